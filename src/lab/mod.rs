@@ -1,0 +1,1 @@
+//! A practice network on loopback, for newcomers, tests and benchmarks.

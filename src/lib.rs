@@ -1,0 +1,18 @@
+//! subtend: the image management software of a common element.
+//!
+//! Reads a software image once, from a file server or from an entity that already has it, into a
+//! bounded pool of buffers, and pushes it from there to every entity of a group in parallel.
+//! Imports point down this list only; `ARCHITECTURE.md` is the map.
+
+pub mod cli;
+pub mod headless;
+pub mod link;
+pub mod manager;
+// An agent is all that stands between a manager and the wire.
+pub mod agent;
+pub mod inventory;
+#[cfg(feature = "lab")]
+pub mod lab;
+pub mod model;
+pub mod pool;
+pub mod transport;

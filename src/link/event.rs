@@ -1,0 +1,120 @@
+//! What happened, in order: the JSON lines of `run --json` are these, one object a line.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Bottleneck, EntityState, Name, Outcome, Step, Verified};
+
+/// One thing that happened. `at` is UTC.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// A run began, or a group joined it.
+    Run {
+        at: Timestamp,
+        run: String,
+        groups: Vec<Name>,
+        memory: u64,
+    },
+    State {
+        at: Timestamp,
+        group: Name,
+        entity: Name,
+        state: EntityState,
+        step: Option<Step>,
+        /// Null unless failed or retrying.
+        cause: Option<String>,
+        attempt: u32,
+    },
+    /// Sampled from a snapshot by the watcher, never sent by the engine.
+    Progress {
+        at: Timestamp,
+        group: Name,
+        read: u64,
+        size: Option<u64>,
+        depth: usize,
+        used: usize,
+        buffer_size: u64,
+        bottleneck: Bottleneck,
+        entities: Vec<EntityProgress>,
+    },
+    Depth {
+        at: Timestamp,
+        group: Name,
+        from: usize,
+        to: usize,
+        reason: String,
+    },
+    /// The beginning of a pass, and its end, which alone has `read`.
+    Pass {
+        at: Timestamp,
+        group: Name,
+        pass: u32,
+        source: String,
+        offset: u64,
+        entities: Vec<Name>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        read: Option<u64>,
+    },
+    /// A command that was refused, and why.
+    Refused {
+        at: Timestamp,
+        reason: String,
+    },
+    Summary(Summary),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EntityProgress {
+    pub entity: Name,
+    pub sent: u64,
+    pub lag: u64,
+    pub rate: f64,
+}
+
+/// The whole run, at its end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    pub at: Timestamp,
+    pub run: String,
+    pub outcome: Outcome,
+    pub seconds: f64,
+    pub memory: u64,
+    pub peak_pool_bytes: u64,
+    /// File bytes read from sources, file servers and peers alike.
+    pub source_bytes: u64,
+    /// File bytes confirmed by entities.
+    pub delivered_bytes: u64,
+    pub groups: Vec<GroupSummary>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GroupSummary {
+    pub group: Name,
+    pub image: Name,
+    pub source: String,
+    pub size: Option<u64>,
+    pub sha256: Option<String>,
+    pub seconds: f64,
+    pub source_bytes: u64,
+    pub passes: u32,
+    pub entities: Vec<EntitySummary>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EntitySummary {
+    pub entity: Name,
+    pub state: EntityState,
+    /// The step that failed.
+    pub step: Option<Step>,
+    /// Bytes confirmed by the entity.
+    pub bytes: u64,
+    pub seconds: f64,
+    pub attempts: u32,
+    pub staged: bool,
+    pub verified: Verified,
+    pub cause: Option<String>,
+    /// A staging file that could not be removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<String>,
+}

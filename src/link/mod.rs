@@ -1,0 +1,27 @@
+//! Between the engine and those who watch it: commands in, snapshots and events out.
+//!
+//! All of it is plain serialisable data, so the same link works in one process and, later, over a
+//! socket. State changes come as [`Event`]s and are never lost; progress is sampled from the newest
+//! [`Snapshot`], and figures in between may be skipped.
+
+mod command;
+mod event;
+mod snapshot;
+
+pub use command::{Command, GroupSpec, SourceSpec, Target};
+pub use event::{EntityProgress, EntitySummary, Event, GroupSummary, Summary};
+pub use snapshot::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, watch};
+
+/// A watcher's end of the link.
+#[derive(Debug)]
+pub struct Link {
+    pub commands: mpsc::Sender<Command>,
+    /// Newest wins.
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// Every event in order; ends when the engine has.
+    pub events: mpsc::UnboundedReceiver<Event>,
+}

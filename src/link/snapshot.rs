@@ -1,0 +1,84 @@
+//! How everything stands at one moment: what a screen draws from.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Bottleneck, EntityState, Laggards, Name, Outcome, Step, Verified};
+
+/// The whole engine. Groups stand in the order in which they were started and stay after they end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    pub at: Timestamp,
+    pub run: String,
+    /// Bytes available for software download.
+    pub memory: u64,
+    /// Bytes that the pools hold now, and the most that they ever held.
+    pub pool_bytes: u64,
+    pub peak_pool_bytes: u64,
+    pub groups: Vec<Arc<GroupSnapshot>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupPhase {
+    /// Choosing and opening the source.
+    Starting,
+    /// The transfer agent reads.
+    Transferring,
+    /// The image was read to its end; the download agents empty the pool (step 312).
+    Draining,
+    Ended(Outcome),
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GroupSnapshot {
+    pub group: Name,
+    pub image: Name,
+    pub version: String,
+    /// As chosen, and once a pass began as it is: a file server's name or `peer:NAME`.
+    pub source: String,
+    pub phase: GroupPhase,
+    pub laggards: Laggards,
+    /// Bytes of the image, as soon as the source has told.
+    pub size: Option<u64>,
+    /// Hex, once the image was read to its end.
+    pub sha256: Option<String>,
+    /// Bytes read by the newest pass, and by all passes from all sources.
+    pub read: u64,
+    pub source_bytes: u64,
+    pub passes: u32,
+    /// Bytes a second out of the source.
+    pub rate: f64,
+    /// The pool: number of buffers, how many of them hold a block, bytes of one.
+    pub depth: usize,
+    pub used: usize,
+    pub buffer_size: u64,
+    pub bottleneck: Bottleneck,
+    pub seconds: f64,
+    pub entities: Vec<EntitySnapshot>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EntitySnapshot {
+    pub entity: Name,
+    pub state: EntityState,
+    pub step: Option<Step>,
+    /// Why it failed, or why it is tried again.
+    pub cause: Option<String>,
+    pub attempt: u32,
+    /// Bytes sent in this attempt, and bytes that the entity has confirmed.
+    pub sent: u64,
+    pub confirmed: u64,
+    /// Blocks behind the newest one in the pool.
+    pub lag: u64,
+    /// Bytes a second.
+    pub rate: f64,
+    pub seconds: f64,
+    /// Whether the data went to a staging name first.
+    pub staged: bool,
+    pub verified: Verified,
+    /// A staging file that could not be removed.
+    pub left: Option<String>,
+}

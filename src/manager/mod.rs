@@ -1,0 +1,1 @@
+//! The image manager: starts agents, shares the memory out, reduces reports to snapshots.

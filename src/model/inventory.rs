@@ -1,0 +1,188 @@
+//! The inventory as the engine uses it: checked, ranges expanded, defaults filled in.
+//!
+//! [`crate::inventory`] makes it from YAML; nothing else needs to know how it was written.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::remote::{Address, CredentialsRef, RemotePath, Timeouts};
+
+/// The name of an entity, group, image, file server or of credentials.
+pub type Name = Arc<str>;
+
+/// Everything that an inventory file says.
+#[derive(Debug, Clone)]
+pub struct Inventory {
+    pub file: PathBuf,
+    /// Bytes available for software download, shared by all pools.
+    pub memory: u64,
+    pub buffers: BufferPreference,
+    pub credentials: Vec<CredentialsRef>,
+    pub file_servers: Vec<Arc<FileServer>>,
+    pub images: Vec<Arc<Image>>,
+    pub entities: Vec<Arc<Entity>>,
+    pub groups: Vec<Arc<Group>>,
+}
+
+impl Inventory {
+    pub fn entity(&self, name: &str) -> Option<&Arc<Entity>> {
+        self.entities.iter().find(|entity| &*entity.name == name)
+    }
+
+    pub fn group(&self, name: &str) -> Option<&Arc<Group>> {
+        self.groups.iter().find(|group| &*group.name == name)
+    }
+
+    pub fn image(&self, name: &str) -> Option<&Arc<Image>> {
+        self.images.iter().find(|image| &*image.name == name)
+    }
+
+    pub fn file_server(&self, name: &str) -> Option<&Arc<FileServer>> {
+        self.file_servers
+            .iter()
+            .find(|server| &*server.name == name)
+    }
+}
+
+/// What is fixed about a pool's buffers; the other follows from the memory (\[0022\]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BufferPreference {
+    /// Bytes of one buffer.
+    Size(u64),
+    /// Number of buffers.
+    Count(usize),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileServer {
+    pub name: Name,
+    pub address: Address,
+    /// The path of the url, without a trailing slash; empty for the login directory.
+    pub root: String,
+    pub credentials: Option<Name>,
+    pub timeouts: Timeouts,
+}
+
+impl FileServer {
+    /// The path of an image's file on this server.
+    ///
+    /// # Errors
+    /// As [`RemotePath::new`].
+    pub fn path_of(&self, image: &Image) -> Result<RemotePath, String> {
+        if self.root.is_empty() {
+            RemotePath::new(&image.file)
+        } else {
+            RemotePath::new(&format!("{}/{}", self.root, image.file))
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    pub name: Name,
+    /// Below a file server's url.
+    pub file: String,
+    /// The entity type that it is for.
+    pub type_: String,
+    pub version: String,
+    /// Bytes, where the inventory says so.
+    pub size: Option<u64>,
+    pub sha256: Option<[u8; 32]>,
+}
+
+/// A hardware entity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entity {
+    pub name: Name,
+    pub type_: String,
+    pub version: String,
+    pub address: Address,
+    /// The destination file; also where a peer is read from.
+    pub path: RemotePath,
+    pub credentials: Option<Name>,
+    pub timeouts: Timeouts,
+    pub verify: VerifyMode,
+    pub staging: Staging,
+    /// Whether the old file may be deleted when the entity can't rename onto it.
+    pub delete_first: bool,
+    pub labels: BTreeMap<String, String>,
+}
+
+/// How thoroughly an entity's copy is checked before the rename.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum VerifyMode {
+    /// A digest where the entity offers one, else the size where it tells it.
+    #[default]
+    Best,
+    Readback,
+    Size,
+    None,
+}
+
+/// Where the data goes until it is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Staging {
+    /// Under a name of its own, renamed at the end.
+    #[default]
+    Rename,
+    /// Under the final name at once, for entities that can't rename.
+    Direct,
+}
+
+/// What happens to an entity that holds up the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Laggards {
+    #[default]
+    CatchUp,
+    Wait,
+    Drop,
+}
+
+/// Entities that get the same image (\[0019\]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Group {
+    pub name: Name,
+    pub image: Arc<Image>,
+    pub source: SourceChoice,
+    pub entities: Vec<Arc<Entity>>,
+    pub laggards: Laggards,
+    /// At most so many entities at a time; absent: all.
+    pub parallel: Option<usize>,
+}
+
+/// Where a group's image is read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceChoice {
+    FileServer(Arc<FileServer>),
+    Peer(PeerChoice),
+}
+
+/// An entity that already has the image (Figure 4, \[0027\]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PeerChoice {
+    Named(Arc<Entity>),
+    /// Whichever of these has it: of the image's type and version, and no target itself.
+    Any(Vec<Arc<Entity>>),
+}
+
+impl SourceChoice {
+    /// What the operator wrote: the file server's name, `peer:NAME` or `peer:any`.
+    pub fn label(&self) -> String {
+        match self {
+            SourceChoice::FileServer(server) => server.name.to_string(),
+            SourceChoice::Peer(PeerChoice::Named(entity)) => format!("peer:{}", entity.name),
+            SourceChoice::Peer(PeerChoice::Any(_)) => "peer:any".into(),
+        }
+    }
+}
+
+impl Group {
+    /// Whether an entity already has this group's image, as far as the inventory knows.
+    pub fn has_image(&self, entity: &Entity) -> bool {
+        entity.version == self.image.version
+    }
+}

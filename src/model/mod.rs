@@ -1,0 +1,20 @@
+//! The words of the design as types: no I/O, no runtime, no terminal.
+//!
+//! Everything above this module speaks in these words; nothing here knows who is speaking.
+
+pub mod failure;
+pub mod inventory;
+pub mod remote;
+pub mod state;
+pub mod text;
+pub mod units;
+
+pub use failure::{Failure, Fault, FaultKind, Side, Step};
+pub use inventory::{
+    BufferPreference, Entity, FileServer, Group, Image, Inventory, Laggards, Name, PeerChoice,
+    SourceChoice, Staging, VerifyMode,
+};
+pub use remote::{
+    Address, CredentialsRef, Login, Logins, RemotePath, Scheme, SecretSource, Timeouts,
+};
+pub use state::{Bottleneck, EntityState, Outcome, Verified};

@@ -1,0 +1,144 @@
+//! States and outcomes, named as in the JSON lines.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Where an entity stands in a run. The last four are final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EntityState {
+    Waiting,
+    Connecting,
+    Sending,
+    CatchingUp,
+    /// All bytes are sent; the entity has not yet said that it stored them.
+    Confirming,
+    Verifying,
+    Retrying,
+    Delivered,
+    Skipped,
+    Failed,
+    Cancelled,
+}
+
+impl EntityState {
+    pub fn is_final(self) -> bool {
+        matches!(
+            self,
+            Self::Delivered | Self::Skipped | Self::Failed | Self::Cancelled
+        )
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Connecting => "connecting",
+            Self::Sending => "sending",
+            Self::CatchingUp => "catching-up",
+            Self::Confirming => "confirming",
+            Self::Verifying => "verifying",
+            Self::Retrying => "retrying",
+            Self::Delivered => "delivered",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for EntityState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// How an entity's copy was checked before the rename, as it was really done (promise 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verified {
+    /// The entity computed a digest of its copy (`HASH`, `XSHA256`, `XSHA1`, `XMD5`, `XCRC`).
+    Digest,
+    /// The copy was read back and its SHA-256 compared.
+    Readback,
+    /// The entity reported the right size.
+    Size,
+    None,
+}
+
+impl fmt::Display for Verified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Digest => "digest",
+            Self::Readback => "readback",
+            Self::Size => "size",
+            Self::None => "none",
+        })
+    }
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// Every entity was delivered, or skipped because it already has the image.
+    Delivered,
+    /// Some entities were delivered.
+    Partial,
+    /// None was.
+    Failed,
+    Cancelled,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Delivered => "delivered",
+            Self::Partial => "partial",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        })
+    }
+}
+
+/// What a group is waiting for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Bottleneck {
+    Source,
+    Entity(super::Name),
+    Memory,
+    #[default]
+    None,
+}
+
+impl fmt::Display for Bottleneck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Source => f.write_str("source"),
+            Self::Entity(name) => write!(f, "entity:{name}"),
+            Self::Memory => f.write_str("memory"),
+            Self::None => f.write_str("none"),
+        }
+    }
+}
+
+impl Serialize for Bottleneck {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bottleneck {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Ok(match text.as_str() {
+            "source" => Self::Source,
+            "memory" => Self::Memory,
+            "none" => Self::None,
+            other => match other.strip_prefix("entity:") {
+                Some(name) => Self::Entity(name.into()),
+                None => return Err(serde::de::Error::custom(format!("no bottleneck: {other}"))),
+            },
+        })
+    }
+}

@@ -1,0 +1,43 @@
+//! Text from outside, made fit to be shown.
+//!
+//! Replies, banners and file names come from devices that may be broken or hostile: an escape
+//! sequence in one of them must never reach the operator's terminal or a log as such.
+
+/// At most so many characters of one foreign text are kept.
+const LONGEST: usize = 300;
+
+/// The text on one line, control characters escaped, cut at a length that fits a message.
+pub fn shown(text: &str) -> String {
+    let mut out = String::new();
+    for (count, c) in text.trim().chars().enumerate() {
+        if count == LONGEST {
+            out.push('…');
+            break;
+        }
+        match c {
+            '\r' => {}
+            '\n' => out.push(' '),
+            c if c.is_control() || is_format(c) => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Characters that change how their neighbours are shown (bidirectional overrides, zero widths).
+fn is_format(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn escape_sequences_and_overrides_are_shown_not_sent() {
+        assert_eq!(shown("no \u{1b}[31mspace\r\n"), "no \\u{1b}[31mspace");
+        assert_eq!(shown("a\u{202e}b"), "a\\u{202e}b");
+        assert_eq!(shown("one\r\ntwo"), "one two");
+        assert!(shown(&"x".repeat(10_000)).chars().count() <= 301);
+    }
+}

@@ -1,0 +1,85 @@
+//! Sizes and times as an operator writes and reads them.
+//!
+//! Sizes are bytes (`8 MiB`, `256 KiB`, `1000`); times are durations (`10s`, `5m`, `250ms`). The
+//! inventory and the lab read both with these functions, so a size means the same everywhere.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+
+/// Reads a size in bytes: a number with an optional unit (`KiB`, `MiB`, `GiB`, `kB`, `MB`, …).
+///
+/// # Errors
+/// A sentence that says what to write instead.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    text.trim()
+        .parse::<ByteSize>()
+        .map(|size| size.as_u64())
+        .map_err(|_| format!("`{text}` is not a size; write a number with a unit, like `8 MiB`"))
+}
+
+/// Reads a duration: a number with a unit (`250ms`, `10s`, `5m`, `1h30m`).
+///
+/// # Errors
+/// A sentence that says what to write instead.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong =
+        || format!("`{text}` is not a time; write a number with a unit, like `30s` or `5m`");
+    let signed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
+    Duration::try_from(signed).map_err(|_| wrong())
+}
+
+/// A size for people: `8.0 MiB`, `512 B`.
+pub fn size(bytes: u64) -> String {
+    ByteSize::b(bytes).display().iec().to_string()
+}
+
+/// A rate for people, from bytes a second.
+pub fn rate(bytes_per_second: f64) -> String {
+    format!("{}/s", size(bytes_per_second.max(0.0) as u64))
+}
+
+/// A duration for people, with the precision that matters at its length: `420 ms`, `4.3 s`, `2m 05s`.
+pub fn duration(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if seconds < 1.0 {
+        format!("{} ms", time.as_millis())
+    } else if seconds < 60.0 {
+        let rounded = (seconds * 10.0).round() / 10.0;
+        if rounded.fract() == 0.0 {
+            format!("{rounded:.0} s")
+        } else {
+            format!("{rounded:.1} s")
+        }
+    } else {
+        let whole = time.as_secs();
+        format!("{}m {:02}s", whole / 60, whole % 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_times_are_read_as_written() {
+        assert_eq!(parse_size("8 MiB"), Ok(8 << 20));
+        assert_eq!(parse_size("256KiB"), Ok(256 << 10));
+        assert_eq!(parse_size("1000"), Ok(1000));
+        assert!(parse_size("eight").is_err());
+        assert!(parse_size("-1 MiB").is_err());
+        assert_eq!(parse_duration("10s"), Ok(Duration::from_secs(10)));
+        assert_eq!(parse_duration("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
+        assert!(parse_duration("-5s").is_err());
+        assert!(parse_duration("10").is_err());
+    }
+
+    #[test]
+    fn times_are_shown_with_the_precision_that_matters() {
+        assert_eq!(duration(Duration::from_millis(420)), "420 ms");
+        assert_eq!(duration(Duration::from_millis(4321)), "4.3 s");
+        assert_eq!(duration(Duration::from_secs(30)), "30 s");
+        assert_eq!(duration(Duration::from_secs(125)), "2m 05s");
+    }
+}

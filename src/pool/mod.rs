@@ -1,0 +1,1 @@
+//! The buffer pool: a synchronous core (ring) under an async face.
