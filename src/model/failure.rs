@@ -104,8 +104,8 @@ pub enum Fault {
     Lost { side: Side, reason: String },
     #[error("the server's reply makes no sense: {reply}")]
     Malformed { reply: String },
-    #[error("the server confirmed the file after {sent} of {size} bytes")]
-    EarlyConfirmation { sent: u64, size: String },
+    #[error("the server confirmed the file after {sent} bytes, before its end was sent")]
+    EarlyConfirmation { sent: u64 },
     #[error("the source ended after {read} bytes; the file has {size}")]
     ShortImage { read: u64, size: u64 },
     #[error("the source sent more than the {size} bytes of the file")]

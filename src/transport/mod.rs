@@ -1,1 +1,105 @@
 //! Reading from and writing to a remote file; the only place that names suppaftp.
+//!
+//! Agents know these traits alone: a [`Source`] is one reading of a remote file from an offset to
+//! its end, a [`Sink`] is one file being written on an entity, from its staging name to its final
+//! one. [`ftp::FtpTransport`] is the implementation over FTP; \[0030\] foresees others.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use crate::model::{Address, Failure, Login, RemotePath, Staging, Timeouts, Verified, VerifyMode};
+
+mod digest;
+pub mod ftp;
+
+/// A file on a remote host and how to get at it.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    pub address: Address,
+    pub login: Arc<Login>,
+    pub path: RemotePath,
+    pub timeouts: Timeouts,
+}
+
+/// A file to be written on an entity.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    pub remote: Remote,
+    pub verify: VerifyMode,
+    pub staging: Staging,
+    /// Whether the old file may be deleted when the entity can't rename onto it.
+    pub delete_first: bool,
+}
+
+/// What was read from a source, and so what every entity must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImageDigest {
+    pub size: u64,
+    pub sha256: [u8; 32],
+}
+
+/// The way to remote files. Every call ends within the deadlines of its [`Timeouts`].
+pub trait Transport: Send + Sync + 'static {
+    type Source: Source;
+    type Sink: Sink;
+
+    /// Opens the file for reading from `offset`.
+    fn open_source(
+        &self,
+        remote: &Remote,
+        offset: u64,
+    ) -> impl Future<Output = Result<Self::Source, Failure>> + Send;
+
+    /// Opens the staging file for writing.
+    fn open_sink(
+        &self,
+        destination: &Destination,
+    ) -> impl Future<Output = Result<Self::Sink, Failure>> + Send;
+
+    /// Whether the file is there; its size in bytes where the host tells it.
+    fn size_of(&self, remote: &Remote)
+    -> impl Future<Output = Result<Option<u64>, Failure>> + Send;
+}
+
+/// One reading of a remote file.
+pub trait Source: Send {
+    /// Bytes of the whole file, where the host has told.
+    fn size(&self) -> Option<u64>;
+
+    /// Reads some bytes; 0 means the end, and that the host has said that this was all.
+    fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = Result<usize, Failure>> + Send;
+
+    /// Ends the session in good order, without waiting long.
+    fn close(self) -> impl Future<Output = ()> + Send;
+}
+
+/// One file being written.
+pub trait Sink: Send {
+    /// Whether the data goes to a staging name first.
+    fn staged(&self) -> bool;
+
+    /// Writes some bytes and says how many the entity's host has taken.
+    fn write(&mut self, data: &[u8]) -> impl Future<Output = Result<usize, Failure>> + Send;
+
+    /// Ends the file and waits until the entity confirms that it has stored it.
+    fn finish(&mut self) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Checks the entity's copy as well as it allows, and says what was done.
+    fn verify(
+        &mut self,
+        image: &ImageDigest,
+    ) -> impl Future<Output = Result<Verified, Failure>> + Send;
+
+    /// Gives the file its final name. `image` tells whether it happened, should the reply be lost.
+    fn commit(&mut self, image: &ImageDigest) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Ends the session in good order, without waiting long.
+    fn close(self) -> impl Future<Output = ()> + Send;
+
+    /// Gives the file up: resets the data connection so that the entity does not take it for
+    /// whole, and removes what was written.
+    ///
+    /// # Errors
+    /// The file may still be there.
+    fn discard(self) -> impl Future<Output = Result<(), Failure>> + Send;
+}

@@ -1,0 +1,138 @@
+//! TCP connections as this tool wants them: with a deadline, with keepalive, and to nobody else.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+
+use crate::model::{Address, Failure, Fault, Step};
+
+/// A control connection is silent while data flows, and a NAT forgets silent connections: probes
+/// every 30 s keep it in mind, and tell of a host that is gone. `NOOP` would confuse many servers.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// Not more than this waits unsent in the kernel: what is called sent has nearly left, and a lag
+/// is seen while it is small.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "macos"))]
+const NOT_SENT_LOW_WATER: u32 = 256 * 1024;
+
+/// Connects to the first of the host's addresses that answers, within `deadline` in all.
+pub(super) async fn connect(address: &Address, deadline: Duration) -> Result<TcpStream, Failure> {
+    let attempt = async {
+        let targets: Vec<SocketAddr> = lookup_host((address.host.as_str(), address.port))
+            .await
+            .map_err(|error| Fault::Unresolved {
+                name: address.host.clone(),
+                reason: error.to_string(),
+            })?
+            .collect();
+        let mut last = Fault::Unresolved {
+            name: address.host.clone(),
+            reason: "the name has no address".into(),
+        };
+        for target in targets {
+            match open(target).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = connect_fault(address.to_string(), &error),
+            }
+        }
+        Err(last)
+    };
+    match timeout(deadline, attempt).await {
+        Ok(result) => result.map_err(|fault| Failure::new(Step::Connect, fault)),
+        Err(_) => Err(Failure::new(
+            Step::Connect,
+            Fault::ConnectTimeout {
+                address: address.to_string(),
+                after: deadline,
+            },
+        )),
+    }
+}
+
+/// Opens a data connection to `target`.
+pub(super) async fn connect_data(
+    target: SocketAddr,
+    deadline: Duration,
+) -> Result<TcpStream, Fault> {
+    match timeout(deadline, open(target)).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(connect_fault(format!("{target} (data connection)"), &error)),
+        Err(_) => Err(Fault::ConnectTimeout {
+            address: format!("{target} (data connection)"),
+            after: deadline,
+        }),
+    }
+}
+
+async fn open(target: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(target).await?;
+    let socket = SockRef::from(&stream);
+    socket.set_tcp_keepalive(
+        &TcpKeepalive::new()
+            .with_time(KEEPALIVE)
+            .with_interval(Duration::from_secs(10)),
+    )?;
+    #[cfg(any(target_os = "linux", target_os = "android", target_os = "macos"))]
+    socket.set_tcp_notsent_lowat(NOT_SENT_LOW_WATER)?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+fn connect_fault(address: String, error: &io::Error) -> Fault {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => Fault::Refused { address },
+        _ => Fault::Unreachable {
+            address,
+            reason: error.to_string(),
+        },
+    }
+}
+
+/// Takes replies of `120` (ready in some minutes) off the stream: suppaftp expects `220` alone.
+pub(super) async fn skip_not_yet(stream: &mut TcpStream) -> io::Result<()> {
+    use tokio::io::AsyncReadExt;
+    /// A greeting longer than this is not one.
+    const LONGEST: usize = 64 * 1024;
+    let mut taken = 0;
+    while starts_with_120(stream).await? {
+        let mut line = Vec::new();
+        // One byte at a time: what follows the reply belongs to suppaftp.
+        loop {
+            let byte = stream.read_u8().await?;
+            taken += 1;
+            if taken > LONGEST {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "a greeting without an end",
+                ));
+            }
+            if byte != b'\n' {
+                line.push(byte);
+            } else if line.starts_with(b"120 ") || line == b"120\r" {
+                break;
+            } else {
+                line.clear();
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn starts_with_120(stream: &TcpStream) -> io::Result<bool> {
+    let mut seen = [0_u8; 3];
+    loop {
+        let count = stream.peek(&mut seen).await?;
+        if count == 0 || !b"120".starts_with(&seen[..count]) {
+            return Ok(false);
+        }
+        if count == seen.len() {
+            return Ok(true);
+        }
+        // Part of a code has arrived; peeking again returns at once, so let time pass.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

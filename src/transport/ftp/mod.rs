@@ -1,0 +1,80 @@
+//! FTP (RFC 959, 2428, 3659) over suppaftp, kept behind [`Transport`].
+//!
+//! suppaftp keeps the control connection: it sends command lines and reads bounded replies. Data
+//! connections are our own ([`data`]), because every trap of the library lies where it owns both:
+//! a transfer given up must end in a reset, a write must be watched together with the control
+//! connection, and the reply that tells the outcome must never be swallowed.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::model::{Address, Failure};
+
+use super::{Destination, Remote, Transport};
+
+mod connect;
+mod data;
+mod features;
+mod passive;
+mod reply;
+mod session;
+mod sink;
+mod source;
+mod verify;
+
+pub use sink::FtpSink;
+pub use source::FtpSource;
+
+/// What was learned about a server and is remembered for its next session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Quirks {
+    /// `EPSV` is refused or leads nowhere.
+    no_epsv: bool,
+    /// `FEAT` is never answered.
+    no_feat: bool,
+}
+
+/// The quirks of every server met so far.
+#[derive(Debug, Clone, Default)]
+struct Memory(Arc<Mutex<HashMap<Address, Quirks>>>);
+
+impl Memory {
+    fn of(&self, address: &Address) -> Quirks {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(address).copied().unwrap_or_default()
+    }
+
+    fn learn(&self, address: &Address, lesson: impl FnOnce(&mut Quirks)) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lesson(known.entry(address.clone()).or_default());
+    }
+}
+
+/// FTP, with what it has learned about the servers of this run.
+#[derive(Debug, Clone, Default)]
+pub struct FtpTransport {
+    memory: Memory,
+}
+
+impl FtpTransport {
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Transport for FtpTransport {
+    type Source = FtpSource;
+    type Sink = FtpSink;
+
+    async fn open_source(&self, remote: &Remote, offset: u64) -> Result<FtpSource, Failure> {
+        FtpSource::open(&self.memory, remote, offset).await
+    }
+
+    async fn open_sink(&self, destination: &Destination) -> Result<FtpSink, Failure> {
+        FtpSink::open(&self.memory, destination).await
+    }
+
+    async fn size_of(&self, remote: &Remote) -> Result<Option<u64>, Failure> {
+        source::size_of(&self.memory, remote).await
+    }
+}

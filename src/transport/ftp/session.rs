@@ -1,0 +1,248 @@
+//! One control connection: commands with a deadline each, and the rule that a session which
+//! missed a reply is never used again.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use suppaftp::tokio::AsyncFtpStream;
+use suppaftp::{FtpError, ReplyTooLarge};
+use tokio::time::timeout;
+
+use crate::model::{Address, Failure, Fault, Login, Scheme, Side, Step, Timeouts, text};
+
+use super::reply::Reply;
+use super::{Memory, connect};
+
+/// How long good manners may take at the end of a session.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+pub(super) struct Session {
+    ftp: AsyncFtpStream,
+    pub(super) address: Address,
+    pub(super) peer: SocketAddr,
+    pub(super) timeouts: Timeouts,
+    pub(super) memory: Memory,
+    /// A reply is missing or made no sense: the next one would be taken for the wrong command.
+    out_of_step: bool,
+}
+
+impl Session {
+    /// Connects, logs in and asks for binary transfers.
+    pub(super) async fn open(
+        memory: &Memory,
+        address: &Address,
+        login: &Login,
+        timeouts: Timeouts,
+    ) -> Result<Self, Failure> {
+        if address.scheme != Scheme::Ftp {
+            let cause = "FTPS is not supported yet; use an ftp:// address";
+            return Err(Failure::new(Step::Connect, Fault::Local(cause.into())));
+        }
+        let stream = connect::connect(address, timeouts.connect).await?;
+        let at_connect = |fault| Failure::new(Step::Connect, fault);
+        let peer = stream
+            .peer_addr()
+            .map_err(|error| at_connect(lost(&error)))?;
+        let greeted = timeout(timeouts.reply, async {
+            let mut stream = stream;
+            connect::skip_not_yet(&mut stream)
+                .await
+                .map_err(FtpError::ConnectionError)?;
+            AsyncFtpStream::connect_with_stream(stream).await
+        });
+        let ftp = match greeted.await {
+            Ok(Ok(ftp)) => ftp,
+            Ok(Err(error)) => return Err(at_connect(fault_of(error))),
+            Err(_) => {
+                return Err(at_connect(no_reply(
+                    "the connection (no greeting)",
+                    timeouts.reply,
+                )));
+            }
+        };
+        let mut session = Self {
+            ftp,
+            address: address.clone(),
+            peer,
+            timeouts,
+            memory: memory.clone(),
+            out_of_step: false,
+        };
+        session.log_in(login).await?;
+        // The default is ASCII, which mangles line ends (RFC 959 section 3.1.1.1).
+        session
+            .expect(Step::Prepare, "TYPE I", Reply::is_done)
+            .await?;
+        Ok(session)
+    }
+
+    async fn log_in(&mut self, login: &Login) -> Result<(), Failure> {
+        // Not a custom command: suppaftp writes those to its log, and this one holds the password.
+        let attempt = self
+            .ftp
+            .login(login.user.as_str(), login.password.expose_secret());
+        let fault = match timeout(self.timeouts.reply.saturating_mul(2), attempt).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => fault_of(error),
+            Err(_) => no_reply("USER and PASS", self.timeouts.reply.saturating_mul(2)),
+        };
+        Err(Failure::new(Step::Login, fault))
+    }
+
+    /// Sends a command and reads its reply, whatever it says.
+    pub(super) async fn command(&mut self, step: Step, command: &str) -> Result<Reply, Failure> {
+        self.command_within(step, command, self.timeouts.reply)
+            .await
+    }
+
+    pub(super) async fn command_within(
+        &mut self,
+        step: Step,
+        command: &str,
+        deadline: Duration,
+    ) -> Result<Reply, Failure> {
+        if self.out_of_step {
+            let reason = "an earlier reply is missing".to_owned();
+            return Err(Failure::new(
+                step,
+                Fault::Lost {
+                    side: Side::Control,
+                    reason,
+                },
+            ));
+        }
+        // Expecting nothing makes suppaftp hand over every reply, and read `FEAT` to its end.
+        let result = timeout(deadline, self.ftp.custom_command(command, &[])).await;
+        let verb = command.split(' ').next().unwrap_or(command);
+        self.outcome(step, result.map_err(|_| no_reply(verb, deadline)))
+    }
+
+    /// Sends a command and turns a reply that `accept` does not take into a failure.
+    pub(super) async fn expect(
+        &mut self,
+        step: Step,
+        command: &str,
+        accept: impl FnOnce(&Reply) -> bool,
+    ) -> Result<Reply, Failure> {
+        let reply = self.command(step, command).await?;
+        if accept(&reply) {
+            Ok(reply)
+        } else {
+            Err(Failure::new(step, reply.fault()))
+        }
+    }
+
+    /// Reads a reply that no command of this moment asked for. Safe to cancel: a reply that was
+    /// read in part is kept for the next call.
+    pub(super) async fn reply(&mut self, step: Step) -> Result<Reply, Failure> {
+        let result = self.ftp.read_response_in(&[]).await;
+        self.outcome(step, Ok(result))
+    }
+
+    /// As [`Self::reply`], with a deadline whose passing is `fault`.
+    pub(super) async fn reply_within(
+        &mut self,
+        step: Step,
+        deadline: Duration,
+        fault: Fault,
+    ) -> Result<Reply, Failure> {
+        let result = timeout(deadline, self.ftp.read_response_in(&[])).await;
+        self.outcome(step, result.map_err(|_| fault))
+    }
+
+    fn outcome(
+        &mut self,
+        step: Step,
+        result: Result<Result<suppaftp::types::Response, FtpError>, Fault>,
+    ) -> Result<Reply, Failure> {
+        let fault = match result {
+            Ok(Ok(response)) | Ok(Err(FtpError::UnexpectedResponse(response))) => {
+                match Reply::from_response(&response) {
+                    Some(reply) => {
+                        // The server is closing (RFC 959 section 5.4).
+                        self.out_of_step |= reply.code == 421;
+                        return Ok(reply);
+                    }
+                    None => malformed(&response),
+                }
+            }
+            Ok(Err(error)) => fault_of(error),
+            Err(fault) => fault,
+        };
+        self.out_of_step = true;
+        Err(Failure::new(step, fault))
+    }
+
+    /// Whether the next reply would be that of the next command.
+    pub(super) fn in_step(&self) -> bool {
+        !self.out_of_step
+    }
+
+    /// A transfer was given up: its reply may still come, at any time.
+    pub(super) fn give_up(&mut self) {
+        self.out_of_step = true;
+    }
+
+    /// Says goodbye where that makes sense. The connection is closed in any case.
+    pub(super) async fn close(mut self) {
+        if self.in_step() {
+            let _ = self.command_within(Step::Discard, "QUIT", GOODBYE).await;
+        }
+    }
+}
+
+fn no_reply(command: &str, after: Duration) -> Fault {
+    Fault::NoReply {
+        command: command.into(),
+        after,
+    }
+}
+
+fn lost(error: &std::io::Error) -> Fault {
+    Fault::Lost {
+        side: Side::Control,
+        reason: error.to_string(),
+    }
+}
+
+fn malformed(response: &suppaftp::types::Response) -> Fault {
+    Fault::Malformed {
+        reply: text::shown(&String::from_utf8_lossy(&response.body)),
+    }
+}
+
+/// What suppaftp says, in our words.
+fn fault_of(error: FtpError) -> Fault {
+    match error {
+        FtpError::UnexpectedResponse(response) => match Reply::from_response(&response) {
+            Some(reply) => reply.fault(),
+            None => malformed(&response),
+        },
+        FtpError::ConnectionError(error) => {
+            if error
+                .get_ref()
+                .is_some_and(|inner| inner.is::<ReplyTooLarge>())
+            {
+                return Fault::Malformed {
+                    reply: "it has no end (over 256 KiB)".into(),
+                };
+            }
+            match error.kind() {
+                std::io::ErrorKind::InvalidInput => Fault::Local(error.to_string()),
+                std::io::ErrorKind::InvalidData => Fault::Malformed {
+                    reply: error.to_string(),
+                },
+                std::io::ErrorKind::UnexpectedEof => Fault::Lost {
+                    side: Side::Control,
+                    reason: "the server closed it".into(),
+                },
+                _ => lost(&error),
+            }
+        }
+        FtpError::BadResponse => Fault::Malformed {
+            reply: "it has no code".into(),
+        },
+        other => Fault::Local(other.to_string()),
+    }
+}

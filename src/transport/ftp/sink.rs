@@ -1,0 +1,296 @@
+//! Writing an image to an entity: staging file, confirmation, verification, rename.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::model::{Failure, Fault, RemotePath, Staging, Step, Verified, VerifyMode};
+use crate::transport::digest::Hasher;
+use crate::transport::{Destination, ImageDigest, Sink};
+
+use super::Memory;
+use super::data::Upload;
+use super::features::{self, DigestCommand};
+use super::reply::Reply;
+use super::session::Session;
+use super::source::size;
+use super::verify;
+
+/// Cleaning up is worth so much time on a live entity; on a dead one it would be waited in vain.
+const CLEAN_UP: Duration = Duration::from_secs(5);
+/// Between attempts to open a session while the server still holds the one that was given up.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// One file being written over one session.
+pub struct FtpSink {
+    session: Session,
+    upload: Option<Upload>,
+    destination: Destination,
+    memory: Memory,
+    /// The name that is written to.
+    path: RemotePath,
+    digest: Option<DigestCommand>,
+    /// Only where the entity's digest is not the image's own SHA-256.
+    hasher: Option<Hasher>,
+}
+
+impl FtpSink {
+    pub(super) async fn open(memory: &Memory, destination: &Destination) -> Result<Self, Failure> {
+        let (mut session, digest) = prepare(memory, destination).await?;
+        let path = match destination.staging {
+            Staging::Rename => destination.remote.path.staging(),
+            Staging::Direct => destination.remote.path.clone(),
+        };
+        if destination.staging == Staging::Rename {
+            probe_rename(&mut session, &path).await?;
+        }
+        let upload = match Upload::open(&mut session, path.as_str()).await {
+            Ok(upload) => upload,
+            // Some servers write no file that exists. A staging file is ours to delete.
+            Err(failure) if is_refusal(&failure) && session.in_step() => {
+                let ours = destination.staging == Staging::Rename || destination.delete_first;
+                let dele = format!("DELE {path}");
+                if !ours || !session.command(Step::Open, &dele).await?.is_done() {
+                    return Err(failure);
+                }
+                Upload::open(&mut session, path.as_str()).await?
+            }
+            Err(failure) => return Err(failure),
+        };
+        let hasher = digest.and_then(|command| verify::hasher_for(command.algorithm()));
+        Ok(Self {
+            session,
+            upload: Some(upload),
+            destination: destination.clone(),
+            memory: memory.clone(),
+            path,
+            digest,
+            hasher,
+        })
+    }
+
+    async fn new_session(&self) -> Result<Session, Failure> {
+        let remote = &self.destination.remote;
+        Session::open(
+            &self.memory,
+            &remote.address,
+            &remote.login,
+            remote.timeouts,
+        )
+        .await
+    }
+
+    async fn rename(&mut self) -> Result<Reply, Failure> {
+        let from = format!("RNFR {}", self.path);
+        self.session
+            .expect(Step::Rename, &from, |reply| reply.code == 350)
+            .await?;
+        let to = format!("RNTO {}", self.destination.remote.path);
+        self.session.command(Step::Rename, &to).await
+    }
+
+    /// Renames, deleting the old file first where the entity needs it and the operator allows it.
+    async fn rename_over(&mut self) -> Result<(), Failure> {
+        let refusal = self.rename().await?;
+        if refusal.is_done() {
+            return Ok(());
+        }
+        let refused = Failure::new(Step::Rename, refusal.fault());
+        if !self.destination.delete_first || !is_refusal(&refused) {
+            return Err(refused);
+        }
+        let dele = format!("DELE {}", self.destination.remote.path);
+        if !self.session.command(Step::Rename, &dele).await?.is_done() {
+            return Err(refused);
+        }
+        let reply = self.rename().await?;
+        if reply.is_done() {
+            Ok(())
+        } else {
+            Err(Failure::new(Step::Rename, reply.fault()))
+        }
+    }
+
+    /// The connection was lost between the rename and its reply: looks whether it happened.
+    async fn was_renamed(&self, image: &ImageDigest) -> Result<bool, Failure> {
+        let mut session = self.new_session().await?;
+        let staging = size(&mut session, self.path.as_str()).await;
+        let named = size(&mut session, self.destination.remote.path.as_str()).await?;
+        session.close().await;
+        let staging_is_gone = matches!(
+            staging,
+            Err(Failure {
+                fault: Fault::NoFile { .. },
+                ..
+            })
+        );
+        Ok(staging_is_gone && named == Some(image.size))
+    }
+
+    async fn remove(&mut self) -> Result<(), Failure> {
+        while !self.session.in_step() {
+            match self.new_session().await {
+                Ok(session) => self.session = session,
+                // A server with room for one session may not have noticed that the last one ended.
+                Err(failure) if matches!(failure.fault, Fault::Reply { code: 421, .. }) => {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                Err(failure) => {
+                    return Err(Failure {
+                        step: Step::Discard,
+                        ..failure
+                    });
+                }
+            }
+        }
+        let dele = format!("DELE {}", self.path);
+        let reply = self.session.command(Step::Discard, &dele).await?;
+        if reply.is_done() {
+            return Ok(());
+        }
+        match size(&mut self.session, self.path.as_str()).await {
+            Err(Failure {
+                fault: Fault::NoFile { .. },
+                ..
+            }) => Ok(()),
+            _ => Err(Failure::new(Step::Discard, reply.fault())),
+        }
+    }
+}
+
+impl Sink for FtpSink {
+    fn staged(&self) -> bool {
+        self.destination.staging == Staging::Rename
+    }
+
+    async fn write(&mut self, data: &[u8]) -> Result<usize, Failure> {
+        let Some(upload) = &mut self.upload else {
+            return Err(Failure::new(
+                Step::Send,
+                Fault::Local("the file was already ended".into()),
+            ));
+        };
+        let count = upload.write(&mut self.session, data).await?;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(&data[..count]);
+        }
+        Ok(count)
+    }
+
+    async fn finish(&mut self) -> Result<(), Failure> {
+        if let Some(upload) = &mut self.upload {
+            upload.finish(&mut self.session).await?;
+            self.upload = None;
+        }
+        Ok(())
+    }
+
+    async fn verify(&mut self, image: &ImageDigest) -> Result<Verified, Failure> {
+        let digest = self.digest.map(|command| {
+            let expected = match self.hasher.take() {
+                Some(hasher) => hasher.finish(),
+                None => hex::encode(image.sha256),
+            };
+            (command, expected)
+        });
+        let mode = self.destination.verify;
+        verify::verify(&mut self.session, self.path.as_str(), mode, image, digest).await
+    }
+
+    async fn commit(&mut self, image: &ImageDigest) -> Result<(), Failure> {
+        if self.destination.staging == Staging::Direct {
+            return Ok(());
+        }
+        match self.rename_over().await {
+            Err(failure) if !self.session.in_step() => match self.was_renamed(image).await {
+                Ok(true) => Ok(()),
+                _ => Err(failure),
+            },
+            result => result,
+        }
+    }
+
+    async fn close(self) {
+        drop(self.upload);
+        self.session.close().await;
+    }
+
+    async fn discard(mut self) -> Result<(), Failure> {
+        if self.upload.take().is_some() {
+            self.session.give_up();
+        }
+        match timeout(CLEAN_UP, self.remove()).await {
+            Ok(Ok(())) => {
+                self.session.close().await;
+                Ok(())
+            }
+            Ok(Err(failure)) => Err(failure),
+            Err(_) => Err(Failure::new(
+                Step::Discard,
+                Fault::NoReply {
+                    command: "DELE".into(),
+                    after: CLEAN_UP,
+                },
+            )),
+        }
+    }
+}
+
+/// Opens the session and learns which digest the entity offers, if one is wanted.
+async fn prepare(
+    memory: &Memory,
+    destination: &Destination,
+) -> Result<(Session, Option<DigestCommand>), Failure> {
+    let remote = &destination.remote;
+    let open = || Session::open(memory, &remote.address, &remote.login, remote.timeouts);
+    let mut session = open().await?;
+    if destination.verify != VerifyMode::Best {
+        return Ok((session, None));
+    }
+    match features::best_digest(&mut session).await {
+        Ok(digest) => Ok((session, digest)),
+        // The server hangs on `FEAT`, or hangs up on it: that is remembered, so do without.
+        Err(_) => {
+            drop(session);
+            let mut session = open().await?;
+            let digest = features::best_digest(&mut session).await?;
+            Ok((session, digest))
+        }
+    }
+}
+
+/// Learns before anything is sent whether the entity can rename, and removes what an earlier run
+/// left under the staging name.
+async fn probe_rename(session: &mut Session, staging: &RemotePath) -> Result<(), Failure> {
+    let reply = session
+        .command(Step::Prepare, &format!("RNFR {staging}"))
+        .await?;
+    match reply.code {
+        350 => {
+            session
+                .command(Step::Prepare, &format!("DELE {staging}"))
+                .await?;
+            Ok(())
+        }
+        _ if reply.is_unknown_command() => Err(Failure::new(
+            Step::Prepare,
+            Fault::NoRename {
+                reply: reply.to_string(),
+            },
+        )),
+        421 => Err(Failure::new(Step::Prepare, reply.fault())),
+        // There is no such file, as there should not be.
+        _ => Ok(()),
+    }
+}
+
+/// The server refused what was asked because of the file that is already there, perhaps.
+fn is_refusal(failure: &Failure) -> bool {
+    matches!(
+        failure.fault,
+        Fault::Reply {
+            code: 450 | 451 | 501 | 550 | 553,
+            ..
+        }
+    )
+}
