@@ -4,6 +4,7 @@
 
 pub mod failure;
 pub mod inventory;
+pub mod names;
 pub mod remote;
 pub mod state;
 pub mod text;

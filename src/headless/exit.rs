@@ -1,0 +1,37 @@
+//! Exit codes (CONTRACT: "Command line"): scripts branch on these.
+
+use super::Ended;
+use crate::link::Summary;
+use crate::model::Outcome;
+
+/// Every entity was delivered, or skipped because it already has the image.
+pub const OK: u8 = 0;
+/// Some entity was not delivered.
+pub const NOT_DELIVERED: u8 = 1;
+/// The command line or the inventory is wrong, and nothing was started.
+pub const USAGE: u8 = 2;
+/// Stopped by the operator.
+pub const CANCELLED: u8 = 130;
+
+/// The exit code of a run that came to a summary.
+pub fn exit_code(summary: &Summary) -> u8 {
+    match summary.outcome {
+        Outcome::Delivered => OK,
+        Outcome::Partial | Outcome::Failed => NOT_DELIVERED,
+        Outcome::Cancelled => CANCELLED,
+    }
+}
+
+impl Ended {
+    /// The exit code of a run, however it ended.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Ended::Summary { summary, refused } if refused.is_empty() => exit_code(summary),
+            Ended::Summary { summary, .. } if summary.groups.is_empty() => USAGE,
+            // What was refused was not delivered, whatever became of the rest.
+            Ended::Summary { summary, .. } => exit_code(summary).max(NOT_DELIVERED),
+            Ended::Left => CANCELLED,
+            Ended::Lost => NOT_DELIVERED,
+        }
+    }
+}

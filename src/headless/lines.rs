@@ -1,0 +1,190 @@
+//! A run as plain lines, for pipes, files and terminals that can't move their cursor: what matters
+//! as it happens, and every ten seconds how far each group is.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::frame::{done, percent, tally};
+use super::output::Output;
+use super::report::report;
+use super::text::count;
+use super::watch::View;
+use crate::link::{Event, GroupPhase, GroupSnapshot, Snapshot, Summary};
+use crate::model::text::shown;
+use crate::model::{Bottleneck, EntityState, Name, units};
+
+pub(super) struct Lines {
+    out: Output,
+    utf8: bool,
+    /// The newest progress line of each group, to leave out what says nothing new.
+    last: HashMap<Name, String>,
+}
+
+impl Lines {
+    pub(super) fn new(out: Output, utf8: bool) -> Self {
+        Self {
+            out,
+            utf8,
+            last: HashMap::new(),
+        }
+    }
+
+    fn print(&self, at: Timestamp, line: &str) {
+        let line = if self.utf8 {
+            line.to_owned()
+        } else {
+            line.replace('…', "...")
+        };
+        self.out.line(&format!("{at:.0} {line}"));
+    }
+}
+
+impl View for Lines {
+    fn period(&self) -> Duration {
+        Duration::from_secs(10)
+    }
+
+    fn event(&mut self, event: &Event) {
+        if let Some((at, line)) = line(event) {
+            self.print(at, &line);
+        }
+    }
+
+    fn tick(&mut self, snapshot: &Snapshot) {
+        if !self.out.is_idle() {
+            return;
+        }
+        for group in &snapshot.groups {
+            if matches!(group.phase, GroupPhase::Ended(_)) {
+                continue;
+            }
+            let line = progress(group);
+            if self.last.get(&group.group) != Some(&line) {
+                self.print(snapshot.at, &line);
+                self.last.insert(group.group.clone(), line);
+            }
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        self.print(Timestamp::now(), text);
+    }
+
+    fn end(&mut self, _snapshot: &Snapshot, summary: &Summary) {
+        self.out.line("");
+        self.out.write(report(summary, 80).into_bytes());
+    }
+
+    fn out(&mut self) -> &mut Output {
+        &mut self.out
+    }
+}
+
+/// An event that people want to see, in words.
+fn line(event: &Event) -> Option<(Timestamp, String)> {
+    Some(match event {
+        Event::Run {
+            at,
+            run,
+            groups,
+            memory,
+        } => {
+            let groups: Vec<String> = groups.iter().map(|group| shown(group)).collect();
+            let memory = units::size(*memory);
+            (
+                *at,
+                format!("run {}: {} in {memory}", shown(run), groups.join(", ")),
+            )
+        }
+        Event::State {
+            at,
+            group,
+            entity,
+            state,
+            step,
+            cause,
+            attempt,
+        } => {
+            let mut line = format!("{} {} {state}", shown(group), shown(entity));
+            match state {
+                EntityState::Failed | EntityState::Retrying => {
+                    if let Some(step) = step {
+                        line += &format!(" at {step}");
+                    }
+                    line += &format!(" (attempt {attempt})");
+                }
+                EntityState::Delivered | EntityState::Cancelled | EntityState::Skipped => {}
+                _ => return None,
+            }
+            if let Some(cause) = cause {
+                line += &format!(": {}", shown(cause));
+            }
+            (*at, line)
+        }
+        Event::Pass {
+            at,
+            group,
+            pass,
+            source,
+            offset,
+            entities,
+            read,
+        } => {
+            let (group, source) = (shown(group), shown(source));
+            let line = match read {
+                Some(read) => format!(
+                    "{group} pass {pass}: read {} from {source}",
+                    units::size(*read)
+                ),
+                None => {
+                    let entities = count(entities.len(), "entity");
+                    let from = match offset {
+                        0 => String::new(),
+                        offset => format!(", from byte {offset} on"),
+                    };
+                    format!("{group} pass {pass}: reading {source} for {entities}{from}")
+                }
+            };
+            (*at, line)
+        }
+        Event::Depth {
+            at,
+            group,
+            from,
+            to,
+            reason,
+        } => {
+            let group = shown(group);
+            (
+                *at,
+                format!("{group} pool: {from} -> {to} buffers, {}", shown(reason)),
+            )
+        }
+        Event::Refused { at, reason } => (*at, format!("refused: {}", shown(reason))),
+        // Sampled here, or told by the summary at the end.
+        Event::Progress { .. } | Event::Summary(_) => return None,
+    })
+}
+
+fn progress(group: &GroupSnapshot) -> String {
+    let states: Vec<&'static str> = group.entities.iter().map(|e| e.state.as_str()).collect();
+    let name = shown(&group.group);
+    let part = percent(done(group));
+    let read = units::size(group.read);
+    let size = group
+        .size
+        .map_or_else(String::new, |size| format!(" of {}", units::size(size)));
+    let (rate, used, depth) = (units::rate(group.rate), group.used, group.depth);
+    let limit = match &group.bottleneck {
+        Bottleneck::None => String::new(),
+        Bottleneck::Entity(name) => format!(", limited by {}", shown(name)),
+        other => format!(", limited by {other}"),
+    };
+    format!(
+        "{name} {}: read {read}{size} at {rate}, pool {used}/{depth}{limit}; {}",
+        part.trim_start(),
+        tally(&states)
+    )
+}

@@ -1,0 +1,210 @@
+//! The summary for people: what became of the run, and of every entity that was not delivered.
+//!
+//! Those that were delivered are counted by how their copy was checked; those that were not are each
+//! named, with the step, the cause and what was left behind. Entities that share all of that share
+//! a paragraph: 200 entities behind a file server that went away are one.
+
+use crate::link::{EntitySummary, GroupSummary, Summary};
+use crate::model::text::shown;
+use crate::model::{EntityState, Outcome, Verified, names, units};
+
+use super::frame::{seconds, verified};
+use super::text::{count, wrap};
+
+/// The summary in lines of at most `columns` cells.
+pub fn report(summary: &Summary, columns: usize) -> String {
+    let mut lines = Vec::new();
+    for one in &summary.groups {
+        group(one, columns, &mut lines);
+        lines.push(String::new());
+    }
+    lines.extend(wrap(&total(summary), 0, columns));
+    let mut text = lines.join("\n");
+    text.push('\n');
+    text
+}
+
+fn total(summary: &Summary) -> String {
+    let outcome = match summary.outcome {
+        Outcome::Delivered => "delivered",
+        Outcome::Partial => "partial: some entities were not delivered",
+        Outcome::Failed => "failed: no entity was delivered",
+        Outcome::Cancelled => "cancelled",
+    };
+    let [read, delivered, peak, memory] = [
+        summary.source_bytes,
+        summary.delivered_bytes,
+        summary.peak_pool_bytes,
+        summary.memory,
+    ]
+    .map(units::size);
+    let time = units::duration(seconds(summary.seconds));
+    format!(
+        "{outcome} - {delivered} delivered from {read} read in {time}; pools held at most {peak} of \
+         {memory} (run {})",
+        shown(&summary.run)
+    )
+}
+
+fn group(group: &GroupSummary, columns: usize, lines: &mut Vec<String>) {
+    let [name, image, source] = [&*group.group, &*group.image, &*group.source].map(shown);
+    lines.extend(wrap(&format!("{name}: {image} from {source}"), 0, columns));
+    let mut facts = Vec::new();
+    if let Some(size) = group.size {
+        facts.push(format!("{} ({size} bytes)", units::size(size)));
+    }
+    facts.push(units::duration(seconds(group.seconds)));
+    let passes = count(group.passes as usize, "pass");
+    facts.push(format!(
+        "read {} in {passes}",
+        units::size(group.source_bytes)
+    ));
+    lines.extend(wrap(&facts.join(", "), 2, columns));
+    if let Some(sha256) = &group.sha256 {
+        lines.extend(wrap(&format!("sha256 {}", shown(sha256)), 2, columns));
+    }
+    lines.extend(wrap(&counts(group), 2, columns));
+    let skipped: Vec<String> = in_state(group, EntityState::Skipped)
+        .map(|e| shown(&e.entity))
+        .collect();
+    if !skipped.is_empty() {
+        let names = names::compress(&skipped).join(", ");
+        lines.extend(wrap(
+            &format!("skipped, has the image already: {names}"),
+            2,
+            columns,
+        ));
+    }
+    for missing in missing(group) {
+        missing.print(columns, lines);
+    }
+    leftovers(group, columns, lines);
+}
+
+fn in_state(group: &GroupSummary, state: EntityState) -> impl Iterator<Item = &EntitySummary> {
+    group
+        .entities
+        .iter()
+        .filter(move |entity| entity.state == state)
+}
+
+/// `19 delivered (17 verified by digest, 2 verified by size), 1 failed`.
+fn counts(group: &GroupSummary) -> String {
+    let mut parts = Vec::new();
+    let mut states: Vec<EntityState> = vec![
+        EntityState::Delivered,
+        EntityState::Skipped,
+        EntityState::Failed,
+        EntityState::Cancelled,
+    ];
+    // An engine that was torn down may leave others behind; they are told, too.
+    for entity in &group.entities {
+        if !states.contains(&entity.state) {
+            states.push(entity.state);
+        }
+    }
+    for state in states {
+        let number = in_state(group, state).count();
+        if number == 0 {
+            continue;
+        }
+        let mut part = format!("{number} {state}");
+        if state == EntityState::Delivered {
+            part += &format!(" ({})", checked(group));
+        }
+        parts.push(part);
+    }
+    if parts.is_empty() {
+        parts.push("no entities".into());
+    }
+    parts.join(", ")
+}
+
+fn checked(group: &GroupSummary) -> String {
+    let mut parts = Vec::new();
+    for how in [
+        Verified::Digest,
+        Verified::Readback,
+        Verified::Size,
+        Verified::None,
+    ] {
+        let delivered = || in_state(group, EntityState::Delivered);
+        let number = delivered().filter(|entity| entity.verified == how).count();
+        if number > 0 {
+            parts.push(format!("{number} {}", verified(how)));
+        }
+    }
+    let direct = in_state(group, EntityState::Delivered)
+        .filter(|entity| !entity.staged)
+        .count();
+    if direct > 0 {
+        parts.push(format!("{direct} without a staging file"));
+    }
+    parts.join(", ")
+}
+
+/// Entities with the same fate.
+struct Missing<'a> {
+    like: &'a EntitySummary,
+    names: Vec<String>,
+}
+
+fn missing(group: &GroupSummary) -> Vec<Missing<'_>> {
+    let mut all: Vec<Missing<'_>> = Vec::new();
+    for entity in &group.entities {
+        if matches!(entity.state, EntityState::Delivered | EntityState::Skipped) {
+            continue;
+        }
+        let fate =
+            |e: &EntitySummary| (e.state, e.step, e.attempts, e.cause.clone(), e.left.clone());
+        let name = shown(&entity.entity);
+        match all
+            .iter_mut()
+            .find(|other| fate(other.like) == fate(entity))
+        {
+            Some(same) => same.names.push(name),
+            None => all.push(Missing {
+                like: entity,
+                names: vec![name],
+            }),
+        }
+    }
+    all
+}
+
+impl Missing<'_> {
+    fn print(&self, columns: usize, lines: &mut Vec<String>) {
+        let entity = self.like;
+        let mut head = format!(
+            "{}: {}",
+            names::compress(&self.names).join(", "),
+            entity.state
+        );
+        if let Some(step) = entity.step {
+            head += &format!(" at {step}");
+        }
+        head += &format!(", {}", count(entity.attempts as usize, "attempt"));
+        lines.extend(wrap(&head, 2, columns));
+        if let Some(cause) = &entity.cause {
+            lines.extend(wrap(&shown(cause), 6, columns));
+        }
+        if let Some(left) = &entity.left {
+            let left = format!("left behind on the entity, remove it: {}", shown(left));
+            lines.extend(wrap(&left, 6, columns));
+        }
+    }
+}
+
+/// Staging files of entities that were delivered all the same (read back under another name, say).
+fn leftovers(group: &GroupSummary, columns: usize, lines: &mut Vec<String>) {
+    for entity in in_state(group, EntityState::Delivered) {
+        if let Some(left) = &entity.left {
+            let (name, left) = (shown(&entity.entity), shown(left));
+            lines.extend(wrap(
+                &format!("{name}: left behind, remove it: {left}"),
+                2,
+                columns,
+            ));
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! A run redrawn in place on a terminal.
+
+use std::time::Duration;
+
+use super::frame::{Room, frame};
+use super::mode::Look;
+use super::output::Output;
+use super::paint::Paint;
+use super::report::report;
+use super::watch::{CANCELLING, View};
+use crate::link::{Event, Snapshot, Summary};
+use crate::model::text::shown;
+
+pub(super) struct Screen {
+    out: Output,
+    look: Look,
+    paint: Paint,
+    note: Option<String>,
+}
+
+impl Screen {
+    pub(super) fn new(out: Output, look: Look) -> Self {
+        Self {
+            out,
+            paint: Paint::new(look.colour),
+            look,
+            note: None,
+        }
+    }
+
+    fn draw(&mut self, snapshot: &Snapshot) {
+        let (columns, rows) = (self.look.size)();
+        let room = Room {
+            // The last column stays free: a terminal that wraps there would add a row.
+            columns: usize::from(columns.max(2) - 1),
+            // So does the last row: the cursor rests there.
+            rows: usize::from(rows.max(2) - 1),
+            utf8: self.look.utf8,
+        };
+        let lines = frame(snapshot, self.note.as_deref(), room);
+        self.out.write(self.paint.paint(lines, (columns, rows)));
+    }
+}
+
+impl View for Screen {
+    fn period(&self) -> Duration {
+        Duration::from_millis(250)
+    }
+
+    fn event(&mut self, event: &Event) {
+        // States are seen in the frame; a refusal is seen nowhere else.
+        if let Event::Refused { reason, .. } = event {
+            self.say(&format!("refused: {}", shown(reason)));
+        }
+    }
+
+    fn tick(&mut self, snapshot: &Snapshot) {
+        // A terminal that has stopped reading gets the newest frame once it goes on.
+        if self.out.is_idle() {
+            self.draw(snapshot);
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        let bytes = self.paint.above(text);
+        self.out.write(bytes);
+    }
+
+    fn cancelling(&mut self, snapshot: &Snapshot) {
+        self.note = Some(CANCELLING.replace('…', if self.look.utf8 { "…" } else { "..." }));
+        self.tick(snapshot);
+    }
+
+    fn end(&mut self, snapshot: &Snapshot, summary: &Summary) {
+        self.note = None;
+        self.draw(snapshot);
+        let columns = usize::from((self.look.size)().0.clamp(20, 80));
+        self.out.line("");
+        self.out.write(report(summary, columns).into_bytes());
+    }
+
+    fn out(&mut self) -> &mut Output {
+        &mut self.out
+    }
+}

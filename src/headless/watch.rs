@@ -1,0 +1,219 @@
+//! Watches a run to its end: events in order, snapshots at the view's own pace, signals at once.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, timeout};
+
+use super::board::Notes;
+use super::json::Json;
+use super::lines::Lines;
+use super::mode::Mode;
+use super::output::Output;
+use super::screen::Screen;
+use crate::link::{Command, Event, Link, Snapshot, Summary, Target};
+
+/// One message a signal (Ctrl-C, SIGTERM, SIGHUP). The first cancels in good order, the second leaves.
+pub type Stop = mpsc::Receiver<()>;
+
+/// Told when the first signal has come.
+pub(super) const CANCELLING: &str = "cancelling… press Ctrl-C again to leave at once";
+/// On leaving at once, what is already printed gets so long to reach its reader.
+const PARTING: Duration = Duration::from_millis(200);
+
+/// What is watched and how.
+#[derive(Debug)]
+pub struct Options {
+    pub mode: Mode,
+    /// Sent to the engine at the beginning: what to start, and that nothing else comes.
+    pub commands: Vec<Command>,
+    /// Log lines to show above a screen.
+    pub notes: Option<Notes>,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// The engine has ended. `refused` holds the reasons for commands that it did not obey.
+    Summary {
+        summary: Box<Summary>,
+        refused: Vec<String>,
+    },
+    /// The operator left at once: nothing was waited for, and the process must end now.
+    Left,
+    /// The engine has ended without a word.
+    Lost,
+}
+
+/// One way of showing a run. Nothing here may wait.
+pub(super) trait View: Send {
+    /// The time between two ticks, and the least time between two samples.
+    fn period(&self) -> Duration;
+    /// Something happened. Never the summary.
+    fn event(&mut self, event: &Event);
+    /// Shows how it stands, if that is new and there is room for it.
+    fn tick(&mut self, snapshot: &Snapshot);
+    /// Says something else.
+    fn say(&mut self, text: &str);
+    fn cancelling(&mut self, _snapshot: &Snapshot) {
+        self.say(CANCELLING);
+    }
+    /// The last thing shown.
+    fn end(&mut self, snapshot: &Snapshot, summary: &Summary);
+    fn out(&mut self) -> &mut Output;
+}
+
+/// Watches the run behind a link until it ends or the operator leaves, and prints it on `out`.
+/// `notes` gets what is said to people while `out` is for JSON.
+///
+/// Returns once everything is printed or its reader is gone; a reader that has merely stopped is
+/// waited for at the end, until a signal comes. The run itself never waits for a reader.
+///
+/// # Errors
+/// When the host has no thread left to print from. Nothing was started then.
+pub async fn run(
+    link: Link,
+    options: Options,
+    stop: &mut Stop,
+    out: impl Write + Send + 'static,
+    notes: impl Write + Send + 'static,
+) -> io::Result<Ended> {
+    let out = Output::start(out)?;
+    let view: Box<dyn View> = match options.mode {
+        Mode::Json => Box::new(Json::new(out, Output::start(notes)?)),
+        Mode::Lines { utf8 } => Box::new(Lines::new(out, utf8)),
+        Mode::Screen(look) => Box::new(Screen::new(out, look)),
+    };
+    let watch = Watch {
+        link,
+        view,
+        outbox: options.commands.into(),
+        notes: options.notes,
+        refused: Vec::new(),
+        stopping: false,
+    };
+    Ok(watch.run(stop).await)
+}
+
+struct Watch {
+    link: Link,
+    view: Box<dyn View>,
+    /// Commands on their way: the engine may be too busy to take one at once.
+    outbox: VecDeque<Command>,
+    notes: Option<Notes>,
+    refused: Vec<String>,
+    stopping: bool,
+}
+
+impl Watch {
+    async fn run(mut self, stop: &mut Stop) -> Ended {
+        let commands = self.link.commands.clone();
+        let period = self.view.period();
+        let mut ticks = tokio::time::interval_at(Instant::now() + period, period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut open = true;
+        let summary = loop {
+            // Signals before all else, events before the figures that they explain.
+            tokio::select! {
+                biased;
+                signal = stop.recv(), if open => match signal {
+                    Some(()) if self.stopping => return self.leave().await,
+                    Some(()) => self.cancel(),
+                    None => open = false,
+                },
+                event = self.link.events.recv() => match event {
+                    Some(Event::Summary(summary)) => break Some(summary),
+                    Some(event) => self.event(event),
+                    None => break None,
+                },
+                permit = commands.reserve(), if !self.outbox.is_empty() => {
+                    match (permit, self.outbox.pop_front()) {
+                        (Ok(permit), Some(command)) => permit.send(command),
+                        // The engine takes no more commands: its end comes over the events.
+                        _ => self.outbox.clear(),
+                    }
+                },
+                text = next(&mut self.notes) => self.view.say(&text),
+                _ = ticks.tick() => self.tick(),
+            }
+        };
+        for text in self.notes.as_mut().map(Notes::rest).unwrap_or_default() {
+            self.view.say(&text);
+        }
+        // From here on the log writes past the view again, which has nothing left to redraw.
+        self.notes = None;
+        let Some(summary) = summary else {
+            self.view
+                .say("the engine ended without a summary; the log may say why");
+            self.finish(stop).await;
+            return Ended::Lost;
+        };
+        self.view.end(&self.snapshot(), &summary);
+        self.finish(stop).await;
+        Ended::Summary {
+            summary: Box::new(summary),
+            refused: self.refused,
+        }
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        self.link.snapshots.borrow().clone()
+    }
+
+    fn event(&mut self, event: Event) {
+        self.view.event(&event);
+        if let Event::Refused { reason, .. } = event {
+            self.refused.push(reason);
+        }
+    }
+
+    fn tick(&mut self) {
+        // Views compare with what they showed before: an unchanged snapshot costs no byte.
+        let snapshot = self.snapshot();
+        self.view.tick(&snapshot);
+    }
+
+    fn cancel(&mut self) {
+        self.stopping = true;
+        // What was not yet sent is not started any more.
+        self.outbox.clear();
+        self.outbox.push_back(Command::Cancel {
+            target: Target::All,
+        });
+        self.outbox.push_back(Command::Finish);
+        let snapshot = self.snapshot();
+        self.view.cancelling(&snapshot);
+    }
+
+    /// The second signal. The terminal is in order between any two frames, so all that is left is to
+    /// let the newest one out, if its reader takes it.
+    async fn leave(mut self) -> Ended {
+        self.notes = None;
+        // Time is up: the process ends whether or not everything was printed.
+        let _ = timeout(PARTING, self.view.out().finish()).await;
+        Ended::Left
+    }
+
+    async fn finish(&mut self, stop: &mut Stop) {
+        let mut signal = pin!(async {
+            if stop.recv().await.is_none() {
+                std::future::pending::<()>().await;
+            }
+        });
+        tokio::select! {
+            () = self.view.out().finish() => {}
+            () = &mut signal => {}
+        }
+    }
+}
+
+async fn next(notes: &mut Option<Notes>) -> String {
+    match notes {
+        Some(notes) => notes.next().await,
+        None => std::future::pending().await,
+    }
+}
