@@ -1,1 +1,37 @@
 //! A practice network on loopback, for newcomers, tests and benchmarks.
+//!
+//! Every file server and every entity of an inventory becomes a real FTP server inside this
+//! process: libunftp speaks the protocol, and what it stores, how fast and with which faults is
+//! decided here. The files:
+//!
+//! - `settings` what an inventory's `x-lab` key says; `pattern` the names that it applies to
+//! - `network` [`Lab`]: starts, shows and stops the servers of an inventory
+//! - `server` one server: its listener, its counters, and whether it still lives
+//! - `relay` the control connection, where latency, silence and death are brought about
+//! - `storage` what libunftp stores to and reads from; `pace` how fast
+//! - `device` the files of one server; `chunks` memory that equal files share; `image` the bytes of
+//!   generated images
+//! - `login` who may log in; `limits` the open files that so many servers need
+//!
+//! The lab has a runtime of its own. libunftp starts tasks that it never hands out, so shutting
+//! that runtime down is the only way to end all of them, and the only one that we need.
+
+mod chunks;
+mod device;
+mod error;
+mod image;
+mod limits;
+mod login;
+mod network;
+mod pace;
+mod pattern;
+mod relay;
+mod server;
+mod settings;
+mod storage;
+
+pub use device::StoredFile;
+pub use error::LabError;
+pub use network::{Lab, LabOptions};
+pub use server::{Served, ServedKind};
+pub use settings::{Behaviour, LabSettings, Pause};

@@ -1,0 +1,124 @@
+//! The control connection of one session, between the client and libunftp.
+//!
+//! libunftp takes a socket and keeps it. So that a server can be slow to answer, fall silent or
+//! vanish at once, its clients' control connections are ours, and are passed on line by line over a
+//! second connection inside this process. Data connections are not: they go straight to libunftp.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::server::Server;
+use super::storage;
+
+/// A command line is not longer than this; what is longer is cut off by closing the session.
+const LONGEST_LINE: u64 = 8 * 1024;
+
+/// One session, from its greeting until either side closes it or the server is killed.
+pub(super) async fn session(server: Arc<Server>, mut client: TcpStream) {
+    match server.while_alive(relayed(&server, &mut client)).await {
+        Some(Ok(())) => {}
+        Some(Err(error)) => {
+            tracing::debug!(server = %server.name, "a session of the lab ended: {error}");
+        }
+        None => {
+            // A server that vanishes does not take its leave.
+            let reset = socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO));
+            if let Err(error) = reset {
+                tracing::debug!(server = %server.name, "a session was closed, not reset: {error}");
+            }
+        }
+    }
+}
+
+async fn relayed(server: &Arc<Server>, client: &mut TcpStream) -> io::Result<()> {
+    client.set_nodelay(true)?;
+    let (inner, outer) = pair(SocketAddr::new(client.local_addr()?.ip(), 0)).await?;
+    let (from_client, to_client) = client.split();
+    let (from_inner, to_inner) = inner.into_split();
+    let latency = server.behaviour.latency;
+    let refuse_rename = server.behaviour.no_rename;
+    let session = async {
+        tokio::join!(
+            storage::serve(server, outer),
+            up(from_client, to_inner, latency, refuse_rename),
+        )
+    };
+    let replies = down(from_inner, to_client);
+    tokio::pin!(replies);
+    // The session is over when libunftp has closed its end, and not when its last command is in.
+    tokio::select! {
+        ended = &mut replies => ended,
+        (served, up) = session => {
+            replies.await?;
+            served.and(up)
+        }
+    }
+}
+
+/// Passes commands on.
+async fn up(
+    from: ReadHalf<'_>,
+    mut to: OwnedWriteHalf,
+    latency: Option<Duration>,
+    refuse_rename: bool,
+) -> io::Result<()> {
+    let mut from = BufReader::with_capacity(1024, from);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = (&mut from)
+            .take(LONGEST_LINE)
+            .read_until(b'\n', &mut line)
+            .await;
+        match read {
+            Ok(_) if line.last() == Some(&b'\n') => {}
+            // The end, half a line, or a reset: for the server, the client has left.
+            Ok(_) | Err(_) => return to.shutdown().await,
+        }
+        if let Some(latency) = latency {
+            tokio::time::sleep(latency).await;
+        }
+        // libunftp has no back-end call for RNFR. This is a command that it does not know.
+        if refuse_rename
+            && line
+                .get(..4)
+                .is_some_and(|verb| verb.eq_ignore_ascii_case(b"RNFR"))
+        {
+            line.splice(..4, *b"XRNF");
+        }
+        to.write_all(&line).await?;
+    }
+}
+
+/// Passes replies on.
+async fn down(mut from: OwnedReadHalf, mut to: WriteHalf<'_>) -> io::Result<()> {
+    let mut buffer = [0; 512];
+    loop {
+        match from.read(&mut buffer).await {
+            Ok(0) | Err(_) => return to.shutdown().await,
+            Ok(count) => to.write_all(&buffer[..count]).await?,
+        }
+    }
+}
+
+/// Two ends of a connection inside this process. They have the client's address family and host,
+/// for libunftp derives those of data connections from them.
+async fn pair(address: SocketAddr) -> io::Result<(TcpStream, TcpStream)> {
+    let listener = TcpListener::bind(address).await?;
+    let near = TcpStream::connect(listener.local_addr()?).await?;
+    loop {
+        let (far, peer) = listener.accept().await?;
+        // Anybody on this host can connect; only our own end is meant.
+        if peer == near.local_addr()? {
+            near.set_nodelay(true)?;
+            far.set_nodelay(true)?;
+            return Ok((near, far));
+        }
+    }
+}

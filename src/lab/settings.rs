@@ -1,0 +1,370 @@
+//! What the servers of a lab do besides serving: the `x-lab` key of an inventory, or a file of its
+//! own with the same content.
+//!
+//! ```yaml
+//! x-lab:
+//!   images: { adsl-2.4: { size: 8 MiB } }
+//!   file_servers: { hq: { rate: 4 MiB/s } }
+//!   entities:
+//!     shelf1-07: { rate: 600 KiB/s }
+//!     "shelf2-[01-04]": { pause: { every: 1 MiB, for: 400ms } }
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+use super::error::LabError;
+use super::pattern;
+use crate::model::units;
+
+/// The settings of a lab. By default every server is a good and fast one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LabSettings {
+    pub images: BTreeMap<String, ImageSettings>,
+    /// By name or pattern (`*`, `?`, `[01-20]`).
+    pub file_servers: BTreeMap<String, Behaviour>,
+    /// By name or pattern.
+    pub entities: BTreeMap<String, Behaviour>,
+}
+
+/// What is said about one generated image.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ImageSettings {
+    /// Bytes; else the inventory's, else 8 MiB.
+    #[serde(deserialize_with = "size")]
+    pub size: Option<u64>,
+}
+
+/// What one server does besides serving. Offsets count from the start of the file; those of an
+/// entity are about uploads, those of a file server about downloads.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Behaviour {
+    /// Bytes a second of one transfer.
+    #[serde(deserialize_with = "rate")]
+    pub rate: Option<u64>,
+    /// Before each command is acted on.
+    #[serde(deserialize_with = "time")]
+    pub latency: Option<Duration>,
+    /// Stops taking an upload for a while, as a device that erases flash does.
+    pub pause: Option<Pause>,
+    /// `login: refuse`: every login is answered with 530.
+    #[serde(rename = "login", deserialize_with = "login")]
+    pub refuse_login: bool,
+    /// An upload that goes on after so many bytes is answered with 552.
+    #[serde(deserialize_with = "size")]
+    pub disk_full_at: Option<u64>,
+    /// The data connection is cut at this byte, and the transfer answered with 426.
+    #[serde(deserialize_with = "size")]
+    pub drop_at: Option<u64>,
+    /// So many transfers are cut; the ones after them are not. Absent: all are.
+    pub drop_times: Option<u32>,
+    /// From the last byte of an upload to its 226.
+    #[serde(deserialize_with = "time")]
+    pub confirm_after: Option<Duration>,
+    /// The transfer stands still at this byte for ever.
+    #[serde(deserialize_with = "size")]
+    pub silent_at: Option<u64>,
+    /// Downloads end at this byte, and are answered with 226 all the same.
+    #[serde(deserialize_with = "size")]
+    pub truncate_at: Option<u64>,
+    /// This byte is changed: in what is stored, and for a file server in what is sent.
+    #[serde(deserialize_with = "size")]
+    pub corrupt_at: Option<u64>,
+    /// `RNFR` is answered with 502.
+    pub no_rename: bool,
+    /// A rename onto an existing file is answered with 553.
+    pub no_overwrite: bool,
+    /// `DELE` is answered with 550.
+    pub no_delete: bool,
+    /// Uploads are answered with 553.
+    pub read_only: bool,
+}
+
+/// How an upload stops from time to time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pause {
+    /// Bytes between two pauses.
+    #[serde(deserialize_with = "some_size")]
+    pub every: u64,
+    #[serde(rename = "for", deserialize_with = "some_time")]
+    pub length: Duration,
+}
+
+impl LabSettings {
+    /// The settings under the `x-lab` key of an inventory; the default where it has none. The rest
+    /// of the inventory is not looked at.
+    ///
+    /// # Errors
+    /// [`LabError::Settings`], with line and column.
+    pub fn from_inventory_text(text: &str) -> Result<Self, LabError> {
+        #[derive(Deserialize)]
+        struct Inventory {
+            #[serde(rename = "x-lab", default)]
+            lab: LabSettings,
+        }
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        serde_yaml::from_str(text)
+            .map(|inventory: Inventory| inventory.lab)
+            .map_err(|error| LabError::Settings(error.to_string()))
+    }
+
+    /// The settings of a file of their own: what stands under `x-lab`, at the top level.
+    ///
+    /// # Errors
+    /// [`LabError::Settings`], with line and column.
+    pub fn from_text(text: &str) -> Result<Self, LabError> {
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        serde_yaml::from_str(text).map_err(|error| LabError::Settings(error.to_string()))
+    }
+
+    /// As [`Self::from_text`], from a file.
+    ///
+    /// # Errors
+    /// [`LabError::Read`] and [`LabError::Settings`].
+    pub fn load(path: &Path) -> Result<Self, LabError> {
+        let text = std::fs::read_to_string(path).map_err(|cause| LabError::Read {
+            file: path.into(),
+            cause,
+        })?;
+        Self::from_text(&text)
+            .map_err(|error| LabError::Settings(format!("{}: {error}", path.display())))
+    }
+
+    pub(super) fn of_entity(&self, name: &str) -> Behaviour {
+        of(&self.entities, name)
+    }
+
+    pub(super) fn of_file_server(&self, name: &str) -> Behaviour {
+        of(&self.file_servers, name)
+    }
+}
+
+/// What all keys say that stand for a name: its own first, then patterns from the longest to the
+/// shortest, so that what is said of fewer servers goes before what is said of more.
+fn of(settings: &BTreeMap<String, Behaviour>, name: &str) -> Behaviour {
+    let mut said: Vec<_> = settings
+        .iter()
+        .filter(|(key, _)| *key == name || pattern::matches(key, name))
+        .collect();
+    said.sort_by_key(|(key, _)| {
+        (
+            *key != name,
+            !pattern::is_plain(key),
+            usize::MAX - key.len(),
+        )
+    });
+    said.into_iter()
+        .fold(Behaviour::default(), |sum, (_, more)| sum.or(more))
+}
+
+impl Behaviour {
+    /// What `self` says, and where it says nothing, what `other` says.
+    fn or(self, other: &Self) -> Self {
+        Self {
+            rate: self.rate.or(other.rate),
+            latency: self.latency.or(other.latency),
+            pause: self.pause.or(other.pause),
+            refuse_login: self.refuse_login || other.refuse_login,
+            disk_full_at: self.disk_full_at.or(other.disk_full_at),
+            drop_at: self.drop_at.or(other.drop_at),
+            drop_times: self.drop_times.or(other.drop_times),
+            confirm_after: self.confirm_after.or(other.confirm_after),
+            silent_at: self.silent_at.or(other.silent_at),
+            truncate_at: self.truncate_at.or(other.truncate_at),
+            corrupt_at: self.corrupt_at.or(other.corrupt_at),
+            no_rename: self.no_rename || other.no_rename,
+            no_overwrite: self.no_overwrite || other.no_overwrite,
+            no_delete: self.no_delete || other.no_delete,
+            read_only: self.read_only || other.read_only,
+        }
+    }
+
+    /// The settings in words, for people: `600.0 KiB/s, disk full at 3.0 MiB`; empty for none.
+    pub fn words(&self) -> String {
+        let mut words = Vec::new();
+        if let Some(rate) = self.rate {
+            words.push(units::rate(rate as f64));
+        }
+        if let Some(time) = self.latency {
+            words.push(format!("answers after {}", units::duration(time)));
+        }
+        if let Some(pause) = self.pause {
+            words.push(format!(
+                "pauses {} every {}",
+                units::duration(pause.length),
+                units::size(pause.every)
+            ));
+        }
+        if self.refuse_login {
+            words.push("refuses logins".into());
+        }
+        for (what, at) in [
+            ("disk full at", self.disk_full_at),
+            ("drops transfers at", self.drop_at),
+            ("falls silent at", self.silent_at),
+            ("truncates downloads at", self.truncate_at),
+            ("corrupts the byte at", self.corrupt_at),
+        ] {
+            if let Some(at) = at {
+                words.push(format!("{what} {}", units::size(at)));
+            }
+        }
+        if let (Some(_), Some(times)) = (self.drop_at, self.drop_times) {
+            words.push(format!("{times} times only"));
+        }
+        if let Some(time) = self.confirm_after {
+            words.push(format!("confirms after {}", units::duration(time)));
+        }
+        for (is_so, what) in [
+            (self.no_rename, "can't rename"),
+            (self.no_overwrite, "can't rename onto a file"),
+            (self.no_delete, "can't delete"),
+            (self.read_only, "read-only"),
+        ] {
+            if is_so {
+                words.push(what.into());
+            }
+        }
+        words.join(", ")
+    }
+}
+
+fn size<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    let text = String::deserialize(from)?;
+    units::parse_size(&text).map(Some).map_err(D::Error::custom)
+}
+
+fn some_size<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
+    match size(from)? {
+        Some(size) if size > 0 => Ok(size),
+        _ => Err(D::Error::custom("write a size above 0, like `1 MiB`")),
+    }
+}
+
+fn rate<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    let text = String::deserialize(from)?;
+    let number = text.trim();
+    match number
+        .strip_suffix("/s")
+        .map(|number| units::parse_size(number.trim_end()))
+    {
+        Some(Ok(rate)) if rate > 0 => Ok(Some(rate)),
+        _ => Err(D::Error::custom(format!(
+            "`{text}` is not a rate; write a size a second, like `600 KiB/s`"
+        ))),
+    }
+}
+
+fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    some_time(from).map(Some)
+}
+
+fn some_time<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(from)?;
+    units::parse_duration(&text).map_err(D::Error::custom)
+}
+
+fn login<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    match String::deserialize(from)?.as_str() {
+        "refuse" => Ok(true),
+        "accept" => Ok(false),
+        other => Err(D::Error::custom(format!(
+            "`{other}`: write `refuse` or `accept`"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+memory: 8 MiB
+entities:
+  - { name: x, type: y }
+x-lab:
+  images: { adsl-2.4: { size: 8 MiB }, small: { size: 1000 } }
+  file_servers: { hq: { rate: 4 MiB/s, truncate_at: 1 MiB } }
+  entities:
+    "*": { rate: 1 MiB/s, latency: 5ms }
+    "shelf1-[01-08]": { rate: 600 KiB/s, no_delete: true }
+    shelf1-07: { disk_full_at: 3 MiB, login: refuse, drop_at: 2 MiB, drop_times: 2 }
+    shelf2-05: { pause: { every: 1 MiB, for: 400ms }, confirm_after: 2s }
+"#;
+
+    #[test]
+    fn settings_are_read_from_an_inventory_and_the_narrowest_key_goes_first() {
+        let settings = LabSettings::from_inventory_text(TEXT).unwrap();
+        assert_eq!(settings.images["adsl-2.4"].size, Some(8 << 20));
+        assert_eq!(settings.images["small"].size, Some(1000));
+        assert_eq!(settings.of_file_server("hq").rate, Some(4 << 20));
+        assert_eq!(settings.of_file_server("other"), Behaviour::default());
+        let seven = settings.of_entity("shelf1-07");
+        assert_eq!(seven.rate, Some(600 << 10));
+        assert_eq!(seven.latency, Some(Duration::from_millis(5)));
+        assert_eq!(seven.disk_full_at, Some(3 << 20));
+        assert_eq!(seven.drop_times, Some(2));
+        assert!(seven.refuse_login && seven.no_delete && !seven.no_rename);
+        let five = settings.of_entity("shelf2-05");
+        assert_eq!(five.rate, Some(1 << 20));
+        assert_eq!(five.pause.unwrap().length, Duration::from_millis(400));
+        assert_eq!(
+            five.words(),
+            "1.0 MiB/s, answers after 5 ms, pauses 400 ms every 1.0 MiB, confirms after 2 s"
+        );
+    }
+
+    #[test]
+    fn a_file_of_its_own_has_the_same_content_at_the_top() {
+        let own: String = TEXT
+            .split_once("x-lab:\n")
+            .unwrap()
+            .1
+            .lines()
+            .map(|line| format!("{}\n", &line[2..]))
+            .collect();
+        assert_eq!(
+            LabSettings::from_text(&own).unwrap(),
+            LabSettings::from_inventory_text(TEXT).unwrap()
+        );
+        assert_eq!(
+            LabSettings::from_inventory_text("memory: 8 MiB").unwrap(),
+            LabSettings::default()
+        );
+        assert_eq!(
+            LabSettings::from_inventory_text("").unwrap(),
+            LabSettings::default()
+        );
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_its_place() {
+        for (wrong, says) in [
+            ("entities: { a: { speed: 1 } }", "speed"),
+            ("entities: { a: { rate: 1 MiB } }", "600 KiB/s"),
+            ("entities: { a: { rate: 0 B/s } }", "600 KiB/s"),
+            ("entities: { a: { confirm_after: 2 } }", "30s"),
+            (
+                "entities: { a: { pause: { every: 0, for: 1s } } }",
+                "above 0",
+            ),
+            ("entities: { a: { login: no } }", "refuse"),
+        ] {
+            let error = LabSettings::from_text(wrong).unwrap_err().to_string();
+            assert!(error.contains(says), "{wrong}: {error}");
+            assert!(error.contains("line 1"), "{wrong}: {error}");
+        }
+    }
+}

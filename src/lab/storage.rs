@@ -1,0 +1,441 @@
+//! What libunftp stores to and reads from: the device of a server, with the faults of its settings.
+
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use libunftp::ServerBuilder;
+use libunftp::options::Binder;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use unftp_core::auth::DefaultUser;
+use unftp_core::storage::{
+    Error, ErrorKind, FEATURE_RESTART, Fileinfo, Metadata, Result, StorageBackend,
+};
+
+use super::device::{clean, text_of};
+use super::login::Logins;
+use super::pace::Pace;
+use super::server::{ServedKind, Server};
+
+/// Bytes that a transfer moves at once.
+const PIECE: usize = 32 * 1024;
+/// Bytes that the kernel may hold for a data connection, each way. With its own idea of it, a slow
+/// or silent entity would seem to take megabytes that it never takes.
+const SOCKET_BUFFER: u64 = 256 * 1024;
+const SMALLEST_SOCKET_BUFFER: u64 = 16 * 1024;
+
+/// Runs one session on a control connection.
+pub(super) async fn serve(server: &Arc<Server>, control: TcpStream) -> io::Result<()> {
+    let backend = Backend(Arc::clone(server));
+    let logins = Logins {
+        user: server.user.clone(),
+        refuse: server.behaviour.refuse_login,
+    };
+    let buffer = match server.behaviour.rate {
+        None => SOCKET_BUFFER,
+        Some(rate) => (rate / 8).clamp(SMALLEST_SOCKET_BUFFER, SOCKET_BUFFER),
+    };
+    // libunftp gives a server's binder to its first session only; so each session has a server.
+    let unftp =
+        ServerBuilder::with_authenticator(Box::new(move || backend.clone()), Arc::new(logins))
+            .greeting("subtend lab")
+            // Sessions end with their control connection, and with the lab.
+            .idle_session_timeout(24 * 60 * 60)
+            // Its own logger would write to whatever logger the process has, and it writes a lot.
+            .logger(slog::Logger::root(slog::Discard, slog::o!()))
+            .binder(Passive {
+                buffer: u32::try_from(buffer).unwrap_or(u32::MAX),
+            })
+            .build()
+            .map_err(io::Error::other)?;
+    unftp.service(control).await.map_err(io::Error::other)
+}
+
+/// Opens the listeners of data connections: on the session's own address, on any free port.
+#[derive(Debug)]
+struct Passive {
+    buffer: u32,
+}
+
+#[async_trait]
+impl Binder for Passive {
+    async fn bind(&mut self, ip: IpAddr, _: RangeInclusive<u16>) -> io::Result<TcpSocket> {
+        let socket = match ip {
+            IpAddr::V4(_) => TcpSocket::new_v4()?,
+            IpAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.set_recv_buffer_size(self.buffer)?;
+        socket.set_send_buffer_size(self.buffer)?;
+        socket.bind((ip, 0).into())?;
+        Ok(socket)
+    }
+}
+
+/// A server's device, as libunftp sees it.
+#[derive(Debug, Clone)]
+struct Backend(Arc<Server>);
+
+impl Backend {
+    /// Receives a file into the device; what has arrived stays there, however this ends.
+    async fn receive(
+        &self,
+        mut input: impl AsyncRead + Unpin,
+        path: &str,
+        start: u64,
+    ) -> Result<u64> {
+        let server = &*self.0;
+        let behaviour = &server.behaviour;
+        if behaviour.read_only {
+            return Err(refused(ErrorKind::FileNameNotAllowedError, "read-only"));
+        }
+        let file = server
+            .device
+            .open_for_writing(path, start)
+            .ok_or_else(|| refused(ErrorKind::PermanentFileNotAvailable, "no such offset"))?;
+        let drop_at = self.cut(ServedKind::Entity);
+        let mut pace = Pace::new(behaviour.rate);
+        let mut buffer = vec![0; PIECE];
+        let mut at = start;
+        let mut pause_at = behaviour.pause.map(|pause| start + pause.every);
+        let result = loop {
+            if drop_at == Some(at) && server.drops_now() {
+                break Err(refused(ErrorKind::ConnectionClosed, "dropped on purpose"));
+            }
+            if behaviour.silent_at == Some(at) {
+                std::future::pending::<()>().await;
+            }
+            if let (Some(pause), Some(next)) = (behaviour.pause, pause_at)
+                && next == at
+            {
+                tokio::time::sleep(pause.length).await;
+                pause_at = Some(at + pause.every);
+            }
+            let most = until(
+                at,
+                PIECE.min(pace.slice()),
+                [
+                    behaviour.disk_full_at,
+                    drop_at,
+                    behaviour.silent_at,
+                    pause_at,
+                ],
+            );
+            let count = match input.read(&mut buffer[..most]).await {
+                Ok(0) => break Ok(at - start),
+                Ok(count) => count,
+                Err(error) => break Err(Error::from(error)),
+            };
+            if behaviour.disk_full_at.is_some_and(|full| at >= full) {
+                break Err(refused(
+                    ErrorKind::ExceededStorageAllocationError,
+                    "disk full on purpose",
+                ));
+            }
+            corrupt(behaviour.corrupt_at, at, &mut buffer[..count]);
+            file.append(server.device.chunks(), &buffer[..count]);
+            server.received.add(count as u64);
+            at += count as u64;
+            pace.moved(count).await;
+        };
+        file.close();
+        drop(input);
+        if let (Ok(_), Some(time)) = (&result, behaviour.confirm_after) {
+            tokio::time::sleep(time).await;
+        }
+        result
+    }
+
+    /// Sends a file of the device.
+    async fn send(
+        &self,
+        output: &mut (impl AsyncWrite + Unpin + ?Sized),
+        path: &str,
+        start: u64,
+    ) -> Result<u64> {
+        let server = &*self.0;
+        let behaviour = &server.behaviour;
+        let file = self.find(path)?;
+        let is_source = server.kind == ServedKind::FileServer;
+        let size = file.size();
+        if start > size {
+            return Err(refused(
+                ErrorKind::PermanentFileNotAvailable,
+                "no such offset",
+            ));
+        }
+        let end = match behaviour.truncate_at {
+            Some(early) => size.min(early),
+            None => size,
+        };
+        let drop_at = self.cut(ServedKind::FileServer);
+        let silent_at = behaviour.silent_at.filter(|_| is_source);
+        let mut pace = Pace::new(behaviour.rate);
+        let mut buffer = vec![0; PIECE];
+        let mut at = start;
+        loop {
+            if drop_at == Some(at) && server.drops_now() {
+                return Err(refused(ErrorKind::ConnectionClosed, "dropped on purpose"));
+            }
+            if silent_at == Some(at) {
+                std::future::pending::<()>().await;
+            }
+            let most = until(
+                at,
+                PIECE.min(pace.slice()),
+                [Some(end), drop_at, silent_at, None],
+            );
+            let most = if at < end { most } else { 0 };
+            let count = file.read(at, &mut buffer[..most]);
+            if count == 0 {
+                output.flush().await?;
+                return Ok(at - start);
+            }
+            if is_source {
+                corrupt(behaviour.corrupt_at, at, &mut buffer[..count]);
+            }
+            output.write_all(&buffer[..count]).await?;
+            server.sent.add(count as u64);
+            at += count as u64;
+            pace.moved(count).await;
+        }
+    }
+
+    fn find(&self, path: &str) -> Result<Arc<super::device::File>> {
+        self.0
+            .device
+            .file(path)
+            .ok_or_else(|| refused(ErrorKind::PermanentFileNotAvailable, "no such file"))
+    }
+
+    /// Where a transfer is cut, in the direction that this kind of server is about.
+    fn cut(&self, kind: ServedKind) -> Option<u64> {
+        self.0.behaviour.drop_at.filter(|_| self.0.kind == kind)
+    }
+}
+
+/// How many bytes may be moved at once without passing one of the offsets where something happens;
+/// at least one.
+fn until(at: u64, most: usize, offsets: [Option<u64>; 4]) -> usize {
+    offsets
+        .into_iter()
+        .flatten()
+        .filter(|offset| *offset > at)
+        .fold(most, |most, offset| {
+            usize::try_from(offset - at).map_or(most, |left| most.min(left))
+        })
+        .max(1)
+}
+
+/// Changes the byte at an offset, where it is among these.
+fn corrupt(offset: Option<u64>, at: u64, bytes: &mut [u8]) {
+    if let Some(index) = offset.and_then(|offset| offset.checked_sub(at))
+        && let Ok(index) = usize::try_from(index)
+        && let Some(byte) = bytes.get_mut(index)
+    {
+        *byte ^= 0x55;
+    }
+}
+
+fn refused(kind: ErrorKind, why: &str) -> Error {
+    Error::new(kind, why)
+}
+
+/// A killed server answers nothing; this is never sent.
+fn dead() -> Error {
+    refused(ErrorKind::ConnectionClosed, "the server is gone")
+}
+
+#[async_trait]
+impl StorageBackend<DefaultUser> for Backend {
+    type Metadata = Facts;
+
+    fn supported_features(&self) -> u32 {
+        FEATURE_RESTART
+    }
+
+    async fn metadata<P: AsRef<Path> + Send + fmt::Debug>(
+        &self,
+        _: &DefaultUser,
+        path: P,
+    ) -> Result<Facts> {
+        let file = self.find(&text_of(path.as_ref()))?;
+        Ok(Facts {
+            size: Some(file.size()),
+            modified: file.modified(),
+        })
+    }
+
+    async fn list<P: AsRef<Path> + Send + fmt::Debug>(
+        &self,
+        _: &DefaultUser,
+        path: P,
+    ) -> Result<Vec<Fileinfo<PathBuf, Facts>>> {
+        let folder = clean(&text_of(path.as_ref()));
+        let prefix = format!("{}/", folder.trim_end_matches('/'));
+        let mut found: Vec<Fileinfo<PathBuf, Facts>> = Vec::new();
+        for name in self.0.device.names() {
+            let Some(rest) = name.strip_prefix(&prefix) else {
+                continue;
+            };
+            let (path, metadata) = match (rest.split_once('/'), self.0.device.file(&name)) {
+                (Some((folder, _)), _) => (
+                    PathBuf::from(format!("{prefix}{folder}")),
+                    Facts {
+                        size: None,
+                        modified: SystemTime::UNIX_EPOCH,
+                    },
+                ),
+                (None, Some(file)) => (
+                    PathBuf::from(&name),
+                    Facts {
+                        size: Some(file.size()),
+                        modified: file.modified(),
+                    },
+                ),
+                (None, None) => continue,
+            };
+            // Names are sorted, so those below one folder follow each other.
+            if found.last().is_none_or(|last| last.path != path) {
+                found.push(Fileinfo { path, metadata });
+            }
+        }
+        Ok(found)
+    }
+
+    async fn get_into<'a, P, W: ?Sized>(
+        &self,
+        _: &DefaultUser,
+        path: P,
+        start_pos: u64,
+        output: &'a mut W,
+    ) -> Result<u64>
+    where
+        W: AsyncWrite + Unpin + Sync + Send,
+        P: AsRef<Path> + Send + fmt::Debug,
+    {
+        let _token = self.0.token();
+        let path = text_of(path.as_ref());
+        let sending = self.send(output, &path, start_pos);
+        self.0
+            .while_alive(sending)
+            .await
+            .unwrap_or_else(|| Err(dead()))
+    }
+
+    async fn get<P: AsRef<Path> + Send + fmt::Debug>(
+        &self,
+        _: &DefaultUser,
+        _: P,
+        _: u64,
+    ) -> Result<Box<dyn AsyncRead + Send + Sync + Unpin>> {
+        // RETR goes through `get_into`, and digests are not offered.
+        Err(ErrorKind::CommandNotImplemented.into())
+    }
+
+    async fn put<P, R>(&self, _: &DefaultUser, input: R, path: P, start_pos: u64) -> Result<u64>
+    where
+        P: AsRef<Path> + Send + fmt::Debug,
+        R: AsyncRead + Send + Sync + Unpin + 'static,
+    {
+        let _token = self.0.token();
+        let path = text_of(path.as_ref());
+        let receiving = self.receive(input, &path, start_pos);
+        self.0
+            .while_alive(receiving)
+            .await
+            .unwrap_or_else(|| Err(dead()))
+    }
+
+    async fn del<P: AsRef<Path> + Send + fmt::Debug>(
+        &self,
+        _: &DefaultUser,
+        path: P,
+    ) -> Result<()> {
+        if self.0.behaviour.no_delete {
+            return Err(refused(ErrorKind::PermissionDenied, "deletes nothing"));
+        }
+        if self.0.device.delete(&text_of(path.as_ref())) {
+            Ok(())
+        } else {
+            Err(refused(
+                ErrorKind::PermanentFileNotAvailable,
+                "no such file",
+            ))
+        }
+    }
+
+    async fn mkd<P: AsRef<Path> + Send + fmt::Debug>(&self, _: &DefaultUser, _: P) -> Result<()> {
+        Ok(())
+    }
+
+    async fn rename<P: AsRef<Path> + Send + fmt::Debug>(
+        &self,
+        _: &DefaultUser,
+        from: P,
+        to: P,
+    ) -> Result<()> {
+        let (from, to) = (text_of(from.as_ref()), text_of(to.as_ref()));
+        if self.0.behaviour.no_overwrite && self.0.device.file(&to).is_some() {
+            return Err(refused(ErrorKind::FileNameNotAllowedError, "file exists"));
+        }
+        if self.0.device.rename(&from, &to) {
+            Ok(())
+        } else {
+            Err(refused(
+                ErrorKind::PermanentFileNotAvailable,
+                "no such file",
+            ))
+        }
+    }
+
+    async fn rmd<P: AsRef<Path> + Send + fmt::Debug>(&self, _: &DefaultUser, _: P) -> Result<()> {
+        Err(refused(ErrorKind::PermissionDenied, "keeps its folders"))
+    }
+
+    async fn cwd<P: AsRef<Path> + Send + fmt::Debug>(&self, _: &DefaultUser, _: P) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What is known about a file, or a folder, which has no size.
+#[derive(Debug)]
+pub(super) struct Facts {
+    size: Option<u64>,
+    modified: SystemTime,
+}
+
+impl Metadata for Facts {
+    fn len(&self) -> u64 {
+        self.size.unwrap_or_default()
+    }
+
+    fn is_dir(&self) -> bool {
+        self.size.is_none()
+    }
+
+    fn is_file(&self) -> bool {
+        self.size.is_some()
+    }
+
+    fn is_symlink(&self) -> bool {
+        false
+    }
+
+    fn modified(&self) -> Result<SystemTime> {
+        Ok(self.modified)
+    }
+
+    fn gid(&self) -> u32 {
+        0
+    }
+
+    fn uid(&self) -> u32 {
+        0
+    }
+}
