@@ -1,1 +1,24 @@
-//! The agents of one group: transfer agent, download agents, and the management agent over them.
+//! The agents of one group (\[0016\], \[0017\]): a transfer agent, a download agent an entity, and
+//! the management agent over them.
+//!
+//! They know a [`Transport`](crate::transport::Transport), a pool and a [`Reporter`], never the
+//! manager: what happens to them goes out as [`Report`]s, what is asked of them comes in as a
+//! cancellation token and as a depth to keep.
+
+mod choice;
+mod download;
+mod management;
+mod report;
+mod transfer;
+
+pub(crate) use management::{Assignment, ManagementAgent};
+pub(crate) use report::{GroupMeters, Report, ReportKind, Reporter};
+
+use crate::model::Failure;
+use crate::pool;
+use crate::transport::ImageDigest;
+
+/// The pool of a pass: it ends with the image's digest, or with why the source failed.
+type Pool = pool::BufferPool<ImageDigest, Failure>;
+type Reader = pool::Reader<ImageDigest, Failure>;
+type Writer = pool::Writer<ImageDigest, Failure>;

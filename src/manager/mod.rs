@@ -1,1 +1,15 @@
-//! The image manager: starts agents, shares the memory out, reduces reports to snapshots.
+//! The image manager: starts management agents, shares the memory out between their pools, and
+//! reduces their reports to one state that snapshots and events are made from.
+//!
+//! One task owns everything here. Commands, reports and the clock reach it as messages; nobody
+//! else ever touches the state, so there is nothing to lock.
+
+mod bottleneck;
+mod image_manager;
+
+mod resolve;
+mod shares;
+mod state;
+mod summary;
+
+pub use image_manager::ImageManager;

@@ -110,6 +110,10 @@ pub enum Fault {
     ShortImage { read: u64, size: u64 },
     #[error("the source sent more than the {size} bytes of the file")]
     LongImage { size: u64 },
+    #[error("the source's file has {actual} bytes; the inventory says {expected}")]
+    UnexpectedSize { expected: u64, actual: u64 },
+    #[error("the source's file is empty")]
+    EmptyImage,
     #[error("the image's SHA-256 is {actual}; the inventory says {expected}")]
     WrongImage { expected: String, actual: String },
     #[error("the entity holds {actual} bytes; {expected} were sent")]
@@ -169,6 +173,8 @@ impl Fault {
             | Fault::Malformed { .. }
             | Fault::LongImage { .. }
             | Fault::WrongImage { .. }
+            | Fault::UnexpectedSize { .. }
+            | Fault::EmptyImage
             | Fault::NotVerifiable { .. }
             | Fault::NoRename { .. }
             | Fault::NoFile { .. }

@@ -31,6 +31,16 @@ pub struct Destination {
     pub delete_first: bool,
 }
 
+impl Destination {
+    /// The name that data is written to.
+    pub fn written_path(&self) -> RemotePath {
+        match self.staging {
+            Staging::Rename => self.remote.path.staging(),
+            Staging::Direct => self.remote.path.clone(),
+        }
+    }
+}
+
 /// What was read from a source, and so what every entity must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageDigest {
@@ -55,6 +65,15 @@ pub trait Transport: Send + Sync + 'static {
         &self,
         destination: &Destination,
     ) -> impl Future<Output = Result<Self::Sink, Failure>> + Send;
+
+    /// Removes what may have been written, over a session of its own.
+    ///
+    /// # Errors
+    /// The file may still be there.
+    fn discard(
+        &self,
+        destination: &Destination,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// Whether the file is there; its size in bytes where the host tells it.
     fn size_of(&self, remote: &Remote)

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod client;
+pub mod run;
 
 use std::collections::BTreeMap;
 use std::future::Future;

@@ -45,6 +45,7 @@ impl Upload {
         session
             .expect(Step::Open, &format!("STOR {path}"), Reply::is_preliminary)
             .await?;
+        session.begin_transfer();
         Ok(upload)
     }
 
@@ -126,6 +127,7 @@ impl Upload {
                 return Err(Failure::new(Step::Confirm, lost(&error)));
             }
             self.finished = true;
+            session.end_transfer();
             return Ok(());
         }
     }
@@ -177,6 +179,7 @@ impl Download {
         if !reply.is_preliminary() {
             return Err(Failure::new(step, reply.fault()));
         }
+        session.begin_transfer();
         Ok((
             Self {
                 stream,
@@ -242,6 +245,9 @@ impl Download {
                 Ok(reply) => return Err(Failure::new(self.step, reply.fault())),
                 Err(failure) => self.control_lost = Some(failure),
             }
+        }
+        if self.confirmed {
+            session.end_transfer();
         }
         Ok(())
     }

@@ -74,6 +74,10 @@ impl Transport for FtpTransport {
         FtpSink::open(&self.memory, destination).await
     }
 
+    async fn discard(&self, destination: &Destination) -> Result<(), Failure> {
+        sink::discard(&self.memory, destination).await
+    }
+
     async fn size_of(&self, remote: &Remote) -> Result<Option<u64>, Failure> {
         source::size_of(&self.memory, remote).await
     }

@@ -25,6 +25,8 @@ pub(super) struct Session {
     pub(super) memory: Memory,
     /// A reply is missing or made no sense: the next one would be taken for the wrong command.
     out_of_step: bool,
+    /// A transfer has begun, and the reply that ends it has not come.
+    transferring: bool,
 }
 
 impl Session {
@@ -68,6 +70,7 @@ impl Session {
             timeouts,
             memory: memory.clone(),
             out_of_step: false,
+            transferring: false,
         };
         session.log_in(login).await?;
         // The default is ASCII, which mangles line ends (RFC 959 section 3.1.1.1).
@@ -102,7 +105,7 @@ impl Session {
         command: &str,
         deadline: Duration,
     ) -> Result<Reply, Failure> {
-        if self.out_of_step {
+        if !self.in_step() {
             let reason = "an earlier reply is missing".to_owned();
             return Err(Failure::new(
                 step,
@@ -112,6 +115,8 @@ impl Session {
                 },
             ));
         }
+        // Whoever drops this future leaves a reply behind.
+        self.out_of_step = true;
         // Expecting nothing makes suppaftp hand over every reply, and read `FEAT` to its end.
         let result = timeout(deadline, self.ftp.custom_command(command, &[])).await;
         let verb = command.split(' ').next().unwrap_or(command);
@@ -161,7 +166,7 @@ impl Session {
                 match Reply::from_response(&response) {
                     Some(reply) => {
                         // The server is closing (RFC 959 section 5.4).
-                        self.out_of_step |= reply.code == 421;
+                        self.out_of_step = reply.code == 421;
                         return Ok(reply);
                     }
                     None => malformed(&response),
@@ -176,12 +181,17 @@ impl Session {
 
     /// Whether the next reply would be that of the next command.
     pub(super) fn in_step(&self) -> bool {
-        !self.out_of_step
+        !self.out_of_step && !self.transferring
     }
 
-    /// A transfer was given up: its reply may still come, at any time.
-    pub(super) fn give_up(&mut self) {
-        self.out_of_step = true;
+    /// A transfer began. Until it ends in good order the session is of no other use: when it is
+    /// given up, its reply may come at any time.
+    pub(super) fn begin_transfer(&mut self) {
+        self.transferring = true;
+    }
+
+    pub(super) fn end_transfer(&mut self) {
+        self.transferring = false;
     }
 
     /// Says goodbye where that makes sense. The connection is closed in any case.

@@ -37,10 +37,7 @@ pub struct FtpSink {
 impl FtpSink {
     pub(super) async fn open(memory: &Memory, destination: &Destination) -> Result<Self, Failure> {
         let (mut session, digest) = prepare(memory, destination).await?;
-        let path = match destination.staging {
-            Staging::Rename => destination.remote.path.staging(),
-            Staging::Direct => destination.remote.path.clone(),
-        };
+        let path = destination.written_path();
         if destination.staging == Staging::Rename {
             probe_rename(&mut session, &path).await?;
         }
@@ -126,36 +123,6 @@ impl FtpSink {
         );
         Ok(staging_is_gone && named == Some(image.size))
     }
-
-    async fn remove(&mut self) -> Result<(), Failure> {
-        while !self.session.in_step() {
-            match self.new_session().await {
-                Ok(session) => self.session = session,
-                // A server with room for one session may not have noticed that the last one ended.
-                Err(failure) if matches!(failure.fault, Fault::Reply { code: 421, .. }) => {
-                    tokio::time::sleep(AGAIN).await;
-                }
-                Err(failure) => {
-                    return Err(Failure {
-                        step: Step::Discard,
-                        ..failure
-                    });
-                }
-            }
-        }
-        let dele = format!("DELE {}", self.path);
-        let reply = self.session.command(Step::Discard, &dele).await?;
-        if reply.is_done() {
-            return Ok(());
-        }
-        match size(&mut self.session, self.path.as_str()).await {
-            Err(Failure {
-                fault: Fault::NoFile { .. },
-                ..
-            }) => Ok(()),
-            _ => Err(Failure::new(Step::Discard, reply.fault())),
-        }
-    }
 }
 
 impl Sink for FtpSink {
@@ -215,23 +182,73 @@ impl Sink for FtpSink {
         self.session.close().await;
     }
 
-    async fn discard(mut self) -> Result<(), Failure> {
-        if self.upload.take().is_some() {
-            self.session.give_up();
+    async fn discard(self) -> Result<(), Failure> {
+        drop(self.upload);
+        let session = self.session.in_step().then_some(self.session);
+        remove(&self.memory, &self.destination, session).await
+    }
+}
+
+/// Removes what may have been written, over a session of its own.
+pub(super) async fn discard(memory: &Memory, destination: &Destination) -> Result<(), Failure> {
+    remove(memory, destination, None).await
+}
+
+async fn remove(
+    memory: &Memory,
+    destination: &Destination,
+    session: Option<Session>,
+) -> Result<(), Failure> {
+    let removal = async {
+        let mut session = match session {
+            Some(session) => session,
+            None => session_for_removal(memory, destination).await?,
+        };
+        let path = destination.written_path();
+        let reply = session
+            .command(Step::Discard, &format!("DELE {path}"))
+            .await?;
+        let is_gone = reply.is_done()
+            || matches!(
+                size(&mut session, path.as_str()).await,
+                Err(Failure {
+                    fault: Fault::NoFile { .. },
+                    ..
+                })
+            );
+        session.close().await;
+        if is_gone {
+            Ok(())
+        } else {
+            Err(Failure::new(Step::Discard, reply.fault()))
         }
-        match timeout(CLEAN_UP, self.remove()).await {
-            Ok(Ok(())) => {
-                self.session.close().await;
-                Ok(())
+    };
+    timeout(CLEAN_UP, removal).await.unwrap_or_else(|_| {
+        let fault = Fault::NoReply {
+            command: "DELE".into(),
+            after: CLEAN_UP,
+        };
+        Err(Failure::new(Step::Discard, fault))
+    })
+}
+
+/// A server with room for one session may not have noticed yet that the last one ended.
+async fn session_for_removal(
+    memory: &Memory,
+    destination: &Destination,
+) -> Result<Session, Failure> {
+    loop {
+        let remote = &destination.remote;
+        match Session::open(memory, &remote.address, &remote.login, remote.timeouts).await {
+            Err(failure) if matches!(failure.fault, Fault::Reply { code: 421, .. }) => {
+                tokio::time::sleep(AGAIN).await;
             }
-            Ok(Err(failure)) => Err(failure),
-            Err(_) => Err(Failure::new(
-                Step::Discard,
-                Fault::NoReply {
-                    command: "DELE".into(),
-                    after: CLEAN_UP,
-                },
-            )),
+            opened => {
+                return opened.map_err(|failure| Failure {
+                    step: Step::Discard,
+                    ..failure
+                });
+            }
         }
     }
 }

@@ -1,0 +1,414 @@
+//! The image manager's one task: it takes commands, starts management agents, shares the memory
+//! out anew whenever a group joins or ends, and publishes what it knows.
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::agent::{Assignment, GroupMeters, ManagementAgent, Report, ReportKind, Reporter};
+use crate::link::{Command, Event, GroupSnapshot, GroupSpec, Link, Snapshot, Target};
+use crate::model::{EntityState, Group, Inventory, Logins, Name, PeerChoice, SourceChoice};
+use crate::pool::{self, Budget};
+use crate::transport::Transport;
+
+use super::resolve::resolve;
+use super::shares::{depth, shares};
+use super::state::{GroupStart, GroupState};
+use super::summary::summary;
+
+/// A snapshot is made so often at most; nobody reads faster.
+const TICK: Duration = Duration::from_millis(100);
+/// Commands wait here while one is carried out.
+const COMMANDS: usize = 64;
+
+/// The image management software of the common element (\[0006\], \[0016\]).
+pub struct ImageManager<T: Transport> {
+    inventory: Arc<Inventory>,
+    logins: Arc<Logins>,
+    transport: Arc<T>,
+    run: String,
+    began: Instant,
+    budget: Budget,
+    groups: Vec<GroupState>,
+    ended_snapshots: Vec<Option<Arc<GroupSnapshot>>>,
+    agents: JoinSet<()>,
+    handles: Vec<AbortHandle>,
+    reports: mpsc::UnboundedSender<Report>,
+    events: mpsc::UnboundedSender<Event>,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    cancel: CancellationToken,
+    finishing: bool,
+}
+
+impl<T: Transport> ImageManager<T> {
+    /// Starts the manager's task. It ends after [`Command::Finish`], or when the sender of
+    /// commands is gone, as soon as no group runs; its last event is the summary.
+    pub fn start(
+        inventory: Arc<Inventory>,
+        logins: Logins,
+        transport: T,
+    ) -> (Link, JoinHandle<()>) {
+        let (commands, inbox) = mpsc::channel(COMMANDS);
+        let (reports, incoming) = mpsc::unbounded_channel();
+        let (events, outgoing) = mpsc::unbounded_channel();
+        let run = run_id();
+        let (snapshots, newest) = watch::channel(Arc::new(Snapshot {
+            at: Timestamp::now(),
+            run: run.clone(),
+            memory: inventory.memory,
+            pool_bytes: 0,
+            peak_pool_bytes: 0,
+            groups: Vec::new(),
+        }));
+        let manager = Self {
+            budget: Budget::new(inventory.memory),
+            inventory,
+            logins: Arc::new(logins),
+            transport: Arc::new(transport),
+            run,
+            began: Instant::now(),
+            groups: Vec::new(),
+            ended_snapshots: Vec::new(),
+            agents: JoinSet::new(),
+            handles: Vec::new(),
+            reports,
+            events,
+            snapshots,
+            cancel: CancellationToken::new(),
+            finishing: false,
+        };
+        let task = tokio::spawn(manager.manage(inbox, incoming));
+        (
+            Link {
+                commands,
+                snapshots: newest,
+                events: outgoing,
+            },
+            task,
+        )
+    }
+
+    async fn manage(
+        mut self,
+        mut inbox: mpsc::Receiver<Command>,
+        mut incoming: mpsc::UnboundedReceiver<Report>,
+    ) {
+        let mut tick = interval(TICK);
+        let mut closed = false;
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                biased;
+                Some(report) = incoming.recv() => self.reduce(report),
+                Some(joined) = self.agents.join_next_with_id() => {
+                    // Reports that were sent before the end come first.
+                    while let Ok(report) = incoming.try_recv() {
+                        self.reduce(report);
+                    }
+                    let id = joined.map_or_else(|error| error.id(), |(id, ())| id);
+                    self.joined(id);
+                }
+                // A cancellation is still taken while the last groups run.
+                command = inbox.recv(), if !closed => match command {
+                    Some(command) => self.obey(command),
+                    None => (self.finishing, closed) = (true, true),
+                },
+                _ = tick.tick() => if self.runs() { self.publish() },
+            }
+            if self.finishing && !self.runs() && self.agents.is_empty() {
+                break;
+            }
+        }
+        self.publish();
+        let summary = summary(&self.snapshots.borrow(), self.began.elapsed().as_secs_f64());
+        self.tell(Event::Summary(summary));
+    }
+
+    fn runs(&self) -> bool {
+        self.groups.iter().any(|group| !group.is_ended())
+    }
+
+    /// Nobody may be listening.
+    fn tell(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+
+    fn refuse(&self, reason: String) {
+        tracing::warn!("refused: {reason}");
+        self.tell(Event::Refused {
+            at: Timestamp::now(),
+            reason,
+        });
+    }
+
+    fn obey(&mut self, command: Command) {
+        tracing::debug!(?command, "command");
+        match command {
+            Command::Start { groups, force } => self.begin(&groups, force),
+            Command::Cancel { target } => self.stop(&target),
+            Command::Finish => self.finishing = true,
+        }
+    }
+
+    /// All of the groups are started, or none.
+    fn begin(&mut self, specs: &[GroupSpec], force: bool) {
+        let mut groups: Vec<Arc<Group>> = Vec::new();
+        for spec in specs {
+            let group = match resolve(&self.inventory, spec) {
+                Ok(group) => group,
+                Err(reason) => return self.refuse(reason),
+            };
+            if let Some(reason) = self.conflict(&group, &groups) {
+                return self.refuse(reason);
+            }
+            groups.push(group);
+        }
+        if groups.is_empty() {
+            return;
+        }
+        let names: Vec<Name> = groups.iter().map(|group| group.name.clone()).collect();
+        self.tell(Event::Run {
+            at: Timestamp::now(),
+            run: self.run.clone(),
+            groups: names,
+            memory: self.inventory.memory,
+        });
+        let running = self.groups.iter().filter(|group| !group.is_ended()).count();
+        let shares = shares(self.inventory.memory, running + groups.len());
+        let joining = shares[running..].to_vec();
+        self.share_out(&shares[..running], "a group joined");
+        for (group, share) in groups.into_iter().zip(joining) {
+            self.begin_group(group, share, force);
+        }
+        self.publish();
+    }
+
+    /// Why a group can't run beside those that do, and those that are about to.
+    fn conflict(&self, group: &Group, joining: &[Arc<Group>]) -> Option<String> {
+        let running = self
+            .groups
+            .iter()
+            .filter(|state| !state.is_ended())
+            .map(|state| &state.group);
+        for other in running.chain(joining) {
+            if other.name == group.name {
+                return Some(format!("group `{}` runs already", group.name));
+            }
+            if let SourceChoice::Peer(PeerChoice::Named(peer)) = &group.source
+                && other.entities.iter().any(|entity| entity.name == peer.name)
+                && !other.has_image(peer)
+            {
+                return Some(format!(
+                    "`{}`, the source of `{}`, is being upgraded in group `{}`",
+                    peer.name, group.name, other.name
+                ));
+            }
+            let targets: HashSet<&Name> =
+                other.entities.iter().map(|entity| &entity.name).collect();
+            if let Some(entity) = group
+                .entities
+                .iter()
+                .find(|entity| targets.contains(&entity.name))
+            {
+                return Some(format!(
+                    "`{}` is in group `{}`, which runs; `{}` can start when that has ended",
+                    entity.name, other.name, group.name
+                ));
+            }
+        }
+        None
+    }
+
+    fn begin_group(&mut self, group: Arc<Group>, share: u64, force: bool) {
+        let layout = pool::layout(share, self.inventory.buffers);
+        let names: Vec<Name> = group
+            .entities
+            .iter()
+            .map(|entity| entity.name.clone())
+            .collect();
+        let meters = GroupMeters::new(&names);
+        let cancel = self.cancel.child_token();
+        let (keep, depth) = watch::channel(layout.buffers);
+        let place = self.groups.len();
+        let reporter = Reporter {
+            group: place,
+            reports: self.reports.clone(),
+        };
+        let mut state = GroupState::new(GroupStart {
+            group: group.clone(),
+            meters: meters.clone(),
+            cancel: cancel.clone(),
+            depth: keep,
+            buffer_size: layout.buffer_size,
+        });
+        let mut targets = Vec::new();
+        for (entity, wanted) in group.entities.iter().enumerate() {
+            let skipped = !force && group.has_image(wanted);
+            let kind = ReportKind::State {
+                entity,
+                state: if skipped {
+                    EntityState::Skipped
+                } else {
+                    EntityState::Waiting
+                },
+                step: None,
+                cause: None,
+                attempt: 0,
+            };
+            if let Some(event) = state.apply(Timestamp::now(), kind) {
+                self.tell(event);
+            }
+            if !skipped {
+                targets.push(entity);
+            }
+        }
+        let agent = ManagementAgent {
+            transport: self.transport.clone(),
+            work: Assignment {
+                group,
+                targets,
+                cancels: state.cancels.clone(),
+                cancel,
+                logins: self.logins.clone(),
+                budget: self.budget.clone(),
+                buffer_size: layout.buffer_size,
+                depth,
+                meters,
+                reporter,
+            },
+        };
+        self.groups.push(state);
+        self.ended_snapshots.push(None);
+        self.handles.push(self.agents.spawn(agent.run()));
+    }
+
+    /// Gives every running group its share, in order.
+    fn share_out(&mut self, shares: &[u64], reason: &str) {
+        let mut events = Vec::new();
+        let running = self.groups.iter_mut().filter(|group| !group.is_ended());
+        for (group, share) in running.zip(shares) {
+            let to = depth(*share, group.buffer_size);
+            let from = group.depth.send_replace(to);
+            if from != to {
+                let reason = reason.to_owned();
+                events
+                    .extend(group.apply(Timestamp::now(), ReportKind::Depth { from, to, reason }));
+            }
+        }
+        for event in events {
+            self.tell(event);
+        }
+    }
+
+    fn stop(&mut self, target: &Target) {
+        let unknown = |what: String| format!("there is no {what} in this run");
+        match target {
+            Target::All => self.cancel_all(),
+            Target::Group(name) => match self.running(name) {
+                Some(group) => group.cancel.cancel(),
+                None => self.refuse(unknown(format!("running group `{name}`"))),
+            },
+            Target::Entity { group, entity } => {
+                let found = self.running(group).and_then(|state| {
+                    state
+                        .entities
+                        .iter()
+                        .position(|record| &*record.name == entity)
+                        .map(|place| &state.cancels[place])
+                });
+                match found {
+                    Some(cancel) => cancel.cancel(),
+                    None => self.refuse(unknown(format!(
+                        "entity `{entity}` in running group `{group}`"
+                    ))),
+                }
+            }
+        }
+    }
+
+    fn cancel_all(&mut self) {
+        self.cancel.cancel();
+        // Groups that are started later are not meant.
+        self.cancel = CancellationToken::new();
+    }
+
+    fn running(&self, name: &str) -> Option<&GroupState> {
+        self.groups
+            .iter()
+            .find(|group| &*group.group.name == name && !group.is_ended())
+    }
+
+    fn reduce(&mut self, report: Report) {
+        let Some(group) = self.groups.get_mut(report.group) else {
+            return;
+        };
+        if matches!(report.kind, ReportKind::Ended) {
+            return self.end_group(report.group);
+        }
+        if let Some(event) = group.apply(Timestamp::now(), report.kind) {
+            self.tell(event);
+        }
+    }
+
+    /// The memory of a group that ended goes to those that run.
+    fn end_group(&mut self, place: usize) {
+        let Some(group) = self.groups.get_mut(place) else {
+            return;
+        };
+        for event in group.end(Timestamp::now()) {
+            self.tell(event);
+        }
+        let running = self.groups.iter().filter(|group| !group.is_ended()).count();
+        let shares = shares(self.inventory.memory, running);
+        self.share_out(&shares, "a group ended");
+        self.publish();
+    }
+
+    /// An agent's task has ended: normally after it said so, otherwise it is said for it.
+    fn joined(&mut self, id: tokio::task::Id) {
+        let place = self.handles.iter().position(|handle| handle.id() == id);
+        if let Some(place) = place.filter(|place| !self.groups[*place].is_ended()) {
+            tracing::error!(group = %self.groups[place].group.name, "its management agent failed");
+            self.end_group(place);
+        }
+    }
+
+    fn publish(&mut self) {
+        let mut groups = Vec::with_capacity(self.groups.len());
+        for (group, ended) in self.groups.iter_mut().zip(&mut self.ended_snapshots) {
+            let snapshot = match ended {
+                // It does not change any more.
+                Some(snapshot) => snapshot.clone(),
+                None => Arc::new(group.snapshot()),
+            };
+            if group.is_ended() {
+                *ended = Some(snapshot.clone());
+            }
+            groups.push(snapshot);
+        }
+        self.snapshots.send_replace(Arc::new(Snapshot {
+            at: Timestamp::now(),
+            run: self.run.clone(),
+            memory: self.inventory.memory,
+            pool_bytes: self.budget.held(),
+            peak_pool_bytes: self.budget.peak(),
+            groups,
+        }));
+    }
+}
+
+/// When the run began, and a few digits that tell apart two that began in the same second.
+fn run_id() -> String {
+    let chance = RandomState::new().build_hasher().finish() & 0xffff;
+    format!(
+        "{}-{chance:04x}",
+        Timestamp::now().strftime("%Y%m%dT%H%M%SZ")
+    )
+}

@@ -1,0 +1,396 @@
+//! The state of every group, and the one place where it changes: reports in, events out.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::agent::{GroupMeters, ReportKind};
+use crate::link::{EntitySnapshot, Event, GroupPhase, GroupSnapshot};
+use crate::model::{Bottleneck, EntityState, Group, Name, Outcome, Step, Verified};
+
+use super::bottleneck::BottleneckFinder;
+
+/// One group of a run, from its start to its end and after.
+pub(super) struct GroupState {
+    pub(super) group: Arc<Group>,
+    pub(super) meters: Arc<GroupMeters>,
+    pub(super) cancel: CancellationToken,
+    pub(super) cancels: Vec<CancellationToken>,
+    pub(super) depth: watch::Sender<usize>,
+    pub(super) buffer_size: usize,
+    pub(super) entities: Vec<EntityRecord>,
+    source: String,
+    phase: GroupPhase,
+    size: Option<u64>,
+    sha256: Option<[u8; 32]>,
+    passes: u32,
+    rate: RateMeter,
+    finder: BottleneckFinder,
+    started: Instant,
+    seconds: Option<f64>,
+}
+
+/// One entity of a group.
+#[derive(Debug)]
+pub(super) struct EntityRecord {
+    pub(super) name: Name,
+    pub(super) state: EntityState,
+    step: Option<Step>,
+    cause: Option<String>,
+    attempt: u32,
+    confirmed: u64,
+    staged: bool,
+    verified: Verified,
+    left: Option<String>,
+    rate: RateMeter,
+    began: Option<Instant>,
+    seconds: Option<f64>,
+}
+
+/// Bytes a second, smoothed over about a second.
+#[derive(Debug)]
+struct RateMeter {
+    at: Instant,
+    count: u64,
+    rate: f64,
+}
+
+impl RateMeter {
+    fn new() -> Self {
+        Self {
+            at: Instant::now(),
+            count: 0,
+            rate: 0.0,
+        }
+    }
+
+    fn look(&mut self, count: u64) -> f64 {
+        let elapsed = self.at.elapsed().as_secs_f64();
+        if elapsed >= 0.1 {
+            // A new attempt begins to count anew.
+            let moved = count.checked_sub(self.count).unwrap_or(count);
+            let weight = (elapsed / 1.0).min(1.0);
+            self.rate += (moved as f64 / elapsed - self.rate) * weight;
+            if self.rate < 1.0 {
+                self.rate = 0.0;
+            }
+            (self.at, self.count) = (Instant::now(), count);
+        }
+        self.rate
+    }
+}
+
+/// What a group is made from when it is started.
+pub(super) struct GroupStart {
+    pub(super) group: Arc<Group>,
+    pub(super) meters: Arc<GroupMeters>,
+    pub(super) cancel: CancellationToken,
+    pub(super) depth: watch::Sender<usize>,
+    pub(super) buffer_size: usize,
+}
+
+impl GroupState {
+    pub(super) fn new(start: GroupStart) -> Self {
+        let GroupStart {
+            group,
+            meters,
+            cancel,
+            depth,
+            buffer_size,
+        } = start;
+        let entities = group
+            .entities
+            .iter()
+            .map(|entity| EntityRecord::new(&entity.name))
+            .collect();
+        let cancels = group
+            .entities
+            .iter()
+            .map(|_| cancel.child_token())
+            .collect();
+        Self {
+            source: group.source.label(),
+            group,
+            meters,
+            cancel,
+            cancels,
+            depth,
+            buffer_size,
+            entities,
+            phase: GroupPhase::Starting,
+            size: None,
+            sha256: None,
+            passes: 0,
+            rate: RateMeter::new(),
+            finder: BottleneckFinder::new(),
+            started: Instant::now(),
+            seconds: None,
+        }
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        matches!(self.phase, GroupPhase::Ended(_))
+    }
+
+    /// The one place where reports change the state. What others need to know is returned.
+    pub(super) fn apply(&mut self, at: Timestamp, report: ReportKind) -> Option<Event> {
+        let group = self.group.name.clone();
+        let names = |places: &[usize]| places.iter().map(|&place| self.name(place)).collect();
+        match report {
+            ReportKind::State {
+                entity,
+                state,
+                step,
+                cause,
+                attempt,
+            } => {
+                let record = self.entities.get_mut(entity)?;
+                record.enter(state, step, cause.clone(), attempt);
+                let entity = record.name.clone();
+                Some(Event::State {
+                    at,
+                    group,
+                    entity,
+                    state,
+                    step,
+                    cause,
+                    attempt,
+                })
+            }
+            ReportKind::Held {
+                entity,
+                bytes,
+                verified,
+                staged,
+            } => {
+                let record = self.entities.get_mut(entity)?;
+                (record.confirmed, record.verified, record.staged) = (bytes, verified, staged);
+                None
+            }
+            ReportKind::Left { entity, path } => {
+                self.entities.get_mut(entity)?.left = Some(path);
+                None
+            }
+            ReportKind::PassBegan {
+                pass,
+                source,
+                offset,
+                entities,
+            } => {
+                let entities = names(&entities);
+                self.phase = GroupPhase::Transferring;
+                self.passes = self.passes.max(pass);
+                self.source.clone_from(&source);
+                Some(Event::Pass {
+                    at,
+                    group,
+                    pass,
+                    source,
+                    offset,
+                    entities,
+                    read: None,
+                })
+            }
+            ReportKind::PassRead {
+                pass,
+                source,
+                offset,
+                entities,
+                read,
+            } => {
+                let entities = names(&entities);
+                self.phase = GroupPhase::Draining;
+                Some(Event::Pass {
+                    at,
+                    group,
+                    pass,
+                    source,
+                    offset,
+                    entities,
+                    read: Some(read),
+                })
+            }
+            ReportKind::Size(size) => {
+                self.size = Some(size);
+                None
+            }
+            ReportKind::Digest(sha256) => {
+                self.sha256 = Some(sha256);
+                None
+            }
+            ReportKind::Depth { from, to, reason } => Some(Event::Depth {
+                at,
+                group,
+                from,
+                to,
+                reason,
+            }),
+            // See `end`.
+            ReportKind::Ended => None,
+        }
+    }
+
+    /// No task of the group runs any more. An entity that has no final state yet was left by a
+    /// task that ended without a word.
+    pub(super) fn end(&mut self, at: Timestamp) -> Vec<Event> {
+        let unfinished: Vec<ReportKind> = (self.entities.iter().enumerate())
+            .filter(|(_, record)| !record.state.is_final())
+            .map(|(entity, record)| ReportKind::State {
+                entity,
+                state: EntityState::Failed,
+                step: record.step,
+                cause: Some("a fault in subtend itself; please report it".to_owned()),
+                attempt: record.attempt,
+            })
+            .collect();
+        let events = unfinished
+            .into_iter()
+            .filter_map(|report| self.apply(at, report))
+            .collect();
+        self.seconds = Some(self.started.elapsed().as_secs_f64());
+        self.phase = GroupPhase::Ended(self.outcome());
+        events
+    }
+
+    fn name(&self, place: usize) -> Name {
+        self.entities
+            .get(place)
+            .map_or_else(|| "?".into(), |record| record.name.clone())
+    }
+
+    pub(super) fn outcome(&self) -> Outcome {
+        outcome(self.entities.iter().map(|record| record.state))
+    }
+
+    pub(super) fn seconds(&self) -> f64 {
+        self.seconds
+            .unwrap_or_else(|| self.started.elapsed().as_secs_f64())
+    }
+
+    /// How the group stands now. Takes the time since the last look for rates.
+    pub(super) fn snapshot(&mut self) -> GroupSnapshot {
+        let pool = self.meters.pool().map(|pool| pool.stats());
+        let entities: Vec<EntitySnapshot> = (self.entities.iter_mut())
+            .zip(&self.meters.entities)
+            .map(|(record, meter)| record.snapshot(meter.sent(), meter.lag()))
+            .collect();
+        let slowest = (entities.iter())
+            .filter(|entity| entity.state == EntityState::Sending)
+            .max_by_key(|entity| entity.lag)
+            .map(|entity| &entity.entity);
+        let bottleneck = match self.phase {
+            GroupPhase::Ended(_) => Bottleneck::None,
+            _ => self.finder.look(pool.as_ref(), slowest),
+        };
+        let source_bytes = self.meters.source_bytes.load(Ordering::Relaxed);
+        let depth = pool
+            .as_ref()
+            .map_or_else(|| *self.depth.borrow(), |pool| pool.depth);
+        let rate = self.rate.look(source_bytes);
+        GroupSnapshot {
+            group: self.group.name.clone(),
+            image: self.group.image.name.clone(),
+            version: self.group.image.version.clone(),
+            source: self.source.clone(),
+            phase: self.phase,
+            laggards: self.group.laggards,
+            size: self.size,
+            sha256: self.sha256.map(hex::encode),
+            read: self.meters.read.load(Ordering::Relaxed),
+            source_bytes,
+            passes: self.passes,
+            rate: if self.phase == GroupPhase::Transferring {
+                rate
+            } else {
+                0.0
+            },
+            depth,
+            used: pool.as_ref().map_or(0, |pool| pool.used),
+            buffer_size: self.buffer_size as u64,
+            bottleneck,
+            seconds: self.seconds(),
+            entities,
+        }
+    }
+}
+
+impl EntityRecord {
+    fn new(name: &Name) -> Self {
+        Self {
+            name: name.clone(),
+            state: EntityState::Waiting,
+            step: None,
+            cause: None,
+            attempt: 0,
+            confirmed: 0,
+            staged: false,
+            verified: Verified::None,
+            left: None,
+            rate: RateMeter::new(),
+            began: None,
+            seconds: None,
+        }
+    }
+
+    fn enter(
+        &mut self,
+        state: EntityState,
+        step: Option<Step>,
+        cause: Option<String>,
+        attempt: u32,
+    ) {
+        (self.state, self.step, self.cause, self.attempt) = (state, step, cause, attempt);
+        if state != EntityState::Waiting && self.began.is_none() {
+            self.began = Some(Instant::now());
+        }
+        if state.is_final() {
+            self.seconds = self.began.map(|began| began.elapsed().as_secs_f64());
+        }
+    }
+
+    fn snapshot(&mut self, sent: u64, lag: u64) -> EntitySnapshot {
+        let running = self.began.map(|began| began.elapsed().as_secs_f64());
+        let rate = self.rate.look(sent);
+        EntitySnapshot {
+            entity: self.name.clone(),
+            state: self.state,
+            step: self.step,
+            cause: self.cause.clone(),
+            attempt: self.attempt,
+            sent,
+            confirmed: self.confirmed,
+            lag,
+            rate: if self.state == EntityState::Sending {
+                rate
+            } else {
+                0.0
+            },
+            seconds: self.seconds.or(running).unwrap_or(0.0),
+            staged: self.staged,
+            verified: self.verified,
+            left: self.left.clone(),
+        }
+    }
+}
+
+/// What states come to, of one group or of many. Not reached: none of them stopped by itself.
+pub(super) fn outcome(states: impl Iterator<Item = EntityState>) -> Outcome {
+    let (mut delivered, mut cancelled, mut failed) = (false, false, false);
+    for state in states {
+        match state {
+            EntityState::Delivered | EntityState::Skipped => delivered = true,
+            EntityState::Cancelled => cancelled = true,
+            _ => failed = true,
+        }
+    }
+    match (cancelled, failed, delivered) {
+        (true, ..) => Outcome::Cancelled,
+        (_, false, _) => Outcome::Delivered,
+        (_, true, true) => Outcome::Partial,
+        (_, true, false) => Outcome::Failed,
+    }
+}

@@ -1,0 +1,64 @@
+//! The whole run in figures, at its end.
+
+use jiff::Timestamp;
+
+use crate::link::{EntitySnapshot, EntitySummary, GroupSnapshot, GroupSummary, Snapshot, Summary};
+
+use super::state::outcome;
+
+pub(super) fn summary(snapshot: &Snapshot, seconds: f64) -> Summary {
+    let entities = || snapshot.groups.iter().flat_map(|group| &group.entities);
+    Summary {
+        at: Timestamp::now(),
+        run: snapshot.run.clone(),
+        outcome: outcome(entities().map(|entity| entity.state)),
+        seconds: rounded(seconds),
+        memory: snapshot.memory,
+        peak_pool_bytes: snapshot.peak_pool_bytes,
+        source_bytes: snapshot.groups.iter().map(|group| group.source_bytes).sum(),
+        delivered_bytes: entities().map(|entity| entity.confirmed).sum(),
+        groups: snapshot
+            .groups
+            .iter()
+            .map(|group| of_group(group))
+            .collect(),
+    }
+}
+
+fn of_group(group: &GroupSnapshot) -> GroupSummary {
+    GroupSummary {
+        group: group.group.clone(),
+        image: group.image.clone(),
+        source: group.source.clone(),
+        size: group.size,
+        sha256: group.sha256.clone(),
+        seconds: rounded(group.seconds),
+        source_bytes: group.source_bytes,
+        passes: group.passes,
+        entities: group.entities.iter().map(of_entity).collect(),
+    }
+}
+
+fn of_entity(entity: &EntitySnapshot) -> EntitySummary {
+    EntitySummary {
+        entity: entity.entity.clone(),
+        state: entity.state,
+        step: if entity.cause.is_some() {
+            entity.step
+        } else {
+            None
+        },
+        bytes: entity.confirmed,
+        seconds: rounded(entity.seconds),
+        attempts: entity.attempt,
+        staged: entity.staged,
+        verified: entity.verified,
+        cause: entity.cause.clone(),
+        left: entity.left.clone(),
+    }
+}
+
+/// Seconds to the millisecond: more digits say nothing.
+fn rounded(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}

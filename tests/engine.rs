@@ -1,0 +1,697 @@
+//! What a run promises, seen from outside: the summary on one side, what the servers of the lab
+//! really hold on the other.
+#![cfg(feature = "lab")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use subtend::lab::{Behaviour, LabSettings, Pause};
+use subtend::link::{Event, Target};
+use subtend::model::{
+    BufferPreference, EntityState, Group, Image, Inventory, Outcome, PeerChoice, SourceChoice,
+    Step, Verified, VerifyMode,
+};
+use support::run::{Run, assert_delivered, assert_untouched, entity};
+use support::{GROUP, IMAGE, SERVER, behave, lab, network};
+
+const MIB: u64 = 1 << 20;
+
+/// The same inventory with another group in place of the first.
+fn with_group(inventory: &mut Inventory, change: impl FnOnce(&mut Group)) {
+    let mut group = (*inventory.groups[0]).clone();
+    change(&mut group);
+    inventory.groups[0] = Arc::new(group);
+}
+
+/// The same inventory with other entities, in the group too.
+fn with_entities(inventory: &mut Inventory, change: impl Fn(&mut subtend::model::Entity)) {
+    for place in 0..inventory.entities.len() {
+        let mut entity = (*inventory.entities[place]).clone();
+        change(&mut entity);
+        inventory.entities[place] = Arc::new(entity);
+    }
+    let entities = inventory.entities.clone();
+    with_group(inventory, |group| {
+        group.entities = (group.entities.iter())
+            .map(|old| {
+                entities
+                    .iter()
+                    .find(|new| new.name == old.name)
+                    .unwrap()
+                    .clone()
+            })
+            .collect();
+    });
+}
+
+/// Read once, bounded, identical (promises 1 and 2).
+#[tokio::test(flavor = "multi_thread")]
+async fn twenty_entities_get_64_mib_out_of_4_mib_of_memory() {
+    let (mut inventory, settings) = network(20, 64 * MIB);
+    inventory.memory = 4 * MIB;
+    let lab = lab(&inventory, &settings).await;
+    let (summary, events) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;
+
+    assert_eq!(summary.outcome, Outcome::Delivered);
+    assert_eq!(summary.source_bytes, 64 * MIB);
+    assert_eq!(lab.bytes_served(SERVER), 64 * MIB);
+    assert_eq!(lab.sessions(SERVER), 1);
+    assert_eq!(summary.delivered_bytes, 20 * 64 * MIB);
+    assert!(
+        summary.peak_pool_bytes <= 4 * MIB,
+        "{}",
+        summary.peak_pool_bytes
+    );
+    assert!(summary.peak_pool_bytes > 0);
+    assert_eq!(summary.groups[0].passes, 1);
+    let sha256 = hex::encode(lab.image_sha256(IMAGE).unwrap());
+    assert_eq!(summary.groups[0].sha256.as_deref(), Some(sha256.as_str()));
+    for number in 1..=20 {
+        let name = format!("e{number:03}");
+        assert_delivered(&lab, &summary, &name, IMAGE);
+        let said = entity(&summary, &name);
+        assert_eq!(
+            (said.bytes, said.attempts, said.staged),
+            (64 * MIB, 1, true)
+        );
+        assert_eq!(said.verified, Verified::Size);
+    }
+    // The pass ended, and its session was closed, before the last entity was done.
+    let passes: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Pass {
+                pass,
+                source,
+                offset,
+                read,
+                entities,
+                ..
+            } => Some((*pass, source.as_str(), *offset, *read, entities.len())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        passes,
+        [(1, SERVER, 0, None, 20), (1, SERVER, 0, Some(64 * MIB), 20)]
+    );
+    lab.stop().await;
+}
+
+/// Steps 310 and 312: the source's session ends while entities are still being fed.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_source_is_closed_while_the_entities_empty_the_pool() {
+    let (mut inventory, mut settings) = network(2, 2 * MIB);
+    inventory.memory = 4 * MIB;
+    let slow = Behaviour {
+        rate: Some(MIB),
+        ..Behaviour::default()
+    };
+    behave(&mut settings, "*", slow);
+    let lab = lab(&inventory, &settings).await;
+    let mut run = Run::start(lab.inventory(), &[GROUP]).await;
+    run.until(|event| matches!(event, Event::Pass { read: Some(_), .. }))
+        .await;
+    let confirming = run.events.iter().any(|event| {
+        matches!(
+            event,
+            Event::State {
+                state: EntityState::Confirming,
+                ..
+            }
+        )
+    });
+    assert!(
+        !confirming,
+        "the whole image fits into the pool, and the entities are slow"
+    );
+    let (summary, _) = run.finish().await;
+    assert_delivered(&lab, &summary, "e001", IMAGE);
+    assert_delivered(&lab, &summary, "e002", IMAGE);
+    lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_entity_is_named_and_harms_no_other() {
+    let (mut inventory, mut settings) = network(6, 4 * MIB);
+    inventory.memory = MIB;
+    let full = Behaviour {
+        disk_full_at: Some(MIB),
+        ..Behaviour::default()
+    };
+    let refuses = Behaviour {
+        refuse_login: true,
+        ..Behaviour::default()
+    };
+    let dropped = Behaviour {
+        drop_at: Some(2 * MIB + 17),
+        ..Behaviour::default()
+    };
+    behave(&mut settings, "e002", full);
+    behave(&mut settings, "e004", refuses);
+    behave(&mut settings, "e005", dropped);
+    let lab = lab(&inventory, &settings).await;
+    let (summary, _) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;
+
+    assert_eq!(summary.outcome, Outcome::Partial);
+    for name in ["e001", "e003", "e006"] {
+        assert_delivered(&lab, &summary, name, IMAGE);
+    }
+    for (name, step, words) in [
+        ("e002", Step::Send, "552"),
+        ("e004", Step::Login, "530"),
+        ("e005", Step::Send, ""),
+    ] {
+        let said = entity(&summary, name);
+        assert_eq!(
+            (said.state, said.step),
+            (EntityState::Failed, Some(step)),
+            "{said:?}"
+        );
+        assert!(said.cause.as_ref().unwrap().contains(words), "{said:?}");
+        assert_eq!((said.bytes, said.left.as_deref()), (0, None), "{said:?}");
+        assert_untouched(&lab, name);
+    }
+    assert_eq!(summary.source_bytes, 4 * MIB);
+    lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_server_that_dies_at_half_leaves_no_final_name_written() {
+    let (mut inventory, mut settings) = network(5, 8 * MIB);
+    inventory.memory = MIB;
+    let steady = Behaviour {
+        rate: Some(4 * MIB),
+        ..Behaviour::default()
+    };
+    settings.file_servers.insert(SERVER.into(), steady);
+    let lab = lab(&inventory, &settings).await;
+    let run = Run::start(lab.inventory(), &[GROUP]).await;
+    support::within(support::LONG, lab.until_served(SERVER, 4 * MIB)).await;
+    lab.kill(SERVER).await;
+    let (summary, _) = run.finish().await;
+
+    assert_eq!(summary.outcome, Outcome::Failed);
+    for number in 1..=5 {
+        let name = format!("e{number:03}");
+        let said = entity(&summary, &name);
+        assert_eq!(
+            (said.state, said.step),
+            (EntityState::Failed, Some(Step::Read)),
+            "{said:?}"
+        );
+        assert!(
+            said.cause
+                .as_ref()
+                .unwrap()
+                .contains("the source hq failed"),
+            "{said:?}"
+        );
+        assert_untouched(&lab, &name);
+    }
+    lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_entity_that_dies_at_half_leaves_nineteen_delivered() {
+    let (mut inventory, mut settings) = network(20, 8 * MIB);
+    inventory.memory = 2 * MIB;
+    let steady = Behaviour {
+        rate: Some(8 * MIB),
+        ..Behaviour::default()
+    };
+    settings.file_servers.insert(SERVER.into(), steady);
+    let lab = lab(&inventory, &settings).await;
+    let run = Run::start(lab.inventory(), &[GROUP]).await;
+    support::within(support::LONG, lab.until_received("e007", 4 * MIB)).await;
+    lab.kill("e007").await;
+    let (summary, _) = run.finish().await;
+
+    assert_eq!(summary.outcome, Outcome::Partial);
+    for number in (1..=20).filter(|number| *number != 7) {
+        assert_delivered(&lab, &summary, &format!("e{number:03}"), IMAGE);
+    }
+    let said = entity(&summary, "e007");
+    assert_eq!(said.state, EntityState::Failed);
+    assert!(said.cause.is_some() && said.step.is_some(), "{said:?}");
+    assert_ne!(
+        lab.file("e007", support::PATH).unwrap().size(),
+        4 * MIB,
+        "a partial final name"
+    );
+    assert_eq!(said.left.as_deref(), Some("/flash/image.bin.subtend"));
+    lab.stop().await;
+}
+
+/// The image's digest is known before any entity renames.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_image_reaches_no_final_name() {
+    let (mut inventory, settings) = network(3, MIB);
+    let mut image = (*inventory.images[0]).clone();
+    image.sha256 = Some([7; 32]);
+    let image = Arc::new(image);
+    inventory.images[0] = image.clone();
+    with_group(&mut inventory, |group| group.image = image);
+    let lab = lab(&inventory, &settings).await;
+    let (summary, _) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;
+    assert_eq!(summary.outcome, Outcome::Failed);
+    for name in ["e001", "e002", "e003"] {
+        let cause = entity(&summary, name).cause.clone().unwrap();
+        assert!(
+            cause.contains("SHA-256") && cause.contains(&"07".repeat(32)),
+            "{cause}"
+        );
+        assert_untouched(&lab, name);
+    }
+    lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_ends_early_or_flips_a_byte_commits_nothing() {
+    for (behaviour, words) in [
+        (
+            Behaviour {
+                truncate_at: Some(MIB / 2),
+                ..Behaviour::default()
+            },
+            "ended after 524288",
+        ),
+        (
+            Behaviour {
+                corrupt_at: Some(MIB / 2),
+                ..Behaviour::default()
+            },
+            "SHA-256",
+        ),
+    ] {
+        let (mut inventory, mut settings) = network(2, MIB);
+        settings.file_servers.insert(SERVER.into(), behaviour);
+        let good = lab(&network(1, MIB).0, &network(1, MIB).1).await;
+        let mut image = (*inventory.images[0]).clone();
+        image.sha256 = good.image_sha256(IMAGE);
+        good.stop().await;
+        let image = Arc::new(image);
+        inventory.images[0] = image.clone();
+        with_group(&mut inventory, |group| group.image = image);
+        let lab = lab(&inventory, &settings).await;
+        let (summary, _) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;
+        for name in ["e001", "e002"] {
+            let said = entity(&summary, name);
+            assert_eq!(said.state, EntityState::Failed);
+            assert!(said.cause.as_ref().unwrap().contains(words), "{said:?}");
+            assert_untouched(&lab, name);
+        }
+        lab.stop().await;
+    }
+}
+
+/// Figure 4.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_is_read_instead_of_the_file_server() {
+    for choice in ["named", "any"] {
+        let (mut inventory, settings) = network(4, 2 * MIB);
+        let peer = Arc::new(support::entity("peer", "2"));
+        let empty = Arc::new(support::entity("behind", "2"));
+        inventory.entities.extend([empty.clone(), peer.clone()]);
+        with_group(&mut inventory, |group| {
+            group.source = SourceChoice::Peer(match choice {
+                "named" => PeerChoice::Named(peer),
+                _ => PeerChoice::Any(vec![empty, peer]),
+            });
+        });
+        let lab = lab(&inventory, &settings).await;
+        // Of the two that should have it, one is not there.
+        lab.kill("behind").await;
+        let (summary, _) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;
+        assert_eq!(summary.outcome, Outcome::Delivered, "{choice}");
+        assert_eq!(summary.groups[0].source, "peer:peer");
+        assert_eq!(
+            (lab.bytes_served(SERVER), lab.bytes_served("peer")),
+            (0, 2 * MIB)
+        );
+        assert_eq!(summary.source_bytes, 2 * MIB);
+        for number in 1..=4 {
+            assert_delivered(&lab, &summary, &format!("e{number:03}"), IMAGE);
+        }
+        lab.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_without_the_image_is_refused() {
+    for (type_, version, words) in [
+        ("adsl", "1", "is at version 1"),
+        ("vdsl", "2", "is of type vdsl"),
+    ] {
+        let (mut inventory, settings) = network(2, MIB);
+        let mut peer = support::entity("peer", version);
+        peer.type_ = type_.into();
+        let peer = Arc::new(peer);
+        inventory.entities.push(peer.clone());
+        with_group(&mut inventory, |group| {
+            group.source = SourceChoice::Peer(PeerChoice::Named(peer));
+        });
+        let lab = lab(&inventory, &settings).await;
+        let (summary, _) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;
+        for name in ["e001", "e002"] {
+            let said = entity(&summary, name);
+            assert_eq!(
+                (said.state, said.step),
+                (EntityState::Failed, Some(Step::Select))
+            );
+            assert!(said.cause.as_ref().unwrap().contains(words), "{said:?}");
+            assert_untouched(&lab, name);
+        }
+        lab.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entity_that_has_the_image_is_skipped_unless_forced() {
+    use subtend::link::{Command, GroupSpec};
+    let (mut inventory, settings) = network(2, MIB);
+    let has_it = Arc::new(support::entity("has-it", "2"));
+    inventory.entities.push(has_it.clone());
+    with_group(&mut inventory, |group| group.entities.push(has_it));
+    let lab = lab(&inventory, &settings).await;
+
+    let (summary, _) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;
+    assert_eq!(summary.outcome, Outcome::Delivered);
+    assert_eq!(entity(&summary, "has-it").state, EntityState::Skipped);
+    assert_eq!(entity(&summary, "has-it").bytes, 0);
+    assert_eq!(
+        (lab.sessions("has-it"), lab.bytes_received("has-it")),
+        (0, 0)
+    );
+    assert_eq!(summary.delivered_bytes, 2 * MIB);
+
+    let run = Run::idle(lab.inventory());
+    let groups = vec![GroupSpec::Named(GROUP.into())];
+    run.send(Command::Start {
+        groups,
+        force: true,
+    })
+    .await;
+    let (summary, _) = run.finish().await;
+    assert_delivered(&lab, &summary, "has-it", IMAGE);
+    assert_eq!(lab.bytes_received("has-it"), MIB);
+    lab.stop().await;
+}
+
+/// Two groups with images of their own share the memory; a third joins, one ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_that_run_together_share_the_memory() {
+    let (mut inventory, mut settings) = network(6, 4 * MIB);
+    inventory.memory = 3 * MIB;
+    inventory.buffers = BufferPreference::Size(64 << 10);
+    let all = inventory.groups[0].clone();
+    let mut images = Vec::new();
+    inventory.groups = (0..3)
+        .map(|number| {
+            let image = Arc::new(Image {
+                name: format!("image-{number}").into(),
+                file: format!("image-{number}.bin"),
+                ..(*all.image).clone()
+            });
+            images.push(image.clone());
+            settings
+                .images
+                .entry(image.name.to_string())
+                .or_default()
+                .size = Some(4 * MIB);
+            Arc::new(Group {
+                name: format!("group-{number}").into(),
+                image,
+                entities: all.entities[number * 2..number * 2 + 2].to_vec(),
+                ..(*all).clone()
+            })
+        })
+        .collect();
+    inventory.images = images;
+    settings.images.remove(IMAGE);
+    for (entities, rate) in [("e00[1-2]", 8 * MIB), ("e00[3-6]", 2 * MIB)] {
+        behave(
+            &mut settings,
+            entities,
+            Behaviour {
+                rate: Some(rate),
+                ..Behaviour::default()
+            },
+        );
+    }
+    let lab = lab(&inventory, &settings).await;
+
+    let mut run = Run::start(lab.inventory(), &["group-0", "group-1"]).await;
+    run.until_state("e001", EntityState::Sending).await;
+    let depths = |run: &Run| -> Vec<usize> {
+        let snapshot = run.link.snapshots.borrow();
+        snapshot.groups.iter().map(|group| group.depth).collect()
+    };
+    assert_eq!(
+        depths(&run),
+        [24, 24],
+        "half of 3 MiB in buffers of 64 KiB each"
+    );
+    run.begin(&["group-2"]).await;
+    run.until(|event| matches!(event, Event::Run { groups, .. } if groups.len() == 1))
+        .await;
+    run.until(|event| matches!(event, Event::Depth { group, from: 24, to: 16, .. } if &**group == "group-1")).await;
+    run.until_state("e005", EntityState::Sending).await;
+    // The fast group ends first, and its share goes to the others.
+    run.until(|event| matches!(event, Event::Depth { group, from: 16, to: 24, .. } if &**group == "group-2")).await;
+    let (summary, _) = run.finish().await;
+    assert_eq!(summary.outcome, Outcome::Delivered);
+    assert!(
+        summary.peak_pool_bytes <= 3 * MIB,
+        "{}",
+        summary.peak_pool_bytes
+    );
+    for number in 0..6 {
+        let image = format!("image-{}", number / 2);
+        assert_delivered(&lab, &summary, &format!("e{:03}", number + 1), &image);
+    }
+    assert_eq!(summary.source_bytes, 12 * MIB);
+    lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancelling_leaves_nothing_behind_within_two_seconds() {
+    let (mut inventory, mut settings) = network(8, 32 * MIB);
+    inventory.memory = MIB;
+    let slow = Behaviour {
+        rate: Some(MIB),
+        ..Behaviour::default()
+    };
+    behave(&mut settings, "*", slow);
+    let lab = lab(&inventory, &settings).await;
+    let mut run = Run::start(lab.inventory(), &[GROUP]).await;
+    run.until_state("e008", EntityState::Sending).await;
+    support::within(support::LONG, lab.until_received("e001", MIB / 2)).await;
+    let asked = Instant::now();
+    run.cancel(Target::All).await;
+    let (summary, _) = run.finish().await;
+    let took = asked.elapsed();
+    assert!(took < Duration::from_secs(2), "cancelling took {took:?}");
+    assert_eq!(summary.outcome, Outcome::Cancelled);
+    for number in 1..=8 {
+        let name = format!("e{number:03}");
+        let said = entity(&summary, &name);
+        assert_eq!(
+            (said.state, &said.cause, &said.left),
+            (EntityState::Cancelled, &None, &None)
+        );
+        assert_untouched(&lab, &name);
+    }
+    lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_entity_is_cancelled_and_the_others_go_on() {
+    let (mut inventory, mut settings) = network(3, 4 * MIB);
+    inventory.memory = MIB;
+    behave(
+        &mut settings,
+        "*",
+        Behaviour {
+            rate: Some(4 * MIB),
+            ..Behaviour::default()
+        },
+    );
+    let lab = lab(&inventory, &settings).await;
+    let mut run = Run::start(lab.inventory(), &[GROUP]).await;
+    run.until_state("e002", EntityState::Sending).await;
+    run.cancel(Target::Entity {
+        group: GROUP.into(),
+        entity: "e002".into(),
+    })
+    .await;
+    run.until_state("e002", EntityState::Cancelled).await;
+    let (summary, _) = run.finish().await;
+    assert_eq!(summary.outcome, Outcome::Cancelled);
+    assert_delivered(&lab, &summary, "e001", IMAGE);
+    assert_delivered(&lab, &summary, "e003", IMAGE);
+    assert_untouched(&lab, "e002");
+    lab.stop().await;
+}
+
+/// Every wait has an end (promise 5): an entity that falls silent fails by its progress deadline.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_entity_fails_by_its_deadline_and_the_others_are_delivered() {
+    let (mut inventory, settings) = network(4, 4 * MIB);
+    inventory.memory = MIB;
+    with_entities(&mut inventory, |entity| {
+        entity.timeouts.progress = Duration::from_secs(2);
+        entity.timeouts.reply = Duration::from_secs(2);
+    });
+    let mut settings: LabSettings = settings;
+    behave(
+        &mut settings,
+        "e003",
+        Behaviour {
+            silent_at: Some(MIB),
+            ..Behaviour::default()
+        },
+    );
+    let lab = lab(&inventory, &settings).await;
+    let (summary, _) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;
+    let said = entity(&summary, "e003");
+    assert_eq!(
+        (said.state, said.step),
+        (EntityState::Failed, Some(Step::Send)),
+        "{said:?}"
+    );
+    assert_eq!(said.cause.as_deref(), Some("no progress for 2 s"));
+    for name in ["e001", "e002", "e004"] {
+        assert_delivered(&lab, &summary, name, IMAGE);
+    }
+    lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_late_confirmation_and_a_pause_are_waited_for() {
+    let (mut inventory, mut settings) = network(3, 2 * MIB);
+    inventory.memory = MIB;
+    let late = Behaviour {
+        confirm_after: Some(Duration::from_millis(700)),
+        ..Behaviour::default()
+    };
+    let pause = Pause {
+        every: MIB,
+        length: Duration::from_millis(300),
+    };
+    behave(&mut settings, "e001", late);
+    behave(
+        &mut settings,
+        "e002",
+        Behaviour {
+            pause: Some(pause),
+            ..Behaviour::default()
+        },
+    );
+    let lab = lab(&inventory, &settings).await;
+    let mut run = Run::start(lab.inventory(), &[GROUP]).await;
+    run.until_state("e001", EntityState::Confirming).await;
+    let (summary, _) = run.finish().await;
+    assert_eq!(summary.outcome, Outcome::Delivered);
+    for name in ["e001", "e002", "e003"] {
+        assert_delivered(&lab, &summary, name, IMAGE);
+    }
+    lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readback_finds_a_flipped_byte_and_says_what_was_verified() {
+    let (mut inventory, mut settings) = network(3, MIB);
+    with_entities(&mut inventory, |entity| {
+        entity.verify = VerifyMode::Readback
+    });
+    behave(
+        &mut settings,
+        "e002",
+        Behaviour {
+            corrupt_at: Some(MIB / 3),
+            ..Behaviour::default()
+        },
+    );
+    let lab = lab(&inventory, &settings).await;
+    let (summary, _) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;
+    for name in ["e001", "e003"] {
+        assert_delivered(&lab, &summary, name, IMAGE);
+        assert_eq!(entity(&summary, name).verified, Verified::Readback);
+        assert_eq!(lab.bytes_served(name), MIB);
+    }
+    let said = entity(&summary, "e002");
+    assert_eq!(
+        (said.state, said.step),
+        (EntityState::Failed, Some(Step::Verify)),
+        "{said:?}"
+    );
+    assert_untouched(&lab, "e002");
+    lab.stop().await;
+}
+
+/// Entities beyond the limit get the image by a pass of their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn parallel_limits_how_many_are_served_at_a_time() {
+    let (mut inventory, settings) = network(5, MIB);
+    with_group(&mut inventory, |group| group.parallel = Some(2));
+    let lab = lab(&inventory, &settings).await;
+    let (summary, events) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;
+    assert_eq!(summary.outcome, Outcome::Delivered);
+    assert_eq!(
+        (summary.groups[0].passes, summary.source_bytes),
+        (3, 3 * MIB)
+    );
+    let (mut busy, mut most) = (0_i32, 0);
+    for event in &events {
+        match event {
+            Event::State {
+                state: EntityState::Connecting,
+                ..
+            } => busy += 1,
+            Event::State {
+                state: EntityState::Delivered,
+                ..
+            } => busy -= 1,
+            _ => {}
+        }
+        most = most.max(busy);
+    }
+    assert_eq!(most, 2);
+    for number in 1..=5 {
+        assert_delivered(&lab, &summary, &format!("e{number:03}"), IMAGE);
+    }
+    lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_not_be_started_is_refused_and_starts_nothing() {
+    let (inventory, settings) = network(2, MIB);
+    let lab = lab(&inventory, &settings).await;
+    let mut run = Run::start(lab.inventory(), &["nobody"]).await;
+    let refused = run
+        .until(|event| matches!(event, Event::Refused { .. }))
+        .await;
+    let Event::Refused { reason, .. } = refused else {
+        unreachable!()
+    };
+    assert!(reason.contains("nobody"), "{reason}");
+    run.begin(&[GROUP, GROUP]).await;
+    run.until(|event| matches!(event, Event::Refused { .. }))
+        .await;
+    run.cancel(Target::Group(GROUP.into())).await;
+    run.until(|event| matches!(event, Event::Refused { .. }))
+        .await;
+    let (summary, _) = run.finish().await;
+    assert!(summary.groups.is_empty());
+    assert_eq!(lab.sessions(SERVER), 0);
+    lab.stop().await;
+}

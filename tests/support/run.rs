@@ -1,0 +1,133 @@
+//! A run of the engine against a lab, watched over the link alone, as every user of it does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use subtend::lab::Lab;
+use subtend::link::{Command, EntitySummary, Event, GroupSpec, Link, Summary, Target};
+use subtend::manager::ImageManager;
+use subtend::model::{EntityState, Inventory, Logins};
+use subtend::transport::ftp::FtpTransport;
+use tokio::task::JoinHandle;
+
+use super::{LONG, PATH, within};
+
+/// An engine that runs, and everything that it has told so far.
+pub struct Run {
+    pub link: Link,
+    task: JoinHandle<()>,
+    pub events: Vec<Event>,
+}
+
+impl Run {
+    /// An engine on the lab's addresses that nobody has asked anything of.
+    pub fn idle(inventory: &Inventory) -> Self {
+        let (link, task) = ImageManager::start(
+            Arc::new(inventory.clone()),
+            Logins::default(),
+            FtpTransport::new(),
+        );
+        Self {
+            link,
+            task,
+            events: Vec::new(),
+        }
+    }
+
+    /// Starts groups of the inventory.
+    pub async fn start(inventory: &Inventory, groups: &[&str]) -> Self {
+        let run = Self::idle(inventory);
+        run.begin(groups).await;
+        run
+    }
+
+    pub async fn begin(&self, groups: &[&str]) {
+        let groups = groups
+            .iter()
+            .map(|name| GroupSpec::Named((*name).to_owned()))
+            .collect();
+        self.send(Command::Start {
+            groups,
+            force: false,
+        })
+        .await;
+    }
+
+    pub async fn send(&self, command: Command) {
+        self.link.commands.send(command).await.unwrap();
+    }
+
+    pub async fn cancel(&self, target: Target) {
+        self.send(Command::Cancel { target }).await;
+    }
+
+    /// Waits for an event.
+    pub async fn until(&mut self, wanted: impl Fn(&Event) -> bool) -> Event {
+        within(LONG, async {
+            loop {
+                let event = self.link.events.recv().await.expect("the engine goes on");
+                self.events.push(event.clone());
+                if wanted(&event) {
+                    return event;
+                }
+            }
+        })
+        .await
+    }
+
+    /// Waits until an entity is in a state.
+    pub async fn until_state(&mut self, wanted: &str, in_state: EntityState) -> Event {
+        self.until(|event| {
+            matches!(event, Event::State { entity, state, .. }
+                if &**entity == wanted && *state == in_state)
+        })
+        .await
+    }
+
+    /// Lets the run end and gives its summary, the last of its events.
+    pub async fn finish(self) -> (Summary, Vec<Event>) {
+        self.finish_within(LONG).await
+    }
+
+    pub async fn finish_within(mut self, limit: Duration) -> (Summary, Vec<Event>) {
+        self.send(Command::Finish).await;
+        within(limit, async {
+            while let Some(event) = self.link.events.recv().await {
+                self.events.push(event);
+            }
+            self.task.await.unwrap();
+        })
+        .await;
+        match self.events.last() {
+            Some(Event::Summary(summary)) => (summary.clone(), self.events),
+            other => panic!("the last event is {other:?}"),
+        }
+    }
+}
+
+pub fn entity<'a>(summary: &'a Summary, name: &str) -> &'a EntitySummary {
+    (summary.groups.iter().flat_map(|group| &group.entities))
+        .find(|entity| &*entity.entity == name)
+        .unwrap_or_else(|| panic!("{name} is not in the summary"))
+}
+
+/// Its final name holds the whole image and nothing else is there.
+pub fn assert_delivered(lab: &Lab, summary: &Summary, name: &str, image: &str) {
+    let said = entity(summary, name);
+    assert_eq!(said.state, EntityState::Delivered, "{said:?}");
+    assert_eq!(lab.files(name), [PATH], "{name} holds something else too");
+    assert!(
+        lab.file(name, PATH).unwrap().same_as_image(image),
+        "{name} holds other bytes"
+    );
+}
+
+/// Its final name still holds the old file, and nothing else is there.
+pub fn assert_untouched(lab: &Lab, name: &str) {
+    assert_eq!(lab.files(name), [PATH], "{name} holds something else too");
+    assert_eq!(
+        lab.file(name, PATH).unwrap().size(),
+        4096,
+        "{name} lost its old file"
+    );
+}
