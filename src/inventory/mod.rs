@@ -1,1 +1,252 @@
 //! YAML as written, to the model: every error at once, each with its line and column.
+//!
+//! `tree` reads the YAML itself into nodes that know where they stand; the modules named after the
+//! sections of the file walk them and report what is wrong to one list (`error`). Nothing stops at
+//! the first error except YAML that can't be read at all. The format is described in
+//! [`parse`]; `make` puts together groups that are not in the file, `secrets` looks passwords up.
+
+mod address;
+mod catalog;
+mod credentials;
+mod defaults;
+mod entities;
+mod error;
+mod fields;
+mod groups;
+mod lookup;
+mod make;
+mod range;
+mod redact;
+pub mod secrets;
+mod suggest;
+mod tree;
+mod values;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use crate::model::{BufferPreference, Inventory, units};
+
+pub use error::{InventoryErrors, Problem};
+pub use lookup::expand_names;
+pub use make::{SourceWanted, make_group};
+pub use range::MOST_EXPANDED;
+pub use suggest::nearest;
+
+use error::Problems;
+use fields::{Fields, Shape};
+
+/// Larger files are refused unread.
+const LARGEST_FILE: u64 = 16 << 20;
+/// Memory for software download where the file does not say.
+const MEMORY: u64 = 8 << 20;
+/// Preferred size of a buffer where the file prefers nothing.
+const BUFFER_SIZE: u64 = 256 << 10;
+
+/// The whole file. Keys that begin with `x-` are extensions, read by others (`x-lab` by the lab).
+const FILE: Shape = Shape {
+    what: "the inventory",
+    known: &[
+        "memory",
+        "buffers",
+        "buffer_size",
+        "credentials",
+        "file_servers",
+        "images",
+        "defaults",
+        "entities",
+        "groups",
+    ],
+    extensions: true,
+    // A section whose lines are all commented out is an empty one.
+    may_be_empty: &[
+        "credentials",
+        "file_servers",
+        "images",
+        "defaults",
+        "entities",
+        "groups",
+    ],
+};
+
+/// Reads an inventory file.
+///
+/// # Errors
+/// Everything that is wrong with it, as [`parse`]; or why it can't be read: missing, a folder, not
+/// UTF-8, larger than 16 MiB.
+pub fn load(path: &Path) -> Result<Inventory, InventoryErrors> {
+    let whole = |message: String, help: &str| InventoryErrors::whole(path, message, help);
+    let unreadable = |error: &std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => whole(
+            "there is no such file".into(),
+            "name the inventory with `-i FILE` or in SUBTEND_INVENTORY",
+        ),
+        std::io::ErrorKind::IsADirectory => whole(
+            "this is a folder, not a file".into(),
+            "name the YAML file in it",
+        ),
+        _ => whole(
+            format!("the file can't be read: {error}"),
+            "check its path and its permissions",
+        ),
+    };
+    let file = File::open(path).map_err(|error| unreadable(&error))?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| unreadable(&error))?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(whole(
+            format!("the file is larger than {}", units::size(LARGEST_FILE)),
+            "an inventory is a short text; is this the right file?",
+        ));
+    }
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => parse(text, path),
+        Err(error) => {
+            let before = &bytes[..error.valid_up_to()];
+            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+            Err(whole(
+                format!("the file is not UTF-8 text: see line {line}"),
+                "save it as UTF-8",
+            ))
+        }
+    }
+}
+
+/// Reads the text of an inventory; `file` is named in errors, and its folder is where relative
+/// paths of secrets start.
+///
+/// ```yaml
+/// memory: 8 MiB                 # for software download; default 8 MiB
+/// buffer_size: 256 KiB          # or `buffers: 16`; default 256 KiB
+/// credentials:
+///   craft: { user: craft, password: { env: SUBTEND_CRAFT } }   # or file, command, ask; or no password
+/// file_servers:
+///   hq: { url: ftp://192.0.2.10/images, credentials: craft, timeouts: { connect: 5s } }
+/// images:
+///   adsl-2.4: { file: adsl-2.4.bin, type: adsl, version: "2.4", size: 8 MiB, sha256: … }
+/// defaults:                     # credentials and timeouts are for file servers too
+///   { credentials: craft, path: /flash/image.bin, timeouts: { reply: 30s }, verify: best,
+///     staging: rename, delete_first: true, labels: { site: north } }
+/// entities:
+///   - { name: "shelf1-[01-20]", type: adsl, version: "2.3", address: "192.0.2.[21-40]:2121" }
+/// groups:
+///   adsl:
+///     select: { type: adsl, name: "shelf1-*", site: [north, east] }
+///     entities: [shelf2-01, "shelf2-[05-07]"]
+///     image: adsl-2.4
+///     source: { file_server: hq }
+///     laggards: catch-up
+///     parallel: 20
+/// ```
+///
+/// Ranges (`[02-20]`, `[1,3,5-7]`) stand in `name`, `address` and `path` of an entity and are
+/// expanded side by side; a value without a range is repeated. Several ranges in one value expand
+/// like nested loops, the last one fastest. Zero padding is kept. One entry makes at most
+/// [`MOST_EXPANDED`] entities. Anchors, aliases and merge keys (`<<`) work.
+///
+/// A group has the entities that satisfy all keys of `select`, and those that `entities` names.
+///
+/// # Errors
+/// All that is wrong, sorted by position.
+pub fn parse(text: &str, file: &Path) -> Result<Inventory, InventoryErrors> {
+    let mut problems = Problems::default();
+    let Some(root) = tree::parse(text, &mut problems) else {
+        return Err(problems.into_errors(file, text, &redact::Redactions::textual()));
+    };
+    let inventory = read(&root, file, &mut problems);
+    match inventory {
+        Some(inventory) if problems.is_empty() => Ok(inventory),
+        _ => Err(problems.into_errors(file, text, &redact::Redactions::of(&root))),
+    }
+}
+
+fn read(root: &tree::Node, file: &Path, problems: &mut Problems) -> Option<Inventory> {
+    let fields = Fields::read(problems, root, &FILE)?;
+    let (memory, buffers) = read_memory(problems, &fields);
+    let credentials = credentials::read(problems, fields.get("credentials"), file);
+    let defaults = defaults::read(problems, fields.get("defaults"), &credentials);
+    let file_servers = catalog::read_file_servers(
+        problems,
+        fields.get("file_servers"),
+        &credentials,
+        &defaults,
+    );
+    let images = catalog::read_images(problems, fields.get("images"));
+    let entities = entities::read(problems, fields.get("entities"), &credentials, &defaults);
+    let groups = {
+        let lookup = lookup::Lookup::new(&entities, &images, &file_servers);
+        groups::read(problems, fields.get("groups"), &lookup)
+    };
+    Some(Inventory {
+        file: file.to_path_buf(),
+        memory,
+        buffers,
+        credentials,
+        file_servers,
+        images,
+        entities,
+        groups,
+    })
+}
+
+/// The memory, and what is fixed about the buffers (\[0021\], \[0022\]).
+fn read_memory(problems: &mut Problems, fields: &Fields<'_>) -> (u64, BufferPreference) {
+    let memory_node = fields.get("memory");
+    let memory = memory_node.map_or(Some(MEMORY), |node| values::size(problems, node, "memory"));
+    let buffers = fields.get("buffers");
+    let buffer_size = fields.get("buffer_size");
+    if let (Some(first), Some(second)) = (buffers, buffer_size) {
+        let later = if first.span.bytes.start > second.span.bytes.start {
+            first
+        } else {
+            second
+        };
+        problems.report(
+            &later.span,
+            "both `buffers` and `buffer_size` are given",
+            "keep one: the other follows from the memory",
+        );
+    }
+    let preference = match (buffers, buffer_size) {
+        (Some(node), _) => values::count(problems, node, "buffers").map(BufferPreference::Count),
+        (None, Some(node)) => {
+            values::size(problems, node, "buffer_size").map(BufferPreference::Size)
+        }
+        (None, None) => Some(BufferPreference::Size(BUFFER_SIZE)),
+    };
+    let (Some(memory), Some(preference)) = (memory, preference) else {
+        return (MEMORY, BufferPreference::Size(BUFFER_SIZE));
+    };
+    // One buffer is filled while another is sent: less than two is a copy in turns.
+    let at = memory_node.or(buffer_size).or(buffers);
+    if let Some(node) = at {
+        match preference {
+            BufferPreference::Size(size) if memory / 2 < size => problems.report(
+                &node.span,
+                format!(
+                    "{} of memory do not hold two buffers of {}",
+                    units::size(memory),
+                    units::size(size)
+                ),
+                format!(
+                    "give at least {} of memory, or a `buffer_size` of at most {}",
+                    units::size(size.saturating_mul(2)),
+                    units::size((memory / 2).max(1))
+                ),
+            ),
+            BufferPreference::Count(count) if memory < count as u64 => problems.report(
+                &node.span,
+                format!(
+                    "{} of memory can't be divided into {count} buffers",
+                    units::size(memory)
+                ),
+                "give more memory, or fewer `buffers`",
+            ),
+            _ => {}
+        }
+    }
+    (memory, preference)
+}

@@ -60,7 +60,8 @@ pub enum BufferPreference {
 pub struct FileServer {
     pub name: Name,
     pub address: Address,
-    /// The path of the url, without a trailing slash; empty for the login directory.
+    /// The path of the url, without a trailing slash; empty for the login directory. As RFC 1738
+    /// section 3.2.2 has it, it starts there too, and `//images` or `/%2Fimages` is `/images`.
     pub root: String,
     pub credentials: Option<Name>,
     pub timeouts: Timeouts,
@@ -72,10 +73,10 @@ impl FileServer {
     /// # Errors
     /// As [`RemotePath::new`].
     pub fn path_of(&self, image: &Image) -> Result<RemotePath, String> {
-        if self.root.is_empty() {
-            RemotePath::new(&image.file)
-        } else {
-            RemotePath::new(&format!("{}/{}", self.root, image.file))
+        match self.root.as_str() {
+            "" => RemotePath::new(&image.file),
+            "/" => RemotePath::new(&format!("/{}", image.file)),
+            root => RemotePath::new(&format!("{root}/{}", image.file)),
         }
     }
 }

@@ -17,11 +17,19 @@ pub fn shown(text: &str) -> String {
         match c {
             '\r' => {}
             '\n' => out.push(' '),
-            c if c.is_control() || is_format(c) => out.extend(c.escape_unicode()),
-            c => out.push(c),
+            c => push_shown(&mut out, c),
         }
     }
     out
+}
+
+/// One character, escaped where it would act on a terminal instead of being seen.
+pub fn push_shown(out: &mut String, c: char) {
+    if c.is_control() || is_format(c) {
+        out.extend(c.escape_unicode());
+    } else {
+        out.push(c);
+    }
 }
 
 /// Characters that change how their neighbours are shown (bidirectional overrides, zero widths).

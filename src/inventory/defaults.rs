@@ -1,0 +1,188 @@
+//! `defaults`: what holds for everything that does not say otherwise.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::model::{CredentialsRef, Name, RemotePath, Staging, Timeouts, VerifyMode};
+
+use super::credentials;
+use super::error::{Complaint, Problems, quoted};
+use super::fields::{Fields, Shape, mapping};
+use super::range::Pattern;
+use super::tree::Node;
+use super::values;
+
+const DEFAULTS: Shape = Shape {
+    what: "`defaults`",
+    known: &[
+        "credentials",
+        "path",
+        "timeouts",
+        "verify",
+        "staging",
+        "delete_first",
+        "labels",
+    ],
+    extensions: false,
+    may_be_empty: &[],
+};
+
+const TIMEOUTS: Shape = Shape {
+    what: "`timeouts`",
+    known: &["connect", "reply", "progress", "confirm"],
+    extensions: false,
+    may_be_empty: &[],
+};
+
+/// Words that mean something else in `select`.
+pub(super) const NO_LABELS: [&str; 3] = ["type", "version", "name"];
+
+#[derive(Debug)]
+pub(super) struct Defaults {
+    pub credentials: Option<Name>,
+    /// `Err` when it is given but unusable: entities need not be told that they have no path.
+    pub path: Option<Result<RemotePath, ()>>,
+    pub timeouts: Timeouts,
+    pub delivery: Delivery,
+    pub labels: BTreeMap<String, String>,
+}
+
+/// How a file gets onto an entity.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Delivery {
+    pub verify: VerifyMode,
+    pub staging: Staging,
+    pub delete_first: bool,
+}
+
+pub(super) fn read(
+    problems: &mut Problems,
+    node: Option<&Node>,
+    credentials: &[CredentialsRef],
+) -> Defaults {
+    let fields = node.and_then(|node| Fields::read(problems, node, &DEFAULTS));
+    let get = |key| fields.as_ref().and_then(|fields| fields.get(key));
+    Defaults {
+        credentials: credentials::reference(problems, get("credentials"), credentials),
+        path: get("path").map(|node| default_path(problems, node).ok_or(())),
+        timeouts: timeouts(problems, get("timeouts"), Timeouts::default()),
+        delivery: delivery(
+            problems,
+            fields.as_ref(),
+            Delivery {
+                verify: VerifyMode::default(),
+                staging: Staging::default(),
+                delete_first: true,
+            },
+        ),
+        labels: labels(problems, get("labels"), &BTreeMap::new()),
+    }
+}
+
+fn default_path(problems: &mut Problems, node: &Node) -> Option<RemotePath> {
+    let written = values::text(problems, node, "path")?;
+    let complaint = match Pattern::ranges(written) {
+        Ok(pattern) if pattern.has_range() => Complaint::new(
+            format!(
+                "{} has a range, but there are no names here to go with it",
+                quoted(written)
+            ),
+            "write a path with a range beside the names of its entities",
+        ),
+        Ok(_) => match check_path(written) {
+            Ok(path) => return Some(path),
+            Err(complaint) => complaint,
+        },
+        Err(complaint) => complaint,
+    };
+    problems.complain(&node.span, complaint);
+    None
+}
+
+/// The destination file on an entity.
+pub(super) fn check_path(path: &str) -> Result<RemotePath, Complaint> {
+    if path.chars().any(char::is_control) {
+        return Err(Complaint::new(
+            format!("the path {} holds a control character", quoted(path)),
+            "a path can't hold CR, LF, NUL and the like: write plain text",
+        ));
+    }
+    RemotePath::new(path).map_err(|_| {
+        Complaint::new(
+            format!("{} does not name a file", quoted(path)),
+            "write the whole path of the destination file, like `/flash/image.bin`",
+        )
+    })
+}
+
+/// Each of the four separately; what is not given stays as it is in `base`.
+pub(super) fn timeouts(problems: &mut Problems, node: Option<&Node>, base: Timeouts) -> Timeouts {
+    let fields = node.and_then(|node| Fields::read(problems, node, &TIMEOUTS));
+    let mut one = |key: &str, base: Duration| {
+        let node = fields.as_ref().and_then(|fields| fields.get(key));
+        node.and_then(|node| values::time(problems, node, key))
+            .unwrap_or(base)
+    };
+    Timeouts {
+        connect: one("connect", base.connect),
+        reply: one("reply", base.reply),
+        progress: one("progress", base.progress),
+        confirm: one("confirm", base.confirm),
+    }
+}
+
+pub(super) fn delivery(
+    problems: &mut Problems,
+    fields: Option<&Fields<'_>>,
+    base: Delivery,
+) -> Delivery {
+    let get = |key| fields.and_then(|fields| fields.get(key));
+    let verify = get("verify").and_then(|node| {
+        let choices = [
+            ("best", VerifyMode::Best),
+            ("readback", VerifyMode::Readback),
+            ("size", VerifyMode::Size),
+            ("none", VerifyMode::None),
+        ];
+        values::choice(problems, node, "verify", &choices)
+    });
+    let staging = get("staging").and_then(|node| {
+        let choices = [("rename", Staging::Rename), ("direct", Staging::Direct)];
+        values::choice(problems, node, "staging", &choices)
+    });
+    let delete_first =
+        get("delete_first").and_then(|node| values::boolean(problems, node, "delete_first"));
+    Delivery {
+        verify: verify.unwrap_or(base.verify),
+        staging: staging.unwrap_or(base.staging),
+        delete_first: delete_first.unwrap_or(base.delete_first),
+    }
+}
+
+/// The labels of an entity: its own, and those of `base` that it does not give itself.
+pub(super) fn labels(
+    problems: &mut Problems,
+    node: Option<&Node>,
+    base: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let mut labels = base.clone();
+    let entries = node.and_then(|node| {
+        mapping(problems, node, "`labels`", || {
+            "write `labels: { site: north }`".into()
+        })
+    });
+    for (key, at, value) in entries.unwrap_or_default() {
+        if NO_LABELS.contains(&key) {
+            problems.report(
+                at,
+                format!("a label can't be called {}", quoted(key)),
+                format!("`{key}` is a key of the entity itself: choose another word"),
+            );
+        } else if let Err(complaint) = values::check_name(key) {
+            problems.complain(at, complaint);
+        } else if let Some(text) = values::label(problems, value, key) {
+            labels.insert(key.to_owned(), text);
+        }
+    }
+    labels
+}

@@ -1,0 +1,297 @@
+//! What is wrong with an inventory: a list of problems, and how it is shown.
+//!
+//! Snippets are made when the list is closed, with control characters escaped and whatever may be
+//! a secret hidden, so the list holds nothing that can't be shown or logged.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use crate::model::text::{push_shown, shown};
+
+use super::redact::Redactions;
+
+/// More problems than this are counted, not listed: nobody reads on.
+const MOST_LISTED: usize = 1_000;
+/// Characters of a line that a snippet shows at most, and how many of them before the caret.
+const SNIPPET_WIDTH: usize = 120;
+const SNIPPET_BEFORE: usize = 70;
+
+/// A place in the text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Span {
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    pub bytes: Range<usize>,
+}
+
+/// What is wrong and what to write instead, before it is known where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Complaint {
+    pub message: String,
+    pub help: String,
+}
+
+impl Complaint {
+    pub(super) fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            help: help.into(),
+        }
+    }
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if !self.help.is_empty() {
+            write!(f, " ({})", self.help)?;
+        }
+        Ok(())
+    }
+}
+
+/// The problems found so far.
+#[derive(Debug, Default)]
+pub(super) struct Problems {
+    list: Vec<(Span, Complaint)>,
+    unlisted: usize,
+}
+
+impl Problems {
+    pub(super) fn report(
+        &mut self,
+        at: &Span,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.complain(at, Complaint::new(message, help));
+    }
+
+    pub(super) fn complain(&mut self, at: &Span, complaint: Complaint) {
+        // A node that is used twice through an alias is wrong once.
+        let again = |(span, known): &(Span, Complaint)| span == at && *known == complaint;
+        if self.list.len() == MOST_LISTED {
+            self.unlisted += 1;
+        } else if !self.list.iter().any(again) {
+            self.list.push((at.clone(), complaint));
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    pub(super) fn into_errors(
+        mut self,
+        file: &Path,
+        text: &str,
+        redactions: &Redactions,
+    ) -> InventoryErrors {
+        self.list
+            .sort_by_key(|(span, _)| (span.line, span.column, span.bytes.start));
+        let list = self.list.into_iter();
+        InventoryErrors {
+            file: file.to_path_buf(),
+            errors: list
+                .map(|(span, complaint)| Problem {
+                    snippet: Snippet::new(text, &span, redactions),
+                    line: span.line,
+                    column: span.column,
+                    message: complaint.message,
+                    help: complaint.help,
+                })
+                .collect(),
+            unlisted: self.unlisted,
+        }
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// From 1; 0 when the file as a whole is meant.
+    pub line: usize,
+    /// From 1, in characters; 0 when the file as a whole is meant.
+    pub column: usize,
+    pub message: String,
+    /// What to write instead; may be empty.
+    pub help: String,
+    snippet: Option<Snippet>,
+}
+
+/// Everything that is wrong with an inventory, sorted by position. Its `Display` is for a terminal:
+///
+/// ```text
+/// inventory.yaml:12:5: error: unknown key `entitys` in a group
+///    |
+/// 12 |     entitys: [a]
+///    |     ^^^^^^^
+/// help: did you mean `entities`?
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InventoryErrors {
+    file: PathBuf,
+    errors: Vec<Problem>,
+    unlisted: usize,
+}
+
+impl InventoryErrors {
+    /// A file that can't be read at all.
+    pub(super) fn whole(file: &Path, message: String, help: &str) -> Self {
+        Self {
+            file: file.to_path_buf(),
+            errors: vec![Problem {
+                line: 0,
+                column: 0,
+                message,
+                help: help.into(),
+                snippet: None,
+            }],
+            unlisted: 0,
+        }
+    }
+
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    pub fn errors(&self) -> &[Problem] {
+        &self.errors
+    }
+}
+
+impl std::error::Error for InventoryErrors {}
+
+impl fmt::Display for InventoryErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = shown(&self.file.display().to_string());
+        for problem in &self.errors {
+            match problem.line {
+                0 => writeln!(f, "{file}: error: {}", problem.message)?,
+                line => writeln!(
+                    f,
+                    "{file}:{line}:{}: error: {}",
+                    problem.column, problem.message
+                )?,
+            }
+            if let Some(snippet) = &problem.snippet {
+                snippet.write(f, problem.line)?;
+            }
+            if !problem.help.is_empty() {
+                writeln!(f, "help: {}", problem.help)?;
+            }
+            writeln!(f)?;
+        }
+        match self.errors.len() + self.unlisted {
+            1 => write!(f, "1 error in {file}")?,
+            count => write!(f, "{count} errors in {file}")?,
+        }
+        if self.unlisted > 0 {
+            write!(f, "; the first {} are listed", self.errors.len())?;
+        }
+        Ok(())
+    }
+}
+
+/// A line of the file, fit to be shown, and what to underline in it (in characters).
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Snippet {
+    line: String,
+    from: usize,
+    width: usize,
+}
+
+impl Snippet {
+    fn new(text: &str, span: &Span, redactions: &Redactions) -> Option<Self> {
+        let line = text.split_inclusive('\n').nth(span.line.checked_sub(1)?)?;
+        let start = line.as_ptr() as usize - text.as_ptr() as usize;
+        let line = line.trim_end_matches(['\n', '\r']);
+        let hidden = redactions.in_line(text, start, line);
+
+        // Each character as it is shown; `from` and `to` are where the span begins and ends in them.
+        let mut cells: Vec<String> = Vec::new();
+        let (mut from, mut to) = (None, None);
+        let mut covered: Option<&Range<usize>> = None;
+        for (offset, c) in line.char_indices() {
+            let offset = start + offset;
+            if offset >= span.bytes.start && from.is_none() {
+                from = Some(cells.len());
+            }
+            if offset >= span.bytes.end && to.is_none() {
+                to = Some(cells.len());
+            }
+            match hidden.iter().find(|range| range.contains(&offset)) {
+                Some(range) if covered == Some(range) => {}
+                Some(range) => {
+                    covered = Some(range);
+                    cells.push("***".into());
+                }
+                None if c == '\t' => cells.push(" ".into()),
+                None => {
+                    let mut cell = String::new();
+                    push_shown(&mut cell, c);
+                    cells.push(cell);
+                }
+            }
+        }
+        let from = from.unwrap_or(cells.len());
+        let to = to.unwrap_or(cells.len()).max(from + 1);
+
+        let first = if cells.len() > SNIPPET_WIDTH {
+            from.saturating_sub(SNIPPET_BEFORE)
+        } else {
+            0
+        };
+        let last = cells.len().min(first + SNIPPET_WIDTH);
+        let width = |cells: &[String]| cells.iter().map(|cell| cell.chars().count()).sum::<usize>();
+        let before = if first > 0 { "…" } else { "" };
+        let after = if last < cells.len() { "…" } else { "" };
+        let (from, to) = (from.min(last), to.min(last));
+        Some(Self {
+            from: before.chars().count() + width(&cells[first..from]),
+            width: width(&cells[from..to]).max(1),
+            line: format!("{before}{}{after}", cells[first..last].concat()),
+        })
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, number: usize) -> fmt::Result {
+        let number = number.to_string();
+        let margin = " ".repeat(number.len());
+        writeln!(f, "{margin} |")?;
+        writeln!(f, "{number} | {}", self.line)?;
+        let indent = " ".repeat(self.from);
+        writeln!(f, "{margin} | {indent}{}", "^".repeat(self.width))
+    }
+}
+
+/// A text of the file in a message: escaped, cut to length, and marked as a quotation.
+pub(super) fn quoted(text: &str) -> String {
+    format!("`{}`", shown(text))
+}
+
+/// `did you mean …?`, or else what is possible.
+pub(super) fn did_you_mean<'a>(
+    wanted: &str,
+    candidates: impl IntoIterator<Item = &'a str> + Clone,
+    otherwise: impl FnOnce() -> String,
+) -> String {
+    match super::suggest::nearest(wanted, candidates) {
+        Some(found) => format!("did you mean {}?", quoted(found)),
+        None => otherwise(),
+    }
+}
+
+/// Some names of many, for a sentence: `` `a`, `b` and 3 more ``.
+pub(super) fn some_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    const FEW: usize = 3;
+    let names: Vec<&str> = names.into_iter().collect();
+    let few: Vec<String> = names.iter().take(FEW).map(|name| quoted(name)).collect();
+    match (names.len() - few.len(), few.as_slice()) {
+        (0, [first @ .., last]) if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        (0, _) => few.join(", "),
+        (more, _) => format!("{} and {more} more", few.join(", ")),
+    }
+}

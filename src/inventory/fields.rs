@@ -1,0 +1,154 @@
+//! The keys of one mapping: which there may be, and which there are.
+
+use super::error::{Problems, Span, did_you_mean, quoted};
+use super::tree::{Node, Value};
+
+/// What a mapping may hold.
+pub(super) struct Shape {
+    /// With its article, for messages: `a group`.
+    pub what: &'static str,
+    pub known: &'static [&'static str],
+    /// Whether keys that begin with `x-` are let through, for others to read.
+    pub extensions: bool,
+    /// Keys that may stand there without a value, as if they were absent.
+    pub may_be_empty: &'static [&'static str],
+}
+
+/// The known keys of a mapping and their values.
+pub(super) struct Fields<'a> {
+    span: &'a Span,
+    what: &'static str,
+    /// `None` where a value is missing, which is reported already.
+    found: Vec<(&'a str, &'a Span, Option<&'a Node>)>,
+}
+
+impl<'a> Fields<'a> {
+    /// Reports what is not a mapping, unknown keys, and keys without a value.
+    pub(super) fn read(problems: &mut Problems, node: &'a Node, shape: &Shape) -> Option<Self> {
+        let entries = mapping(problems, node, shape.what, || {
+            format!("write keys and values: {}", list(shape.known))
+        })?;
+        let mut found = Vec::new();
+        for (key, at, value) in entries {
+            if !shape.known.contains(&key) {
+                if !(shape.extensions && key.starts_with("x-")) {
+                    let help = did_you_mean(key, shape.known.iter().copied(), || {
+                        format!("known are {}", list(shape.known))
+                    });
+                    let message = format!("unknown key {} in {}", quoted(key), shape.what);
+                    problems.report(at, message, help);
+                }
+                continue;
+            }
+            if !value.is_null() {
+                let known = !matches!(value.value, Value::Broken);
+                found.push((key, at, known.then_some(value)));
+            } else if !shape.may_be_empty.contains(&key) {
+                problems.report(
+                    at,
+                    format!("{} has no value", quoted(key)),
+                    "give it one, or leave the key out",
+                );
+                found.push((key, at, None));
+            }
+        }
+        Some(Self {
+            span: &node.span,
+            what: shape.what,
+            found,
+        })
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&'a Node> {
+        self.find(key).and_then(|(_, _, node)| *node)
+    }
+
+    /// Where a key stands, also when its value is unusable.
+    pub(super) fn key_span(&self, key: &str) -> Option<&'a Span> {
+        self.find(key).map(|(_, at, _)| *at)
+    }
+
+    /// A key that must be there; its absence is reported.
+    pub(super) fn require(
+        &self,
+        problems: &mut Problems,
+        key: &str,
+        example: &str,
+    ) -> Option<&'a Node> {
+        match self.find(key) {
+            Some((_, _, node)) => *node,
+            None => {
+                problems.report(
+                    self.span,
+                    format!("{} without {}", self.what, quoted(key)),
+                    format!("add `{key}: {example}`"),
+                );
+                None
+            }
+        }
+    }
+
+    fn find(&self, key: &str) -> Option<&(&'a str, &'a Span, Option<&'a Node>)> {
+        self.found.iter().find(|(known, _, _)| *known == key)
+    }
+}
+
+/// The entries of a mapping with keys of text; reports everything else.
+pub(super) fn mapping<'a>(
+    problems: &mut Problems,
+    node: &'a Node,
+    what: &str,
+    help: impl FnOnce() -> String,
+) -> Option<Vec<(&'a str, &'a Span, &'a Node)>> {
+    let entries = match &node.value {
+        Value::Mapping(entries) => entries,
+        Value::Broken => return None,
+        _ => {
+            let message = format!("{what} must be a mapping, and this is {}", node.kind());
+            problems.report(&node.span, message, help());
+            return None;
+        }
+    };
+    let mut found = Vec::with_capacity(entries.len());
+    for entry in entries {
+        match (entry.key.text(), &entry.key.value) {
+            (Some(key), _) => found.push((key, &entry.key.span, &*entry.value)),
+            (None, Value::Broken) => {}
+            (None, _) => problems.report(
+                &entry.key.span,
+                format!("a key must be text, and this is {}", entry.key.kind()),
+                "write `key: value`; a key that looks like something else must stand in quotes",
+            ),
+        }
+    }
+    Some(found)
+}
+
+/// The entries of a section, under the names that the file gives them.
+pub(super) fn section<'a>(
+    problems: &mut Problems,
+    node: Option<&'a Node>,
+    key: &str,
+) -> Vec<(&'a str, &'a Span, &'a Node)> {
+    let Some(node) = node else {
+        return Vec::new();
+    };
+    let what = quoted(key);
+    let entries = mapping(problems, node, &what, || {
+        format!("write a name and what it stands for: `{key}: {{ NAME: {{ … }} }}`")
+    });
+    let mut entries = entries.unwrap_or_default();
+    for (name, at, _) in &entries {
+        if let Err(complaint) = super::values::check_name(name) {
+            problems.complain(at, complaint);
+        }
+    }
+    entries.retain(|(_, _, value)| !matches!(value.value, Value::Broken));
+    entries
+}
+
+/// Words for a sentence: `` `a`, `b`, `c` ``.
+pub(super) fn list(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    quoted.join(", ")
+}

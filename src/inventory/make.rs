@@ -1,0 +1,96 @@
+//! Groups made on the spot: `subtend run --image … --source … --entities …`, or in the console.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::model::{Group, Inventory, Laggards, PeerChoice, SourceChoice};
+
+use super::error::Complaint;
+use super::groups::check_group_name;
+use super::lookup::Lookup;
+
+/// Where the image of a group made on the spot is to be read from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceWanted {
+    FileServer(String),
+    Peer(String),
+    AnyPeer,
+}
+
+/// Makes a group that is not in the inventory, by the rules of those that are. `entities` are
+/// names, ranges and patterns; the group has them in the order of the inventory, each once.
+///
+/// # Errors
+/// Every reason why there can't be such a group, each a sentence with what to do.
+pub fn make_group(
+    inventory: &Inventory,
+    name: &str,
+    image: &str,
+    source: SourceWanted,
+    entities: &[String],
+    laggards: Laggards,
+    parallel: Option<usize>,
+) -> Result<Group, Vec<String>> {
+    let lookup = Lookup::new(
+        &inventory.entities,
+        &inventory.images,
+        &inventory.file_servers,
+    );
+    let mut complaints = Vec::new();
+    let mut keep = |complaint: Complaint| complaints.push(complaint.to_string());
+
+    let name = check_group_name(name).map_err(&mut keep).ok();
+    let image = lookup.image(image).map_err(&mut keep).ok();
+    let mut targets = BTreeSet::new();
+    for written in entities {
+        match lookup.named(written) {
+            Ok(found) => targets.extend(found),
+            Err(complaint) => keep(complaint),
+        }
+    }
+    if entities.is_empty() {
+        keep(Complaint::new("no entities are named", "name at least one"));
+    }
+    if parallel == Some(0) {
+        keep(Complaint::new(
+            "no entity at a time is too few",
+            "give a number from 1, or none for all at a time",
+        ));
+    }
+    if let Some(image) = image {
+        let types = lookup.check_types(image, targets.iter().copied());
+        types.unwrap_or_else(&mut keep);
+    }
+    let source = match (source, image) {
+        (SourceWanted::FileServer(name), _) => lookup
+            .file_server(&name)
+            .map(|server| SourceChoice::FileServer(Arc::clone(server)))
+            .map_err(&mut keep)
+            .ok(),
+        (SourceWanted::Peer(name), image) => lookup
+            .named_peer(&name, image.map(|image| &**image), &targets)
+            .map(SourceChoice::Peer)
+            .map_err(|complaints| complaints.into_iter().for_each(&mut keep))
+            .ok(),
+        (SourceWanted::AnyPeer, Some(image)) => lookup
+            .any_peer(image, &targets)
+            .map(SourceChoice::Peer)
+            .map_err(&mut keep)
+            .ok(),
+        (SourceWanted::AnyPeer, None) => Some(SourceChoice::Peer(PeerChoice::Any(Vec::new()))),
+    };
+    match (name, image, source) {
+        (Some(name), Some(image), Some(source)) if complaints.is_empty() => Ok(Group {
+            name,
+            image: Arc::clone(image),
+            source,
+            entities: targets
+                .iter()
+                .map(|at| Arc::clone(&lookup.entities[*at]))
+                .collect(),
+            laggards,
+            parallel,
+        }),
+        _ => Err(complaints),
+    }
+}

@@ -1,0 +1,141 @@
+//! What of the file must not be shown in a snippet: anything that may be a secret.
+//!
+//! A password never belongs into the file, but the errors of a file are shown exactly when
+//! somebody wrote one there, perhaps under a misspelt key. So it is guessed generously.
+
+use std::ops::Range;
+
+use super::suggest::nearest;
+use super::tree::{Node, Value};
+
+/// Ranges of bytes of the text that are shown as `***`.
+#[derive(Debug, Default)]
+pub(super) struct Redactions {
+    ranges: Vec<Range<usize>>,
+    /// There is no tree to go by: words that announce a secret hide what follows them.
+    textual: bool,
+}
+
+/// Where a node stands, as far as secrets are concerned.
+#[derive(Clone, Copy)]
+enum Place {
+    File,
+    Anywhere,
+    /// The section of all credentials, one of them, and its password.
+    Section,
+    Credentials,
+    Password,
+    /// Where an environment variable is named: what can't be a name may be the password itself.
+    Variable,
+    Secret,
+}
+
+impl Redactions {
+    /// For a text that is not valid YAML.
+    pub(super) fn textual() -> Self {
+        Self {
+            ranges: Vec::new(),
+            textual: true,
+        }
+    }
+
+    pub(super) fn of(root: &Node) -> Self {
+        let mut found = Self::default();
+        found.visit(root, Place::File);
+        found
+    }
+
+    /// The ranges that touch a line, which begins at `start` of the text.
+    pub(super) fn in_line(&self, text: &str, start: usize, line: &str) -> Vec<Range<usize>> {
+        let end = start + line.len();
+        if !self.textual {
+            let touches = |range: &&Range<usize>| range.start < end && range.end > start;
+            return self.ranges.iter().filter(touches).cloned().collect();
+        }
+        let above = text[..start].trim_end().lines().next_back().unwrap_or("");
+        let continues = above.ends_with([':', '|', '>', '-', ',', '{', '[']);
+        let from = if continues && announces_secret(above).is_some() {
+            Some(line.len() - line.trim_start().len())
+        } else {
+            announces_secret(line).or_else(|| line.contains('@').then_some(0))
+        };
+        from.map(|from| start + from..end).into_iter().collect()
+    }
+
+    fn visit(&mut self, node: &Node, place: Place) {
+        match &node.value {
+            Value::Mapping(entries) => {
+                for entry in entries {
+                    let key = entry.key.text().unwrap_or("");
+                    let below = below(place, key);
+                    // `password: { hunter2 }` makes a key of it.
+                    if matches!((place, below), (Place::Password, Place::Secret)) {
+                        self.ranges.push(entry.key.span.bytes.clone());
+                    }
+                    self.visit(&entry.value, below);
+                }
+            }
+            Value::Sequence(items) => {
+                let place = match place {
+                    Place::Section | Place::Credentials | Place::Password | Place::Variable => {
+                        Place::Secret
+                    }
+                    place => place,
+                };
+                items.iter().for_each(|item| self.visit(item, place));
+            }
+            Value::Scalar { text, .. } => {
+                let hidden = match place {
+                    _ if node.is_null() => false,
+                    Place::File | Place::Anywhere => text.contains('@'),
+                    Place::Variable => !is_variable(text),
+                    Place::Section | Place::Credentials | Place::Password | Place::Secret => true,
+                };
+                if hidden {
+                    self.ranges.push(node.span.bytes.clone());
+                }
+            }
+            Value::Broken => {}
+        }
+    }
+}
+
+fn below(place: Place, key: &str) -> Place {
+    match place {
+        Place::File if nearest(key, ["credentials"]).is_some() => Place::Section,
+        Place::File | Place::Anywhere => match announces_secret(key) {
+            Some(_) => Place::Password,
+            None => Place::Anywhere,
+        },
+        Place::Section => Place::Credentials,
+        Place::Credentials => match key {
+            "user" => Place::Anywhere,
+            "password" => Place::Password,
+            _ => Place::Secret,
+        },
+        Place::Password => match key {
+            "env" => Place::Variable,
+            "file" | "command" | "ask" => Place::Anywhere,
+            _ => Place::Secret,
+        },
+        Place::Variable | Place::Secret => Place::Secret,
+    }
+}
+
+/// Where the first word ends that says that a secret follows.
+fn announces_secret(text: &str) -> Option<usize> {
+    const WORDS: [&str; 5] = ["pass", "pwd", "secret", "token", "login"];
+    // ASCII only, so that the places are those of the text itself.
+    let lower = text.to_ascii_lowercase();
+    WORDS
+        .iter()
+        .filter_map(|word| lower.find(word).map(|at| at + word.len()))
+        .min()
+}
+
+/// Whether a text can be the name of an environment variable.
+pub(super) fn is_variable(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with(|c: char| c.is_ascii_digit())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}

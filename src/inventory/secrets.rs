@@ -1,0 +1,383 @@
+//! Looking passwords up: in the environment, in a file, from a command. Whoever can ask the
+//! operator does that; here it is only said that it is needed.
+//!
+//! No error ever holds a secret, nor what a command printed.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use thiserror::Error;
+use tokio::io::AsyncReadExt;
+
+use crate::model::text::shown;
+use crate::model::{CredentialsRef, Login, Name, SecretSource, units};
+
+/// How long a command may take. Somebody may have to touch a security key first.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
+/// A file or an output longer than this holds no password.
+const LONGEST: u64 = 64 << 10;
+
+/// What [`resolve`] found out.
+#[derive(Debug)]
+pub enum Resolved {
+    Login(Login),
+    /// The operator must be asked for this user's password; [`login`] makes a login of it.
+    Ask {
+        user: String,
+    },
+}
+
+/// Why there is no password.
+#[derive(Debug, Error)]
+#[error("credentials `{credentials}`: {cause}")]
+pub struct SecretError {
+    pub credentials: Name,
+    pub cause: SecretCause,
+}
+
+#[derive(Debug, Error)]
+pub enum SecretCause {
+    #[error("the environment variable {0} is not set; set it to the password")]
+    NoVariable(String),
+    #[error("the environment variable {0} is empty; set it to the password")]
+    EmptyVariable(String),
+    #[error("the environment variable {0} is not UTF-8 text")]
+    ForeignVariable(String),
+    #[error("the password file {} can't be read: {reason}", named(.path))]
+    File { path: PathBuf, reason: String },
+    #[error(
+        "the password file {} can be read by others (mode {mode:03o}); run: chmod 600 {}",
+        named(.path), named(.path)
+    )]
+    OpenFile { path: PathBuf, mode: u32 },
+    #[error("the password file {} {why}", named(.path))]
+    FileContent { path: PathBuf, why: &'static str },
+    #[error("the command {program} can't be started: {reason}")]
+    NotStarted { program: String, reason: String },
+    #[error("the command {program} failed: {status}; run it by hand to see why")]
+    Failed { program: String, status: String },
+    #[error("the command {program} did not end within {}", units::duration(*.after))]
+    TimedOut { program: String, after: Duration },
+    #[error("the first line that the command {program} printed {why}")]
+    Output { program: String, why: &'static str },
+    #[error("the password holds CR, LF or NUL, which would end the line that it is sent in")]
+    Unsendable,
+}
+
+fn named(path: &Path) -> String {
+    shown(&path.display().to_string())
+}
+
+/// Looks the password up. Takes up to 30 s where a command is run, and blocks meanwhile.
+///
+/// # Errors
+/// Where it was looked for and why it is not there, and what to do.
+pub fn resolve(credentials: &CredentialsRef) -> Result<Resolved, SecretError> {
+    let named = |cause| SecretError {
+        credentials: Name::clone(&credentials.name),
+        cause,
+    };
+    let password = match &credentials.secret {
+        SecretSource::Env(variable) => from_environment(variable),
+        SecretSource::File(path) => from_file(path),
+        SecretSource::Command(words) => from_command(words, COMMAND_TIMEOUT),
+        SecretSource::Ask => {
+            return Ok(Resolved::Ask {
+                user: credentials.user.clone(),
+            });
+        }
+        SecretSource::Empty => Ok(SecretString::default()),
+    };
+    login(credentials, password.map_err(named)?).map(Resolved::Login)
+}
+
+/// The login of a user whose password is known by now.
+///
+/// # Errors
+/// When the password can't be sent: it holds CR, LF or NUL.
+pub fn login(credentials: &CredentialsRef, password: SecretString) -> Result<Login, SecretError> {
+    if password.expose_secret().contains(['\r', '\n', '\0']) {
+        return Err(SecretError {
+            credentials: Name::clone(&credentials.name),
+            cause: SecretCause::Unsendable,
+        });
+    }
+    Ok(Login {
+        user: credentials.user.clone(),
+        password,
+    })
+}
+
+fn from_environment(variable: &str) -> Result<SecretString, SecretCause> {
+    match std::env::var(variable) {
+        Ok(value) if value.is_empty() => Err(SecretCause::EmptyVariable(variable.into())),
+        Ok(value) => Ok(value.into()),
+        Err(std::env::VarError::NotPresent) => Err(SecretCause::NoVariable(variable.into())),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(SecretCause::ForeignVariable(variable.into()))
+        }
+    }
+}
+
+fn from_file(path: &Path) -> Result<SecretString, SecretCause> {
+    let unreadable = |error: std::io::Error| SecretCause::File {
+        path: path.into(),
+        reason: error.to_string(),
+    };
+    let content = |why| SecretCause::FileContent {
+        path: path.into(),
+        why,
+    };
+    // Asked before it is opened too: opening a pipe would wait for somebody to write to it.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(content("is not a file"));
+    }
+    let file = File::open(path).map_err(unreadable)?;
+    refuse_if_open_to_others(path, &file.metadata().map_err(unreadable)?)?;
+    let mut bytes = Vec::new();
+    file.take(LONGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(content("is too long to be one"));
+    }
+    let mut text = String::from_utf8(bytes).map_err(|_| content("is not UTF-8 text"))?;
+    let password = text.strip_suffix('\n').unwrap_or(&text);
+    let password = password.strip_suffix('\r').unwrap_or(password);
+    text.truncate(password.len());
+    if text.is_empty() {
+        return Err(content("is empty; write the password into it"));
+    }
+    Ok(text.into())
+}
+
+#[cfg(unix)]
+fn refuse_if_open_to_others(path: &Path, metadata: &std::fs::Metadata) -> Result<(), SecretCause> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(SecretCause::OpenFile {
+            path: path.into(),
+            mode,
+        });
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn refuse_if_open_to_others(_: &Path, _: &std::fs::Metadata) -> Result<(), SecretCause> {
+    Ok(())
+}
+
+/// Runs a program and takes the first line that it prints.
+fn from_command(words: &[String], timeout: Duration) -> Result<SecretString, SecretCause> {
+    let Some((program, arguments)) = words.split_first() else {
+        return Err(SecretCause::NotStarted {
+            program: String::new(),
+            reason: "it has no name".into(),
+        });
+    };
+    let not_started = |error: std::io::Error| SecretCause::NotStarted {
+        program: shown(program),
+        reason: error.to_string(),
+    };
+    // A thread and a runtime of its own: the caller may be inside a runtime, whose threads must
+    // not block, and reading a pipe with a deadline needs one.
+    let outcome = std::thread::scope(|scope| {
+        let run = || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            runtime
+                .block_on(async { tokio::time::timeout(timeout, output(program, arguments)).await })
+                .unwrap_or_else(|_| Ok(Ran::TooLong))
+        };
+        let thread = scope.spawn(run);
+        thread
+            .join()
+            .unwrap_or_else(|_| Err(std::io::Error::other("the thread that runs it failed")))
+    });
+    let (status, bytes) = match outcome.map_err(not_started)? {
+        Ran::Ended(status, bytes) => (status, bytes),
+        Ran::TooLong => {
+            return Err(SecretCause::TimedOut {
+                program: shown(program),
+                after: timeout,
+            });
+        }
+    };
+    let output = |why| SecretCause::Output {
+        program: shown(program),
+        why,
+    };
+    if bytes.len() as u64 > LONGEST {
+        return Err(output("is too long, or too much follows it"));
+    }
+    if !status.success() {
+        return Err(SecretCause::Failed {
+            program: shown(program),
+            status: status.to_string(),
+        });
+    }
+    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or(&[]);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    match std::str::from_utf8(line) {
+        Ok("") => Err(output("is empty")),
+        Ok(line) => Ok(line.into()),
+        Err(_) => Err(output("is not UTF-8 text")),
+    }
+}
+
+enum Ran {
+    Ended(ExitStatus, Vec<u8>),
+    TooLong,
+}
+
+async fn output(program: &str, arguments: &[String]) -> std::io::Result<Ran> {
+    let mut child = tokio::process::Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()?;
+    let mut bytes = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        // Closed afterwards: a program that prints without end gets to know.
+        stdout.take(LONGEST + 1).read_to_end(&mut bytes).await?;
+    }
+    let status = child.wait().await?;
+    Ok(Ran::Ended(status, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credentials(secret: SecretSource) -> CredentialsRef {
+        CredentialsRef {
+            name: "craft".into(),
+            user: "craft".into(),
+            secret,
+        }
+    }
+
+    fn password(secret: SecretSource) -> Result<String, String> {
+        match resolve(&credentials(secret)) {
+            Ok(Resolved::Login(login)) => Ok(login.password.expose_secret().to_owned()),
+            Ok(Resolved::Ask { .. }) => Err("ask".into()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn command(words: &[&str]) -> SecretSource {
+        SecretSource::Command(words.iter().map(|word| (*word).to_owned()).collect())
+    }
+
+    #[test]
+    fn a_missing_variable_is_named() {
+        let error = password(SecretSource::Env("SUBTEND_NO_SUCH_VARIABLE".into())).unwrap_err();
+        assert!(
+            error.contains("SUBTEND_NO_SUCH_VARIABLE is not set"),
+            "{error}"
+        );
+        assert!(error.contains("credentials `craft`"), "{error}");
+        // Set wherever tests run.
+        assert!(password(SecretSource::Env("PATH".into())).is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_is_the_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("craft");
+        let write = |text: &[u8], mode: u32| {
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            password(SecretSource::File(path.clone()))
+        };
+        assert_eq!(write(b"hunter2\n", 0o600), Ok("hunter2".into()));
+        assert_eq!(write(b"hunter2\r\n", 0o400), Ok("hunter2".into()));
+        assert_eq!(write(b" spaces stay ", 0o600), Ok(" spaces stay ".into()));
+        for mode in [0o640, 0o604, 0o620, 0o602] {
+            let error = write(b"hunter2\n", mode).unwrap_err();
+            assert!(error.contains("chmod 600 "), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        for (text, why) in [
+            (&b"\n"[..], "is empty"),
+            (b"hunter2\nmore\n", "CR, LF or NUL"),
+            (b"hun\0ter2", "CR, LF or NUL"),
+            (b"\xff", "not UTF-8"),
+            (&[b'x'; 70_000], "too long"),
+        ] {
+            let error = write(text, 0o600).unwrap_err();
+            assert!(error.contains(why), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        let error = password(SecretSource::File(folder.path().into())).unwrap_err();
+        assert!(error.contains("is not a file"), "{error}");
+        let error = password(SecretSource::File(folder.path().join("none"))).unwrap_err();
+        assert!(error.contains("can't be read"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_command_gives_its_first_line_and_its_output_is_never_told() {
+        assert_eq!(
+            password(command(&["printf", "hunter2\\nlogin: craft\\n"])),
+            Ok("hunter2".into())
+        );
+        // No shell: what would be one's syntax is an argument.
+        assert_eq!(
+            password(command(&["echo", "$HOME;x"])),
+            Ok("$HOME;x".into())
+        );
+        for (words, why) in [
+            (&["sh", "-c", "echo hunter2; exit 3"][..], "exit status: 3"),
+            (&["true"], "is empty"),
+            (&["head", "-c", "70000", "/dev/zero"], "too long"),
+            (&["printf", "hun\\000ter2"], "CR, LF or NUL"),
+            (&["/nonexistent/program"], "can't be started"),
+        ] {
+            let error = password(command(words)).unwrap_err();
+            assert!(error.contains(why), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_command_that_hangs_is_given_up_even_if_its_children_hold_the_pipe() {
+        let words = ["sh", "-c", "echo hunter2; sleep 20 & wait"].map(String::from);
+        let began = std::time::Instant::now();
+        let error = from_command(&words, Duration::from_millis(200)).unwrap_err();
+        assert!(matches!(error, SecretCause::TimedOut { .. }), "{error}");
+        assert!(began.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn commands_work_inside_a_runtime_too() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let found = runtime.block_on(async { password(command(&["echo", "hunter2"])) });
+        assert_eq!(found, Ok("hunter2".into()));
+    }
+
+    #[test]
+    fn an_operator_is_asked_elsewhere_and_an_empty_password_is_one() {
+        assert_eq!(password(SecretSource::Ask), Err("ask".into()));
+        assert_eq!(password(SecretSource::Empty), Ok(String::new()));
+        let typed = SecretString::from("two\nlines");
+        assert!(login(&credentials(SecretSource::Ask), typed).is_err());
+    }
+}

@@ -1,0 +1,630 @@
+//! The inventory file as operators write it: what is read from it, and what they are told when
+//! something is wrong.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
+
+use std::path::Path;
+use std::time::Duration;
+
+use subtend::inventory::{InventoryErrors, SourceWanted, expand_names, load, make_group, parse};
+use subtend::model::{
+    BufferPreference, Inventory, Laggards, PeerChoice, SecretSource, SourceChoice, Staging,
+    VerifyMode,
+};
+
+fn read(text: &str) -> Result<Inventory, InventoryErrors> {
+    parse(text, Path::new("inventory.yaml"))
+}
+
+fn good(text: &str) -> Inventory {
+    read(text).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// Every error as `line:column message`.
+fn told(text: &str) -> Vec<String> {
+    let errors = read(text).expect_err("this has errors");
+    let told = errors.errors().iter();
+    told.map(|e| format!("{}:{} {}", e.line, e.column, e.message))
+        .collect()
+}
+
+fn names<'a>(
+    entities: impl IntoIterator<Item = &'a std::sync::Arc<subtend::model::Entity>>,
+) -> String {
+    let names: Vec<&str> = entities.into_iter().map(|entity| &*entity.name).collect();
+    names.join(" ")
+}
+
+/// The example of the format's description, with a digest of full length.
+const EXAMPLE: &str = r#"
+memory: 8 MiB                 # memory available for software download, shared by all buffer pools
+buffer_size: 256 KiB          # a preferred size of a buffer, or `buffers: 16`, a preferred number; not both
+
+credentials:                  # secrets never stand in this file
+  craft:
+    user: craft
+    password: { env: SUBTEND_CRAFT }        # or { file: secrets/craft }, { command: [pass, show, craft] }, { ask: true }
+
+file_servers:
+  hq:
+    url: ftp://192.0.2.10/images            # ftp:// ; ftps:// (explicit TLS) ; ftps+implicit://
+    credentials: craft
+
+images:
+  adsl-2.4:
+    file: adsl-2.4.bin                      # below the file server's url
+    type: adsl                              # the entity type that it is for
+    version: "2.4"
+    sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+
+defaults:                     # for every entity that does not say otherwise
+  credentials: craft
+  path: /flash/image.bin                    # the destination file; also where a peer is read from
+  timeouts: { connect: 10s, reply: 30s, progress: 60s, confirm: 5m }
+  verify: best                              # best | readback | size | none
+
+entities:
+  - { name: shelf1-01, type: adsl, version: "2.3", address: 192.0.2.21 }
+  - { name: "shelf1-[02-20]", type: adsl, version: "2.3", address: "192.0.2.[22-40]" }   # ranges expand side by side
+  - { name: shelf2-01, type: vdsl, version: "1.8", address: "192.0.2.61:2121", path: /ata0/vdsl.bin }
+
+groups:
+  adsl:
+    select: { type: adsl, version: "2.3" }  # by type, version, name pattern or any label; and/or
+    entities: [shelf1-01]                   # by name
+    image: adsl-2.4
+    source: { file_server: hq }             # or { peer: shelf1-09 }, or { peer: any }: whichever has it
+    laggards: catch-up                      # catch-up | wait | drop
+    parallel: 20                            # at most so many at a time; absent: all
+"#;
+
+#[test]
+fn the_example_of_the_format_is_read_whole() {
+    let inventory = good(EXAMPLE);
+    assert_eq!(inventory.memory, 8 << 20);
+    assert_eq!(inventory.buffers, BufferPreference::Size(256 << 10));
+    assert_eq!(
+        inventory.credentials[0].secret,
+        SecretSource::Env("SUBTEND_CRAFT".into())
+    );
+    let hq = inventory.file_server("hq").unwrap();
+    assert_eq!(hq.address.to_string(), "192.0.2.10:21");
+    let image = inventory.image("adsl-2.4").unwrap();
+    assert_eq!(hq.path_of(image).unwrap().as_str(), "images/adsl-2.4.bin");
+    assert_eq!(image.sha256.unwrap()[..2], [0x9f, 0x86]);
+    assert_eq!(inventory.entities.len(), 21);
+    let seventh = inventory.entity("shelf1-07").unwrap();
+    assert_eq!(seventh.address.to_string(), "192.0.2.27:21");
+    assert_eq!(seventh.path.as_str(), "/flash/image.bin");
+    assert_eq!(seventh.credentials.as_deref(), Some("craft"));
+    let other = inventory.entity("shelf2-01").unwrap();
+    assert_eq!(
+        (other.address.port, other.path.as_str()),
+        (2121, "/ata0/vdsl.bin")
+    );
+    let group = inventory.group("adsl").unwrap();
+    assert_eq!(group.entities.len(), 20);
+    assert_eq!(group.source.label(), "hq");
+    assert_eq!(
+        (group.laggards, group.parallel),
+        (Laggards::CatchUp, Some(20))
+    );
+}
+
+#[test]
+fn the_practice_network_is_read_and_has_real_life() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("inventory.yaml");
+    let inventory = load(&path).unwrap_or_else(|errors| panic!("{errors}"));
+    assert!(inventory.entities.len() >= 24);
+    let types: std::collections::BTreeSet<_> = inventory
+        .entities
+        .iter()
+        .map(|entity| &entity.type_)
+        .collect();
+    assert_eq!(types.len(), 2);
+    for entity in &inventory.entities {
+        assert_eq!(entity.address.host, "127.0.0.1");
+        assert!(entity.address.port > 1024);
+        assert_eq!(entity.credentials, None, "the demo needs no set-up");
+    }
+    let adsl = inventory.group("adsl").unwrap();
+    assert!(adsl.entities.iter().any(|entity| adsl.has_image(entity)));
+    let vdsl = inventory.group("vdsl").unwrap();
+    let SourceChoice::Peer(PeerChoice::Any(peers)) = &vdsl.source else {
+        panic!("{:?}", vdsl.source);
+    };
+    assert_eq!(names(peers), "shelf2-01");
+}
+
+#[test]
+fn absent_settings_have_their_defaults() {
+    let inventory =
+        good("entities:\n  - { name: a, type: t, version: 2.40, address: host, path: /f }\n");
+    assert_eq!(inventory.memory, 8 << 20);
+    assert_eq!(inventory.buffers, BufferPreference::Size(256 << 10));
+    let entity = inventory.entity("a").unwrap();
+    assert_eq!(entity.version, "2.40", "a number is taken as it is written");
+    assert_eq!(entity.timeouts.connect, Duration::from_secs(10));
+    assert_eq!(entity.timeouts.confirm, Duration::from_secs(300));
+    assert_eq!(entity.verify, VerifyMode::Best);
+    assert_eq!(entity.staging, Staging::Rename);
+    assert!(entity.delete_first);
+    assert_eq!(entity.credentials, None);
+}
+
+#[test]
+fn entities_and_file_servers_override_defaults_one_by_one() {
+    let inventory = good(
+        r#"
+buffers: 16
+credentials:
+  craft: { user: craft, password: { file: secrets/craft } }
+  guest: { user: anonymous }
+  shell: { user: s, password: { command: [pass, show, "a b"] } }
+  asked: { user: a, password: { ask: true } }
+defaults:
+  credentials: craft
+  path: /f
+  timeouts: { connect: 1s, confirm: 10m }
+  verify: size
+  staging: direct
+  delete_first: false
+  labels: { site: north, row: 1 }
+file_servers:
+  hq: { url: "ftps://[2001:db8::1]:2121", timeouts: { reply: 2s } }
+  open: { url: ftp+nothing, credentials: guest }
+entities:
+  - { name: a, type: t, version: v, address: a }
+  - name: b
+    type: t
+    version: v
+    address: ftps+implicit://b
+    credentials: guest
+    timeouts: { confirm: 1m }
+    verify: readback
+    staging: rename
+    delete_first: true
+    labels: { row: 2 }
+    x-note: extensions may stand here too
+"#
+        .replace("ftp+nothing", "ftp://open")
+        .as_str(),
+    );
+    assert_eq!(inventory.buffers, BufferPreference::Count(16));
+    let a = inventory.entity("a").unwrap();
+    let b = inventory.entity("b").unwrap();
+    assert_eq!(a.timeouts.connect, Duration::from_secs(1));
+    assert_eq!(b.timeouts.connect, Duration::from_secs(1));
+    assert_eq!(a.timeouts.confirm, Duration::from_secs(600));
+    assert_eq!(b.timeouts.confirm, Duration::from_secs(60));
+    assert_eq!(
+        (a.verify, b.verify),
+        (VerifyMode::Size, VerifyMode::Readback)
+    );
+    assert_eq!((a.staging, b.staging), (Staging::Direct, Staging::Rename));
+    assert_eq!((a.delete_first, b.delete_first), (false, true));
+    assert_eq!(a.labels["row"], "1");
+    assert_eq!((&*b.labels["row"], &*b.labels["site"]), ("2", "north"));
+    assert_eq!(b.credentials.as_deref(), Some("guest"));
+    assert_eq!(b.address.port, 990);
+    let hq = inventory.file_server("hq").unwrap();
+    assert_eq!(hq.address.to_string(), "[2001:db8::1]:2121");
+    assert_eq!(hq.credentials.as_deref(), Some("craft"));
+    assert_eq!(hq.timeouts.connect, Duration::from_secs(1));
+    assert_eq!(hq.timeouts.reply, Duration::from_secs(2));
+    let secrets: Vec<&SecretSource> = inventory.credentials.iter().map(|c| &c.secret).collect();
+    let SecretSource::File(path) = secrets[0] else {
+        panic!("{secrets:?}");
+    };
+    assert!(path.is_absolute() && path.ends_with("secrets/craft"));
+    assert_eq!(secrets[1], &SecretSource::Empty);
+    assert_eq!(
+        secrets[2],
+        &SecretSource::Command(vec!["pass".into(), "show".into(), "a b".into()])
+    );
+    assert_eq!(secrets[3], &SecretSource::Ask);
+}
+
+#[test]
+fn secrets_files_are_sought_beside_the_inventory() {
+    let text = "credentials: { c: { user: u, password: { file: secrets/c } } }";
+    let inventory = parse(text, Path::new("/etc/subtend/net.yaml")).unwrap();
+    assert_eq!(
+        inventory.credentials[0].secret,
+        SecretSource::File("/etc/subtend/secrets/c".into())
+    );
+}
+
+#[test]
+fn anchors_aliases_and_merge_keys_work() {
+    let inventory = good(
+        r#"
+x-card: &card { type: adsl, version: "2.3", path: /f, timeouts: &slow { reply: 2m } }
+file_servers: { hq: { url: ftp://h, timeouts: *slow } }
+entities:
+  - { <<: *card, name: a, address: a }
+  - { <<: [*card], name: b, address: b, type: vdsl }
+"#,
+    );
+    assert_eq!(inventory.entity("a").unwrap().type_, "adsl");
+    let b = inventory.entity("b").unwrap();
+    assert_eq!((&*b.type_, &*b.version), ("vdsl", "2.3"));
+    let hq = inventory.file_server("hq").unwrap();
+    assert_eq!(hq.timeouts.reply, Duration::from_secs(120));
+}
+
+/// Twelve entities, two images, one of each type at the image's version.
+const NETWORK: &str = r#"
+file_servers: { hq: { url: ftp://h } }
+images:
+  adsl-2.4: { file: a, type: adsl, version: "2.4" }
+  vdsl-3.1: { file: v, type: vdsl, version: "3.1" }
+defaults: { path: /f }
+entities:
+  - { name: "s1-[01-05]", type: adsl, version: "2.3", address: "10.0.0.[1-5]", labels: { site: north } }
+  - { name: s1-06, type: adsl, version: "2.4", address: 10.0.0.6, labels: { site: south } }
+  - { name: "s2-[1,3,5-7]", type: vdsl, version: "1.8", address: "10.0.1.1:[2101-2105]" }
+  - { name: s2-9, type: vdsl, version: "3.1", address: 10.0.1.9 }
+"#;
+
+fn grouped(groups: &str) -> String {
+    format!("{NETWORK}groups:\n{groups}")
+}
+
+#[test]
+fn groups_select_and_name_their_entities_in_the_order_of_the_file() {
+    let of = |group: &str| {
+        let text = grouped(&format!(
+            "  g: {{ image: adsl-2.4, source: {{ file_server: hq }}, {group} }}\n"
+        ));
+        names(&good(&text).group("g").unwrap().entities)
+    };
+    assert_eq!(
+        of("select: { type: adsl }"),
+        "s1-01 s1-02 s1-03 s1-04 s1-05 s1-06"
+    );
+    assert_eq!(of("select: { type: adsl, version: 2.4 }"), "s1-06");
+    assert_eq!(
+        of("select: { site: north, name: \"s1-[02-03]\" }"),
+        "s1-02 s1-03"
+    );
+    assert_eq!(
+        of("select: { site: [north, south], name: [\"*1\", \"*-06\"] }"),
+        "s1-01 s1-06"
+    );
+    assert_eq!(
+        of("select: { site: south }, entities: [s1-04, \"s1-0[1-2]\", s1-04]"),
+        "s1-01 s1-02 s1-04 s1-06"
+    );
+    assert_eq!(of("entities: \"s1-?5\""), "s1-05");
+}
+
+#[test]
+fn peers_are_those_that_have_the_image() {
+    let of = |source: &str, select: &str| {
+        let text = grouped(&format!(
+            "  g: {{ image: vdsl-3.1, source: {source}, select: {select} }}\n"
+        ));
+        read(&text).map(|inventory| inventory.group("g").unwrap().source.clone())
+    };
+    let named = of("{ peer: s2-9 }", "{ version: \"1.8\" }").unwrap();
+    assert_eq!(named.label(), "peer:s2-9");
+    for select in ["{ version: \"1.8\" }", "{ type: vdsl }"] {
+        let Ok(SourceChoice::Peer(PeerChoice::Any(peers))) = of("{ peer: any }", select) else {
+            panic!("{select}");
+        };
+        assert_eq!(names(&peers), "s2-9");
+    }
+    let refused = |source: &str, select: &str| {
+        let errors = of(source, select).unwrap_err();
+        errors.errors()[0].message.clone()
+    };
+    assert!(refused("{ peer: s2-9 }", "{ type: vdsl }").contains("is a target of the group too"));
+    assert!(refused("{ peer: s1-06 }", "{ type: vdsl }").contains("is of type `adsl`"));
+    assert!(refused("{ peer: s2-1 }", "{ name: s2-3 }").contains("has version `1.8`"));
+    assert!(refused("{ peer: s2-8 }", "{ type: vdsl }").contains("no entity `s2-8`"));
+}
+
+#[test]
+fn groups_are_made_on_the_spot_by_the_same_rules() {
+    let inventory = good(NETWORK);
+    let make = |image: &str, source: SourceWanted, entities: &[&str], parallel| {
+        let entities: Vec<String> = entities.iter().map(|name| (*name).to_owned()).collect();
+        make_group(
+            &inventory,
+            "spot",
+            image,
+            source,
+            &entities,
+            Laggards::Wait,
+            parallel,
+        )
+    };
+    let hq = || SourceWanted::FileServer("hq".into());
+    let group = make("adsl-2.4", hq(), &["s1-0[1-2]", "s1-*4", "s1-01"], Some(2)).unwrap();
+    assert_eq!(names(&group.entities), "s1-01 s1-02 s1-04");
+    assert_eq!((group.laggards, group.parallel), (Laggards::Wait, Some(2)));
+    let group = make("vdsl-3.1", SourceWanted::AnyPeer, &["s2-[1,3,5-7]"], None).unwrap();
+    assert_eq!(group.source.label(), "peer:any");
+
+    let wrong = make(
+        "adsl-2.5",
+        SourceWanted::FileServer("qh".into()),
+        &["s1-1", "x*", "[2-1]"],
+        Some(0),
+    );
+    let wrong = wrong.unwrap_err().join("\n");
+    for part in [
+        "no image `adsl-2.5` (did you mean `adsl-2.4`?)",
+        "no file server `qh` (did you mean `hq`?)",
+        "no entity `s1-1` (did you mean `s1-01`?)",
+        "no entity is called like `x*`",
+        "`2` is more than `1`",
+        "no entity at a time",
+    ] {
+        assert!(wrong.contains(part), "{part} in {wrong}");
+    }
+    let wrong = make(
+        "adsl-2.4",
+        SourceWanted::Peer("s1-06".into()),
+        &["s1-*", "s2-1"],
+        None,
+    );
+    let wrong = wrong.unwrap_err().join("\n");
+    assert!(wrong.contains("`s2-1` is of type `vdsl`"), "{wrong}");
+    assert!(wrong.contains("the peer `s1-06` is a target"), "{wrong}");
+    assert!(make("adsl-2.4", hq(), &[], None).is_err());
+}
+
+#[test]
+fn names_are_expanded_against_the_inventory() {
+    let inventory = good(NETWORK);
+    let expand = |pattern: &str| names(&expand_names(&inventory, pattern));
+    assert_eq!(expand("s1-0[4-9]"), "s1-04 s1-05 s1-06");
+    assert_eq!(expand("*-9"), "s2-9");
+    assert_eq!(expand("s1-01"), "s1-01");
+    assert_eq!(expand("nothing"), "");
+    assert_eq!(expand("[9-1]"), "");
+}
+
+#[test]
+fn a_file_full_of_errors_is_told_in_one_go() {
+    let text = include_str!("inventory/wrong.yaml");
+    let errors = read(text).unwrap_err();
+    insta::assert_snapshot!("wrong", errors.to_string());
+}
+
+#[test]
+fn unknown_keys_and_references_suggest_what_was_meant() {
+    let errors = read(&grouped(
+        "  g: { select: { tpye: adsl }, image: adsl-2.5, source: { file_serer: hq } }\n",
+    ))
+    .unwrap_err();
+    let told: Vec<(&str, &str)> = errors
+        .errors()
+        .iter()
+        .map(|e| (e.message.as_str(), e.help.as_str()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("no entity has a label `tpye`", "did you mean `type`?"),
+            ("there is no image `adsl-2.5`", "did you mean `adsl-2.4`?"),
+            (
+                "`source` names neither a file server nor a peer",
+                "write `{ file_server: NAME }`, `{ peer: ENTITY }` or `{ peer: any }`"
+            ),
+            (
+                "unknown key `file_serer` in `source`",
+                "did you mean `file_server`?"
+            ),
+        ]
+    );
+}
+
+#[test]
+fn memory_must_hold_buffers() {
+    assert_eq!(
+        told("memory: 256 KiB\nbuffer_size: 256 KiB\n"),
+        ["1:9 256.0 KiB of memory do not hold two buffers of 256.0 KiB"]
+    );
+    assert_eq!(
+        told("memory: 100 KiB\n").len(),
+        1,
+        "the default size counts too"
+    );
+    assert_eq!(told("buffers: 0\n"), ["1:10 `buffers` can't be `0`"]);
+    assert_eq!(
+        told("memory: 8\nbuffers: 9\n"),
+        ["1:9 8 B of memory can't be divided into 9 buffers"]
+    );
+    assert_eq!(
+        told("buffers: 4\nbuffer_size: 1 KiB\n"),
+        ["2:14 both `buffers` and `buffer_size` are given"]
+    );
+    assert_eq!(told("memory: 0\n"), ["1:9 `memory` is 0"]);
+    assert_eq!(told("memory: lots\n"), ["1:9 `lots` is not a size"]);
+    assert_eq!(
+        told("memory: 99999999999 TiB\n"),
+        ["1:9 `memory` of `99999999999 TiB` is too large"]
+    );
+    assert!(read("memory: 512 KiB\nbuffer_size: 256 KiB\n").is_ok());
+}
+
+#[test]
+fn an_entity_is_in_one_group_only() {
+    let text = grouped(
+        "  one: { image: adsl-2.4, source: { file_server: hq }, select: { type: adsl } }\n\
+         \x20 two: { image: adsl-2.4, source: { file_server: hq }, entities: [s1-06, s1-01] }\n",
+    );
+    assert_eq!(
+        told(&text),
+        ["14:71 `s1-06` and `s1-01` are in the group `one` already"]
+    );
+}
+
+#[test]
+fn two_entities_never_write_the_same_file() {
+    let entity = |name: &str, address: &str, path: &str| {
+        format!("  - {{ name: {name}, type: t, version: v, address: {address}, path: {path} }}\n")
+    };
+    let text = |second: &str| format!("entities:\n{}{second}", entity("a", "Host", "/f"));
+    let told = told(&text(&entity("b", "\"ftps://host:21\"", "/f")));
+    assert_eq!(told.len(), 1);
+    assert!(
+        told[0].contains("`b` would write the same file as `a` (line 2)"),
+        "{told:?}"
+    );
+    assert!(read(&text(&entity("b", "\"host:2121\"", "/f"))).is_ok());
+    assert!(read(&text(&entity("b", "host", "/g"))).is_ok());
+}
+
+#[test]
+fn passwords_in_the_file_are_refused_and_never_shown() {
+    for text in [
+        "credentials: { craft: { user: craft, password: hunter2 } }",
+        "credentials: { craft: { user: craft, pasword: hunter2 } }",
+        "credentials: { craft: { user: craft, pw: hunter2 }, b: c }",
+        "credentials: { craft: hunter2 }",
+        "credentials: hunter2",
+        "credentials: { craft: { user: craft, password: [hunter2] } }",
+        "credentials: { craft: { user: craft, password: { plain: hunter2 } } }",
+        "credentials: { craft: { user: craft, password: { hunter2 } } }",
+        "credentials: { craft: { user: craft, password: { env: \"hunter2!\" } } }",
+        "credentials: { craft: { user: craft, password: \"hunter2",
+        "credentials: { craft: { user: craft, password: >\n  hunter2\n",
+        "credentials:\n  craft:\n    user: craft\n    password: |\n      hunter2\n    x: 1\n",
+        "credentials:\n  craft:\n    password:\n      hunter2: : x\n",
+        "credentails: { craft: { user: craft, password: hunter2 } }",
+        "file_servers: { hq: { url: \"ftp://craft:hunter2@h/images\" } }",
+        "entities:\n  - { name: a, type: t, version: v, path: /f, address: \"c:hunter2@h\", x: 1 }",
+        "entities:\n  - { name: a, type: t, version: v, path: /f, address: h, password: hunter2 }",
+    ] {
+        let errors = read(text).unwrap_err();
+        assert!(!errors.to_string().contains("hunter2"), "{text}:\n{errors}");
+        assert!(
+            !format!("{errors:?}").contains("hunter2"),
+            "{text}:\n{errors:?}"
+        );
+    }
+    let errors = read("credentials: { c: { user: c, password: hunter2 } }").unwrap_err();
+    insta::assert_snapshot!(errors, @"");
+}
+
+#[test]
+fn control_characters_of_the_file_are_escaped() {
+    let errors = read("\"ent\\e[31mities\": 1\nmemory: \"\u{202e}8\"\t# \u{85}\n").unwrap_err();
+    let shown = errors.to_string();
+    assert!(
+        !shown.chars().any(|c| c.is_control() && c != '\n'),
+        "{shown:?}"
+    );
+    assert!(!shown.contains('\u{202e}'), "{shown:?}");
+    assert!(shown.contains("\\u{1b}[31m"), "{shown}");
+}
+
+#[test]
+fn what_is_not_yaml_is_told_with_its_place() {
+    let errors = read("memory: 8 MiB\nimages: { a: [ }\n").unwrap_err();
+    assert_eq!(errors.errors().len(), 1);
+    assert_eq!(errors.errors()[0].line, 2);
+    assert!(
+        errors.to_string().contains("this is not valid YAML"),
+        "{errors}"
+    );
+    let errors = read("groups:\n\ta: 1\n").unwrap_err();
+    assert!(
+        errors.to_string().contains("indent with spaces"),
+        "{errors}"
+    );
+    assert_eq!(told("# nothing\n"), ["1:1 the file is empty"]);
+    assert_eq!(
+        told("- a\n"),
+        ["1:1 the inventory must be a mapping, and this is a list"]
+    );
+    assert_eq!(
+        told("memory: 8 MiB\n---\nmemory: 8 MiB\n"),
+        ["2:1 a second YAML document begins here"]
+    );
+    assert_eq!(
+        told("images: *none\nmemory: 0\n"),
+        [
+            "1:9 nothing above is anchored as `&none`",
+            "2:9 `memory` is 0"
+        ]
+    );
+}
+
+#[test]
+fn a_small_file_never_becomes_a_large_one() {
+    let mut text = String::from("x-a: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..12 {
+        let below = vec![format!("*a{}", level - 1); 10].join(", ");
+        text.push_str(&format!("x-{level}: &a{level} [{below}]\n"));
+    }
+    let told = told(&text);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].contains("more than 1000000 values"), "{told:?}");
+    let deep = "[".repeat(100_000);
+    assert_eq!(read(&deep).unwrap_err().errors().len(), 1);
+    assert_eq!(read("x-a: &a [*a]\n").unwrap_err().errors().len(), 1);
+}
+
+#[test]
+fn files_that_cannot_be_read_say_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = |path: &Path| load(path).unwrap_err().to_string();
+    assert!(error(&folder.path().join("none.yaml")).contains("there is no such file"));
+    assert!(error(folder.path()).contains("this is a folder"));
+    let path = folder.path().join("inventory.yaml");
+    std::fs::write(&path, b"memory: 8 MiB\nx-a: \xff\n").unwrap();
+    assert!(error(&path).contains("not UTF-8 text: see line 2"));
+    std::fs::write(&path, vec![b'#'; (16 << 20) + 1]).unwrap();
+    assert!(error(&path).contains("larger than 16.0 MiB"));
+    std::fs::write(&path, EXAMPLE.replace('\n', "\r\n")).unwrap();
+    let inventory = load(&path).unwrap();
+    assert_eq!((inventory.file, inventory.entities.len()), (path, 21));
+}
+
+proptest::proptest! {
+    /// Whatever the file holds, the answer is an inventory or a list of errors that can be shown.
+    #[test]
+    fn no_text_makes_it_panic(text in "(memory|buffers|entities|groups|defaults|credentials|[-:{}\\[\\], \n&*a!|>\"'@%\t\u{1b}\u{e9}0-9]){0,30}") {
+        if let Err(errors) = read(&text) {
+            let shown = errors.to_string();
+            proptest::prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'));
+            proptest::prop_assert!(!errors.errors().is_empty());
+        }
+    }
+
+    /// One character of a good file changed: never a panic, and every error has its place.
+    #[test]
+    fn a_typing_error_is_told_with_its_place(at in 0..EXAMPLE.len(), c in proptest::char::range(' ', '~')) {
+        let mut text = String::from(EXAMPLE);
+        text.replace_range(at..=at, &c.to_string());
+        if let Err(errors) = read(&text) {
+            for error in errors.errors() {
+                proptest::prop_assert!(error.line > 0 && error.column > 0, "{}", errors);
+                proptest::prop_assert!(!error.help.is_empty(), "{}", errors);
+            }
+        }
+    }
+
+    #[test]
+    fn a_range_of_entities_is_side_by_side(first in 1usize..150, count in 1usize..100, port in 1025usize..60_000) {
+        let last = first + count - 1;
+        let ports = port + count - 1;
+        let inventory = good(&format!(
+            "entities:\n  - {{ name: \"c[{first:03}-{last:03}]\", type: t, version: v, path: \"/f\", address: \"h:[{port}-{ports}]\" }}\n"
+        ));
+        proptest::prop_assert_eq!(inventory.entities.len(), count);
+        for (n, entity) in inventory.entities.iter().enumerate() {
+            proptest::prop_assert_eq!(&*entity.name, format!("c{:03}", first + n));
+            proptest::prop_assert_eq!(usize::from(entity.address.port), port + n);
+        }
+    }
+}
