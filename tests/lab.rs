@@ -127,3 +127,512 @@ async fn an_entity_with_the_images_version_holds_the_image() {
     let old = lab.file("e001", PATH).unwrap();
     assert!(!old.same_as_image(IMAGE) && old.size() > 0);
 }
+
+#[tokio::test]
+async fn the_served_inventory_has_the_served_addresses_everywhere() {
+    let (mut inventory, settings) = network(2, MIB);
+    let peer = Arc::new(entity("peer", "2"));
+    inventory.entities.push(Arc::clone(&peer));
+    let mut group = (*inventory.groups[0]).clone();
+    group.source = SourceChoice::Peer(PeerChoice::Named(Arc::clone(&peer)));
+    inventory.groups.push(Arc::new(group.clone()));
+    group.source = SourceChoice::Peer(PeerChoice::Any(vec![peer]));
+    inventory.groups.push(Arc::new(group));
+    let lab = lab(&inventory, &settings).await;
+    let served = lab.inventory();
+    let known: Vec<_> = lab
+        .served()
+        .into_iter()
+        .map(|served| served.address)
+        .collect();
+    assert_eq!(known.len(), 4);
+    assert!(known.iter().all(|address| address.port != 0));
+    for group in &served.groups {
+        for entity in &group.entities {
+            assert!(Arc::ptr_eq(entity, served.entity(&entity.name).unwrap()));
+            assert!(known.contains(&entity.address));
+        }
+        match &group.source {
+            SourceChoice::FileServer(server) => {
+                assert!(Arc::ptr_eq(server, served.file_server(SERVER).unwrap()));
+                assert!(known.contains(&server.address));
+            }
+            SourceChoice::Peer(PeerChoice::Named(peer)) => {
+                assert!(Arc::ptr_eq(peer, served.entity("peer").unwrap()));
+            }
+            SourceChoice::Peer(PeerChoice::Any(peers)) => {
+                assert!(Arc::ptr_eq(&peers[0], served.entity("peer").unwrap()));
+            }
+        }
+    }
+}
+
+/// An inventory whose one entity stands at an address.
+fn at(host: &str, port: u16) -> Inventory {
+    let (mut inventory, _) = network(0, MIB);
+    let mut entity = entity("e001", "1");
+    entity.address = local(port);
+    entity.address.host = host.into();
+    inventory.entities.push(Arc::new(entity));
+    inventory
+}
+
+#[tokio::test]
+async fn an_address_in_use_is_an_error_or_gives_way_to_a_free_port() {
+    let holder = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = holder.local_addr().unwrap().port();
+    let inventory = at("127.0.0.1", port);
+    let settings = LabSettings::default();
+    let error = Lab::start(&inventory, &settings, LabOptions::default())
+        .await
+        .unwrap_err();
+    assert!(matches!(error, LabError::Bind { .. }));
+    let text = error.to_string();
+    assert!(
+        text.contains("e001") && text.contains(&port.to_string()),
+        "{text}"
+    );
+
+    let options = LabOptions {
+        take_free_ports: true,
+    };
+    let lab = Lab::start(&inventory, &settings, options).await.unwrap();
+    let address = &lab.inventory().entity("e001").unwrap().address;
+    assert_ne!(address.port, port);
+    Client::login(address).await.unwrap();
+    within(LONG, lab.stop()).await;
+
+    // An address that is free is taken as it is. (Another test may be quicker to take it.)
+    drop(holder);
+    for attempt in 0.. {
+        let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        match Lab::start(&at("127.0.0.1", port), &settings, LabOptions::default()).await {
+            Ok(lab) => {
+                let address = &lab.inventory().entity("e001").unwrap().address;
+                assert_eq!(address.port, port);
+                break;
+            }
+            Err(error) => assert!(attempt < 10, "{error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_on_loopback_or_not_in_the_inventory_is_refused_by_name() {
+    let settings = LabSettings::default();
+    for host in ["192.0.2.1", "lab.example", "0.0.0.0"] {
+        let error = Lab::start(&at(host, 0), &settings, LabOptions::default())
+            .await
+            .unwrap_err();
+        assert!(matches!(error, LabError::NotLoopback { .. }));
+        assert!(error.to_string().contains("e001"), "{error}");
+    }
+    let (inventory, mut settings) = network(1, MIB);
+    behave(&mut settings, "e0[02-09]", Behaviour::default());
+    let error = Lab::start(&inventory, &settings, LabOptions::default())
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("e0[02-09]"), "{error}");
+}
+
+#[tokio::test]
+async fn an_entity_with_credentials_lets_only_their_user_in() {
+    let (mut inventory, settings) = network(1, MIB);
+    inventory.credentials.push(CredentialsRef {
+        name: "craft".into(),
+        user: "operator".into(),
+        secret: SecretSource::Empty,
+    });
+    let mut guarded = entity("guarded", "1");
+    guarded.credentials = Some("craft".into());
+    inventory.entities.push(Arc::new(guarded));
+    let lab = lab(&inventory, &settings).await;
+    for (user, answer) in [("anonymous", "530"), ("operator", "230")] {
+        let mut client = Client::connect(address(&lab, "guarded")).await.unwrap();
+        client.command(&format!("USER {user}")).await.unwrap();
+        let reply = client.command("PASS anything").await.unwrap();
+        assert!(reply.starts_with(answer), "{reply}");
+    }
+}
+
+#[tokio::test]
+async fn twenty_equal_files_take_the_memory_of_one() {
+    let (inventory, settings) = network(20, 4 * MIB);
+    let lab = lab(&inventory, &settings).await;
+    let image = lab.image_bytes(IMAGE, 0, 4 << 20).unwrap();
+    for entity in &lab.inventory().entities {
+        let mut client = Client::login(&entity.address).await.unwrap();
+        client.store(PATH, &image).await.unwrap();
+    }
+    for entity in &lab.inventory().entities {
+        assert!(lab.file(&entity.name, PATH).unwrap().same_as_image(IMAGE));
+    }
+    assert_eq!(lab.memory_held(), 4 * MIB);
+}
+
+#[tokio::test]
+async fn a_rate_is_kept_in_both_directions_and_smoothly() {
+    let behaviour = Behaviour {
+        rate: Some(MIB),
+        ..Behaviour::default()
+    };
+    let (lab, image) = one(MIB / 2, behaviour).await;
+    let mut client = Client::login(address(&lab, "e001")).await.unwrap();
+    let begun = Instant::now();
+    let mut sending = client.open_store(PATH).await.unwrap();
+    sending.write_all(&image).await.unwrap();
+    sending.shutdown().await.unwrap();
+    // Half of it is there after half of the time: not all at the end, and not at the beginning.
+    within(LONG, lab.until_received("e001", MIB / 4)).await;
+    assert!(
+        begun.elapsed() >= Duration::from_millis(180),
+        "{:?}",
+        begun.elapsed()
+    );
+    client.reply().await.unwrap();
+    assert!(
+        begun.elapsed() >= Duration::from_millis(440),
+        "{:?}",
+        begun.elapsed()
+    );
+    let begun = Instant::now();
+    let (bytes, _) = client.retrieve(PATH, 0).await.unwrap();
+    assert!(bytes == image);
+    assert!(
+        begun.elapsed() >= Duration::from_millis(440),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn latency_delays_every_answer() {
+    let behaviour = Behaviour {
+        latency: Some(Duration::from_millis(80)),
+        ..Behaviour::default()
+    };
+    let (lab, _) = one(MIB, behaviour).await;
+    let mut client = Client::login(address(&lab, "e001")).await.unwrap();
+    for command in ["NOOP", "TYPE I", "EPSV", "SIZE /x"] {
+        let begun = Instant::now();
+        client.command(command).await.unwrap();
+        assert!(begun.elapsed() >= Duration::from_millis(80), "{command}");
+    }
+}
+
+#[tokio::test]
+async fn pauses_and_late_confirmations_take_their_time() {
+    let behaviour = Behaviour {
+        pause: Some(Pause {
+            every: MIB / 4,
+            length: Duration::from_millis(100),
+        }),
+        confirm_after: Some(Duration::from_millis(200)),
+        ..Behaviour::default()
+    };
+    let (lab, image) = one(MIB, behaviour).await;
+    let mut client = Client::login(address(&lab, "e001")).await.unwrap();
+    let begun = Instant::now();
+    let mut sending = client.open_store(PATH).await.unwrap();
+    let whole = within(LONG, async {
+        sending.write_all(&image).await.unwrap();
+        sending.shutdown().await.unwrap();
+        lab.until_received("e001", MIB).await;
+    });
+    whole.await;
+    assert!(
+        begun.elapsed() >= Duration::from_millis(300),
+        "{:?}",
+        begun.elapsed()
+    );
+    let received = Instant::now();
+    let reply = client.reply().await.unwrap();
+    assert!(reply.starts_with("226"), "{reply}");
+    assert!(received.elapsed() >= Duration::from_millis(190));
+    assert!(lab.file("e001", PATH).unwrap().same_as_image(IMAGE));
+}
+
+#[tokio::test]
+async fn refusals_come_with_their_codes() {
+    let (lab, _) = one(
+        MIB,
+        Behaviour {
+            refuse_login: true,
+            ..Behaviour::default()
+        },
+    )
+    .await;
+    let mut client = Client::connect(address(&lab, "e001")).await.unwrap();
+    client.command("USER anonymous").await.unwrap();
+    let reply = client.command("PASS x").await.unwrap();
+    assert!(reply.starts_with("530"), "{reply}");
+
+    let (lab, image) = one(
+        MIB,
+        Behaviour {
+            no_rename: true,
+            no_delete: true,
+            ..Behaviour::default()
+        },
+    )
+    .await;
+    let mut client = Client::login(address(&lab, "e001")).await.unwrap();
+    client.store("/a", &image).await.unwrap();
+    let reply = client.command("RNFR /a").await.unwrap();
+    assert!(reply.starts_with("50"), "{reply}");
+    let reply = client.command("DELE /a").await.unwrap();
+    assert!(reply.starts_with("550"), "{reply}");
+    assert_eq!(lab.files("e001"), ["/a", PATH]);
+
+    let (lab, image) = one(
+        MIB,
+        Behaviour {
+            no_overwrite: true,
+            ..Behaviour::default()
+        },
+    )
+    .await;
+    let mut client = Client::login(address(&lab, "e001")).await.unwrap();
+    client.store("/a", &image).await.unwrap();
+    client.command("RNFR /a").await.unwrap();
+    let reply = client.command(&format!("RNTO {PATH}")).await.unwrap();
+    assert!(reply.starts_with("553"), "{reply}");
+    client.command(&format!("DELE {PATH}")).await.unwrap();
+    client.command("RNFR /a").await.unwrap();
+    let reply = client.command(&format!("RNTO {PATH}")).await.unwrap();
+    assert!(reply.starts_with("250"), "{reply}");
+
+    let (lab, image) = one(
+        MIB,
+        Behaviour {
+            read_only: true,
+            ..Behaviour::default()
+        },
+    )
+    .await;
+    let mut client = Client::login(address(&lab, "e001")).await.unwrap();
+    let reply = client.store("/a", &image).await.unwrap();
+    assert!(reply.starts_with("553"), "{reply}");
+    assert_eq!(lab.files("e001"), [PATH]);
+}
+
+#[tokio::test]
+async fn a_full_disk_takes_what_fits_and_says_552() {
+    let (lab, image) = one(
+        MIB,
+        Behaviour {
+            disk_full_at: Some(300_000),
+            ..Behaviour::default()
+        },
+    )
+    .await;
+    let mut client = Client::login(address(&lab, "e001")).await.unwrap();
+    let reply = client.store("/a", &image).await.unwrap();
+    assert!(reply.starts_with("552"), "{reply}");
+    assert_eq!(lab.file("e001", "/a").unwrap().size(), 300_000);
+    let reply = client.store("/b", &image[..300_000]).await.unwrap();
+    assert!(reply.starts_with("226"), "{reply}");
+}
+
+#[tokio::test]
+async fn a_dropped_upload_leaves_a_part_and_heals_after_so_many_times() {
+    let (lab, image) = one(
+        MIB,
+        Behaviour {
+            drop_at: Some(300_000),
+            drop_times: Some(2),
+            ..Behaviour::default()
+        },
+    )
+    .await;
+    for answer in ["426", "426", "226"] {
+        let mut client = Client::login(address(&lab, "e001")).await.unwrap();
+        let reply = client.store("/a", &image).await.unwrap();
+        assert!(reply.starts_with(answer), "{reply}");
+        let stored = lab.file("e001", "/a").unwrap();
+        assert_eq!(stored.same_as_image(IMAGE), answer == "226");
+        if answer == "426" {
+            assert!(stored.bytes() == image[..300_000]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_byte_is_wrong_where_it_was_to_be() {
+    let behaviour = Behaviour {
+        corrupt_at: Some(100_000),
+        ..Behaviour::default()
+    };
+    let differs = |bytes: &[u8], image: &[u8]| -> Vec<usize> {
+        assert_eq!(bytes.len(), image.len());
+        (0..image.len())
+            .filter(|at| bytes[*at] != image[*at])
+            .collect()
+    };
+    let (lab, image) = one(MIB, behaviour.clone()).await;
+    let mut client = Client::login(address(&lab, "e001")).await.unwrap();
+    client.store("/a", &image).await.unwrap();
+    let stored = lab.file("e001", "/a").unwrap();
+    assert_eq!(differs(&stored.bytes(), &image), [100_000]);
+    assert!(!stored.same_as_image(IMAGE));
+
+    let (lab, image) = source(MIB, behaviour).await;
+    let mut client = Client::login(server_address(&lab)).await.unwrap();
+    let (bytes, _) = client.retrieve("images/adsl-2.bin", 0).await.unwrap();
+    assert_eq!(differs(&bytes, &image), [100_000]);
+}
+
+#[tokio::test]
+async fn a_file_server_ends_early_with_and_without_saying_so() {
+    let (lab, image) = source(
+        MIB,
+        Behaviour {
+            truncate_at: Some(200_000),
+            ..Behaviour::default()
+        },
+    )
+    .await;
+    let mut client = Client::login(server_address(&lab)).await.unwrap();
+    let size = client.command("SIZE images/adsl-2.bin").await.unwrap();
+    assert_eq!(size, format!("213 {MIB}"));
+    let (bytes, reply) = client.retrieve("images/adsl-2.bin", 0).await.unwrap();
+    assert!(reply.starts_with("226"), "{reply}");
+    assert!(bytes == image[..200_000]);
+
+    let (lab, image) = source(
+        MIB,
+        Behaviour {
+            drop_at: Some(200_000),
+            drop_times: Some(1),
+            ..Behaviour::default()
+        },
+    )
+    .await;
+    let mut client = Client::login(server_address(&lab)).await.unwrap();
+    let (bytes, reply) = client.retrieve("images/adsl-2.bin", 0).await.unwrap();
+    assert!(reply.starts_with("426"), "{reply}");
+    assert!(bytes == image[..200_000]);
+    assert_eq!(lab.bytes_served(SERVER), 200_000);
+    let mut client = Client::login(server_address(&lab)).await.unwrap();
+    let (bytes, _) = client.retrieve("images/adsl-2.bin", 0).await.unwrap();
+    assert!(bytes == image);
+}
+
+/// Sends until the entity takes no more; fails the test if it takes everything.
+async fn stuck(data: &mut tokio::net::TcpStream, bytes: &[u8]) {
+    let sent = tokio::time::timeout(Duration::from_millis(300), data.write_all(bytes)).await;
+    assert!(sent.is_err(), "{sent:?}");
+}
+
+#[tokio::test]
+async fn a_transfer_that_falls_silent_stands_still_until_the_end_of_the_lab() {
+    let (lab, image) = one(
+        32 * MIB,
+        Behaviour {
+            silent_at: Some(300_000),
+            ..Behaviour::default()
+        },
+    )
+    .await;
+    let mut client = Client::login(address(&lab, "e001")).await.unwrap();
+    let mut data = client.open_store("/a").await.unwrap();
+    stuck(&mut data, &image).await;
+    assert_eq!(lab.bytes_received("e001"), 300_000);
+    within(LONG, lab.stop()).await;
+    assert!(client.closed().await);
+}
+
+#[tokio::test]
+async fn a_silenced_server_neither_takes_nor_answers_nor_greets() {
+    let (lab, image) = one(32 * MIB, Behaviour::default()).await;
+    let mut idle = Client::login(address(&lab, "e001")).await.unwrap();
+    let mut client = Client::login(address(&lab, "e001")).await.unwrap();
+    let mut data = client.open_store("/a").await.unwrap();
+    data.write_all(&image[..100_000]).await.unwrap();
+    within(LONG, lab.until_received("e001", 100_000)).await;
+    lab.silence("e001");
+    stuck(&mut data, &image).await;
+    assert_eq!(lab.bytes_received("e001"), 100_000);
+    let short = Duration::from_millis(150);
+    for client in [&mut idle, &mut client] {
+        let answer = tokio::time::timeout(short, client.command("NOOP")).await;
+        assert!(answer.is_err(), "{answer:?}");
+    }
+    let greeted = tokio::time::timeout(short, Client::connect(address(&lab, "e001"))).await;
+    assert!(greeted.is_err());
+    // Even so it can be killed.
+    within(LONG, lab.kill("e001")).await;
+    assert!(idle.closed().await && client.closed().await);
+}
+
+#[tokio::test]
+async fn a_killed_server_is_gone_at_once_with_all_its_connections() {
+    let (mut inventory, mut settings) = network(1, 32 * MIB);
+    inventory.entities.push(Arc::new(entity("other", "1")));
+    settings.file_servers.insert(
+        SERVER.into(),
+        Behaviour {
+            rate: Some(MIB),
+            ..Behaviour::default()
+        },
+    );
+    let lab = lab(&inventory, &settings).await;
+    let mut idle = Client::login(address(&lab, "e001")).await.unwrap();
+    let mut client = Client::login(address(&lab, "e001")).await.unwrap();
+    let mut data = client.open_store(PATH).await.unwrap();
+    let image = lab.image_bytes(IMAGE, 0, 32 << 20).unwrap();
+    data.write_all(&image[..100_000]).await.unwrap();
+    within(LONG, lab.until_received("e001", 100_000)).await;
+    let begun = Instant::now();
+    lab.kill("e001").await;
+    assert!(begun.elapsed() < Duration::from_secs(2));
+    let refused = tokio::net::TcpStream::connect(address(&lab, "e001")).await;
+    assert_eq!(
+        refused.unwrap_err().kind(),
+        std::io::ErrorKind::ConnectionRefused
+    );
+    assert!(idle.closed().await && client.closed().await);
+    let broken = within(LONG, data.write_all(&image)).await;
+    assert!(broken.is_err());
+    // What had arrived is still in its flash, as a part.
+    assert_eq!(lab.file("e001", PATH).unwrap().size(), 100_000);
+
+    let mut reader = Client::login(server_address(&lab)).await.unwrap();
+    let mut data = reader.open_retrieve("images/adsl-2.bin", 0).await.unwrap();
+    within(LONG, lab.until_served(SERVER, 100_000)).await;
+    within(LONG, lab.kill(SERVER)).await;
+    let mut rest = Vec::new();
+    let _ = within(LONG, data.read_to_end(&mut rest)).await;
+    assert!(rest.len() < 32 << 20);
+    assert!(reader.closed().await);
+    // The others go on.
+    Client::login(address(&lab, "other")).await.unwrap();
+}
+
+#[tokio::test]
+async fn two_hundred_entities_serve_at_the_same_time() {
+    let (inventory, settings) = network(200, MIB);
+    let lab = lab(&inventory, &settings).await;
+    let image: Arc<[u8]> = lab.image_bytes(IMAGE, 0, 1 << 20).unwrap().into();
+    let mut uploads = tokio::task::JoinSet::new();
+    for entity in &lab.inventory().entities {
+        let (address, image) = (entity.address.clone(), Arc::clone(&image));
+        uploads.spawn(async move {
+            let mut client = Client::login(address).await.unwrap();
+            client.store(PATH, &image).await.unwrap()
+        });
+    }
+    within(LONG, async {
+        while let Some(reply) = uploads.join_next().await {
+            assert!(reply.unwrap().starts_with("226"));
+        }
+    })
+    .await;
+    for entity in &lab.inventory().entities {
+        assert!(lab.file(&entity.name, PATH).unwrap().same_as_image(IMAGE));
+    }
+    assert_eq!(lab.memory_held(), MIB);
+    within(LONG, lab.stop()).await;
+}

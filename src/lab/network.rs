@@ -195,7 +195,8 @@ impl Lab {
         }
     }
 
-    /// Bytes that the files of all servers take up; equal parts of files count once.
+    /// Bytes of uploaded files that are really in memory, equal parts of them once. (Of a file's last
+    /// chunk, and of generated files, nothing is counted.)
     pub fn memory_held(&self) -> u64 {
         self.chunks.held()
     }

@@ -1,9 +1,10 @@
 //! What tests share: practice networks without YAML, a client that sees raw replies, and servers
 //! of other makes. Each test file takes what it needs of it.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, unused_imports)]
 
 pub mod client;
 pub mod run;
+pub mod scripted;
 
 use std::collections::BTreeMap;
 use std::future::Future;

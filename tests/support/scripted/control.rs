@@ -1,0 +1,299 @@
+//! A scripted server's side of one control connection.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use md5::Md5;
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::script::{Action, ConnState, FOREVER, Greeting, Passive, Reply, verb_of};
+use super::{Connection, Shared, clean, transfer};
+
+/// The session, as its own commands see it.
+pub(super) struct Session {
+    pub(super) shared: Arc<Shared>,
+    pub(super) control: BufReader<TcpStream>,
+    pub(super) state: ConnState,
+    pub(super) listener: Option<TcpListener>,
+    /// Data connections that a script left open: index of the upload, if it is one, and the socket.
+    pub(super) left_open: Vec<(Option<usize>, TcpStream)>,
+}
+
+/// Whether the session goes on.
+#[derive(PartialEq, Eq)]
+pub(super) enum Next {
+    GoOn,
+    End,
+}
+
+/// One control connection, from its greeting to its end.
+pub(super) async fn serve(socket: TcpStream, shared: Arc<Shared>) {
+    let mut connection = 0;
+    let mut busy = false;
+    shared.log.send_modify(|log| {
+        connection = log.connections.len();
+        busy = log.connections.iter().any(|other| !other.ended);
+        log.connections.push(Connection::default());
+    });
+    let mut session = Session {
+        control: BufReader::new(socket),
+        state: ConnState {
+            connection,
+            commands: Vec::new(),
+            binary: false,
+            offset: 0,
+            rename_from: None,
+        },
+        listener: None,
+        left_open: Vec::new(),
+        shared: Arc::clone(&shared),
+    };
+    // A client that left is not an error of the server's.
+    let _ = if busy && shared.script.one_session {
+        session.say("421 one session at a time").await.map(|_| ())
+    } else {
+        session.run().await
+    };
+    let Session {
+        control, left_open, ..
+    } = session;
+    drop(control);
+    shared
+        .log
+        .send_modify(|log| log.connections[connection].ended = true);
+    for (upload, data) in left_open {
+        transfer::drain(&shared, upload, data).await;
+    }
+}
+
+impl Session {
+    async fn run(&mut self) -> io::Result<()> {
+        match self.shared.script.greeting.clone() {
+            Greeting::Bytes(bytes) => self.control.get_mut().write_all(&bytes).await?,
+            Greeting::Endless => loop {
+                self.say("220-and another thing").await?;
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            },
+            Greeting::Never => {}
+        }
+        let silent = matches!(self.shared.script.greeting, Greeting::Never);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            if self.control.read_until(b'\n', &mut line).await? == 0 {
+                return Ok(());
+            }
+            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+            self.state.commands.push(text.clone());
+            self.shared.log.send_modify(|log| {
+                log.connections[self.state.connection]
+                    .commands
+                    .push(text.clone());
+            });
+            if !silent && self.answer(&text).await? == Next::End {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What the script says about a command, else what a good server does.
+    async fn answer(&mut self, line: &str) -> io::Result<Next> {
+        let shared = Arc::clone(&self.shared);
+        let verb = verb_of(line);
+        if let Some(delay) = shared.script.delays.get(&verb) {
+            self.wait(*delay).await?;
+        }
+        if let Some(handler) = &shared.script.handler
+            && let Action::Reply(reply) = handler(line, &mut self.state)
+        {
+            return self.reply(&reply).await;
+        }
+        if let Some(reply) = shared.script.replies.get(&verb) {
+            return self.reply(reply).await;
+        }
+        let argument = line.split_once(' ').map_or("", |(_, argument)| argument);
+        self.carry_out(&verb, argument).await
+    }
+
+    /// Waits; with [`FOREVER`], until the client has left.
+    pub(super) async fn wait(&mut self, time: Duration) -> io::Result<()> {
+        if time == FOREVER {
+            let mut ignored = [0; 256];
+            while self.control.read(&mut ignored).await? > 0 {}
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        tokio::time::sleep(time).await;
+        Ok(())
+    }
+
+    async fn reply(&mut self, reply: &Reply) -> io::Result<Next> {
+        let control = self.control.get_mut();
+        match reply {
+            Reply::Bytes(bytes) => control.write_all(bytes).await?,
+            Reply::Drip { bytes, every } => {
+                control.set_nodelay(true)?;
+                for byte in bytes {
+                    control.write_all(&[*byte]).await?;
+                    tokio::time::sleep(*every).await;
+                }
+            }
+            Reply::Never => {}
+            Reply::Close => return Ok(Next::End),
+            Reply::Reset => {
+                socket2::SockRef::from(&*control).set_linger(Some(Duration::ZERO))?;
+                return Ok(Next::End);
+            }
+        }
+        Ok(Next::GoOn)
+    }
+
+    pub(super) async fn say(&mut self, line: &str) -> io::Result<Next> {
+        let line = format!("{line}\r\n");
+        self.control.get_mut().write_all(line.as_bytes()).await?;
+        Ok(Next::GoOn)
+    }
+
+    /// What a good server does.
+    async fn carry_out(&mut self, verb: &str, argument: &str) -> io::Result<Next> {
+        let path = clean(argument);
+        match verb {
+            "USER" => self.say("331 password please").await,
+            "PASS" => self.say("230 welcome").await,
+            "TYPE" => {
+                self.state.binary = argument.to_uppercase().starts_with('I');
+                self.say("200 as you like").await
+            }
+            "PASV" | "EPSV" => self.passive(verb == "EPSV").await,
+            "STOR" => transfer::store(self, path).await,
+            "RETR" => transfer::retrieve(self, path).await,
+            "REST" => match argument.parse() {
+                Ok(offset) => {
+                    self.state.offset = offset;
+                    self.say("350 go on").await
+                }
+                Err(_) => self.say("501 no number").await,
+            },
+            "SIZE" => match self.stored(&path) {
+                Some(bytes) => self.say(&format!("213 {}", bytes.len())).await,
+                None => self.say("550 no such file").await,
+            },
+            "MDTM" => match self.stored(&path) {
+                Some(_) => self.say("213 20020709120000").await,
+                None => self.say("550 no such file").await,
+            },
+            "RNFR" => match self.stored(&path) {
+                Some(_) => {
+                    self.state.rename_from = Some(path);
+                    self.say("350 to what?").await
+                }
+                None => self.say("550 no such file").await,
+            },
+            "RNTO" => {
+                let reply = self.rename(path);
+                self.say(reply).await
+            }
+            "DELE" => {
+                let removed = self.shared.files.lock().unwrap().remove(&path);
+                match removed {
+                    Some(_) => self.say("250 deleted").await,
+                    None => self.say("550 no such file").await,
+                }
+            }
+            "FEAT" => {
+                let mut lines = String::from("211-I can\r\n SIZE\r\n MDTM\r\n REST STREAM\r\n");
+                for digest in &self.shared.script.digests {
+                    match *digest {
+                        "HASH" => lines += " HASH SHA-256*\r\n",
+                        digest => lines += &format!(" {digest}\r\n"),
+                    }
+                }
+                self.say(&format!("{lines}211 end")).await
+            }
+            "OPTS" | "NOOP" | "CWD" => self.say("200 fine").await,
+            "PWD" => self.say("257 \"/\"").await,
+            "ABOR" => self.say("226 nothing to abort").await,
+            "QUIT" => {
+                self.say("221 bye").await?;
+                Ok(Next::End)
+            }
+            digest if self.shared.script.digests.contains(&digest) => {
+                let reply = match self.stored(&path) {
+                    Some(bytes) => digest_reply(digest, argument, &bytes),
+                    None => "550 no such file".into(),
+                };
+                self.say(&reply).await
+            }
+            _ => self.say("502 never heard of it").await,
+        }
+    }
+
+    pub(super) fn stored(&self, path: &str) -> Option<Vec<u8>> {
+        self.shared.files.lock().unwrap().get(path).cloned()
+    }
+
+    fn rename(&mut self, to: String) -> &'static str {
+        let Some(from) = self.state.rename_from.take() else {
+            return "503 rename what?";
+        };
+        let mut files = self.shared.files.lock().unwrap();
+        if self.shared.script.no_overwrite && files.contains_key(&to) {
+            return "553 file exists";
+        }
+        match files.remove(&from) {
+            Some(bytes) => {
+                files.insert(to, bytes);
+                "250 renamed"
+            }
+            None => "550 no such file",
+        }
+    }
+
+    async fn passive(&mut self, extended: bool) -> io::Result<Next> {
+        let ip = self.control.get_ref().local_addr()?.ip();
+        let listener = TcpListener::bind(SocketAddr::new(ip, 0)).await?;
+        let port = listener.local_addr()?.port();
+        let style = self.shared.script.passive;
+        self.listener = (style != Passive::DeadPort).then_some(listener);
+        if extended {
+            return self
+                .say(&format!("229 Entering Extended Passive Mode (|||{port}|)"))
+                .await;
+        }
+        let host = match style {
+            Passive::OtherHost(host) => host,
+            _ => [127, 0, 0, 1],
+        };
+        let [a, b, c, d] = host;
+        let numbers = format!("{a},{b},{c},{d},{},{}", port / 256, port % 256);
+        match style {
+            Passive::NoParentheses => {
+                self.say(&format!("227 Entering Passive Mode {numbers}"))
+                    .await
+            }
+            _ => {
+                self.say(&format!("227 Entering Passive Mode ({numbers})"))
+                    .await
+            }
+        }
+    }
+}
+
+fn digest_reply(verb: &str, argument: &str, bytes: &[u8]) -> String {
+    match verb {
+        "HASH" => format!(
+            "213 SHA-256 0-{} {} {argument}",
+            bytes.len(),
+            hex::encode(Sha256::digest(bytes))
+        ),
+        "XSHA256" => format!("250 {}", hex::encode_upper(Sha256::digest(bytes))),
+        "XSHA1" => format!("250 {}", hex::encode_upper(Sha1::digest(bytes))),
+        "XMD5" => format!("250 {}", hex::encode_upper(Md5::digest(bytes))),
+        "XCRC" => format!("250 {:08X}", crc32fast::hash(bytes)),
+        other => format!("504 {other} is not a digest"),
+    }
+}

@@ -1,0 +1,213 @@
+//! What a scripted server does differently from a good one.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A delay that never ends.
+pub const FOREVER: Duration = Duration::MAX;
+
+/// Looks at a command line first, and may answer it instead of the server.
+type Handler = Arc<dyn Fn(&str, &mut ConnState) -> Action + Send + Sync>;
+
+/// All options. The default is a good server.
+#[derive(Clone, Default)]
+pub struct Script {
+    pub greeting: Greeting,
+    /// Fixed replies by verb (upper case); the command itself is not carried out.
+    pub replies: HashMap<String, Reply>,
+    /// Waits before commands are carried out and answered, by verb; [`FOREVER`] never does.
+    pub delays: HashMap<String, Duration>,
+    /// Asked before `replies`.
+    pub handler: Option<Handler>,
+    pub passive: Passive,
+    pub store: Store,
+    pub retrieve: Retrieve,
+    /// A second control connection at the same time is answered with 421 and closed.
+    pub one_session: bool,
+    /// `RNTO` onto an existing file is answered with 553.
+    pub no_overwrite: bool,
+    /// Digest commands that are offered and answered: `HASH` (SHA-256), `XSHA256`, `XSHA1`, `XMD5`,
+    /// `XCRC`.
+    pub digests: Vec<&'static str>,
+}
+
+/// What is sent when a control connection opens.
+#[derive(Debug, Clone)]
+pub enum Greeting {
+    Bytes(Vec<u8>),
+    /// Lines of a reply that never ends.
+    Endless,
+    /// Nothing, for ever.
+    Never,
+}
+
+impl Default for Greeting {
+    fn default() -> Self {
+        Self::Bytes(b"220 scripted\r\n".to_vec())
+    }
+}
+
+/// An answer to one command.
+#[derive(Debug, Clone)]
+pub enum Reply {
+    /// Raw bytes: line ends, codes and all are the script's.
+    Bytes(Vec<u8>),
+    /// Raw bytes, one at a time.
+    Drip { bytes: Vec<u8>, every: Duration },
+    /// None at all; the server reads on.
+    Never,
+    /// The control connection is closed.
+    Close,
+    /// The control connection is reset.
+    Reset,
+}
+
+impl Reply {
+    /// One line, with its end.
+    pub fn line(line: &str) -> Self {
+        Self::Bytes(format!("{line}\r\n").into_bytes())
+    }
+
+    pub fn raw(bytes: impl Into<Vec<u8>>) -> Self {
+        Self::Bytes(bytes.into())
+    }
+}
+
+/// What a handler makes of a command.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// What the server would do anyway.
+    Default,
+    /// This, and the command is not carried out.
+    Reply(Reply),
+}
+
+/// What a handler may look at and change.
+#[derive(Debug)]
+pub struct ConnState {
+    /// Index of the connection: 0 for the first.
+    pub connection: usize,
+    /// The lines received on it, this one included.
+    pub commands: Vec<String>,
+    /// Whether `TYPE I` is in force.
+    pub binary: bool,
+    /// From `REST`.
+    pub offset: u64,
+    /// From `RNFR`.
+    pub rename_from: Option<String>,
+}
+
+/// How the data connection is announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Passive {
+    #[default]
+    Good,
+    /// `PASV` names this host, with the right port. `EPSV` names no host.
+    OtherHost([u8; 4]),
+    /// `227 Entering Passive Mode 127,0,0,1,4,1`, as some devices write it.
+    NoParentheses,
+    /// The port that is announced is closed.
+    DeadPort,
+}
+
+/// What becomes of the data connection when a transfer is interfered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Data {
+    /// Left open, neither read nor written any more.
+    #[default]
+    LeaveOpen,
+    /// As if nothing had happened.
+    GoOn,
+    Close,
+    Reset,
+}
+
+/// What goes wrong with uploads.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// Interfere when so many bytes have been taken; absent: never.
+    pub at: Option<u64>,
+    /// What is said on the control connection then: `552 full`, `426 broken`, an early `226 done`.
+    pub reply: Option<&'static str>,
+    /// Whether the control connection is closed then, after the reply.
+    pub close_control: bool,
+    pub data: Data,
+    /// So many uploads are interfered with, the ones after them are not; absent: all.
+    pub times: Option<usize>,
+    /// The reply before the data; absent: none comes.
+    pub preliminary: Option<&'static str>,
+    /// From the end of the data to the final reply; [`FOREVER`]: it never comes.
+    pub confirm_after: Duration,
+    pub confirm: &'static str,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            at: None,
+            reply: None,
+            close_control: false,
+            data: Data::default(),
+            times: None,
+            preliminary: Some("150 go on"),
+            confirm_after: Duration::ZERO,
+            confirm: "226 stored",
+        }
+    }
+}
+
+/// What goes wrong with downloads.
+#[derive(Debug, Clone, Default)]
+pub struct Retrieve {
+    /// Stop sending at this offset of the file; absent: at its end.
+    pub at: Option<u64>,
+    /// The final reply when it stops early: `226 done` lies, `426 broken` does not. Absent: none.
+    pub reply: Option<&'static str>,
+    /// What becomes of the data connection when it stops early. (`GoOn` is `Close` here.)
+    pub data: Data,
+    /// So many downloads stop early; absent: all.
+    pub times: Option<usize>,
+    /// So many zero bytes are sent after the end of the file.
+    pub extra: usize,
+}
+
+impl Script {
+    /// Answers a verb with this.
+    pub fn on(mut self, verb: &str, reply: Reply) -> Self {
+        self.replies.insert(verb.into(), reply);
+        self
+    }
+
+    /// Waits before a verb is carried out.
+    pub fn delay(mut self, verb: &str, time: Duration) -> Self {
+        self.delays.insert(verb.into(), time);
+        self
+    }
+
+    /// Asks a closure about each command first.
+    pub fn handle(
+        mut self,
+        handler: impl Fn(&str, &mut ConnState) -> Action + Send + Sync + 'static,
+    ) -> Self {
+        self.handler = Some(Arc::new(handler));
+        self
+    }
+}
+
+impl fmt::Debug for Script {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Script")
+            .field("greeting", &self.greeting)
+            .field("replies", &self.replies)
+            .field("store", &self.store)
+            .field("retrieve", &self.retrieve)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The verb of a command line, in upper case.
+pub(super) fn verb_of(line: &str) -> String {
+    line.split(' ').next().unwrap_or_default().to_uppercase()
+}

@@ -1,0 +1,238 @@
+//! A scripted server's uploads and downloads.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::control::{Next, Session};
+use super::script::Data;
+use super::{DataConnection, Shared, Upload, UploadEnd};
+
+/// A client that was given a port must use it within this time.
+const ACCEPT: Duration = Duration::from_secs(10);
+
+/// `STOR`
+pub(super) async fn store(session: &mut Session, path: String) -> io::Result<Next> {
+    let shared = Arc::clone(&session.shared);
+    let script = &shared.script.store;
+    let offset = std::mem::take(&mut session.state.offset);
+    if let Some(line) = script.preliminary {
+        session.say(line).await?;
+    }
+    let Some(mut data) = accept(session).await else {
+        return session.say("425 no data connection").await;
+    };
+    let connection = session.state.connection;
+    let mut upload = 0;
+    shared.log.send_modify(|log| {
+        upload = log.uploads.len();
+        log.uploads.push(Upload {
+            connection,
+            path: path.clone(),
+            taken: 0,
+            end: UploadEnd::Open,
+        });
+    });
+    shared
+        .files
+        .lock()
+        .unwrap()
+        .entry(path.clone())
+        .or_default()
+        .truncate(usize::try_from(offset).unwrap());
+
+    let mut at = script
+        .at
+        .filter(|_| script.times.is_none_or(|times| upload < times));
+    let mut taken = 0_u64;
+    let mut held_back = false;
+    let mut buffer = vec![0; 16 * 1024];
+    let end = loop {
+        if at == Some(taken) {
+            at = None;
+            if let Some(line) = script.reply {
+                session.say(line).await?;
+            }
+            match script.data {
+                Data::GoOn => {}
+                Data::LeaveOpen => {
+                    session.left_open.push((Some(upload), data));
+                    return Ok(next_after(script.close_control));
+                }
+                Data::Close | Data::Reset => {
+                    end_by_server(data, script.data)?;
+                    ended(&shared, upload, UploadEnd::ByServer);
+                    return Ok(next_after(script.close_control));
+                }
+            }
+            if script.close_control {
+                // Half a connection is enough for the client to see it; the upload goes on.
+                session.control.get_mut().shutdown().await?;
+            }
+        }
+        let most = at.map_or(buffer.len(), |at| {
+            usize::try_from(at - taken).map_or(buffer.len(), |left| left.min(buffer.len()))
+        });
+        match data.read(&mut buffer[..most]).await {
+            Ok(0) => break UploadEnd::Closed,
+            Err(_) => break UploadEnd::Reset,
+            Ok(count) => {
+                taken += count as u64;
+                let mut bytes = buffer[..count].to_vec();
+                if !session.state.binary {
+                    bytes = from_network(&bytes, &mut held_back);
+                }
+                if let Some(file) = shared.files.lock().unwrap().get_mut(&path) {
+                    file.extend_from_slice(&bytes);
+                }
+                shared
+                    .log
+                    .send_modify(|log| log.uploads[upload].taken = taken);
+            }
+        }
+    };
+    if held_back && let Some(file) = shared.files.lock().unwrap().get_mut(&path) {
+        file.push(b'\r');
+    }
+    ended(&shared, upload, end);
+    drop(data);
+    let early = script.reply.is_some() && script.at.is_some_and(|at| at <= taken);
+    if early && script.times.is_none_or(|times| upload < times) {
+        // The final reply was given in the middle.
+        return Ok(next_after(script.close_control));
+    }
+    if end == UploadEnd::Reset {
+        return session.say("426 you broke it").await;
+    }
+    session.wait(script.confirm_after).await?;
+    session.say(script.confirm).await
+}
+
+/// `RETR`
+pub(super) async fn retrieve(session: &mut Session, path: String) -> io::Result<Next> {
+    let shared = Arc::clone(&session.shared);
+    let script = &shared.script.retrieve;
+    let offset = usize::try_from(std::mem::take(&mut session.state.offset)).unwrap();
+    let Some(bytes) = session.stored(&path) else {
+        return session.say("550 no such file").await;
+    };
+    let number = shared
+        .log
+        .borrow()
+        .connections
+        .iter()
+        .flat_map(|connection| &connection.commands)
+        .filter(|line| super::script::verb_of(line) == "RETR")
+        .count();
+    session.say("150 here it comes").await?;
+    let Some(mut data) = accept(session).await else {
+        return session.say("425 no data connection").await;
+    };
+    let stop = script
+        .at
+        .filter(|_| script.times.is_none_or(|times| number <= times))
+        .map(|at| usize::try_from(at).unwrap().min(bytes.len()));
+    let part = bytes
+        .get(offset..stop.unwrap_or(bytes.len()))
+        .unwrap_or_default();
+    let mut part = if session.state.binary {
+        part.to_vec()
+    } else {
+        to_network(part)
+    };
+    if stop.is_none() {
+        part.resize(part.len() + script.extra, 0);
+    }
+    let sent = data.write_all(&part).await;
+    let Some(_) = stop else {
+        drop(data);
+        let reply = if sent.is_ok() {
+            "226 sent"
+        } else {
+            "426 you broke it"
+        };
+        return session.say(reply).await;
+    };
+    match script.data {
+        Data::LeaveOpen => session.left_open.push((None, data)),
+        how => end_by_server(data, how)?,
+    }
+    match script.reply {
+        Some(line) => session.say(line).await,
+        None => Ok(Next::GoOn),
+    }
+}
+
+fn next_after(close_control: bool) -> Next {
+    if close_control { Next::End } else { Next::GoOn }
+}
+
+/// The client's data connection, to the port that was last announced.
+async fn accept(session: &mut Session) -> Option<TcpStream> {
+    let listener = session.listener.take()?;
+    let accepted = tokio::time::timeout(ACCEPT, listener.accept()).await;
+    let (data, peer) = accepted.ok()?.ok()?;
+    let connection = session.state.connection;
+    session
+        .shared
+        .log
+        .send_modify(|log| log.data.push(DataConnection { connection, peer }));
+    Some(data)
+}
+
+fn end_by_server(data: TcpStream, how: Data) -> io::Result<()> {
+    if how == Data::Reset {
+        socket2::SockRef::from(&data).set_linger(Some(Duration::ZERO))?;
+    }
+    Ok(())
+}
+
+fn ended(shared: &Shared, upload: usize, end: UploadEnd) {
+    shared.log.send_modify(|log| log.uploads[upload].end = end);
+}
+
+/// Looks at how a data connection ends that was left open: what is read now is not stored.
+pub(super) async fn drain(shared: &Shared, upload: Option<usize>, mut data: TcpStream) {
+    let mut buffer = vec![0; 16 * 1024];
+    let end = loop {
+        match data.read(&mut buffer).await {
+            Ok(0) => break UploadEnd::Closed,
+            Ok(_) => {}
+            Err(_) => break UploadEnd::Reset,
+        }
+    };
+    if let Some(upload) = upload {
+        ended(shared, upload, end);
+    }
+}
+
+/// ASCII as a server stores it: CRLF becomes LF. A CR at the end is held back for the next piece.
+fn from_network(bytes: &[u8], held_back: &mut bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len() + 1);
+    for byte in bytes {
+        if std::mem::take(held_back) && *byte != b'\n' {
+            out.push(b'\r');
+        }
+        if *byte == b'\r' {
+            *held_back = true;
+        } else {
+            out.push(*byte);
+        }
+    }
+    out
+}
+
+/// ASCII as it goes over the network: LF becomes CRLF (RFC 959 section 3.1.1.1).
+fn to_network(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len() + 16);
+    for byte in bytes {
+        if *byte == b'\n' {
+            out.push(b'\r');
+        }
+        out.push(*byte);
+    }
+    out
+}
