@@ -35,6 +35,8 @@ mod reader;
 mod ring;
 mod shared;
 mod sync;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use budget::Budget;
