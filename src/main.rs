@@ -1,1 +1,46 @@
-fn main() {}
+//! The process around the library: error reports, log, runtime, exit code.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use color_eyre::config::{HookBuilder, Theme};
+use color_eyre::eyre::{Result, WrapErr};
+use subtend::cli::args::Arguments;
+use subtend::cli::{execute, logging};
+use subtend::headless::Board;
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let board = Board::default();
+    hooks(board.clone())?;
+    let filter = std::env::var(logging::VARIABLE).ok();
+    logging::start(arguments.common.verbose, filter.as_deref(), board.clone())
+        .wrap_err("the log can't be started")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .wrap_err("the runtime can't be started")?;
+    let code = runtime.block_on(execute(arguments, &board));
+    // Whoever pressed Ctrl-C twice waits for nobody, and after an orderly end nothing is left to
+    // wait for.
+    runtime.shutdown_background();
+    Ok(ExitCode::from(code))
+}
+
+/// Reports of panics go where the log goes: past a screen that is drawn they would tear it.
+fn hooks(board: Board) -> Result<()> {
+    let mut builder = HookBuilder::default().display_env_section(false);
+    if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+        builder = builder.theme(Theme::new());
+    }
+    let (panic, error) = builder.into_hooks();
+    error.install()?;
+    std::panic::set_hook(Box::new(move |info| {
+        let report = panic.panic_report(info).to_string();
+        if !board.say(&report) {
+            let _ = writeln!(std::io::stderr(), "{report}");
+        }
+    }));
+    Ok(())
+}

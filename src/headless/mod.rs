@@ -20,7 +20,7 @@ mod output;
 mod paint;
 mod report;
 mod screen;
-mod text;
+pub(crate) mod text;
 mod watch;
 
 pub use board::{Board, Notes};
@@ -28,3 +28,6 @@ pub use exit::{CANCELLED, NOT_DELIVERED, OK, USAGE, exit_code};
 pub use mode::{Look, Mode};
 pub use report::report;
 pub use watch::{Ended, Options, Stop, run};
+
+#[cfg(test)]
+mod tests;

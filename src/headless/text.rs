@@ -3,12 +3,12 @@
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// The cells that a text takes.
-pub(super) fn width(text: &str) -> usize {
+pub(crate) fn width(text: &str) -> usize {
     text.width()
 }
 
 /// The text in at most `columns` cells; a cut is marked.
-pub(super) fn cut(text: &str, columns: usize, utf8: bool) -> String {
+pub(crate) fn cut(text: &str, columns: usize, utf8: bool) -> String {
     if width(text) <= columns {
         return text.to_owned();
     }
@@ -31,7 +31,7 @@ pub(super) fn cut(text: &str, columns: usize, utf8: bool) -> String {
 }
 
 /// The text in exactly `columns` cells, filled with blanks at its end.
-pub(super) fn fit(text: &str, columns: usize, utf8: bool) -> String {
+pub(crate) fn fit(text: &str, columns: usize, utf8: bool) -> String {
     let mut out = cut(text, columns, utf8);
     out.extend(std::iter::repeat_n(' ', columns - width(&out).min(columns)));
     out
@@ -39,7 +39,7 @@ pub(super) fn fit(text: &str, columns: usize, utf8: bool) -> String {
 
 /// The text on lines of at most `columns` cells, each after `indent` blanks; a word longer than a
 /// line is broken. `columns` includes the indent.
-pub(super) fn wrap(text: &str, indent: usize, columns: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, indent: usize, columns: usize) -> Vec<String> {
     let room = columns.saturating_sub(indent).max(8);
     let mut lines = Vec::new();
     let mut line = String::new();
@@ -78,7 +78,7 @@ fn break_at(word: &str, room: usize) -> usize {
 }
 
 /// `3 groups`, `1 group`.
-pub(super) fn count(number: usize, word: &str) -> String {
+pub(crate) fn count(number: usize, word: &str) -> String {
     match (number, word.strip_suffix('y')) {
         (1, _) => format!("1 {word}"),
         (_, Some(stem)) => format!("{number} {stem}ies"),

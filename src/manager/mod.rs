@@ -6,7 +6,7 @@
 
 mod bottleneck;
 mod image_manager;
-
+pub mod plan;
 mod resolve;
 mod shares;
 mod state;

@@ -1,0 +1,355 @@
+//! The command line as it is typed (CONTRACT: "Command line"). Exit code 2 on a wrong one is clap's.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueHint};
+
+use crate::link::SourceSpec;
+
+/// The inventory when none is named.
+pub const INVENTORY: &str = "inventory.yaml";
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "subtend",
+    version,
+    about,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 every entity delivered, or skipped because it already has the image;\n\
+                  1 some entity was not delivered; 2 the command line or the inventory is wrong, and\n\
+                  nothing was started; 130 stopped by the operator.\n\n\
+                  Example: subtend run --all -i site.yaml"
+)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub verb: Option<Verb>,
+}
+
+/// What every command understands.
+#[derive(Debug, Clone, Args)]
+pub struct Common {
+    /// The inventory: entities, images, file servers and groups [default: inventory.yaml]
+    // An option, because `demo` brings its own where none is named.
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "SUBTEND_INVENTORY",
+        value_hint = ValueHint::FilePath
+    )]
+    pub inventory: Option<PathBuf>,
+    /// Where state is kept [default: $XDG_STATE_HOME/subtend]
+    // Hidden until the journal keeps something there: what does nothing yet is not shown.
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        hide = true,
+        value_hint = ValueHint::DirPath
+    )]
+    pub state_dir: Option<PathBuf>,
+    /// Log more, to standard error: -v informs, -vv debugs, -vvv traces; SUBTEND_LOG filters finer
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Deliver images to groups of entities
+    Run(RunArgs),
+    /// Validate the inventory and print the plan
+    Check(CheckArgs),
+    /// Serve the practice network of an inventory on loopback until stopped
+    #[cfg(feature = "lab")]
+    Lab(LabArgs),
+    /// Lab and distribution in one process, without any set-up
+    #[cfg(feature = "lab")]
+    Demo(DemoArgs),
+    /// Print a completion script for a shell
+    #[command(after_help = "Example: subtend completions bash > /etc/bash_completion.d/subtend")]
+    Completions { shell: clap_complete::Shell },
+    /// Print the manual page, or write all of them to a folder
+    #[command(after_help = "Example: subtend man | man -l -")]
+    Man {
+        /// Write one page for each command to this folder instead of printing the first
+        #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+        dir: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Default, Args)]
+#[command(
+    group = ArgGroup::new("what").required(true).args(["all", "groups", "image"]),
+    after_help = "Examples:\n  subtend run --all\n  subtend run adsl vdsl --json > run.jsonl\n  \
+                  subtend run --image adsl-2.4 --source hq --entities 'shelf1-[01-20]'\n\n\
+                  Ctrl-C cancels in good order, a second one leaves at once."
+)]
+pub struct RunArgs {
+    /// Groups of the inventory
+    #[arg(value_name = "GROUP")]
+    pub groups: Vec<String>,
+    /// All groups of the inventory
+    #[arg(long)]
+    pub all: bool,
+    /// A group made on the spot: the image that it gets
+    #[arg(long, value_name = "IMAGE", requires_all = ["source", "entities"], help_heading = MADE)]
+    pub image: Option<String>,
+    /// Where the image is read: NAME or file-server:NAME, peer:NAME, or peer:any
+    #[arg(long, requires = "image", help_heading = MADE)]
+    pub source: Option<SourceArg>,
+    /// Which entities: names, with ranges like shelf1-[01-20] and with * and ?
+    #[arg(
+        long,
+        value_name = "PATTERN",
+        num_args = 1..,
+        requires = "image",
+        help_heading = MADE
+    )]
+    pub entities: Vec<String>,
+    /// What the group is called [default: the image's name]
+    #[arg(long, requires = "image", help_heading = MADE)]
+    pub name: Option<String>,
+    /// What to do with an entity that holds up the others [default: catch-up]
+    #[arg(long, requires = "image", help_heading = MADE)]
+    pub laggards: Option<LaggardsArg>,
+    /// At most so many entities at a time [default: all]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        value_parser = parallel,
+        requires = "image",
+        help_heading = MADE
+    )]
+    pub parallel: Option<usize>,
+    /// Send to entities that have the image already, too
+    #[arg(long)]
+    pub force: bool,
+    /// Print events as JSON, one object a line, and nothing else on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+const MADE: &str = "A group made on the spot";
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example: subtend check -i site.yaml")]
+pub struct CheckArgs {
+    /// Only these groups, as if they ran together [default: all]
+    #[arg(value_name = "GROUP")]
+    pub groups: Vec<String>,
+    /// Print the plan as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(feature = "lab")]
+#[derive(Debug, Args)]
+#[command(after_help = "Example: subtend lab -i inventory.yaml --settings lab.yaml")]
+pub struct LabArgs {
+    /// How the practice network behaves: rates, pauses, faults
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub settings: Option<PathBuf>,
+}
+
+#[cfg(feature = "lab")]
+#[derive(Debug, Args)]
+#[command(after_help = "Example: subtend demo --headless")]
+pub struct DemoArgs {
+    /// Lines instead of the console
+    #[arg(long)]
+    pub headless: bool,
+    /// Print events as JSON, one object a line, and nothing else on standard output
+    #[arg(long, requires = "headless")]
+    pub json: bool,
+}
+
+/// `hq` or `file-server:hq`, `peer:NAME`, `peer:any`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceArg(pub SourceSpec);
+
+impl FromStr for SourceArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let named = |name: &str, make: fn(String) -> SourceSpec| match name {
+            "" => Err("a name is missing after the colon".to_owned()),
+            name => Ok(Self(make(name.to_owned()))),
+        };
+        match text.split_once(':') {
+            Some(("peer", "any")) => Ok(Self(SourceSpec::AnyPeer)),
+            Some(("peer", name)) => named(name, SourceSpec::Peer),
+            Some(("file-server", name)) => named(name, SourceSpec::FileServer),
+            None if !text.is_empty() => Ok(Self(SourceSpec::FileServer(text.to_owned()))),
+            _ => Err("write a file server's name, `peer:NAME` or `peer:any`".into()),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LaggardsArg {
+    CatchUp,
+    Wait,
+    Drop,
+}
+
+impl From<LaggardsArg> for crate::model::Laggards {
+    fn from(arg: LaggardsArg) -> Self {
+        match arg {
+            LaggardsArg::CatchUp => Self::CatchUp,
+            LaggardsArg::Wait => Self::Wait,
+            LaggardsArg::Drop => Self::Drop,
+        }
+    }
+}
+
+fn parallel(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("write a number of entities, at least 1".into()),
+        Ok(number) => Ok(number),
+    }
+}
+
+/// The command as clap knows it, for completions and manual pages.
+pub fn command() -> clap::Command {
+    Arguments::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(std::iter::once("subtend").chain(line.split_whitespace()))
+    }
+
+    fn run_args(line: &str) -> RunArgs {
+        match parse(line).unwrap().verb {
+            Some(Verb::Run(args)) => args,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_run_is_named_in_one_of_three_ways() {
+        assert!(run_args("run --all --json").all);
+        assert_eq!(run_args("run adsl vdsl --force").groups, ["adsl", "vdsl"]);
+        let made = run_args(
+            "run --image adsl-2.4 --source peer:any --entities shelf1-* shelf2-01 --entities olt \
+             --name tonight --laggards drop --parallel 4",
+        );
+        assert_eq!(made.image.as_deref(), Some("adsl-2.4"));
+        assert_eq!(made.source, Some(SourceArg(SourceSpec::AnyPeer)));
+        assert_eq!(made.entities, ["shelf1-*", "shelf2-01", "olt"]);
+        assert_eq!(made.name.as_deref(), Some("tonight"));
+        assert_eq!(made.laggards, Some(LaggardsArg::Drop));
+        assert_eq!(made.parallel, Some(4));
+    }
+
+    #[test]
+    fn wrong_command_lines_are_refused_with_exit_code_2() {
+        use ErrorKind::{ArgumentConflict, InvalidValue, MissingRequiredArgument, ValueValidation};
+        for (line, kind) in [
+            ("run", MissingRequiredArgument),
+            ("run --json", MissingRequiredArgument),
+            ("run --all adsl", ArgumentConflict),
+            (
+                "run adsl --image i --source hq --entities e",
+                ArgumentConflict,
+            ),
+            (
+                "run --all --image i --source hq --entities e",
+                ArgumentConflict,
+            ),
+            ("run --image i", MissingRequiredArgument),
+            ("run --image i --source hq", MissingRequiredArgument),
+            ("run adsl --source hq", MissingRequiredArgument),
+            ("run --all --laggards drop", MissingRequiredArgument),
+            ("run --image i --source peer: --entities e", ValueValidation),
+            (
+                "run --image i --source http://x --entities e",
+                ValueValidation,
+            ),
+            (
+                "run --image i --source hq --entities e --parallel 0",
+                ValueValidation,
+            ),
+            (
+                "run --image i --source hq --entities e --laggards eject",
+                InvalidValue,
+            ),
+            ("history", ErrorKind::InvalidSubcommand),
+            ("run --all --frobnicate", ErrorKind::UnknownArgument),
+            ("demo --json", MissingRequiredArgument),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert_eq!(error.kind(), kind, "{line}: {error}");
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+    }
+
+    #[test]
+    fn sources_are_read_as_documented() {
+        let source = |text: &str| text.parse::<SourceArg>().map(|source| source.0);
+        assert_eq!(source("hq"), Ok(SourceSpec::FileServer("hq".into())));
+        assert_eq!(
+            source("file-server:any"),
+            Ok(SourceSpec::FileServer("any".into()))
+        );
+        assert_eq!(
+            source("peer:shelf1-09"),
+            Ok(SourceSpec::Peer("shelf1-09".into()))
+        );
+        assert_eq!(source("peer:any"), Ok(SourceSpec::AnyPeer));
+        assert!(source("").is_err());
+        assert!(source("file-server:").is_err());
+    }
+
+    #[test]
+    fn the_inventory_may_be_named_before_or_after_the_command() {
+        for line in [
+            "-i site.yaml check",
+            "check -i site.yaml",
+            "check --inventory site.yaml",
+        ] {
+            assert_eq!(
+                parse(line).unwrap().common.inventory,
+                Some(PathBuf::from("site.yaml")),
+                "{line}"
+            );
+        }
+        assert_eq!(parse("run --all -vv").unwrap().common.verbose, 2);
+        assert!(parse("").unwrap().verb.is_none());
+    }
+
+    #[test]
+    fn each_help_gives_an_example_and_hides_what_does_nothing() {
+        let mut root = command();
+        root.build();
+        let help = root.render_long_help().to_string();
+        assert!(help.contains("Example"), "{help}");
+        assert!(help.contains("[default: inventory.yaml]"), "{help}");
+        assert!(help.contains("SUBTEND_INVENTORY"), "{help}");
+        assert!(
+            !help.contains("history") && !help.contains("state-dir"),
+            "{help}"
+        );
+        for sub in root
+            .get_subcommands_mut()
+            .filter(|sub| sub.get_name() != "help")
+        {
+            let help = sub.render_long_help().to_string();
+            assert!(help.contains("Example"), "{help}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Asks the operator for the passwords that the inventory says to ask for (`{ ask: true }`).
+//!
+//! The question goes to the controlling terminal, never to standard output, and the answer is never
+//! echoed. Without a terminal nothing is started: the error names all that would have been asked.
+
+use std::io;
+
+use secrecy::SecretString;
+use thiserror::Error;
+
+use crate::model::text::shown;
+use crate::model::{CredentialsRef, Login, Logins, SecretSource};
+
+#[derive(Debug, Error)]
+pub enum AskError {
+    #[error(
+        "there is no terminal to ask for the password of {}; \
+         give it with `password: {{ env: NAME }}` or `{{ file: PATH }}` instead",
+        .credentials.join(", ")
+    )]
+    NoTerminal { credentials: Vec<String> },
+    #[error("the question for the password of {credentials} was not answered")]
+    Interrupted { credentials: String },
+    #[error("the password of {credentials} could not be read: {reason}")]
+    Failed {
+        credentials: String,
+        reason: io::Error,
+    },
+}
+
+/// Reads one line without echo after a prompt.
+pub trait Prompt {
+    /// # Errors
+    /// `Interrupted` when the operator gave up; anything else when there is no terminal.
+    fn password(&mut self, prompt: &str) -> io::Result<SecretString>;
+    fn is_there(&self) -> bool;
+}
+
+/// The controlling terminal.
+#[derive(Debug)]
+pub struct Tty;
+
+impl Prompt for Tty {
+    fn password(&mut self, prompt: &str) -> io::Result<SecretString> {
+        rpassword::prompt_password(prompt).map(SecretString::from)
+    }
+
+    fn is_there(&self) -> bool {
+        std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/dev/tty")
+            .is_ok()
+    }
+}
+
+/// Asks for each of the credentials that are to be asked for, and adds the logins.
+///
+/// # Errors
+/// When there is no terminal, or the operator gives up.
+pub fn ask(
+    credentials: &[CredentialsRef],
+    logins: &mut Logins,
+    prompt: &mut impl Prompt,
+) -> Result<(), AskError> {
+    let asked: Vec<&CredentialsRef> = credentials
+        .iter()
+        .filter(|one| one.secret == SecretSource::Ask && !logins.contains(&one.name))
+        .collect();
+    if asked.is_empty() {
+        return Ok(());
+    }
+    if !prompt.is_there() {
+        let credentials = asked
+            .iter()
+            .map(|one| format!("`{}`", shown(&one.name)))
+            .collect();
+        return Err(AskError::NoTerminal { credentials });
+    }
+    for one in asked {
+        let (name, user) = (shown(&one.name), shown(&one.user));
+        let password = prompt
+            .password(&format!("Password of {user} (credentials {name}): "))
+            .map_err(|reason| match reason.kind() {
+                io::ErrorKind::Interrupted => AskError::Interrupted { credentials: name },
+                _ => AskError::Failed {
+                    credentials: name,
+                    reason,
+                },
+            })?;
+        let user = one.user.clone();
+        logins.insert(one.name.clone(), Login { user, password });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    struct Fake {
+        terminal: bool,
+        prompts: Vec<String>,
+        answer: io::Result<&'static str>,
+    }
+
+    impl Fake {
+        fn new(terminal: bool) -> Self {
+            Self {
+                terminal,
+                prompts: Vec::new(),
+                answer: Ok("open sesame"),
+            }
+        }
+    }
+
+    impl Prompt for Fake {
+        fn password(&mut self, prompt: &str) -> io::Result<SecretString> {
+            self.prompts.push(prompt.into());
+            match &self.answer {
+                Ok(answer) => Ok(SecretString::from(*answer)),
+                Err(error) => Err(error.kind().into()),
+            }
+        }
+
+        fn is_there(&self) -> bool {
+            self.terminal
+        }
+    }
+
+    fn credentials() -> Vec<CredentialsRef> {
+        [
+            ("craft", SecretSource::Ask),
+            ("hq", SecretSource::Empty),
+            ("noc", SecretSource::Ask),
+        ]
+        .map(|(name, secret)| CredentialsRef {
+            name: name.into(),
+            user: "op".into(),
+            secret,
+        })
+        .into()
+    }
+
+    #[test]
+    fn each_password_is_asked_once_and_only_where_the_inventory_says_so() {
+        let (mut prompt, mut logins) = (Fake::new(true), Logins::default());
+        ask(&credentials(), &mut logins, &mut prompt).unwrap();
+        ask(&credentials(), &mut logins, &mut prompt).unwrap();
+        assert_eq!(
+            prompt.prompts,
+            [
+                "Password of op (credentials craft): ",
+                "Password of op (credentials noc): "
+            ]
+        );
+        let login = logins.get(Some(&"noc".into())).unwrap();
+        assert_eq!(login.password.expose_secret(), "open sesame");
+        assert!(!logins.contains("hq"));
+    }
+
+    #[test]
+    fn without_a_terminal_the_error_names_all_credentials() {
+        let (mut prompt, mut logins) = (Fake::new(false), Logins::default());
+        let error = ask(&credentials(), &mut logins, &mut prompt)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("`craft`, `noc`"), "{error}");
+        assert!(prompt.prompts.is_empty());
+        // Nothing to ask: no terminal is needed.
+        ask(&credentials()[1..2], &mut logins, &mut prompt).unwrap();
+    }
+
+    #[test]
+    fn giving_up_is_told_apart_from_failing() {
+        let (mut prompt, mut logins) = (Fake::new(true), Logins::default());
+        prompt.answer = Err(io::ErrorKind::Interrupted.into());
+        let error = ask(&credentials(), &mut logins, &mut prompt).unwrap_err();
+        assert!(matches!(error, AskError::Interrupted { .. }));
+    }
+}

@@ -1,0 +1,167 @@
+//! The log: always on standard error, never with a secret in it.
+
+use std::io::{self, IsTerminal, Write};
+
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{EnvFilter, FilterFn, filter_fn};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+use crate::headless::Board;
+
+/// Filters finer than `-v`, in the syntax of `tracing_subscriber::EnvFilter`.
+pub const VARIABLE: &str = "SUBTEND_LOG";
+
+/// Starts the log.
+///
+/// # Errors
+/// When a log was started before.
+pub fn start(verbose: u8, filter: Option<&str>, board: Board) -> Result<(), TryInitError> {
+    let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    subscriber(verbose, filter, Stderr { board }, colour).try_init()
+}
+
+fn subscriber<W>(verbose: u8, filter: Option<&str>, writer: W, colour: bool) -> impl Subscriber
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let level = match verbose {
+        0 => "warn",
+        1 => "subtend=info,warn",
+        2 => "subtend=debug,info",
+        _ => "trace",
+    };
+    // A filter that can't be read must not silence the log.
+    let filter = filter
+        .filter(|text| !text.trim().is_empty())
+        .and_then(|text| EnvFilter::try_new(text).ok())
+        .unwrap_or_else(|| EnvFilter::new(level));
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(colour)
+        .with_writer(writer);
+    // The cap is a layer of its own: no filter can let through what it stops.
+    tracing_subscriber::registry()
+        .with(no_secrets())
+        .with(filter)
+        .with(lines)
+}
+
+/// At TRACE the FTP client logs each command as it is sent, the password of `PASS` included; at
+/// DEBUG the replies to it. Neither is ever written, whatever the operator asks for.
+fn no_secrets() -> FilterFn<impl Fn(&Metadata<'_>) -> bool> {
+    filter_fn(|event| !event.target().starts_with("suppaftp") || *event.level() <= Level::INFO)
+}
+
+/// Standard error, or the screen that is drawn there.
+#[derive(Debug, Clone)]
+struct Stderr {
+    board: Board,
+}
+
+impl<'a> MakeWriter<'a> for Stderr {
+    type Writer = Entry;
+
+    fn make_writer(&'a self) -> Entry {
+        Entry {
+            board: self.board.clone(),
+            text: Vec::new(),
+        }
+    }
+}
+
+/// One entry of the log, written when it is complete.
+struct Entry {
+    board: Board,
+    text: Vec<u8>,
+}
+
+impl Write for Entry {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if self.text.is_empty() {
+            return;
+        }
+        if !self.board.say(&String::from_utf8_lossy(&self.text)) {
+            // There is nobody left to tell that the log is gone.
+            let _ = io::stderr().lock().write_all(&self.text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Captured(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Captured {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(verbose: u8, filter: Option<&str>) -> String {
+        let captured = Captured::default();
+        let writer = captured.clone();
+        let subscriber = subscriber(verbose, filter, move || writer.clone(), false);
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::trace!(target: "suppaftp::tokio_ftp", "PASS secret at trace");
+            tracing::debug!(target: "suppaftp", "PASS secret at debug");
+            tracing::info!(target: "suppaftp", "ftp informs");
+            tracing::trace!(target: "subtend::agent", "agent traces");
+            tracing::info!(target: "subtend::agent", "agent informs");
+            tracing::warn!(target: "subtend::agent", "agent warns");
+        });
+        let bytes = captured.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn no_filter_lets_a_password_through() {
+        for filter in [
+            None,
+            Some("trace"),
+            Some("suppaftp=trace"),
+            Some("suppaftp::tokio_ftp=trace"),
+        ] {
+            let log = logged(3, filter);
+            assert!(!log.contains("secret"), "{filter:?}: {log}");
+        }
+        let log = logged(0, Some("trace"));
+        assert!(
+            log.contains("ftp informs") && log.contains("agent traces"),
+            "{log}"
+        );
+    }
+
+    #[test]
+    fn verbosity_and_the_variable_choose_what_is_logged() {
+        let quiet = logged(0, None);
+        assert!(
+            quiet.contains("agent warns") && !quiet.contains("agent informs"),
+            "{quiet}"
+        );
+        assert!(logged(1, None).contains("agent informs"));
+        assert!(!logged(3, Some("error")).contains("agent warns"));
+        assert!(logged(0, Some("not==a==filter")).contains("agent warns"));
+    }
+}

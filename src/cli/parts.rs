@@ -1,0 +1,146 @@
+//! The parts that the commands are put together from, behind one trait: the commands are tested
+//! with others, and what stands behind them is named in one place, [`Real`].
+
+use std::future::Future;
+use std::path::Path;
+#[cfg(feature = "lab")]
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::inventory::{self, secrets, secrets::Resolved};
+use crate::link::Link;
+use crate::manager::ImageManager;
+use crate::model::{CredentialsRef, Inventory, Logins};
+use crate::transport::ftp::FtpTransport;
+
+/// An engine that runs, and the task that it runs in.
+#[derive(Debug)]
+pub struct Engine {
+    pub link: Link,
+    pub task: JoinHandle<()>,
+}
+
+/// The inventory of the repository, which describes the practice network.
+#[cfg(feature = "lab")]
+const PRACTICE: &str = include_str!("../../inventory.yaml");
+
+/// Which practice network to serve.
+#[cfg(feature = "lab")]
+pub enum Practice<'a> {
+    /// The one that every binary carries.
+    Embedded,
+    /// That of an inventory; its behaviour from a file of its own, or else from the `x-lab` key.
+    File { inventory: Inventory, settings: Option<&'a Path> },
+}
+
+/// A practice network that serves.
+#[cfg(feature = "lab")]
+pub struct Lab {
+    /// With the addresses that are really served.
+    pub inventory: Inventory,
+    /// What is served where, a line each.
+    pub serves: Vec<String>,
+    /// Ends the servers and waits for them.
+    pub stop: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+/// What the commands need. Errors are complete texts for the operator; none has started anything.
+pub trait Parts: Sync {
+    /// Reads an inventory. The error holds every fault with its place, ready to be printed.
+    ///
+    /// # Errors
+    /// When there is a fault in it.
+    fn load(&self, file: &Path) -> Result<Inventory, String>;
+
+    /// Looks passwords up where they are kept; those to be asked for are left out.
+    ///
+    /// # Errors
+    /// When one can't be had.
+    fn logins(
+        &self,
+        credentials: &[CredentialsRef],
+    ) -> impl Future<Output = Result<Logins, String>> + Send;
+
+    /// Starts an engine that waits for commands.
+    fn engine(&self, inventory: Arc<Inventory>, logins: Logins) -> Engine;
+
+    /// Serves the practice network of an inventory; on free ports where its own are in use, if
+    /// `free_ports` says so.
+    ///
+    /// # Errors
+    /// When an address can't be served or the settings have a fault.
+    #[cfg(feature = "lab")]
+    fn lab(
+        &self,
+        practice: Practice<'_>,
+        free_ports: bool,
+    ) -> impl Future<Output = Result<Lab, String>> + Send;
+}
+
+/// The parts of this crate.
+#[derive(Debug)]
+pub struct Real;
+
+impl Parts for Real {
+    fn load(&self, file: &Path) -> Result<Inventory, String> {
+        inventory::load(file).map_err(|errors| format!("the inventory is wrong\n\n{errors}"))
+    }
+
+    async fn logins(&self, credentials: &[CredentialsRef]) -> Result<Logins, String> {
+        let mut logins = Logins::default();
+        let mut wrong = Vec::new();
+        for one in credentials {
+            let looked_up = one.clone();
+            // A password command may run for a while.
+            let resolved = spawn_blocking(move || secrets::resolve(&looked_up)).await;
+            match resolved {
+                Ok(Ok(Resolved::Login(login))) => logins.insert(one.name.clone(), login),
+                Ok(Ok(Resolved::Ask { .. })) => {}
+                Ok(Err(error)) => wrong.push(error.to_string()),
+                Err(error) => wrong.push(error.to_string()),
+            }
+        }
+        if wrong.is_empty() { Ok(logins) } else { Err(wrong.join("\n")) }
+    }
+
+    fn engine(&self, inventory: Arc<Inventory>, logins: Logins) -> Engine {
+        let (link, task) = ImageManager::start(inventory, logins, FtpTransport::new());
+        Engine { link, task }
+    }
+
+    #[cfg(feature = "lab")]
+    async fn lab(
+        &self,
+        practice: Practice<'_>,
+        free_ports: bool,
+    ) -> Result<Lab, String> {
+        use crate::lab::{self, LabOptions, LabSettings};
+        let wrong = |error: lab::LabError| error.to_string();
+        let (inventory, settings) = match practice {
+            Practice::Embedded => {
+                let inventory = inventory::parse(PRACTICE, Path::new("inventory.yaml"));
+                let settings = LabSettings::from_inventory_text(PRACTICE).map_err(wrong)?;
+                (inventory.map_err(|errors| errors.to_string())?, settings)
+            }
+            Practice::File { inventory, settings } => {
+                let own = inventory.file.clone();
+                let read = match settings {
+                    Some(file) => LabSettings::load(file),
+                    None => std::fs::read_to_string(&own)
+                        .map_err(|error| lab::LabError::Settings(error.to_string()))
+                        .and_then(|text| LabSettings::from_inventory_text(&text)),
+                };
+                (inventory, read.map_err(wrong)?)
+            }
+        };
+        let options = LabOptions { take_free_ports: free_ports };
+        let lab = lab::Lab::start(&inventory, &settings, options).await.map_err(wrong)?;
+        Ok(Lab {
+            inventory: lab.inventory().clone(),
+            serves: lab.served().iter().map(ToString::to_string).collect(),
+            stop: Box::pin(lab.stop()),
+        })
+    }
+}

@@ -1,0 +1,88 @@
+//! `subtend run`: groups of the inventory, or one made on the spot, without a screen.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::args::RunArgs;
+use super::ask::{AskError, Prompt, ask};
+use super::parts::{Engine, Parts};
+use super::select::{Selection, select};
+use super::{Failed, Stage};
+use crate::headless::{self, Ended, Mode, Options, Stop};
+use crate::link::Command;
+use crate::model::Inventory;
+
+/// Runs to the end and says how: the exit code.
+///
+/// # Errors
+/// When nothing was started.
+pub async fn run(
+    args: &RunArgs,
+    file: &Path,
+    parts: &impl Parts,
+    stage: Stage<'_, impl Prompt>,
+) -> Result<u8, Failed> {
+    let inventory = parts.load(file).map_err(Failed::usage)?;
+    Ok(start(args, inventory, parts, stage).await?.exit_code())
+}
+
+/// Runs what the arguments select from an inventory that was already read.
+pub(super) async fn start(
+    args: &RunArgs,
+    inventory: Inventory,
+    parts: &impl Parts,
+    stage: Stage<'_, impl Prompt>,
+) -> Result<Ended, Failed> {
+    let Stage {
+        stop,
+        prompt,
+        mode,
+        board,
+    } = stage;
+    let Selection { specs, credentials } = select(args, &inventory).map_err(Failed::usage)?;
+    let mut logins = parts.logins(&credentials).await.map_err(Failed::usage)?;
+    ask(&credentials, &mut logins, prompt).map_err(|error| match error {
+        AskError::Interrupted { .. } => Failed::new(headless::CANCELLED, error),
+        _ => Failed::usage(error),
+    })?;
+    let Engine { link, task } = parts.engine(Arc::new(inventory), logins);
+    let options = Options {
+        commands: vec![
+            Command::Start {
+                groups: specs,
+                force: args.force,
+            },
+            Command::Finish,
+        ],
+        notes: mode.is_screen().then(|| board.attach()),
+        mode,
+    };
+    let ended = headless::run(link, options, stop, io::stdout(), io::stderr())
+        .await
+        .map_err(Failed::other)?;
+    // Whoever left at once waits for nothing: the engine goes with the process.
+    if !matches!(ended, Ended::Left) {
+        wind_up(task, stop).await;
+    }
+    Ok(ended)
+}
+
+/// The engine has said its last word; its task ends by itself unless the operator is faster.
+async fn wind_up(task: tokio::task::JoinHandle<()>, stop: &mut Stop) {
+    tokio::select! {
+        result = task => if let Err(error) = result {
+            tracing::error!("the engine broke down: {error}");
+        },
+        Some(()) = stop.recv() => {}
+    }
+}
+
+/// How the run is shown on this terminal.
+pub fn mode(json: bool) -> Mode {
+    use std::io::IsTerminal;
+    let size = || crossterm::terminal::size().unwrap_or((80, 24));
+    Mode::choose(json, io::stdout().is_terminal(), size, |name| {
+        std::env::var(name).ok()
+    })
+}

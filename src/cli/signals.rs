@@ -1,0 +1,89 @@
+//! Ctrl-C, SIGTERM and SIGHUP as messages.
+
+use std::io;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::headless::Stop;
+
+/// Signals that were not yet taken; more than two say nothing new.
+const PENDING: usize = 4;
+
+/// Signals as messages until this is dropped.
+#[derive(Debug)]
+pub struct Signals {
+    pub stop: Stop,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// Takes the signals over. Those that were ignored when the process began stay so: `nohup` and
+/// shells without job control mean it.
+///
+/// # Errors
+/// When the host has no means left to watch signals.
+pub fn signals() -> io::Result<Signals> {
+    let ignored = ignored();
+    let mut streams = Vec::new();
+    for kind in [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ] {
+        if ignored & (1 << (kind.as_raw_value() - 1)) == 0 {
+            streams.push(signal(kind)?);
+        }
+    }
+    let (sender, stop) = mpsc::channel(PENDING);
+    let task = tokio::spawn(async move {
+        loop {
+            let any = std::future::poll_fn(|context| {
+                for stream in &mut streams {
+                    if stream.poll_recv(context).is_ready() {
+                        return std::task::Poll::Ready(());
+                    }
+                }
+                std::task::Poll::Pending
+            });
+            any.await;
+            // Full: what was sent before already says all.
+            if let Err(mpsc::error::TrySendError::Closed(())) = sender.try_send(()) {
+                return;
+            }
+        }
+    });
+    Ok(Signals {
+        stop,
+        _task: AbortOnDropHandle::new(task),
+    })
+}
+
+/// The set of ignored signals, where the system tells it (Linux); none elsewhere.
+fn ignored() -> u64 {
+    std::fs::read_to_string("/proc/self/status")
+        .ok()
+        .and_then(|status| sig_ign(&status))
+        .unwrap_or(0)
+}
+
+fn sig_ign(status: &str) -> Option<u64> {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(line.trim(), 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ignored_signals_are_read_from_the_system() {
+        assert_eq!(
+            sig_ign("Name:\tx\nSigIgn:\t0000000000001001\nSigCgt:\t0\n"),
+            Some(0x1001)
+        );
+        assert_eq!(sig_ign("Name:\tx\n"), None);
+    }
+}

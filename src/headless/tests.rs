@@ -1,0 +1,385 @@
+//! What a screen and a reader see, on a terminal that is emulated.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::frame::{Line, Room, Tone, frame};
+use super::paint::Paint;
+use super::report::report;
+use super::text::width;
+use super::{Ended, exit_code};
+use crate::link::{
+    EntitySnapshot, EntitySummary, GroupPhase, GroupSnapshot, GroupSummary, Snapshot, Summary,
+};
+use crate::model::{Bottleneck, EntityState, Laggards, Outcome, Step, Verified};
+
+fn entity(name: &str, state: EntityState, sent: u64) -> EntitySnapshot {
+    EntitySnapshot {
+        entity: name.into(),
+        state,
+        step: None,
+        cause: None,
+        attempt: 1,
+        sent,
+        confirmed: 0,
+        lag: 3,
+        rate: 1.25 * 1024.0 * 1024.0,
+        seconds: 4.2,
+        staged: true,
+        verified: Verified::None,
+        left: None,
+    }
+}
+
+fn group(name: &str, entities: Vec<EntitySnapshot>) -> GroupSnapshot {
+    GroupSnapshot {
+        group: name.into(),
+        image: "adsl-2.4".into(),
+        version: "2.4".into(),
+        source: "hq".into(),
+        phase: GroupPhase::Transferring,
+        laggards: Laggards::CatchUp,
+        size: Some(32 << 20),
+        sha256: None,
+        read: 16 << 20,
+        source_bytes: 16 << 20,
+        passes: 1,
+        rate: 3.0 * 1024.0 * 1024.0,
+        depth: 16,
+        used: 12,
+        buffer_size: 256 << 10,
+        bottleneck: Bottleneck::Entity("shelf1-09".into()),
+        seconds: 2.0,
+        entities,
+    }
+}
+
+fn snapshot(groups: Vec<GroupSnapshot>) -> Snapshot {
+    Snapshot {
+        at: Timestamp::UNIX_EPOCH,
+        run: "r1".into(),
+        memory: 8 << 20,
+        pool_bytes: 3 << 20,
+        peak_pool_bytes: 4 << 20,
+        groups: groups.into_iter().map(Arc::new).collect(),
+    }
+}
+
+/// One entity in each state, and a group that has ended.
+fn one_of_each() -> Snapshot {
+    use EntityState::*;
+    let mut failed = entity("shelf1-07", Failed, 4 << 20);
+    failed.step = Some(Step::Send);
+    failed.cause = Some("the server said 552 Disk full\u{1b}[2J, remove a file first".into());
+    failed.attempt = 3;
+    let mut retrying = entity("shelf1-06", Retrying, 0);
+    retrying.step = Some(Step::Connect);
+    retrying.cause = Some("192.0.2.26 refused the connection; is its FTP server running?".into());
+    retrying.attempt = 2;
+    let mut delivered = entity("shelf1-08", Delivered, 32 << 20);
+    delivered.verified = Verified::Digest;
+    let mut connecting = entity("shelf1-02", Connecting, 0);
+    connecting.step = Some(Step::Login);
+    let first = group(
+        "adsl",
+        vec![
+            entity("shelf1-01", Waiting, 0),
+            connecting,
+            entity("shelf1-03", Sending, 16 << 20),
+            entity("shelf1-04", CatchingUp, 9_400_000),
+            entity("shelf1-05", Confirming, 32 << 20),
+            retrying,
+            failed,
+            delivered,
+            entity("shelf1-09", Skipped, 0),
+            entity("shelf1-10", Verifying, 32 << 20),
+            entity("shelf1-11", Cancelled, 1 << 20),
+        ],
+    );
+    let mut second = group("vdsl", vec![entity("shelf2-01", Delivered, 32 << 20)]);
+    second.phase = GroupPhase::Ended(Outcome::Delivered);
+    snapshot(vec![first, second])
+}
+
+fn many(number: usize) -> Snapshot {
+    use EntityState::*;
+    let entities = (0..number).map(|at| match at {
+        at if at == number - 2 => entity(&format!("e-{at:03}"), Failed, 0),
+        at if at % 10 == 5 => entity(&format!("e-{at:03}"), Sending, 8 << 20),
+        at if at % 3 == 0 => entity(&format!("e-{at:03}"), Delivered, 32 << 20),
+        at => entity(&format!("e-{at:03}"), Waiting, 0),
+    });
+    snapshot(vec![group("adsl", entities.collect())])
+}
+
+fn room(columns: usize, rows: usize, utf8: bool) -> Room {
+    Room {
+        columns,
+        rows,
+        utf8,
+    }
+}
+
+fn text(lines: &[Line]) -> String {
+    lines
+        .iter()
+        .map(|line| format!("{}\n", line.text))
+        .collect()
+}
+
+#[test]
+fn the_screen_at_80_columns() {
+    insta::assert_snapshot!(text(&frame(&one_of_each(), None, room(79, 23, true))));
+}
+
+#[test]
+fn the_screen_at_40_columns_without_utf8() {
+    insta::assert_snapshot!(text(&frame(
+        &one_of_each(),
+        Some("cancelling..."),
+        room(39, 23, false)
+    )));
+}
+
+#[test]
+fn more_entities_than_rows_are_counted_and_those_that_failed_or_run_stay() {
+    insta::assert_snapshot!(text(&frame(&many(200), None, room(79, 12, true))));
+}
+
+#[test]
+fn more_groups_than_rows_are_counted_and_those_that_run_stay() {
+    let mut groups: Vec<_> = (1..=9).map(|at| group(&format!("g{at}"), vec![])).collect();
+    for ended in &mut groups[..4] {
+        ended.phase = GroupPhase::Ended(Outcome::Partial);
+    }
+    insta::assert_snapshot!(text(&frame(&snapshot(groups), None, room(60, 4, true))));
+}
+
+proptest! {
+    #[test]
+    fn a_frame_always_fits(
+        number in 2usize..60,
+        columns in 1usize..120,
+        rows in 1usize..40,
+        note in prop::option::of(Just("cancelling")),
+    ) {
+        for snapshot in [many(number), one_of_each()] {
+            let lines = frame(&snapshot, note, room(columns, rows, true));
+            prop_assert!(lines.len() <= rows);
+            for line in &lines {
+                prop_assert!(width(&line.text) <= columns, "{}", line.text);
+                prop_assert!(!line.text.contains(char::is_control));
+            }
+        }
+    }
+
+    /// Whatever the frames were, the terminal shows the newest one below what was there before, and
+    /// the cursor rests below it.
+    #[test]
+    fn the_terminal_shows_the_newest_frame(
+        frames in prop::collection::vec(
+            prop::collection::vec(("[a-z]{0,18}", 0u8..3), 0..9),
+            1..12,
+        ),
+        above in prop::option::of(0usize..12),
+    ) {
+        let mut terminal = vt100::Parser::new(10, 20, 0);
+        let mut paint = Paint::new(true);
+        terminal.process(b"$ run\r\n");
+        for (at, lines) in frames.iter().enumerate() {
+            if above == Some(at) {
+                terminal.process(&paint.above("a log line"));
+            }
+            let lines: Vec<Line> = lines.iter().map(|(text, tone)| Line {
+                text: text.clone(),
+                tone: [Tone::Plain, Tone::Bad, Tone::Head][usize::from(*tone)],
+            }).collect();
+            terminal.process(&paint.paint(lines.clone(), (20, 10)));
+            let (row, column) = terminal.screen().cursor_position();
+            prop_assert_eq!(column, 0);
+            let shown: Vec<String> = terminal.screen().rows(0, 20).collect();
+            let top = usize::from(row) - lines.len();
+            for (at, line) in lines.iter().enumerate() {
+                prop_assert_eq!(&shown[top + at], &line.text);
+            }
+            prop_assert!(shown[usize::from(row)..].iter().all(String::is_empty));
+            // Nothing new: not one byte.
+            prop_assert!(paint.paint(lines, (20, 10)).is_empty());
+        }
+    }
+}
+
+#[test]
+fn only_changed_lines_are_written() {
+    let mut paint = Paint::new(false);
+    let first = paint.paint(frame(&many(20), None, room(79, 23, true)), (80, 24));
+    let mut next = many(20);
+    let mut group = (*next.groups[0]).clone();
+    group.entities[5].lag += 1;
+    next.groups[0] = Arc::new(group);
+    let second = paint.paint(frame(&next, None, room(79, 23, true)), (80, 24));
+    let second = String::from_utf8(second).unwrap();
+    assert!(first.len() > 500);
+    assert!(
+        second.contains("e-005") && !second.contains("e-015"),
+        "{second:?}"
+    );
+    assert!(second.len() < 160, "{} bytes: {second:?}", second.len());
+}
+
+#[test]
+fn a_smaller_terminal_shows_the_whole_frame_again() {
+    let mut terminal = vt100::Parser::new(24, 80, 0);
+    let mut paint = Paint::new(true);
+    let snapshot = one_of_each();
+    terminal.process(&paint.paint(frame(&snapshot, None, room(79, 23, true)), (80, 24)));
+    terminal.screen_mut().set_size(10, 40);
+    let lines = frame(&snapshot, None, room(39, 9, true));
+    terminal.process(&paint.paint(lines.clone(), (40, 10)));
+    let contents = terminal.screen().contents();
+    for line in &lines {
+        assert!(
+            contents.contains(line.text.as_str()),
+            "{} in\n{contents}",
+            line.text
+        );
+    }
+}
+
+#[test]
+fn states_are_words_and_colour_is_only_added() {
+    let lines = frame(&one_of_each(), None, room(79, 23, true));
+    let bytes = |colour| Paint::new(colour).paint(lines.clone(), (80, 24));
+    let plain = String::from_utf8(bytes(false)).unwrap();
+    assert!(!plain.contains("\u{1b}[3") && !plain.contains("\u{1b}[1m"));
+    assert!(
+        String::from_utf8(bytes(true))
+            .unwrap()
+            .contains("\u{1b}[31m")
+    );
+    for state in [
+        "waiting",
+        "catching-up",
+        "retrying",
+        "failed",
+        "skipped",
+        "cancelled",
+    ] {
+        assert!(plain.contains(state), "{state}");
+    }
+}
+
+fn result(name: &str, state: EntityState) -> EntitySummary {
+    EntitySummary {
+        entity: name.into(),
+        state,
+        step: None,
+        bytes: 32 << 20,
+        seconds: 4.2,
+        attempts: 1,
+        staged: true,
+        verified: Verified::Size,
+        cause: None,
+        left: None,
+    }
+}
+
+fn summary() -> Summary {
+    use EntityState::*;
+    let mut entities: Vec<_> = (1..=17)
+        .map(|at| result(&format!("shelf1-{at:02}"), Delivered))
+        .collect();
+    entities[3].verified = Verified::Digest;
+    entities[4].staged = false;
+    entities.push(result("shelf1-18", Skipped));
+    entities.push(result("shelf1-19", Skipped));
+    let mut failed = result("shelf1-20", Failed);
+    failed.step = Some(Step::Send);
+    failed.attempts = 3;
+    failed.cause = Some(
+        "the server said 552 Requested file action aborted, exceeded storage allocation \u{1b}]0;x"
+            .into(),
+    );
+    failed.left = Some("/flash/image.bin.subtend".into());
+    entities.push(failed);
+    let adsl = GroupSummary {
+        group: "adsl".into(),
+        image: "adsl-2.4".into(),
+        source: "hq".into(),
+        size: Some(32 << 20),
+        sha256: Some("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into()),
+        seconds: 4.3,
+        source_bytes: 32 << 20,
+        passes: 1,
+        entities,
+    };
+    let lost = |at| {
+        let mut entity = result(&format!("shelf2-{at:02}"), Failed);
+        entity.step = Some(Step::Read);
+        entity.cause =
+            Some("the source hq failed: read: the data connection was lost: reset".into());
+        entity
+    };
+    let vdsl = GroupSummary {
+        group: "vdsl".into(),
+        image: "vdsl-1.9".into(),
+        source: "peer:shelf2-09".into(),
+        size: None,
+        sha256: None,
+        seconds: 75.0,
+        source_bytes: 9 << 20,
+        passes: 2,
+        entities: (1..=4).map(lost).collect(),
+    };
+    Summary {
+        at: Timestamp::UNIX_EPOCH,
+        run: "r1".into(),
+        outcome: Outcome::Partial,
+        seconds: 75.2,
+        memory: 8 << 20,
+        peak_pool_bytes: 7 << 20,
+        source_bytes: 41 << 20,
+        delivered_bytes: 17 * (32 << 20),
+        groups: vec![adsl, vdsl],
+    }
+}
+
+#[test]
+fn the_summary_for_people() {
+    let text = report(&summary(), 80);
+    assert!(text.lines().all(|line| width(line) <= 80), "{text}");
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn the_summary_fits_narrow_terminals() {
+    let text = report(&summary(), 40);
+    assert!(text.lines().all(|line| width(line) <= 40), "{text}");
+    assert!(!text.contains('\u{1b}'));
+}
+
+#[test]
+fn exit_codes_are_those_that_scripts_rely_on() {
+    let with = |outcome| Summary {
+        outcome,
+        ..summary()
+    };
+    assert_eq!(exit_code(&with(Outcome::Delivered)), 0);
+    assert_eq!(exit_code(&with(Outcome::Partial)), 1);
+    assert_eq!(exit_code(&with(Outcome::Failed)), 1);
+    assert_eq!(exit_code(&with(Outcome::Cancelled)), 130);
+    let ended = |groups: Vec<GroupSummary>, refused: &[&str]| Ended::Summary {
+        summary: Box::new(Summary {
+            groups,
+            ..with(Outcome::Delivered)
+        }),
+        refused: refused.iter().map(|reason| (*reason).to_owned()).collect(),
+    };
+    assert_eq!(ended(summary().groups, &[]).exit_code(), 0);
+    assert_eq!(ended(Vec::new(), &["no such group"]).exit_code(), 2);
+    assert_eq!(ended(summary().groups, &["no such group"]).exit_code(), 1);
+    assert_eq!(Ended::Left.exit_code(), 130);
+    assert_eq!(Ended::Lost.exit_code(), 1);
+}
