@@ -463,7 +463,7 @@ fn an_entity_is_in_one_group_only() {
     );
     assert_eq!(
         told(&text),
-        ["14:71 `s1-06` and `s1-01` are in the group `one` already"]
+        ["14:67 `s1-06` and `s1-01` are in the group `one` already"]
     );
 }
 
@@ -512,7 +512,15 @@ fn passwords_in_the_file_are_refused_and_never_shown() {
         );
     }
     let errors = read("credentials: { c: { user: c, password: hunter2 } }").unwrap_err();
-    insta::assert_snapshot!(errors, @"");
+    insta::assert_snapshot!(errors, @r"
+    inventory.yaml:1:40: error: a password can't stand in the inventory: whoever reads, copies or backs up this file would have it
+      |
+    1 | credentials: { c: { user: c, password: *** } }
+      |                                        ^^^
+    help: write where it comes from: `password: { env: NAME }`, `{ file: PATH }`, `{ command: [PROGRAM, ARGUMENT] }` or `{ ask: true }`
+
+    1 error in inventory.yaml
+    ");
 }
 
 #[test]

@@ -16,6 +16,8 @@ const MOST_LISTED: usize = 1_000;
 /// Characters of a line that a snippet shows at most, and how many of them before the caret.
 const SNIPPET_WIDTH: usize = 120;
 const SNIPPET_BEFORE: usize = 70;
+/// What ends a line in YAML.
+const BREAKS: [char; 2] = ['\n', '\r'];
 
 /// A place in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -206,9 +208,12 @@ struct Snippet {
 
 impl Snippet {
     fn new(text: &str, span: &Span, redactions: &Redactions) -> Option<Self> {
-        let line = text.split_inclusive('\n').nth(span.line.checked_sub(1)?)?;
-        let start = line.as_ptr() as usize - text.as_ptr() as usize;
-        let line = line.trim_end_matches(['\n', '\r']);
+        let before = text.get(..span.bytes.start)?;
+        let start = before.rfind(BREAKS).map_or(0, |at| at + 1);
+        let line = text[start..].split(BREAKS).next().unwrap_or("");
+        if line.trim().is_empty() {
+            return None;
+        }
         let hidden = redactions.in_line(text, start, line);
 
         // Each character as it is shown; `from` and `to` are where the span begins and ends in them.
@@ -269,7 +274,9 @@ impl Snippet {
 
 /// A text of the file in a message: escaped, cut to length, and marked as a quotation.
 pub(super) fn quoted(text: &str) -> String {
-    format!("`{}`", shown(text))
+    // A line break in a value is nearly always what is wrong with it: it must be seen.
+    let text = text.replace('\r', "\\r").replace('\n', "\\n");
+    format!("`{}`", shown(&text))
 }
 
 /// `did you mean …?`, or else what is possible.
@@ -293,5 +300,89 @@ pub(super) fn some_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
         (0, [first @ .., last]) if !first.is_empty() => format!("{} and {last}", first.join(", ")),
         (0, _) => few.join(", "),
         (more, _) => format!("{} and {more} more", few.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str, what: &str) -> Span {
+        let start = text.find(what).unwrap();
+        let line = text[..start].matches('\n').count() + 1;
+        let column = start - text[..start].rfind('\n').map_or(0, |at| at + 1) + 1;
+        Span {
+            line,
+            column,
+            bytes: start..start + what.len(),
+        }
+    }
+
+    fn told(text: &str, spans: &[Span]) -> InventoryErrors {
+        let mut problems = Problems::default();
+        for span in spans {
+            problems.report(span, "wrong", "do it right");
+        }
+        problems.into_errors(Path::new("f"), text, &Redactions::default())
+    }
+
+    #[test]
+    fn the_caret_stands_under_what_is_wrong() {
+        let text = "a: 1\n\u{e9}\t\u{1b}b: wrong # why\n";
+        let shown = told(text, &[at(text, "wrong")]).to_string();
+        let lines: Vec<&str> = shown.lines().collect();
+        assert_eq!(lines[2], "2 | \u{e9} \\u{1b}b: wrong # why");
+        let caret = lines[3].chars().position(|c| c == '^').unwrap();
+        let word = lines[2].chars().collect::<String>();
+        let word = word.chars().count() - "wrong # why".len();
+        assert_eq!((caret, lines[3].matches('^').count()), (word, 5));
+    }
+
+    #[test]
+    fn a_long_line_is_shown_where_it_matters() {
+        let text = format!("{}wrong{}", "x".repeat(5_000), "y".repeat(5_000));
+        let shown = told(&text, &[at(&text, "wrong")]).to_string();
+        assert!(shown.contains("xwrongy"), "{shown}");
+        assert!(
+            shown.lines().all(|line| line.chars().count() < 140),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn problems_are_sorted_and_told_once() {
+        let text = "b\na\n";
+        let errors = told(text, &[at(text, "a"), at(text, "b"), at(text, "a")]);
+        let lines: Vec<usize> = errors.errors().iter().map(|e| e.line).collect();
+        assert_eq!(lines, [1, 2]);
+        assert!(errors.to_string().ends_with("2 errors in f"));
+    }
+
+    #[test]
+    fn what_nobody_reads_is_counted() {
+        let text = "x\n".repeat(1_200);
+        let spans: Vec<Span> = (0..1_200)
+            .map(|n| Span {
+                line: n + 1,
+                column: 1,
+                bytes: 2 * n..2 * n + 1,
+            })
+            .collect();
+        let shown = told(&text, &spans).to_string();
+        assert!(
+            shown.ends_with("1200 errors in f; the first 1000 are listed"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn some_of_many_names_make_a_sentence() {
+        assert_eq!(some_of(["a"]), "`a`");
+        assert_eq!(some_of(["a", "b"]), "`a` and `b`");
+        assert_eq!(some_of(["a", "b", "c"]), "`a`, `b` and `c`");
+        assert_eq!(
+            some_of(["a", "b", "c", "d", "e"]),
+            "`a`, `b`, `c` and 2 more"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! The keys of one mapping: which there may be, and which there are.
 
 use super::error::{Problems, Span, did_you_mean, quoted};
+use super::suggest::nearest;
 use super::tree::{Node, Value};
 
 /// What a mapping may hold.
@@ -20,6 +21,8 @@ pub(super) struct Fields<'a> {
     what: &'static str,
     /// `None` where a value is missing, which is reported already.
     found: Vec<(&'a str, &'a Span, Option<&'a Node>)>,
+    /// Known keys that unknown ones were probably meant to be.
+    meant: Vec<&'a str>,
 }
 
 impl<'a> Fields<'a> {
@@ -29,6 +32,7 @@ impl<'a> Fields<'a> {
             format!("write keys and values: {}", list(shape.known))
         })?;
         let mut found = Vec::new();
+        let mut meant = Vec::new();
         for (key, at, value) in entries {
             if !shape.known.contains(&key) {
                 if !(shape.extensions && key.starts_with("x-")) {
@@ -37,6 +41,7 @@ impl<'a> Fields<'a> {
                     });
                     let message = format!("unknown key {} in {}", quoted(key), shape.what);
                     problems.report(at, message, help);
+                    meant.extend(nearest(key, shape.known.iter().copied()));
                 }
                 continue;
             }
@@ -47,7 +52,7 @@ impl<'a> Fields<'a> {
                 problems.report(
                     at,
                     format!("{} has no value", quoted(key)),
-                    "give it one, or leave the key out",
+                    format!("write it after the colon: `{key}: VALUE`"),
                 );
                 found.push((key, at, None));
             }
@@ -56,6 +61,7 @@ impl<'a> Fields<'a> {
             span: &node.span,
             what: shape.what,
             found,
+            meant,
         })
     }
 
@@ -68,7 +74,7 @@ impl<'a> Fields<'a> {
         self.find(key).map(|(_, at, _)| *at)
     }
 
-    /// A key that must be there; its absence is reported.
+    /// A key that must be there; its absence is reported, unless it is there misspelt.
     pub(super) fn require(
         &self,
         problems: &mut Problems,
@@ -77,6 +83,7 @@ impl<'a> Fields<'a> {
     ) -> Option<&'a Node> {
         match self.find(key) {
             Some((_, _, node)) => *node,
+            None if self.meant.contains(&key) => None,
             None => {
                 problems.report(
                     self.span,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::model::{Entity, Group, Laggards, Name, PeerChoice, SourceChoice};
+use crate::model::{Entity, Group, Image, Laggards, Name, PeerChoice, SourceChoice};
 
 use super::defaults::NO_LABELS;
 use super::error::{Complaint, Problems, Span, did_you_mean, quoted, some_of};
@@ -269,6 +269,7 @@ fn nothing_help(lookup: &Lookup<'_>) -> String {
     let kinds: BTreeSet<String> = lookup
         .entities
         .iter()
+        .filter(|entity| !entity.type_.is_empty())
         .map(|entity| format!("{} {}", entity.type_, entity.version))
         .collect();
     match kinds.len() {
@@ -300,7 +301,7 @@ fn unknown_label(key: &str, lookup: &Lookup<'_>) -> Complaint {
 fn source(
     problems: &mut Problems,
     node: &Node,
-    image: Option<&crate::model::Image>,
+    image: Option<&Image>,
     targets: &BTreeSet<usize>,
     lookup: &Lookup<'_>,
 ) -> Option<SourceChoice> {

@@ -195,7 +195,7 @@ fn from_command(words: &[String], timeout: Duration) -> Result<SecretString, Sec
                 .build()?;
             runtime
                 .block_on(async { tokio::time::timeout(timeout, output(program, arguments)).await })
-                .unwrap_or_else(|_| Ok(Ran::TooLong))
+                .unwrap_or(Ok(Ran::TooLong))
         };
         let thread = scope.spawn(run);
         thread

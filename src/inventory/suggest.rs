@@ -1,10 +1,13 @@
 //! The nearest known word to one that is not known: typing errors are the most common ones.
 
+use std::cmp::Reverse;
+
 /// The candidate that was most probably meant, if any is near enough to be worth a question.
 pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted: Vec<char> = wanted.to_lowercase().chars().take(LONGEST).collect();
     let most = (wanted.len() / 3).max(1);
-    let mut best: Option<(usize, &'a str)> = None;
+    // The least distance first; of equal ones that which begins most alike.
+    let mut best: Option<((usize, Reverse<usize>), &'a str)> = None;
     for candidate in candidates {
         let letters: Vec<char> = candidate.to_lowercase().chars().take(LONGEST).collect();
         // `pass` for `password`: an abbreviation is far away in letters, but not in meaning.
@@ -16,8 +19,10 @@ pub fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) 
         } else {
             distance(&wanted, &letters)
         };
-        if distance <= most && best.is_none_or(|(least, _)| distance < least) {
-            best = Some((distance, candidate));
+        let alike = wanted.iter().zip(&letters).take_while(|(a, b)| a == b);
+        let rank = (distance, Reverse(alike.count()));
+        if distance <= most && best.is_none_or(|(least, _)| rank < least) {
+            best = Some((rank, candidate));
         }
     }
     best.map(|(_, candidate)| candidate)
@@ -58,6 +63,10 @@ mod tests {
         assert_eq!(nearest("gruops", known), Some("groups"));
         assert_eq!(nearest("pass", known), Some("password"));
         assert_eq!(nearest("Users", known), Some("user"));
+        assert_eq!(
+            nearest("shelf7-2", ["shelf5-2", "shelf7-1"]),
+            Some("shelf7-1")
+        );
         assert_eq!(nearest("banana", known), None);
         assert_eq!(nearest("", known), None);
     }
