@@ -24,14 +24,14 @@ pub async fn demo(
         None => Practice::Embedded,
         Some(file) => {
             let inventory = parts.load(file).map_err(Failed::usage)?;
-            Practice::File { inventory, settings: None }
+            Practice::File {
+                inventory,
+                settings: None,
+            }
         }
     };
     // Ports that are in use are replaced: a demonstration must not need any set-up.
-    let lab = parts
-        .lab(practice, true)
-        .await
-        .map_err(Failed::other)?;
+    let lab = parts.lab(practice, true).await.map_err(Failed::other)?;
     if !args.json {
         print(&format!(
             "the practice network serves {} addresses\n",

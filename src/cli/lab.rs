@@ -20,7 +20,13 @@ pub async fn lab(
     let inventory = parts.load(file).map_err(Failed::usage)?;
     let settings = args.settings.as_deref();
     let lab = parts
-        .lab(Practice::File { inventory, settings }, false)
+        .lab(
+            Practice::File {
+                inventory,
+                settings,
+            },
+            false,
+        )
         .await
         .map_err(Failed::usage)?;
     for line in &lab.serves {

@@ -32,7 +32,10 @@ pub enum Practice<'a> {
     /// The one that every binary carries.
     Embedded,
     /// That of an inventory; its behaviour from a file of its own, or else from the `x-lab` key.
-    File { inventory: Inventory, settings: Option<&'a Path> },
+    File {
+        inventory: Inventory,
+        settings: Option<&'a Path>,
+    },
 }
 
 /// A practice network that serves.
@@ -102,7 +105,11 @@ impl Parts for Real {
                 Err(error) => wrong.push(error.to_string()),
             }
         }
-        if wrong.is_empty() { Ok(logins) } else { Err(wrong.join("\n")) }
+        if wrong.is_empty() {
+            Ok(logins)
+        } else {
+            Err(wrong.join("\n"))
+        }
     }
 
     fn engine(&self, inventory: Arc<Inventory>, logins: Logins) -> Engine {
@@ -111,11 +118,7 @@ impl Parts for Real {
     }
 
     #[cfg(feature = "lab")]
-    async fn lab(
-        &self,
-        practice: Practice<'_>,
-        free_ports: bool,
-    ) -> Result<Lab, String> {
+    async fn lab(&self, practice: Practice<'_>, free_ports: bool) -> Result<Lab, String> {
         use crate::lab::{self, LabOptions, LabSettings};
         let wrong = |error: lab::LabError| error.to_string();
         let (inventory, settings) = match practice {
@@ -124,7 +127,10 @@ impl Parts for Real {
                 let settings = LabSettings::from_inventory_text(PRACTICE).map_err(wrong)?;
                 (inventory.map_err(|errors| errors.to_string())?, settings)
             }
-            Practice::File { inventory, settings } => {
+            Practice::File {
+                inventory,
+                settings,
+            } => {
                 let own = inventory.file.clone();
                 let read = match settings {
                     Some(file) => LabSettings::load(file),
@@ -135,8 +141,12 @@ impl Parts for Real {
                 (inventory, read.map_err(wrong)?)
             }
         };
-        let options = LabOptions { take_free_ports: free_ports };
-        let lab = lab::Lab::start(&inventory, &settings, options).await.map_err(wrong)?;
+        let options = LabOptions {
+            take_free_ports: free_ports,
+        };
+        let lab = lab::Lab::start(&inventory, &settings, options)
+            .await
+            .map_err(wrong)?;
         Ok(Lab {
             inventory: lab.inventory().clone(),
             serves: lab.served().iter().map(ToString::to_string).collect(),

@@ -1,5 +1,6 @@
 //! One server of the lab: what it is, what it counts, and whether it still lives.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -41,6 +42,22 @@ pub struct Served {
     pub address: Address,
     /// Its settings in words; empty for a server that just serves.
     pub does: String,
+}
+
+impl fmt::Display for Served {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self.kind {
+            ServedKind::FileServer => "file server",
+            ServedKind::Entity => "entity",
+        };
+        let address = self.address.to_string();
+        write!(f, "{address:<21}  {kind:<11}  {}", self.name)?;
+        if self.does.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "  ({})", self.does)
+        }
+    }
 }
 
 /// How alive a server is.

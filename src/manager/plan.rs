@@ -33,10 +33,21 @@ pub struct GroupPlan {
 pub fn plan(inventory: &Inventory, groups: &[Arc<Group>]) -> Plan {
     let shares = shares(inventory.memory, groups.len());
     let groups = groups.iter().zip(shares).map(|(group, share)| {
-        let Layout { buffers, buffer_size } = layout(share, inventory.buffers);
-        GroupPlan { group: group.clone(), share, buffers, buffer_size: buffer_size as u64 }
+        let Layout {
+            buffers,
+            buffer_size,
+        } = layout(share, inventory.buffers);
+        GroupPlan {
+            group: group.clone(),
+            share,
+            buffers,
+            buffer_size: buffer_size as u64,
+        }
     });
-    Plan { memory: inventory.memory, groups: groups.collect() }
+    Plan {
+        memory: inventory.memory,
+        groups: groups.collect(),
+    }
 }
 
 #[cfg(test)]
