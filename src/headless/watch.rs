@@ -64,6 +64,10 @@ pub(super) trait View: Send {
     /// The last thing shown.
     fn end(&mut self, snapshot: &Snapshot, summary: &Summary);
     fn out(&mut self) -> &mut Output;
+    /// Where people are spoken to, if not there.
+    fn notes(&mut self) -> Option<&mut Output> {
+        None
+    }
 }
 
 /// Watches the run behind a link until it ends or the operator leaves, and prints it on `out`.
@@ -167,6 +171,10 @@ impl Watch {
             }
         };
         finish(view.out(), stop).await;
+        if let Some(notes) = view.notes() {
+            // Whoever does not read standard error does not hold up the end.
+            let _ = timeout(PARTING, notes.finish()).await;
+        }
         ended
     }
 
