@@ -70,7 +70,7 @@ fn group(one: &GroupPlan, lines: &mut Vec<String>) {
     );
     let sha256 = match image.sha256 {
         Some(sha256) => hex::encode(sha256),
-        None => "not in the inventory: a wrong or damaged file is not noticed".into(),
+        None => "not in the inventory: what the source sends is taken as it is".into(),
     };
     row("sha256", &sha256, lines);
     row("source", &source(&group.source), lines);
@@ -90,11 +90,9 @@ fn group(one: &GroupPlan, lines: &mut Vec<String>) {
         lines,
     );
     let laggards = match group.laggards {
-        Laggards::CatchUp => {
-            "catch-up: taken off the pool, and brought up to date by a second pass"
-        }
-        Laggards::Wait => "wait: the others wait for them",
-        Laggards::Drop => "drop: given up",
+        Laggards::CatchUp => "catch-up",
+        Laggards::Wait => "wait",
+        Laggards::Drop => "drop",
     };
     row("laggards", laggards, lines);
     let parallel = match group.parallel {

@@ -69,7 +69,7 @@ impl Notes {
     }
 
     /// Everything unread, and a line that counts what did not fit.
-    pub(super) fn rest(&mut self) -> Vec<String> {
+    pub fn rest(&mut self) -> Vec<String> {
         let mut texts = Vec::new();
         while let Ok(text) = self.lines.try_recv() {
             texts.push(text);

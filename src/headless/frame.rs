@@ -114,52 +114,63 @@ fn chosen<T>(items: &[T], room: usize, rank: impl Fn(&T) -> usize) -> Vec<bool> 
     keep
 }
 
-/// Parts of the header in the order shown, each with what it is worth where columns are short.
+/// One part of a header: what it is worth where columns are short (the highest number goes first),
+/// the blanks before it, and its text.
+struct Part(u8, &'static str, String);
+
 fn header(group: &GroupSnapshot, room: Room) -> Line {
-    let times = if room.utf8 { "×" } else { "x" };
-    let name = shown(&group.group);
-    let mut parts: Vec<(u8, String)> = vec![
-        (0, name),
-        (
+    const GAP: &str = "  ";
+    let mut parts = vec![
+        Part(0, "", shown(&group.group)),
+        Part(
             3,
+            GAP,
             format!("{} from {}", shown(&group.image), shown(&group.source)),
         ),
     ];
     match group.phase {
         GroupPhase::Ended(outcome) => {
-            parts.push((1, outcome.to_string()));
-            parts.push((4, units::duration(seconds(group.seconds))));
+            parts.push(Part(1, GAP, outcome.to_string()));
+            parts.push(Part(4, GAP, units::duration(seconds(group.seconds))));
         }
-        GroupPhase::Starting => parts.push((1, "starting".into())),
+        GroupPhase::Starting => parts.push(Part(1, GAP, "starting".into())),
         GroupPhase::Transferring | GroupPhase::Draining => {
-            parts.push((1, percent(done(group)).trim_start().to_owned()));
+            parts.push(Part(1, GAP, percent(done(group)).trim_start().to_owned()));
             if group.phase == GroupPhase::Draining {
-                parts.push((2, "draining".into()));
+                parts.push(Part(2, GAP, "draining".into()));
             } else {
-                parts.push((2, units::rate(group.rate)));
+                parts.push(Part(2, GAP, units::rate(group.rate)));
             }
-            let (used, depth) = (group.used, group.depth);
+            let times = if room.utf8 { "×" } else { "x" };
             let buffer = units::size(group.buffer_size);
-            parts.push((4, format!("pool {used}/{depth} {times} {buffer}")));
+            parts.push(Part(4, GAP, format!("pool {}/{}", group.used, group.depth)));
+            parts.push(Part(6, " ", format!("{times} {buffer}")));
             match &group.bottleneck {
                 Bottleneck::None => {}
-                Bottleneck::Entity(name) => parts.push((5, format!("limited by {}", shown(name)))),
-                other => parts.push((5, format!("limited by {other}"))),
+                Bottleneck::Entity(name) => {
+                    parts.push(Part(5, GAP, format!("limited by {}", shown(name))));
+                }
+                other => parts.push(Part(5, GAP, format!("limited by {other}"))),
             }
         }
     }
     // The least important parts go until the rest fits.
     while parts.len() > 1 {
-        let wide = parts.iter().map(|(_, part)| width(part) + 2).sum::<usize>() - 2;
+        let wide: usize = parts
+            .iter()
+            .map(|Part(_, gap, text)| gap.len() + width(text))
+            .sum();
         if wide <= room.columns {
             break;
         }
-        let least = parts.iter().map(|(worth, _)| *worth).max();
-        parts.retain(|(worth, _)| Some(*worth) != least);
+        let least = parts.iter().map(|Part(worth, ..)| *worth).max();
+        parts.retain(|Part(worth, ..)| Some(*worth) != least);
     }
-    let parts: Vec<String> = parts.into_iter().map(|(_, part)| part).collect();
     Line {
-        text: parts.join("  "),
+        text: parts
+            .iter()
+            .flat_map(|Part(_, gap, text)| [gap, text.as_str()])
+            .collect(),
         tone: Tone::Head,
     }
 }

@@ -83,6 +83,10 @@ impl View for Json {
     fn out(&mut self) -> &mut Output {
         &mut self.out
     }
+
+    fn notes(&mut self) -> Option<&mut Output> {
+        Some(&mut self.notes)
+    }
 }
 
 fn progress(snapshot: &Snapshot, group: &GroupSnapshot) -> Event {

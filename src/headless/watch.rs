@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +64,10 @@ pub(super) trait View: Send {
     /// The last thing shown.
     fn end(&mut self, snapshot: &Snapshot, summary: &Summary);
     fn out(&mut self) -> &mut Output;
+    /// Where people are spoken to, if not there.
+    fn notes(&mut self) -> Option<&mut Output> {
+        None
+    }
 }
 
 /// Watches the run behind a link until it ends or the operator leaves, and prints it on `out`.
@@ -141,23 +144,38 @@ impl Watch {
                 _ = ticks.tick() => self.tick(),
             }
         };
-        for text in self.notes.as_mut().map(Notes::rest).unwrap_or_default() {
-            self.view.say(&text);
+        let snapshot = self.snapshot();
+        let Self {
+            link,
+            mut view,
+            mut notes,
+            refused,
+            ..
+        } = self;
+        // The engine is let go before anything is waited for.
+        drop((link, commands));
+        for text in notes.as_mut().map(Notes::rest).unwrap_or_default() {
+            view.say(&text);
         }
         // From here on the log writes past the view again, which has nothing left to redraw.
-        self.notes = None;
-        let Some(summary) = summary else {
-            self.view
-                .say("the engine ended without a summary; the log may say why");
-            self.finish(stop).await;
-            return Ended::Lost;
+        drop(notes);
+        let ended = match summary {
+            Some(summary) => {
+                view.end(&snapshot, &summary);
+                let summary = Box::new(summary);
+                Ended::Summary { summary, refused }
+            }
+            None => {
+                view.say("the engine ended without a summary; the log may say why");
+                Ended::Lost
+            }
         };
-        self.view.end(&self.snapshot(), &summary);
-        self.finish(stop).await;
-        Ended::Summary {
-            summary: Box::new(summary),
-            refused: self.refused,
+        finish(view.out(), stop).await;
+        if let Some(notes) = view.notes() {
+            // Whoever does not read standard error does not hold up the end.
+            let _ = timeout(PARTING, notes.finish()).await;
         }
+        ended
     }
 
     fn snapshot(&self) -> Arc<Snapshot> {
@@ -197,17 +215,18 @@ impl Watch {
         let _ = timeout(PARTING, self.view.out().finish()).await;
         Ended::Left
     }
+}
 
-    async fn finish(&mut self, stop: &mut Stop) {
-        let mut signal = pin!(async {
-            if stop.recv().await.is_none() {
-                std::future::pending::<()>().await;
-            }
-        });
-        tokio::select! {
-            () = self.view.out().finish() => {}
-            () = &mut signal => {}
+/// Waits for the reader, until a signal comes.
+async fn finish(out: &mut Output, stop: &mut Stop) {
+    let signal = async {
+        if stop.recv().await.is_none() {
+            std::future::pending::<()>().await;
         }
+    };
+    tokio::select! {
+        () = out.finish() => {}
+        () = signal => {}
     }
 }
 

@@ -99,7 +99,7 @@ mod tests {
             laggards: Laggards::CatchUp,
             parallel: None,
         };
-        vec![Arc::new(group); number]
+        std::iter::repeat_n(Arc::new(group), number).collect()
     }
 
     #[test]

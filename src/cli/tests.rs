@@ -1,0 +1,251 @@
+//! The commands, put together from parts that a test provides.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::Parser;
+
+use super::args::{Arguments, CheckArgs, RunArgs, Verb};
+use super::check::check;
+use super::parts::{Engine, Lab, Parts};
+use super::select::select;
+use crate::link::{GroupSpec, SourceSpec};
+use crate::model::{
+    Address, BufferPreference, CredentialsRef, Entity, FileServer, Group, Image, Inventory,
+    Laggards, Logins, PeerChoice, RemotePath, Scheme, SecretSource, SourceChoice, Staging,
+    Timeouts, VerifyMode,
+};
+
+struct Fake(Inventory);
+
+impl Parts for Fake {
+    fn load(&self, file: &Path) -> Result<Inventory, String> {
+        if file == Path::new("broken.yaml") {
+            return Err("broken.yaml:1:1: no such key".into());
+        }
+        Ok(self.0.clone())
+    }
+
+    async fn logins(&self, _credentials: &[CredentialsRef]) -> Result<Logins, String> {
+        Ok(Logins::default())
+    }
+
+    fn engine(&self, _inventory: Arc<Inventory>, _logins: Logins) -> Result<Engine, String> {
+        Err("no engine in this test".into())
+    }
+
+    async fn lab(&self, _: Inventory, _: Option<&Path>, _: bool) -> Result<Lab, String> {
+        Err("no lab in this test".into())
+    }
+}
+
+fn address(host: &str) -> Address {
+    Address {
+        scheme: Scheme::Ftp,
+        host: host.into(),
+        port: 21,
+    }
+}
+
+fn entity(name: &str, version: &str, credentials: &str) -> Arc<Entity> {
+    Arc::new(Entity {
+        name: name.into(),
+        type_: "adsl".into(),
+        version: version.into(),
+        address: address("192.0.2.21"),
+        path: RemotePath::new("/flash/image.bin").unwrap(),
+        credentials: Some(credentials.into()),
+        timeouts: Timeouts::default(),
+        verify: VerifyMode::Best,
+        staging: Staging::Rename,
+        delete_first: false,
+        labels: Default::default(),
+    })
+}
+
+fn inventory() -> Inventory {
+    let server = Arc::new(FileServer {
+        name: "hq".into(),
+        address: address("192.0.2.10"),
+        root: "/images".into(),
+        credentials: Some("noc".into()),
+        timeouts: Timeouts::default(),
+    });
+    let image = Arc::new(Image {
+        name: "adsl-2.4".into(),
+        file: "adsl-2.4.bin".into(),
+        type_: "adsl".into(),
+        version: "2.4".into(),
+        size: None,
+        sha256: Some([0x9f; 32]),
+    });
+    let mut entities: Vec<_> = (1..=20)
+        .map(|at| entity(&format!("shelf1-{at:02}"), "2.3", "craft"))
+        .collect();
+    entities[8] = entity("shelf1-09", "2.4", "old");
+    let group = |name: &str, members: &[Arc<Entity>], source| {
+        Arc::new(Group {
+            name: name.into(),
+            image: image.clone(),
+            source,
+            entities: members.to_vec(),
+            laggards: Laggards::CatchUp,
+            parallel: None,
+        })
+    };
+    let groups = vec![
+        group("adsl", &entities, SourceChoice::FileServer(server.clone())),
+        group(
+            "spare",
+            &entities[..4],
+            SourceChoice::Peer(PeerChoice::Named(entities[8].clone())),
+        ),
+        group(
+            "rest",
+            &[],
+            SourceChoice::Peer(PeerChoice::Any(vec![entities[8].clone()])),
+        ),
+    ];
+    let credentials = ["noc", "craft", "old", "unused"].map(|name| CredentialsRef {
+        name: name.into(),
+        user: name.into(),
+        secret: SecretSource::Ask,
+    });
+    Inventory {
+        file: "site.yaml".into(),
+        memory: 8 << 20,
+        buffers: BufferPreference::Size(256 << 10),
+        credentials: credentials.into(),
+        file_servers: vec![server],
+        images: vec![image],
+        entities,
+        groups,
+    }
+}
+
+fn args(line: &str) -> RunArgs {
+    let words = ["subtend", "run"]
+        .into_iter()
+        .chain(line.split_whitespace());
+    match Arguments::try_parse_from(words).unwrap().verb {
+        Some(Verb::Run(args)) => args,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn groups_are_selected_with_the_credentials_that_they_need() {
+    let selection = select(&args("adsl adsl"), &inventory()).unwrap();
+    assert_eq!(selection.specs, [GroupSpec::Named("adsl".into())]);
+    let names: Vec<&str> = selection.credentials.iter().map(|one| &*one.name).collect();
+    assert_eq!(names, ["noc", "craft", "old"]);
+    let selection = select(&args("rest"), &inventory()).unwrap();
+    let names: Vec<&str> = selection.credentials.iter().map(|one| &*one.name).collect();
+    assert_eq!(names, ["old"]);
+}
+
+#[test]
+fn a_group_is_made_from_patterns() {
+    let line = "--image adsl-2.4 --source peer:any --entities shelf1-[01-03] shelf1-1? shelf1-02";
+    let selection = select(&args(line), &inventory()).unwrap();
+    let [
+        GroupSpec::Made {
+            name,
+            source,
+            entities,
+            ..
+        },
+    ] = selection.specs.as_slice()
+    else {
+        panic!("{selection:?}");
+    };
+    assert_eq!(name, "adsl-2.4");
+    assert_eq!(*source, SourceSpec::AnyPeer);
+    assert_eq!(entities.len(), 13);
+    assert_eq!(
+        entities[..4],
+        ["shelf1-01", "shelf1-02", "shelf1-03", "shelf1-10"]
+    );
+}
+
+#[test]
+fn what_the_inventory_does_not_know_is_named_in_one_go() {
+    for (line, words) in [
+        (
+            "adsl nope nada",
+            &["no group `nope`; it has adsl, spare", "no group `nada`"][..],
+        ),
+        (
+            "adsl spare",
+            &["`adsl` and `spare` can't run together: both have shelf1-[01-04]"],
+        ),
+        (
+            "--image x --source y --entities shelf1-[19-22] z",
+            &[
+                "no image `x`",
+                "no file server `y`; it has hq",
+                "no entities shelf1-[21-22]",
+                "`z`",
+            ],
+        ),
+        (
+            "--image adsl-2.4 --source peer:x --entities shelf9-*",
+            &["no entity `x`", "`shelf9-*`"],
+        ),
+    ] {
+        let error = select(&args(line), &inventory()).unwrap_err();
+        for word in words {
+            assert!(error.contains(word), "{line}: {error}");
+        }
+    }
+}
+
+#[test]
+fn the_plan_for_people() {
+    let args = CheckArgs {
+        groups: Vec::new(),
+        json: false,
+    };
+    let text = check(&args, Path::new("site.yaml"), &Fake(inventory())).unwrap();
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 80),
+        "{text}"
+    );
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn the_plan_for_scripts() {
+    let args = CheckArgs {
+        groups: vec!["adsl".into()],
+        json: true,
+    };
+    let json = check(&args, Path::new("site.yaml"), &Fake(inventory())).unwrap();
+    let plan: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(plan["memory"], 8 << 20);
+    let group = &plan["groups"][0];
+    assert_eq!(group["share"], 8 << 20);
+    assert_eq!(
+        (&group["buffers"], &group["buffer_size"]),
+        (&32.into(), &(256 << 10).into())
+    );
+    assert_eq!(group["skipped"], serde_json::json!(["shelf1-09"]));
+    assert_eq!(group["source"], "hq");
+    assert_eq!(group["parallel"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_wrong_inventory_or_name_ends_with_2() {
+    let args = CheckArgs {
+        groups: vec!["nope".into()],
+        json: false,
+    };
+    for file in ["broken.yaml", "site.yaml"] {
+        assert_eq!(
+            check(&args, Path::new(file), &Fake(inventory()))
+                .unwrap_err()
+                .code,
+            2
+        );
+    }
+}

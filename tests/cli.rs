@@ -1,0 +1,84 @@
+//! The program itself: exit codes and streams.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
+
+use std::process::{Command, Output, Stdio};
+
+fn subtend(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_subtend"))
+        .args(args)
+        .env_remove("SUBTEND_INVENTORY")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn a_wrong_command_line_ends_with_2_and_says_nothing_on_standard_output() {
+    for args in [
+        &["run"][..],
+        &["run", "--all", "adsl"],
+        &["history"],
+        &["-i", "none.yaml", "check"],
+    ] {
+        let output = subtend(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
+        assert!(output.stdout.is_empty(), "{args:?}");
+        assert!(!output.stderr.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn without_a_command_the_way_without_a_console_is_shown() {
+    for args in [&[][..], &["demo"]] {
+        let output = subtend(args);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            text(&output.stderr).contains("subtend demo --headless"),
+            "{output:?}"
+        );
+    }
+}
+
+#[test]
+fn completions_and_the_manual_are_printed() {
+    for shell in ["bash", "zsh", "fish"] {
+        let output = subtend(&["completions", shell]);
+        assert!(output.status.success());
+        assert!(text(&output.stdout).contains("entities"), "{shell}");
+    }
+    let page = subtend(&["man"]);
+    assert!(text(&page.stdout).contains(".TH subtend 1"), "{page:?}");
+    let folder = tempfile::tempdir().unwrap();
+    assert!(
+        subtend(&["man", "--dir", folder.path().to_str().unwrap()])
+            .status
+            .success()
+    );
+    let page = std::fs::read_to_string(folder.path().join("subtend-run.1")).unwrap();
+    assert!(page.contains("laggards"), "{page}");
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_subtend"))
+        .args(["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{output:?}"
+    );
+}
