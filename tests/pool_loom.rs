@@ -155,13 +155,13 @@ fn a_reader_may_join_at_any_moment() {
     model(2, || {
         let budget = Budget::new(2);
         let (pool, mut writer) = Pool::new(&budget, 1, 2);
-        let first = reads_all(pool.join(), 3);
+        let first = reads_all(pool.join(), 2);
         let late = thread::spawn(move || {
             let mut reader = pool.join();
-            assert_eq!(block_on(read_all(&mut reader)), Ok(3));
+            assert_eq!(block_on(read_all(&mut reader)), Ok(2));
         });
-        assert!(block_on(write(&mut writer, 0, 3)));
-        writer.finish(3);
+        assert!(block_on(write(&mut writer, 0, 2)));
+        writer.finish(2);
         first.join().unwrap();
         late.join().unwrap();
         assert_eq!(budget.held(), 0);
@@ -262,6 +262,29 @@ fn a_writer_that_waits_on_a_full_pool_sees_it_grow() {
 }
 
 #[test]
+fn no_buffer_is_added_to_a_pool_that_has_just_shrunk() {
+    model(3, || {
+        let budget = Budget::new(2);
+        let (pool, mut writer) = Pool::new(&budget, 1, 2);
+        let _reader = pool.join();
+        assert!(block_on(write(&mut writer, 0, 1)));
+        let shrinks = thread::spawn({
+            let pool = pool.clone();
+            move || {
+                pool.set_depth(1);
+                pool.stats().allocated
+            }
+        });
+        let second = block_on(poll_and_cancel(writer.free()));
+        let allocated = shrinks.join().unwrap();
+        // Either it was there before the shrink, or it does not come.
+        assert_eq!(pool.stats().allocated, allocated);
+        drop(second);
+        assert_eq!(pool.stats().allocated, 1);
+    });
+}
+
+#[test]
 fn two_pools_share_a_budget_that_holds_one_buffer() {
     model(2, || {
         let budget = Budget::new(1);
@@ -337,7 +360,7 @@ fn a_cancelled_wait_for_the_budget_passes_its_turn_on() {
 
 #[test]
 fn a_writer_that_goes_away_leaves_nobody_waiting() {
-    model(3, || {
+    model(2, || {
         let budget = Budget::new(2);
         let (pool, mut writer) = Pool::new(&budget, 1, 2);
         let readers = [pool.join(), pool.join()].map(|mut reader| {
@@ -356,7 +379,7 @@ fn a_writer_that_goes_away_leaves_nobody_waiting() {
 
 #[test]
 fn every_reader_sees_a_failed_source() {
-    model(3, || {
+    model(2, || {
         let budget = Budget::new(2);
         let (pool, mut writer) = Pool::new(&budget, 1, 2);
         let readers = [pool.join(), pool.join()].map(|mut reader| {

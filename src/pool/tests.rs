@@ -3,7 +3,8 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use super::{Abandoned, Budget, BufferPool, Next, Reader, Writer};
@@ -182,6 +183,44 @@ fn a_large_buffer_is_not_starved_by_small_ones() {
     small.set_depth(4);
     held.pop();
     assert!(large_buffer.as_mut().poll(&mut cx).is_ready());
+}
+
+#[test]
+fn a_pool_that_shrank_while_in_line_lets_the_next_one_pass() {
+    let budget = Budget::new(20);
+    let (holder, mut holder_writer) = Pool::new(&budget, 10, 1);
+    let (shrinks, mut shrinks_writer) = Pool::new(&budget, 10, 2);
+    let (next, mut next_writer) = Pool::new(&budget, 10, 1);
+    let _readers = (holder.join(), shrinks.join(), next.join());
+    let held = now(holder_writer.free()).unwrap().unwrap();
+    assert!(publish(&mut shrinks_writer, b"one"));
+
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut first = pin!(shrinks_writer.free());
+    let mut second = pin!(next_writer.free());
+    assert!(first.as_mut().poll(&mut cx).is_pending());
+    assert!(second.as_mut().poll(&mut cx).is_pending());
+    shrinks.set_depth(1);
+    assert!(first.as_mut().poll(&mut cx).is_pending());
+    drop((held, holder_writer));
+    assert!(second.as_mut().poll(&mut cx).is_ready());
+}
+
+#[test]
+fn a_reader_that_leaves_takes_its_waker_along() {
+    struct Task;
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {}
+    }
+    let budget = Budget::new(1000);
+    let (pool, _writer) = Pool::new(&budget, 10, 1);
+    let task = Arc::new(Task);
+    let waker = Waker::from(task.clone());
+    let mut reader = pool.join();
+    let next = pin!(reader.next()).poll(&mut Context::from_waker(&waker));
+    assert!(next.is_pending());
+    drop((reader, waker));
+    assert_eq!(Arc::strong_count(&task), 1, "nothing of it stays behind");
 }
 
 #[test]
