@@ -1,4 +1,5 @@
 //! The practice network does what it says: it is what everything else is tested against.
+#![cfg(feature = "lab")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -26,7 +26,13 @@ impl Chunks {
             return chunk;
         }
         let chunk: Chunk = bytes.into();
-        self.lock().entry(crc).or_default().push(Arc::clone(&chunk));
+        let mut chunks = self.lock();
+        let known = chunks.entry(crc).or_default();
+        // Another upload of the same image may have been quicker.
+        if let Some(other) = known.iter().find(|other| ***other == *bytes) {
+            return Arc::clone(other);
+        }
+        known.push(Arc::clone(&chunk));
         chunk
     }
 

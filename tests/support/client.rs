@@ -35,11 +35,15 @@ impl Client {
         Ok(client)
     }
 
-    /// Connects, logs in, and asks for binary.
+    /// Connects, logs in as anonymous, and asks for binary.
     pub async fn login(address: impl ToString) -> io::Result<Self> {
+        Self::login_as(address, "anonymous", "x@").await
+    }
+
+    pub async fn login_as(address: impl ToString, user: &str, password: &str) -> io::Result<Self> {
         let mut client = Self::connect(address).await?;
-        client.command("USER anonymous").await?;
-        let reply = client.command("PASS x@").await?;
+        client.command(&format!("USER {user}")).await?;
+        let reply = client.command(&format!("PASS {password}")).await?;
         assert!(reply.starts_with("230"), "{reply}");
         client.command("TYPE I").await?;
         Ok(client)

@@ -3,25 +3,19 @@
 #![allow(dead_code, unreachable_pub, unused_imports)]
 
 pub mod client;
+#[cfg(feature = "lab")]
+mod practice;
+#[cfg(unix)]
+pub mod real;
+#[cfg(feature = "lab")]
 pub mod run;
 pub mod scripted;
 
-use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
-use subtend::lab::{Behaviour, Lab, LabOptions, LabSettings};
-use subtend::model::{
-    Address, BufferPreference, Entity, FileServer, Group, Image, Inventory, Laggards, RemotePath,
-    Scheme, SourceChoice, Staging, Timeouts, VerifyMode,
-};
-
-/// The names in a [`network`].
-pub const SERVER: &str = "hq";
-pub const IMAGE: &str = "adsl-2";
-pub const GROUP: &str = "all";
-pub const PATH: &str = "/flash/image.bin";
+#[cfg(feature = "lab")]
+pub use practice::*;
 
 /// Longer than anything here takes on a busy machine; a test that waits longer has failed.
 pub const LONG: Duration = Duration::from_secs(60);
@@ -31,86 +25,4 @@ pub async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> T {
     tokio::time::timeout(limit, work)
         .await
         .unwrap_or_else(|_| panic!("still waiting after {limit:?}"))
-}
-
-/// One file server, one image, and entities `e001`, `e002`, … with an older version, in one group.
-/// Everything is on port 0 of 127.0.0.1: the lab takes free ports.
-pub fn network(entities: usize, image_size: u64) -> (Inventory, LabSettings) {
-    let image = Arc::new(Image {
-        name: IMAGE.into(),
-        file: "adsl-2.bin".into(),
-        type_: "adsl".into(),
-        version: "2".into(),
-        size: None,
-        sha256: None,
-    });
-    let server = Arc::new(FileServer {
-        name: SERVER.into(),
-        address: local(0),
-        root: "images".into(),
-        credentials: None,
-        timeouts: Timeouts::default(),
-    });
-    let entities: Vec<_> = (1..=entities)
-        .map(|number| Arc::new(entity(&format!("e{number:03}"), "1")))
-        .collect();
-    let group = Group {
-        name: GROUP.into(),
-        image: Arc::clone(&image),
-        source: SourceChoice::FileServer(Arc::clone(&server)),
-        entities: entities.clone(),
-        laggards: Laggards::default(),
-        parallel: None,
-    };
-    let inventory = Inventory {
-        file: "network.yaml".into(),
-        memory: 4 << 20,
-        buffers: BufferPreference::Size(64 << 10),
-        credentials: Vec::new(),
-        file_servers: vec![server],
-        images: vec![image],
-        entities,
-        groups: vec![Arc::new(group)],
-    };
-    let mut settings = LabSettings::default();
-    settings.images.entry(IMAGE.into()).or_default().size = Some(image_size);
-    (inventory, settings)
-}
-
-/// An entity as in a [`network`].
-pub fn entity(name: &str, version: &str) -> Entity {
-    Entity {
-        name: name.into(),
-        type_: "adsl".into(),
-        version: version.into(),
-        address: local(0),
-        path: RemotePath::new(PATH).unwrap(),
-        credentials: None,
-        timeouts: Timeouts::default(),
-        verify: VerifyMode::default(),
-        staging: Staging::default(),
-        delete_first: false,
-        labels: BTreeMap::new(),
-    }
-}
-
-pub fn local(port: u16) -> Address {
-    Address {
-        scheme: Scheme::Ftp,
-        host: "127.0.0.1".into(),
-        port,
-    }
-}
-
-/// Sets what one entity, or those of a pattern, do.
-pub fn behave(settings: &mut LabSettings, entity: &str, behaviour: Behaviour) {
-    settings.entities.insert(entity.into(), behaviour);
-}
-
-/// A started lab on free ports.
-pub async fn lab(inventory: &Inventory, settings: &LabSettings) -> Lab {
-    let options = LabOptions {
-        take_free_ports: true,
-    };
-    Lab::start(inventory, settings, options).await.unwrap()
 }
