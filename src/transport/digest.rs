@@ -101,7 +101,7 @@ mod tests {
         let sha = "a".repeat(64);
         for reply in [
             format!("SHA-256 0-49 {sha} filename.ext"),
-            format!("{}", sha.to_uppercase()),
+            sha.to_uppercase(),
             format!("SHA256={sha}"),
         ] {
             assert_eq!(in_reply(&reply, Algorithm::Sha256), Some(sha.clone()));
