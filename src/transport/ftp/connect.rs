@@ -98,7 +98,7 @@ pub(super) async fn skip_not_yet(stream: &mut TcpStream) -> io::Result<()> {
     /// A greeting longer than this is not one.
     const LONGEST: usize = 64 * 1024;
     let mut taken = 0;
-    while starts_with_120(stream).await? {
+    while says_not_yet(stream).await? {
         let mut line = Vec::new();
         // One byte at a time: what follows the reply belongs to suppaftp.
         loop {
@@ -122,7 +122,8 @@ pub(super) async fn skip_not_yet(stream: &mut TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-async fn starts_with_120(stream: &TcpStream) -> io::Result<bool> {
+/// Whether a reply of `120` is on its way, once its code has come.
+pub(super) async fn says_not_yet(stream: &TcpStream) -> io::Result<bool> {
     let mut seen = [0_u8; 3];
     loop {
         let count = stream.peek(&mut seen).await?;
