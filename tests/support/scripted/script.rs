@@ -196,6 +196,8 @@ pub struct Retrieve {
     pub preliminary: Option<&'static str>,
     /// Said every 50 ms for ever, in place of the final reply.
     pub keeps_saying: Option<&'static str>,
+    /// The control connection is closed in place of the final reply.
+    pub close_control: bool,
     /// So many zero bytes are sent after the end of the file.
     pub extra: usize,
 }

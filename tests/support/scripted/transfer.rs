@@ -163,6 +163,9 @@ pub(super) async fn retrieve(session: &mut Session, path: String) -> io::Result<
         if let Some(line) = script.keeps_saying {
             return keep_saying(session, line).await;
         }
+        if script.close_control {
+            return Ok(Next::End);
+        }
         let reply = if sent.is_ok() {
             "226 sent"
         } else {
