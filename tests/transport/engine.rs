@@ -17,7 +17,8 @@ use crate::support::scripted::{
 };
 use crate::support::{GROUP, PATH, network};
 
-const SIZE: usize = 300_000;
+/// More than the sockets on the way hold.
+const SIZE: usize = 4 << 20;
 
 /// What an entity is, and what the inventory says of it.
 struct Device {
@@ -353,7 +354,7 @@ async fn a_source_that_lies_about_its_end_commits_nothing() {
         ..Retrieve::default()
     };
     for (retrieve, words) in [
-        (cut, "100000 bytes; the file has 300000"),
+        (cut, "100000 bytes; the file has 4194304"),
         (long, "more than"),
     ] {
         let source = Script {

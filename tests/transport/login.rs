@@ -1,8 +1,9 @@
 //! From the first byte of a greeting to `TYPE I`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use subtend::model::{Fault, Side, Step, Timeouts, Verified};
+use subtend::model::{Fault, Login, Side, Step, Timeouts, Verified};
 use subtend::transport::Transport;
 use subtend::transport::ftp::FtpTransport;
 
@@ -183,6 +184,25 @@ async fn a_refused_login_is_named_and_not_tried_again() {
     assert!(!result.unwrap_err().is_transient());
     assert_eq!(server.log().count("PASS"), 1);
     assert_untouched(&server);
+}
+
+/// No secret reaches a screen or a log, whoever says it.
+#[tokio::test]
+async fn a_password_that_the_server_repeats_is_hidden() {
+    for reply in ["530 not `PASS hunter2`", "PASS hunter2?"] {
+        let server = device(Script::default().on("PASS", Reply::line(reply))).await;
+        let mut destination = destination(&server);
+        destination.remote.login = Arc::new(Login {
+            user: "craft".into(),
+            password: "hunter2".into(),
+        });
+        let failure = send(&destination, b"x").await.unwrap_err();
+        assert_eq!(failure.step, Step::Login);
+        assert!(
+            !format!("{failure} {failure:?}").contains("hunter2"),
+            "{failure}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -137,3 +137,30 @@ pub(super) async fn says_not_yet(stream: &TcpStream) -> io::Result<bool> {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Scheme;
+
+    /// Both connections of a session are silent for as long as the other one works.
+    #[tokio::test]
+    async fn keepalive_is_on_for_both_connections() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = listener.local_addr().unwrap();
+        let address = Address {
+            scheme: Scheme::Ftp,
+            host: target.ip().to_string(),
+            port: target.port(),
+        };
+        let limit = Duration::from_secs(10);
+        let control = connect(&address, limit).await.unwrap();
+        let data = connect_data(target, limit).await.unwrap();
+        for stream in [control, data] {
+            let socket = SockRef::from(&stream);
+            assert!(socket.keepalive().unwrap());
+            // The system's own two hours are longer than any NAT remembers.
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE);
+        }
+    }
+}

@@ -96,7 +96,7 @@ impl Session {
             .login(login.user.as_str(), login.password.expose_secret());
         let fault = match timeout(self.timeouts.reply.saturating_mul(2), attempt).await {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => fault_of(error),
+            Ok(Err(error)) => without(fault_of(error), login.password.expose_secret()),
             Err(_) => no_reply("USER and PASS", self.timeouts.reply.saturating_mul(2)),
         };
         Err(Failure::new(Step::Login, fault))
@@ -186,7 +186,8 @@ impl Session {
         tokio::select! {
             biased;
             reply = self.reply(step) => reply.map(Some),
-            () = std::future::ready(()) => Ok(None),
+            // The runtime looks at its sockets before it comes back.
+            () = tokio::task::yield_now() => Ok(None),
         }
     }
 
@@ -256,6 +257,24 @@ async fn greet(stream: TcpStream, timeouts: &Timeouts) -> Result<AsyncFtpStream,
         .await
         .map_err(|_| no_greeting(timeouts.reply))?
         .map_err(fault_of)
+}
+
+/// Some servers repeat what they refuse, the password included.
+fn without(fault: Fault, secret: &str) -> Fault {
+    let hidden = |said: String| match secret {
+        "" => said,
+        secret => said.replace(secret, "********"),
+    };
+    match fault {
+        Fault::Reply { code, text } => Fault::Reply {
+            code,
+            text: hidden(text),
+        },
+        Fault::Malformed { reply } => Fault::Malformed {
+            reply: hidden(reply),
+        },
+        other => other,
+    }
 }
 
 /// Whether a reply can be meant for this command. Refusals always can; of the others, those that

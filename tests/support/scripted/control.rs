@@ -77,6 +77,8 @@ pub(super) async fn serve(socket: TcpStream, shared: Arc<Shared>) {
 
 impl Session {
     async fn run(&mut self) -> io::Result<()> {
+        // A reply that was said has been sent: tests rely on that order.
+        self.control.get_ref().set_nodelay(true)?;
         match self.shared.script.greeting.clone() {
             Greeting::Bytes(bytes) => self.control.get_mut().write_all(&bytes).await?,
             Greeting::Later { first, after, then } => {
@@ -150,7 +152,6 @@ impl Session {
         match reply {
             Reply::Bytes(bytes) => control.write_all(bytes).await?,
             Reply::Drip { bytes, every } => {
-                control.set_nodelay(true)?;
                 for byte in bytes {
                     control.write_all(&[*byte]).await?;
                     tokio::time::sleep(*every).await;
