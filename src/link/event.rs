@@ -114,7 +114,7 @@ pub struct EntitySummary {
     pub staged: bool,
     pub verified: Verified,
     pub cause: Option<String>,
-    /// A staging file that could not be removed.
+    /// A staging file that could not be removed, or was kept as the only copy that there is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<String>,
 }

@@ -35,7 +35,7 @@ fn cut(reply: Option<&'static str>, data: Data) -> Retrieve {
 async fn failure_of(script: Script, timeouts: Timeouts) -> Failure {
     let server = library(script, &image(LENGTH)).await;
     let remote = remote_at(server.address(), timeouts);
-    receive(&remote, 0).await.unwrap_err()
+    receive(&remote, 0).await.map(drop).unwrap_err()
 }
 
 #[tokio::test]

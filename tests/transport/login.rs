@@ -72,9 +72,11 @@ async fn a_greeting_that_never_comes_drips_or_does_not_end_has_a_deadline() {
 
 #[tokio::test]
 async fn a_server_that_closes_without_a_greeting_is_called_so() {
-    let server = device(greets("")).await;
-    // Its script is: say nothing, then end with the first line. A client can't bring that about,
-    // so the reset comes from a server that goes away.
+    let server = device(Script {
+        greeting: Greeting::Never,
+        ..Script::default()
+    })
+    .await;
     let mut opening = tokio::spawn({
         let destination = destination(&server);
         async move { send(&destination, b"x").await }
@@ -277,8 +279,6 @@ async fn escape_sequences_are_shown_and_not_sent_to_the_terminal() {
 #[tokio::test]
 async fn goodbye_is_not_waited_for() {
     let server = device(Script::default().delay("QUIT", FOREVER)).await;
-    let sink = open_sink(&FtpTransport::new(), &destination(&server)).await;
-    drop(sink);
     // `size_of` opens a session, asks and closes it.
     let asked = FtpTransport::new();
     let size = within(Duration::from_secs(5), asked.size_of(&remote(&server))).await;

@@ -102,20 +102,13 @@ async fn a_confirmation_before_the_end_was_sent_is_not_a_success() {
         .await
         .unwrap();
     let bytes = image(LITTLE);
-    // What comes after the confirmation was taken shows that it was said before.
-    write_all(&mut sink, &bytes[..5000]).await.unwrap();
-    server.until(|log| log.uploads[0].taken == 5000).await;
-    let sent = match write_all(&mut sink, &bytes[5000..]).await {
-        Ok(()) => {
-            server.until(|log| log.uploads[0].taken == 10_000).await;
-            within(SOON, sink.finish()).await.unwrap_err()
-        }
-        Err(failure) => failure,
-    };
-    assert!(
-        matches!(sent.fault, Fault::EarlyConfirmation { .. }),
-        "{sent}"
-    );
+    let count = within(SOON, sink.write(&bytes)).await.unwrap();
+    assert_eq!(count, LITTLE, "it goes in one piece");
+    // It was confirmed after the first half of that.
+    server.until(|log| log.uploads[0].taken == 10_000).await;
+    let failure = within(SOON, sink.finish()).await.unwrap_err();
+    let sent = LITTLE as u64;
+    assert_eq!(failure.fault, Fault::EarlyConfirmation { sent });
     assert_eq!(within(SOON, sink.discard()).await, Ok(()));
     assert_reset(&server).await;
 }
@@ -337,9 +330,11 @@ async fn a_server_that_will_not_open_the_file_is_quoted() {
 /// vsftpd, for one, creates the file before it finds that there is no data connection.
 #[tokio::test]
 async fn an_empty_file_of_a_failed_opening_is_removed() {
-    let server = device(Script::default().on("STOR", Reply::line("425 no data"))).await;
-    server.put(STAGING, b"");
-    // The server's `RNFR` knows nothing of it: it was not there when it was asked.
+    let script = stores(Store {
+        refuse: Some("425 no data"),
+        ..Store::default()
+    });
+    let server = device(script).await;
     let result = send(&destination(&server), b"x").await;
     assert_eq!(result, Err(said(Step::Open, 425, "no data")));
     assert_untouched(&server);

@@ -240,8 +240,14 @@ impl Session {
                 Ok(Next::End)
             }
             digest if self.shared.script.digests.contains(&digest) => {
-                // `XSHA256 "two words"`: these commands take more arguments than the path.
-                let reply = match self.stored(&clean(argument.trim_matches('"'))) {
+                // Only `HASH` takes a path alone: the others take a range behind it, so that a path
+                // with spaces stands in quotes.
+                let path = match argument.strip_prefix('"') {
+                    Some(quoted) => quoted.trim_end_matches('"'),
+                    None if digest == "HASH" => argument,
+                    None => argument.split(' ').next().unwrap_or_default(),
+                };
+                let reply = match self.stored(&clean(path)) {
                     Some(bytes) => digest_reply(digest, argument, &bytes),
                     None => "550 no such file".into(),
                 };

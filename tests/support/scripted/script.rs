@@ -157,6 +157,8 @@ pub struct Store {
     pub times: Option<usize>,
     /// The reply before the data; absent: none comes.
     pub preliminary: Option<&'static str>,
+    /// The file is created, and then this is said instead: `425 no data connection`.
+    pub refuse: Option<&'static str>,
     /// From the end of the data to the final reply; [`FOREVER`]: it never comes.
     pub confirm_after: Duration,
     pub confirm: &'static str,
@@ -174,6 +176,7 @@ impl Default for Store {
             data: Data::default(),
             times: None,
             preliminary: Some("150 go on"),
+            refuse: None,
             confirm_after: Duration::ZERO,
             confirm: "226 stored",
             keeps_saying: None,

@@ -22,6 +22,10 @@ pub(super) async fn store(session: &mut Session, path: String) -> io::Result<Nex
     if shared.script.no_replace && session.stored(&path).is_some() {
         return session.say("553 file exists").await;
     }
+    if let Some(line) = script.refuse {
+        shared.files.lock().unwrap().insert(path, Vec::new());
+        return session.say(line).await;
+    }
     if let Some(line) = script.preliminary {
         session.say(line).await?;
     }
