@@ -22,11 +22,12 @@ pub struct Run {
 impl Run {
     /// An engine on the lab's addresses that nobody has asked anything of.
     pub fn idle(inventory: &Inventory) -> Self {
-        let (link, task) = ImageManager::start(
-            Arc::new(inventory.clone()),
-            Logins::default(),
-            FtpTransport::new(),
-        );
+        Self::with_logins(inventory, Logins::default())
+    }
+
+    pub fn with_logins(inventory: &Inventory, logins: Logins) -> Self {
+        let inventory = Arc::new(inventory.clone());
+        let (link, task) = ImageManager::start(inventory, logins, FtpTransport::new());
         Self {
             link,
             task,
