@@ -7,9 +7,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::args::RunArgs;
-use crate::link::{GroupSpec, SourceSpec};
+use crate::inventory::{find_group, make_group};
+use crate::link::GroupSpec;
 use crate::model::{
-    CredentialsRef, Entity, Group, Inventory, Name, PeerChoice, SourceChoice, names, text::shown,
+    CredentialsRef, Group, Inventory, Name, PeerChoice, SourceChoice, SourceSpec, names,
+    text::shown,
 };
 
 /// What a run is made of.
@@ -27,7 +29,9 @@ pub struct Selection {
 pub fn select(args: &RunArgs, inventory: &Inventory) -> Result<Selection, String> {
     let mut used = HashSet::new();
     let specs = if args.image.is_some() {
-        vec![made(args, inventory, &mut used)?]
+        let (group, spec) = made(args, inventory)?;
+        uses(&group, &mut used);
+        vec![spec]
     } else {
         let groups = groups(&args.groups, inventory)?;
         together(&groups)?;
@@ -61,14 +65,10 @@ pub fn groups(names: &[String], inventory: &Inventory) -> Result<Vec<Arc<Group>>
     }
     let (mut found, mut wrong): (Vec<Arc<Group>>, Vec<String>) = Default::default();
     for name in names {
-        match inventory.group(name) {
-            Some(group) if found.iter().any(|other| other.name == group.name) => {}
-            Some(group) => found.push(group.clone()),
-            None => wrong.push(unknown(
-                "group",
-                name,
-                inventory.groups.iter().map(|g| &g.name),
-            )),
+        match find_group(inventory, name) {
+            Ok(group) if found.iter().any(|other| other.name == group.name) => {}
+            Ok(group) => found.push(group.clone()),
+            Err(unknown) => wrong.push(unknown),
         }
     }
     if wrong.is_empty() {
@@ -128,120 +128,34 @@ fn uses(group: &Group, used: &mut HashSet<Name>) {
     }
 }
 
-/// A group made on the spot.
-fn made(
-    args: &RunArgs,
-    inventory: &Inventory,
-    used: &mut HashSet<Name>,
-) -> Result<GroupSpec, String> {
-    let mut wrong = Vec::new();
+/// A group made on the spot, by the rules of those in the inventory.
+fn made(args: &RunArgs, inventory: &Inventory) -> Result<(Group, GroupSpec), String> {
     let image = args.image.clone().unwrap_or_default();
-    let known = inventory.image(&image);
-    if known.is_none() {
-        wrong.push(unknown(
-            "image",
-            &image,
-            inventory.images.iter().map(|image| &image.name),
-        ));
-    }
+    let name = args.name.clone().unwrap_or_else(|| image.clone());
     // clap has seen to it that there is one.
     let source = args
         .source
         .clone()
         .map_or(SourceSpec::AnyPeer, |source| source.0);
-    match &source {
-        SourceSpec::FileServer(name) => match inventory.file_server(name) {
-            Some(server) => used.extend(server.credentials.clone()),
-            None => {
-                let servers = inventory.file_servers.iter().map(|server| &server.name);
-                wrong.push(unknown("file server", name, servers));
-            }
-        },
-        SourceSpec::Peer(name) => match inventory.entity(name) {
-            Some(peer) => used.extend(peer.credentials.clone()),
-            None => wrong.push(unknown(
-                "entity",
-                name,
-                inventory.entities.iter().map(|e| &e.name),
-            )),
-        },
-        SourceSpec::AnyPeer => {
-            let has = |entity: &&Arc<Entity>| {
-                known.is_some_and(|i| entity.type_ == i.type_ && entity.version == i.version)
-            };
-            let peers = inventory.entities.iter().filter(has);
-            used.extend(peers.filter_map(|peer| peer.credentials.clone()));
-        }
-    }
-    let mut entities: Vec<&Arc<Entity>> = Vec::new();
-    for pattern in &args.entities {
-        match matching(pattern, inventory) {
-            Ok(found) => {
-                for entity in found {
-                    if !entities.iter().any(|other| other.name == entity.name) {
-                        entities.push(entity);
-                    }
-                }
-            }
-            Err(error) => wrong.push(error),
-        }
-    }
-    if !wrong.is_empty() {
-        return Err(wrong.join("\n"));
-    }
-    used.extend(
-        entities
-            .iter()
-            .filter_map(|entity| entity.credentials.clone()),
-    );
-    Ok(GroupSpec::Made {
-        name: args.name.clone().unwrap_or_else(|| image.clone()),
+    let laggards = args.laggards.map(Into::into).unwrap_or_default();
+    let group = make_group(
+        inventory,
+        &name,
+        &image,
+        source.clone(),
+        &args.entities,
+        laggards,
+        args.parallel,
+    )
+    .map_err(|wrong| wrong.join("\n"))?;
+    let entities = group.entities.iter().map(|entity| entity.name.to_string());
+    let spec = GroupSpec::Made {
+        name,
         image,
         source,
-        entities: entities
-            .iter()
-            .map(|entity| entity.name.to_string())
-            .collect(),
-        laggards: args.laggards.map(Into::into).unwrap_or_default(),
+        entities: entities.collect(),
+        laggards,
         parallel: args.parallel,
-    })
-}
-
-fn matching<'a>(pattern: &str, inventory: &'a Inventory) -> Result<Vec<&'a Arc<Entity>>, String> {
-    let mut found = Vec::new();
-    let mut missing = Vec::new();
-    for name in names::expand(pattern)? {
-        let before = found.len();
-        if name.contains(['*', '?']) {
-            let all = inventory.entities.iter();
-            found.extend(all.filter(|entity| names::matches(&name, &entity.name)));
-        } else {
-            found.extend(inventory.entity(&name));
-        }
-        if found.len() == before {
-            missing.push(name);
-        }
-    }
-    match missing.as_slice() {
-        [] => Ok(found),
-        [one] => Err(unknown(
-            "entity",
-            one,
-            inventory.entities.iter().map(|e| &e.name),
-        )),
-        many => Err(format!(
-            "the inventory has no entities {}",
-            shown(&names::compress(many).join(", "))
-        )),
-    }
-}
-
-/// A name that is not there, and what there is.
-fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a Name>) -> String {
-    let known: Vec<&Name> = known.collect();
-    let known = match names::compress(&known).join(", ") {
-        none if none.is_empty() => "it has none".to_owned(),
-        known => format!("it has {}", shown(&known)),
     };
-    format!("the inventory has no {what} `{}`; {known}", shown(name))
+    Ok((group, spec))
 }

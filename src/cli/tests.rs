@@ -11,11 +11,11 @@ use super::parts::{Engine, Parts};
 #[cfg(feature = "lab")]
 use super::parts::{Lab, Practice};
 use super::select::select;
-use crate::link::{GroupSpec, SourceSpec};
+use crate::link::GroupSpec;
 use crate::model::{
     Address, BufferPreference, CredentialsRef, Entity, FileServer, Group, Image, Inventory,
-    Laggards, Logins, PeerChoice, RemotePath, Scheme, SecretSource, SourceChoice, Staging,
-    Timeouts, VerifyMode,
+    Laggards, Logins, PeerChoice, RemotePath, Scheme, SecretSource, SourceChoice, SourceSpec,
+    Staging, Timeouts, VerifyMode,
 };
 
 struct Fake(Inventory);
@@ -176,8 +176,12 @@ fn what_the_inventory_does_not_know_is_named_in_one_go() {
     for (line, words) in [
         (
             "adsl nope nada",
-            &["no group `nope`; it has adsl, spare", "no group `nada`"][..],
+            &[
+                "no group `nope` (under `groups` there are `adsl`, `spare` and `rest`)",
+                "no group `nada`",
+            ][..],
         ),
+        ("adls", &["no group `adls` (did you mean `adsl`?)"]),
         (
             "adsl spare",
             &["`adsl` and `spare` can't run together: both have shelf1-[01-04]"],
@@ -186,8 +190,8 @@ fn what_the_inventory_does_not_know_is_named_in_one_go() {
             "--image x --source y --entities shelf1-[19-22] z",
             &[
                 "no image `x`",
-                "no file server `y`; it has hq",
-                "no entities shelf1-[21-22]",
+                "no file server `y` (under `file_servers` there are `hq`)",
+                "no entities `shelf1-21` and `shelf1-22`",
                 "`z`",
             ],
         ),

@@ -15,7 +15,6 @@ mod fields;
 mod groups;
 mod lookup;
 mod make;
-mod range;
 mod redact;
 pub mod secrets;
 mod suggest;
@@ -29,9 +28,8 @@ use std::path::Path;
 use crate::model::{BufferPreference, Inventory, units};
 
 pub use error::{InventoryErrors, Problem};
-pub use lookup::expand_names;
-pub use make::{SourceWanted, make_group};
-pub use range::MOST_EXPANDED;
+pub use lookup::{expand_names, find_group};
+pub use make::make_group;
 pub use suggest::nearest;
 
 use error::Problems;
@@ -145,7 +143,7 @@ pub fn load(path: &Path) -> Result<Inventory, InventoryErrors> {
 /// Ranges (`[02-20]`, `[1,3,5-7]`) stand in `name`, `address` and `path` of an entity and are
 /// expanded side by side; a value without a range is repeated. Several ranges in one value expand
 /// like nested loops, the last one fastest. Zero padding is kept. One entry makes at most
-/// [`MOST_EXPANDED`] entities. Anchors, aliases and merge keys (`<<`) work.
+/// [`MOST_EXPANDED`](crate::model::names::MOST_EXPANDED) entities. Anchors, aliases and merge keys (`<<`) work.
 ///
 /// A group has the entities that satisfy all keys of `select`, and those that `entities` names.
 ///

@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::inventory::{SourceWanted, make_group};
-use crate::link::{GroupSpec, SourceSpec};
+use crate::inventory::{find_group, make_group};
+use crate::link::GroupSpec;
 use crate::model::{Group, Inventory};
 
 pub(super) fn resolve(inventory: &Inventory, spec: &GroupSpec) -> Result<Arc<Group>, String> {
     match spec {
-        GroupSpec::Named(name) => inventory
-            .group(name)
-            .cloned()
-            .ok_or_else(|| format!("the inventory has no group `{name}`")),
+        GroupSpec::Named(name) => find_group(inventory, name).cloned(),
         GroupSpec::Made {
             name,
             image,
@@ -20,11 +17,7 @@ pub(super) fn resolve(inventory: &Inventory, spec: &GroupSpec) -> Result<Arc<Gro
             laggards,
             parallel,
         } => {
-            let source = match source {
-                SourceSpec::FileServer(name) => SourceWanted::FileServer(name.clone()),
-                SourceSpec::Peer(name) => SourceWanted::Peer(name.clone()),
-                SourceSpec::AnyPeer => SourceWanted::AnyPeer,
-            };
+            let source = source.clone();
             make_group(
                 inventory, name, image, source, entities, *laggards, *parallel,
             )

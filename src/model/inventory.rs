@@ -162,6 +162,15 @@ pub enum SourceChoice {
     Peer(PeerChoice),
 }
 
+/// Where the image of a group made on the spot is to be read from, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceSpec {
+    FileServer(String),
+    Peer(String),
+    AnyPeer,
+}
+
 /// An entity that already has the image (Figure 4, \[0027\]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerChoice {

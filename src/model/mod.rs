@@ -13,7 +13,7 @@ pub mod units;
 pub use failure::{Failure, Fault, FaultKind, Side, Step};
 pub use inventory::{
     BufferPreference, Entity, FileServer, Group, Image, Inventory, Laggards, Name, PeerChoice,
-    SourceChoice, Staging, VerifyMode,
+    SourceChoice, SourceSpec, Staging, VerifyMode,
 };
 pub use remote::{
     Address, CredentialsRef, Login, Logins, RemotePath, Scheme, SecretSource, Timeouts,
