@@ -406,6 +406,136 @@ async fn an_entity_that_has_the_image_is_skipped_unless_forced() {
     lab.stop().await;
 }
 
+/// A peer that is to be written is not read: what it holds would change under the reader.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forced_group_reads_only_from_peers_that_it_does_not_write() {
+    use subtend::link::{Command, GroupSpec};
+    let (mut inventory, settings) = network(2, MIB);
+    let target = Arc::new(support::entity("a-target", "2"));
+    let bystander = Arc::new(support::entity("bystander", "2"));
+    let peers = vec![target.clone(), bystander.clone()];
+    inventory.entities.extend(peers.clone());
+    with_group(&mut inventory, |group| {
+        group.entities.push(target.clone());
+        group.source = SourceChoice::Peer(PeerChoice::Any(peers));
+    });
+    let mut both = (*inventory.groups[0]).clone();
+    both.name = "both".into();
+    both.entities.push(bystander);
+    inventory.groups.push(Arc::new(both));
+    let lab = lab(&inventory, &settings).await;
+    let forced = |group: &str| Command::Start {
+        groups: vec![GroupSpec::Named(group.into())],
+        force: true,
+    };
+
+    let mut run = Run::idle(lab.inventory());
+    run.send(forced("both")).await;
+    let refused = run.until_refused().await;
+    for word in ["both", "a-target, bystander", "--force"] {
+        assert!(refused.contains(word), "{refused}");
+    }
+    run.send(forced(GROUP)).await;
+    let (summary, _) = run.finish().await;
+    assert_eq!(summary.outcome, Outcome::Delivered);
+    assert_eq!(summary.groups[0].source, "peer:bystander");
+    for name in ["e001", "e002", "a-target"] {
+        assert_delivered(&lab, &summary, name, IMAGE);
+    }
+    assert_eq!(
+        (lab.bytes_served("a-target"), lab.bytes_served("bystander")),
+        (0, MIB)
+    );
+    lab.stop().await;
+}
+
+/// A group that joins does not read from what a running, forced group writes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_joins_reads_from_no_peer_that_is_being_upgraded() {
+    use subtend::link::{Command, GroupSpec};
+    let (mut inventory, mut settings) = network(2, MIB);
+    let written = Arc::new(support::entity("a-written", "2"));
+    let free = Arc::new(support::entity("free", "2"));
+    inventory.entities.extend([written.clone(), free.clone()]);
+    let all = inventory.groups[0].clone();
+    let group = |name: &str, entities, source| {
+        Arc::new(Group {
+            name: name.into(),
+            entities,
+            source,
+            ..(*all).clone()
+        })
+    };
+    let any = |peers| SourceChoice::Peer(PeerChoice::Any(peers));
+    inventory.groups = vec![
+        group("writes", vec![written.clone()], all.source.clone()),
+        group(
+            "reads",
+            vec![all.entities[0].clone()],
+            any(vec![written.clone(), free]),
+        ),
+        group(
+            "reads-it",
+            vec![all.entities[1].clone()],
+            any(vec![written]),
+        ),
+    ];
+    let slow = Behaviour {
+        rate: Some(MIB / 2),
+        ..Behaviour::default()
+    };
+    behave(&mut settings, "a-written", slow);
+    let lab = lab(&inventory, &settings).await;
+    let mut run = Run::idle(lab.inventory());
+    run.send(Command::Start {
+        groups: vec![GroupSpec::Named("writes".into())],
+        force: true,
+    })
+    .await;
+    run.until_state("a-written", EntityState::Sending).await;
+    run.begin(&["reads-it"]).await;
+    let refused = run.until_refused().await;
+    assert!(refused.contains("`reads-it` has no peer left"), "{refused}");
+    run.begin(&["reads"]).await;
+    let (summary, _) = run.finish().await;
+    assert_eq!(summary.outcome, Outcome::Delivered);
+    assert_eq!(summary.groups[1].source, "peer:free");
+    assert_eq!(lab.bytes_served("a-written"), 0);
+    lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_the_memory_does_not_suffice_for_is_refused() {
+    let (mut inventory, mut settings) = network(2, MIB);
+    inventory.memory = 255 << 10;
+    let all = inventory.groups[0].clone();
+    inventory.groups = (0..2)
+        .map(|number| {
+            Arc::new(Group {
+                name: format!("group-{number}").into(),
+                entities: vec![all.entities[number].clone()],
+                ..(*all).clone()
+            })
+        })
+        .collect();
+    let slow = Behaviour {
+        rate: Some(MIB / 2),
+        ..Behaviour::default()
+    };
+    behave(&mut settings, "e001", slow);
+    let lab = lab(&inventory, &settings).await;
+    let mut run = Run::start(lab.inventory(), &["group-0"]).await;
+    run.until_state("e001", EntityState::Sending).await;
+    run.begin(&["group-1"]).await;
+    let refused = run.until_refused().await;
+    assert!(refused.contains("at least 256.0 KiB"), "{refused}");
+    let (summary, _) = run.finish().await;
+    assert_eq!(summary.groups.len(), 1);
+    assert_delivered(&lab, &summary, "e001", IMAGE);
+    assert_untouched(&lab, "e002");
+    lab.stop().await;
+}
+
 /// Two groups with images of their own share the memory; a third joins, one ends.
 #[tokio::test(flavor = "multi_thread")]
 async fn groups_that_run_together_share_the_memory() {
@@ -677,19 +807,12 @@ async fn what_can_not_be_started_is_refused_and_starts_nothing() {
     let (inventory, settings) = network(2, MIB);
     let lab = lab(&inventory, &settings).await;
     let mut run = Run::start(lab.inventory(), &["nobody"]).await;
-    let refused = run
-        .until(|event| matches!(event, Event::Refused { .. }))
-        .await;
-    let Event::Refused { reason, .. } = refused else {
-        unreachable!()
-    };
+    let reason = run.until_refused().await;
     assert!(reason.contains("nobody"), "{reason}");
     run.begin(&[GROUP, GROUP]).await;
-    run.until(|event| matches!(event, Event::Refused { .. }))
-        .await;
+    run.until_refused().await;
     run.cancel(Target::Group(GROUP.into())).await;
-    run.until(|event| matches!(event, Event::Refused { .. }))
-        .await;
+    run.until_refused().await;
     let (summary, _) = run.finish().await;
     assert!(summary.groups.is_empty());
     assert_eq!(lab.sessions(SERVER), 0);

@@ -236,6 +236,16 @@ async fn what_is_not_on_loopback_or_not_in_the_inventory_is_refused_by_name() {
         .await
         .unwrap_err();
     assert!(error.to_string().contains("e0[02-09]"), "{error}");
+
+    let (inventory, mut settings) = network(1, MIB);
+    behave(&mut settings, "e0[09-01]", Behaviour::default());
+    let error = Lab::start(&inventory, &settings, LabOptions::default())
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("`09` is more than `01`"),
+        "{error}"
+    );
 }
 
 #[tokio::test]

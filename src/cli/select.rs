@@ -1,18 +1,16 @@
 //! From the arguments of `run` to what the engine is told to start.
 //!
-//! Names are checked here, so that a mistyped one ends with exit code 2 before anything is started
-//! or a password asked for; what groups may not do is checked again by the engine.
+//! It is checked here as the engine will check it again, so that a mistyped name ends with exit
+//! code 2 before anything is started or a password asked for.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::args::RunArgs;
-use crate::inventory::{find_group, make_group};
+use crate::inventory::find_group;
 use crate::link::GroupSpec;
-use crate::model::{
-    CredentialsRef, Group, Inventory, Name, PeerChoice, SourceChoice, SourceSpec, names,
-    text::shown,
-};
+use crate::manager::resolve::resolve;
+use crate::model::{CredentialsRef, Group, Inventory, Name, PeerChoice, SourceChoice, SourceSpec};
 
 /// What a run is made of.
 #[derive(Debug)]
@@ -25,24 +23,26 @@ pub struct Selection {
 /// What the arguments select from the inventory.
 ///
 /// # Errors
-/// Sentences, one a line, for every name that the inventory does not know.
+/// Sentences, one a line: every name that the inventory does not know, or else every reason why
+/// the engine would refuse to start this.
 pub fn select(args: &RunArgs, inventory: &Inventory) -> Result<Selection, String> {
-    let mut used = HashSet::new();
-    let specs = if args.image.is_some() {
-        let (group, spec) = made(args, inventory)?;
-        uses(&group, &mut used);
-        vec![spec]
-    } else {
-        let groups = groups(&args.groups, inventory)?;
-        together(&groups)?;
-        for group in &groups {
-            uses(group, &mut used);
-        }
-        groups
+    let mut specs = match &args.image {
+        Some(image) => vec![made(args, image)],
+        None => groups(&args.groups, inventory)?
             .iter()
             .map(|group| GroupSpec::Named(group.name.to_string()))
-            .collect()
+            .collect(),
     };
+    let groups =
+        resolve(inventory, &[], &specs, args.force).map_err(|reasons| reasons.join("\n"))?;
+    let mut used = HashSet::new();
+    for (spec, group) in specs.iter_mut().zip(&groups) {
+        uses(group, &mut used);
+        if let GroupSpec::Made { entities, .. } = spec {
+            let names = group.entities.iter().map(|entity| entity.name.to_string());
+            *entities = names.collect();
+        }
+    }
     let credentials = inventory
         .credentials
         .iter()
@@ -78,40 +78,6 @@ pub fn groups(names: &[String], inventory: &Inventory) -> Result<Vec<Arc<Group>>
     }
 }
 
-/// No entity may get two images at once.
-fn together(groups: &[Arc<Group>]) -> Result<(), String> {
-    let mut taken: HashMap<&Name, &Name> = HashMap::new();
-    let mut twice: HashMap<(&Name, &Name), Vec<&Name>> = HashMap::new();
-    for group in groups {
-        for entity in &group.entities {
-            if let Some(other) = taken.insert(&entity.name, &group.name) {
-                twice
-                    .entry((other, &group.name))
-                    .or_default()
-                    .push(&entity.name);
-            }
-        }
-    }
-    let mut wrong: Vec<String> = twice
-        .iter()
-        .map(|((one, other), entities)| {
-            let entities = names::compress(entities).join(", ");
-            format!(
-                "groups `{}` and `{}` can't run together: both have {}",
-                shown(one),
-                shown(other),
-                shown(&entities)
-            )
-        })
-        .collect();
-    wrong.sort();
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(wrong.join("\n"))
-    }
-}
-
 fn uses(group: &Group, used: &mut HashSet<Name>) {
     used.extend(
         group
@@ -128,34 +94,18 @@ fn uses(group: &Group, used: &mut HashSet<Name>) {
     }
 }
 
-/// A group made on the spot, by the rules of those in the inventory.
-fn made(args: &RunArgs, inventory: &Inventory) -> Result<(Group, GroupSpec), String> {
-    let image = args.image.clone().unwrap_or_default();
-    let name = args.name.clone().unwrap_or_else(|| image.clone());
-    // clap has seen to it that there is one.
-    let source = args
-        .source
-        .clone()
-        .map_or(SourceSpec::AnyPeer, |source| source.0);
-    let laggards = args.laggards.map(Into::into).unwrap_or_default();
-    let group = make_group(
-        inventory,
-        &name,
-        &image,
-        source.clone(),
-        &args.entities,
-        laggards,
-        args.parallel,
-    )
-    .map_err(|wrong| wrong.join("\n"))?;
-    let entities = group.entities.iter().map(|entity| entity.name.to_string());
-    let spec = GroupSpec::Made {
-        name,
-        image,
-        source,
-        entities: entities.collect(),
-        laggards,
+/// A group made on the spot, its entities as they were typed.
+fn made(args: &RunArgs, image: &str) -> GroupSpec {
+    GroupSpec::Made {
+        name: args.name.clone().unwrap_or_else(|| image.to_owned()),
+        image: image.to_owned(),
+        // clap has seen to it that there is one.
+        source: args
+            .source
+            .clone()
+            .map_or(SourceSpec::AnyPeer, |source| source.0),
+        entities: args.entities.clone(),
+        laggards: args.laggards.map(Into::into).unwrap_or_default(),
         parallel: args.parallel,
-    };
-    Ok((group, spec))
+    }
 }

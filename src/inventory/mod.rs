@@ -218,11 +218,11 @@ fn read_memory(problems: &mut Problems, fields: &Fields<'_>) -> (u64, BufferPref
     let (Some(memory), Some(preference)) = (memory, preference) else {
         return (MEMORY, BufferPreference::Size(BUFFER_SIZE));
     };
-    // One buffer is filled while another is sent: less than two is a copy in turns.
     let at = memory_node.or(buffer_size).or(buffers);
-    if let Some(node) = at {
+    let least = preference.least_memory();
+    if let Some(node) = at.filter(|_| memory < least) {
         match preference {
-            BufferPreference::Size(size) if memory / 2 < size => problems.report(
+            BufferPreference::Size(size) => problems.report(
                 &node.span,
                 format!(
                     "{} of memory do not hold two buffers of {}",
@@ -231,19 +231,21 @@ fn read_memory(problems: &mut Problems, fields: &Fields<'_>) -> (u64, BufferPref
                 ),
                 format!(
                     "give at least {} of memory, or a `buffer_size` of at most {}",
-                    units::size(size.saturating_mul(2)),
+                    units::size(least),
                     units::size((memory / 2).max(1))
                 ),
             ),
-            BufferPreference::Count(count) if memory < count as u64 => problems.report(
+            BufferPreference::Count(count) => problems.report(
                 &node.span,
                 format!(
                     "{} of memory can't be divided into {count} buffers",
                     units::size(memory)
                 ),
-                "give more memory, or fewer `buffers`",
+                format!(
+                    "give at least {} of memory, or fewer `buffers`",
+                    units::size(least)
+                ),
             ),
-            _ => {}
         }
     }
     (memory, preference)

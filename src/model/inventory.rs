@@ -56,6 +56,21 @@ pub enum BufferPreference {
     Count(usize),
 }
 
+/// Bytes. No buffer is made smaller than this to reach a preferred number: below it, the cost of
+/// handing a block over outweighs the block.
+pub const SMALLEST_BUFFER: u64 = 1024;
+
+impl BufferPreference {
+    /// The least memory of one pool, in bytes. One buffer is filled while another is sent, so less
+    /// than two of a preferred size is a copy in turns; a preferred number must not make crumbs.
+    pub fn least_memory(self) -> u64 {
+        match self {
+            Self::Size(size) => size.saturating_mul(2),
+            Self::Count(count) => (count as u64).saturating_mul(SMALLEST_BUFFER),
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileServer {
     pub name: Name,
@@ -175,7 +190,7 @@ pub enum SourceSpec {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerChoice {
     Named(Arc<Entity>),
-    /// Whichever of these has it: of the image's type and version, and no target itself.
+    /// Whichever of these has it: of the image's type and version, and not about to be written.
     Any(Vec<Arc<Entity>>),
 }
 

@@ -84,6 +84,17 @@ impl Run {
         .await
     }
 
+    /// Waits until something is refused, and gives the reason.
+    pub async fn until_refused(&mut self) -> String {
+        match self
+            .until(|event| matches!(event, Event::Refused { .. }))
+            .await
+        {
+            Event::Refused { reason, .. } => reason,
+            other => unreachable!("{other:?}"),
+        }
+    }
+
     /// Lets the run end and gives its summary, the last of its events.
     pub async fn finish(self) -> (Summary, Vec<Event>) {
         self.finish_within(LONG).await
