@@ -187,27 +187,7 @@ impl GroupState {
                 self.entities.get_mut(entity)?.left = Some(path);
                 None
             }
-            ReportKind::PassBegan {
-                pass,
-                source,
-                offset,
-                entities,
-            } => {
-                let entities = names(&entities);
-                self.phase = GroupPhase::Transferring;
-                self.passes = self.passes.max(pass);
-                self.source.clone_from(&source);
-                Some(Event::Pass {
-                    at,
-                    group,
-                    pass,
-                    source,
-                    offset,
-                    entities,
-                    read: None,
-                })
-            }
-            ReportKind::PassRead {
+            ReportKind::Pass {
                 pass,
                 source,
                 offset,
@@ -215,7 +195,13 @@ impl GroupState {
                 read,
             } => {
                 let entities = names(&entities);
-                self.phase = GroupPhase::Draining;
+                if read.is_some() {
+                    self.phase = GroupPhase::Draining;
+                } else {
+                    self.phase = GroupPhase::Transferring;
+                    self.passes = self.passes.max(pass);
+                    self.source.clone_from(&source);
+                }
                 Some(Event::Pass {
                     at,
                     group,
@@ -223,7 +209,7 @@ impl GroupState {
                     source,
                     offset,
                     entities,
-                    read: Some(read),
+                    read,
                 })
             }
             ReportKind::Size(size) => {
