@@ -164,7 +164,7 @@ fn what_the_inventory_does_not_know_is_named_in_one_go() {
             &[
                 "no image `x`",
                 "no file server `y` (under `file_servers` there are `hq`)",
-                "no entities `shelf1-21` and `shelf1-22`",
+                "there are no entities `shelf1-21` and `shelf1-22`",
                 "`z`",
             ],
         ),

@@ -116,13 +116,13 @@ impl<'a> Lookup<'a> {
                 .collect());
         }
         let entities = if missing.len() == 1 {
-            "entity"
+            "is no entity"
         } else {
-            "entities"
+            "are no entities"
         };
         let missing = some_of(missing.into_iter().map(|(name, _)| name.as_str()));
         Err(Complaint::new(
-            format!("there is no {entities} {missing}"),
+            format!("there {entities} {missing}"),
             "write a range whose names are all under `entities`, or a pattern with `*`",
         ))
     }
