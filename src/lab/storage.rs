@@ -139,6 +139,10 @@ impl Backend {
                 Ok(count) => count,
                 Err(error) => break Err(Error::from(error)),
             };
+            if !server.serves() {
+                // Silenced or killed while it was read: whoever polls this stops doing so.
+                std::future::pending::<()>().await;
+            }
             if behaviour.disk_full_at.is_some_and(|full| at >= full) {
                 break Err(refused(
                     ErrorKind::ExceededStorageAllocationError,
