@@ -6,14 +6,21 @@
     clippy::print_stdout
 )]
 
+mod support;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use subtend::cli::{logging, signals};
 use subtend::headless::Board;
+use subtend::model::{Address, Login, RemotePath, Scheme, Timeouts};
+use subtend::transport::ftp::FtpTransport;
+use subtend::transport::{Remote, Transport};
+use support::scripted::{Reply, Script, ScriptedServer};
 
 /// suppaftp speaks through the `log` crate, so its lines take another way than ours.
-#[test]
-fn what_the_ftp_client_logs_of_a_password_is_never_written() {
+#[tokio::test]
+async fn a_password_is_never_written() {
     let board = Board::default();
     logging::start(3, Some("trace,suppaftp=trace"), board.clone()).unwrap();
     let mut notes = board.attach();
@@ -21,6 +28,29 @@ fn what_the_ftp_client_logs_of_a_password_is_never_written() {
     log::debug!(target: "suppaftp", "PASS secret");
     log::info!(target: "suppaftp", "informs");
     tracing::trace!("ours");
+
+    // Logins as they are: one that works, and one that is refused by a server that repeats it.
+    let echo = Reply::line("530 not `PASS secret`");
+    for script in [Script::default(), Script::default().on("PASS", echo)] {
+        let server = ScriptedServer::start(script).await;
+        server.put("a", "b");
+        let remote = Remote {
+            address: Address {
+                scheme: Scheme::Ftp,
+                host: "127.0.0.1".into(),
+                port: server.address().port(),
+            },
+            login: Arc::new(Login {
+                user: "craft".into(),
+                password: "secret".into(),
+            }),
+            path: RemotePath::new("a").unwrap(),
+            timeouts: Timeouts::default(),
+        };
+        tracing::trace!("{remote:?}");
+        let _ = support::within(support::LONG, FtpTransport::new().size_of(&remote)).await;
+        assert!(server.log().commands().contains(&"PASS secret"));
+    }
     let lines = notes.rest().concat();
     assert!(!lines.contains("secret"), "{lines}");
     assert!(

@@ -78,12 +78,13 @@ impl Hasher {
 ///
 /// A CRC-32 may come without its leading zeros.
 pub(super) fn in_reply(text: &str, algorithm: Algorithm) -> Option<String> {
-    let mut words = text
+    let words = text
         .split(|c: char| c.is_whitespace() || c == '=' || c == '"')
         .filter(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_hexdigit()));
+    let full = words.clone().find(|word| word.len() == algorithm.hex_len());
     let word = match algorithm {
-        Algorithm::Crc32 => words.find(|word| word.len() <= 8)?,
-        _ => words.find(|word| word.len() == algorithm.hex_len())?,
+        Algorithm::Crc32 => full.or_else(|| words.clone().find(|word| word.len() < 8))?,
+        _ => full?,
     };
     Some(format!(
         "{:0>width$}",
@@ -107,6 +108,8 @@ mod tests {
             assert_eq!(in_reply(&reply, Algorithm::Sha256), Some(sha.clone()));
         }
         assert_eq!(in_reply("1F2", Algorithm::Crc32), Some("000001f2".into()));
+        let echoed = in_reply("a.bin fed 352441C2", Algorithm::Crc32);
+        assert_eq!(echoed, Some("352441c2".into()));
         assert_eq!(in_reply("not here", Algorithm::Md5), None);
     }
 

@@ -154,6 +154,11 @@ impl ScriptedServer {
             .insert(clean(path), bytes.into());
     }
 
+    /// Takes a file away.
+    pub fn remove(&self, path: &str) {
+        self.shared.files.lock().unwrap().remove(&clean(path));
+    }
+
     /// What is stored under a path, whole or not.
     pub fn file(&self, path: &str) -> Option<Vec<u8>> {
         self.shared.files.lock().unwrap().get(&clean(path)).cloned()

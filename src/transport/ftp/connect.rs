@@ -98,7 +98,7 @@ pub(super) async fn skip_not_yet(stream: &mut TcpStream) -> io::Result<()> {
     /// A greeting longer than this is not one.
     const LONGEST: usize = 64 * 1024;
     let mut taken = 0;
-    while starts_with_120(stream).await? {
+    while says_not_yet(stream).await? {
         let mut line = Vec::new();
         // One byte at a time: what follows the reply belongs to suppaftp.
         loop {
@@ -122,7 +122,8 @@ pub(super) async fn skip_not_yet(stream: &mut TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-async fn starts_with_120(stream: &TcpStream) -> io::Result<bool> {
+/// Whether a reply of `120` is on its way, once its code has come.
+pub(super) async fn says_not_yet(stream: &TcpStream) -> io::Result<bool> {
     let mut seen = [0_u8; 3];
     loop {
         let count = stream.peek(&mut seen).await?;
@@ -134,5 +135,32 @@ async fn starts_with_120(stream: &TcpStream) -> io::Result<bool> {
         }
         // Part of a code has arrived; peeking again returns at once, so let time pass.
         tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Scheme;
+
+    /// Both connections of a session are silent for as long as the other one works.
+    #[tokio::test]
+    async fn keepalive_is_on_for_both_connections() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = listener.local_addr().unwrap();
+        let address = Address {
+            scheme: Scheme::Ftp,
+            host: target.ip().to_string(),
+            port: target.port(),
+        };
+        let limit = Duration::from_secs(10);
+        let control = connect(&address, limit).await.unwrap();
+        let data = connect_data(target, limit).await.unwrap();
+        for stream in [control, data] {
+            let socket = SockRef::from(&stream);
+            assert!(socket.keepalive().unwrap());
+            // The system's own two hours are longer than any NAT remembers.
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE);
+        }
     }
 }

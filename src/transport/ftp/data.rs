@@ -81,7 +81,7 @@ impl Upload {
                         })),
                         Ok(count) => Ok(count),
                         Err(error) => {
-                            let reason = session.reply_within(Step::Send, REASON, lost(&error));
+                            let reason = session.final_reply(Step::Send, REASON, lost(&error));
                             Err(match reason.await {
                                 Ok(reply) if reply.is_done() => {
                                     Failure::new(Step::Send, Fault::EarlyConfirmation { sent })
@@ -108,28 +108,33 @@ impl Upload {
     /// Ends the file and waits for the reply that says that it is stored.
     pub(super) async fn finish(&mut self, session: &mut Session) -> Result<(), Failure> {
         let confirm = session.timeouts.confirm;
-        // The outcome is in the reply, whatever became of the data connection.
-        let shutdown = self.stream.shutdown().await;
-        loop {
-            let fault = match &shutdown {
-                Ok(()) => Fault::NotConfirmed { after: confirm },
-                Err(error) => lost(error),
-            };
-            let deadline = if shutdown.is_ok() { confirm } else { REASON };
-            let reply = session.reply_within(Step::Confirm, deadline, fault).await?;
-            if reply.is_preliminary() {
-                continue;
+        // A reply that has come before the end of the file was sent can't be about all of it.
+        match session.early_reply(Step::Confirm).await? {
+            Some(reply) if reply.is_done() => {
+                let fault = Fault::EarlyConfirmation { sent: self.sent };
+                return Err(Failure::new(Step::Confirm, fault));
             }
-            if !reply.is_done() {
+            Some(reply) if !reply.is_preliminary() => {
                 return Err(Failure::new(Step::Confirm, reply.fault()));
             }
-            if let Err(error) = shutdown {
-                return Err(Failure::new(Step::Confirm, lost(&error)));
-            }
-            self.finished = true;
-            session.end_transfer();
-            return Ok(());
+            _ => {}
         }
+        // The outcome is in the reply, whatever became of the data connection.
+        let shutdown = self.stream.shutdown().await;
+        let (deadline, fault) = match &shutdown {
+            Ok(()) => (confirm, Fault::NotConfirmed { after: confirm }),
+            Err(error) => (REASON, lost(error)),
+        };
+        let reply = session.final_reply(Step::Confirm, deadline, fault).await?;
+        if !reply.is_done() {
+            return Err(Failure::new(Step::Confirm, reply.fault()));
+        }
+        if let Err(error) = shutdown {
+            return Err(Failure::new(Step::Confirm, lost(&error)));
+        }
+        self.finished = true;
+        session.end_transfer();
+        Ok(())
     }
 }
 
@@ -206,7 +211,7 @@ impl Download {
                     biased;
                     count = self.stream.read(buffer) => return match count {
                         Ok(count) => Ok(count),
-                        Err(error) => match session.reply_within(step, REASON, lost(&error)).await {
+                        Err(error) => match session.final_reply(step, REASON, lost(&error)).await {
                             Ok(reply) if !reply.is_done() => Err(Failure::new(step, reply.fault())),
                             _ => Err(Failure::new(step, lost(&error))),
                         },
@@ -233,14 +238,12 @@ impl Download {
 
     async fn wait_for_confirmation(&mut self, session: &mut Session) -> Result<(), Failure> {
         let deadline = session.timeouts.reply;
-        while !self.confirmed && self.control_lost.is_none() {
+        if !self.confirmed && self.control_lost.is_none() {
             let fault = Fault::NoReply {
                 command: "RETR".into(),
                 after: deadline,
             };
-            let reply = session.reply_within(self.step, deadline, fault).await;
-            match reply {
-                Ok(reply) if reply.is_preliminary() => {}
+            match session.final_reply(self.step, deadline, fault).await {
                 Ok(reply) if reply.is_done() => self.confirmed = true,
                 Ok(reply) => return Err(Failure::new(self.step, reply.fault())),
                 Err(failure) => self.control_lost = Some(failure),

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::model::{Address, Failure};
+use crate::model::{Address, Failure, Fault};
 
 use super::{Destination, Remote, Transport};
 
@@ -47,6 +47,27 @@ impl Memory {
     fn learn(&self, address: &Address, lesson: impl FnOnce(&mut Quirks)) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lesson(known.entry(address.clone()).or_default());
+    }
+
+    /// Opens, and again as long as an attempt that was lost has taught something: a command that
+    /// is never answered costs a session, and the next one does without it.
+    async fn while_learning<T, F>(
+        &self,
+        address: &Address,
+        open: impl Fn() -> F,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        loop {
+            let known = self.of(address);
+            match open().await {
+                Err(failure)
+                    if !matches!(failure.fault, Fault::Reply { .. })
+                        && self.of(address) != known => {}
+                result => return result,
+            }
+        }
     }
 }
 

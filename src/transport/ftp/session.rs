@@ -2,20 +2,26 @@
 //! missed a reply is never used again.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
 use suppaftp::tokio::AsyncFtpStream;
 use suppaftp::{FtpError, ReplyTooLarge};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::model::{Address, Failure, Fault, Login, Scheme, Side, Step, Timeouts, text};
+use crate::transport::Remote;
 
 use super::reply::Reply;
 use super::{Memory, connect};
 
 /// How long good manners may take at the end of a session.
 const GOODBYE: Duration = Duration::from_millis(500);
+/// A server with room for one session says `421` until it has noticed that the last one ended.
+const ROOM: Duration = Duration::from_secs(2);
+/// Between attempts to open a session meanwhile.
+const AGAIN: Duration = Duration::from_millis(200);
 
 pub(super) struct Session {
     ftp: AsyncFtpStream,
@@ -25,18 +31,36 @@ pub(super) struct Session {
     pub(super) memory: Memory,
     /// A reply is missing or made no sense: the next one would be taken for the wrong command.
     out_of_step: bool,
+    /// `421`: the server said why it is closing.
+    farewell: Option<Fault>,
     /// A transfer has begun, and the reply that ends it has not come.
     transferring: bool,
 }
 
 impl Session {
     /// Connects, logs in and asks for binary transfers.
-    pub(super) async fn open(
-        memory: &Memory,
-        address: &Address,
-        login: &Login,
-        timeouts: Timeouts,
-    ) -> Result<Self, Failure> {
+    pub(super) async fn open(memory: &Memory, remote: &Remote) -> Result<Self, Failure> {
+        let until = Instant::now() + ROOM;
+        loop {
+            match Self::open_once(memory, remote).await {
+                Err(failure)
+                    if matches!(failure.fault, Fault::Reply { code: 421, .. })
+                        && Instant::now() < until =>
+                {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
+    async fn open_once(memory: &Memory, remote: &Remote) -> Result<Self, Failure> {
+        let Remote {
+            address,
+            login,
+            timeouts,
+            ..
+        } = remote;
         if address.scheme != Scheme::Ftp {
             let cause = "FTPS is not supported yet; use an ftp:// address";
             return Err(Failure::new(Step::Connect, Fault::Local(cause.into())));
@@ -46,30 +70,15 @@ impl Session {
         let peer = stream
             .peer_addr()
             .map_err(|error| at_connect(lost(&error)))?;
-        let greeted = timeout(timeouts.reply, async {
-            let mut stream = stream;
-            connect::skip_not_yet(&mut stream)
-                .await
-                .map_err(FtpError::ConnectionError)?;
-            AsyncFtpStream::connect_with_stream(stream).await
-        });
-        let ftp = match greeted.await {
-            Ok(Ok(ftp)) => ftp,
-            Ok(Err(error)) => return Err(at_connect(fault_of(error))),
-            Err(_) => {
-                return Err(at_connect(no_reply(
-                    "the connection (no greeting)",
-                    timeouts.reply,
-                )));
-            }
-        };
+        let ftp = greet(stream, timeouts).await.map_err(at_connect)?;
         let mut session = Self {
             ftp,
             address: address.clone(),
             peer,
-            timeouts,
+            timeouts: *timeouts,
             memory: memory.clone(),
             out_of_step: false,
+            farewell: None,
             transferring: false,
         };
         session.log_in(login).await?;
@@ -87,7 +96,7 @@ impl Session {
             .login(login.user.as_str(), login.password.expose_secret());
         let fault = match timeout(self.timeouts.reply.saturating_mul(2), attempt).await {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => fault_of(error),
+            Ok(Err(error)) => without(fault_of(error), login.password.expose_secret()),
             Err(_) => no_reply("USER and PASS", self.timeouts.reply.saturating_mul(2)),
         };
         Err(Failure::new(Step::Login, fault))
@@ -106,21 +115,25 @@ impl Session {
         deadline: Duration,
     ) -> Result<Reply, Failure> {
         if !self.in_step() {
-            let reason = "an earlier reply is missing".to_owned();
-            return Err(Failure::new(
-                step,
-                Fault::Lost {
-                    side: Side::Control,
-                    reason,
-                },
-            ));
+            let fault = self.farewell.clone().unwrap_or_else(|| Fault::Lost {
+                side: Side::Control,
+                reason: "an earlier reply is missing".into(),
+            });
+            return Err(Failure::new(step, fault));
         }
         // Whoever drops this future leaves a reply behind.
         self.out_of_step = true;
         // Expecting nothing makes suppaftp hand over every reply, and read `FEAT` to its end.
         let result = timeout(deadline, self.ftp.custom_command(command, &[])).await;
         let verb = command.split(' ').next().unwrap_or(command);
-        self.outcome(step, result.map_err(|_| no_reply(verb, deadline)))
+        let reply = self.outcome(step, result.map_err(|_| no_reply(verb, deadline)))?;
+        if !answers(verb, reply.code) {
+            // It is the reply to something else, and the one to this command is still to come.
+            self.out_of_step = true;
+            let reply = format!("{reply}, to {verb}");
+            return Err(Failure::new(step, Fault::Malformed { reply }));
+        }
+        Ok(reply)
     }
 
     /// Sends a command and turns a reply that `accept` does not take into a failure.
@@ -145,15 +158,37 @@ impl Session {
         self.outcome(step, Ok(result))
     }
 
-    /// As [`Self::reply`], with a deadline whose passing is `fault`.
-    pub(super) async fn reply_within(
+    /// The reply that ends a transfer, after any number of preliminary ones, with one deadline
+    /// for them all; when that passes the cause is `fault`.
+    pub(super) async fn final_reply(
         &mut self,
         step: Step,
         deadline: Duration,
         fault: Fault,
     ) -> Result<Reply, Failure> {
-        let result = timeout(deadline, self.ftp.read_response_in(&[])).await;
-        self.outcome(step, result.map_err(|_| fault))
+        let ended = timeout(deadline, async {
+            loop {
+                let reply = self.reply(step).await?;
+                if !reply.is_preliminary() {
+                    return Ok(reply);
+                }
+            }
+        })
+        .await;
+        ended.unwrap_or_else(|_| {
+            self.out_of_step = true;
+            Err(Failure::new(step, fault))
+        })
+    }
+
+    /// A reply that has already arrived.
+    pub(super) async fn early_reply(&mut self, step: Step) -> Result<Option<Reply>, Failure> {
+        tokio::select! {
+            biased;
+            reply = self.reply(step) => reply.map(Some),
+            // The runtime looks at its sockets before it comes back.
+            () = tokio::task::yield_now() => Ok(None),
+        }
     }
 
     fn outcome(
@@ -167,6 +202,7 @@ impl Session {
                     Some(reply) => {
                         // The server is closing (RFC 959 section 5.4).
                         self.out_of_step = reply.code == 421;
+                        self.farewell = self.out_of_step.then(|| reply.fault());
                         return Ok(reply);
                     }
                     None => malformed(&response),
@@ -199,6 +235,60 @@ impl Session {
         if self.in_step() {
             let _ = self.command_within(Step::Discard, "QUIT", GOODBYE).await;
         }
+    }
+}
+
+/// Reads the greeting. `120` says that the server is busy for some minutes yet: it has as long
+/// for them as for writing its flash.
+async fn greet(stream: TcpStream, timeouts: &Timeouts) -> Result<AsyncFtpStream, Fault> {
+    let no_greeting = |after| no_reply("the connection (no greeting)", after);
+    let mut stream = stream;
+    let not_yet = timeout(timeouts.reply, connect::says_not_yet(&stream))
+        .await
+        .map_err(|_| no_greeting(timeouts.reply))?
+        .map_err(|error| lost(&error))?;
+    if not_yet {
+        timeout(timeouts.confirm, connect::skip_not_yet(&mut stream))
+            .await
+            .map_err(|_| no_greeting(timeouts.confirm))?
+            .map_err(|error| fault_of(FtpError::ConnectionError(error)))?;
+    }
+    timeout(timeouts.reply, AsyncFtpStream::connect_with_stream(stream))
+        .await
+        .map_err(|_| no_greeting(timeouts.reply))?
+        .map_err(fault_of)
+}
+
+/// Some servers repeat what they refuse, the password included.
+fn without(fault: Fault, secret: &str) -> Fault {
+    let hidden = |said: String| match secret {
+        "" => said,
+        secret => said.replace(secret, "********"),
+    };
+    match fault {
+        Fault::Reply { code, text } => Fault::Reply {
+            code,
+            text: hidden(text),
+        },
+        Fault::Malformed { reply } => Fault::Malformed {
+            reply: hidden(reply),
+        },
+        other => other,
+    }
+}
+
+/// Whether a reply can be meant for this command. Refusals always can; of the others, those that
+/// belong to another command show that a reply too many has come.
+fn answers(verb: &str, code: u16) -> bool {
+    match code {
+        100..200 => matches!(verb, "STOR" | "RETR"),
+        221 => verb == "QUIT",
+        227 => verb == "PASV",
+        229 => verb == "EPSV",
+        220 | 225 | 226 | 230 => false,
+        200..300 => !matches!(verb, "STOR" | "RETR"),
+        350 => matches!(verb, "RNFR" | "REST"),
+        _ => (400..600).contains(&code),
     }
 }
 

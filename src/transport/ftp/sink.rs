@@ -18,8 +18,6 @@ use super::verify;
 
 /// Cleaning up is worth so much time on a live entity; on a dead one it would be waited in vain.
 const CLEAN_UP: Duration = Duration::from_secs(5);
-/// Between attempts to open a session while the server still holds the one that was given up.
-const AGAIN: Duration = Duration::from_millis(200);
 
 /// One file being written over one session.
 pub struct FtpSink {
@@ -32,27 +30,40 @@ pub struct FtpSink {
     digest: Option<DigestCommand>,
     /// Only where the entity's digest is not the image's own SHA-256.
     hasher: Option<Hasher>,
+    /// The old file was deleted for the rename: what was written is all that the entity has.
+    only_copy: bool,
 }
 
 impl FtpSink {
     pub(super) async fn open(memory: &Memory, destination: &Destination) -> Result<Self, Failure> {
-        let (mut session, digest) = prepare(memory, destination).await?;
+        let open = || Self::open_once(memory, destination);
+        memory
+            .while_learning(&destination.remote.address, open)
+            .await
+    }
+
+    async fn open_once(memory: &Memory, destination: &Destination) -> Result<Self, Failure> {
+        let mut session = Session::open(memory, &destination.remote).await?;
+        let digest = match destination.verify {
+            VerifyMode::Best => features::best_digest(&mut session).await?,
+            _ => None,
+        };
         let path = destination.written_path();
         if destination.staging == Staging::Rename {
             probe_rename(&mut session, &path).await?;
         }
-        let upload = match Upload::open(&mut session, path.as_str()).await {
+        let upload = match open_upload(&mut session, destination, &path).await {
             Ok(upload) => upload,
-            // Some servers write no file that exists. A staging file is ours to delete.
-            Err(failure) if is_refusal(&failure) && session.in_step() => {
-                let ours = destination.staging == Staging::Rename || destination.delete_first;
-                let dele = format!("DELE {path}");
-                if !ours || !session.command(Step::Open, &dele).await?.is_done() {
-                    return Err(failure);
+            Err(failure) => {
+                // Some servers create the file before they find that they can't receive it.
+                if destination.staging == Staging::Rename && session.in_step() {
+                    let _ = session
+                        .command(Step::Discard, &format!("DELE {path}"))
+                        .await;
                 }
-                Upload::open(&mut session, path.as_str()).await?
+                session.close().await;
+                return Err(failure);
             }
-            Err(failure) => return Err(failure),
         };
         let hasher = digest.and_then(|command| verify::hasher_for(command.algorithm()));
         Ok(Self {
@@ -63,18 +74,8 @@ impl FtpSink {
             path,
             digest,
             hasher,
+            only_copy: false,
         })
-    }
-
-    async fn new_session(&self) -> Result<Session, Failure> {
-        let remote = &self.destination.remote;
-        Session::open(
-            &self.memory,
-            &remote.address,
-            &remote.login,
-            remote.timeouts,
-        )
-        .await
     }
 
     async fn rename(&mut self) -> Result<Reply, Failure> {
@@ -100,6 +101,7 @@ impl FtpSink {
         if !self.session.command(Step::Rename, &dele).await?.is_done() {
             return Err(refused);
         }
+        self.only_copy = true;
         let reply = self.rename().await?;
         if reply.is_done() {
             Ok(())
@@ -110,18 +112,19 @@ impl FtpSink {
 
     /// The connection was lost between the rename and its reply: looks whether it happened.
     async fn was_renamed(&self, image: &ImageDigest) -> Result<bool, Failure> {
-        let mut session = self.new_session().await?;
-        let staging = size(&mut session, self.path.as_str()).await;
+        let mut session = Session::open(&self.memory, &self.destination.remote).await?;
+        let staging_is_gone = match size(&mut session, self.path.as_str()).await {
+            Ok(Some(_)) => false,
+            // It does not tell sizes, but whether there is something to rename.
+            Ok(None) => {
+                let from = format!("RNFR {}", self.path);
+                session.command(Step::Rename, &from).await?.code == 550
+            }
+            Err(failure) => matches!(failure.fault, Fault::NoFile { .. }),
+        };
         let named = size(&mut session, self.destination.remote.path.as_str()).await?;
         session.close().await;
-        let staging_is_gone = matches!(
-            staging,
-            Err(Failure {
-                fault: Fault::NoFile { .. },
-                ..
-            })
-        );
-        Ok(staging_is_gone && named == Some(image.size))
+        Ok(staging_is_gone && named.is_none_or(|size| size == image.size))
     }
 }
 
@@ -184,6 +187,10 @@ impl Sink for FtpSink {
 
     async fn discard(self) -> Result<(), Failure> {
         drop(self.upload);
+        if self.only_copy {
+            let cause = "kept: the old file was deleted, and this is the only copy";
+            return Err(Failure::new(Step::Discard, Fault::Local(cause.into())));
+        }
         let session = self.session.in_step().then_some(self.session);
         remove(&self.memory, &self.destination, session).await
     }
@@ -202,7 +209,12 @@ async fn remove(
     let removal = async {
         let mut session = match session {
             Some(session) => session,
-            None => session_for_removal(memory, destination).await?,
+            None => Session::open(memory, &destination.remote)
+                .await
+                .map_err(|failure| Failure {
+                    step: Step::Discard,
+                    ..failure
+                })?,
         };
         let path = destination.written_path();
         let reply = session
@@ -232,48 +244,22 @@ async fn remove(
     })
 }
 
-/// A server with room for one session may not have noticed yet that the last one ended.
-async fn session_for_removal(
-    memory: &Memory,
+async fn open_upload(
+    session: &mut Session,
     destination: &Destination,
-) -> Result<Session, Failure> {
-    loop {
-        let remote = &destination.remote;
-        match Session::open(memory, &remote.address, &remote.login, remote.timeouts).await {
-            Err(failure) if matches!(failure.fault, Fault::Reply { code: 421, .. }) => {
-                tokio::time::sleep(AGAIN).await;
-            }
-            opened => {
-                return opened.map_err(|failure| Failure {
-                    step: Step::Discard,
-                    ..failure
-                });
-            }
-        }
+    path: &RemotePath,
+) -> Result<Upload, Failure> {
+    let refused = match Upload::open(session, path.as_str()).await {
+        // Some servers write no file that exists. A staging file is ours to delete.
+        Err(failure) if is_refusal(&failure) && session.in_step() => failure,
+        opened => return opened,
+    };
+    let ours = destination.staging == Staging::Rename || destination.delete_first;
+    let dele = format!("DELE {path}");
+    if !ours || !session.command(Step::Open, &dele).await?.is_done() {
+        return Err(refused);
     }
-}
-
-/// Opens the session and learns which digest the entity offers, if one is wanted.
-async fn prepare(
-    memory: &Memory,
-    destination: &Destination,
-) -> Result<(Session, Option<DigestCommand>), Failure> {
-    let remote = &destination.remote;
-    let open = || Session::open(memory, &remote.address, &remote.login, remote.timeouts);
-    let mut session = open().await?;
-    if destination.verify != VerifyMode::Best {
-        return Ok((session, None));
-    }
-    match features::best_digest(&mut session).await {
-        Ok(digest) => Ok((session, digest)),
-        // The server hangs on `FEAT`, or hangs up on it: that is remembered, so do without.
-        Err(_) => {
-            drop(session);
-            let mut session = open().await?;
-            let digest = features::best_digest(&mut session).await?;
-            Ok((session, digest))
-        }
-    }
+    Upload::open(session, path.as_str()).await
 }
 
 /// Learns before anything is sent whether the entity can rename, and removes what an earlier run

@@ -23,8 +23,12 @@ impl FtpSource {
         remote: &Remote,
         offset: u64,
     ) -> Result<Self, Failure> {
-        let mut session =
-            Session::open(memory, &remote.address, &remote.login, remote.timeouts).await?;
+        let open = || Self::open_once(memory, remote, offset);
+        memory.while_learning(&remote.address, open).await
+    }
+
+    async fn open_once(memory: &Memory, remote: &Remote, offset: u64) -> Result<Self, Failure> {
+        let mut session = Session::open(memory, remote).await?;
         let size = size(&mut session, remote.path.as_str()).await?;
         let (download, reply) =
             Download::open(&mut session, remote.path.as_str(), offset, Step::Open).await?;
@@ -73,8 +77,7 @@ impl Source for FtpSource {
 
 /// Whether the file is there, and its size where the server tells it.
 pub(super) async fn size_of(memory: &Memory, remote: &Remote) -> Result<Option<u64>, Failure> {
-    let mut session =
-        Session::open(memory, &remote.address, &remote.login, remote.timeouts).await?;
+    let mut session = Session::open(memory, remote).await?;
     let size = size(&mut session, remote.path.as_str()).await;
     session.close().await;
     size

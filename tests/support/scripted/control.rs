@@ -22,6 +22,8 @@ pub(super) struct Session {
     pub(super) listener: Option<TcpListener>,
     /// Data connections that a script left open: index of the upload, if it is one, and the socket.
     pub(super) left_open: Vec<(Option<usize>, TcpStream)>,
+    /// What is said is not sent.
+    muted: bool,
 }
 
 /// Whether the session goes on.
@@ -51,10 +53,12 @@ pub(super) async fn serve(socket: TcpStream, shared: Arc<Shared>) {
         },
         listener: None,
         left_open: Vec::new(),
+        muted: false,
         shared: Arc::clone(&shared),
     };
     // A client that left is not an error of the server's.
-    let _ = if busy && shared.script.one_session {
+    let turned_away = shared.script.turned_away.contains(&connection);
+    let _ = if turned_away || busy && shared.script.one_session {
         session.say("421 one session at a time").await.map(|_| ())
     } else {
         session.run().await
@@ -73,8 +77,18 @@ pub(super) async fn serve(socket: TcpStream, shared: Arc<Shared>) {
 
 impl Session {
     async fn run(&mut self) -> io::Result<()> {
+        // A reply that was said has been sent: tests rely on that order.
+        self.control.get_ref().set_nodelay(true)?;
         match self.shared.script.greeting.clone() {
             Greeting::Bytes(bytes) => self.control.get_mut().write_all(&bytes).await?,
+            Greeting::Later { first, after, then } => {
+                self.control.get_mut().write_all(&first).await?;
+                self.wait(after).await?;
+                self.control.get_mut().write_all(&then).await?;
+            }
+            Greeting::Drip { bytes, every } => {
+                self.reply(&Reply::Drip { bytes, every }).await?;
+            }
             Greeting::Endless => loop {
                 self.say("220-and another thing").await?;
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -117,7 +131,9 @@ impl Session {
             return self.reply(reply).await;
         }
         let argument = line.split_once(' ').map_or("", |(_, argument)| argument);
-        self.carry_out(&verb, argument).await
+        self.muted = shared.script.unsaid.contains(&verb.as_str());
+        let next = self.carry_out(&verb, argument).await?;
+        Ok(if self.muted { Next::End } else { next })
     }
 
     /// Waits; with [`FOREVER`], until the client has left.
@@ -136,7 +152,6 @@ impl Session {
         match reply {
             Reply::Bytes(bytes) => control.write_all(bytes).await?,
             Reply::Drip { bytes, every } => {
-                control.set_nodelay(true)?;
                 for byte in bytes {
                     control.write_all(&[*byte]).await?;
                     tokio::time::sleep(*every).await;
@@ -153,6 +168,9 @@ impl Session {
     }
 
     pub(super) async fn say(&mut self, line: &str) -> io::Result<Next> {
+        if self.muted {
+            return Ok(Next::GoOn);
+        }
         let line = format!("{line}\r\n");
         self.control.get_mut().write_all(line.as_bytes()).await?;
         Ok(Next::GoOn)
@@ -222,7 +240,8 @@ impl Session {
                 Ok(Next::End)
             }
             digest if self.shared.script.digests.contains(&digest) => {
-                let reply = match self.stored(&path) {
+                // `XSHA256 "two words"`: these commands take more arguments than the path.
+                let reply = match self.stored(&clean(argument.trim_matches('"'))) {
                     Some(bytes) => digest_reply(digest, argument, &bytes),
                     None => "550 no such file".into(),
                 };

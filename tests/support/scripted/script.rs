@@ -26,8 +26,14 @@ pub struct Script {
     pub retrieve: Retrieve,
     /// A second control connection at the same time is answered with 421 and closed.
     pub one_session: bool,
+    /// Control connections, by their index, that are answered with 421 and closed.
+    pub turned_away: Vec<usize>,
     /// `RNTO` onto an existing file is answered with 553.
     pub no_overwrite: bool,
+    /// `STOR` onto an existing file is answered with 553.
+    pub no_replace: bool,
+    /// Verbs that are carried out, and then the control connection is closed without a reply.
+    pub unsaid: Vec<&'static str>,
     /// Digest commands that are offered and answered: `HASH` (SHA-256), `XSHA256`, `XSHA1`, `XMD5`,
     /// `XCRC`.
     pub digests: Vec<&'static str>,
@@ -37,6 +43,17 @@ pub struct Script {
 #[derive(Debug, Clone)]
 pub enum Greeting {
     Bytes(Vec<u8>),
+    /// Some bytes, and others after a while.
+    Later {
+        first: Vec<u8>,
+        after: Duration,
+        then: Vec<u8>,
+    },
+    /// One byte at a time.
+    Drip {
+        bytes: Vec<u8>,
+        every: Duration,
+    },
     /// Lines of a reply that never ends.
     Endless,
     /// Nothing, for ever.
@@ -131,6 +148,8 @@ pub struct Store {
     pub at: Option<u64>,
     /// What is said on the control connection then: `552 full`, `426 broken`, an early `226 done`.
     pub reply: Option<&'static str>,
+    /// The reply comes so long after the data connection was closed or reset, not before.
+    pub reply_after: Option<Duration>,
     /// Whether the control connection is closed then, after the reply.
     pub close_control: bool,
     pub data: Data,
@@ -141,6 +160,8 @@ pub struct Store {
     /// From the end of the data to the final reply; [`FOREVER`]: it never comes.
     pub confirm_after: Duration,
     pub confirm: &'static str,
+    /// Said every 50 ms for ever, in place of the final reply.
+    pub keeps_saying: Option<&'static str>,
 }
 
 impl Default for Store {
@@ -148,12 +169,14 @@ impl Default for Store {
         Self {
             at: None,
             reply: None,
+            reply_after: None,
             close_control: false,
             data: Data::default(),
             times: None,
             preliminary: Some("150 go on"),
             confirm_after: Duration::ZERO,
             confirm: "226 stored",
+            keeps_saying: None,
         }
     }
 }
@@ -169,6 +192,12 @@ pub struct Retrieve {
     pub data: Data,
     /// So many downloads stop early; absent: all.
     pub times: Option<usize>,
+    /// The reply before the data; absent: one without the size.
+    pub preliminary: Option<&'static str>,
+    /// Said every 50 ms for ever, in place of the final reply.
+    pub keeps_saying: Option<&'static str>,
+    /// The control connection is closed in place of the final reply.
+    pub close_control: bool,
     /// So many zero bytes are sent after the end of the file.
     pub extra: usize,
 }

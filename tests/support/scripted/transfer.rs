@@ -19,6 +19,9 @@ pub(super) async fn store(session: &mut Session, path: String) -> io::Result<Nex
     let shared = Arc::clone(&session.shared);
     let script = &shared.script.store;
     let offset = std::mem::take(&mut session.state.offset);
+    if shared.script.no_replace && session.stored(&path).is_some() {
+        return session.say("553 file exists").await;
+    }
     if let Some(line) = script.preliminary {
         session.say(line).await?;
     }
@@ -53,7 +56,7 @@ pub(super) async fn store(session: &mut Session, path: String) -> io::Result<Nex
     let end = loop {
         if at == Some(taken) {
             at = None;
-            if let Some(line) = script.reply {
+            if let Some(line) = script.reply.filter(|_| script.reply_after.is_none()) {
                 session.say(line).await?;
             }
             match script.data {
@@ -65,6 +68,10 @@ pub(super) async fn store(session: &mut Session, path: String) -> io::Result<Nex
                 Data::Close | Data::Reset => {
                     end_by_server(data, script.data)?;
                     ended(&shared, upload, UploadEnd::ByServer);
+                    if let (Some(line), Some(after)) = (script.reply, script.reply_after) {
+                        session.wait(after).await?;
+                        session.say(line).await?;
+                    }
                     return Ok(next_after(script.close_control));
                 }
             }
@@ -107,6 +114,9 @@ pub(super) async fn store(session: &mut Session, path: String) -> io::Result<Nex
     if end == UploadEnd::Reset {
         return session.say("426 you broke it").await;
     }
+    if let Some(line) = script.keeps_saying {
+        return keep_saying(session, line).await;
+    }
     session.wait(script.confirm_after).await?;
     session.say(script.confirm).await
 }
@@ -127,7 +137,8 @@ pub(super) async fn retrieve(session: &mut Session, path: String) -> io::Result<
         .flat_map(|connection| &connection.commands)
         .filter(|line| super::script::verb_of(line) == "RETR")
         .count();
-    session.say("150 here it comes").await?;
+    let preliminary = script.preliminary.unwrap_or("150 here it comes");
+    session.say(preliminary).await?;
     let Some(mut data) = accept(session).await else {
         return session.say("425 no data connection").await;
     };
@@ -149,6 +160,12 @@ pub(super) async fn retrieve(session: &mut Session, path: String) -> io::Result<
     let sent = data.write_all(&part).await;
     let Some(_) = stop else {
         drop(data);
+        if let Some(line) = script.keeps_saying {
+            return keep_saying(session, line).await;
+        }
+        if script.close_control {
+            return Ok(Next::End);
+        }
         let reply = if sent.is_ok() {
             "226 sent"
         } else {
@@ -163,6 +180,13 @@ pub(super) async fn retrieve(session: &mut Session, path: String) -> io::Result<
     match script.reply {
         Some(line) => session.say(line).await,
         None => Ok(Next::GoOn),
+    }
+}
+
+async fn keep_saying(session: &mut Session, line: &str) -> io::Result<Next> {
+    loop {
+        session.say(line).await?;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 

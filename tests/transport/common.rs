@@ -1,0 +1,257 @@
+//! One transfer, as an agent does it, and what tests compare it with.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use socket2::{Domain, SockAddr, Socket, Type};
+use subtend::model::{
+    Address, Failure, Fault, Login, RemotePath, Scheme, Staging, Step, Timeouts, Verified,
+    VerifyMode,
+};
+use subtend::transport::ftp::{FtpSink, FtpSource, FtpTransport};
+use subtend::transport::{Destination, ImageDigest, Remote, Sink, Source, Transport};
+
+use crate::support::scripted::{Script, ScriptedServer};
+use crate::support::within;
+
+pub const PATH: &str = "/flash/image.bin";
+pub const STAGING: &str = "/flash/image.bin.subtend";
+/// The deadline that a test is about.
+pub const SHORT: Duration = Duration::from_millis(300);
+/// So long a test's work may take: less than [`patient`] deadlines, more than anything takes.
+pub const SOON: Duration = Duration::from_secs(10);
+/// What an entity has before.
+pub const OLD: &[u8] = b"the old image";
+
+/// Deadlines that no test waits for.
+pub fn patient() -> Timeouts {
+    let long = SOON * 3;
+    Timeouts {
+        connect: long,
+        reply: long,
+        progress: long,
+        confirm: long,
+    }
+}
+
+/// As [`patient`], with a short deadline for replies.
+pub fn impatient() -> Timeouts {
+    Timeouts {
+        reply: SHORT,
+        ..patient()
+    }
+}
+
+pub fn remote_at(address: SocketAddr, timeouts: Timeouts) -> Remote {
+    Remote {
+        address: Address {
+            scheme: Scheme::Ftp,
+            host: address.ip().to_string(),
+            port: address.port(),
+        },
+        login: Arc::new(Login::anonymous()),
+        path: RemotePath::new(PATH).unwrap(),
+        timeouts,
+    }
+}
+
+pub fn remote(server: &ScriptedServer) -> Remote {
+    remote_at(server.address(), patient())
+}
+
+pub fn destination(server: &ScriptedServer) -> Destination {
+    destination_with(server, patient())
+}
+
+pub fn destination_with(server: &ScriptedServer, timeouts: Timeouts) -> Destination {
+    Destination {
+        remote: remote_at(server.address(), timeouts),
+        verify: VerifyMode::Best,
+        staging: Staging::Rename,
+        delete_first: false,
+    }
+}
+
+/// A server that holds the old image.
+pub async fn device(script: Script) -> ScriptedServer {
+    let server = ScriptedServer::start(script).await;
+    server.put(PATH, OLD);
+    server
+}
+
+/// A server that has an image to be read.
+pub async fn library(script: Script, image: &[u8]) -> ScriptedServer {
+    let server = ScriptedServer::start(script).await;
+    server.put(PATH, image);
+    server
+}
+
+/// Bytes with everything in them that a transfer in the wrong type mangles, and no two parts alike.
+pub fn image(length: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(length + 16);
+    let mut number = 0_u32;
+    while bytes.len() < length {
+        bytes.extend_from_slice(b"\r\n\n\r\0\xff\r\r\n\xff\xff\xf4");
+        bytes.extend_from_slice(&number.to_be_bytes());
+        number += 1;
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+pub fn digest(bytes: &[u8]) -> ImageDigest {
+    ImageDigest {
+        size: bytes.len() as u64,
+        sha256: Sha256::digest(bytes).into(),
+    }
+}
+
+pub async fn open_sink(
+    transport: &FtpTransport,
+    destination: &Destination,
+) -> Result<FtpSink, Failure> {
+    within(SOON, transport.open_sink(destination)).await
+}
+
+pub async fn open_source(remote: &Remote, offset: u64) -> Result<FtpSource, Failure> {
+    within(SOON, FtpTransport::new().open_source(remote, offset)).await
+}
+
+pub async fn write_all(sink: &mut FtpSink, bytes: &[u8]) -> Result<(), Failure> {
+    within(SOON, async {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let count = sink.write(&rest[..rest.len().min(64 * 1024)]).await?;
+            rest = &rest[count..];
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Everything up to and including the verification.
+async fn fill(sink: &mut FtpSink, bytes: &[u8]) -> Result<Verified, Failure> {
+    write_all(sink, bytes).await?;
+    within(SOON, sink.finish()).await?;
+    within(SOON, sink.verify(&digest(bytes))).await
+}
+
+/// Delivers an image, or gives it up and says why.
+pub async fn send_with(
+    transport: &FtpTransport,
+    destination: &Destination,
+    bytes: &[u8],
+) -> Result<Verified, Failure> {
+    let mut sink = open_sink(transport, destination).await?;
+    let done = match fill(&mut sink, bytes).await {
+        Ok(verified) => within(SOON, sink.commit(&digest(bytes)))
+            .await
+            .map(|()| verified),
+        Err(failure) => Err(failure),
+    };
+    match done {
+        Ok(verified) => {
+            within(SOON, sink.close()).await;
+            Ok(verified)
+        }
+        Err(failure) => {
+            // What can't be removed is seen in the server's files.
+            let _ = within(SOON, sink.discard()).await;
+            Err(failure)
+        }
+    }
+}
+
+pub async fn send(destination: &Destination, bytes: &[u8]) -> Result<Verified, Failure> {
+    send_with(&FtpTransport::new(), destination, bytes).await
+}
+
+/// Reads to the end that the source tells.
+pub async fn read_to_end(source: &mut FtpSource) -> Result<Vec<u8>, Failure> {
+    within(SOON, async {
+        let mut bytes = Vec::new();
+        let mut buffer = vec![0; 16 * 1024];
+        loop {
+            match source.read(&mut buffer).await? {
+                0 => return Ok(bytes),
+                count => bytes.extend_from_slice(&buffer[..count]),
+            }
+        }
+    })
+    .await
+}
+
+/// The size that was told, and what came.
+pub async fn receive(remote: &Remote, offset: u64) -> Result<(Option<u64>, Vec<u8>), Failure> {
+    let mut source = open_source(remote, offset).await?;
+    let bytes = read_to_end(&mut source).await?;
+    let size = source.size();
+    within(SOON, source.close()).await;
+    Ok((size, bytes))
+}
+
+/// The entity holds the image under its final name, and nothing else.
+pub fn assert_delivered(server: &ScriptedServer, bytes: &[u8]) {
+    assert_eq!(server.files(), [PATH]);
+    assert!(
+        server.file(PATH).unwrap() == bytes,
+        "the entity holds other bytes"
+    );
+}
+
+/// The entity holds its old image, and nothing else.
+pub fn assert_untouched(server: &ScriptedServer) {
+    assert_delivered(server, OLD);
+}
+
+pub fn failed<T>(step: Step, fault: Fault) -> Result<T, Failure> {
+    Err(Failure::new(step, fault))
+}
+
+pub fn said(step: Step, code: u16, text: &str) -> Failure {
+    let text = text.into();
+    Failure::new(step, Fault::Reply { code, text })
+}
+
+pub fn no_reply(step: Step, command: &str) -> Failure {
+    let command = command.into();
+    let after = SHORT;
+    Failure::new(step, Fault::NoReply { command, after })
+}
+
+/// A port that takes no more connections: its queue is full, so the next one waits for ever.
+pub struct FullPort {
+    listener: Socket,
+    _waiting: Vec<tokio::net::TcpStream>,
+}
+
+impl FullPort {
+    pub async fn new() -> Self {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        listener.bind(&SockAddr::from(any)).unwrap();
+        listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap().as_socket().unwrap();
+        let mut waiting = Vec::new();
+        // How many fit differs between systems.
+        for _ in 0..100 {
+            let one = tokio::net::TcpStream::connect(address);
+            match tokio::time::timeout(Duration::from_millis(200), one).await {
+                Ok(Ok(stream)) => waiting.push(stream),
+                _ => {
+                    return Self {
+                        listener,
+                        _waiting: waiting,
+                    };
+                }
+            }
+        }
+        panic!("the queue of {address} is never full");
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.listener.local_addr().unwrap().as_socket().unwrap()
+    }
+}

@@ -1,0 +1,265 @@
+//! Reading: whether all of it came, and from where in the file.
+
+use subtend::model::{Failure, Fault, Side, Step, Timeouts};
+use subtend::transport::ftp::FtpTransport;
+use subtend::transport::{Source, Transport};
+
+use crate::common::*;
+use crate::support::scripted::{Data, Reply, Retrieve, Script};
+use crate::support::within;
+
+const LENGTH: usize = 50_000;
+const CUT: u64 = 20_000;
+
+fn retrieves(retrieve: Retrieve) -> Script {
+    Script {
+        retrieve,
+        ..Script::default()
+    }
+}
+
+fn without_size(script: Script) -> Script {
+    script.on("SIZE", Reply::line("500 what?"))
+}
+
+fn cut(reply: Option<&'static str>, data: Data) -> Retrieve {
+    Retrieve {
+        at: Some(CUT),
+        reply,
+        data,
+        ..Retrieve::default()
+    }
+}
+
+/// What reading such a source fails with.
+async fn failure_of(script: Script, timeouts: Timeouts) -> Failure {
+    let server = library(script, &image(LENGTH)).await;
+    let remote = remote_at(server.address(), timeouts);
+    receive(&remote, 0).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_file_cut_short_with_a_confirmation_is_not_whole() {
+    let short = Fault::ShortImage {
+        read: CUT,
+        size: LENGTH as u64,
+    };
+    let lie = cut(Some("226 sent"), Data::Close);
+    let failure = failure_of(retrieves(lie.clone()), patient()).await;
+    assert_eq!(failure, Failure::new(Step::Read, short.clone()));
+
+    // The size may also stand in the preliminary reply.
+    let retrieve = Retrieve {
+        preliminary: Some("150 Opening BINARY mode data connection for it (50000 bytes)."),
+        ..lie
+    };
+    let failure = failure_of(without_size(retrieves(retrieve)), patient()).await;
+    assert_eq!(failure, Failure::new(Step::Read, short));
+}
+
+#[tokio::test]
+async fn a_file_cut_short_with_its_reason_is_told_with_it() {
+    for data in [Data::Close, Data::Reset, Data::LeaveOpen] {
+        for sized in [true, false] {
+            let script = retrieves(cut(Some("426 disk error"), data));
+            let script = if sized { script } else { without_size(script) };
+            let failure = failure_of(script, patient()).await;
+            assert_eq!(
+                failure,
+                said(Step::Read, 426, "disk error"),
+                "{data:?}, {sized}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_stops_sending_has_a_deadline() {
+    let timeouts = Timeouts {
+        progress: SHORT,
+        ..patient()
+    };
+    let failure = failure_of(retrieves(cut(None, Data::LeaveOpen)), timeouts).await;
+    let fault = Fault::Stalled { after: SHORT };
+    assert_eq!(failure, Failure::new(Step::Read, fault));
+}
+
+#[tokio::test]
+async fn a_source_that_breaks_off_without_a_word_is_the_cause() {
+    let failure = failure_of(retrieves(cut(None, Data::Reset)), impatient()).await;
+    let lost = matches!(
+        failure.fault,
+        Fault::Lost {
+            side: Side::Data,
+            ..
+        }
+    );
+    assert!(lost, "{failure}");
+    // Without the size, nothing but the reply could tell whether this was all.
+    for sized in [true, false] {
+        let script = retrieves(cut(None, Data::Close));
+        let script = if sized { script } else { without_size(script) };
+        let failure = failure_of(script, impatient()).await;
+        assert_eq!(failure, no_reply(Step::Read, "RETR"));
+    }
+}
+
+/// The last reply is of no use where the size says that all has come.
+#[tokio::test]
+async fn a_whole_file_without_its_confirmation_is_whole() {
+    let whole = Retrieve {
+        at: Some(LENGTH as u64),
+        data: Data::Close,
+        ..Retrieve::default()
+    };
+    let talks = Retrieve {
+        keeps_saying: Some("150 nearly"),
+        ..Retrieve::default()
+    };
+    for retrieve in [whole, talks] {
+        let bytes = image(LENGTH);
+        let server = library(retrieves(retrieve), &bytes).await;
+        let remote = remote_at(server.address(), impatient());
+        let (size, read) = receive(&remote, 0).await.unwrap();
+        assert_eq!(size, Some(LENGTH as u64));
+        assert!(read == bytes);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_longer_than_it_said_is_refused() {
+    let retrieve = Retrieve {
+        extra: 5,
+        ..Retrieve::default()
+    };
+    let failure = failure_of(retrieves(retrieve), patient()).await;
+    let size = LENGTH as u64;
+    assert_eq!(failure, Failure::new(Step::Read, Fault::LongImage { size }));
+}
+
+#[tokio::test]
+async fn a_source_without_size_is_read_to_its_end() {
+    for (preliminary, told) in [
+        (Some("150 Opening connection (50000 bytes)"), Some(50_000)),
+        (Some("125 (soon)"), None),
+        (None, None),
+    ] {
+        let bytes = image(LENGTH);
+        let script = without_size(retrieves(Retrieve {
+            preliminary,
+            ..Retrieve::default()
+        }));
+        let server = library(script, &bytes).await;
+        let (size, read) = receive(&remote(&server), 0).await.unwrap();
+        assert_eq!(size, told);
+        assert!(read == bytes);
+    }
+}
+
+#[tokio::test]
+async fn reading_begins_at_the_offset() {
+    let bytes = image(LENGTH);
+    let server = library(Script::default(), &bytes).await;
+    let (size, read) = receive(&remote(&server), 12_345).await.unwrap();
+    assert_eq!(size, Some(LENGTH as u64));
+    assert!(read == bytes[12_345..]);
+    // The offset holds for the very next command (RFC 3659 section 5.3).
+    let commands = &server.log().connections[0].commands;
+    let rest = commands
+        .iter()
+        .position(|line| line == "REST 12345")
+        .unwrap();
+    assert_eq!(commands[rest + 1], format!("RETR {PATH}"));
+}
+
+/// Without it the beginning would come, and pass for what is behind the offset.
+#[tokio::test]
+async fn an_offset_that_is_refused_is_a_failure() {
+    for (reply, code, text) in [("502 no REST", 502, "no REST"), ("200 fine", 200, "fine")] {
+        let script = Script::default().on("REST", Reply::line(reply));
+        let server = library(script, &image(LENGTH)).await;
+        let result = receive(&remote(&server), 100).await;
+        assert_eq!(result, Err(said(Step::Open, code, text)));
+        assert_eq!(server.log().count("RETR"), 0);
+        // From the start nobody needs it.
+        assert!(receive(&remote(&server), 0).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_there_is_called_so() {
+    for sized in [true, false] {
+        let script = if sized {
+            Script::default()
+        } else {
+            without_size(Script::default())
+        };
+        let server = crate::support::scripted::ScriptedServer::start(script).await;
+        let failure = receive(&remote(&server), 0).await.unwrap_err();
+        let reply = "550 no such file".into();
+        assert_eq!(failure.fault, Fault::NoFile { reply });
+        if sized {
+            let asked = FtpTransport::new();
+            let size = within(SOON, asked.size_of(&remote(&server))).await;
+            assert!(matches!(size.unwrap_err().fault, Fault::NoFile { .. }));
+        }
+    }
+}
+
+/// The data may all have come; what is missing is called by its name.
+#[tokio::test]
+async fn a_control_connection_that_is_dropped_in_the_middle_is_survived_where_the_size_is_known() {
+    for sized in [true, false] {
+        let script = Script {
+            unsaid: vec!["RETR"],
+            ..Script::default()
+        };
+        // Without a preliminary reply there is no transfer at all.
+        let script = if sized { script } else { without_size(script) };
+        let failure = failure_of(script, patient()).await;
+        assert_eq!(failure.step, Step::Open);
+        let lost = matches!(
+            failure.fault,
+            Fault::Lost {
+                side: Side::Control,
+                ..
+            }
+        );
+        assert!(lost, "{failure}");
+    }
+    let bytes = image(LENGTH);
+    for sized in [true, false] {
+        let script = retrieves(Retrieve {
+            close_control: true,
+            ..Retrieve::default()
+        });
+        let script = if sized { script } else { without_size(script) };
+        let server = library(script, &bytes).await;
+        let result = receive(&remote(&server), 0).await;
+        if sized {
+            assert!(result.unwrap().1 == bytes);
+        } else {
+            let failure = result.unwrap_err();
+            let lost = matches!(
+                failure.fault,
+                Fault::Lost {
+                    side: Side::Control,
+                    ..
+                }
+            );
+            assert!(lost, "{failure}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn names_with_spaces_are_read() {
+    let bytes = image(1000);
+    let server = library(Script::default(), b"other").await;
+    server.put("/my images/the one.bin", bytes.clone());
+    let mut remote = remote(&server);
+    remote.path = subtend::model::RemotePath::new("/my images/the one.bin").unwrap();
+    let mut source = open_source(&remote, 0).await.unwrap();
+    assert_eq!(source.size(), Some(1000));
+    assert!(read_to_end(&mut source).await.unwrap() == bytes);
+}

@@ -1,0 +1,26 @@
+//! The traps that others fell into, and servers as they are on devices: one test each, against a
+//! server that misbehaves to the byte, through the traits that the agents use.
+//!
+//! A test gives the one deadline it is about a [`common::SHORT`] time and all others more than the
+//! test may take: the wrong deadline, or none, fails it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod common;
+mod download;
+#[cfg(feature = "lab")]
+mod engine;
+mod features;
+mod login;
+mod passive;
+mod rename;
+mod session;
+mod upload;
+mod verify;

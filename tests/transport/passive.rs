@@ -1,0 +1,177 @@
+//! Data connections: how they are asked for, and where they go.
+
+use subtend::model::{Fault, Step, Timeouts, Verified};
+use subtend::transport::ftp::FtpTransport;
+
+use crate::common::*;
+use crate::support::scripted::{Passive, Reply, Script, ScriptedServer};
+
+/// Delivers two images over sessions of one transport, which remembers.
+async fn twice(server: &ScriptedServer, timeouts: Timeouts) {
+    let transport = FtpTransport::new();
+    let destination = destination_with(server, timeouts);
+    for length in [20_000, 1000] {
+        let bytes = image(length);
+        let result = send_with(&transport, &destination, &bytes).await;
+        assert_eq!(result, Ok(Verified::Size));
+        assert_delivered(server, &bytes);
+    }
+}
+
+fn count(server: &ScriptedServer) -> (usize, usize) {
+    let log = server.log();
+    (log.count("EPSV"), log.count("PASV"))
+}
+
+#[tokio::test]
+async fn extended_passive_mode_comes_first_and_stays() {
+    let server = device(Script::default()).await;
+    twice(&server, patient()).await;
+    assert_eq!(count(&server), (2, 0));
+}
+
+#[tokio::test]
+async fn a_server_without_epsv_is_asked_for_it_once() {
+    for refusal in [
+        "500 what?",
+        "502 no",
+        "522 not this one",
+        "425 no",
+        "200 fine",
+    ] {
+        let server = device(Script::default().on("EPSV", Reply::line(refusal))).await;
+        twice(&server, patient()).await;
+        assert_eq!(count(&server), (1, 2), "{refusal}");
+    }
+}
+
+/// It is lost with its session, but the next one does without.
+#[tokio::test]
+async fn a_server_that_never_answers_epsv_gets_its_image() {
+    let server = device(Script::default().on("EPSV", Reply::Never)).await;
+    twice(&server, impatient()).await;
+    assert_eq!(count(&server), (1, 2));
+    assert_eq!(server.log().connections.len(), 3);
+
+    let bytes = image(1000);
+    let server = library(Script::default().on("EPSV", Reply::Never), &bytes).await;
+    let remote = remote_at(server.address(), impatient());
+    assert_eq!(receive(&remote, 0).await, Ok((Some(1000), bytes)));
+}
+
+/// A firewall that knows `PASV` only.
+#[tokio::test]
+async fn a_port_of_epsv_that_leads_nowhere_is_not_asked_for_again() {
+    let closed = Reply::line("229 Extended Passive (|||9|)");
+    let server = device(Script::default().on("EPSV", closed)).await;
+    twice(&server, patient()).await;
+    assert_eq!(count(&server), (1, 2));
+
+    let port = FullPort::new().await;
+    let silent = format!("229 Extended Passive (|||{}|)", port.address().port());
+    let server = device(Script::default().on("EPSV", Reply::line(&silent))).await;
+    let timeouts = Timeouts {
+        connect: SHORT,
+        ..patient()
+    };
+    twice(&server, timeouts).await;
+    assert_eq!(count(&server), (1, 2));
+}
+
+#[tokio::test]
+async fn a_data_connection_that_is_never_accepted_has_a_deadline() {
+    let port = FullPort::new().await;
+    let number = port.address().port();
+    let epsv = format!("229 Extended Passive (|||{number}|)");
+    let pasv = format!("227 Passive (127,0,0,1,{},{})", number / 256, number % 256);
+    let script = Script::default()
+        .on("EPSV", Reply::line(&epsv))
+        .on("PASV", Reply::line(&pasv));
+    let server = device(script).await;
+    let timeouts = Timeouts {
+        connect: SHORT,
+        ..patient()
+    };
+    let result = send(&destination_with(&server, timeouts), b"x").await;
+    let fault = Fault::ConnectTimeout {
+        address: format!("127.0.0.1:{number} (data connection)"),
+        after: SHORT,
+    };
+    assert_eq!(result, failed(Step::Open, fault));
+    assert_untouched(&server);
+}
+
+#[tokio::test]
+async fn a_closed_data_port_is_called_so() {
+    let script = Script {
+        passive: Passive::DeadPort,
+        ..Script::default()
+    };
+    let server = device(script).await;
+    let failure = send(&destination(&server), b"x").await.unwrap_err();
+    assert_eq!(failure.step, Step::Open);
+    let cause = failure.to_string();
+    assert!(cause.contains("(data connection) refused"), "{cause}");
+    assert_untouched(&server);
+}
+
+/// Neither a wrong address behind a NAT nor a hostile one.
+#[tokio::test]
+async fn another_host_in_the_reply_is_not_gone_to() {
+    // Were it gone to, this listener would see it.
+    let trap = std::net::TcpListener::bind("127.0.0.2:0");
+    for host in [[0, 0, 0, 0], [192, 0, 2, 1], [127, 0, 0, 2]] {
+        let script = Script {
+            passive: Passive::OtherHost(host),
+            ..Script::default()
+        };
+        let server = device(script.on("EPSV", Reply::line("500 what?"))).await;
+        let bytes = image(1000);
+        // Whoever went there would wait for it longer than the test.
+        let result = send(&destination(&server), &bytes).await;
+        assert_eq!(result, Ok(Verified::Size), "{host:?}");
+        assert_delivered(&server, &bytes);
+        assert_eq!(server.log().data.len(), 1);
+    }
+    drop(trap);
+}
+
+#[tokio::test]
+async fn a_reply_without_parentheses_is_understood() {
+    let script = Script {
+        passive: Passive::NoParentheses,
+        ..Script::default()
+    };
+    let server = device(script.on("EPSV", Reply::line("500 what?"))).await;
+    twice(&server, patient()).await;
+}
+
+#[tokio::test]
+async fn a_reply_without_a_port_is_quoted() {
+    for reply in [
+        "227 Entering Passive Mode",
+        "227 ok (1,2,3)",
+        "227 (1,2,3,4,999,1)",
+    ] {
+        let script = Script::default()
+            .on("EPSV", Reply::line("500 what?"))
+            .on("PASV", Reply::line(reply));
+        let server = device(script).await;
+        let result = send(&destination(&server), b"x").await;
+        let fault = Fault::Malformed {
+            reply: reply[4..].into(),
+        };
+        assert_eq!(result, failed(Step::Open, fault));
+        assert_untouched(&server);
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_passive_mode_is_quoted() {
+    let script = Script::default()
+        .on("EPSV", Reply::line("522 use another protocol"))
+        .on("PASV", Reply::line("502 no"));
+    let server = device(script).await;
+    let result = send(&destination(&server), b"x").await;
+    assert_eq!(result, Err(said(Step::Open, 522, "use another protocol")));
+}

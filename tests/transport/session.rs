@@ -1,0 +1,245 @@
+//! Deadlines of commands, and sessions that missed a reply.
+
+use std::time::Duration;
+
+use subtend::model::{Failure, Fault, Staging, Step, Verified, VerifyMode};
+use subtend::transport::ftp::FtpTransport;
+use subtend::transport::{Sink, Transport};
+
+use crate::common::*;
+use crate::support::scripted::{Action, Reply, Script, ScriptedServer};
+use crate::support::within;
+
+/// Longer than the deadline of a test, in bytes that each come in time.
+fn drip(first: &str) -> Reply {
+    Reply::Drip {
+        bytes: [first.as_bytes(), &[b'x'; 200], b"\r\n"].concat(),
+        every: Duration::from_millis(60),
+    }
+}
+
+/// One overall deadline a command, whether the reply never comes, comes byte by byte, never ends
+/// its line, or has no space after its code.
+#[tokio::test]
+async fn every_command_has_its_deadline() {
+    for (verb, step, good) in [
+        ("TYPE", Step::Prepare, "200"),
+        ("RNFR", Step::Prepare, "550"),
+        ("PASV", Step::Open, "227"),
+        ("STOR", Step::Open, "150"),
+        ("SIZE", Step::Verify, "213"),
+        ("RNTO", Step::Rename, "250"),
+    ] {
+        for reply in [
+            Reply::Never,
+            drip(&format!("{good} ")),
+            Reply::raw(format!("{good} without an end")),
+            Reply::raw(format!("{good}\r\n")),
+        ] {
+            let script = Script::default()
+                .on("EPSV", Reply::line("500 no"))
+                .on(verb, reply.clone());
+            let server = device(script).await;
+            let result = send(&destination_with(&server, impatient()), b"x").await;
+            let failure = result.unwrap_err();
+            assert!(
+                matches!(&failure.fault, Fault::NoReply { command, after: SHORT } if command == verb),
+                "{verb}, {reply:?}: {failure}"
+            );
+            assert!(failure.is_transient());
+            // Before the verification only `SIZE` itself can tell where it was asked.
+            assert!(verb == "SIZE" || failure.step == step, "{verb}: {failure}");
+            assert_untouched(&server);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reply_without_an_end_is_refused_before_it_fills_the_memory() {
+    let lines = "211-and another thing\r\n".repeat(300 * 1024 / 23);
+    let server = device(Script::default().on("SIZE", Reply::raw(lines))).await;
+    let failure = receive(&remote(&server), 0).await.unwrap_err();
+    let fault = Fault::Malformed {
+        reply: "it has no end (over 256 KiB)".into(),
+    };
+    assert_eq!(failure, Failure::new(Step::Prepare, fault));
+}
+
+/// After the reply to `SIZE` the staging file must go, over a session that is in step.
+async fn given_up_after(
+    reply: Reply,
+    timeouts: subtend::model::Timeouts,
+) -> (ScriptedServer, Failure) {
+    let server = device(Script::default().handle(move |line, state| {
+        if state.connection == 0 && line.starts_with("SIZE") {
+            Action::Reply(reply.clone())
+        } else {
+            Action::Default
+        }
+    }))
+    .await;
+    let bytes = image(1000);
+    let transport = FtpTransport::new();
+    let destination = destination_with(&server, timeouts);
+    let mut sink = open_sink(&transport, &destination).await.unwrap();
+    write_all(&mut sink, &bytes).await.unwrap();
+    within(SOON, sink.finish()).await.unwrap();
+    let failure = within(SOON, sink.verify(&digest(&bytes)))
+        .await
+        .unwrap_err();
+    assert_eq!(within(SOON, sink.discard()).await, Ok(()));
+    (server, failure)
+}
+
+fn assert_removed_in_a_new_session(server: &ScriptedServer) {
+    let log = server.log();
+    assert_eq!(log.connections.len(), 2, "{log:#?}");
+    assert_eq!(
+        log.connections[0].commands.last().unwrap(),
+        &format!("SIZE {STAGING}")
+    );
+    let second = &log.connections[1].commands;
+    assert!(second.contains(&format!("DELE {STAGING}")), "{second:?}");
+    assert_untouched(server);
+}
+
+#[tokio::test]
+async fn a_session_is_not_used_again_after_a_timeout() {
+    let (server, failure) = given_up_after(Reply::Never, impatient()).await;
+    assert!(matches!(failure.fault, Fault::NoReply { .. }), "{failure}");
+    assert_removed_in_a_new_session(&server);
+}
+
+#[tokio::test]
+async fn a_session_is_not_used_again_after_a_malformed_reply() {
+    let (server, failure) = given_up_after(Reply::line("what?"), patient()).await;
+    assert!(
+        matches!(failure.fault, Fault::Malformed { .. }),
+        "{failure}"
+    );
+    assert_removed_in_a_new_session(&server);
+}
+
+/// Some servers confirm a file twice: the reply to each command is then that to the one before.
+#[tokio::test]
+async fn a_session_is_not_used_again_after_a_reply_to_something_else() {
+    for stray in ["226 stored", "150 go on", "350 to what?", "220 hello"] {
+        let (server, failure) = given_up_after(Reply::line(stray), patient()).await;
+        let reply = format!("{stray}, to SIZE");
+        assert_eq!(failure.fault, Fault::Malformed { reply });
+        assert_removed_in_a_new_session(&server);
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_the_server_ends_is_not_used_again() {
+    let (server, failure) = given_up_after(Reply::line("421 going down"), patient()).await;
+    assert_eq!(failure, said(Step::Verify, 421, "going down"));
+    assert_removed_in_a_new_session(&server);
+}
+
+/// What a server said on leaving is the cause, also where that reply itself was of no interest.
+#[tokio::test]
+async fn a_server_that_leaves_is_quoted() {
+    let script = Script::default().on("FEAT", Reply::line("421 idle for too long"));
+    let server = device(script).await;
+    let result = send(&destination(&server), b"x").await;
+    assert_eq!(result, Err(said(Step::Prepare, 421, "idle for too long")));
+    assert_untouched(&server);
+}
+
+#[tokio::test]
+async fn a_cancelled_command_is_not_taken_up_again() {
+    // Whoever cancels while the entity verifies drops that future and then gives the file up.
+    let server = device(Script::default().handle(|line, state| {
+        if state.connection == 0 && line.starts_with("SIZE") {
+            Action::Reply(Reply::Never)
+        } else {
+            Action::Default
+        }
+    }))
+    .await;
+    let mut sink = open_sink(&FtpTransport::new(), &destination(&server))
+        .await
+        .unwrap();
+    write_all(&mut sink, b"x").await.unwrap();
+    within(SOON, sink.finish()).await.unwrap();
+    let image = digest(b"x");
+    tokio::select! {
+        verified = sink.verify(&image) => panic!("{verified:?}"),
+        _ = server.until(|log| log.count("SIZE") == 1) => {}
+    }
+    assert_eq!(within(SOON, sink.discard()).await, Ok(()));
+    assert_removed_in_a_new_session(&server);
+}
+
+/// Where there is room for one session only, the next one is refused until the server has noticed
+/// that the last one ended.
+#[tokio::test]
+async fn a_second_session_is_asked_for_again() {
+    let script = Script {
+        turned_away: vec![1, 2],
+        ..Script::default()
+    };
+    let server = device(script.on("RNTO", Reply::line("550 no"))).await;
+    let transport = FtpTransport::new();
+    let mut sink = open_sink(&transport, &destination(&server)).await.unwrap();
+    write_all(&mut sink, &image(1000)).await.unwrap();
+    assert_eq!(within(SOON, sink.discard()).await, Ok(()));
+    assert_eq!(server.log().connections.len(), 4);
+    assert_untouched(&server);
+}
+
+#[tokio::test]
+async fn one_session_at_a_time_is_enough() {
+    let script = Script {
+        one_session: true,
+        ..Script::default()
+    };
+    let server = device(script).await;
+    let transport = FtpTransport::new();
+    let destination = destination(&server);
+    let bytes = image(50_000);
+    assert_eq!(
+        send_with(&transport, &destination, &bytes).await,
+        Ok(Verified::Size)
+    );
+    let remote = remote(&server);
+    let size = within(SOON, transport.size_of(&remote)).await;
+    assert_eq!(size, Ok(Some(50_000)));
+    let (_, read) = receive(&remote, 0).await.unwrap();
+    assert!(read == bytes);
+    let mut sink = open_sink(&transport, &destination).await.unwrap();
+    write_all(&mut sink, &bytes).await.unwrap();
+    assert_eq!(within(SOON, sink.discard()).await, Ok(()));
+    assert_delivered(&server, &bytes);
+}
+
+/// A NAT that forgot the connection, or a device that crashed.
+#[tokio::test]
+async fn a_control_connection_that_is_reset_is_the_cause() {
+    let server = device(Script::default().on("RNFR", Reply::Reset)).await;
+    let failure = send(&destination(&server), b"x").await.unwrap_err();
+    assert_eq!(failure.step, Step::Prepare);
+    let cause = failure.to_string();
+    assert!(cause.contains("control connection was lost"), "{cause}");
+}
+
+/// A session without anything that is not in RFC 959's minimum (section 5.1) besides what moves a
+/// file and renames it.
+#[tokio::test]
+async fn a_server_with_next_to_nothing_gets_its_image() {
+    let mut script = Script::default();
+    for verb in ["EPSV", "SIZE", "REST", "FEAT", "OPTS", "MDTM", "NOOP"] {
+        script = script.on(verb, Reply::line("500 what?"));
+    }
+    let server = device(script).await;
+    let bytes = image(50_000);
+    let mut destination = destination(&server);
+    assert_eq!(send(&destination, &bytes).await, Ok(Verified::None));
+    assert_delivered(&server, &bytes);
+    destination.verify = VerifyMode::Readback;
+    destination.staging = Staging::Direct;
+    assert_eq!(send(&destination, &bytes).await, Ok(Verified::Readback));
+    assert_delivered(&server, &bytes);
+}
