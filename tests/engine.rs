@@ -19,8 +19,8 @@ use subtend::model::{
     BufferPreference, EntityState, Group, Image, Inventory, Outcome, PeerChoice, SourceChoice,
     Step, Verified, VerifyMode,
 };
-use support::run::{Run, assert_delivered, assert_untouched, entity};
-use support::{GROUP, IMAGE, SERVER, behave, lab, network};
+use support::run::{Run, assert_delivered, assert_failed, assert_untouched, entity};
+use support::{GROUP, IMAGE, SERVER, at_rate, behave, lab, network};
 
 const MIB: u64 = 1 << 20;
 
@@ -111,10 +111,7 @@ async fn twenty_entities_get_64_mib_out_of_4_mib_of_memory() {
 async fn the_source_is_closed_while_the_entities_empty_the_pool() {
     let (mut inventory, mut settings) = network(2, 2 * MIB);
     inventory.memory = 4 * MIB;
-    let slow = Behaviour {
-        rate: Some(MIB),
-        ..Behaviour::default()
-    };
+    let slow = at_rate(MIB);
     behave(&mut settings, "*", slow);
     let lab = lab(&inventory, &settings).await;
     let mut run = Run::start(lab.inventory(), &[GROUP]).await;
@@ -170,12 +167,7 @@ async fn a_failing_entity_is_named_and_harms_no_other() {
         ("e004", Step::Login, "530"),
         ("e005", Step::Send, ""),
     ] {
-        let said = entity(&summary, name);
-        assert_eq!(
-            (said.state, said.step),
-            (EntityState::Failed, Some(step)),
-            "{said:?}"
-        );
+        let said = assert_failed(&summary, name, step);
         assert!(said.cause.as_ref().unwrap().contains(words), "{said:?}");
         assert_eq!((said.bytes, said.left.as_deref()), (0, None), "{said:?}");
         assert_untouched(&lab, name);
@@ -188,10 +180,7 @@ async fn a_failing_entity_is_named_and_harms_no_other() {
 async fn a_file_server_that_dies_at_half_leaves_no_final_name_written() {
     let (mut inventory, mut settings) = network(5, 8 * MIB);
     inventory.memory = MIB;
-    let steady = Behaviour {
-        rate: Some(4 * MIB),
-        ..Behaviour::default()
-    };
+    let steady = at_rate(4 * MIB);
     settings.file_servers.insert(SERVER.into(), steady);
     let lab = lab(&inventory, &settings).await;
     let run = Run::start(lab.inventory(), &[GROUP]).await;
@@ -202,12 +191,7 @@ async fn a_file_server_that_dies_at_half_leaves_no_final_name_written() {
     assert_eq!(summary.outcome, Outcome::Failed);
     for number in 1..=5 {
         let name = format!("e{number:03}");
-        let said = entity(&summary, &name);
-        assert_eq!(
-            (said.state, said.step),
-            (EntityState::Failed, Some(Step::Read)),
-            "{said:?}"
-        );
+        let said = assert_failed(&summary, &name, Step::Read);
         assert!(
             said.cause
                 .as_ref()
@@ -224,10 +208,7 @@ async fn a_file_server_that_dies_at_half_leaves_no_final_name_written() {
 async fn one_entity_that_dies_at_half_leaves_nineteen_delivered() {
     let (mut inventory, mut settings) = network(20, 8 * MIB);
     inventory.memory = 2 * MIB;
-    let steady = Behaviour {
-        rate: Some(8 * MIB),
-        ..Behaviour::default()
-    };
+    let steady = at_rate(8 * MIB);
     settings.file_servers.insert(SERVER.into(), steady);
     let lab = lab(&inventory, &settings).await;
     let run = Run::start(lab.inventory(), &[GROUP]).await;
@@ -362,11 +343,7 @@ async fn a_peer_without_the_image_is_refused() {
         let lab = lab(&inventory, &settings).await;
         let (summary, _) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;
         for name in ["e001", "e002"] {
-            let said = entity(&summary, name);
-            assert_eq!(
-                (said.state, said.step),
-                (EntityState::Failed, Some(Step::Select))
-            );
+            let said = assert_failed(&summary, name, Step::Select);
             assert!(said.cause.as_ref().unwrap().contains(words), "{said:?}");
             assert_untouched(&lab, name);
         }
@@ -376,7 +353,6 @@ async fn a_peer_without_the_image_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_entity_that_has_the_image_is_skipped_unless_forced() {
-    use subtend::link::{Command, GroupSpec};
     let (mut inventory, settings) = network(2, MIB);
     let has_it = Arc::new(support::entity("has-it", "2"));
     inventory.entities.push(has_it.clone());
@@ -394,15 +370,123 @@ async fn an_entity_that_has_the_image_is_skipped_unless_forced() {
     assert_eq!(summary.delivered_bytes, 2 * MIB);
 
     let run = Run::idle(lab.inventory());
-    let groups = vec![GroupSpec::Named(GROUP.into())];
-    run.send(Command::Start {
-        groups,
-        force: true,
-    })
-    .await;
+    run.force(&[GROUP]).await;
     let (summary, _) = run.finish().await;
     assert_delivered(&lab, &summary, "has-it", IMAGE);
     assert_eq!(lab.bytes_received("has-it"), MIB);
+    lab.stop().await;
+}
+
+/// A peer that is to be written is not read: what it holds would change under the reader.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forced_group_reads_only_from_peers_that_it_does_not_write() {
+    let (mut inventory, settings) = network(2, MIB);
+    let target = Arc::new(support::entity("a-target", "2"));
+    let bystander = Arc::new(support::entity("bystander", "2"));
+    let peers = vec![target.clone(), bystander.clone()];
+    inventory.entities.extend(peers.clone());
+    with_group(&mut inventory, |group| {
+        group.entities.push(target.clone());
+        group.source = SourceChoice::Peer(PeerChoice::Any(peers));
+    });
+    let mut both = (*inventory.groups[0]).clone();
+    both.name = "both".into();
+    both.entities.push(bystander);
+    inventory.groups.push(Arc::new(both));
+    let lab = lab(&inventory, &settings).await;
+    let mut run = Run::idle(lab.inventory());
+    run.force(&["both"]).await;
+    let refused = run.until_refused().await;
+    for word in ["both", "a-target, bystander", "--force"] {
+        assert!(refused.contains(word), "{refused}");
+    }
+    run.force(&[GROUP]).await;
+    let (summary, _) = run.finish().await;
+    assert_eq!(summary.outcome, Outcome::Delivered);
+    assert_eq!(summary.groups[0].source, "peer:bystander");
+    for name in ["e001", "e002", "a-target"] {
+        assert_delivered(&lab, &summary, name, IMAGE);
+    }
+    assert_eq!(
+        (lab.bytes_served("a-target"), lab.bytes_served("bystander")),
+        (0, MIB)
+    );
+    lab.stop().await;
+}
+
+/// A group that joins does not read from what a running, forced group writes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_joins_reads_from_no_peer_that_is_being_upgraded() {
+    let (mut inventory, mut settings) = network(2, MIB);
+    let written = Arc::new(support::entity("a-written", "2"));
+    let free = Arc::new(support::entity("free", "2"));
+    inventory.entities.extend([written.clone(), free.clone()]);
+    let all = inventory.groups[0].clone();
+    let group = |name: &str, entities, source| {
+        Arc::new(Group {
+            name: name.into(),
+            entities,
+            source,
+            ..(*all).clone()
+        })
+    };
+    let any = |peers| SourceChoice::Peer(PeerChoice::Any(peers));
+    inventory.groups = vec![
+        group("writes", vec![written.clone()], all.source.clone()),
+        group(
+            "reads",
+            vec![all.entities[0].clone()],
+            any(vec![written.clone(), free]),
+        ),
+        group(
+            "reads-it",
+            vec![all.entities[1].clone()],
+            any(vec![written]),
+        ),
+    ];
+    let slow = at_rate(MIB / 2);
+    behave(&mut settings, "a-written", slow);
+    let lab = lab(&inventory, &settings).await;
+    let mut run = Run::idle(lab.inventory());
+    run.force(&["writes"]).await;
+    run.until_state("a-written", EntityState::Sending).await;
+    run.begin(&["reads-it"]).await;
+    let refused = run.until_refused().await;
+    assert!(refused.contains("`reads-it` has no peer left"), "{refused}");
+    run.begin(&["reads"]).await;
+    let (summary, _) = run.finish().await;
+    assert_eq!(summary.outcome, Outcome::Delivered);
+    assert_eq!(summary.groups[1].source, "peer:free");
+    assert_eq!(lab.bytes_served("a-written"), 0);
+    lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_the_memory_does_not_suffice_for_is_refused() {
+    let (mut inventory, mut settings) = network(2, MIB);
+    inventory.memory = 255 << 10;
+    let all = inventory.groups[0].clone();
+    inventory.groups = (0..2)
+        .map(|number| {
+            Arc::new(Group {
+                name: format!("group-{number}").into(),
+                entities: vec![all.entities[number].clone()],
+                ..(*all).clone()
+            })
+        })
+        .collect();
+    let slow = at_rate(MIB / 2);
+    behave(&mut settings, "e001", slow);
+    let lab = lab(&inventory, &settings).await;
+    let mut run = Run::start(lab.inventory(), &["group-0"]).await;
+    run.until_state("e001", EntityState::Sending).await;
+    run.begin(&["group-1"]).await;
+    let refused = run.until_refused().await;
+    assert!(refused.contains("at least 256.0 KiB"), "{refused}");
+    let (summary, _) = run.finish().await;
+    assert_eq!(summary.groups.len(), 1);
+    assert_delivered(&lab, &summary, "e001", IMAGE);
+    assert_untouched(&lab, "e002");
     lab.stop().await;
 }
 
@@ -438,14 +522,7 @@ async fn groups_that_run_together_share_the_memory() {
     inventory.images = images;
     settings.images.remove(IMAGE);
     for (entities, rate) in [("e00[1-2]", 8 * MIB), ("e00[3-6]", 2 * MIB)] {
-        behave(
-            &mut settings,
-            entities,
-            Behaviour {
-                rate: Some(rate),
-                ..Behaviour::default()
-            },
-        );
+        behave(&mut settings, entities, at_rate(rate));
     }
     let lab = lab(&inventory, &settings).await;
 
@@ -486,10 +563,7 @@ async fn groups_that_run_together_share_the_memory() {
 async fn cancelling_leaves_nothing_behind_within_two_seconds() {
     let (mut inventory, mut settings) = network(8, 32 * MIB);
     inventory.memory = MIB;
-    let slow = Behaviour {
-        rate: Some(MIB),
-        ..Behaviour::default()
-    };
+    let slow = at_rate(MIB);
     behave(&mut settings, "*", slow);
     let lab = lab(&inventory, &settings).await;
     let mut run = Run::start(lab.inventory(), &[GROUP]).await;
@@ -517,14 +591,7 @@ async fn cancelling_leaves_nothing_behind_within_two_seconds() {
 async fn one_entity_is_cancelled_and_the_others_go_on() {
     let (mut inventory, mut settings) = network(3, 4 * MIB);
     inventory.memory = MIB;
-    behave(
-        &mut settings,
-        "*",
-        Behaviour {
-            rate: Some(4 * MIB),
-            ..Behaviour::default()
-        },
-    );
+    behave(&mut settings, "*", at_rate(4 * MIB));
     let lab = lab(&inventory, &settings).await;
     let mut run = Run::start(lab.inventory(), &[GROUP]).await;
     run.until_state("e002", EntityState::Sending).await;
@@ -562,12 +629,7 @@ async fn a_silent_entity_fails_by_its_deadline_and_the_others_are_delivered() {
     );
     let lab = lab(&inventory, &settings).await;
     let (summary, _) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;
-    let said = entity(&summary, "e003");
-    assert_eq!(
-        (said.state, said.step),
-        (EntityState::Failed, Some(Step::Send)),
-        "{said:?}"
-    );
+    let said = assert_failed(&summary, "e003", Step::Send);
     assert_eq!(said.cause.as_deref(), Some("no progress for 2 s"));
     for name in ["e001", "e002", "e004"] {
         assert_delivered(&lab, &summary, name, IMAGE);
@@ -628,12 +690,7 @@ async fn readback_finds_a_flipped_byte_and_says_what_was_verified() {
         assert_eq!(entity(&summary, name).verified, Verified::Readback);
         assert_eq!(lab.bytes_served(name), MIB);
     }
-    let said = entity(&summary, "e002");
-    assert_eq!(
-        (said.state, said.step),
-        (EntityState::Failed, Some(Step::Verify)),
-        "{said:?}"
-    );
+    assert_failed(&summary, "e002", Step::Verify);
     assert_untouched(&lab, "e002");
     lab.stop().await;
 }
@@ -677,19 +734,12 @@ async fn what_can_not_be_started_is_refused_and_starts_nothing() {
     let (inventory, settings) = network(2, MIB);
     let lab = lab(&inventory, &settings).await;
     let mut run = Run::start(lab.inventory(), &["nobody"]).await;
-    let refused = run
-        .until(|event| matches!(event, Event::Refused { .. }))
-        .await;
-    let Event::Refused { reason, .. } = refused else {
-        unreachable!()
-    };
+    let reason = run.until_refused().await;
     assert!(reason.contains("nobody"), "{reason}");
     run.begin(&[GROUP, GROUP]).await;
-    run.until(|event| matches!(event, Event::Refused { .. }))
-        .await;
+    run.until_refused().await;
     run.cancel(Target::Group(GROUP.into())).await;
-    run.until(|event| matches!(event, Event::Refused { .. }))
-        .await;
+    run.until_refused().await;
     let (summary, _) = run.finish().await;
     assert!(summary.groups.is_empty());
     assert_eq!(lab.sessions(SERVER), 0);

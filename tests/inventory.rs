@@ -10,10 +10,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use subtend::inventory::{InventoryErrors, SourceWanted, expand_names, load, make_group, parse};
+use subtend::inventory::{InventoryErrors, expand_names, load, make_group, parse};
 use subtend::model::{
-    BufferPreference, Inventory, Laggards, PeerChoice, SecretSource, SourceChoice, Staging,
-    VerifyMode,
+    BufferPreference, Inventory, Laggards, PeerChoice, SecretSource, SourceChoice, SourceSpec,
+    Staging, VerifyMode,
 };
 
 fn read(text: &str) -> Result<Inventory, InventoryErrors> {
@@ -332,7 +332,7 @@ fn peers_are_those_that_have_the_image() {
 #[test]
 fn groups_are_made_on_the_spot_by_the_same_rules() {
     let inventory = good(NETWORK);
-    let make = |image: &str, source: SourceWanted, entities: &[&str], parallel| {
+    let make = |image: &str, source: SourceSpec, entities: &[&str], parallel| {
         let entities: Vec<String> = entities.iter().map(|name| (*name).to_owned()).collect();
         make_group(
             &inventory,
@@ -344,16 +344,16 @@ fn groups_are_made_on_the_spot_by_the_same_rules() {
             parallel,
         )
     };
-    let hq = || SourceWanted::FileServer("hq".into());
+    let hq = || SourceSpec::FileServer("hq".into());
     let group = make("adsl-2.4", hq(), &["s1-0[1-2]", "s1-*4", "s1-01"], Some(2)).unwrap();
     assert_eq!(names(&group.entities), "s1-01 s1-02 s1-04");
     assert_eq!((group.laggards, group.parallel), (Laggards::Wait, Some(2)));
-    let group = make("vdsl-3.1", SourceWanted::AnyPeer, &["s2-[1,3,5-7]"], None).unwrap();
+    let group = make("vdsl-3.1", SourceSpec::AnyPeer, &["s2-[1,3,5-7]"], None).unwrap();
     assert_eq!(group.source.label(), "peer:any");
 
     let wrong = make(
         "adsl-2.5",
-        SourceWanted::FileServer("qh".into()),
+        SourceSpec::FileServer("qh".into()),
         &["s1-1", "x*", "[2-1]"],
         Some(0),
     );
@@ -370,7 +370,7 @@ fn groups_are_made_on_the_spot_by_the_same_rules() {
     }
     let wrong = make(
         "adsl-2.4",
-        SourceWanted::Peer("s1-06".into()),
+        SourceSpec::Peer("s1-06".into()),
         &["s1-*", "s2-1"],
         None,
     );

@@ -90,11 +90,12 @@ impl<T: Transport> ManagementAgent<T> {
         work.meters.set_pool(Some(pool.clone()));
         let entities = wave.to_vec();
         let (source, offset) = (chosen.name.to_string(), 0);
-        work.reporter.send(ReportKind::PassBegan {
+        work.reporter.send(ReportKind::Pass {
             pass,
             source: source.clone(),
             offset,
             entities: entities.clone(),
+            read: None,
         });
 
         let broken = CancellationToken::new();
@@ -130,12 +131,12 @@ impl<T: Transport> ManagementAgent<T> {
             let end = transfer.run(writer).await;
             tracing::debug!(?end, "pass {pass} of {source} ended");
             let read = meters.read.load(Ordering::Relaxed);
-            reporter.send(ReportKind::PassRead {
+            reporter.send(ReportKind::Pass {
                 pass,
                 source,
                 offset,
                 entities,
-                read,
+                read: Some(read),
             });
             end
         }]);

@@ -41,22 +41,16 @@ pub(crate) enum ReportKind {
         entity: usize,
         path: String,
     },
-    PassBegan {
+    /// A pass began; with `read`, its source was read to its end and closed.
+    Pass {
         pass: u32,
         source: String,
         offset: u64,
         entities: Vec<usize>,
+        read: Option<u64>,
     },
     /// The source has told how large the image is.
     Size(u64),
-    /// The source was read to its end and closed; `sha256` only if it was the whole image.
-    PassRead {
-        pass: u32,
-        source: String,
-        offset: u64,
-        entities: Vec<usize>,
-        read: u64,
-    },
     Digest([u8; 32]),
     Depth {
         from: usize,

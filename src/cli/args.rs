@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueHint};
 
-use crate::link::SourceSpec;
+use crate::model::SourceSpec;
 
 /// The inventory when none is named.
 pub const INVENTORY: &str = "inventory.yaml";

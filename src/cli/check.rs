@@ -21,7 +21,7 @@ use crate::model::{Entity, Inventory, Laggards, Name, PeerChoice, SourceChoice, 
 pub fn check(args: &CheckArgs, file: &Path, parts: &impl Parts) -> Result<String, Failed> {
     let inventory = parts.load(file).map_err(Failed::usage)?;
     let groups = select::groups(&args.groups, &inventory).map_err(Failed::usage)?;
-    let plan = plan(&inventory, &groups);
+    let plan = plan(&inventory, &groups).map_err(Failed::usage)?;
     if args.json {
         let mut json = serde_json::to_string(&Json::new(&plan)).map_err(Failed::other)?;
         json.push('\n');

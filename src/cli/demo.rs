@@ -43,17 +43,10 @@ pub async fn demo(
         json: args.json,
         ..RunArgs::default()
     };
-    let Stage {
-        stop,
-        prompt,
-        mode,
-        board,
-    } = stage;
+    let stop = stage.stop;
     let inner = Stage {
         stop: &mut *stop,
-        prompt,
-        mode,
-        board,
+        ..stage
     };
     let ended = start(&all, lab.inventory, parts, inner).await;
     // Whoever left at once, now or while the servers end, waits for nothing.

@@ -64,6 +64,18 @@ pub struct Stage<'a, P> {
     pub board: &'a Board,
 }
 
+impl<'a, P> Stage<'a, P> {
+    /// On the terminal of this process.
+    fn new(stop: &'a mut Stop, prompt: &'a mut P, json: bool, board: &'a Board) -> Self {
+        Self {
+            stop,
+            prompt,
+            mode: run::mode(json),
+            board,
+        }
+    }
+}
+
 /// Does what was typed and returns the exit code. After it, the process is to end at once.
 pub async fn execute(arguments: Arguments, board: &Board) -> u8 {
     match dispatch(arguments, &parts::Real, board).await {
@@ -86,12 +98,8 @@ async fn dispatch(arguments: Arguments, parts: &impl Parts, board: &Board) -> Re
         None => Err(Failed::usage(NO_CONSOLE)),
         Some(Verb::Run(args)) => {
             let mut signals = signals::signals().map_err(Failed::other)?;
-            let stage = Stage {
-                stop: &mut signals.stop,
-                prompt: &mut Tty,
-                mode: run::mode(args.json),
-                board,
-            };
+            let tty = &mut Tty;
+            let stage = Stage::new(&mut signals.stop, tty, args.json, board);
             run::run(&args, file, parts, stage).await
         }
         Some(Verb::Check(args)) => {
@@ -108,12 +116,8 @@ async fn dispatch(arguments: Arguments, parts: &impl Parts, board: &Board) -> Re
         #[cfg(feature = "lab")]
         Some(Verb::Demo(args)) => {
             let mut signals = signals::signals().map_err(Failed::other)?;
-            let stage = Stage {
-                stop: &mut signals.stop,
-                prompt: &mut Tty,
-                mode: run::mode(args.json),
-                board,
-            };
+            let tty = &mut Tty;
+            let stage = Stage::new(&mut signals.stop, tty, args.json, board);
             demo::demo(&args, named, parts, stage).await
         }
         Some(Verb::Completions { shell }) => {

@@ -11,11 +11,10 @@ use super::parts::{Engine, Parts};
 #[cfg(feature = "lab")]
 use super::parts::{Lab, Practice};
 use super::select::select;
-use crate::link::{GroupSpec, SourceSpec};
+use crate::link::GroupSpec;
 use crate::model::{
-    Address, BufferPreference, CredentialsRef, Entity, FileServer, Group, Image, Inventory,
-    Laggards, Logins, PeerChoice, RemotePath, Scheme, SecretSource, SourceChoice, Staging,
-    Timeouts, VerifyMode,
+    BufferPreference, CredentialsRef, Entity, FileServer, Group, Image, Inventory, Logins,
+    PeerChoice, SecretSource, SourceChoice, SourceSpec, testing,
 };
 
 struct Fake(Inventory);
@@ -42,45 +41,24 @@ impl Parts for Fake {
     }
 }
 
-fn address(host: &str) -> Address {
-    Address {
-        scheme: Scheme::Ftp,
-        host: host.into(),
-        port: 21,
-    }
-}
-
 fn entity(name: &str, version: &str, credentials: &str) -> Arc<Entity> {
     Arc::new(Entity {
-        name: name.into(),
-        type_: "adsl".into(),
-        version: version.into(),
-        address: address("192.0.2.21"),
-        path: RemotePath::new("/flash/image.bin").unwrap(),
         credentials: Some(credentials.into()),
-        timeouts: Timeouts::default(),
-        verify: VerifyMode::Best,
-        staging: Staging::Rename,
-        delete_first: false,
-        labels: Default::default(),
+        ..testing::entity(name, version)
     })
 }
 
 fn inventory() -> Inventory {
     let server = Arc::new(FileServer {
-        name: "hq".into(),
-        address: address("192.0.2.10"),
-        root: "/images".into(),
         credentials: Some("noc".into()),
-        timeouts: Timeouts::default(),
+        ..testing::server()
     });
     let image = Arc::new(Image {
         name: "adsl-2.4".into(),
         file: "adsl-2.4.bin".into(),
-        type_: "adsl".into(),
         version: "2.4".into(),
-        size: None,
         sha256: Some([0x9f; 32]),
+        ..testing::image()
     });
     let mut entities: Vec<_> = (1..=20)
         .map(|at| entity(&format!("shelf1-{at:02}"), "2.3", "craft"))
@@ -88,12 +66,9 @@ fn inventory() -> Inventory {
     entities[8] = entity("shelf1-09", "2.4", "old");
     let group = |name: &str, members: &[Arc<Entity>], source| {
         Arc::new(Group {
-            name: name.into(),
             image: image.clone(),
             source,
-            entities: members.to_vec(),
-            laggards: Laggards::CatchUp,
-            parallel: None,
+            ..testing::group(name, members.to_vec())
         })
     };
     let groups = vec![
@@ -115,14 +90,12 @@ fn inventory() -> Inventory {
         secret: SecretSource::Ask,
     });
     Inventory {
-        file: "site.yaml".into(),
-        memory: 8 << 20,
-        buffers: BufferPreference::Size(256 << 10),
         credentials: credentials.into(),
         file_servers: vec![server],
         images: vec![image],
         entities,
         groups,
+        ..testing::inventory(8 << 20, BufferPreference::Size(256 << 10))
     }
 }
 
@@ -176,8 +149,12 @@ fn what_the_inventory_does_not_know_is_named_in_one_go() {
     for (line, words) in [
         (
             "adsl nope nada",
-            &["no group `nope`; it has adsl, spare", "no group `nada`"][..],
+            &[
+                "no group `nope` (under `groups` there are `adsl`, `spare` and `rest`)",
+                "no group `nada`",
+            ][..],
         ),
+        ("adls", &["no group `adls` (did you mean `adsl`?)"]),
         (
             "adsl spare",
             &["`adsl` and `spare` can't run together: both have shelf1-[01-04]"],
@@ -186,8 +163,8 @@ fn what_the_inventory_does_not_know_is_named_in_one_go() {
             "--image x --source y --entities shelf1-[19-22] z",
             &[
                 "no image `x`",
-                "no file server `y`; it has hq",
-                "no entities shelf1-[21-22]",
+                "no file server `y` (under `file_servers` there are `hq`)",
+                "there are no entities `shelf1-21` and `shelf1-22`",
                 "`z`",
             ],
         ),
@@ -251,4 +228,42 @@ fn a_wrong_inventory_or_name_ends_with_2() {
             2
         );
     }
+}
+
+#[test]
+fn what_the_engine_would_refuse_ends_before_a_password_is_asked_for() {
+    let mut inventory = inventory();
+    let error = select(&args("rest --force"), &inventory);
+    assert!(error.is_ok(), "shelf1-09 is no target of it: {error:?}");
+    let line = "--image adsl-2.4 --source peer:any --entities shelf1-* --force";
+    let error = select(&args(line), &inventory).unwrap_err();
+    assert!(
+        error.contains("no peer left") && error.contains("shelf1-09"),
+        "{error}"
+    );
+
+    inventory.memory = 511 << 10;
+    let error = select(&args("adsl"), &inventory).unwrap_err();
+    assert!(error.contains("at least 512.0 KiB"), "{error}");
+}
+
+#[test]
+fn a_plan_with_too_little_memory_ends_with_2() {
+    let plan = |groups: &[&str]| {
+        let args = CheckArgs {
+            groups: groups.iter().map(ToString::to_string).collect(),
+            json: false,
+        };
+        let mut inventory = inventory();
+        inventory.memory = 1 << 20;
+        check(&args, Path::new("site.yaml"), &Fake(inventory))
+    };
+    assert!(plan(&["adsl", "rest"]).is_ok(), "two buffers each");
+    let failed = plan(&[]).unwrap_err();
+    assert_eq!(failed.code, 2);
+    let told = failed.to_string();
+    assert!(
+        told.contains("for 3 groups") && told.contains("1.5 MiB"),
+        "{told}"
+    );
 }

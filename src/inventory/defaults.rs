@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::model::names::Pattern;
 use crate::model::{CredentialsRef, Name, RemotePath, Staging, Timeouts, VerifyMode};
 
 use super::credentials;
 use super::error::{Complaint, Problems, quoted};
 use super::fields::{Fields, Shape, mapping};
-use super::range::Pattern;
 use super::tree::Node;
 use super::values;
 
@@ -93,7 +93,7 @@ fn default_path(problems: &mut Problems, node: &Node) -> Option<RemotePath> {
             Ok(path) => return Some(path),
             Err(complaint) => complaint,
         },
-        Err(complaint) => complaint,
+        Err(unreadable) => unreadable.into(),
     };
     problems.complain(&node.span, complaint);
     None

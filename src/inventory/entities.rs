@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::model::names::{self, Pattern};
 use crate::model::{Address, CredentialsRef, Entity, RemotePath};
 
 use super::address::parse_address;
@@ -11,7 +12,6 @@ use super::credentials;
 use super::defaults::{Defaults, check_path, delivery, labels, timeouts};
 use super::error::{Complaint, Problems, Span, quoted, some_of};
 use super::fields::{Fields, Shape};
-use super::range::Pattern;
 use super::tree::{Node, Value};
 use super::values;
 
@@ -175,7 +175,7 @@ fn read_entry(
 
 fn names(problems: &mut Problems, node: &Node) -> Option<Vec<String>> {
     let written = values::text(problems, node, "name")?;
-    let names = Pattern::ranges(written).map(|pattern| pattern.expand());
+    let names = names::expand(written).map_err(Complaint::from);
     let checked = names.and_then(|names| {
         match names.first() {
             Some(first) => check_entity_name(first)?,
@@ -199,15 +199,6 @@ fn check_entity_name(name: &str) -> Result<(), Complaint> {
             "`{ peer: any }` means any entity that has the image: choose another name",
         ));
     }
-    if name.contains(['[', ']']) {
-        return Err(Complaint::new(
-            format!(
-                "{} can't be a name: its brackets are not a range",
-                quoted(name)
-            ),
-            "write a range like `shelf1-[02-20]` or `shelf1-[1,3,5-7]`",
-        ));
-    }
     values::check_name(name)
 }
 
@@ -221,8 +212,8 @@ fn expanded(
     let written = values::text(problems, node, key)?;
     let pattern = match Pattern::ranges(written) {
         Ok(pattern) => pattern,
-        Err(complaint) => {
-            problems.complain(&node.span, complaint);
+        Err(unreadable) => {
+            problems.complain(&node.span, unreadable.into());
             return None;
         }
     };

@@ -7,7 +7,10 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::model::names::BadPattern;
 use crate::model::text::{push_shown, shown};
+
+pub(super) use crate::model::text::quoted;
 
 use super::redact::Redactions;
 
@@ -42,6 +45,12 @@ impl Complaint {
             message: message.into(),
             help: help.into(),
         }
+    }
+}
+
+impl From<BadPattern> for Complaint {
+    fn from(BadPattern { message, help }: BadPattern) -> Self {
+        Self { message, help }
     }
 }
 
@@ -270,13 +279,6 @@ impl Snippet {
         let indent = " ".repeat(self.from);
         writeln!(f, "{margin} | {indent}{}", "^".repeat(self.width))
     }
-}
-
-/// A text of the file in a message: escaped, cut to length, and marked as a quotation.
-pub(super) fn quoted(text: &str) -> String {
-    // A line break in a value is nearly always what is wrong with it: it must be seen.
-    let text = text.replace('\r', "\\r").replace('\n', "\\n");
-    format!("`{}`", shown(&text))
 }
 
 /// `did you mean …?`, or else what is possible.

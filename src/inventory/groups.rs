@@ -3,13 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::model::names::Pattern;
 use crate::model::{Entity, Group, Image, Laggards, Name, PeerChoice, SourceChoice};
 
 use super::defaults::NO_LABELS;
 use super::error::{Complaint, Problems, Span, did_you_mean, quoted, some_of};
 use super::fields::{Fields, Shape, list, mapping, section};
 use super::lookup::Lookup;
-use super::range::Pattern;
 use super::tree::{Node, Value};
 use super::values;
 
@@ -234,7 +234,7 @@ fn selected<'a>(problems: &mut Problems, node: &'a Node, lookup: &Lookup<'_>) ->
                 match Pattern::wildcards(written) {
                     Ok(pattern) => any.extend(lookup.matching(&pattern)),
                     Err(complaint) => {
-                        problems.complain(&node.span, complaint);
+                        problems.complain(&node.span, complaint.into());
                         whole = false;
                     }
                 }

@@ -4,10 +4,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::model::{Entity, FileServer, Image, Inventory, PeerChoice};
+use crate::model::names::Pattern;
+use crate::model::{Entity, FileServer, Group, Image, Inventory, PeerChoice};
 
 use super::error::{Complaint, did_you_mean, quoted, some_of};
-use super::range::Pattern;
 
 /// All that a group can refer to. Entities are known by their place in the inventory.
 pub(super) struct Lookup<'a> {
@@ -15,6 +15,17 @@ pub(super) struct Lookup<'a> {
     images: &'a [Arc<Image>],
     file_servers: &'a [Arc<FileServer>],
     by_name: HashMap<&'a str, usize>,
+}
+
+/// The group of this name.
+///
+/// # Errors
+/// A sentence with what was probably meant, or what there is.
+pub fn find_group<'a>(inventory: &'a Inventory, name: &str) -> Result<&'a Arc<Group>, String> {
+    inventory.group(name).ok_or_else(|| {
+        let names = inventory.groups.iter().map(|group| &*group.name);
+        unknown("group", name, names, "groups").to_string()
+    })
 }
 
 /// The entities whose names a pattern describes, in the order of the inventory: a name, `*` and
@@ -105,13 +116,13 @@ impl<'a> Lookup<'a> {
                 .collect());
         }
         let entities = if missing.len() == 1 {
-            "entity"
+            "is no entity"
         } else {
-            "entities"
+            "are no entities"
         };
         let missing = some_of(missing.into_iter().map(|(name, _)| name.as_str()));
         Err(Complaint::new(
-            format!("there is no {entities} {missing}"),
+            format!("there {entities} {missing}"),
             "write a range whose names are all under `entities`, or a pattern with `*`",
         ))
     }

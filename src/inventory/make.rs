@@ -3,19 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::model::{Group, Inventory, Laggards, PeerChoice, SourceChoice};
+use crate::model::{Group, Inventory, Laggards, PeerChoice, SourceChoice, SourceSpec};
 
 use super::error::Complaint;
 use super::groups::check_group_name;
 use super::lookup::Lookup;
-
-/// Where the image of a group made on the spot is to be read from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SourceWanted {
-    FileServer(String),
-    Peer(String),
-    AnyPeer,
-}
 
 /// Makes a group that is not in the inventory, by the rules of those that are. `entities` are
 /// names, ranges and patterns; the group has them in the order of the inventory, each once.
@@ -26,7 +18,7 @@ pub fn make_group(
     inventory: &Inventory,
     name: &str,
     image: &str,
-    source: SourceWanted,
+    source: SourceSpec,
     entities: &[String],
     laggards: Laggards,
     parallel: Option<usize>,
@@ -62,22 +54,22 @@ pub fn make_group(
         types.unwrap_or_else(&mut keep);
     }
     let source = match (source, image) {
-        (SourceWanted::FileServer(name), _) => lookup
+        (SourceSpec::FileServer(name), _) => lookup
             .file_server(&name)
             .map(|server| SourceChoice::FileServer(Arc::clone(server)))
             .map_err(&mut keep)
             .ok(),
-        (SourceWanted::Peer(name), image) => lookup
+        (SourceSpec::Peer(name), image) => lookup
             .named_peer(&name, image.map(|image| &**image), &targets)
             .map(SourceChoice::Peer)
             .map_err(|complaints| complaints.into_iter().for_each(&mut keep))
             .ok(),
-        (SourceWanted::AnyPeer, Some(image)) => lookup
+        (SourceSpec::AnyPeer, Some(image)) => lookup
             .any_peer(image, &targets)
             .map(SourceChoice::Peer)
             .map_err(&mut keep)
             .ok(),
-        (SourceWanted::AnyPeer, None) => Some(SourceChoice::Peer(PeerChoice::Any(Vec::new()))),
+        (SourceSpec::AnyPeer, None) => Some(SourceChoice::Peer(PeerChoice::Any(Vec::new()))),
     };
     match (name, image, source) {
         (Some(name), Some(image), Some(source)) if complaints.is_empty() => Ok(Group {

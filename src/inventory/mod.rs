@@ -15,7 +15,6 @@ mod fields;
 mod groups;
 mod lookup;
 mod make;
-mod range;
 mod redact;
 pub mod secrets;
 mod suggest;
@@ -29,9 +28,8 @@ use std::path::Path;
 use crate::model::{BufferPreference, Inventory, units};
 
 pub use error::{InventoryErrors, Problem};
-pub use lookup::expand_names;
-pub use make::{SourceWanted, make_group};
-pub use range::MOST_EXPANDED;
+pub use lookup::{expand_names, find_group};
+pub use make::make_group;
 pub use suggest::nearest;
 
 use error::Problems;
@@ -145,7 +143,7 @@ pub fn load(path: &Path) -> Result<Inventory, InventoryErrors> {
 /// Ranges (`[02-20]`, `[1,3,5-7]`) stand in `name`, `address` and `path` of an entity and are
 /// expanded side by side; a value without a range is repeated. Several ranges in one value expand
 /// like nested loops, the last one fastest. Zero padding is kept. One entry makes at most
-/// [`MOST_EXPANDED`] entities. Anchors, aliases and merge keys (`<<`) work.
+/// [`MOST_EXPANDED`](crate::model::names::MOST_EXPANDED) entities. Anchors, aliases and merge keys (`<<`) work.
 ///
 /// A group has the entities that satisfy all keys of `select`, and those that `entities` names.
 ///
@@ -220,11 +218,11 @@ fn read_memory(problems: &mut Problems, fields: &Fields<'_>) -> (u64, BufferPref
     let (Some(memory), Some(preference)) = (memory, preference) else {
         return (MEMORY, BufferPreference::Size(BUFFER_SIZE));
     };
-    // One buffer is filled while another is sent: less than two is a copy in turns.
     let at = memory_node.or(buffer_size).or(buffers);
-    if let Some(node) = at {
+    let least = preference.least_memory();
+    if let Some(node) = at.filter(|_| memory < least) {
         match preference {
-            BufferPreference::Size(size) if memory / 2 < size => problems.report(
+            BufferPreference::Size(size) => problems.report(
                 &node.span,
                 format!(
                     "{} of memory do not hold two buffers of {}",
@@ -233,19 +231,21 @@ fn read_memory(problems: &mut Problems, fields: &Fields<'_>) -> (u64, BufferPref
                 ),
                 format!(
                     "give at least {} of memory, or a `buffer_size` of at most {}",
-                    units::size(size.saturating_mul(2)),
+                    units::size(least),
                     units::size((memory / 2).max(1))
                 ),
             ),
-            BufferPreference::Count(count) if memory < count as u64 => problems.report(
+            BufferPreference::Count(count) => problems.report(
                 &node.span,
                 format!(
                     "{} of memory can't be divided into {count} buffers",
                     units::size(memory)
                 ),
-                "give more memory, or fewer `buffers`",
+                format!(
+                    "give at least {} of memory, or fewer `buffers`",
+                    units::size(least)
+                ),
             ),
-            _ => {}
         }
     }
     (memory, preference)

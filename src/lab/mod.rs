@@ -4,7 +4,7 @@
 //! process: libunftp speaks the protocol, and what it stores, how fast and with which faults is
 //! decided here. The files:
 //!
-//! - `settings` what an inventory's `x-lab` key says; `pattern` the names that it applies to
+//! - `settings` what an inventory's `x-lab` key says
 //! - `network` [`Lab`]: starts, shows and stops the servers of an inventory
 //! - `server` one server: its listener, its counters, and whether it still lives
 //! - `relay` the control connection, where latency, silence and death are brought about
@@ -24,7 +24,6 @@ mod limits;
 mod login;
 mod network;
 mod pace;
-mod pattern;
 mod relay;
 mod server;
 mod settings;

@@ -15,6 +15,7 @@ use super::image::{DEFAULT_SIZE, Generated};
 use super::limits;
 use super::server::{Served, ServedKind, Server, bind};
 use super::settings::{Behaviour, LabSettings};
+use crate::model::names::Pattern;
 use crate::model::{
     Address, Entity, FileServer, Group, Inventory, Name, PeerChoice, Scheme, SourceChoice,
 };
@@ -404,18 +405,16 @@ fn loopback(name: &str, kind: ServedKind, address: &Address) -> Result<SocketAdd
 /// Settings about nothing are a slip of the pen: the operator would wait for a fault in vain.
 fn known(settings: &LabSettings, inventory: &Inventory) -> Result<(), LabError> {
     let check = |kind, keys: Vec<&String>, names: Vec<&Name>| {
-        let idle = keys.into_iter().find(|key| {
-            !names
-                .iter()
-                .any(|name| ***name == ***key || super::pattern::matches(key, name))
-        });
-        match idle {
-            Some(key) => Err(LabError::Unknown {
-                kind,
-                name: key.clone(),
-            }),
-            None => Ok(()),
+        for key in keys {
+            let pattern = Pattern::wildcards(key).map_err(|wrong| {
+                LabError::Settings(format!("{kind} `{key}` stands for nothing: {wrong}"))
+            })?;
+            if !names.iter().any(|name| pattern.matches(name)) {
+                let name = key.clone();
+                return Err(LabError::Unknown { kind, name });
+            }
         }
+        Ok(())
     };
     check(
         "the image",

@@ -182,6 +182,11 @@ impl Server {
         None
     }
 
+    /// Whether it is neither silent nor dead.
+    pub(super) fn serves(&self) -> bool {
+        *self.life.borrow() == Life::Serving
+    }
+
     pub(super) fn silence(&self) {
         self.life.send_if_modified(|life| {
             let serving = *life == Life::Serving;

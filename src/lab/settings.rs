@@ -18,8 +18,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::error::LabError;
-use super::pattern;
-use crate::model::units;
+use crate::model::{names, units};
 
 /// The settings of a lab. By default every server is a good and fast one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -156,12 +155,12 @@ impl LabSettings {
 fn of(settings: &BTreeMap<String, Behaviour>, name: &str) -> Behaviour {
     let mut said: Vec<_> = settings
         .iter()
-        .filter(|(key, _)| *key == name || pattern::matches(key, name))
+        .filter(|(key, _)| *key == name || names::matches(key, name))
         .collect();
     said.sort_by_key(|(key, _)| {
         (
             *key != name,
-            !pattern::is_plain(key),
+            key.contains(['*', '?', '[']),
             usize::MAX - key.len(),
         )
     });

@@ -82,6 +82,14 @@ impl Binder for Passive {
 struct Backend(Arc<Server>);
 
 impl Backend {
+    /// What the work comes to, or an error once the server is dead.
+    async fn while_alive<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.0
+            .while_alive(work)
+            .await
+            .unwrap_or_else(|| Err(dead()))
+    }
+
     /// Receives a file into the device; what has arrived stays there, however this ends.
     async fn receive(
         &self,
@@ -131,6 +139,10 @@ impl Backend {
                 Ok(count) => count,
                 Err(error) => break Err(Error::from(error)),
             };
+            if !server.serves() {
+                // Silenced or killed while it was read: whoever polls this stops doing so.
+                std::future::pending::<()>().await;
+            }
             if behaviour.disk_full_at.is_some_and(|full| at >= full) {
                 break Err(refused(
                     ErrorKind::ExceededStorageAllocationError,
@@ -322,10 +334,7 @@ impl StorageBackend<DefaultUser> for Backend {
         let _token = self.0.token();
         let path = text_of(path.as_ref());
         let sending = self.send(output, &path, start_pos);
-        self.0
-            .while_alive(sending)
-            .await
-            .unwrap_or_else(|| Err(dead()))
+        self.while_alive(sending).await
     }
 
     async fn get<P: AsRef<Path> + Send + fmt::Debug>(
@@ -346,10 +355,7 @@ impl StorageBackend<DefaultUser> for Backend {
         let _token = self.0.token();
         let path = text_of(path.as_ref());
         let receiving = self.receive(input, &path, start_pos);
-        self.0
-            .while_alive(receiving)
-            .await
-            .unwrap_or_else(|| Err(dead()))
+        self.while_alive(receiving).await
     }
 
     async fn del<P: AsRef<Path> + Send + fmt::Debug>(

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::Laggards;
+use crate::model::{Laggards, SourceSpec};
 
 /// Names refer to the inventory that the engine was started with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,14 +35,6 @@ pub enum GroupSpec {
         #[serde(default)]
         parallel: Option<usize>,
     },
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SourceSpec {
-    FileServer(String),
-    Peer(String),
-    AnyPeer,
 }
 
 /// What a command is about.

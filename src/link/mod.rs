@@ -8,7 +8,7 @@ mod command;
 mod event;
 mod snapshot;
 
-pub use command::{Command, GroupSpec, SourceSpec, Target};
+pub use command::{Command, GroupSpec, Target};
 pub use event::{EntityProgress, EntitySummary, Event, GroupSummary, Summary};
 pub use snapshot::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
 

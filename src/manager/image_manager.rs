@@ -1,7 +1,6 @@
 //! The image manager's one task: it takes commands, starts management agents, shares the memory
 //! out anew whenever a group joins or ends, and publishes what it knows.
 
-use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,11 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent::{Assignment, GroupMeters, ManagementAgent, Report, ReportKind, Reporter};
 use crate::link::{Command, Event, GroupSnapshot, GroupSpec, Link, Snapshot, Target};
-use crate::model::{EntityState, Group, Inventory, Logins, Name, PeerChoice, SourceChoice};
+use crate::model::{EntityState, Group, Inventory, Logins, Name};
 use crate::pool::{self, Budget};
 use crate::transport::Transport;
 
-use super::resolve::resolve;
+use super::resolve::{Running, resolve};
 use super::shares::{depth, shares};
 use super::state::{GroupStart, GroupState};
 use super::summary::summary;
@@ -159,17 +158,14 @@ impl<T: Transport> ImageManager<T> {
 
     /// All of the groups are started, or none.
     fn begin(&mut self, specs: &[GroupSpec], force: bool) {
-        let mut groups: Vec<Arc<Group>> = Vec::new();
-        for spec in specs {
-            let group = match resolve(&self.inventory, spec) {
-                Ok(group) => group,
-                Err(reason) => return self.refuse(reason),
-            };
-            if let Some(reason) = self.conflict(&group, &groups) {
-                return self.refuse(reason);
-            }
-            groups.push(group);
-        }
+        let running: Vec<Running> = (self.groups.iter())
+            .filter(|state| !state.is_ended())
+            .map(GroupState::running)
+            .collect();
+        let groups = match resolve(&self.inventory, &running, specs, force) {
+            Ok(groups) => groups,
+            Err(reasons) => return self.refuse(reasons.join("; ")),
+        };
         if groups.is_empty() {
             return;
         }
@@ -180,7 +176,7 @@ impl<T: Transport> ImageManager<T> {
             groups: names,
             memory: self.inventory.memory,
         });
-        let running = self.groups.iter().filter(|group| !group.is_ended()).count();
+        let running = running.len();
         let shares = shares(self.inventory.memory, running + groups.len());
         let joining = shares[running..].to_vec();
         self.share_out(&shares[..running], "a group joined");
@@ -188,42 +184,6 @@ impl<T: Transport> ImageManager<T> {
             self.begin_group(group, share, force);
         }
         self.publish();
-    }
-
-    /// Why a group can't run beside those that do, and those that are about to.
-    fn conflict(&self, group: &Group, joining: &[Arc<Group>]) -> Option<String> {
-        let running = self
-            .groups
-            .iter()
-            .filter(|state| !state.is_ended())
-            .map(|state| &state.group);
-        for other in running.chain(joining) {
-            if other.name == group.name {
-                return Some(format!("group `{}` runs already", group.name));
-            }
-            if let SourceChoice::Peer(PeerChoice::Named(peer)) = &group.source
-                && other.entities.iter().any(|entity| entity.name == peer.name)
-                && !other.has_image(peer)
-            {
-                return Some(format!(
-                    "`{}`, the source of `{}`, is being upgraded in group `{}`",
-                    peer.name, group.name, other.name
-                ));
-            }
-            let targets: HashSet<&Name> =
-                other.entities.iter().map(|entity| &entity.name).collect();
-            if let Some(entity) = group
-                .entities
-                .iter()
-                .find(|entity| targets.contains(&entity.name))
-            {
-                return Some(format!(
-                    "`{}` is in group `{}`, which runs; `{}` can start when that has ended",
-                    entity.name, other.name, group.name
-                ));
-            }
-        }
-        None
     }
 
     fn begin_group(&mut self, group: Arc<Group>, share: u64, force: bool) {
@@ -245,6 +205,7 @@ impl<T: Transport> ImageManager<T> {
             group: group.clone(),
             meters: meters.clone(),
             cancel: cancel.clone(),
+            force,
             depth: keep,
             buffer_size: layout.buffer_size,
         });

@@ -7,7 +7,7 @@
 mod bottleneck;
 mod image_manager;
 pub mod plan;
-mod resolve;
+pub mod resolve;
 mod shares;
 mod state;
 mod summary;

@@ -6,8 +6,10 @@
 
 use std::sync::Arc;
 
-use crate::model::{Group, Inventory};
-use crate::pool::{Layout, layout};
+use thiserror::Error;
+
+use crate::model::{BufferPreference, Group, Inventory, units};
+use crate::pool::{Layout, SMALLEST, layout};
 
 use super::shares::shares;
 
@@ -29,8 +31,65 @@ pub struct GroupPlan {
     pub buffer_size: u64,
 }
 
+/// The memory does not suffice for the groups that are to run together.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "{} of memory are too little for {pools} {} at a time: each needs {}, so give at least {} \
+     ({needed} bytes) of `memory`, {}",
+    units::size(*.memory),
+    if *.pools == 1 { "group" } else { "groups" },
+    each(*.buffers),
+    units::size(*.needed),
+    instead(*.buffers, *.pools)
+)]
+pub struct TooLittleMemory {
+    memory: u64,
+    needed: u64,
+    pools: usize,
+    buffers: BufferPreference,
+}
+
+fn each(buffers: BufferPreference) -> String {
+    match buffers {
+        BufferPreference::Size(size) => format!("two buffers of {}", units::size(size)),
+        BufferPreference::Count(count) => {
+            format!("{count} buffers of at least {}", units::size(SMALLEST))
+        }
+    }
+}
+
+fn instead(buffers: BufferPreference, pools: usize) -> String {
+    let other = match buffers {
+        BufferPreference::Size(_) => "a smaller `buffer_size`",
+        BufferPreference::Count(_) => "fewer `buffers`",
+    };
+    match pools {
+        1 => format!("or {other}"),
+        _ => format!("{other}, or run fewer groups at a time"),
+    }
+}
+
+/// Whether so many groups can run together.
+pub(super) fn check_memory(inventory: &Inventory, pools: usize) -> Result<(), TooLittleMemory> {
+    let (memory, buffers) = (inventory.memory, inventory.buffers);
+    let needed = buffers.least_memory().saturating_mul(pools as u64);
+    if memory >= needed {
+        return Ok(());
+    }
+    Err(TooLittleMemory {
+        memory,
+        needed,
+        pools,
+        buffers,
+    })
+}
+
 /// Shares the memory as the manager does when these groups run together.
-pub fn plan(inventory: &Inventory, groups: &[Arc<Group>]) -> Plan {
+///
+/// # Errors
+/// When the memory does not suffice for so many.
+pub fn plan(inventory: &Inventory, groups: &[Arc<Group>]) -> Result<Plan, TooLittleMemory> {
+    check_memory(inventory, groups.len())?;
     let shares = shares(inventory.memory, groups.len());
     let groups = groups.iter().zip(shares).map(|(group, share)| {
         let Layout {
@@ -44,10 +103,10 @@ pub fn plan(inventory: &Inventory, groups: &[Arc<Group>]) -> Plan {
             buffer_size: buffer_size as u64,
         }
     });
-    Plan {
+    Ok(Plan {
         memory: inventory.memory,
         groups: groups.collect(),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -55,50 +114,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::BufferPreference;
-    use crate::model::{Address, FileServer, Image, Laggards, Scheme, SourceChoice, Timeouts};
-
-    fn inventory(memory: u64, buffers: BufferPreference) -> Inventory {
-        Inventory {
-            file: "inventory.yaml".into(),
-            memory,
-            buffers,
-            credentials: Vec::new(),
-            file_servers: Vec::new(),
-            images: Vec::new(),
-            entities: Vec::new(),
-            groups: Vec::new(),
-        }
-    }
+    use crate::model::testing::{self, inventory};
 
     fn groups(number: usize) -> Vec<Arc<Group>> {
-        let server = FileServer {
-            name: "hq".into(),
-            address: Address {
-                scheme: Scheme::Ftp,
-                host: "192.0.2.10".into(),
-                port: 21,
-            },
-            root: String::new(),
-            credentials: None,
-            timeouts: Timeouts::default(),
-        };
-        let image = Image {
-            name: "adsl-2.4".into(),
-            file: "adsl-2.4.bin".into(),
-            type_: "adsl".into(),
-            version: "2.4".into(),
-            size: None,
-            sha256: None,
-        };
-        let group = Group {
-            name: "adsl".into(),
-            image: Arc::new(image),
-            source: SourceChoice::FileServer(Arc::new(server)),
-            entities: Vec::new(),
-            laggards: Laggards::CatchUp,
-            parallel: None,
-        };
+        let group = testing::group("adsl", Vec::new());
         std::iter::repeat_n(Arc::new(group), number).collect()
     }
 
@@ -107,7 +126,8 @@ mod tests {
         let plan = plan(
             &inventory(8 << 20, BufferPreference::Size(256 << 10)),
             &groups(1),
-        );
+        )
+        .unwrap();
         let only = &plan.groups[0];
         assert_eq!(
             (only.share, only.buffers, only.buffer_size),
@@ -117,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_fixed_number_gives_the_size() {
-        let plan = plan(&inventory(8 << 20, BufferPreference::Count(16)), &groups(2));
+        let plan = plan(&inventory(8 << 20, BufferPreference::Count(16)), &groups(2)).unwrap();
         let both: Vec<_> = plan
             .groups
             .iter()
@@ -131,9 +151,35 @@ mod tests {
         let plan = plan(
             &inventory(1_000_001, BufferPreference::Size(1000)),
             &groups(3),
-        );
+        )
+        .unwrap();
         let shares: Vec<u64> = plan.groups.iter().map(|group| group.share).collect();
         assert_eq!(shares, [333_334, 333_334, 333_333]);
+    }
+
+    #[test]
+    fn too_little_memory_is_refused_with_what_is_needed() {
+        let refused = |memory, buffers, number| {
+            plan(&inventory(memory, buffers), &groups(number))
+                .err()
+                .map(|error| error.to_string())
+        };
+        let size = BufferPreference::Size(256 << 10);
+        assert_eq!(refused(1 << 20, size, 2), None, "two buffers each");
+        assert_eq!(
+            refused(1 << 20, size, 3).unwrap(),
+            "1.0 MiB of memory are too little for 3 groups at a time: each needs two buffers of \
+             256.0 KiB, so give at least 1.5 MiB (1572864 bytes) of `memory`, a smaller \
+             `buffer_size`, or run fewer groups at a time"
+        );
+        let count = BufferPreference::Count(16);
+        assert_eq!(refused(16 << 10, count, 1), None, "1 KiB a buffer");
+        assert_eq!(
+            refused(15 << 10, count, 1).unwrap(),
+            "15.0 KiB of memory are too little for 1 group at a time: each needs 16 buffers of at \
+             least 1.0 KiB, so give at least 16.0 KiB (16384 bytes) of `memory`, or fewer `buffers`"
+        );
+        assert!(refused(1 << 40, BufferPreference::Size(u64::MAX), 2).is_some());
     }
 
     proptest! {
@@ -145,12 +191,24 @@ mod tests {
             count in 1usize..10_000,
         ) {
             let preference = size.map_or(BufferPreference::Count(count), BufferPreference::Size);
-            prop_assume!(memory >= number as u64);
             let plan = plan(&inventory(memory, preference), &groups(number));
+            let Ok(plan) = plan else {
+                prop_assert!(memory < preference.least_memory() * number as u64);
+                return Ok(());
+            };
             let pools: u64 = plan.groups.iter().map(|g| g.buffers as u64 * g.buffer_size).sum();
             prop_assert!(pools <= memory);
             prop_assert_eq!(plan.groups.iter().map(|g| g.share).sum::<u64>(), memory);
-            prop_assert!(plan.groups.iter().all(|g| g.buffers > 0 && g.buffer_size > 0));
+            for group in &plan.groups {
+                match preference {
+                    BufferPreference::Size(size) => {
+                        prop_assert!(group.buffers >= 2 && group.buffer_size == size);
+                    }
+                    BufferPreference::Count(count) => {
+                        prop_assert!(group.buffers == count && group.buffer_size >= SMALLEST);
+                    }
+                }
+            }
         }
     }
 }

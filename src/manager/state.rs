@@ -13,6 +13,7 @@ use crate::link::{EntitySnapshot, Event, GroupPhase, GroupSnapshot};
 use crate::model::{Bottleneck, EntityState, Group, Name, Outcome, Step, Verified};
 
 use super::bottleneck::BottleneckFinder;
+use super::resolve::Running;
 
 /// One group of a run, from its start to its end and after.
 pub(super) struct GroupState {
@@ -20,6 +21,7 @@ pub(super) struct GroupState {
     pub(super) meters: Arc<GroupMeters>,
     pub(super) cancel: CancellationToken,
     pub(super) cancels: Vec<CancellationToken>,
+    pub(super) force: bool,
     pub(super) depth: watch::Sender<usize>,
     pub(super) buffer_size: usize,
     pub(super) entities: Vec<EntityRecord>,
@@ -89,6 +91,7 @@ pub(super) struct GroupStart {
     pub(super) group: Arc<Group>,
     pub(super) meters: Arc<GroupMeters>,
     pub(super) cancel: CancellationToken,
+    pub(super) force: bool,
     pub(super) depth: watch::Sender<usize>,
     pub(super) buffer_size: usize,
 }
@@ -99,6 +102,7 @@ impl GroupState {
             group,
             meters,
             cancel,
+            force,
             depth,
             buffer_size,
         } = start;
@@ -118,6 +122,7 @@ impl GroupState {
             meters,
             cancel,
             cancels,
+            force,
             depth,
             buffer_size,
             entities,
@@ -129,6 +134,13 @@ impl GroupState {
             finder: BottleneckFinder::new(),
             started: Instant::now(),
             seconds: None,
+        }
+    }
+
+    pub(super) fn running(&self) -> Running {
+        Running {
+            group: self.group.clone(),
+            force: self.force,
         }
     }
 
@@ -175,27 +187,7 @@ impl GroupState {
                 self.entities.get_mut(entity)?.left = Some(path);
                 None
             }
-            ReportKind::PassBegan {
-                pass,
-                source,
-                offset,
-                entities,
-            } => {
-                let entities = names(&entities);
-                self.phase = GroupPhase::Transferring;
-                self.passes = self.passes.max(pass);
-                self.source.clone_from(&source);
-                Some(Event::Pass {
-                    at,
-                    group,
-                    pass,
-                    source,
-                    offset,
-                    entities,
-                    read: None,
-                })
-            }
-            ReportKind::PassRead {
+            ReportKind::Pass {
                 pass,
                 source,
                 offset,
@@ -203,7 +195,13 @@ impl GroupState {
                 read,
             } => {
                 let entities = names(&entities);
-                self.phase = GroupPhase::Draining;
+                if read.is_some() {
+                    self.phase = GroupPhase::Draining;
+                } else {
+                    self.phase = GroupPhase::Transferring;
+                    self.passes = self.passes.max(pass);
+                    self.source.clone_from(&source);
+                }
                 Some(Event::Pass {
                     at,
                     group,
@@ -211,7 +209,7 @@ impl GroupState {
                     source,
                     offset,
                     entities,
-                    read: Some(read),
+                    read,
                 })
             }
             ReportKind::Size(size) => {

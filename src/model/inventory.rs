@@ -56,6 +56,21 @@ pub enum BufferPreference {
     Count(usize),
 }
 
+/// Bytes. No buffer is made smaller than this to reach a preferred number: below it, the cost of
+/// handing a block over outweighs the block.
+pub const SMALLEST_BUFFER: u64 = 1024;
+
+impl BufferPreference {
+    /// The least memory of one pool, in bytes. One buffer is filled while another is sent, so less
+    /// than two of a preferred size is a copy in turns; a preferred number must not make crumbs.
+    pub fn least_memory(self) -> u64 {
+        match self {
+            Self::Size(size) => size.saturating_mul(2),
+            Self::Count(count) => (count as u64).saturating_mul(SMALLEST_BUFFER),
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileServer {
     pub name: Name,
@@ -162,11 +177,20 @@ pub enum SourceChoice {
     Peer(PeerChoice),
 }
 
+/// Where the image of a group made on the spot is to be read from, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceSpec {
+    FileServer(String),
+    Peer(String),
+    AnyPeer,
+}
+
 /// An entity that already has the image (Figure 4, \[0027\]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PeerChoice {
     Named(Arc<Entity>),
-    /// Whichever of these has it: of the image's type and version, and no target itself.
+    /// Whichever of these has it: of the image's type and version, and not about to be written.
     Any(Vec<Arc<Entity>>),
 }
 

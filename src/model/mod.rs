@@ -7,13 +7,15 @@ pub mod inventory;
 pub mod names;
 pub mod remote;
 pub mod state;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod text;
 pub mod units;
 
 pub use failure::{Failure, Fault, FaultKind, Side, Step};
 pub use inventory::{
     BufferPreference, Entity, FileServer, Group, Image, Inventory, Laggards, Name, PeerChoice,
-    SourceChoice, Staging, VerifyMode,
+    SMALLEST_BUFFER, SourceChoice, SourceSpec, Staging, VerifyMode,
 };
 pub use remote::{
     Address, CredentialsRef, Login, Logins, RemotePath, Scheme, SecretSource, Timeouts,

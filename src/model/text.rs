@@ -32,6 +32,13 @@ pub fn push_shown(out: &mut String, c: char) {
     }
 }
 
+/// A foreign text in a message: escaped, cut to length, and marked as a quotation.
+pub fn quoted(text: &str) -> String {
+    // A line break in a value is nearly always what is wrong with it: it must be seen.
+    let text = text.replace('\r', "\\r").replace('\n', "\\n");
+    format!("`{}`", shown(&text))
+}
+
 /// Characters that change how their neighbours are shown (bidirectional overrides, zero widths).
 fn is_format(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

@@ -3,9 +3,7 @@
 
 use crate::model::BufferPreference;
 
-/// No buffer is made smaller than this to reach a preferred number: below it, the cost of handing a
-/// block over outweighs the block.
-pub const SMALLEST: u64 = 1024;
+pub use crate::model::SMALLEST_BUFFER as SMALLEST;
 
 /// Number and size of a pool's buffers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -89,6 +89,14 @@ pub fn behave(settings: &mut LabSettings, entity: &str, behaviour: Behaviour) {
     settings.entities.insert(entity.into(), behaviour);
 }
 
+/// A server that moves so many bytes a second.
+pub fn at_rate(rate: u64) -> Behaviour {
+    Behaviour {
+        rate: Some(rate),
+        ..Behaviour::default()
+    }
+}
+
 /// A started lab on free ports.
 pub async fn lab(inventory: &Inventory, settings: &LabSettings) -> Lab {
     let options = LabOptions {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use subtend::lab::Lab;
 use subtend::link::{Command, EntitySummary, Event, GroupSpec, Link, Summary, Target};
 use subtend::manager::ImageManager;
-use subtend::model::{EntityState, Inventory, Logins};
+use subtend::model::{EntityState, Inventory, Logins, Step};
 use subtend::transport::ftp::FtpTransport;
 use tokio::task::JoinHandle;
 
@@ -22,11 +22,12 @@ pub struct Run {
 impl Run {
     /// An engine on the lab's addresses that nobody has asked anything of.
     pub fn idle(inventory: &Inventory) -> Self {
-        let (link, task) = ImageManager::start(
-            Arc::new(inventory.clone()),
-            Logins::default(),
-            FtpTransport::new(),
-        );
+        Self::with_logins(inventory, Logins::default())
+    }
+
+    pub fn with_logins(inventory: &Inventory, logins: Logins) -> Self {
+        let inventory = Arc::new(inventory.clone());
+        let (link, task) = ImageManager::start(inventory, logins, FtpTransport::new());
         Self {
             link,
             task,
@@ -42,15 +43,18 @@ impl Run {
     }
 
     pub async fn begin(&self, groups: &[&str]) {
-        let groups = groups
-            .iter()
-            .map(|name| GroupSpec::Named((*name).to_owned()))
-            .collect();
-        self.send(Command::Start {
-            groups,
-            force: false,
-        })
-        .await;
+        self.start_groups(groups, false).await;
+    }
+
+    /// Entities that have the image get it too.
+    pub async fn force(&self, groups: &[&str]) {
+        self.start_groups(groups, true).await;
+    }
+
+    async fn start_groups(&self, groups: &[&str], force: bool) {
+        let named = |name: &&str| GroupSpec::Named((*name).to_owned());
+        let groups = groups.iter().map(named).collect();
+        self.send(Command::Start { groups, force }).await;
     }
 
     pub async fn send(&self, command: Command) {
@@ -84,6 +88,17 @@ impl Run {
         .await
     }
 
+    /// Waits until something is refused, and gives the reason.
+    pub async fn until_refused(&mut self) -> String {
+        match self
+            .until(|event| matches!(event, Event::Refused { .. }))
+            .await
+        {
+            Event::Refused { reason, .. } => reason,
+            other => unreachable!("{other:?}"),
+        }
+    }
+
     /// Lets the run end and gives its summary, the last of its events.
     pub async fn finish(self) -> (Summary, Vec<Event>) {
         self.finish_within(LONG).await
@@ -109,6 +124,17 @@ pub fn entity<'a>(summary: &'a Summary, name: &str) -> &'a EntitySummary {
     (summary.groups.iter().flat_map(|group| &group.entities))
         .find(|entity| &*entity.entity == name)
         .unwrap_or_else(|| panic!("{name} is not in the summary"))
+}
+
+/// It failed at this step.
+pub fn assert_failed<'a>(summary: &'a Summary, name: &str, step: Step) -> &'a EntitySummary {
+    let said = entity(summary, name);
+    assert_eq!(
+        (said.state, said.step),
+        (EntityState::Failed, Some(step)),
+        "{said:?}"
+    );
+    said
 }
 
 /// Its final name holds the whole image and nothing else is there.

@@ -84,6 +84,28 @@ async fn the_only_copy_is_kept() {
     assert!(server.file(STAGING).unwrap() == bytes);
 }
 
+/// The answer to the deletion was lost: it may have happened.
+#[tokio::test]
+async fn what_may_be_the_only_copy_is_kept() {
+    let script = Script {
+        unsaid: vec!["DELE"],
+        ..Script::default()
+    };
+    let server = device(script.on("RNTO", Reply::line("553 file exists"))).await;
+    let bytes = image(1000);
+    let mut destination = destination_with(&server, impatient());
+    destination.delete_first = true;
+    let mut sink = verified(&destination, &bytes).await;
+    let failure = within(SOON, sink.commit(&digest(&bytes)))
+        .await
+        .unwrap_err();
+    assert_eq!(failure.step, Step::Rename);
+    let kept = within(SOON, sink.discard()).await.unwrap_err();
+    assert!(kept.to_string().contains("only copy"), "{kept}");
+    assert_eq!(server.files(), [STAGING]);
+    assert!(server.file(STAGING).unwrap() == bytes);
+}
+
 /// A sink that is ready to be committed.
 async fn verified(destination: &Destination, bytes: &[u8]) -> subtend::transport::ftp::FtpSink {
     let mut sink = open_sink(&FtpTransport::new(), destination).await.unwrap();

@@ -98,10 +98,12 @@ impl FtpSink {
             return Err(refused);
         }
         let dele = format!("DELE {}", self.destination.remote.path);
+        // Before the answer: should it be lost, the old file may be gone all the same.
+        self.only_copy = true;
         if !self.session.command(Step::Rename, &dele).await?.is_done() {
+            self.only_copy = false;
             return Err(refused);
         }
-        self.only_copy = true;
         let reply = self.rename().await?;
         if reply.is_done() {
             Ok(())

@@ -6,16 +6,17 @@
 
 use std::borrow::Cow;
 
-use super::error::{Complaint, quoted};
+use super::BadPattern;
+use crate::model::text::quoted;
 
 /// One range, or several in one value, make at most so many values.
 pub const MOST_EXPANDED: usize = 10_000;
 /// Digits of a number in a range at most.
-const MOST_DIGITS: usize = 18;
+pub(super) const MOST_DIGITS: usize = 18;
 
 /// A text with ranges and, where they are allowed, wildcards.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pattern {
+pub struct Pattern {
     parts: Vec<Part>,
 }
 
@@ -57,16 +58,22 @@ impl Span {
 
 impl Pattern {
     /// A value in which only ranges mean something.
-    pub(super) fn ranges(text: &str) -> Result<Self, Complaint> {
+    ///
+    /// # Errors
+    /// When a range can't be read, or the ranges make more than [`MOST_EXPANDED`] values.
+    pub fn ranges(text: &str) -> Result<Self, BadPattern> {
         Self::parse(text, false)
     }
 
     /// A value in which `*` and `?` stand for other characters too.
-    pub(super) fn wildcards(text: &str) -> Result<Self, Complaint> {
+    ///
+    /// # Errors
+    /// As [`Pattern::ranges`].
+    pub fn wildcards(text: &str) -> Result<Self, BadPattern> {
         Self::parse(text, true)
     }
 
-    fn parse(text: &str, wildcards: bool) -> Result<Self, Complaint> {
+    fn parse(text: &str, wildcards: bool) -> Result<Self, BadPattern> {
         let mut parts: Vec<Part> = Vec::new();
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
@@ -92,18 +99,24 @@ impl Pattern {
         let pattern = Self { parts };
         match pattern.count() {
             Some(_) => Ok(pattern),
-            None => Err(Complaint::new(
+            None => Err(BadPattern::new(
                 format!("{} makes more than {MOST_EXPANDED} values", quoted(text)),
                 "write a shorter range, or several entries",
             )),
         }
     }
 
-    pub(super) fn has_range(&self) -> bool {
+    /// Whether brackets are left that are no range.
+    pub(super) fn has_bracket(&self) -> bool {
+        let bracket = |part: &Part| matches!(part, Part::Text(text) if text.contains(['[', ']']));
+        self.parts.iter().any(bracket)
+    }
+
+    pub fn has_range(&self) -> bool {
         self.parts.iter().any(|part| matches!(part, Part::Range(_)))
     }
 
-    pub(super) fn has_wildcard(&self) -> bool {
+    pub fn has_wildcard(&self) -> bool {
         let wildcard = |part: &Part| matches!(part, Part::One | Part::Any);
         self.parts.iter().any(wildcard)
     }
@@ -127,7 +140,7 @@ impl Pattern {
     }
 
     /// All values, the last range running fastest. Wildcards stand for themselves.
-    pub(super) fn expand(&self) -> Vec<String> {
+    pub fn expand(&self) -> Vec<String> {
         let mut values = vec![String::new()];
         for part in &self.parts {
             let choices: Vec<Cow<'_, str>> = match part {
@@ -149,7 +162,7 @@ impl Pattern {
     }
 
     /// Whether the pattern describes the whole of a name.
-    pub(super) fn matches(&self, name: &str) -> bool {
+    pub fn matches(&self, name: &str) -> bool {
         // The places in the name that the parts so far can have led to.
         let mut reached = vec![false; name.len() + 1];
         reached[0] = true;
@@ -192,15 +205,15 @@ impl Pattern {
 }
 
 /// What stands between the brackets.
-fn spans(inside: &str) -> Result<Vec<Span>, Complaint> {
+fn spans(inside: &str) -> Result<Vec<Span>, BadPattern> {
     inside
         .split(',')
         .map(|item| span(item.trim()).map_err(|why| malformed(inside, &why)))
         .collect()
 }
 
-fn malformed(inside: &str, why: &str) -> Complaint {
-    Complaint::new(
+fn malformed(inside: &str, why: &str) -> BadPattern {
+    BadPattern::new(
         format!("{} is not a range: {why}", quoted(&format!("[{inside}]"))),
         "write numbers in ascending order, like `[02-20]` or `[1,3,5-7]`",
     )

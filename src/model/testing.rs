@@ -1,0 +1,80 @@
+//! A small network for unit tests: image `adsl-2` of type `adsl` on the file server `hq`.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+
+use super::{
+    Address, BufferPreference, Entity, FileServer, Group, Image, Inventory, Laggards, RemotePath,
+    Scheme, SourceChoice, Staging, Timeouts, VerifyMode,
+};
+
+pub(crate) fn address(host: &str) -> Address {
+    Address {
+        scheme: Scheme::Ftp,
+        host: host.into(),
+        port: 21,
+    }
+}
+
+pub(crate) fn server() -> FileServer {
+    FileServer {
+        name: "hq".into(),
+        address: address("192.0.2.10"),
+        root: "/images".into(),
+        credentials: None,
+        timeouts: Timeouts::default(),
+    }
+}
+
+pub(crate) fn image() -> Image {
+    Image {
+        name: "adsl-2".into(),
+        file: "adsl-2.bin".into(),
+        type_: "adsl".into(),
+        version: "2".into(),
+        size: None,
+        sha256: None,
+    }
+}
+
+pub(crate) fn entity(name: &str, version: &str) -> Entity {
+    Entity {
+        name: name.into(),
+        type_: "adsl".into(),
+        version: version.into(),
+        address: address("192.0.2.21"),
+        path: RemotePath::new("/flash/image.bin").unwrap(),
+        credentials: None,
+        timeouts: Timeouts::default(),
+        verify: VerifyMode::Best,
+        staging: Staging::Rename,
+        delete_first: false,
+        labels: Default::default(),
+    }
+}
+
+/// A group that reads the image from the file server.
+pub(crate) fn group(name: &str, entities: Vec<Arc<Entity>>) -> Group {
+    Group {
+        name: name.into(),
+        image: Arc::new(image()),
+        source: SourceChoice::FileServer(Arc::new(server())),
+        entities,
+        laggards: Laggards::CatchUp,
+        parallel: None,
+    }
+}
+
+/// Nothing but memory.
+pub(crate) fn inventory(memory: u64, buffers: BufferPreference) -> Inventory {
+    Inventory {
+        file: "site.yaml".into(),
+        memory,
+        buffers,
+        credentials: Vec::new(),
+        file_servers: Vec::new(),
+        images: Vec::new(),
+        entities: Vec::new(),
+        groups: Vec::new(),
+    }
+}

@@ -1,0 +1,226 @@
+//! Delivery to and from FTP servers of other makes, byte for byte.
+#![cfg(all(unix, feature = "lab"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
+
+mod support;
+
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use subtend::link::{Summary, Target};
+use subtend::model::{
+    Address, EntityState, FileServer, Group, Inventory, Login, Logins, Outcome, PeerChoice,
+    RemotePath, SourceChoice, VerifyMode,
+};
+use support::real::{Make, RealServer, require_or_skip};
+use support::run::{Run, entity};
+use support::{GROUP, local, network};
+
+/// CR, LF and NUL alone and in every pairing, and no multiple of any buffer's size.
+fn image(size: usize) -> Vec<u8> {
+    let mut state = 0x2545_f491_u32;
+    let mut bytes: Vec<u8> = (0..size)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            match state % 7 {
+                0 => b'\r',
+                1 => b'\n',
+                2 => 0,
+                3 => 0xff,
+                _ => (state >> 8) as u8,
+            }
+        })
+        .collect();
+    bytes.extend_from_slice(b"\r\n\r\r\n\n\0\r\0\n\xff\xff\r\n.\r\n");
+    bytes
+}
+
+/// One source, `count` entities of a make, and the inventory that describes them.
+struct Site {
+    source: RealServer,
+    entities: Vec<RealServer>,
+    inventory: Inventory,
+    logins: Logins,
+}
+
+impl Site {
+    fn new(source: Make, entities: Make, count: usize, image: &[u8], verify: VerifyMode) -> Self {
+        let source = RealServer::start(source);
+        source.put("image.bin", image);
+        let entities: Vec<_> = (0..count).map(|_| RealServer::start(entities)).collect();
+        let mut logins = Logins::default();
+        for server in entities.iter().chain([&source]) {
+            let (user, password) = (server.user.into(), SecretString::from(server.password));
+            logins.insert(server.make.name().into(), Login { user, password });
+        }
+        let (mut inventory, _) = network(count, 0);
+        let changed = |entity: &subtend::model::Entity, server: &RealServer| {
+            let mut entity = entity.clone();
+            entity.address = local(server.address.port());
+            entity.path = RemotePath::new("image.bin").unwrap();
+            entity.credentials = Some(server.make.name().into());
+            entity.verify = verify;
+            Arc::new(entity)
+        };
+        inventory.entities = (inventory.entities.iter())
+            .zip(&entities)
+            .map(|(entity, server)| changed(entity, server))
+            .collect();
+        let server = FileServer {
+            name: "real".into(),
+            address: Address {
+                port: source.address.port(),
+                ..local(0)
+            },
+            root: String::new(),
+            credentials: Some(source.make.name().into()),
+            timeouts: subtend::model::Timeouts::default(),
+        };
+        let mut stored = (*inventory.images[0]).clone();
+        stored.file = "image.bin".into();
+        inventory.groups = vec![Arc::new(Group {
+            image: Arc::new(stored),
+            source: SourceChoice::FileServer(Arc::new(server)),
+            entities: inventory.entities.clone(),
+            ..(*inventory.groups[0]).clone()
+        })];
+        Self {
+            source,
+            entities,
+            inventory,
+            logins,
+        }
+    }
+
+    async fn run(&self) -> Summary {
+        let run = Run::with_logins(&self.inventory, self.logins.clone());
+        run.begin(&[GROUP]).await;
+        run.finish().await.0
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn real_servers_give_and_take_an_image_byte_for_byte() {
+    let image = image(3 << 20);
+    for source in Make::ALL {
+        for make in Make::ALL {
+            if !require_or_skip(source.name()) || !require_or_skip(make.name()) {
+                continue;
+            }
+            for verify in [VerifyMode::Best, VerifyMode::Readback] {
+                let site = Site::new(source, make, 8, &image, verify);
+                for server in &site.entities {
+                    server.put("image.bin", b"the old one");
+                }
+                let summary = site.run().await;
+                let case = format!("{} to {}", source.name(), make.name());
+                assert_eq!(summary.outcome, Outcome::Delivered, "{case}: {summary:?}");
+                assert_eq!(summary.source_bytes, image.len() as u64);
+                assert_eq!(summary.delivered_bytes, 8 * image.len() as u64);
+                for (server, said) in site.entities.iter().zip(&summary.groups[0].entities) {
+                    assert!(
+                        server.file("image.bin").unwrap() == image,
+                        "{case}: other bytes"
+                    );
+                    assert_eq!(server.files(), ["image.bin"], "{case}");
+                    assert!(said.staged, "{case}: {said:?}");
+                    let expected = match verify {
+                        VerifyMode::Readback => "readback",
+                        _ => "size",
+                    };
+                    assert_eq!(said.verified.to_string(), expected, "{case}: {said:?}");
+                }
+            }
+        }
+    }
+}
+
+/// Figure 4 with real servers: an entity is the source.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_server_is_read_as_a_peer() {
+    let image = image(1 << 20);
+    for make in Make::ALL {
+        if !require_or_skip(make.name()) {
+            continue;
+        }
+        let mut site = Site::new(make, make, 3, &image, VerifyMode::Best);
+        site.entities[2].put("image.bin", &image);
+        let mut group = (*site.inventory.groups[0]).clone();
+        let mut peer = (*group.entities.pop().unwrap()).clone();
+        peer.version = "2".into();
+        group.source = SourceChoice::Peer(PeerChoice::Any(vec![Arc::new(peer)]));
+        site.inventory.groups = vec![Arc::new(group)];
+        let summary = site.run().await;
+        assert_eq!(summary.outcome, Outcome::Delivered, "{summary:?}");
+        assert_eq!(summary.groups[0].source, "peer:e003");
+        for server in &site.entities[..2] {
+            assert!(server.file("image.bin").unwrap() == image);
+        }
+    }
+}
+
+/// A server that sees a plain end keeps half a file and calls it whole.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_run_leaves_nothing_on_real_servers() {
+    let image = image(96 << 20);
+    for make in Make::ALL {
+        if !require_or_skip(make.name()) {
+            continue;
+        }
+        let mut site = Site::new(make, make, 2, &image, VerifyMode::Best);
+        site.inventory.memory = 256 << 10;
+        for server in &site.entities {
+            server.put("image.bin", b"the old one");
+        }
+        let mut run = Run::with_logins(&site.inventory, site.logins.clone());
+        run.begin(&[GROUP]).await;
+        run.until_state("e002", EntityState::Sending).await;
+        run.cancel(Target::All).await;
+        let (summary, _) = run.finish().await;
+        assert_eq!(summary.outcome, Outcome::Cancelled, "{summary:?}");
+        for (server, name) in site.entities.iter().zip(["e001", "e002"]) {
+            let said = entity(&summary, name);
+            assert_eq!(
+                (said.state, &said.left),
+                (EntityState::Cancelled, &None),
+                "{said:?}"
+            );
+            assert_eq!(server.files(), ["image.bin"], "{}", make.name());
+            assert!(server.file("image.bin").unwrap() == b"the old one");
+        }
+    }
+}
+
+/// Whoever is gone is named; the others have the image.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_real_server_that_is_gone_is_named() {
+    let image = image(1 << 20);
+    for make in Make::ALL {
+        if !require_or_skip(make.name()) {
+            continue;
+        }
+        let mut site = Site::new(make, make, 3, &image, VerifyMode::Best);
+        drop(site.entities.remove(1));
+        let summary = site.run().await;
+        assert_eq!(summary.outcome, Outcome::Partial);
+        let said = entity(&summary, "e002");
+        assert!(
+            said.cause
+                .as_ref()
+                .unwrap()
+                .contains("refused the connection"),
+            "{said:?}"
+        );
+        for server in &site.entities {
+            assert!(server.file("image.bin").unwrap() == image);
+        }
+        assert!(site.source.file("image.bin").is_some());
+    }
+}
