@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::model::{Group, Inventory, Laggards, PeerChoice, SourceChoice, SourceSpec};
+use crate::model::{
+    Group, Image, ImageSpec, Inventory, Laggards, PeerChoice, SourceChoice, SourceSpec,
+};
+
+use crate::model::text::quoted;
 
 use super::error::Complaint;
 use super::groups::check_group_name;
@@ -17,7 +21,7 @@ use super::lookup::Lookup;
 pub fn make_group(
     inventory: &Inventory,
     name: &str,
-    image: &str,
+    image: &ImageSpec,
     source: SourceSpec,
     entities: &[String],
     laggards: Laggards,
@@ -32,7 +36,12 @@ pub fn make_group(
     let mut keep = |complaint: Complaint| complaints.push(complaint.to_string());
 
     let name = check_group_name(name).map_err(&mut keep).ok();
-    let image = lookup.image(image).map_err(&mut keep).ok();
+    let image = match image {
+        ImageSpec::Named(name) => lookup.image(name).cloned(),
+        described => describe(described),
+    };
+    let image = image.map_err(&mut keep).ok();
+    let image = image.as_ref();
     let mut targets = BTreeSet::new();
     for written in entities {
         match lookup.named(written) {
@@ -85,4 +94,48 @@ pub fn make_group(
         }),
         _ => Err(complaints),
     }
+}
+
+/// An image that the inventory does not list, by the rules of those that it does.
+fn describe(image: &ImageSpec) -> Result<Arc<Image>, Complaint> {
+    let ImageSpec::Described {
+        name,
+        file,
+        type_,
+        version,
+        size,
+    } = image
+    else {
+        return Err(Complaint::new(
+            "the image is not described",
+            "give its file, type and version",
+        ));
+    };
+    for (what, value) in [
+        ("name", name),
+        ("file", file),
+        ("type", type_),
+        ("version", version),
+    ] {
+        if value.trim().is_empty() || value.contains(['\r', '\n', '\0']) {
+            return Err(Complaint::new(
+                format!("the image has no usable {what}"),
+                "write one",
+            ));
+        }
+    }
+    if file.split('/').any(|part| part == "..") {
+        return Err(Complaint::new(
+            format!("the file {} leaves the file server's url", quoted(file)),
+            "write a path without `..`",
+        ));
+    }
+    Ok(Arc::new(Image {
+        name: name.as_str().into(),
+        file: file.clone(),
+        type_: type_.clone(),
+        version: version.clone(),
+        size: *size,
+        sha256: None,
+    }))
 }

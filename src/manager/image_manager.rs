@@ -12,7 +12,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::{Assignment, GroupMeters, ManagementAgent, Report, ReportKind, Reporter};
-use crate::link::{Command, Event, GroupSnapshot, GroupSpec, Link, Snapshot, Target};
+use crate::inventory::secrets;
+use crate::link::{Command, Event, GroupSnapshot, GroupSpec, Link, Secret, Snapshot, Target};
+use crate::model::text::quoted;
 use crate::model::{EntityState, Group, Inventory, Logins, Name};
 use crate::pool::{self, Budget};
 use crate::transport::Transport;
@@ -152,6 +154,13 @@ impl<T: Transport> ImageManager<T> {
         match command {
             Command::Start { groups, force } => self.begin(&groups, force),
             Command::Cancel { target } => self.stop(&target),
+            Command::Login {
+                credentials,
+                password,
+            } => self.log_in(&credentials, &password),
+            Command::AskPeers { .. } | Command::Browse { .. } => {
+                self.refuse("this engine can't look at files yet".into());
+            }
             Command::Finish => self.finishing = true,
         }
     }
@@ -265,6 +274,25 @@ impl<T: Transport> ImageManager<T> {
         }
         for event in events {
             self.tell(event);
+        }
+    }
+
+    /// Groups that are started from now on use the password.
+    fn log_in(&mut self, credentials: &str, password: &Secret) {
+        let known = self
+            .inventory
+            .credentials
+            .iter()
+            .find(|known| &*known.name == credentials);
+        let Some(known) = known else {
+            return self.refuse(format!(
+                "the inventory has no credentials {}",
+                quoted(credentials)
+            ));
+        };
+        match secrets::login(known, password.expose().into()) {
+            Ok(login) => Arc::make_mut(&mut self.logins).insert(known.name.clone(), login),
+            Err(error) => self.refuse(error.to_string()),
         }
     }
 

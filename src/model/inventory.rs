@@ -194,6 +194,31 @@ pub enum PeerChoice {
     Any(Vec<Arc<Entity>>),
 }
 
+/// An image of the inventory by its name, or one that the inventory does not list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ImageSpec {
+    Named(String),
+    Described {
+        name: String,
+        /// Below a file server's url.
+        file: String,
+        #[serde(rename = "type")]
+        type_: String,
+        version: String,
+        #[serde(default)]
+        size: Option<u64>,
+    },
+}
+
+impl ImageSpec {
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Named(name) | Self::Described { name, .. } => name,
+        }
+    }
+}
+
 impl SourceChoice {
     /// What the operator wrote: the file server's name, `peer:NAME` or `peer:any`.
     pub fn label(&self) -> String {

@@ -1,0 +1,3 @@
+//! Pieces of pages: gauges and short histories.
+
+pub(crate) mod gauge;
