@@ -14,13 +14,14 @@ use tokio_util::sync::CancellationToken;
 use crate::agent::{Assignment, GroupMeters, ManagementAgent, Report, ReportKind, Reporter};
 use crate::inventory::secrets;
 use crate::link::{Command, Event, GroupSnapshot, GroupSpec, Link, Secret, Snapshot, Target};
+use crate::model::memory::shares;
 use crate::model::text::quoted;
 use crate::model::{EntityState, Group, Inventory, Logins, Name};
 use crate::pool::{self, Budget};
 use crate::transport::Transport;
 
 use super::resolve::{Running, resolve};
-use super::shares::{depth, shares};
+use super::shares::depth;
 use super::state::{GroupStart, GroupState};
 use super::summary::summary;
 

@@ -9,10 +9,9 @@ use std::sync::Arc;
 
 use crate::inventory::{find_group, make_group};
 use crate::link::GroupSpec;
+use crate::model::memory::check_memory;
 use crate::model::text::{quoted, shown};
 use crate::model::{Entity, Group, Inventory, Name, PeerChoice, SourceChoice, names};
-
-use super::plan::check_memory;
 
 /// A group that runs.
 #[derive(Debug, Clone)]

@@ -2,8 +2,10 @@
 //!
 //! Everything above this module speaks in these words; nothing here knows who is speaking.
 
+pub(crate) mod columns;
 pub mod failure;
 pub mod inventory;
+pub mod memory;
 pub mod names;
 pub mod remote;
 pub mod state;
