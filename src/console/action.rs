@@ -57,6 +57,10 @@ pub(crate) enum Action {
     Cancel,
     CancelAll,
     Retry,
+    /// Send to entities too that have the image already, or not (review).
+    Force,
+    /// Give a password (review).
+    Password,
     // The log.
     LogMore,
     LogLess,

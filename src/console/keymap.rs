@@ -79,6 +79,7 @@ macro_rules! bind {
 
 const INVENTORY: Place = Place::On(&[Page::Inventory]);
 const GROUPS: Place = Place::On(&[Page::Groups]);
+const REVIEW: Place = Place::On(&[Page::Review]);
 const WATCH: Place = Place::On(&[Page::Watch]);
 const LOG: Place = Place::On(&[Page::Log]);
 const YES_NO: Place = Place::In(&[Kind::Confirm]);
@@ -200,7 +201,7 @@ pub(crate) static KEYS: &[Binding] = &[
     bind!(
         "Space Insert",
         [Char(' '), Code(KeyCode::Insert)],
-        Place::On(&[Page::Groups, Page::Review]),
+        GROUPS,
         Action::Mark,
         "select the group for the start",
         "Space select"
@@ -208,10 +209,34 @@ pub(crate) static KEYS: &[Binding] = &[
     bind!(
         "S",
         [Char('S')],
-        Place::On(&[Page::Groups, Page::Review]),
+        GROUPS,
         Action::Start,
         "start what is selected, after a review",
         "S start"
+    ),
+    bind!(
+        "S Enter",
+        [Char('S'), Code(KeyCode::Enter)],
+        REVIEW,
+        Action::Start,
+        "start what is shown",
+        "S start"
+    ),
+    bind!(
+        "F",
+        [Char('F')],
+        REVIEW,
+        Action::Force,
+        "send also to entities that have the image, or not",
+        "F force"
+    ),
+    bind!(
+        "P",
+        [Char('P')],
+        REVIEW,
+        Action::Password,
+        "give a password, also instead of one given before",
+        "P password"
     ),
     bind!(
         "x",
@@ -265,14 +290,14 @@ pub(crate) static KEYS: &[Binding] = &[
         [Code(KeyCode::Left), Char('h')],
         Place::On(&[Page::Watch, Page::Log]),
         Action::Left,
-        "the previous group; less (log)"
+        "the previous group; dense view: the cell before; log: fewer levels"
     ),
     bind!(
         "Right l",
         [Code(KeyCode::Right), Char('l')],
         Place::On(&[Page::Watch, Page::Log]),
         Action::Right,
-        "the next group; more (log)"
+        "the next group; dense view: the next cell; log: more levels"
     ),
     bind!(
         "+",
@@ -344,7 +369,7 @@ pub(crate) static KEYS: &[Binding] = &[
     bind!(
         "Enter",
         [Code(KeyCode::Enter)],
-        Place::Lists,
+        Place::On(&[Page::Inventory, Page::Groups, Page::Watch]),
         Action::Details,
         "details",
         "Enter details"
@@ -677,6 +702,8 @@ pub(crate) fn commands() -> impl Iterator<Item = (&'static str, Action)> {
         ("cancel", Action::Cancel),
         ("cancel-all", Action::CancelAll),
         ("retry", Action::Retry),
+        ("force", Action::Force),
+        ("password", Action::Password),
         ("freeze", Action::Freeze),
         ("dense", Action::Zoom),
         ("next-failure", Action::NextFailure),
@@ -695,6 +722,10 @@ pub(crate) fn commands() -> impl Iterator<Item = (&'static str, Action)> {
         ("image", Action::PickImage),
         ("source", Action::PickSource),
         ("yaml", Action::ShowYaml),
+        ("log-more", Action::LogMore),
+        ("log-less", Action::LogLess),
+        ("log-targets", Action::LogTargets),
+        ("log-entity", Action::LogEntity),
         ("redraw", Action::Redraw),
         ("suspend", Action::Suspend),
         ("quit", Action::Quit),

@@ -32,4 +32,5 @@ mod update;
 mod view;
 mod widgets;
 
+pub use pages::log::{LogLine, LogLines};
 pub use state::Site;

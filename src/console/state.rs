@@ -89,6 +89,8 @@ pub(crate) struct State {
     /// Answers of the engine: which peers hold an image, and directories of file servers.
     pub(crate) peers: BTreeMap<Name, Vec<PeerCheck>>,
     pub(crate) listings: BTreeMap<(Name, String), Result<Listing, String>>,
+    /// What drawing sends to the terminal, for the log page; filled in by the loop.
+    pub(crate) bytes_per_second: Option<f64>,
 }
 
 /// A group as it can be started.
@@ -118,6 +120,7 @@ impl State {
             message: None,
             peers: BTreeMap::new(),
             listings: BTreeMap::new(),
+            bytes_per_second: None,
             site,
         }
     }

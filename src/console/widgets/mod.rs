@@ -1,3 +1,4 @@
-//! Pieces of pages: gauges and short histories.
+//! Pieces of pages: gauges and short histories, texts that fit.
 
+pub(crate) mod fit;
 pub(crate) mod gauge;
