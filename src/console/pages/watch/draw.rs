@@ -23,11 +23,17 @@ fn block_rows(page_rows: usize) -> usize {
     if page_rows >= 18 { 5 } else { 4 }
 }
 
-/// Rows for entities, or lines of cells: the page without the groups, the figures, the head of the
-/// table and the line about the one under the cursor.
+/// The groups, the figures of the one that is shown, the head of the table.
+pub(super) fn rows_above(state: &State) -> usize {
+    block_rows(state.page_rows()) + 2
+}
+
+/// Rows for entities, or lines of cells; below them there is a line about the one under the cursor.
 pub(super) fn cursor_rows(state: &State) -> usize {
-    let rows = state.page_rows();
-    rows.saturating_sub(block_rows(rows) + 3).max(1)
+    state
+        .page_rows()
+        .saturating_sub(rows_above(state) + 1)
+        .max(1)
 }
 
 pub(super) fn draw(

@@ -279,6 +279,7 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
             }
             Err(reason) => state.say(reason),
         },
+        Action::Click { row } => click(state, usize::from(row), len),
         action if state.watch.dense => dense_move(state, &action, len),
         action => {
             state.watch.cursor.follow(&action, len, rows);
@@ -302,6 +303,21 @@ fn sideways(state: &mut State, snapshot: &Snapshot, by: isize) {
         // Whoever looks around does not want to be taken elsewhere.
         view.awaited = None;
         show(state, snapshot, place);
+    }
+}
+
+/// A row of the table, or the group's own figures. Cells are too small to be clicked by their row.
+fn click(state: &mut State, row: usize, len: usize) {
+    // Above the page there is the title.
+    let first = 1 + draw::rows_above(state);
+    let visible = draw::cursor_rows(state);
+    let view = &mut state.watch;
+    match row.checked_sub(first) {
+        None if row > 0 => view.cursor.to(0, len, visible),
+        Some(at) if at < visible && !view.dense && view.cursor.offset + at < len => {
+            view.cursor.to(view.cursor.offset + at + 1, len, visible);
+        }
+        _ => {}
     }
 }
 

@@ -209,6 +209,31 @@ fn the_cursor_moves_over_the_group_and_its_entities() {
 }
 
 #[test]
+fn a_click_goes_to_the_row_that_is_seen_there() {
+    let snapshot = many(200);
+    let mut state = watching(&snapshot);
+    let click = |state: &mut State, row: usize| {
+        let row = u16::try_from(row).unwrap();
+        update(state, &snapshot, Action::Click { row });
+        cursor_on(state, &snapshot)
+    };
+    press(&mut state, &snapshot, "<PgDn><PgDn>");
+    let seen = screen(&mut state, &snapshot, 80, 24, MONO);
+    let at = |name: &str| {
+        seen.lines()
+            .position(|line| line.starts_with(name))
+            .unwrap()
+    };
+    for name in ["line-016", "line-013", "line-024"] {
+        assert_eq!(click(&mut state, at(name)), name);
+    }
+    // The keys at the bottom and the title are no rows.
+    assert_eq!(click(&mut state, 23), "line-024");
+    assert_eq!(click(&mut state, 0), "line-024");
+    assert_eq!(click(&mut state, at("pool")), "(group)");
+}
+
+#[test]
 fn cells_are_walked_in_two_directions() {
     let snapshot = many(200);
     let mut state = watching(&snapshot);
