@@ -5,7 +5,7 @@
 //! no line back makes it count below zero), and its one global store can't be tested page by page.
 
 use std::collections::VecDeque;
-use std::fmt::{self, Write};
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -80,7 +80,8 @@ impl<S: Subscriber> Layer<S> for LogLines {
         self.push(LogLine {
             at: Timestamp::now(),
             level: *metadata.level(),
-            target: metadata.target().to_owned(),
+            target: std::mem::take(&mut text.target)
+                .unwrap_or_else(|| metadata.target().to_owned()),
             text: text.finish(),
         });
     }
@@ -91,6 +92,8 @@ impl<S: Subscriber> Layer<S> for LogLines {
 struct Text {
     message: String,
     fields: String,
+    /// The true target of an event that came through the `log` crate, the FTP client's for one.
+    target: Option<String>,
 }
 
 impl Text {
@@ -110,18 +113,21 @@ impl Text {
 
 impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Writing to a string can't fail.
-        let _ = match field.name() {
-            "message" => write!(self.message, "{value:?}"),
-            name => write!(self.fields, " {name}={value:?}"),
-        };
+        self.record_str(field, &format!("{value:?}"));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        let _ = match field.name() {
-            "message" => write!(self.message, "{value}"),
-            name => write!(self.fields, " {name}={value}"),
-        };
+        match field.name() {
+            "message" => self.message.push_str(value),
+            "log.target" => self.target = Some(value.to_owned()),
+            name if name.starts_with("log.") => {}
+            name => {
+                self.fields.push(' ');
+                self.fields.push_str(name);
+                self.fields.push('=');
+                self.fields.push_str(value);
+            }
+        }
     }
 }
 
@@ -137,9 +143,15 @@ mod tests {
         let subscriber = tracing_subscriber::registry().with(lines.clone());
         tracing::subscriber::with_default(subscriber, || {
             tracing::warn!(target: "subtend::agent", entity = %"shelf1-01", "said \u{1b}[31m{}", 552);
+            // As events of the `log` crate come.
+            tracing::info!(target: "log", { log.target = "suppaftp", log.line = 7 }, "it informs");
         });
         let taken = lines.take();
-        assert_eq!(taken.len(), 1);
+        assert_eq!(taken.len(), 2);
+        assert_eq!(
+            (&*taken[1].target, &*taken[1].text),
+            ("suppaftp", "it informs")
+        );
         assert_eq!(
             (taken[0].level, &*taken[0].target),
             (Level::WARN, "subtend::agent")

@@ -299,30 +299,33 @@ fn beside(group: &Planned, running: &GroupSnapshot) -> Option<String> {
         return Some(format!("group {name} runs already"));
     }
     let other = quoted(&running.group);
-    let taken: HashSet<&str> = running.entities.iter().map(|one| &*one.entity).collect();
-    // An entity that is skipped in one of them is still in both: the engine refuses it.
+    // Those that it is done with may be in another group.
+    let unfinished = running.entities.iter().filter(|one| !one.state.is_final());
+    let taken: HashSet<&str> = unfinished.map(|one| &*one.entity).collect();
+    let are = |names: &[&str]| if names.len() == 1 { "is" } else { "are" };
     let both = shared(group, &taken);
     if !both.is_empty() {
         return Some(format!(
             "{} {} in group {other}, which runs; {name} can start when that has ended",
             folded(&both),
-            if both.len() == 1 { "is" } else { "are" },
+            are(&both),
         ));
     }
-    let written = |peer: &Arc<Entity>| taken.contains(&*peer.name);
+    // Which of any peers it may still read, the engine alone knows.
+    let read = running.source.strip_prefix("peer:").unwrap_or_default();
+    if group.send.iter().any(|target| *target.name == *read) {
+        return Some(format!(
+            "{} is read by group {other}, which runs; {name} can start when that has ended",
+            quoted(read)
+        ));
+    }
     match &group.source {
-        Source::Peer(peer) if written(peer) && written_by(running, &peer.name) => Some(format!(
+        Source::Peer(peer) if taken.contains(&*peer.name) => Some(format!(
             "{}, the source of {name}, is being upgraded in group {other}",
             quoted(&peer.name)
         )),
         _ => None,
     }
-}
-
-fn written_by(running: &GroupSnapshot, name: &str) -> bool {
-    let mut entities = running.entities.iter();
-    let skipped = crate::model::EntityState::Skipped;
-    entities.any(|one| *one.entity == *name && one.state != skipped)
 }
 
 /// Why two groups can't be started together.

@@ -252,6 +252,15 @@ fn what_can_not_run_together_is_refused_beforehand() {
         refused,
         ["shelf1-01 is in group `adsl`, which runs; `other` can start when that has ended"]
     );
+    // What it is done with is free, what it reads is not written.
+    let done = made("other", "adsl-2.4", from("hq"), &["shelf1-02", "shelf1-05"]);
+    assert!(refusals(vec![done], &testing::snapshot()).is_empty());
+    let mut snapshot = testing::snapshot();
+    std::sync::Arc::make_mut(&mut snapshot.groups[0]).source = "peer:shelf2-03".into();
+    assert_eq!(
+        refusals(named(&["vdsl"]), &snapshot),
+        ["`shelf2-03` is read by group `adsl`, which runs; `vdsl` can start when that has ended"]
+    );
 }
 
 /// The figures are those that the manager comes to: it uses the same arithmetic.

@@ -1,4 +1,5 @@
-//! Trying again what failed: a group of its own, of the entities that did not get the image.
+//! Trying again what failed: a group of its own, of the entities that did not get the image. The
+//! first group may still run: it is done with these.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -36,12 +37,6 @@ pub(super) fn retry(state: &State, snapshot: &Snapshot, at: usize) -> Result<Ret
             true => format!("nothing failed in {name}"),
             false => format!("nothing is left to try again in {name}: a later group has it"),
         });
-    }
-    if !group.phase.is_ended() {
-        // The engine starts nothing for an entity of a group that runs.
-        return Err(format!(
-            "{name} still runs; what failed can be tried again when it has ended"
-        ));
     }
     let inventory = &state.site.inventory;
     let (image, source, laggards, parallel) = origin(state, group)

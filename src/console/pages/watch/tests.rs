@@ -448,16 +448,20 @@ fn a_retry_reads_from_where_the_group_was_told_to() {
 }
 
 #[test]
-fn nothing_is_tried_again_while_the_group_runs_or_when_nothing_failed() {
+fn what_failed_is_tried_again_also_while_the_rest_goes_on() {
     let snapshot = two();
     let mut state = watching(&snapshot);
-    assert_eq!(press(&mut state, &snapshot, "lr"), []);
-    assert!(state.dialogs.is_empty());
-    assert!(state.message.take().unwrap().text.contains("still runs"));
+    let effects = press(&mut state, &snapshot, "lry");
+    assert!(
+        matches!(&effects[..], [Effect::Send(commands)]
+            if format!("{commands:?}").contains(r#"entities: ["shelf2-03"]"#)),
+        "{effects:?}"
+    );
     let mut fine = snapshot.clone();
     Arc::make_mut(&mut fine.groups[0]).entities.truncate(1);
     press(&mut state, &fine, "hr");
     assert_eq!(state.message.unwrap().text, "nothing failed in `adsl`");
+    assert!(state.dialogs.is_empty());
 }
 
 #[test]
