@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use tracing::field::{Field, Visit};
@@ -41,7 +41,15 @@ struct Inbox {
     lost: usize,
 }
 
+/// There is one log a process, and one console at most.
+static OF_PROCESS: LazyLock<LogLines> = LazyLock::new(LogLines::default);
+
 impl LogLines {
+    /// Those of this process's log: for the subscriber, and for the console's loop.
+    pub fn of_process() -> Self {
+        OF_PROCESS.clone()
+    }
+
     /// What came since the last time; a line tells how many were lost, if any were.
     pub fn take(&self) -> Vec<LogLine> {
         let mut inbox = self.0.lock().unwrap_or_else(PoisonError::into_inner);
