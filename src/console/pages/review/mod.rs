@@ -105,12 +105,10 @@ fn start(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
         return None;
     }
     let plan = current(state, snapshot);
-    if let Some(reason) = plan.refusals.first() {
-        let more = match plan.refusals.len() {
-            1 => String::new(),
-            many => format!(" (and {} more)", many - 1),
-        };
-        state.complain(format!("can't start: {reason}{more}"));
+    if !plan.refusals.is_empty() {
+        // They stand at the top, where there is room for whole sentences.
+        state.review.offset = 0;
+        state.complain("it can't be started like this: the lines with X say why");
         return None;
     }
     if let Some(password) = plan.passwords.first() {

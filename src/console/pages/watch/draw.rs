@@ -98,8 +98,11 @@ fn draw_tabs(view: &View, snapshot: &Snapshot, theme: &Theme, frame: &mut Frame<
         if group.phase.is_ended() {
             format!(" {sign} {name} ")
         } else {
-            let done = percent(totals.sent, totals.to_send);
-            format!(" {sign} {name} {done:>2}% ")
+            match percent(totals.sent, totals.to_send) {
+                // All is sent, which does not mean that it has arrived.
+                100 => format!(" {sign} {name} sent "),
+                done => format!(" {sign} {name} {done:>2}% "),
+            }
         }
     };
     let shown = view.group.min(count.saturating_sub(1));
@@ -258,6 +261,7 @@ fn pool<'a>(
         .map_or_else(String::new, |past| {
             history(
                 past.samples.iter().copied(),
+                100,
                 room.min(super::HISTORY),
                 theme,
             )
@@ -399,7 +403,7 @@ impl Columns {
             gauge(entity.sent, size, self.gauge, theme)
         };
         let moving = matches!(state, EntityState::Sending | EntityState::CatchingUp);
-        let note = figures::note(entity);
+        let note = figures::note(entity, group);
         let room = self.width.saturating_sub(self.left());
         let right = if moving {
             let figures = format!(
@@ -472,7 +476,7 @@ fn footer<'a>(view: &View, group: &GroupSnapshot, theme: &Theme, width: u16) -> 
         );
         return Line::styled(cut(&text, width, theme), theme.hint());
     };
-    let note = figures::note(entity);
+    let note = figures::note(entity, group);
     let mut text = format!("{}: {}", entity.entity, entity.state);
     if !entity.state.is_final() && group.phase != GroupPhase::Starting {
         let size = group.size.unwrap_or(0);

@@ -139,7 +139,7 @@ pub(super) fn bottleneck(bottleneck: &Bottleneck) -> String {
 }
 
 /// What there is to say about an entity besides its figures.
-pub(super) fn note(entity: &EntitySnapshot) -> String {
+pub(super) fn note(entity: &EntitySnapshot, group: &GroupSnapshot) -> String {
     match entity.state {
         EntityState::Failed => match (entity.step, &entity.cause) {
             (Some(step), Some(cause)) if !cause.starts_with(&step.to_string()) => {
@@ -158,6 +158,7 @@ pub(super) fn note(entity: &EntitySnapshot) -> String {
         EntityState::Verifying => "sent, being checked".into(),
         EntityState::Skipped => "has it already".into(),
         EntityState::Cancelled => entity.cause.clone().unwrap_or_default(),
+        _ if lags(entity, group) => "falls behind".into(),
         _ if entity.attempt > 1 => format!("try {}", entity.attempt),
         _ => String::new(),
     }

