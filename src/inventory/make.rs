@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::{
-    Group, Image, ImageSpec, Inventory, Laggards, PeerChoice, SourceChoice, SourceSpec,
+    FileServer, Group, Image, ImageSpec, Inventory, Laggards, PeerChoice, SourceChoice, SourceSpec,
 };
 
 use crate::model::text::quoted;
@@ -36,11 +36,7 @@ pub fn make_group(
     let mut keep = |complaint: Complaint| complaints.push(complaint.to_string());
 
     let name = check_group_name(name).map_err(&mut keep).ok();
-    let image = match image {
-        ImageSpec::Named(name) => lookup.image(name).cloned(),
-        described => describe(described),
-    };
-    let image = image.map_err(&mut keep).ok();
+    let image = image_of(&lookup, image).map_err(&mut keep).ok();
     let image = image.as_ref();
     let mut targets = BTreeSet::new();
     for written in entities {
@@ -93,6 +89,44 @@ pub fn make_group(
             parallel,
         }),
         _ => Err(complaints),
+    }
+}
+
+/// The image that is meant.
+///
+/// # Errors
+/// A sentence with what to do.
+pub fn find_image(inventory: &Inventory, image: &ImageSpec) -> Result<Arc<Image>, String> {
+    let lookup = Lookup::new(
+        &inventory.entities,
+        &inventory.images,
+        &inventory.file_servers,
+    );
+    image_of(&lookup, image).map_err(|complaint| complaint.to_string())
+}
+
+/// The file server of this name.
+///
+/// # Errors
+/// A sentence with what was probably meant, or what there is.
+pub fn find_file_server<'a>(
+    inventory: &'a Inventory,
+    name: &str,
+) -> Result<&'a Arc<FileServer>, String> {
+    let lookup = Lookup::new(
+        &inventory.entities,
+        &inventory.images,
+        &inventory.file_servers,
+    );
+    lookup
+        .file_server(name)
+        .map_err(|complaint| complaint.to_string())
+}
+
+fn image_of(lookup: &Lookup<'_>, image: &ImageSpec) -> Result<Arc<Image>, Complaint> {
+    match image {
+        ImageSpec::Named(name) => lookup.image(name).cloned(),
+        described => describe(described),
     }
 }
 

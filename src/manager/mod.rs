@@ -7,6 +7,7 @@
 mod bottleneck;
 mod image_manager;
 pub mod plan;
+mod questions;
 pub mod resolve;
 mod shares;
 mod state;
