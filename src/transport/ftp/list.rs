@@ -179,7 +179,7 @@ fn facts(line: &str) -> Option<Listed> {
         None => line.split_once("; ")?,
     };
     let (mut is_directory, mut size) = (false, None);
-    for fact in facts.split(';') {
+    for fact in facts.split(';').filter(|fact| !fact.is_empty()) {
         let (what, value) = fact.split_once('=')?;
         if what.eq_ignore_ascii_case("type") {
             match value.to_ascii_lowercase().as_str() {
@@ -232,7 +232,8 @@ fn is_date(words: &[(usize, &str)]) -> bool {
     let [one, two, three] = [words[0].1, words[1].1, words[2].1];
     let month = |word: &str| MONTHS.contains(&word.to_ascii_lowercase().as_str());
     let day = |word: &str| (word.parse()).is_ok_and(|day: u8| (1..=31).contains(&day));
-    let time = |word: &str| word.len() <= 8 && word.chars().all(|c| c.is_ascii_digit() || c == ':');
+    let digits = |word: &str| word.chars().all(|c| c.is_ascii_digit() || c == ':');
+    let time = |word: &str| digits(word) && (word.contains(':') || word.len() == 4);
     (month(one) && day(two) || day(one) && month(two)) && time(three)
 }
 
