@@ -20,6 +20,7 @@ use crate::model::{EntityState, Group, ImageSpec, Inventory, Logins, Name};
 use crate::pool::{self, Budget};
 use crate::transport::Transport;
 
+use super::log;
 use super::questions;
 use super::resolve::{Running, resolve};
 use super::shares::{depth, shares};
@@ -150,6 +151,7 @@ impl<T: Transport> ImageManager<T> {
 
     /// Nobody may be listening.
     fn tell(&self, event: Event) {
+        log::write(&event);
         let _ = self.events.send(event);
     }
 

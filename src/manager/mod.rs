@@ -6,6 +6,7 @@
 
 mod bottleneck;
 mod image_manager;
+mod log;
 pub mod plan;
 mod questions;
 pub mod resolve;
@@ -14,3 +15,4 @@ mod state;
 mod summary;
 
 pub use image_manager::ImageManager;
+pub use summary::summary;
