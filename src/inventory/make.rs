@@ -164,6 +164,12 @@ fn describe(image: &ImageSpec) -> Result<Arc<Image>, Complaint> {
             "write a path without `..`",
         ));
     }
+    if file.ends_with('/') {
+        return Err(Complaint::new(
+            format!("{} names no file", quoted(file)),
+            "write the file's path below the file server's url",
+        ));
+    }
     Ok(Arc::new(Image {
         name: name.as_str().into(),
         file: file.clone(),
@@ -172,4 +178,97 @@ fn describe(image: &ImageSpec) -> Result<Arc<Image>, Complaint> {
         size: *size,
         sha256: None,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::testing;
+    use crate::model::{BufferPreference, RemotePath};
+
+    fn network() -> Inventory {
+        let mut inventory = testing::inventory(8 << 20, BufferPreference::Size(256 << 10));
+        inventory.file_servers = vec![Arc::new(testing::server())];
+        let names = [("old", "1"), ("new", "2")];
+        inventory.entities = names
+            .map(|(name, version)| Arc::new(testing::entity(name, version)))
+            .into();
+        inventory
+    }
+
+    fn described(name: &str, file: &str, type_: &str, version: &str) -> ImageSpec {
+        ImageSpec::Described {
+            name: name.into(),
+            file: file.into(),
+            type_: type_.into(),
+            version: version.into(),
+            size: Some(7),
+        }
+    }
+
+    fn made(image: &ImageSpec, source: SourceSpec) -> Result<Group, Vec<String>> {
+        let entities = ["old".to_owned()];
+        let laggards = Laggards::default();
+        make_group(&network(), "g", image, source, &entities, laggards, None)
+    }
+
+    #[test]
+    fn a_described_image_is_as_good_as_one_of_the_inventory() {
+        let found = described("found", "new/adsl 2.bin", "adsl", "2");
+        let server = SourceSpec::FileServer("hq".into());
+        let group = made(&found, server).unwrap();
+        assert_eq!(
+            (&*group.image.name, group.image.size, group.image.sha256),
+            ("found", Some(7), None)
+        );
+        let SourceChoice::FileServer(server) = &group.source else {
+            panic!("{group:?}");
+        };
+        let path = RemotePath::new("/images/new/adsl 2.bin");
+        assert_eq!(server.path_of(&group.image), path);
+        // Peers of its version have it.
+        let group = made(&found, SourceSpec::AnyPeer).unwrap();
+        let SourceChoice::Peer(PeerChoice::Any(peers)) = &group.source else {
+            panic!("{group:?}");
+        };
+        assert_eq!((peers.len(), &*peers[0].name), (1, "new"));
+        assert_eq!(find_image(&network(), &found).unwrap(), group.image);
+    }
+
+    #[test]
+    fn what_is_described_badly_is_refused() {
+        let wrong = |image: ImageSpec| {
+            let reasons = made(&image, SourceSpec::FileServer("hq".into())).unwrap_err();
+            assert!(find_image(&network(), &image).is_err());
+            reasons.join("\n")
+        };
+        for (image, words) in [
+            (described(" ", "f", "adsl", "2"), "no usable name"),
+            (described("n", "", "adsl", "2"), "no usable file"),
+            (described("n", "f\r\nDELE f", "adsl", "2"), "no usable file"),
+            (described("n", "f", "adsl", ""), "no usable version"),
+            (
+                described("n", "../f", "adsl", "2"),
+                "leaves the file server's url",
+            ),
+            (
+                described("n", "a/../../f", "adsl", "2"),
+                "leaves the file server's url",
+            ),
+            (described("n", "a/", "adsl", "2"), "names no file"),
+        ] {
+            let said = wrong(image);
+            assert!(said.contains(words), "{said}");
+        }
+        // A good image for other entities.
+        let reasons = made(
+            &described("n", "f", "vdsl", "2"),
+            SourceSpec::FileServer("hq".into()),
+        );
+        let said = reasons.unwrap_err().join("\n");
+        assert!(said.contains("vdsl") && said.contains("adsl"), "{said}");
+        // None of the inventory is called so.
+        let unknown = find_image(&network(), &ImageSpec::Named("n".into())).unwrap_err();
+        assert!(unknown.contains("`n`"), "{unknown}");
+    }
 }
