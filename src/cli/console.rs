@@ -107,6 +107,11 @@ pub(super) async fn open(
         without_password,
         log_file: (setting.log_file.as_ref()).map(|file| file.display().to_string()),
     };
+    tracing::info!(
+        "subtend {} opens its console on {}",
+        env!("CARGO_PKG_VERSION"),
+        site.inventory.file.display()
+    );
     let began = Instant::now();
     let Engine { link, task } = parts.engine(inventory, logins);
     let snapshots = link.snapshots.clone();
@@ -134,7 +139,10 @@ pub(super) async fn open(
         }
     }
     let snapshot = snapshots.borrow().clone();
-    let code = tell(&snapshot, began.elapsed());
+    let columns = crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns));
+    let (report, code) = last_words(&snapshot, began.elapsed(), columns.clamp(40, 120));
+    print(&report);
+    tracing::info!("the console has ended, exit code {code}");
     match shown {
         Ok(()) if left => Ok(headless::CANCELLED),
         Ok(()) => Ok(code),
@@ -149,16 +157,15 @@ fn runs(snapshot: &Snapshot) -> bool {
     snapshot.groups.iter().any(|group| !group.phase.is_ended())
 }
 
-/// Prints what became of everything that ran, and gives the exit code that says so.
-fn tell(snapshot: &Snapshot, time: Duration) -> u8 {
+/// What became of everything that ran, and the exit code that says so.
+fn last_words(snapshot: &Snapshot, time: Duration, columns: usize) -> (String, u8) {
     if snapshot.groups.is_empty() {
-        return headless::OK;
+        return (String::new(), headless::OK);
     }
     let mut summary = summary(snapshot, time.as_secs_f64());
     summary.outcome = outcome(&summary);
-    let columns = crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns));
-    print(&headless::report(&summary, columns.clamp(40, 120)));
-    headless::exit_code(&summary)
+    let report = headless::report(&summary, columns);
+    (report, headless::exit_code(&summary))
 }
 
 /// What it all came to: an entity that was tried again counts as it ended.
@@ -308,6 +315,23 @@ mod tests {
             delivered_bytes: 0,
             groups: groups.iter().map(group).collect(),
         }
+    }
+
+    #[test]
+    fn nothing_that_ran_is_nothing_to_tell() {
+        let snapshot = Snapshot {
+            at: jiff::Timestamp::UNIX_EPOCH,
+            run: "r".into(),
+            memory: 1,
+            pool_bytes: 0,
+            peak_pool_bytes: 0,
+            groups: Vec::new(),
+        };
+        assert_eq!(
+            last_words(&snapshot, Duration::ZERO, 80),
+            (String::new(), headless::OK)
+        );
+        assert!(!runs(&snapshot));
     }
 
     #[test]
