@@ -240,7 +240,7 @@ async fn directories_of_real_servers_are_listed() {
         };
         site.inventory.file_servers = vec![server];
         let mut run = Run::with_logins(&site.inventory, site.logins.clone());
-        let entry = |name: &str, size| Entry {
+        let entry = |name: &str, size: Option<u64>| Entry {
             name: name.into(),
             is_directory: size.is_none(),
             size,
