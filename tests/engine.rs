@@ -756,9 +756,9 @@ async fn a_failed_entity_is_tried_again_while_its_group_runs() {
         drop_times: Some(1),
         ..Behaviour::default()
     };
-    behave(&mut settings, "e001", at_rate(2 * MIB));
+    behave(&mut settings, "e001", at_rate(MIB));
     behave(&mut settings, "e002", flaky);
-    behave(&mut settings, "e003", at_rate(2 * MIB));
+    behave(&mut settings, "e003", at_rate(MIB));
     let lab = lab(&inventory, &settings).await;
     let again = |name: &str, entities: &[&str]| Command::Start {
         groups: vec![GroupSpec::Made {
