@@ -16,6 +16,8 @@ use crate::model::{Entity, Group, Inventory, Name, PeerChoice, SourceChoice, nam
 /// A group that runs.
 #[derive(Debug, Clone)]
 pub struct Running {
+    /// Without the entities that are done with, whatever became of them: those may be in another
+    /// group, which is how what failed is tried again while the rest goes on.
     pub group: Arc<Group>,
     /// Whether entities that have the image get it too.
     pub force: bool,
