@@ -20,6 +20,7 @@ use parts::Parts;
 pub mod args;
 pub mod ask;
 pub mod check;
+pub mod console;
 #[cfg(feature = "lab")]
 pub mod demo;
 #[cfg(feature = "lab")]
@@ -112,7 +113,7 @@ async fn dispatch(arguments: Arguments, parts: &impl Parts, board: &Board) -> Re
             lab::lab(&args, file, parts, &mut signals.stop).await
         }
         #[cfg(feature = "lab")]
-        Some(Verb::Demo(args)) if !args.headless => Err(Failed::usage(NO_CONSOLE)),
+        Some(Verb::Demo(args)) if !args.headless => console::demo(named, parts, board).await,
         #[cfg(feature = "lab")]
         Some(Verb::Demo(args)) => {
             let mut signals = signals::signals().map_err(Failed::other)?;
