@@ -503,3 +503,6 @@ async fn ready(output: Option<&Output>) {
 fn runs(snapshot: &Snapshot) -> bool {
     snapshot.groups.iter().any(|group| !group.phase.is_ended())
 }
+
+#[cfg(test)]
+mod tests;
