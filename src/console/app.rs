@@ -116,6 +116,7 @@ pub async fn run(
         leaving: None,
         engine: Engine::Runs,
         due: Some(Instant::now()),
+        changed: true,
         drawn: Instant::now(),
     };
     app.run().await;
@@ -222,8 +223,10 @@ struct App<D: Device, K: Keeper> {
     pace: Duration,
     leaving: Option<Leaving>,
     engine: Engine,
-    /// When the next picture is to be drawn; None: nothing has changed.
+    /// When the next picture is to be drawn; None: there is no need for one.
     due: Option<Instant>,
+    /// Something besides the log and the figures of the output.
+    changed: bool,
     drawn: Instant,
 }
 
@@ -278,27 +281,33 @@ impl<D: Device, K: Keeper> App<D, K> {
     fn wake(&self) -> Option<Instant> {
         // A picture that is due waits for the last one to arrive, not for a time.
         let picture = self.due.filter(|due| *due > Instant::now());
-        let log = (self.due.is_none() && self.screen.is_some() && self.state.page == Page::Log)
-            .then(|| self.drawn + LOG_PACE);
+        let log = (self.due.is_none() && self.watches_log()).then(|| self.drawn + LOG_PACE);
         let end = self.leaving.and_then(|leaving| leaving.until);
         [picture, log, end].into_iter().flatten().min()
+    }
+
+    fn watches_log(&self) -> bool {
+        self.screen.is_some() && self.state.page == Page::Log
     }
 
     /// A press is answered at once.
     fn now(&mut self) {
         self.due = Some(Instant::now());
+        self.changed = true;
     }
 
     /// Everything else is shown at the pace of this terminal.
     fn soon(&mut self) {
         let due = self.drawn + self.pace;
         self.due = Some(self.due.map_or(due, |sooner| sooner.min(due)));
+        self.changed = true;
     }
 
     fn draw(&mut self) {
         let now = Instant::now();
-        let log = self.state.page == Page::Log && now >= self.drawn + LOG_PACE;
-        let due = self.due.is_some_and(|due| due <= now);
+        if self.due.is_none() && self.watches_log() && now >= self.drawn + LOG_PACE {
+            self.due = Some(now);
+        }
         let Some(screen) = &mut self.screen else {
             self.due = None;
             return;
@@ -308,7 +317,7 @@ impl<D: Device, K: Keeper> App<D, K> {
             let cause = cause.map_or_else(|| "it is gone".to_owned(), |error| error.to_string());
             return self.lose(&cause);
         }
-        if !(due || log) || !screen.output.is_ready() {
+        if self.due.is_none_or(|due| due > now) || !screen.output.is_ready() {
             return;
         }
         if !screen.device.is_ours() {
@@ -321,7 +330,7 @@ impl<D: Device, K: Keeper> App<D, K> {
         }
         let figures = screen.output.figures(now);
         // The picture of the figures changes them: they follow other changes only, and silence.
-        if due || figures.per_second == 0 && self.state.output.per_second > 0 {
+        if self.changed || figures.per_second == 0 && self.state.output.per_second > 0 {
             self.state.output = figures;
         }
         if let Some(leaving) = self.leaving {
@@ -345,6 +354,7 @@ impl<D: Device, K: Keeper> App<D, K> {
         screen.output.send(bytes, now);
         self.drawn = now;
         self.due = None;
+        self.changed = false;
     }
 
     async fn press(&mut self, press: Press) {

@@ -23,6 +23,8 @@ const LEAVE: &str = "\x18\x1b[m\x1b[?1006l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[
 /// A terminal that does not read for this long gets what it has not read thrown away, and after
 /// this long again is left as it is.
 const STUCK: Duration = Duration::from_millis(500);
+/// In so many portions.
+const TIMES: u32 = 10;
 
 /// What has to be given back; `None` while the terminal is not ours.
 static TAKEN: Mutex<Option<Taken>> = Mutex::new(None);
@@ -169,9 +171,14 @@ pub fn give_back() {
             })
     });
     if written.is_ok() && done.recv_timeout(STUCK).is_err() {
-        // What it has not read is of no use any more, and in the way of what matters.
-        let _ = termios::tcflush(&tty, FlushArg::TCOFLUSH);
-        let _ = done.recv_timeout(STUCK);
+        // What it has not read is of no use any more, and in the way of what matters. A picture
+        // can be longer than what the host holds for a terminal.
+        for _ in 0..TIMES {
+            let _ = termios::tcflush(&tty, FlushArg::TCOFLUSH);
+            if done.recv_timeout(STUCK / TIMES).is_ok() {
+                break;
+            }
+        }
     }
     // It may be gone: then there is nothing to give back.
     let _ = termios::tcsetattr(&tty, SetArg::TCSANOW, &modes);

@@ -1,4 +1,5 @@
 //! A program in a real pty: what it draws, what it leaves behind, and a reader that can stop.
+#![allow(unreachable_pub)]
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -41,7 +42,11 @@ impl Pty {
         ] {
             command.env_remove(name);
         }
-        let usual = [("TERM", "xterm-256color"), ("LC_ALL", "C.UTF-8")];
+        let usual = [
+            ("TERM", "xterm-256color"),
+            ("LC_ALL", "C.UTF-8"),
+            ("RUST_BACKTRACE", "0"),
+        ];
         for (name, value) in usual.iter().chain(variables) {
             command.env(name, value);
         }

@@ -142,6 +142,7 @@ impl Stage {
             leaving: None,
             engine: Engine::Runs,
             due: Some(Instant::now()),
+            changed: true,
             drawn: Instant::now(),
         };
         prepare(&mut app);
