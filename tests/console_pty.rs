@@ -105,6 +105,21 @@ fn control_z_stops_with_a_clean_terminal_and_comes_back_redrawn() {
 }
 
 #[test]
+fn a_process_that_was_stopped_from_outside_takes_the_terminal_over_again() {
+    let mut pty = demo(&[]);
+    pty.settle(Duration::from_millis(300));
+    pty.signal("STOP");
+    // What a shell does meanwhile.
+    pty.terminal.process(b"\x1b[?1049l\x1b[?25h\x1b[2J$ ");
+    pty.signal("CONT");
+    pty.until("subtend  1 Inventory");
+    assert!(pty.is_taken());
+    pty.type_in("q");
+    assert!(pty.end().success());
+    pty.is_clean().unwrap();
+}
+
+#[test]
 fn each_size_is_drawn_at_once_and_a_small_one_asks_for_room() {
     let mut pty = demo(&[]);
     pty.resize(60, 16);

@@ -111,7 +111,7 @@ pub async fn run(
         stops,
         resized,
         continued,
-        resumed: Instant::now(),
+        resumed: None,
         pace: if options.slow { SLOW_PACE } else { PACE },
         leaving: None,
         engine: Engine::Runs,
@@ -219,7 +219,7 @@ struct App<D: Device, K: Keeper> {
     resized: Signal,
     continued: Signal,
     /// When the terminal was last taken over again by ourselves.
-    resumed: Instant,
+    resumed: Option<Instant>,
     pace: Duration,
     leaving: Option<Leaving>,
     engine: Engine,
@@ -479,7 +479,7 @@ impl<D: Device, K: Keeper> App<D, K> {
         let _ = timeout(LAST_PICTURE, screen.output.ready()).await;
         let suspended = screen.device.suspend();
         screen.enter = true;
-        self.resumed = Instant::now();
+        self.resumed = Some(Instant::now());
         match suspended {
             Ok(()) => self.redraw(),
             Err(error) => self.lose(&error.to_string()),
@@ -488,7 +488,7 @@ impl<D: Device, K: Keeper> App<D, K> {
 
     /// Somebody else stopped this process and has continued it.
     fn resume(&mut self) {
-        if self.resumed.elapsed() < TOGETHER {
+        if self.resumed.is_some_and(|at| at.elapsed() < TOGETHER) {
             return;
         }
         let Some(screen) = &mut self.screen else {

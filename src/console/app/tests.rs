@@ -137,7 +137,7 @@ impl Stage {
             },
             resized: signal(SignalKind::window_change()).unwrap(),
             continued: signal(SignalKind::from_raw(Posix::SIGCONT as i32)).unwrap(),
-            resumed: Instant::now(),
+            resumed: None,
             pace: PACE,
             leaving: None,
             engine: Engine::Runs,
