@@ -20,6 +20,7 @@ use parts::Parts;
 pub mod args;
 pub mod ask;
 pub mod check;
+#[cfg(feature = "lab")]
 pub mod console;
 #[cfg(feature = "lab")]
 pub mod demo;
