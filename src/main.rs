@@ -37,6 +37,8 @@ fn hooks(board: Board) -> Result<()> {
     std::panic::set_hook(Box::new(move |info| {
         let report = panic.panic_report(info).to_string();
         if !board.say(&report) {
+            // On the console's screen it would be lost.
+            subtend::console::give_back();
             let _ = writeln!(std::io::stderr(), "{report}");
         }
     }));

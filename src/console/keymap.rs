@@ -615,6 +615,13 @@ impl Key {
 
 /// What a key means there; `None` if nothing.
 pub(crate) fn action(event: &KeyEvent, scope: Scope) -> Option<Action> {
+    // A torn screen and a shell that is needed do not wait for a dialog to be answered.
+    let always = (KEYS.iter())
+        .filter(|binding| matches!(binding.action, Action::Redraw | Action::Suspend))
+        .find(|binding| binding.on.iter().any(|key| key.is(event)));
+    if let Some(binding) = always {
+        return Some(binding.action.clone());
+    }
     let bound = (bindings(scope))
         .find(|binding| binding.on.iter().any(|key| key.is(event)))
         .map(|binding| binding.action.clone());
@@ -776,6 +783,16 @@ mod tests {
                     harmless.contains(&meant),
                     "{event:?} means {meant:?} in {scope:?}"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn redrawing_and_suspending_work_wherever_one_is() {
+        for scope in scopes().into_iter().chain([Scope::Typing]) {
+            for (key, wanted) in [('l', Action::Redraw), ('z', Action::Suspend)] {
+                let event = KeyEvent::new(KeyCode::Char(key), KeyModifiers::CONTROL);
+                assert_eq!(action(&event, scope), Some(wanted), "{scope:?}");
             }
         }
     }

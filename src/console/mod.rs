@@ -15,22 +15,34 @@
 //! | `dialogs` | what lies over a page until it is answered |
 //! | `widgets`, `theme` | gauges, tables, colours and signs |
 //! | `app` | the loop: input, snapshots, events, drawing at its own pace |
-//! | `terminal`, `input`, `output` | the terminal taken over and given back; keys in, bytes out |
+//! | `terminal` | the terminal taken over and given back, whatever happens |
+//! | `input`, `keys` | bytes of the terminal in, on a thread of their own; what keys they are |
+//! | `output`, `canvas` | bytes to the terminal out, on a thread of their own; pictures as bytes |
+//! | `work` | what the loop has under way: commands to the engine, files to be kept |
 
 #![allow(dead_code)]
 
 mod action;
+mod app;
+mod canvas;
 mod dialogs;
 mod effect;
+mod input;
 mod keymap;
+mod keys;
+mod output;
 mod pages;
 mod state;
 #[cfg(test)]
 mod testing;
+mod terminal;
 mod theme;
 mod update;
 mod view;
 mod widgets;
+mod work;
 
 pub use pages::log::{LogLine, LogLines};
+pub use app::{Keeper, Options, run};
 pub use state::Site;
+pub use terminal::give_back;

@@ -7,6 +7,7 @@ use crate::link::{GroupSpec, Listing, PeerCheck, Snapshot};
 use crate::model::{Inventory, Name};
 
 use super::dialogs::Dialog;
+use super::output::OutputFigures;
 use super::pages::{groups, inventory, log, review, watch};
 
 /// What the console is opened on.
@@ -89,8 +90,8 @@ pub(crate) struct State {
     /// Answers of the engine: which peers hold an image, and directories of file servers.
     pub(crate) peers: BTreeMap<Name, Vec<PeerCheck>>,
     pub(crate) listings: BTreeMap<(Name, String), Result<Listing, String>>,
-    /// What drawing sends to the terminal, for the log page; filled in by the loop.
-    pub(crate) bytes_per_second: Option<f64>,
+    /// What the terminal has been sent, as of the last picture.
+    pub(crate) output: OutputFigures,
 }
 
 /// A group as it can be started.
@@ -120,7 +121,7 @@ impl State {
             message: None,
             peers: BTreeMap::new(),
             listings: BTreeMap::new(),
-            bytes_per_second: None,
+            output: OutputFigures::default(),
             site,
         }
     }

@@ -78,7 +78,7 @@ fn window(state: &mut State) -> (usize, usize) {
 fn the_newest_lines_by_level_with_file_and_output() {
     let mut state = logging(some());
     state.site.log_file = Some("/var/lib/subtend/console.log".into());
-    state.bytes_per_second = Some(312.0);
+    (state.output.total, state.output.per_second) = (5000, 312);
     let idle = testing::idle();
     insta::assert_snapshot!("log_80x24", screen(&mut state, &idle, 80, 24, MONO));
     insta::assert_snapshot!("log_60x16_ascii", screen(&mut state, &idle, 60, 16, ASCII));
