@@ -25,6 +25,8 @@ mod effect;
 mod keymap;
 mod pages;
 mod state;
+#[cfg(test)]
+mod testing;
 mod theme;
 mod update;
 mod view;
