@@ -198,6 +198,20 @@ pub(crate) static KEYS: &[Binding] = &[
         "show the groups made here as YAML"
     ),
     bind!(
+        "L",
+        [Char('L')],
+        GROUPS,
+        Action::Laggards,
+        "what becomes of slow entities"
+    ),
+    bind!(
+        "P",
+        [Char('P')],
+        GROUPS,
+        Action::Parallel,
+        "how many entities at a time"
+    ),
+    bind!(
         "Space Insert",
         [Char(' '), Code(KeyCode::Insert)],
         Place::On(&[Page::Groups, Page::Review]),
@@ -695,6 +709,8 @@ pub(crate) fn commands() -> impl Iterator<Item = (&'static str, Action)> {
         ("image", Action::PickImage),
         ("source", Action::PickSource),
         ("yaml", Action::ShowYaml),
+        ("laggards", Action::Laggards),
+        ("parallel", Action::Parallel),
         ("redraw", Action::Redraw),
         ("suspend", Action::Suspend),
         ("quit", Action::Quit),

@@ -13,6 +13,12 @@ use crate::link::Snapshot;
 #[derive(Debug, Default)]
 pub(crate) struct View {}
 
+/// The page for these groups.
+pub(crate) fn open(state: &mut State, specs: Vec<crate::link::GroupSpec>) {
+    let _ = specs;
+    state.page = crate::console::state::Page::Review;
+}
+
 pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> Option<Effect> {
     let _ = (state, snapshot, action);
     None

@@ -1,3 +1,4 @@
-//! Pieces of pages: gauges and short histories.
+//! Pieces of pages: gauges and short histories, cells of tables.
 
+pub(crate) mod cell;
 pub(crate) mod gauge;
