@@ -8,15 +8,15 @@ use crate::model::{Scheme, Staging, VerifyMode, units};
 
 use super::newest;
 
-/// Columns for the values, so that a line fits the smallest screen.
-const COLUMNS: usize = 54;
 const NAMES: usize = 13;
 
 pub(super) fn dialog(state: &State, snapshot: &Snapshot, at: usize) -> Dialog {
+    // As wide as a dialog on this screen, and no wider than one reads with ease.
+    let columns = usize::from(state.columns).saturating_sub(6).clamp(40, 90);
     let entity = &state.site.inventory.entities[at];
     let mut lines = Vec::new();
     let mut row = |name: &str, value: &str| {
-        for (line, text) in wrap(value, COLUMNS - NAMES, 0).into_iter().enumerate() {
+        for (line, text) in wrap(value, columns - NAMES, 0).into_iter().enumerate() {
             let name = if line == 0 { name } else { "" };
             lines.push(format!("{name:<NAMES$}{text}"));
         }

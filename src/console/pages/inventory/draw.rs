@@ -15,7 +15,10 @@ use super::{Column, newest};
 const STATE: usize = 13;
 /// Less room than this is left empty.
 const LEAST_NOTE: usize = 16;
-const GAP: usize = 2;
+/// Before the first column, for the mark.
+const MARK: usize = 2;
+/// On screens that are narrower, columns stand closer together.
+const ROOMY: usize = 72;
 
 pub(crate) fn draw(
     state: &State,
@@ -114,6 +117,7 @@ fn filter_line<'a>(state: &State, theme: &Theme, columns: usize) -> Line<'a> {
 /// Columns of the table; a note has what is left where that is enough.
 struct Widths {
     columns: Vec<usize>,
+    gap: &'static str,
     note: usize,
 }
 
@@ -124,19 +128,21 @@ impl Widths {
         let groups = state.groups.widest();
         // The head needs room for its sign too.
         let columns = [
-            (name.clamp(6, 32), 10),
+            (name.clamp(6, 32), 9),
             (type_.clamp(6, 14), 5),
-            (version.clamp(9, 16), 6),
+            (version.clamp(9, 16), 7),
             (address.clamp(9, 30), 9),
             (groups.clamp(7, 24), 6),
             (STATE, STATE),
         ];
-        let gaps = GAP * columns.len();
+        let gap = if room < ROOMY { " " } else { "  " };
+        let gaps = MARK + gap.len() * (columns.len() - 1);
         let columns = fit(&columns, room.saturating_sub(gaps));
         let used = columns.iter().sum::<usize>() + gaps;
-        let note = room.saturating_sub(used + GAP);
+        let note = room.saturating_sub(used + gap.len());
         Self {
             columns,
+            gap,
             note: if note < LEAST_NOTE { 0 } else { note },
         }
     }
@@ -149,7 +155,7 @@ fn head_line<'a>(state: &State, widths: &Widths, theme: &Theme) -> Line<'a> {
     } else {
         ("▾", "▴")
     };
-    let mut text = " ".repeat(GAP);
+    let mut text = " ".repeat(MARK);
     for (column, width) in Column::ALL.into_iter().zip(&widths.columns) {
         let title = if column == view.sort {
             format!(
@@ -167,7 +173,7 @@ fn head_line<'a>(state: &State, widths: &Widths, theme: &Theme) -> Line<'a> {
             title
         };
         text.push_str(&title_cell(&title, *width));
-        text.push_str(&" ".repeat(GAP));
+        text.push_str(widths.gap);
     }
     if widths.note > 0 {
         text.push_str("Note");
@@ -194,7 +200,6 @@ fn entity_line<'a>(
     } else {
         unmarked
     };
-    let gap = " ".repeat(GAP);
     let groups = state.groups.names_of(at).collect::<Vec<_>>().join(",");
     let texts = [
         &*entity.name,
@@ -203,10 +208,10 @@ fn entity_line<'a>(
         &state.inventory.addresses[at],
         &groups,
     ];
-    let mut text = cell(mark, GAP, theme);
+    let mut text = cell(mark, MARK, theme);
     for (value, width) in texts.iter().zip(&widths.columns) {
         text.push_str(&cell(value, *width, theme));
-        text.push_str(&gap);
+        text.push_str(widths.gap);
     }
     let mut spans = vec![Span::raw(text)];
     let last = newest(snapshot, &entity.name);
@@ -221,7 +226,7 @@ fn entity_line<'a>(
     if widths.note > 0 {
         let cause = last.and_then(|(_, last)| last.cause.clone());
         let note = cause.unwrap_or_else(|| labels(entity));
-        let note = format!("{gap}{}", cut(&note, widths.note, theme));
+        let note = format!("{}{}", widths.gap, cut(&note, widths.note, theme));
         spans.push(Span::styled(note, theme.hint()));
     }
     Line::from(spans)

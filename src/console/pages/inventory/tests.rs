@@ -49,10 +49,18 @@ fn the_filter_works_while_it_is_typed_and_stays_until_escape() {
     press(&mut state, &snapshot, "2");
     assert_eq!(state.page, Page::Groups);
     press(&mut state, &snapshot, "1");
-    assert_eq!(shown(&state), "shelf2-[03-05]", "it is there after a look elsewhere");
+    assert_eq!(
+        shown(&state),
+        "shelf2-[03-05]",
+        "it is there after a look elsewhere"
+    );
     press(&mut state, &snapshot, "<Esc>");
     assert_eq!(shown(&state), "shelf1-[01-08] shelf2-[01-05]");
-    assert_eq!(current(&state), "shelf2-04", "the cursor stays where it was");
+    assert_eq!(
+        current(&state),
+        "shelf2-04",
+        "the cursor stays where it was"
+    );
 }
 
 #[test]
@@ -67,7 +75,10 @@ fn groups_and_states_are_filtered_too() {
     assert_eq!(shown(&after("/state:failed")), "shelf1-05");
     assert_eq!(shown(&after("/group:vdsl")), "shelf2-[03-05]");
     assert_eq!(shown(&after("/group:none")), "shelf2-[01-02]");
-    assert_eq!(shown(&after("/!state:none !group:vdsl site=north state:r")), "shelf1-06");
+    assert_eq!(
+        shown(&after("/!state:none !group:vdsl site=north state:r")),
+        "shelf1-06"
+    );
 }
 
 #[test]
