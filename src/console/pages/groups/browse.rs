@@ -7,6 +7,7 @@ use crate::console::state::State;
 use crate::link::{Command, Snapshot};
 use crate::model::{ImageSpec, SourceSpec, units};
 
+use super::sheet::url;
 use super::{Asked, changed, made, push, push_text};
 
 /// A directory of a file server, on behalf of a group.
@@ -44,7 +45,7 @@ pub(super) fn ask_server(state: &mut State, at: usize) -> Option<Effect> {
     }
     let rows = servers.iter().map(|server| Row {
         label: server.name.to_string(),
-        detail: format!("{} {}", server.address, server.root),
+        detail: url(server),
         value: server.name.to_string(),
     });
     let rows = rows.collect();

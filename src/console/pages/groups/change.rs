@@ -109,7 +109,7 @@ pub(super) fn ask_delete(state: &mut State, at: usize) {
         return;
     }
     let lines = vec![
-        format!("{} go back to no group.", plural(sheet.members.len())),
+        format!("The group has {}.", plural(sheet.members.len())),
         "Nothing on them changes, and what runs goes on.".to_owned(),
     ];
     let title = format!("Delete the group {}?", sheet.name);

@@ -87,7 +87,10 @@ impl Conflict {
             Self::NoSource => "no source yet: o chooses one".into(),
             Self::NameTaken => "another group has this name: N renames this one".into(),
             Self::UnknownEntities(names) => {
-                format!("not in the inventory any more: {}", names.join(", "))
+                format!(
+                    "not in the inventory any more: {}; adding (+) or removing (-) drops them",
+                    names.join(", ")
+                )
             }
             Self::UnknownImage(name) => format!(
                 "the image {} is not in the inventory: i chooses another",
@@ -328,7 +331,7 @@ mod tests {
                 ),
                 vec![
                     "no entities: mark some in the inventory and add them (+)",
-                    "not in the inventory any more: shelf9-01",
+                    "not in the inventory any more: shelf9-01; adding (+) or removing (-) drops them",
                     "the image `old` is not in the inventory: i chooses another",
                     "the source `gone` is not in the inventory: o chooses another",
                 ],

@@ -14,13 +14,16 @@ use crate::model::{EntityState, Inventory, Outcome, units};
 
 use super::change::laggards_word;
 use super::conflicts::{Conflict, beside_runs};
-use super::sheet::{Chosen, Sheet, Source};
+use super::sheet::{Chosen, Sheet, Source, url};
 
 /// Columns from which on both parts stand side by side.
 const WIDE: u16 = 110;
 /// The list of a wide screen.
 const LIST: u16 = 74;
-const GAP: usize = 2;
+/// Before the first column, for the mark.
+const MARK: usize = 2;
+/// In a list that is narrower, columns stand closer together.
+const ROOMY: usize = 72;
 
 /// The rows of the list that fit, without its head.
 pub(super) fn list_rows(state: &State) -> usize {
@@ -76,15 +79,19 @@ pub(crate) fn draw(
     draw_details(state, snapshot, theme, frame, details, at);
 }
 
+fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
 fn counts(state: &State) -> String {
     let view = &state.groups;
     let made = state.drafts.iter().filter(|one| !one.from_inventory);
     format!(
-        "{} selected   {} groups, {} made here   {} entities marked",
+        "{} selected   {}, {} made here   {} marked",
         view.selected.len(),
-        view.sheets.len(),
+        count(view.sheets.len(), "group", "groups"),
         made.count(),
-        state.marks.len()
+        count(state.marks.len(), "entity", "entities")
     )
 }
 
@@ -118,10 +125,11 @@ fn draw_list(state: &State, snapshot: &Snapshot, theme: &Theme, frame: &mut Fram
         (wanted(3, 18), 8),
         (STATE, STATE),
     ];
-    let room = usize::from(area.width).saturating_sub(GAP * columns.len());
-    let widths = fit(&columns, room);
-    let gap = " ".repeat(GAP);
-    let mut head = gap.clone();
+    let room = usize::from(area.width);
+    let gap = if room < ROOMY { " " } else { "  " };
+    let gaps = MARK + gap.len() * (columns.len() - 1);
+    let widths = fit(&columns, room.saturating_sub(gaps));
+    let mut head = " ".repeat(MARK);
     let heads = ["Group", " Ents", "Image", "Version", "Source", "State"];
     for (title, width) in heads.iter().zip(&widths) {
         head.push_str(&format!("{title:<width$.width$}{gap}"));
@@ -143,18 +151,17 @@ fn draw_list(state: &State, snapshot: &Snapshot, theme: &Theme, frame: &mut Fram
             unmarked
         };
         let text = [
-            cell(mark, GAP, theme),
+            cell(mark, MARK, theme),
             cell(name, widths[0], theme),
-            gap.clone(),
+            gap.to_owned(),
             right(&sheet.members.len().to_string(), widths[1], theme),
-            gap.clone(),
+            gap.to_owned(),
             cell(image, widths[2], theme),
-            gap.clone(),
-            // The arrow is ours, and is told in ASCII where it must be.
+            gap.to_owned(),
             cell(version, widths[3], theme),
-            gap.clone(),
+            gap.to_owned(),
             cell(source, widths[4], theme),
-            gap.clone(),
+            gap.to_owned(),
         ]
         .concat();
         let (sign, word, tone) = standing(state, snapshot, theme, at);
@@ -258,8 +265,16 @@ fn facts(state: &State, snapshot: &Snapshot, at: usize) -> Vec<Fact> {
     let sheet = &state.groups.sheets[at];
     let mut facts = Vec::new();
     let mut fact = |name, text: String, tone| facts.push(Fact { name, text, tone });
-    let conflicts = beside_runs(inventory, sheet, snapshot);
-    let conflicts = conflicts.iter().chain(&state.groups.conflicts[at]);
+    let runs = beside_runs(inventory, sheet, snapshot);
+    // Of a group that runs, that matters more than an overlap.
+    let in_a_run = |conflict: &&Conflict| match conflict {
+        Conflict::Overlap { other, .. } => runs
+            .iter()
+            .any(|run| matches!(run, Conflict::RunsElsewhere { other: name, .. } if name == other)),
+        _ => false,
+    };
+    let fixed = state.groups.conflicts[at].iter();
+    let conflicts = runs.iter().chain(fixed.filter(|one| !in_a_run(one)));
     for conflict in conflicts {
         let (sign, tone) = match conflict {
             Conflict::Runs => (">", Tone::Busy),
@@ -284,12 +299,7 @@ fn facts(state: &State, snapshot: &Snapshot, at: usize) -> Vec<Fact> {
     }
     if let Chosen::Known(source) = &sheet.source {
         let text = match source {
-            Source::FileServer(server) => {
-                format!(
-                    "{}: file server {} {}",
-                    server.name, server.address, server.root
-                )
-            }
+            Source::FileServer(server) => format!("{}: file server {}", server.name, url(server)),
             Source::Peer(at) => {
                 let peer = &inventory.entities[*at];
                 format!("peer {}: {} {}", peer.name, peer.address, peer.path)
@@ -336,7 +346,12 @@ fn facts(state: &State, snapshot: &Snapshot, at: usize) -> Vec<Fact> {
             count(EntityState::Failed),
             run.entities.len()
         );
-        fact("last run", text, Tone::Plain);
+        let name = if run.phase.is_ended() {
+            "last run"
+        } else {
+            "this run"
+        };
+        fact(name, text, Tone::Plain);
     }
     let members = format!("{}: {}", sheet.members.len(), sheet.folded(inventory));
     fact("entities", members, Tone::Plain);

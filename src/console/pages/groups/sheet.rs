@@ -11,8 +11,8 @@ use crate::console::state::Draft;
 use crate::link::GroupSpec;
 use crate::model::names::{self, Pattern};
 use crate::model::{
-    FileServer, Group, Image, ImageSpec, Inventory, Laggards, Name, PeerChoice, SourceChoice,
-    SourceSpec,
+    FileServer, Group, Image, ImageSpec, Inventory, Laggards, Name, PeerChoice, Scheme,
+    SourceChoice, SourceSpec,
 };
 
 /// Something that is chosen by name.
@@ -157,6 +157,16 @@ impl Sheet {
     }
 
     /// The names of the members, runs of them folded.
+    /// Where a file server is, as the inventory has it.
+    pub(crate) fn url(server: &FileServer) -> String {
+        let scheme = match server.address.scheme {
+            Scheme::Ftp => "ftp",
+            Scheme::FtpsExplicit => "ftps",
+            Scheme::FtpsImplicit => "ftps+implicit",
+        };
+        format!("{scheme}://{}/{}", server.address, server.root)
+    }
+
     pub(crate) fn folded(&self, inventory: &Inventory) -> String {
         folded(inventory, &self.members)
     }
@@ -197,6 +207,16 @@ impl Sheet {
             Chosen::Known(Source::AnyPeer) => "peer:any".into(),
         }
     }
+}
+
+/// Where a file server is, as the inventory has it.
+pub(crate) fn url(server: &FileServer) -> String {
+    let scheme = match server.address.scheme {
+        Scheme::Ftp => "ftp",
+        Scheme::FtpsExplicit => "ftps",
+        Scheme::FtpsImplicit => "ftps+implicit",
+    };
+    format!("{scheme}://{}/{}", server.address, server.root)
 }
 
 pub(crate) fn folded(inventory: &Inventory, members: &[usize]) -> String {

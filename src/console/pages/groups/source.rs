@@ -12,6 +12,7 @@ use crate::console::state::State;
 use crate::link::{Command, GroupSpec, PeerCheck, Snapshot};
 use crate::model::{Entity, SourceSpec, units};
 
+use super::sheet::url;
 use super::{Asked, changed, made, push};
 
 /// Before the name of a file server or of a peer.
@@ -50,7 +51,7 @@ pub(super) fn rows(state: &State, at: usize) -> Vec<Row> {
         .iter()
         .map(|server| Row {
             label: server.name.to_string(),
-            detail: format!("file server {} {}", server.address, server.root),
+            detail: format!("file server {}", url(server)),
             value: format!("{SERVER}{}", server.name),
         })
         .collect();

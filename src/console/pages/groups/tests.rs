@@ -312,7 +312,10 @@ fn a_file_server_is_looked_at_and_a_file_there_is_described() {
     assert_eq!(more(&mut state, "i<End><Enter>"), []);
     assert_eq!(
         rows(&state),
-        ["hq | 192.0.2.10:21 images", "spare | 192.0.2.11:21 images"]
+        [
+            "hq | ftp://192.0.2.10:21/images",
+            "spare | ftp://192.0.2.11:21/images"
+        ]
     );
     assert_eq!(more(&mut state, "<End><Enter>"), [browse("")]);
     assert_eq!(title(&state), "spare: /");
@@ -397,8 +400,8 @@ fn the_source_is_a_file_server_or_a_peer_that_is_asked_whether_it_has_the_image(
     assert_eq!(
         rows(&state)[..5],
         [
-            "hq | file server 192.0.2.10:21 images",
-            "spare | file server 192.0.2.11:21 images",
+            "hq | file server ftp://192.0.2.10:21/images",
+            "spare | file server ftp://192.0.2.11:21/images",
             "any peer that has it | 1 by the inventory, not checked",
             "peer:shelf1-08 | 2.4: not checked",
             "peer:shelf1-01 | 2.3, a target: not checked",
@@ -517,7 +520,10 @@ fn the_yaml_is_read_by_the_inventory_as_the_same_groups() {
     more(&mut state, "i<End><Enter><End><Enter>");
     directory(&mut state, "", Ok(vec![("a b: \"c\".bin", Some(4096))]));
     more(&mut state, "<Enter><Enter>9.0<Enter>P7<Enter>");
-    more(&mut state, "1/<Ctrl-U>shelf1-07<Enter>n<Ctrl-U>later<Enter>");
+    more(
+        &mut state,
+        "1/<Ctrl-U>shelf1-07<Enter>n<Ctrl-U>later<Enter>",
+    );
     more(&mut state, "y");
     let Some(Dialog::Reading { lines, file, .. }) = state.dialog() else {
         panic!("no YAML");

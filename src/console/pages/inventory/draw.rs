@@ -126,16 +126,17 @@ impl Widths {
         let view = &state.inventory;
         let [name, type_, version, address] = view.widest;
         let groups = state.groups.widest();
-        // The head needs room for its sign too.
+        let gap = if room < ROOMY { " " } else { "  " };
+        // A head has room for its sign too, where there is room.
+        let title = |column: Column| column.title().len() + if room < ROOMY { 0 } else { 2 };
         let columns = [
-            (name.clamp(6, 32), 9),
-            (type_.clamp(6, 14), 5),
-            (version.clamp(9, 16), 7),
-            (address.clamp(9, 30), 9),
-            (groups.clamp(7, 24), 6),
+            (name.clamp(title(Column::Name), 32), 9),
+            (type_.clamp(title(Column::Type), 14), 5),
+            (version.clamp(title(Column::Version), 16), 7),
+            (address.clamp(title(Column::Address), 30), 9),
+            (groups.clamp(title(Column::Group), 24), 6),
             (STATE, STATE),
         ];
-        let gap = if room < ROOMY { " " } else { "  " };
         let gaps = MARK + gap.len() * (columns.len() - 1);
         let columns = fit(&columns, room.saturating_sub(gaps));
         let used = columns.iter().sum::<usize>() + gaps;
@@ -157,22 +158,15 @@ fn head_line<'a>(state: &State, widths: &Widths, theme: &Theme) -> Line<'a> {
     };
     let mut text = " ".repeat(MARK);
     for (column, width) in Column::ALL.into_iter().zip(&widths.columns) {
-        let title = if column == view.sort {
-            format!(
-                "{} {}",
-                column.title(),
-                if view.reverse { up } else { down }
-            )
-        } else {
-            column.title().to_owned()
+        let sign = if view.reverse { up } else { down };
+        let title = column.title();
+        let title = match width.checked_sub(title.len()) {
+            _ if column != view.sort => title_cell(title, *width),
+            Some(2..) => title_cell(&format!("{title} {sign}"), *width),
+            // The sign matters more than the end of the title.
+            _ => title_cell(title, width.saturating_sub(1)) + sign,
         };
-        // The sign has no `…` in its place: it is short enough for the least of columns.
-        let title = if *width < title.chars().count() {
-            title.replace(' ', "")
-        } else {
-            title
-        };
-        text.push_str(&title_cell(&title, *width));
+        text.push_str(&title);
         text.push_str(widths.gap);
     }
     if widths.note > 0 {
