@@ -5,6 +5,7 @@ use crate::console::effect::Effect;
 use crate::console::pages::inventory::natural;
 use crate::console::state::State;
 use crate::link::{Command, Snapshot};
+use crate::model::text::shown;
 use crate::model::{ImageSpec, SourceSpec, units};
 
 use super::sheet::url;
@@ -66,7 +67,7 @@ pub(super) fn look(state: &mut State, place: Place) -> Option<Effect> {
         server: place.server.clone(),
         path: place.path.clone(),
     };
-    let title = format!("{}: /{}", place.server, place.path);
+    let title = shown(&format!("{}: /{}", place.server, place.path));
     let rows = rows(state, &place);
     push(
         state,
@@ -172,7 +173,7 @@ fn ask_type(state: &mut State, file: File) {
     let sheet = &state.groups.sheets[file.at];
     let types = sheet.types(&state.site.inventory);
     let type_ = types.first().copied().unwrap_or_default().to_owned();
-    let title = format!("Type of the entities that {} is for", file.file);
+    let title = format!("Type of the entities that {} is for", shown(&file.file));
     push_text(state, title, Vec::new(), &type_, Asked::FileType(file));
 }
 
@@ -188,7 +189,7 @@ pub(super) fn typed(state: &mut State, file: File, type_: &str) {
 }
 
 fn ask_version(state: &mut State, file: File) {
-    let title = format!("Version of {}", file.file);
+    let title = format!("Version of {}", shown(&file.file));
     let guess = version_in(base_name(&file.file)).to_owned();
     let lines = vec!["entities that have this version are skipped".to_owned()];
     push_text(state, title, lines, &guess, Asked::FileVersion(file));

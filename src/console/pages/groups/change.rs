@@ -153,8 +153,8 @@ fn copy_name(state: &State, at: usize) -> String {
     unique(state, &format!("{}-copy", state.groups.sheets[at].name))
 }
 
-/// Copies a group of the inventory, and does to the copy what was to be done. What that asks of the
-/// engine goes first: a copy that nothing is changed in is kept with the next change.
+/// Copies a group of the inventory, and does to the copy what was to be done. Only the source waits
+/// for another key: its list asks the engine, and the copy has to be kept first.
 pub(super) fn copy(
     state: &mut State,
     snapshot: &Snapshot,
@@ -168,6 +168,10 @@ pub(super) fn copy(
         from_inventory: false,
     });
     let kept = make::show_last(state, snapshot);
+    if then == Action::PickSource {
+        state.say(format!("{name} is a copy: o chooses its source"));
+        return kept;
+    }
     state.say(format!("{name} is a copy: it can be changed here"));
     update(state, snapshot, then).or(kept)
 }

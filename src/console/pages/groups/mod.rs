@@ -242,6 +242,15 @@ fn chosen(state: &State) -> Result<Vec<GroupSpec>, String> {
         if let Some(conflict) = view.conflicts[*at].iter().find(|one| one.blocks()) {
             return Err(format!("{}: {}", view.sheets[*at].name, conflict.words()));
         }
+        let together = view.conflicts[*at].iter().find(|one| match one {
+            Conflict::Overlap { other, .. } => {
+                groups.iter().any(|at| view.sheets[*at].name == *other)
+            }
+            _ => false,
+        });
+        if let Some(conflict) = together {
+            return Err(format!("{}: {}", view.sheets[*at].name, conflict.words()));
+        }
     }
     let specs = groups.iter().map(|at| state.drafts[*at].spec.clone());
     Ok(specs.collect())

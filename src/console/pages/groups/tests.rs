@@ -249,6 +249,10 @@ fn a_group_of_the_inventory_is_changed_in_a_copy_only() {
     let (state, effects) = after("<Space>2+y");
     assert_eq!(said(&state), "0 entities added to adsl-copy");
     assert_eq!(kept(&effects).len(), 1);
+    // The copy is kept before the engine is asked anything.
+    let (state, effects) = after("2oy");
+    assert_eq!(kept(&effects).len(), 1);
+    assert_eq!((state.dialogs.len(), made_here(&state).len()), (0, 1));
 }
 
 #[test]
@@ -370,6 +374,25 @@ fn a_file_server_is_looked_at_and_a_file_there_is_described() {
     );
     more(&mut state, "<Down><Enter>");
     assert_eq!(made_here(&state)[1][2], "adsl-2.5");
+}
+
+#[test]
+fn names_that_a_server_sends_are_shown_and_never_act_on_the_terminal() {
+    let (mut state, _) = after(NEW);
+    more(&mut state, "i<End><Enter><End><Enter>");
+    directory(&mut state, "", Ok(vec![("a\u{1b}[2J", None)]));
+    let list = screen(&mut state, &testing::idle(), 80, 24, MONO);
+    more(&mut state, "<Enter>");
+    assert_eq!(title(&state), "spare: /a\\u{1b}[2J");
+    directory(&mut state, "a\u{1b}[2J", Ok(vec![("b\u{1b}c", Some(1))]));
+    more(&mut state, "<End><Enter>");
+    let type_ = screen(&mut state, &testing::idle(), 80, 24, MONO);
+    for screen in [list, type_] {
+        assert!(
+            !screen.contains('\u{1b}') && screen.contains("\\u{1b}"),
+            "{screen}"
+        );
+    }
 }
 
 #[test]
@@ -495,6 +518,12 @@ fn only_what_is_complete_goes_to_the_review() {
     assert_eq!(chosen(&state), Ok(vec![GroupSpec::Named("vdsl".into())]));
     more(&mut state, "G<Space>");
     assert_eq!(names(&state), Ok(vec!["vdsl".into(), "new".into()]));
+    more(&mut state, "g<Space>S");
+    assert_eq!(
+        said(&state),
+        "adsl: shelf1-[01-02] in group new too: the two can't run together"
+    );
+    more(&mut state, "g<Space>");
     assert_eq!(more(&mut state, "S"), []);
     assert_eq!(state.page, Page::Review);
 }
