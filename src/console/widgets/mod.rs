@@ -1,4 +1,5 @@
-//! Pieces of pages: gauges and short histories, cells of tables.
+//! Pieces of pages: gauges and short histories.
+
+pub(crate) mod gauge;
 
 pub(crate) mod cell;
-pub(crate) mod gauge;
