@@ -52,6 +52,8 @@ pub(crate) enum Action {
     PickImage,
     PickSource,
     ShowYaml,
+    Laggards,
+    Parallel,
     // Work.
     Start,
     Cancel,

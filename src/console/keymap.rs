@@ -199,6 +199,20 @@ pub(crate) static KEYS: &[Binding] = &[
         "show the groups made here as YAML"
     ),
     bind!(
+        "L",
+        [Char('L')],
+        GROUPS,
+        Action::Laggards,
+        "what becomes of slow entities"
+    ),
+    bind!(
+        "P",
+        [Char('P')],
+        GROUPS,
+        Action::Parallel,
+        "how many entities at a time"
+    ),
+    bind!(
         "Space Insert",
         [Char(' '), Code(KeyCode::Insert)],
         GROUPS,
@@ -725,6 +739,8 @@ pub(crate) fn commands() -> impl Iterator<Item = (&'static str, Action)> {
         ("add", Action::AddMembers),
         ("remove", Action::RemoveMembers),
         ("rename", Action::RenameGroup),
+        ("laggards", Action::Laggards),
+        ("parallel", Action::Parallel),
         ("delete", Action::DeleteGroup),
         ("image", Action::PickImage),
         ("source", Action::PickSource),

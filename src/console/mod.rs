@@ -33,9 +33,9 @@ mod keys;
 mod output;
 mod pages;
 mod state;
+mod terminal;
 #[cfg(test)]
 mod testing;
-mod terminal;
 mod theme;
 mod update;
 mod view;

@@ -39,9 +39,9 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
         return inventory::update(state, snapshot, action);
     }
     match action {
-        Action::Go(page) => go(state, page),
-        Action::NextPage => go(state, state.page.next(1)),
-        Action::PreviousPage => go(state, state.page.next(-1)),
+        Action::Go(page) => go(state, snapshot, page),
+        Action::NextPage => go(state, snapshot, state.page.next(1)),
+        Action::PreviousPage => go(state, snapshot, state.page.next(-1)),
         Action::Help => {
             state.dialogs.push(Dialog::help(state.page));
             None
@@ -66,8 +66,11 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
     }
 }
 
-fn go(state: &mut State, page: Page) -> Option<Effect> {
+fn go(state: &mut State, snapshot: &Snapshot, page: Page) -> Option<Effect> {
     state.page = page;
+    if page == Page::Inventory {
+        inventory::refresh(state, snapshot);
+    }
     None
 }
 
@@ -84,6 +87,7 @@ fn engine(state: &mut State, event: Event) -> Option<Effect> {
         Event::Refused { reason, .. } => state.complain(format!("refused: {reason}")),
         Event::Peers { image, peers, .. } => {
             state.peers.insert(image, peers);
+            groups::arrived(state);
         }
         Event::Directory {
             server,
@@ -92,6 +96,7 @@ fn engine(state: &mut State, event: Event) -> Option<Effect> {
             ..
         } => {
             state.listings.insert((server, path), listing);
+            groups::arrived(state);
         }
         _ => {}
     }
