@@ -13,7 +13,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry};
 
 use super::log_file::LogFile;
-use super::log_page::Page;
+use crate::console::LogLines;
 use crate::headless::Board;
 
 /// Filters finer than `-v`, in the syntax of `tracing_subscriber::EnvFilter`.
@@ -74,12 +74,6 @@ pub fn start_for_console(
         Err(reason) => (None, Err(reason)),
     };
     console_subscriber(verbose, filter, file).try_init()?;
-    // It keeps lines from this level on, and the page shows fewer; without its thread the page
-    // stays empty, which the file makes up for.
-    let page = tui_logger::init_logger(tui_logger::LevelFilter::Debug);
-    if let Err(error) = page {
-        tracing::warn!("the log page stays empty: {error}");
-    }
     if let Err(reason) = &path {
         tracing::warn!("{reason}");
     }
@@ -96,7 +90,7 @@ where
         1 => ("subtend=debug,info", "subtend=debug,info"),
         _ => ("trace", "trace"),
     };
-    let page = Page.with_filter(chosen(filter, shown));
+    let page = LogLines::of_process().with_filter(chosen(filter, shown));
     let file = file.map(|writer| lines(writer).with_filter(chosen(filter, written)));
     Registry::default().with(no_secrets()).with(page).with(file)
 }

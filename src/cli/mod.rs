@@ -30,7 +30,6 @@ pub mod keep;
 #[cfg(feature = "lab")]
 pub mod lab;
 mod log_file;
-mod log_page;
 pub mod logging;
 pub mod parts;
 pub mod run;

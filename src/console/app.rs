@@ -24,6 +24,8 @@ use super::input::Input;
 use super::keymap;
 use super::keys::Press;
 use super::output::Output;
+use super::pages::log::{self, LogLines};
+use super::pages::watch;
 use super::state::{Page, Site, State};
 use super::terminal::{Device, Terminal};
 use super::theme::Theme;
@@ -281,7 +283,7 @@ impl<D: Device, K: Keeper> App<D, K> {
     fn wake(&self) -> Option<Instant> {
         // A picture that is due waits for the last one to arrive, not for a time.
         let picture = self.due.filter(|due| *due > Instant::now());
-        let log = (self.due.is_none() && self.watches_log()).then(|| self.drawn + LOG_PACE);
+        let log = (self.due.is_none() && self.watches_log()).then(|| Instant::now() + LOG_PACE);
         let end = self.leaving.and_then(|leaving| leaving.until);
         [picture, log, end].into_iter().flatten().min()
     }
@@ -305,8 +307,9 @@ impl<D: Device, K: Keeper> App<D, K> {
 
     fn draw(&mut self) {
         let now = Instant::now();
-        if self.due.is_none() && self.watches_log() && now >= self.drawn + LOG_PACE {
-            self.due = Some(now);
+        let seen = log::observe(&mut self.state, LogLines::of_process().take());
+        if seen && self.due.is_none() {
+            self.due = Some(now.max(self.drawn + LOG_PACE));
         }
         let Some(screen) = &mut self.screen else {
             self.due = None;
@@ -341,6 +344,7 @@ impl<D: Device, K: Keeper> App<D, K> {
             });
         }
         let snapshot = self.link.snapshots.borrow().clone();
+        watch::observe(&mut self.state, &snapshot);
         let (state, theme) = (&self.state, &screen.theme);
         let picture = screen
             .canvas

@@ -20,8 +20,6 @@
 //! | `output`, `canvas` | bytes to the terminal out, on a thread of their own; pictures as bytes |
 //! | `work` | what the loop has under way: commands to the engine, files to be kept |
 
-#![allow(dead_code)]
-
 mod action;
 mod app;
 mod canvas;
@@ -42,7 +40,7 @@ mod view;
 mod widgets;
 mod work;
 
-pub use pages::log::{LogLine, LogLines};
 pub use app::{Keeper, Options, run};
+pub use pages::log::{LogLine, LogLines};
 pub use state::Site;
 pub use terminal::give_back;

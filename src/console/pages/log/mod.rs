@@ -353,7 +353,10 @@ fn head(state: &State, shown: &[usize], lowest: usize, theme: &Theme) -> [String
     let level = view.level.as_str().to_ascii_lowercase();
     let output = match state.output.total {
         0 => String::new(),
-        _ => format!("   screen output {}", units::rate(state.output.per_second as f64)),
+        _ => format!(
+            "   screen output {}",
+            units::rate(state.output.per_second as f64)
+        ),
     };
     let file = match &state.site.log_file {
         Some(file) => format!("times are UTC{output}   file {file}"),
