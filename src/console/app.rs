@@ -242,8 +242,10 @@ impl<D: Device, K: Keeper> App<D, K> {
         let mut snapshots_end = false;
         while !self.is_over() {
             self.draw();
-            let wake = self.wake();
             let output = self.screen.as_ref().map(|screen| &screen.output);
+            // Looked at once: what is decided here and there must not differ.
+            let busy = output.is_some_and(|output| !output.is_ready() || output.is_lost());
+            let wake = self.wake(busy);
             tokio::select! {
                 stop = self.stops.next() => self.stop(stop),
                 press = self.presses.recv(), if output.is_some() => match press {
@@ -262,7 +264,7 @@ impl<D: Device, K: Keeper> App<D, K> {
                 said = self.work.next() => if let Some(said) = said {
                     self.act(Action::Said(said)).await;
                 },
-                () = ready(output), if self.due.is_some() => {}
+                () = ready(output), if self.due.is_some() && busy => {}
                 () = sleep_until(wake.unwrap_or_else(Instant::now).into()), if wake.is_some() => {}
             }
         }
@@ -280,9 +282,9 @@ impl<D: Device, K: Keeper> App<D, K> {
     }
 
     /// When there will be something to do that nobody tells.
-    fn wake(&self) -> Option<Instant> {
-        // A picture that is due waits for the last one to arrive, not for a time.
-        let picture = self.due.filter(|due| *due > Instant::now());
+    fn wake(&self, busy: bool) -> Option<Instant> {
+        // While the last picture is on its way, the next one waits for that, not for a time.
+        let picture = self.due.filter(|_| !busy);
         let log = (self.due.is_none() && self.watches_log()).then(|| Instant::now() + LOG_PACE);
         let end = self.leaving.and_then(|leaving| leaving.until);
         [picture, log, end].into_iter().flatten().min()
@@ -508,9 +510,8 @@ impl<D: Device, K: Keeper> App<D, K> {
 
 async fn ready(output: Option<&Output>) {
     match output {
-        Some(output) if !output.is_ready() || output.is_lost() => output.ready().await,
-        // A picture that may be sent now waits for its time, not for the terminal.
-        _ => std::future::pending().await,
+        Some(output) => output.ready().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -157,16 +157,6 @@ impl Sheet {
     }
 
     /// The names of the members, runs of them folded.
-    /// Where a file server is, as the inventory has it.
-    pub(crate) fn url(server: &FileServer) -> String {
-        let scheme = match server.address.scheme {
-            Scheme::Ftp => "ftp",
-            Scheme::FtpsExplicit => "ftps",
-            Scheme::FtpsImplicit => "ftps+implicit",
-        };
-        format!("{scheme}://{}/{}", server.address, server.root)
-    }
-
     pub(crate) fn folded(&self, inventory: &Inventory) -> String {
         folded(inventory, &self.members)
     }
