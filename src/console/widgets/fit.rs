@@ -28,11 +28,6 @@ pub(crate) fn cut(text: &str, width: usize, theme: &Theme) -> String {
     columns::cut(&plain(text, theme), width, !theme.ascii)
 }
 
-/// [`plain`], on as many lines as it takes.
-pub(crate) fn wrap(text: &str, indent: usize, width: usize, theme: &Theme) -> Vec<String> {
-    columns::wrap(&plain(text, theme), indent, width)
-}
-
 pub(crate) fn span<'a>(text: impl Into<String>, style: Style) -> Span<'a> {
     Span::styled(text.into(), style)
 }
@@ -49,6 +44,5 @@ mod tests {
         assert_eq!(fit("shelf1-01", 6, &ASCII), "shelf~");
         assert_eq!(fit("ab", 4, &MONO), "ab  ");
         assert_eq!(cut("shelf1-01", 6, &MONO), "shelf…");
-        assert_eq!(wrap("one two three", 1, 9, &MONO), [" one two", " three"]);
     }
 }
