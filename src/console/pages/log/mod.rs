@@ -363,7 +363,7 @@ fn head(state: &State, shown: &[usize], lowest: usize, theme: &Theme) -> [String
         None => format!("times are UTC{output}   no log file"),
     };
     [
-        format!("level {level}   {targets}   {entity}   {place}"),
+        format!("{place}   level {level}   {targets}   {entity}"),
         file,
     ]
 }

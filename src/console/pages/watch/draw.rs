@@ -181,7 +181,7 @@ fn group_lines<'a>(
         span(waits, waits_style),
     ])];
     let cells = match width {
-        ..70 => 10,
+        ..70 => 6,
         70..100 => 16,
         _ => 30,
     };
