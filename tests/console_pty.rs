@@ -33,7 +33,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_subtend");
 fn demo(variables: &[(&str, &str)]) -> Pty {
     let state = std::env::temp_dir();
     let mut variables = variables.to_vec();
-    variables.push(("XDG_STATE_HOME", state.to_str().unwrap()));
+    variables.insert(0, ("XDG_STATE_HOME", state.to_str().unwrap()));
     let mut pty = Pty::start(PROGRAM, &["demo"], &variables);
     pty.until("idle");
     pty
@@ -47,6 +47,19 @@ fn leaving_gives_the_terminal_back() {
     pty.type_in("q");
     assert!(pty.end().success());
     pty.is_clean().unwrap();
+}
+
+/// The log goes to the state directory while the console has the terminal.
+#[test]
+fn what_happened_is_in_the_log_file() {
+    let state = tempfile::tempdir().unwrap();
+    let mut pty = demo(&[("XDG_STATE_HOME", state.path().to_str().unwrap())]);
+    pty.type_in("q");
+    assert!(pty.end().success());
+    let log = state.path().join("subtend/subtend.log");
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.contains("opens its console on"), "{log}");
+    assert!(log.contains("has ended, exit code 0"), "{log}");
 }
 
 #[test]
