@@ -5,6 +5,7 @@
 //! Imports point down this list only; `ARCHITECTURE.md` is the map.
 
 pub mod cli;
+pub mod console;
 pub mod headless;
 pub mod link;
 pub mod manager;

@@ -7,21 +7,19 @@ use clap::Parser;
 use color_eyre::config::{HookBuilder, Theme};
 use color_eyre::eyre::{Result, WrapErr};
 use subtend::cli::args::Arguments;
-use subtend::cli::{execute, logging};
+use subtend::cli::{execute, start_log};
 use subtend::headless::Board;
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let board = Board::default();
     hooks(board.clone())?;
-    let filter = std::env::var(logging::VARIABLE).ok();
-    logging::start(arguments.common.verbose, filter.as_deref(), board.clone())
-        .wrap_err("the log can't be started")?;
+    let log_file = start_log(&arguments, board.clone()).wrap_err("the log can't be started")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .wrap_err("the runtime can't be started")?;
-    let code = runtime.block_on(execute(arguments, &board));
+    let code = runtime.block_on(execute(arguments, log_file, &board));
     // Whoever pressed Ctrl-C twice waits for nobody, and after an orderly end nothing is left to
     // wait for.
     runtime.shutdown_background();
@@ -39,6 +37,8 @@ fn hooks(board: Board) -> Result<()> {
     std::panic::set_hook(Box::new(move |info| {
         let report = panic.panic_report(info).to_string();
         if !board.say(&report) {
+            // On the console's screen it would be lost.
+            subtend::console::give_back();
             let _ = writeln!(std::io::stderr(), "{report}");
         }
     }));

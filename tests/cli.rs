@@ -28,6 +28,8 @@ fn a_wrong_command_line_ends_with_2_and_says_nothing_on_standard_output() {
         &["run", "--all", "adsl"],
         &["history"],
         &["-i", "none.yaml", "check"],
+        &["--mono", "check"],
+        &["demo", "--headless", "--slow"],
     ] {
         let output = subtend(args);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
@@ -36,15 +38,36 @@ fn a_wrong_command_line_ends_with_2_and_says_nothing_on_standard_output() {
     }
 }
 
+/// Nothing is started, and nothing is left behind.
 #[test]
-fn without_a_command_the_way_without_a_console_is_shown() {
-    for args in [&[][..], &["demo"]] {
-        let output = subtend(args);
-        assert_eq!(output.status.code(), Some(2));
-        assert!(
-            text(&output.stderr).contains("subtend demo --headless"),
-            "{output:?}"
-        );
+fn without_a_fit_terminal_the_console_points_to_the_way_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let state_dir = state.to_str().unwrap();
+    for (term, words) in [("xterm", "is no terminal"), ("dumb", "TERM=dumb")] {
+        for args in [
+            &[][..],
+            &["--mono"],
+            &["-i", "none.yaml"],
+            &["demo"],
+            &["demo", "--ascii"],
+        ] {
+            let output = Command::new(env!("CARGO_BIN_EXE_subtend"))
+                .args(args)
+                .args(["--state-dir", state_dir])
+                .env("TERM", term)
+                .env_remove("SUBTEND_INVENTORY")
+                .stdin(Stdio::null())
+                .output()
+                .unwrap();
+            assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
+            let said = text(&output.stderr);
+            assert!(
+                said.contains(words) && said.contains("`subtend run --all`"),
+                "{said}"
+            );
+            assert!(output.stdout.is_empty() && !state.exists(), "{args:?}");
+        }
     }
 }
 

@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use subtend::lab::{Behaviour, LabSettings, Pause};
-use subtend::link::{Event, Target};
+use subtend::link::{Command, Event, GroupSpec, Target};
 use subtend::model::{
-    BufferPreference, EntityState, Group, Image, Inventory, Outcome, PeerChoice, SourceChoice,
-    Step, Verified, VerifyMode,
+    BufferPreference, EntityState, Group, Image, ImageSpec, Inventory, Outcome, PeerChoice,
+    SourceChoice, SourceSpec, Step, Verified, VerifyMode,
 };
 use support::run::{Run, assert_delivered, assert_failed, assert_untouched, entity};
 use support::{GROUP, IMAGE, SERVER, at_rate, behave, lab, network};
@@ -743,5 +743,97 @@ async fn what_can_not_be_started_is_refused_and_starts_nothing() {
     let (summary, _) = run.finish().await;
     assert!(summary.groups.is_empty());
     assert_eq!(lab.sessions(SERVER), 0);
+    lab.stop().await;
+}
+
+/// What failed is tried again in a group of its own while the rest of its old one still runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_entity_is_tried_again_while_its_group_runs() {
+    let (mut inventory, mut settings) = network(3, 4 * MIB);
+    inventory.memory = 2 * MIB;
+    let flaky = Behaviour {
+        drop_at: Some(MIB / 4),
+        drop_times: Some(1),
+        ..Behaviour::default()
+    };
+    behave(&mut settings, "e001", at_rate(MIB));
+    behave(&mut settings, "e002", flaky);
+    behave(&mut settings, "e003", at_rate(MIB));
+    let lab = lab(&inventory, &settings).await;
+    let again = |name: &str, entities: &[&str]| Command::Start {
+        groups: vec![GroupSpec::Made {
+            name: name.into(),
+            image: ImageSpec::Named(IMAGE.into()),
+            source: SourceSpec::FileServer(SERVER.into()),
+            entities: entities.iter().map(ToString::to_string).collect(),
+            laggards: Default::default(),
+            parallel: None,
+        }],
+        force: false,
+    };
+    let mut run = Run::start(lab.inventory(), &[GROUP]).await;
+    run.until_state("e002", EntityState::Failed).await;
+    // Those that are still being written stay where they are, and nothing is started by halves.
+    run.send(again("both", &["e002", "e003"])).await;
+    let refused = run.until_refused().await;
+    assert!(
+        refused.contains("e003 is in group `all`, which runs"),
+        "{refused}"
+    );
+    run.send(again("again", &["e002"])).await;
+    run.until_state("e002", EntityState::Delivered).await;
+    let ended = |run: &Run, entity: &str| {
+        run.events.iter().any(|event| {
+            matches!(event, Event::State { entity: of, state, .. }
+                if &**of == entity && state.is_final())
+        })
+    };
+    assert!(
+        !ended(&run, "e001") && !ended(&run, "e003"),
+        "they were to run still"
+    );
+
+    // A group that has ended is started under the same name again.
+    support::within(support::LONG, async {
+        let groups = run
+            .link
+            .snapshots
+            .wait_for(|snapshot| snapshot.groups.iter().all(|group| group.phase.is_ended()));
+        assert_eq!(groups.await.unwrap().groups.len(), 2);
+    })
+    .await;
+    run.send(again("again", &["e002"])).await;
+    let (summary, _) = run.finish().await;
+    let groups: Vec<(&str, Outcome)> = (summary.groups.iter())
+        .map(|group| {
+            let failed = group
+                .entities
+                .iter()
+                .any(|one| one.state == EntityState::Failed);
+            let outcome = if failed {
+                Outcome::Partial
+            } else {
+                Outcome::Delivered
+            };
+            (&*group.group, outcome)
+        })
+        .collect();
+    assert_eq!(
+        groups,
+        [
+            (GROUP, Outcome::Partial),
+            ("again", Outcome::Delivered),
+            ("again", Outcome::Delivered)
+        ]
+    );
+    for name in ["e001", "e002", "e003"] {
+        assert_eq!(lab.files(name), [support::PATH]);
+        assert!(lab.file(name, support::PATH).unwrap().same_as_image(IMAGE));
+    }
+    assert!(
+        summary.peak_pool_bytes <= 2 * MIB,
+        "{}",
+        summary.peak_pool_bytes
+    );
     lab.stop().await;
 }

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use subtend::inventory::{InventoryErrors, expand_names, load, make_group, parse};
 use subtend::model::{
-    BufferPreference, Inventory, Laggards, PeerChoice, SecretSource, SourceChoice, SourceSpec,
-    Staging, VerifyMode,
+    BufferPreference, ImageSpec, Inventory, Laggards, PeerChoice, SecretSource, SourceChoice,
+    SourceSpec, Staging, VerifyMode,
 };
 
 fn read(text: &str) -> Result<Inventory, InventoryErrors> {
@@ -337,7 +337,7 @@ fn groups_are_made_on_the_spot_by_the_same_rules() {
         make_group(
             &inventory,
             "spot",
-            image,
+            &ImageSpec::Named(image.to_owned()),
             source,
             &entities,
             Laggards::Wait,

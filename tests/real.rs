@@ -12,7 +12,7 @@ mod support;
 use std::sync::Arc;
 
 use secrecy::SecretString;
-use subtend::link::{Summary, Target};
+use subtend::link::{Command, Entry, Event, Summary, Target};
 use subtend::model::{
     Address, EntityState, FileServer, Group, Inventory, Login, Logins, Outcome, PeerChoice,
     RemotePath, SourceChoice, VerifyMode,
@@ -222,5 +222,65 @@ async fn a_real_server_that_is_gone_is_named() {
             assert!(server.file("image.bin").unwrap() == image);
         }
         assert!(site.source.file("image.bin").is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn directories_of_real_servers_are_listed() {
+    for make in Make::ALL {
+        if !require_or_skip(make.name()) {
+            continue;
+        }
+        let mut site = Site::new(make, make, 0, &image(1000), VerifyMode::Best);
+        site.source.put_folder("empty one");
+        site.source.put_folder("archive");
+        site.source.put("archive/old image.bin", b"old");
+        let SourceChoice::FileServer(server) = site.inventory.groups[0].source.clone() else {
+            unreachable!("the source is a file server");
+        };
+        site.inventory.file_servers = vec![server];
+        let mut run = Run::with_logins(&site.inventory, site.logins.clone());
+        let entry = |name: &str, size: Option<u64>| Entry {
+            name: name.into(),
+            is_directory: size.is_none(),
+            size,
+        };
+        let size = image(1000).len() as u64;
+        for (path, expected) in [
+            (
+                "",
+                &[
+                    entry("archive", None),
+                    entry("empty one", None),
+                    entry("image.bin", Some(size)),
+                ][..],
+            ),
+            ("archive", &[entry("old image.bin", Some(3))]),
+            ("empty one", &[]),
+        ] {
+            run.send(Command::Browse {
+                server: "real".into(),
+                path: path.into(),
+            })
+            .await;
+            let answer = run
+                .until(|event| matches!(event, Event::Directory { .. }))
+                .await;
+            let Event::Directory { listing, .. } = answer else {
+                unreachable!("{answer:?}");
+            };
+            assert_eq!(listing.unwrap().entries, expected, "{make:?} {path:?}");
+        }
+        run.send(Command::Browse {
+            server: "real".into(),
+            path: "no such folder".into(),
+        })
+        .await;
+        let answer = run
+            .until(|event| matches!(event, Event::Directory { .. }))
+            .await;
+        let told = format!("{answer:?}");
+        assert!(told.contains("open: the server said 550"), "{told}");
+        run.finish().await;
     }
 }

@@ -1,18 +1,14 @@
 //! Where a group's image is read from: the file server, one named peer, or any peer that has it
 //! (Figure 4, \[0027\]).
 
-use std::collections::HashMap;
 use std::sync::Arc;
-
-use tokio::task::JoinSet;
 
 use crate::model::{
     Entity, Failure, Fault, Group, Image, Logins, Name, PeerChoice, SourceChoice, Step,
 };
 use crate::transport::{Destination, Remote, Transport};
 
-/// So many peers are asked at one time.
-const ASKED_AT_ONCE: usize = 16;
+use super::peers::{ASKED_AT_ONCE, ask, can_serve, right_size};
 
 /// A source that was chosen, by its name in reports.
 #[derive(Debug, Clone)]
@@ -80,21 +76,7 @@ fn peer_name(peer: &Entity) -> Name {
 }
 
 fn check(peer: &Entity, image: &Image) -> Result<(), Failure> {
-    if peer.type_ != image.type_ {
-        let reason = format!(
-            "{} is of type {}; the image is for {}",
-            peer.name, peer.type_, image.type_
-        );
-        return Err(no_peer(reason));
-    }
-    if peer.version != image.version {
-        let reason = format!(
-            "{} is at version {}; the image is {}",
-            peer.name, peer.version, image.version
-        );
-        return Err(no_peer(reason));
-    }
-    Ok(())
+    can_serve(peer, image).map_err(no_peer)
 }
 
 /// The first peer, in the inventory's order, that holds a file of the right size: the size that
@@ -106,37 +88,18 @@ async fn any<T: Transport>(
     logins: &Logins,
 ) -> Result<Chosen, Failure> {
     let mut refusals = Vec::new();
-    let mut holders: Vec<(usize, u64, Chosen)> = Vec::new();
+    let mut holders: Vec<(u64, Chosen)> = Vec::new();
     for batch in peers.chunks(ASKED_AT_ONCE) {
-        let mut asked = JoinSet::new();
-        for (place, peer) in batch.iter().enumerate() {
-            if let Err(failure) = check(peer, image) {
-                refusals.push(failure.fault.to_string());
-                continue;
-            }
-            let (transport, peer, remote) = (transport.clone(), peer.clone(), remote(peer, logins));
-            asked.spawn(async move {
-                let size = match &remote {
-                    Ok(remote) => transport.size_of(remote).await,
-                    Err(failure) => Err(failure.clone()),
-                };
-                (place, peer, remote, size)
-            });
-        }
-        while let Some(answer) = asked.join_next().await {
-            let Ok((place, peer, remote, size)) = answer else {
-                continue;
-            };
-            match (remote, size) {
+        let (able, unable): (Vec<_>, Vec<_>) =
+            (batch.iter().map(|peer| (peer, can_serve(peer, image))))
+                .partition(|(_, check)| check.is_ok());
+        refusals.extend(unable.into_iter().filter_map(|(_, check)| check.err()));
+        let able: Vec<Arc<Entity>> = able.into_iter().map(|(peer, _)| peer.clone()).collect();
+        for (peer, answer) in able.iter().zip(ask(transport, &able, logins).await) {
+            match (remote(peer, logins), answer) {
                 (Ok(remote), Ok(Some(size))) if size > 0 => {
-                    holders.push((
-                        place,
-                        size,
-                        Chosen {
-                            name: peer_name(&peer),
-                            remote,
-                        },
-                    ));
+                    let name = peer_name(peer);
+                    holders.push((size, Chosen { name, remote }));
                 }
                 (_, Ok(_)) => {
                     refusals.push(format!("{} does not tell the size of its file", peer.name))
@@ -144,14 +107,11 @@ async fn any<T: Transport>(
                 (_, Err(failure)) => refusals.push(format!("{}: {failure}", peer.name)),
             }
         }
-        holders.sort_by_key(|(place, ..)| *place);
-        let right = image
-            .size
-            .or_else(|| most_common(holders.iter().map(|(_, size, _)| *size)));
-        if let Some(found) = holders.iter().position(|(_, size, _)| Some(*size) == right) {
-            return Ok(holders.swap_remove(found).2);
+        let right = right_size(image, holders.iter().map(|(size, _)| *size));
+        if let Some(found) = holders.iter().position(|(size, _)| Some(*size) == right) {
+            return Ok(holders.swap_remove(found).1);
         }
-        for (_, size, chosen) in holders.drain(..) {
+        for (size, chosen) in holders.drain(..) {
             refusals.push(format!("{} holds {size} bytes, not the image", chosen.name));
         }
     }
@@ -165,18 +125,12 @@ async fn any<T: Transport>(
     }))
 }
 
-fn most_common(sizes: impl Iterator<Item = u64>) -> Option<u64> {
-    let mut counts: HashMap<u64, usize> = HashMap::new();
-    for size in sizes {
-        *counts.entry(size).or_default() += 1;
-    }
-    counts
-        .into_iter()
-        .max_by_key(|(size, count)| (*count, *size))
-        .map(|(size, _)| size)
-}
-
-fn login(logins: &Logins, credentials: Option<&Name>) -> Result<Arc<crate::model::Login>, Failure> {
+/// # Errors
+/// The password was not looked up.
+pub(crate) fn login(
+    logins: &Logins,
+    credentials: Option<&Name>,
+) -> Result<Arc<crate::model::Login>, Failure> {
     logins.get(credentials).ok_or_else(|| {
         let name = credentials.map(ToString::to_string).unwrap_or_default();
         let reason = "they were not looked up".to_owned();
@@ -184,7 +138,7 @@ fn login(logins: &Logins, credentials: Option<&Name>) -> Result<Arc<crate::model
     })
 }
 
-fn remote(entity: &Entity, logins: &Logins) -> Result<Remote, Failure> {
+pub(super) fn remote(entity: &Entity, logins: &Logins) -> Result<Remote, Failure> {
     Ok(Remote {
         address: entity.address.clone(),
         login: login(logins, entity.credentials.as_ref())?,

@@ -20,6 +20,8 @@ pub(super) struct DownloadAgent<T: Transport> {
     pub(super) transport: Arc<T>,
     /// The entity's place in its group.
     pub(super) entity: usize,
+    /// `group/entity`, for the log.
+    pub(super) who: String,
     pub(super) destination: Result<Destination, Failure>,
     /// The source's name, for messages.
     pub(super) source: Name,
@@ -222,7 +224,7 @@ impl<T: Transport> DownloadAgent<T> {
         };
         if let Err(failure) = result {
             let path = destination.written_path().to_string();
-            tracing::warn!(%path, "could not be removed: {failure}");
+            tracing::warn!("{}: {path} could not be removed: {failure}", self.who);
             self.reporter.send(ReportKind::Left {
                 entity: self.entity,
                 path,

@@ -105,6 +105,7 @@ impl<T: Transport> ManagementAgent<T> {
             let agent = DownloadAgent {
                 transport: self.transport.clone(),
                 entity,
+                who: format!("{}/{}", work.group.name, work.group.entities[entity].name),
                 destination: choice::destination(&work.group.entities[entity], &work.logins),
                 source: chosen.name.clone(),
                 meters: work.meters.clone(),

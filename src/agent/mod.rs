@@ -8,10 +8,13 @@
 mod choice;
 mod download;
 mod management;
+mod peers;
 mod report;
 mod transfer;
 
+pub(crate) use choice::login;
 pub(crate) use management::{Assignment, ManagementAgent};
+pub(crate) use peers::{ask, can_serve, right_size};
 pub(crate) use report::{GroupMeters, Report, ReportKind, Reporter};
 
 use crate::model::Failure;

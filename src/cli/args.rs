@@ -19,11 +19,14 @@ pub const INVENTORY: &str = "inventory.yaml";
     after_help = "Exit codes: 0 every entity delivered, or skipped because it already has the image;\n\
                   1 some entity was not delivered; 2 the command line or the inventory is wrong, and\n\
                   nothing was started; 130 stopped by the operator.\n\n\
-                  Example: subtend run --all -i site.yaml"
+                  Without a command, the console opens on the inventory.\n\n\
+                  Examples:\n  subtend -i site.yaml\n  subtend run --all -i site.yaml"
 )]
 pub struct Arguments {
     #[command(flatten)]
     pub common: Common,
+    #[command(flatten)]
+    pub screen: ScreenArgs,
     #[command(subcommand)]
     pub verb: Option<Verb>,
 }
@@ -42,19 +45,74 @@ pub struct Common {
         value_hint = ValueHint::FilePath
     )]
     pub inventory: Option<PathBuf>,
-    /// Where state is kept [default: $XDG_STATE_HOME/subtend]
-    // Hidden until the journal keeps something there: what does nothing yet is not shown.
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        hide = true,
-        value_hint = ValueHint::DirPath
-    )]
+    /// Where groups made in the console and its log are kept [default: $XDG_STATE_HOME/subtend]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state_dir: Option<PathBuf>,
-    /// Log more, to standard error: -v informs, -vv debugs, -vvv traces; SUBTEND_LOG filters finer
+    /// Log more, to standard error or the console's log file: -v, -vv, -vvv; SUBTEND_LOG filters finer
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+}
+
+/// How the console looks. Understood where a console is opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Console")]
+pub struct ScreenArgs {
+    /// Draw without colours [default: as NO_COLOR and TERM say]
+    #[arg(long)]
+    pub mono: bool,
+    /// Draw with ASCII characters alone [default: where the locale is not UTF-8]
+    #[arg(long)]
+    pub ascii: bool,
+    /// Redraw once a second at most, for slow lines [default: 4 times]
+    #[arg(long)]
+    pub slow: bool,
+    /// Take clicks of a mouse [default: leave the mouse to the terminal]
+    #[arg(long)]
+    pub mouse: bool,
+}
+
+impl ScreenArgs {
+    /// Those that were given before a command and after it.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            mono: self.mono || other.mono,
+            ascii: self.ascii || other.ascii,
+            slow: self.slow || other.slow,
+            mouse: self.mouse || other.mouse,
+        }
+    }
+
+    fn given(self) -> Option<&'static str> {
+        let all = [
+            (self.mono, "--mono"),
+            (self.ascii, "--ascii"),
+            (self.slow, "--slow"),
+            (self.mouse, "--mouse"),
+        ];
+        all.into_iter()
+            .find(|(given, _)| *given)
+            .map(|(_, name)| name)
+    }
+}
+
+impl Arguments {
+    /// How the console is to look, if one is to be opened.
+    ///
+    /// # Errors
+    /// A sentence, when that is said of a command without a console.
+    pub fn console(&self) -> Result<Option<ScreenArgs>, String> {
+        match &self.verb {
+            None => Ok(Some(self.screen)),
+            #[cfg(feature = "lab")]
+            Some(Verb::Demo(args)) if !args.headless => Ok(Some(self.screen.and(args.screen))),
+            Some(_) => match self.screen.given() {
+                Some(name) => Err(format!(
+                    "{name} is about the console, which this command does not open"
+                )),
+                None => Ok(None),
+            },
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -66,7 +124,7 @@ pub enum Verb {
     /// Serve the practice network of an inventory on loopback until stopped
     #[cfg(feature = "lab")]
     Lab(LabArgs),
-    /// Lab and distribution in one process, without any set-up
+    /// Practice network and console in one process, without any set-up
     #[cfg(feature = "lab")]
     Demo(DemoArgs),
     /// Print a completion script for a shell
@@ -157,14 +215,17 @@ pub struct LabArgs {
 
 #[cfg(feature = "lab")]
 #[derive(Debug, Args)]
-#[command(after_help = "Example: subtend demo --headless")]
+#[command(after_help = "Examples:\n  subtend demo\n  subtend demo --headless")]
 pub struct DemoArgs {
-    /// Lines instead of the console
-    #[arg(long)]
+    /// Deliver to all groups without the console, and print lines
+    #[arg(long, conflicts_with_all = ["mono", "ascii", "slow", "mouse"])]
     pub headless: bool,
     /// Print events as JSON, one object a line, and nothing else on standard output
     #[arg(long, requires = "headless")]
     pub json: bool,
+    // Last: its heading would be that of what follows.
+    #[command(flatten)]
+    pub screen: ScreenArgs,
 }
 
 /// `hq` or `file-server:hq`, `peer:NAME`, `peer:any`.
@@ -333,6 +394,27 @@ mod tests {
     }
 
     #[test]
+    fn the_look_of_the_console_is_said_where_there_is_one() {
+        let console = |line: &str| parse(line).unwrap().console();
+        let mono = ScreenArgs {
+            mono: true,
+            ..ScreenArgs::default()
+        };
+        assert_eq!(console(""), Ok(Some(ScreenArgs::default())));
+        assert_eq!(console("--mono"), Ok(Some(mono)));
+        assert_eq!(console("run --all"), Ok(None));
+        assert!(console("--slow run --all").unwrap_err().contains("--slow"));
+        assert!(parse("run --all --mono").is_err());
+        #[cfg(feature = "lab")]
+        {
+            let both = ScreenArgs { slow: true, ..mono };
+            assert_eq!(console("--mono demo --slow"), Ok(Some(both)));
+            assert_eq!(console("demo --headless"), Ok(None));
+            assert!(parse("demo --headless --ascii").is_err());
+        }
+    }
+
+    #[test]
     fn each_help_gives_an_example_and_hides_what_does_nothing() {
         let mut root = command();
         root.build();
@@ -341,9 +423,10 @@ mod tests {
         assert!(help.contains("[default: inventory.yaml]"), "{help}");
         assert!(help.contains("SUBTEND_INVENTORY"), "{help}");
         assert!(
-            !help.contains("history") && !help.contains("state-dir"),
+            help.contains("--state-dir") && help.contains("--mono"),
             "{help}"
         );
+        assert!(!help.contains("history"), "{help}");
         for sub in root
             .get_subcommands_mut()
             .filter(|sub| sub.get_name() != "help")

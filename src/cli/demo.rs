@@ -1,13 +1,43 @@
-//! `subtend demo --headless`: lab and distribution in one process, without any set-up.
+//! `subtend demo`: lab and console in one process, without any set-up; with `--headless`, lab and
+//! distribution.
 
 use std::path::Path;
 
 use super::args::{DemoArgs, RunArgs};
 use super::ask::Prompt;
-use super::parts::{Parts, Practice};
+use super::console::{self, Setting};
+use super::keep::Kept;
+use super::parts::{Lab, Parts, Practice};
 use super::run::start;
 use super::{Failed, Stage, print};
-use crate::headless::Ended;
+use crate::headless::{Ended, Stop};
+
+/// Serves the practice network and opens the console on it.
+///
+/// # Errors
+/// When the console was not opened, or the terminal was lost.
+pub async fn console(
+    file: Option<&Path>,
+    parts: &impl Parts,
+    setting: Setting<'_>,
+) -> Result<u8, Failed> {
+    console::terminal().map_err(Failed::usage)?;
+    let Lab {
+        inventory, stop, ..
+    } = serve(file, parts).await?;
+    let kept = (setting.state_dir.clone()).map(|dir| match file {
+        None => Kept::of_demo(&dir),
+        Some(file) => Kept::of(&dir, file),
+    });
+    let signals = setting.stop;
+    let inner = Setting {
+        stop: &mut *signals,
+        ..setting
+    };
+    let ended = console::open(inventory, kept, parts, inner).await;
+    end(stop, signals).await;
+    ended
+}
 
 /// Serves the practice network and delivers to all of its groups.
 ///
@@ -19,19 +49,7 @@ pub async fn demo(
     parts: &impl Parts,
     stage: Stage<'_, impl Prompt>,
 ) -> Result<u8, Failed> {
-    let practice = match file {
-        // Not the inventory of the working folder: that may be a real one.
-        None => Practice::Embedded,
-        Some(file) => {
-            let inventory = parts.load(file).map_err(Failed::usage)?;
-            Practice::File {
-                inventory,
-                settings: None,
-            }
-        }
-    };
-    // Ports that are in use are replaced: a demonstration must not need any set-up.
-    let lab = parts.lab(practice, true).await.map_err(Failed::other)?;
+    let lab = serve(file, parts).await?;
     if !args.json {
         print(&format!(
             "the practice network serves {} addresses\n",
@@ -51,10 +69,31 @@ pub async fn demo(
     let ended = start(&all, lab.inventory, parts, inner).await;
     // Whoever left at once, now or while the servers end, waits for nothing.
     if !matches!(ended, Ok(Ended::Left)) {
-        tokio::select! {
-            () = lab.stop => {}
-            Some(()) = stop.recv() => {}
-        }
+        end(lab.stop, stop).await;
     }
     Ok(ended?.exit_code())
+}
+
+async fn serve(file: Option<&Path>, parts: &impl Parts) -> Result<Lab, Failed> {
+    let practice = match file {
+        // Not the inventory of the working folder: that may be a real one.
+        None => Practice::Embedded,
+        Some(file) => {
+            let inventory = parts.load(file).map_err(Failed::usage)?;
+            Practice::File {
+                inventory,
+                settings: None,
+            }
+        }
+    };
+    // Ports that are in use are replaced: a demonstration must not need any set-up.
+    parts.lab(practice, true).await.map_err(Failed::other)
+}
+
+/// Ends the servers, unless a signal comes meanwhile.
+async fn end(servers: impl Future<Output = ()>, stop: &mut Stop) {
+    tokio::select! {
+        () = servers => {}
+        Some(()) = stop.recv() => {}
+    }
 }

@@ -1,13 +1,19 @@
-//! The log: always on standard error, never with a secret in it.
+//! The log, never with a secret in it: on standard error, or under the console, whose screen that
+//! would tear, to a file and to the log page.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, FilterFn, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{Layer, Registry};
 
+use super::log_file::LogFile;
+use crate::console::LogLines;
 use crate::headless::Board;
 
 /// Filters finer than `-v`, in the syntax of `tracing_subscriber::EnvFilter`.
@@ -26,17 +32,14 @@ fn subscriber<W>(verbose: u8, filter: Option<&str>, writer: W, colour: bool) -> 
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
+    // What becomes of entities and groups is printed by the run itself.
     let level = match verbose {
-        0 => "warn",
-        1 => "subtend=info,warn",
+        0 => "warn,subtend::entity=off,subtend::group=off",
+        1 => "subtend=info,warn,subtend::entity=off,subtend::group=off",
         2 => "subtend=debug,info",
         _ => "trace",
     };
-    // A filter that can't be read must not silence the log.
-    let filter = filter
-        .filter(|text| !text.trim().is_empty())
-        .and_then(|text| EnvFilter::try_new(text).ok())
-        .unwrap_or_else(|| EnvFilter::new(level));
+    let filter = chosen(filter, level);
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(colour)
         .with_writer(writer);
@@ -45,6 +48,61 @@ where
         .with(no_secrets())
         .with(filter)
         .with(lines)
+}
+
+/// A filter that can't be read must not silence the log.
+fn chosen(filter: Option<&str>, otherwise: &str) -> EnvFilter {
+    filter
+        .filter(|text| !text.trim().is_empty())
+        .and_then(|text| EnvFilter::try_new(text).ok())
+        .unwrap_or_else(|| EnvFilter::new(otherwise))
+}
+
+/// Starts the log of a console: to the log page, and to a file in the state directory. Returns that
+/// file, or a sentence that says why there is none, which the log page then shows too.
+///
+/// # Errors
+/// When a log was started before.
+pub fn start_for_console(
+    verbose: u8,
+    filter: Option<&str>,
+    state_dir: Result<PathBuf, String>,
+) -> Result<Result<PathBuf, String>, TryInitError> {
+    let opened = state_dir.and_then(|folder| LogFile::open(&folder));
+    let (file, path) = match opened {
+        Ok((file, path)) => (Some(file), Ok(path)),
+        Err(reason) => (None, Err(reason)),
+    };
+    console_subscriber(verbose, filter, file).try_init()?;
+    if let Err(reason) = &path {
+        tracing::warn!("{reason}");
+    }
+    Ok(path)
+}
+
+/// The page gets more than the file: what is shown there is chosen while the console runs.
+fn console_subscriber<W>(verbose: u8, filter: Option<&str>, file: Option<W>) -> impl Subscriber
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let (shown, written) = match verbose {
+        0 => ("subtend=debug,info", "subtend=info,warn"),
+        1 => ("subtend=debug,info", "subtend=debug,info"),
+        _ => ("trace", "trace"),
+    };
+    let page = LogLines::of_process().with_filter(chosen(filter, shown));
+    let file = file.map(|writer| lines(writer).with_filter(chosen(filter, written)));
+    Registry::default().with(no_secrets()).with(page).with(file)
+}
+
+fn lines<S, W>(writer: W) -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .with_writer(writer)
 }
 
 /// At TRACE the FTP client logs each command as it is sent, the password of `PASS` included; at
@@ -123,6 +181,18 @@ mod tests {
         let captured = Captured::default();
         let writer = captured.clone();
         let subscriber = subscriber(verbose, filter, move || writer.clone(), false);
+        written(subscriber, &captured)
+    }
+
+    /// What the console writes to its file.
+    fn logged_by_console(verbose: u8, filter: Option<&str>) -> String {
+        let captured = Captured::default();
+        let writer = captured.clone();
+        let subscriber = console_subscriber(verbose, filter, Some(move || writer.clone()));
+        written(subscriber, &captured)
+    }
+
+    fn written(subscriber: impl Subscriber + Send + Sync, captured: &Captured) -> String {
         tracing::subscriber::with_default(subscriber, || {
             tracing::trace!(target: "suppaftp::tokio_ftp", "PASS secret at trace");
             tracing::debug!(target: "suppaftp", "PASS secret at debug");
@@ -130,6 +200,7 @@ mod tests {
             tracing::trace!(target: "subtend::agent", "agent traces");
             tracing::info!(target: "subtend::agent", "agent informs");
             tracing::warn!(target: "subtend::agent", "agent warns");
+            tracing::info!(target: "subtend::entity", "adsl/shelf1-01: delivered");
         });
         let bytes = captured.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -143,14 +214,31 @@ mod tests {
             Some("suppaftp=trace"),
             Some("suppaftp::tokio_ftp=trace"),
         ] {
-            let log = logged(3, filter);
-            assert!(!log.contains("secret"), "{filter:?}: {log}");
+            for log in [logged(3, filter), logged_by_console(3, filter)] {
+                assert!(!log.contains("secret"), "{filter:?}: {log}");
+            }
         }
         let log = logged(0, Some("trace"));
         assert!(
             log.contains("ftp informs") && log.contains("agent traces"),
             "{log}"
         );
+    }
+
+    #[test]
+    fn entities_are_told_where_nothing_else_tells_them() {
+        for (verbose, told) in [(0, false), (1, false), (2, true)] {
+            let log = logged(verbose, None);
+            assert_eq!(log.contains("adsl/shelf1-01: delivered"), told, "{log}");
+        }
+        let log = logged_by_console(0, None);
+        assert!(log.contains("adsl/shelf1-01: delivered"), "{log}");
+        assert!(
+            log.contains("agent informs") && !log.contains("agent traces"),
+            "{log}"
+        );
+        assert!(!log.contains('\u{1b}'), "{log}");
+        assert!(!logged_by_console(3, Some("error")).contains("agent warns"));
     }
 
     #[test]

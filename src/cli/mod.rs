@@ -4,13 +4,16 @@
 //! - [`parts`]: what the commands are put together from
 //! - [`select`]: from arguments to what is started
 //! - [`run`], [`check`], [`lab`], [`demo`]: a command each
+//! - [`console`]: the screen, for those without a command
 //! - [`ask`], [`signals`], [`logging`]: the operator's side
+//! - [`state_dir`], [`keep`]: what outlives the process
 
 use std::fmt::Display;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+use tracing_subscriber::util::TryInitError;
 
 use crate::headless::{self, Board, Mode, Stop};
 use args::{Arguments, Verb};
@@ -20,15 +23,20 @@ use parts::Parts;
 pub mod args;
 pub mod ask;
 pub mod check;
+pub mod console;
 #[cfg(feature = "lab")]
 pub mod demo;
+pub mod keep;
 #[cfg(feature = "lab")]
 pub mod lab;
+mod log_file;
 pub mod logging;
 pub mod parts;
 pub mod run;
+mod screen;
 pub mod select;
 pub mod signals;
+pub mod state_dir;
 
 /// Why a command ended before it did what it is for, and the exit code that says so.
 #[derive(Debug, Error)]
@@ -76,9 +84,27 @@ impl<'a, P> Stage<'a, P> {
     }
 }
 
+/// Starts the log: to standard error, or, if the console will be opened, to its page and to a file,
+/// whose path is returned.
+///
+/// # Errors
+/// When a log was started before.
+pub fn start_log(arguments: &Arguments, board: Board) -> Result<Option<PathBuf>, TryInitError> {
+    let filter = std::env::var(logging::VARIABLE).ok();
+    let verbose = arguments.common.verbose;
+    if matches!(arguments.console(), Ok(Some(_))) && console::terminal().is_ok() {
+        let state_dir = state_dir::state_dir(arguments.common.state_dir.as_deref());
+        let started = logging::start_for_console(verbose, filter.as_deref(), state_dir)?;
+        // Why there is no file is in the log.
+        return Ok(started.ok());
+    }
+    logging::start(verbose, filter.as_deref(), board).map(|()| None)
+}
+
 /// Does what was typed and returns the exit code. After it, the process is to end at once.
-pub async fn execute(arguments: Arguments, board: &Board) -> u8 {
-    match dispatch(arguments, &parts::Real, board).await {
+/// `log_file` is what [`start_log`] said.
+pub async fn execute(arguments: Arguments, log_file: Option<PathBuf>, board: &Board) -> u8 {
+    match dispatch(arguments, &parts::Real, log_file, board).await {
         Ok(code) => code,
         Err(failed) => {
             // Nobody is left to tell when standard error is gone too.
@@ -88,14 +114,27 @@ pub async fn execute(arguments: Arguments, board: &Board) -> u8 {
     }
 }
 
-const NO_CONSOLE: &str = "the console is not built yet; `subtend run` delivers without it, and \
-                          `subtend demo --headless` shows how on a practice network";
-
-async fn dispatch(arguments: Arguments, parts: &impl Parts, board: &Board) -> Result<u8, Failed> {
+async fn dispatch(
+    arguments: Arguments,
+    parts: &impl Parts,
+    log_file: Option<PathBuf>,
+    board: &Board,
+) -> Result<u8, Failed> {
+    let screen = arguments.console().map_err(Failed::usage)?;
     let named = arguments.common.inventory.as_deref();
     let file = named.unwrap_or(Path::new(args::INVENTORY));
+    let state_dir = state_dir::state_dir(arguments.common.state_dir.as_deref());
+    let setting = |stop| console::Setting {
+        args: screen.unwrap_or_default(),
+        state_dir,
+        log_file,
+        stop,
+    };
     match arguments.verb {
-        None => Err(Failed::usage(NO_CONSOLE)),
+        None => {
+            let mut signals = signals::signals().map_err(Failed::other)?;
+            console::console(file, parts, setting(&mut signals.stop)).await
+        }
         Some(Verb::Run(args)) => {
             let mut signals = signals::signals().map_err(Failed::other)?;
             let tty = &mut Tty;
@@ -112,7 +151,10 @@ async fn dispatch(arguments: Arguments, parts: &impl Parts, board: &Board) -> Re
             lab::lab(&args, file, parts, &mut signals.stop).await
         }
         #[cfg(feature = "lab")]
-        Some(Verb::Demo(args)) if !args.headless => Err(Failed::usage(NO_CONSOLE)),
+        Some(Verb::Demo(args)) if !args.headless => {
+            let mut signals = signals::signals().map_err(Failed::other)?;
+            demo::console(named, parts, setting(&mut signals.stop)).await
+        }
         #[cfg(feature = "lab")]
         Some(Verb::Demo(args)) => {
             let mut signals = signals::signals().map_err(Failed::other)?;

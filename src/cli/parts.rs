@@ -1,6 +1,7 @@
 //! The parts that the commands are put together from, behind one trait: the commands are tested
 //! with others, and what stands behind them is named in one place, [`Real`].
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::Path;
 #[cfg(feature = "lab")]
@@ -12,7 +13,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::inventory::{self, secrets, secrets::Resolved};
 use crate::link::Link;
 use crate::manager::ImageManager;
-use crate::model::{CredentialsRef, Inventory, Logins};
+use crate::model::{CredentialsRef, Inventory, Logins, Name};
 use crate::transport::ftp::FtpTransport;
 
 /// An engine that runs, and the task that it runs in.
@@ -57,14 +58,31 @@ pub trait Parts: Sync {
     /// When there is a fault in it.
     fn load(&self, file: &Path) -> Result<Inventory, String>;
 
-    /// Looks passwords up where they are kept; those to be asked for are left out.
+    /// Looks passwords up where they are kept; those to be asked for are left out. Beside the
+    /// logins stands why others can't be had.
+    fn look_up(
+        &self,
+        credentials: &[CredentialsRef],
+    ) -> impl Future<Output = (Logins, BTreeMap<Name, String>)> + Send;
+
+    /// As [`Self::look_up`], all or nothing.
     ///
     /// # Errors
     /// When one can't be had.
     fn logins(
         &self,
         credentials: &[CredentialsRef],
-    ) -> impl Future<Output = Result<Logins, String>> + Send;
+    ) -> impl Future<Output = Result<Logins, String>> + Send {
+        async {
+            let (logins, wrong) = self.look_up(credentials).await;
+            if wrong.is_empty() {
+                Ok(logins)
+            } else {
+                let wrong: Vec<String> = wrong.into_values().collect();
+                Err(wrong.join("\n"))
+            }
+        }
+    }
 
     /// Starts an engine that waits for commands.
     fn engine(&self, inventory: Arc<Inventory>, logins: Logins) -> Engine;
@@ -91,25 +109,26 @@ impl Parts for Real {
         inventory::load(file).map_err(|errors| format!("the inventory is wrong\n\n{errors}"))
     }
 
-    async fn logins(&self, credentials: &[CredentialsRef]) -> Result<Logins, String> {
+    async fn look_up(&self, credentials: &[CredentialsRef]) -> (Logins, BTreeMap<Name, String>) {
         let mut logins = Logins::default();
-        let mut wrong = Vec::new();
+        let mut wrong = BTreeMap::new();
+        // One after the other: a command may have a question of its own on the terminal.
         for one in credentials {
             let looked_up = one.clone();
             // A password command may run for a while.
             let resolved = spawn_blocking(move || secrets::resolve(&looked_up)).await;
-            match resolved {
-                Ok(Ok(Resolved::Login(login))) => logins.insert(one.name.clone(), login),
-                Ok(Ok(Resolved::Ask { .. })) => {}
-                Ok(Err(error)) => wrong.push(error.to_string()),
-                Err(error) => wrong.push(error.to_string()),
-            }
+            let reason = match resolved {
+                Ok(Ok(Resolved::Login(login))) => {
+                    logins.insert(one.name.clone(), login);
+                    continue;
+                }
+                Ok(Ok(Resolved::Ask { .. })) => continue,
+                Ok(Err(error)) => error.to_string(),
+                Err(error) => error.to_string(),
+            };
+            wrong.insert(one.name.clone(), reason);
         }
-        if wrong.is_empty() {
-            Ok(logins)
-        } else {
-            Err(wrong.join("\n"))
-        }
+        (logins, wrong)
     }
 
     fn engine(&self, inventory: Arc<Inventory>, logins: Logins) -> Engine {

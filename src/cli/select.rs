@@ -10,7 +10,9 @@ use super::args::RunArgs;
 use crate::inventory::find_group;
 use crate::link::GroupSpec;
 use crate::manager::resolve::resolve;
-use crate::model::{CredentialsRef, Group, Inventory, Name, PeerChoice, SourceChoice, SourceSpec};
+use crate::model::{
+    CredentialsRef, Group, ImageSpec, Inventory, Name, PeerChoice, SourceChoice, SourceSpec,
+};
 
 /// What a run is made of.
 #[derive(Debug)]
@@ -98,7 +100,7 @@ fn uses(group: &Group, used: &mut HashSet<Name>) {
 fn made(args: &RunArgs, image: &str) -> GroupSpec {
     GroupSpec::Made {
         name: args.name.clone().unwrap_or_else(|| image.to_owned()),
-        image: image.to_owned(),
+        image: ImageSpec::Named(image.to_owned()),
         // clap has seen to it that there is one.
         source: args
             .source

@@ -1,5 +1,6 @@
 //! The commands, put together from parts that a test provides.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use super::parts::{Lab, Practice};
 use super::select::select;
 use crate::link::GroupSpec;
 use crate::model::{
-    BufferPreference, CredentialsRef, Entity, FileServer, Group, Image, Inventory, Logins,
+    BufferPreference, CredentialsRef, Entity, FileServer, Group, Image, Inventory, Logins, Name,
     PeerChoice, SecretSource, SourceChoice, SourceSpec, testing,
 };
 
@@ -27,8 +28,8 @@ impl Parts for Fake {
         Ok(self.0.clone())
     }
 
-    async fn logins(&self, _credentials: &[CredentialsRef]) -> Result<Logins, String> {
-        Ok(Logins::default())
+    async fn look_up(&self, _: &[CredentialsRef]) -> (Logins, BTreeMap<Name, String>) {
+        Default::default()
     }
 
     fn engine(&self, _inventory: Arc<Inventory>, _logins: Logins) -> Engine {

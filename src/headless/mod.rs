@@ -20,8 +20,9 @@ mod output;
 mod paint;
 mod report;
 mod screen;
-pub(crate) mod text;
 mod watch;
+
+pub(crate) use crate::model::columns as text;
 
 pub use board::{Board, Notes};
 pub use exit::{CANCELLED, NOT_DELIVERED, OK, USAGE, exit_code};

@@ -29,7 +29,7 @@ use crate::model::{BufferPreference, Inventory, units};
 
 pub use error::{InventoryErrors, Problem};
 pub use lookup::{expand_names, find_group};
-pub use make::make_group;
+pub use make::{find_file_server, find_image, make_group};
 pub use suggest::nearest;
 
 use error::Problems;

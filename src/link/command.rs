@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Laggards, SourceSpec};
+use crate::model::{ImageSpec, Laggards, SourceSpec};
 
 /// Names refer to the inventory that the engine was started with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,21 @@ pub enum Command {
     Cancel {
         target: Target,
     },
+    /// A password that the operator was asked for. It lives in the engine alone from here on.
+    Login {
+        credentials: String,
+        password: Secret,
+    },
+    /// Which entities hold an image: answered by [`Event::Peers`](super::Event::Peers).
+    AskPeers {
+        image: ImageSpec,
+    },
+    /// What is in a directory of a file server, below its url: answered by
+    /// [`Event::Directory`](super::Event::Directory).
+    Browse {
+        server: String,
+        path: String,
+    },
     /// No more groups will be started: the engine ends when those that run have ended.
     Finish,
 }
@@ -27,7 +42,7 @@ pub enum GroupSpec {
     Named(String),
     Made {
         name: String,
-        image: String,
+        image: ImageSpec,
         source: SourceSpec,
         entities: Vec<String>,
         #[serde(default)]
@@ -44,4 +59,25 @@ pub enum Target {
     All,
     Group(String),
     Entity { group: String, entity: String },
+}
+
+/// A password on its way to the engine. Its `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
+    }
+
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret(…)")
+    }
 }

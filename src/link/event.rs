@@ -56,6 +56,19 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         read: Option<u64>,
     },
+    /// Which entities of the image's type hold it.
+    Peers {
+        at: Timestamp,
+        image: Name,
+        peers: Vec<PeerCheck>,
+    },
+    /// A directory of a file server, or why it can't be looked at.
+    Directory {
+        at: Timestamp,
+        server: Name,
+        path: String,
+        listing: Result<Listing, String>,
+    },
     /// A command that was refused, and why.
     Refused {
         at: Timestamp,
@@ -70,6 +83,30 @@ pub struct EntityProgress {
     pub sent: u64,
     pub lag: u64,
     pub rate: f64,
+}
+
+/// What one entity said when it was asked for an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerCheck {
+    pub entity: Name,
+    /// Bytes of the file at its path, where it tells; `Err`: why it can't be read.
+    pub file: Result<Option<u64>, String>,
+    /// Whether its file can be the image: right version, and right size as far as that is known.
+    pub has_it: bool,
+}
+
+/// Files and directories of a file server. Names are as the server sent them, without any that
+/// could not be part of a path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing {
+    pub entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    pub name: String,
+    pub is_directory: bool,
+    pub size: Option<u64>,
 }
 
 /// The whole run, at its end.

@@ -8,8 +8,10 @@ mod command;
 mod event;
 mod snapshot;
 
-pub use command::{Command, GroupSpec, Target};
-pub use event::{EntityProgress, EntitySummary, Event, GroupSummary, Summary};
+pub use command::{Command, GroupSpec, Secret, Target};
+pub use event::{
+    EntityProgress, EntitySummary, Entry, Event, GroupSummary, Listing, PeerCheck, Summary,
+};
 pub use snapshot::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
 
 use std::sync::Arc;

@@ -32,6 +32,12 @@ pub enum GroupPhase {
     Ended(Outcome),
 }
 
+impl GroupPhase {
+    pub fn is_ended(self) -> bool {
+        matches!(self, Self::Ended(_))
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GroupSnapshot {
     pub group: Name,

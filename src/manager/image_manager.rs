@@ -1,6 +1,7 @@
 //! The image manager's one task: it takes commands, starts management agents, shares the memory
 //! out anew whenever a group joins or ends, and publishes what it knows.
 
+use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,13 +13,18 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::{Assignment, GroupMeters, ManagementAgent, Report, ReportKind, Reporter};
-use crate::link::{Command, Event, GroupSnapshot, GroupSpec, Link, Snapshot, Target};
-use crate::model::{EntityState, Group, Inventory, Logins, Name};
+use crate::inventory::{find_image, secrets};
+use crate::link::{Command, Event, GroupSnapshot, GroupSpec, Link, Secret, Snapshot, Target};
+use crate::model::memory::shares;
+use crate::model::text::quoted;
+use crate::model::{EntityState, Group, ImageSpec, Inventory, Logins, Name};
 use crate::pool::{self, Budget};
 use crate::transport::Transport;
 
+use super::log;
+use super::questions;
 use super::resolve::{Running, resolve};
-use super::shares::{depth, shares};
+use super::shares::depth;
 use super::state::{GroupStart, GroupState};
 use super::summary::summary;
 
@@ -26,6 +32,8 @@ use super::summary::summary;
 const TICK: Duration = Duration::from_millis(100);
 /// Commands wait here while one is carried out.
 const COMMANDS: usize = 64;
+/// So many questions may wait for answers; a watcher that asks more has lost count.
+const QUESTIONS: usize = 64;
 
 /// The image management software of the common element (\[0006\], \[0016\]).
 pub struct ImageManager<T: Transport> {
@@ -39,6 +47,8 @@ pub struct ImageManager<T: Transport> {
     ended_snapshots: Vec<Option<Arc<GroupSnapshot>>>,
     agents: JoinSet<()>,
     handles: Vec<AbortHandle>,
+    /// Each ends with the event that answers it.
+    questions: JoinSet<Event>,
     reports: mpsc::UnboundedSender<Report>,
     events: mpsc::UnboundedSender<Event>,
     snapshots: watch::Sender<Arc<Snapshot>>,
@@ -77,6 +87,7 @@ impl<T: Transport> ImageManager<T> {
             ended_snapshots: Vec::new(),
             agents: JoinSet::new(),
             handles: Vec::new(),
+            questions: JoinSet::new(),
             reports,
             events,
             snapshots,
@@ -114,6 +125,10 @@ impl<T: Transport> ImageManager<T> {
                     let id = joined.map_or_else(|error| error.id(), |(id, ())| id);
                     self.joined(id);
                 }
+                Some(answer) = self.questions.join_next() => match answer {
+                    Ok(event) => self.tell(event),
+                    Err(error) => self.refuse(format!("a question has no answer: {error}")),
+                },
                 // A cancellation is still taken while the last groups run.
                 command = inbox.recv(), if !closed => match command {
                     Some(command) => self.obey(command),
@@ -125,6 +140,7 @@ impl<T: Transport> ImageManager<T> {
                 break;
             }
         }
+        self.questions.shutdown().await;
         self.publish();
         let summary = summary(&self.snapshots.borrow(), self.began.elapsed().as_secs_f64());
         self.tell(Event::Summary(summary));
@@ -136,6 +152,7 @@ impl<T: Transport> ImageManager<T> {
 
     /// Nobody may be listening.
     fn tell(&self, event: Event) {
+        log::write(&event);
         let _ = self.events.send(event);
     }
 
@@ -152,6 +169,12 @@ impl<T: Transport> ImageManager<T> {
         match command {
             Command::Start { groups, force } => self.begin(&groups, force),
             Command::Cancel { target } => self.stop(&target),
+            Command::Login {
+                credentials,
+                password,
+            } => self.log_in(&credentials, &password),
+            Command::AskPeers { image } => self.ask_peers(&image),
+            Command::Browse { server, path } => self.browse(&server, path),
             Command::Finish => self.finishing = true,
         }
     }
@@ -265,6 +288,61 @@ impl<T: Transport> ImageManager<T> {
         }
         for event in events {
             self.tell(event);
+        }
+    }
+
+    fn ask_peers(&mut self, image: &ImageSpec) {
+        let image = match find_image(&self.inventory, image) {
+            Ok(image) => image,
+            Err(reason) => return self.refuse(reason),
+        };
+        let running = self.groups.iter().filter(|group| !group.is_ended());
+        let written: HashMap<Name, Name> = running
+            .flat_map(|group| group.written().map(|name| (name, group.group.name.clone())))
+            .collect();
+        self.look_up(questions::peers(
+            self.transport.clone(),
+            self.inventory.clone(),
+            self.logins.clone(),
+            image,
+            written,
+        ));
+    }
+
+    fn browse(&mut self, server: &str, path: String) {
+        let directory = questions::locate(&self.inventory, &self.logins, server, &path);
+        self.look_up(questions::directory(
+            self.transport.clone(),
+            directory,
+            server.into(),
+            path,
+        ));
+    }
+
+    /// Answers in a task of its own: the manager goes on meanwhile.
+    fn look_up(&mut self, question: impl Future<Output = Event> + Send + 'static) {
+        if self.questions.len() >= QUESTIONS {
+            return self.refuse(format!("{QUESTIONS} questions wait for answers; ask later"));
+        }
+        self.questions.spawn(question);
+    }
+
+    /// Groups that are started from now on use the password.
+    fn log_in(&mut self, credentials: &str, password: &Secret) {
+        let known = self
+            .inventory
+            .credentials
+            .iter()
+            .find(|known| &*known.name == credentials);
+        let Some(known) = known else {
+            return self.refuse(format!(
+                "the inventory has no credentials {}",
+                quoted(credentials)
+            ));
+        };
+        match secrets::login(known, password.expose().into()) {
+            Ok(login) => Arc::make_mut(&mut self.logins).insert(known.name.clone(), login),
+            Err(error) => self.refuse(error.to_string()),
         }
     }
 

@@ -6,10 +6,13 @@
 
 mod bottleneck;
 mod image_manager;
+mod log;
 pub mod plan;
+mod questions;
 pub mod resolve;
 mod shares;
 mod state;
 mod summary;
 
 pub use image_manager::ImageManager;
+pub use summary::summary;

@@ -6,12 +6,8 @@
 
 use std::sync::Arc;
 
-use thiserror::Error;
-
-use crate::model::{BufferPreference, Group, Inventory, units};
-use crate::pool::{Layout, SMALLEST, layout};
-
-use super::shares::shares;
+use crate::model::memory::{Layout, TooLittleMemory, check_memory, layout, shares};
+use crate::model::{Group, Inventory};
 
 /// The shares of groups that run together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,59 +25,6 @@ pub struct GroupPlan {
     pub buffers: usize,
     /// Bytes of one buffer.
     pub buffer_size: u64,
-}
-
-/// The memory does not suffice for the groups that are to run together.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error(
-    "{} of memory are too little for {pools} {} at a time: each needs {}, so give at least {} \
-     ({needed} bytes) of `memory`, {}",
-    units::size(*.memory),
-    if *.pools == 1 { "group" } else { "groups" },
-    each(*.buffers),
-    units::size(*.needed),
-    instead(*.buffers, *.pools)
-)]
-pub struct TooLittleMemory {
-    memory: u64,
-    needed: u64,
-    pools: usize,
-    buffers: BufferPreference,
-}
-
-fn each(buffers: BufferPreference) -> String {
-    match buffers {
-        BufferPreference::Size(size) => format!("two buffers of {}", units::size(size)),
-        BufferPreference::Count(count) => {
-            format!("{count} buffers of at least {}", units::size(SMALLEST))
-        }
-    }
-}
-
-fn instead(buffers: BufferPreference, pools: usize) -> String {
-    let other = match buffers {
-        BufferPreference::Size(_) => "a smaller `buffer_size`",
-        BufferPreference::Count(_) => "fewer `buffers`",
-    };
-    match pools {
-        1 => format!("or {other}"),
-        _ => format!("{other}, or run fewer groups at a time"),
-    }
-}
-
-/// Whether so many groups can run together.
-pub(super) fn check_memory(inventory: &Inventory, pools: usize) -> Result<(), TooLittleMemory> {
-    let (memory, buffers) = (inventory.memory, inventory.buffers);
-    let needed = buffers.least_memory().saturating_mul(pools as u64);
-    if memory >= needed {
-        return Ok(());
-    }
-    Err(TooLittleMemory {
-        memory,
-        needed,
-        pools,
-        buffers,
-    })
 }
 
 /// Shares the memory as the manager does when these groups run together.
@@ -115,6 +58,7 @@ mod tests {
 
     use super::*;
     use crate::model::testing::{self, inventory};
+    use crate::model::{BufferPreference, SMALLEST_BUFFER as SMALLEST};
 
     fn groups(number: usize) -> Vec<Arc<Group>> {
         let group = testing::group("adsl", Vec::new());

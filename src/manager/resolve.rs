@@ -9,14 +9,15 @@ use std::sync::Arc;
 
 use crate::inventory::{find_group, make_group};
 use crate::link::GroupSpec;
+use crate::model::memory::check_memory;
 use crate::model::text::{quoted, shown};
 use crate::model::{Entity, Group, Inventory, Name, PeerChoice, SourceChoice, names};
-
-use super::plan::check_memory;
 
 /// A group that runs.
 #[derive(Debug, Clone)]
 pub struct Running {
+    /// Without the entities that are done with, whatever became of them: those may be in another
+    /// group, which is how what failed is tried again while the rest goes on.
     pub group: Arc<Group>,
     /// Whether entities that have the image get it too.
     pub force: bool,

@@ -137,11 +137,25 @@ impl GroupState {
         }
     }
 
+    /// What the group still does: entities that have a final state are left out, for nothing
+    /// touches them any more and another group may have them.
     pub(super) fn running(&self) -> Running {
+        let unfinished = (self.group.entities.iter().zip(&self.entities))
+            .filter(|(_, record)| !record.state.is_final())
+            .map(|(entity, _)| entity.clone());
         Running {
-            group: self.group.clone(),
+            group: Arc::new(Group {
+                entities: unfinished.collect(),
+                ..(*self.group).clone()
+            }),
             force: self.force,
         }
+    }
+
+    /// The entities that the group writes, or is about to.
+    pub(super) fn written(&self) -> impl Iterator<Item = Name> {
+        let unfinished = self.entities.iter().filter(|one| !one.state.is_final());
+        unfinished.map(|one| one.name.clone())
     }
 
     pub(super) fn is_ended(&self) -> bool {

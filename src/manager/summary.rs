@@ -6,7 +6,8 @@ use crate::link::{EntitySnapshot, EntitySummary, GroupSnapshot, GroupSummary, Sn
 
 use super::state::outcome;
 
-pub(super) fn summary(snapshot: &Snapshot, seconds: f64) -> Summary {
+/// What a snapshot comes to, after so many seconds. Of groups that still run it tells how they stand.
+pub fn summary(snapshot: &Snapshot, seconds: f64) -> Summary {
     let entities = || snapshot.groups.iter().flat_map(|group| &group.entities);
     Summary {
         at: Timestamp::now(),

@@ -83,6 +83,29 @@ pub struct FileServer {
 }
 
 impl FileServer {
+    /// A directory below the url, as it is sent to the server; empty for the login directory.
+    ///
+    /// # Errors
+    /// A sentence, when the path leads elsewhere or can't be sent.
+    pub fn directory(&self, path: &str) -> Result<String, String> {
+        if path.contains(['\r', '\n', '\0']) {
+            return Err("a path can't hold CR, LF or NUL".into());
+        }
+        let parts: Vec<&str> = (path.split('/'))
+            .filter(|part| !part.is_empty() && *part != ".")
+            .collect();
+        if parts.contains(&"..") {
+            return Err("a path with `..` leads out of the file server's url".into());
+        }
+        let below = parts.join("/");
+        Ok(match (self.root.as_str(), below.as_str()) {
+            (root, "") => root.to_owned(),
+            ("", below) => below.to_owned(),
+            ("/", below) => format!("/{below}"),
+            (root, below) => format!("{root}/{below}"),
+        })
+    }
+
     /// The path of an image's file on this server.
     ///
     /// # Errors
@@ -194,6 +217,31 @@ pub enum PeerChoice {
     Any(Vec<Arc<Entity>>),
 }
 
+/// An image of the inventory by its name, or one that the inventory does not list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ImageSpec {
+    Named(String),
+    Described {
+        name: String,
+        /// Below a file server's url.
+        file: String,
+        #[serde(rename = "type")]
+        type_: String,
+        version: String,
+        #[serde(default)]
+        size: Option<u64>,
+    },
+}
+
+impl ImageSpec {
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Named(name) | Self::Described { name, .. } => name,
+        }
+    }
+}
+
 impl SourceChoice {
     /// What the operator wrote: the file server's name, `peer:NAME` or `peer:any`.
     pub fn label(&self) -> String {
@@ -209,5 +257,38 @@ impl Group {
     /// Whether an entity already has this group's image, as far as the inventory knows.
     pub fn has_image(&self, entity: &Entity) -> bool {
         entity.version == self.image.version
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::server;
+    use super::FileServer;
+
+    #[test]
+    fn a_directory_is_below_the_url_or_refused() {
+        let at = |root: &str| FileServer {
+            root: root.into(),
+            ..server()
+        };
+        for (root, path, sent) in [
+            ("", "", ""),
+            ("", "a/b", "a/b"),
+            ("images", "", "images"),
+            ("images", "/a/./b/", "images/a/b"),
+            ("/", "", "/"),
+            ("/", "a", "/a"),
+            ("/srv/images", "a b", "/srv/images/a b"),
+        ] {
+            assert_eq!(
+                at(root).directory(path).as_deref(),
+                Ok(sent),
+                "{root} {path}"
+            );
+        }
+        for path in ["..", "a/../..", "a/..", "a\r\nDELE b", "a\0"] {
+            assert!(at("images").directory(path).is_err(), "{path:?}");
+        }
+        assert!(at("images").directory("..a/b..").is_ok());
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! Everything above this module speaks in these words; nothing here knows who is speaking.
 
+pub(crate) mod columns;
 pub mod failure;
 pub mod inventory;
+pub mod memory;
 pub mod names;
 pub mod remote;
 pub mod state;
@@ -14,8 +16,8 @@ pub mod units;
 
 pub use failure::{Failure, Fault, FaultKind, Side, Step};
 pub use inventory::{
-    BufferPreference, Entity, FileServer, Group, Image, Inventory, Laggards, Name, PeerChoice,
-    SMALLEST_BUFFER, SourceChoice, SourceSpec, Staging, VerifyMode,
+    BufferPreference, Entity, FileServer, Group, Image, ImageSpec, Inventory, Laggards, Name,
+    PeerChoice, SMALLEST_BUFFER, SourceChoice, SourceSpec, Staging, VerifyMode,
 };
 pub use remote::{
     Address, CredentialsRef, Login, Logins, RemotePath, Scheme, SecretSource, Timeouts,

@@ -19,7 +19,6 @@
 //! | `writer`, `reader`, `handle` | the async face: [`Writer`], [`Reader`], [`BufferPool`] |
 //! | `buffer` | [`FreeBuffer`] and [`BlockRef`]: bytes without copies |
 //! | `figures` | lag, waits, depth, for those who watch |
-//! | `layout` | number and size of buffers from a share of the memory (\[0022\]) |
 //! | `sync` | the lock and the `Arc`; a model checker replaces this file |
 //!
 //! No runtime is named here: futures are polled, and wakers kept, by hand. `tests/pool_loom.rs`
@@ -30,7 +29,6 @@ mod budget;
 mod buffer;
 mod figures;
 mod handle;
-mod layout;
 mod reader;
 mod ring;
 mod shared;
@@ -39,10 +37,10 @@ mod sync;
 mod tests;
 mod writer;
 
+pub use crate::model::memory::{Layout, layout};
 pub use budget::Budget;
 pub use buffer::{BlockRef, FreeBuffer};
 pub use figures::{PoolStats, ReaderMeter};
 pub use handle::BufferPool;
-pub use layout::{Layout, SMALLEST, layout};
 pub use reader::{Next, Reader};
 pub use writer::{Abandoned, Writer};

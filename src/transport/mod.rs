@@ -21,6 +21,26 @@ pub struct Remote {
     pub timeouts: Timeouts,
 }
 
+/// A directory on a remote host and how to get at it.
+#[derive(Debug, Clone)]
+pub struct Directory {
+    pub address: Address,
+    pub login: Arc<Login>,
+    /// Empty for the directory that a login leads to.
+    pub path: String,
+    pub timeouts: Timeouts,
+}
+
+/// What a directory holds under one name. The name is fit to be part of a path: UTF-8, without
+/// `/`, CR, LF and NUL, and neither `.` nor `..`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub name: String,
+    pub is_directory: bool,
+    /// Bytes, where the host tells.
+    pub size: Option<u64>,
+}
+
 /// A file to be written on an entity.
 #[derive(Debug, Clone)]
 pub struct Destination {
@@ -78,6 +98,15 @@ pub trait Transport: Send + Sync + 'static {
     /// Whether the file is there; its size in bytes where the host tells it.
     fn size_of(&self, remote: &Remote)
     -> impl Future<Output = Result<Option<u64>, Failure>> + Send;
+
+    /// What a directory holds: directories first, each kind by name.
+    ///
+    /// # Errors
+    /// Also for a directory of more than 10,000 entries or 4 MiB of text.
+    fn list(
+        &self,
+        directory: &Directory,
+    ) -> impl Future<Output = Result<Vec<Listed>, Failure>> + Send;
 }
 
 /// One reading of a remote file.

@@ -158,6 +158,15 @@ impl RealServer {
         }
     }
 
+    /// Makes a folder, empty.
+    pub fn put_folder(&self, name: &str) {
+        let folder = self.files.join(name);
+        fs::create_dir(&folder).unwrap();
+        if self.make == Make::PureFtpd {
+            std::os::unix::fs::chown(&folder, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+    }
+
     pub fn file(&self, name: &str) -> Option<Vec<u8>> {
         fs::read(self.files.join(name)).ok()
     }

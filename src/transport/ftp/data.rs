@@ -147,10 +147,11 @@ impl Drop for Upload {
     }
 }
 
-/// A file on its way from the server (`RETR`).
+/// A file or a listing on its way from the server (`RETR`, `MLSD`, `LIST`, `NLST`).
 pub(super) struct Download {
     stream: TcpStream,
     step: Step,
+    verb: String,
     /// The server has said that all of the file was sent.
     confirmed: bool,
     /// The control connection broke after the transfer began; the data may still be whole.
@@ -165,6 +166,23 @@ impl Download {
         offset: u64,
         step: Step,
     ) -> Result<(Self, Reply), Failure> {
+        let opened = Self::of(session, &format!("RETR {path}"), offset, step).await;
+        opened.map_err(|failure| match failure.fault {
+            Fault::Reply { code: 550, text } => {
+                let reply = format!("550 {text}");
+                Failure::new(step, Fault::NoFile { reply })
+            }
+            _ => failure,
+        })
+    }
+
+    /// Opens what a command sends, from `offset` on.
+    pub(super) async fn of(
+        session: &mut Session,
+        command: &str,
+        offset: u64,
+        step: Step,
+    ) -> Result<(Self, Reply), Failure> {
         let stream = passive::open_data(session, step).await?;
         if offset > 0 {
             // Right before the transfer command (RFC 3659 section 5.3).
@@ -172,23 +190,13 @@ impl Download {
                 .expect(step, &format!("REST {offset}"), |reply| reply.code == 350)
                 .await?;
         }
-        let reply = session.command(step, &format!("RETR {path}")).await?;
-        if reply.code == 550 {
-            return Err(Failure::new(
-                step,
-                Fault::NoFile {
-                    reply: reply.to_string(),
-                },
-            ));
-        }
-        if !reply.is_preliminary() {
-            return Err(Failure::new(step, reply.fault()));
-        }
+        let reply = session.expect(step, command, Reply::is_preliminary).await?;
         session.begin_transfer();
         Ok((
             Self {
                 stream,
                 step,
+                verb: command.split(' ').next().unwrap_or(command).to_owned(),
                 confirmed: false,
                 control_lost: None,
             },
@@ -240,7 +248,7 @@ impl Download {
         let deadline = session.timeouts.reply;
         if !self.confirmed && self.control_lost.is_none() {
             let fault = Fault::NoReply {
-                command: "RETR".into(),
+                command: self.verb.clone(),
                 after: deadline,
             };
             match session.final_reply(self.step, deadline, fault).await {

@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::{Address, Failure, Fault};
 
-use super::{Destination, Remote, Transport};
+use super::{Destination, Directory, Listed, Remote, Transport};
 
 mod connect;
 mod data;
 mod features;
+mod list;
 mod passive;
 mod reply;
 mod session;
@@ -101,5 +102,9 @@ impl Transport for FtpTransport {
 
     async fn size_of(&self, remote: &Remote) -> Result<Option<u64>, Failure> {
         source::size_of(&self.memory, remote).await
+    }
+
+    async fn list(&self, directory: &Directory) -> Result<Vec<Listed>, Failure> {
+        list::list(&self.memory, directory).await
     }
 }

@@ -40,9 +40,19 @@ pub(super) struct Session {
 impl Session {
     /// Connects, logs in and asks for binary transfers.
     pub(super) async fn open(memory: &Memory, remote: &Remote) -> Result<Self, Failure> {
+        Self::open_at(memory, &remote.address, &remote.login, remote.timeouts).await
+    }
+
+    /// As [`Self::open`], for more than one file.
+    pub(super) async fn open_at(
+        memory: &Memory,
+        address: &Address,
+        login: &Login,
+        timeouts: Timeouts,
+    ) -> Result<Self, Failure> {
         let until = Instant::now() + ROOM;
         loop {
-            match Self::open_once(memory, remote).await {
+            match Self::open_once(memory, address, login, timeouts).await {
                 Err(failure)
                     if matches!(failure.fault, Fault::Reply { code: 421, .. })
                         && Instant::now() < until =>
@@ -54,13 +64,12 @@ impl Session {
         }
     }
 
-    async fn open_once(memory: &Memory, remote: &Remote) -> Result<Self, Failure> {
-        let Remote {
-            address,
-            login,
-            timeouts,
-            ..
-        } = remote;
+    async fn open_once(
+        memory: &Memory,
+        address: &Address,
+        login: &Login,
+        timeouts: Timeouts,
+    ) -> Result<Self, Failure> {
         if address.scheme != Scheme::Ftp {
             let cause = "FTPS is not supported yet; use an ftp:// address";
             return Err(Failure::new(Step::Connect, Fault::Local(cause.into())));
@@ -70,12 +79,12 @@ impl Session {
         let peer = stream
             .peer_addr()
             .map_err(|error| at_connect(lost(&error)))?;
-        let ftp = greet(stream, timeouts).await.map_err(at_connect)?;
+        let ftp = greet(stream, &timeouts).await.map_err(at_connect)?;
         let mut session = Self {
             ftp,
             address: address.clone(),
             peer,
-            timeouts: *timeouts,
+            timeouts,
             memory: memory.clone(),
             out_of_step: false,
             farewell: None,

@@ -189,6 +189,13 @@ impl Session {
             "PASV" | "EPSV" => self.passive(verb == "EPSV").await,
             "STOR" => transfer::store(self, path).await,
             "RETR" => transfer::retrieve(self, path).await,
+            "MLSD" | "LIST" | "NLST" => {
+                let shared = Arc::clone(&self.shared);
+                match shared.script.listings.get(verb) {
+                    Some(text) => transfer::listing(self, text).await,
+                    None => self.say("502 never heard of it").await,
+                }
+            }
             "REST" => match argument.parse() {
                 Ok(offset) => {
                     self.state.offset = offset;

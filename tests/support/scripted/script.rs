@@ -37,6 +37,8 @@ pub struct Script {
     /// Digest commands that are offered and answered: `HASH` (SHA-256), `XSHA256`, `XSHA1`, `XMD5`,
     /// `XCRC`.
     pub digests: Vec<&'static str>,
+    /// What `MLSD`, `LIST` and `NLST` send, by verb; a verb that is not here is answered with 502.
+    pub listings: HashMap<&'static str, Vec<u8>>,
 }
 
 /// What is sent when a control connection opens.
@@ -209,6 +211,12 @@ impl Script {
     /// Answers a verb with this.
     pub fn on(mut self, verb: &str, reply: Reply) -> Self {
         self.replies.insert(verb.into(), reply);
+        self
+    }
+
+    /// Sends this text when a directory is asked for with that verb.
+    pub fn listing(mut self, verb: &'static str, text: impl Into<Vec<u8>>) -> Self {
+        self.listings.insert(verb, text.into());
         self
     }
 

@@ -194,6 +194,22 @@ async fn keep_saying(session: &mut Session, line: &str) -> io::Result<Next> {
     }
 }
 
+/// `MLSD`, `LIST`, `NLST`
+pub(super) async fn listing(session: &mut Session, text: &[u8]) -> io::Result<Next> {
+    session.say("150 here it comes").await?;
+    let Some(mut data) = accept(session).await else {
+        return session.say("425 no data connection").await;
+    };
+    let sent = data.write_all(text).await;
+    drop(data);
+    let reply = if sent.is_ok() {
+        "226 sent"
+    } else {
+        "426 you broke it"
+    };
+    session.say(reply).await
+}
+
 fn next_after(close_control: bool) -> Next {
     if close_control { Next::End } else { Next::GoOn }
 }

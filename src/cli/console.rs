@@ -1,0 +1,359 @@
+//! `subtend` and `subtend demo`: the console on an inventory.
+//!
+//! Nothing is drawn here. The engine is started idle, the console gets the link to it, and when it
+//! has ended what ran is told once more, on a terminal that is the operator's again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::OpenOptions;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::args::ScreenArgs;
+use super::keep::Kept;
+use super::parts::{Engine, Parts};
+use super::screen::{self as console, Keeper, Options};
+use super::{Failed, print};
+use crate::console::Site;
+use crate::headless::{self, Stop};
+use crate::link::{GroupSpec, Snapshot, Summary};
+use crate::manager::summary;
+use crate::model::text::quoted;
+use crate::model::{EntityState, Inventory, Name, Outcome, SecretSource};
+
+/// An engine with nothing to do ends within this time; one that does not is left behind.
+const ENDING: Duration = Duration::from_secs(5);
+
+/// Whether the console can be shown at all.
+///
+/// # Errors
+/// A sentence that says why not, and what to do instead.
+pub fn terminal() -> Result<(), String> {
+    let term = std::env::var("TERM").unwrap_or_default();
+    fits(&term, io::stdin().is_terminal(), io::stdout().is_terminal())
+}
+
+fn fits(term: &str, input: bool, output: bool) -> Result<(), String> {
+    let why = match (term, input, output) {
+        ("dumb", ..) => "this terminal (TERM=dumb) can't move its cursor",
+        (_, false, _) => "standard input is no terminal",
+        (_, _, false) => "standard output is no terminal",
+        _ => return Ok(()),
+    };
+    Err(format!(
+        "{why}, and the console needs one; `subtend run --all` delivers without it, and `subtend \
+         demo --headless` shows how on a practice network"
+    ))
+}
+
+/// What the console is opened with, besides an inventory.
+#[derive(Debug)]
+pub struct Setting<'a> {
+    pub args: ScreenArgs,
+    pub state_dir: Result<PathBuf, String>,
+    /// Where the log goes, if anywhere.
+    pub log_file: Option<PathBuf>,
+    pub stop: &'a mut Stop,
+}
+
+impl From<ScreenArgs> for Options {
+    fn from(args: ScreenArgs) -> Self {
+        Self {
+            mono: args.mono,
+            ascii: args.ascii,
+            slow: args.slow,
+            mouse: args.mouse,
+        }
+    }
+}
+
+/// Opens the console on an inventory file.
+///
+/// # Errors
+/// When it was not opened, or the terminal was lost.
+pub async fn console(file: &Path, parts: &impl Parts, setting: Setting<'_>) -> Result<u8, Failed> {
+    terminal().map_err(Failed::usage)?;
+    let inventory = parts.load(file).map_err(Failed::usage)?;
+    let kept = setting.state_dir.clone().map(|dir| Kept::of(&dir, file));
+    open(inventory, kept, parts, setting).await
+}
+
+/// Opens the console on an inventory that was read already.
+pub(super) async fn open(
+    inventory: Inventory,
+    kept: Result<Kept, String>,
+    parts: &impl Parts,
+    setting: Setting<'_>,
+) -> Result<u8, Failed> {
+    let groups = match &kept {
+        Ok(kept) => kept.load().map_err(Failed::usage)?,
+        // Said when there is something to keep.
+        Err(_) => Vec::new(),
+    };
+    let looked_up = tokio::select! {
+        looked_up = parts.look_up(&inventory.credentials) => looked_up,
+        Some(()) = setting.stop.recv() => return Ok(headless::CANCELLED),
+    };
+    let (logins, without_password) = looked_up;
+    let inventory = Arc::new(inventory);
+    let site = Site {
+        to_ask: to_ask(&inventory),
+        inventory: inventory.clone(),
+        kept: groups,
+        without_password,
+        log_file: (setting.log_file.as_ref()).map(|file| file.display().to_string()),
+    };
+    tracing::info!(
+        "subtend {} opens its console on {}",
+        env!("CARGO_PKG_VERSION"),
+        site.inventory.file.display()
+    );
+    let began = Instant::now();
+    let Engine { link, task } = parts.engine(inventory, logins);
+    let snapshots = link.snapshots.clone();
+    let keeper = Files { kept };
+    let shown = {
+        let (forward, stop) = mpsc::channel(4);
+        let shown = console::run(link, site, setting.args.into(), keeper, stop);
+        tokio::pin!(shown);
+        loop {
+            tokio::select! {
+                result = &mut shown => break result,
+                // Full: what was sent before already says all.
+                Some(()) = setting.stop.recv() => { let _ = forward.try_send(()); }
+            }
+        }
+    };
+    // The console has waited for what ran, unless the operator left at once: then nobody waits.
+    let left = runs(&snapshots.borrow());
+    if !left {
+        tokio::select! {
+            ended = timeout(ENDING, task) => if let Ok(Err(error)) = ended {
+                tracing::error!("the engine broke down: {error}");
+            },
+            Some(()) = setting.stop.recv() => {}
+        }
+    }
+    let snapshot = snapshots.borrow().clone();
+    let columns = crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns));
+    let (report, code) = last_words(&snapshot, began.elapsed(), columns.clamp(40, 120));
+    print(&report);
+    tracing::info!("the console has ended, exit code {code}");
+    match shown {
+        Ok(()) if left => Ok(headless::CANCELLED),
+        Ok(()) => Ok(code),
+        Err(error) => Err(Failed::new(
+            code.max(headless::NOT_DELIVERED),
+            format!("the console ended: {error}"),
+        )),
+    }
+}
+
+fn runs(snapshot: &Snapshot) -> bool {
+    snapshot.groups.iter().any(|group| !group.phase.is_ended())
+}
+
+/// What became of everything that ran, and the exit code that says so.
+fn last_words(snapshot: &Snapshot, time: Duration, columns: usize) -> (String, u8) {
+    if snapshot.groups.is_empty() {
+        return (String::new(), headless::OK);
+    }
+    let mut summary = summary(snapshot, time.as_secs_f64());
+    summary.outcome = outcome(&summary);
+    let report = headless::report(&summary, columns);
+    (report, headless::exit_code(&summary))
+}
+
+/// What it all came to: an entity that was tried again counts as it ended.
+fn outcome(summary: &Summary) -> Outcome {
+    let entities = summary.groups.iter().flat_map(|group| &group.entities);
+    let last: BTreeMap<&Name, EntityState> = entities
+        .map(|entity| (&entity.entity, entity.state))
+        .collect();
+    let any = |wanted: &[EntityState]| last.values().any(|state| wanted.contains(state));
+    let good = [EntityState::Delivered, EntityState::Skipped];
+    if any(&[EntityState::Cancelled]) {
+        Outcome::Cancelled
+    } else if last.values().all(|state| good.contains(state)) {
+        Outcome::Delivered
+    } else if any(&good) {
+        Outcome::Partial
+    } else {
+        Outcome::Failed
+    }
+}
+
+fn to_ask(inventory: &Inventory) -> BTreeSet<Name> {
+    let credentials = inventory.credentials.iter();
+    credentials
+        .filter(|one| one.secret == SecretSource::Ask)
+        .map(|one| one.name.clone())
+        .collect()
+}
+
+/// What outlives the console.
+struct Files {
+    kept: Result<Kept, String>,
+}
+
+impl Keeper for Files {
+    fn keep(&self, groups: &[GroupSpec]) -> Result<(), String> {
+        let kept = self.kept.as_ref().map_err(Clone::clone)?;
+        kept.save(groups).map_err(|error| error.to_string())
+    }
+
+    fn write(&self, file: &str, text: &str) -> Result<String, String> {
+        write_new(Path::new(""), file, text)
+    }
+}
+
+/// Writes a file that is not there yet to a folder, and says where it is.
+fn write_new(folder: &Path, file: &str, text: &str) -> Result<String, String> {
+    let mut parts = Path::new(file).components();
+    let is_name = matches!(parts.next(), Some(Component::Normal(name)) if name == file);
+    if !is_name || parts.next().is_some() {
+        return Err(format!(
+            "{} is no name of a file in this folder",
+            quoted(file)
+        ));
+    }
+    let path = folder.join(file);
+    let mut options = OpenOptions::new();
+    let opened = options.write(true).create_new(true).open(&path);
+    let written = opened.and_then(|mut new| {
+        new.write_all(text.as_bytes())?;
+        new.sync_all()
+    });
+    match written {
+        Ok(()) => Ok(std::path::absolute(&path)
+            .unwrap_or(path)
+            .display()
+            .to_string()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(format!(
+            "{} is there already, and is not overwritten; choose another name",
+            quoted(file)
+        )),
+        Err(error) => Err(format!("{} can't be written: {error}", quoted(file))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::{EntitySummary, GroupSummary};
+    use crate::model::Verified;
+
+    #[test]
+    fn without_a_fit_terminal_the_way_without_one_is_told() {
+        assert_eq!(fits("xterm-256color", true, true), Ok(()));
+        // An unknown terminal is drawn on without colours.
+        assert_eq!(fits("", true, true), Ok(()));
+        for (term, input, output, why) in [
+            ("dumb", true, true, "TERM=dumb"),
+            ("xterm", false, true, "standard input"),
+            ("xterm", true, false, "standard output"),
+        ] {
+            let said = fits(term, input, output).unwrap_err();
+            assert!(
+                said.contains(why) && said.contains("`subtend run --all`"),
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
+    fn exports_are_written_once_and_only_here() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &str| write_new(folder.path(), file, text);
+        let path = write("groups.yaml", "groups:\n").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "groups:\n");
+        let refused = write("groups.yaml", "other").unwrap_err();
+        assert!(refused.contains("not overwritten"), "{refused}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "groups:\n");
+        for file in ["", ".", "..", "../x", "/tmp/x", "a/b", "a/"] {
+            assert!(write(file, "x").is_err(), "{file:?}");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    fn ran(groups: &[&[(&str, EntityState)]]) -> Summary {
+        let entity = |(name, state): &(&str, EntityState)| EntitySummary {
+            entity: (*name).into(),
+            state: *state,
+            step: None,
+            bytes: 0,
+            seconds: 0.0,
+            attempts: 1,
+            staged: true,
+            verified: Verified::None,
+            cause: None,
+            left: None,
+        };
+        let group = |entities: &&[(&str, EntityState)]| GroupSummary {
+            group: "g".into(),
+            image: "i".into(),
+            source: "s".into(),
+            size: None,
+            sha256: None,
+            seconds: 0.0,
+            source_bytes: 0,
+            passes: 1,
+            entities: entities.iter().map(entity).collect(),
+        };
+        Summary {
+            at: jiff::Timestamp::UNIX_EPOCH,
+            run: "r".into(),
+            outcome: Outcome::Failed,
+            seconds: 0.0,
+            memory: 0,
+            peak_pool_bytes: 0,
+            source_bytes: 0,
+            delivered_bytes: 0,
+            groups: groups.iter().map(group).collect(),
+        }
+    }
+
+    #[test]
+    fn nothing_that_ran_is_nothing_to_tell() {
+        let snapshot = Snapshot {
+            at: jiff::Timestamp::UNIX_EPOCH,
+            run: "r".into(),
+            memory: 1,
+            pool_bytes: 0,
+            peak_pool_bytes: 0,
+            groups: Vec::new(),
+        };
+        assert_eq!(
+            last_words(&snapshot, Duration::ZERO, 80),
+            (String::new(), headless::OK)
+        );
+        assert!(!runs(&snapshot));
+    }
+
+    #[test]
+    fn an_entity_counts_as_it_ended() {
+        use EntityState::{Cancelled, Delivered, Failed, Skipped};
+        for (groups, expected) in [
+            (
+                &[&[("a", Failed), ("b", Delivered)][..], &[("a", Delivered)]][..],
+                Outcome::Delivered,
+            ),
+            (&[&[("a", Delivered)], &[("a", Failed)]], Outcome::Failed),
+            (&[&[("a", Skipped), ("b", Failed)]], Outcome::Partial),
+            (
+                &[&[("a", Cancelled)], &[("a", Skipped)]],
+                Outcome::Delivered,
+            ),
+            (
+                &[&[("a", Cancelled), ("b", Failed), ("c", Delivered)]],
+                Outcome::Cancelled,
+            ),
+        ] {
+            assert_eq!(outcome(&ran(groups)), expected, "{groups:?}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! What a key press, an event of the engine or a change of the terminal means.
+
+use tui_input::InputRequest;
+
+use crate::link::Event;
+
+use super::state::Page;
+
+/// Everything that can change the state. Which of them a key means depends on where one is
+/// ([`super::keymap`]); what each does is in [`super::update`].
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Action {
+    // Moving.
+    Up,
+    Down,
+    Left,
+    Right,
+    PageUp,
+    PageDown,
+    First,
+    Last,
+    NextPage,
+    PreviousPage,
+    Go(Page),
+    // Marking entities.
+    Mark,
+    /// From the last one that was marked to the cursor.
+    MarkRange,
+    MarkAll,
+    MarkInvert,
+    MarkNone,
+    // Looking.
+    Filter,
+    Sort,
+    SortReverse,
+    Details,
+    Back,
+    Freeze,
+    /// The dense view of a group, or back.
+    Zoom,
+    NextFailure,
+    Redraw,
+    Help,
+    CommandLine,
+    // Groups.
+    NewGroup,
+    AutoGroup,
+    AddMembers,
+    RemoveMembers,
+    RenameGroup,
+    DeleteGroup,
+    PickImage,
+    PickSource,
+    ShowYaml,
+    Laggards,
+    Parallel,
+    // Work.
+    Start,
+    Cancel,
+    CancelAll,
+    Retry,
+    /// Send to entities too that have the image already, or not (review).
+    Force,
+    /// Give a password (review).
+    Password,
+    // The log.
+    LogMore,
+    LogLess,
+    LogTargets,
+    LogEntity,
+    // Answers to dialogs and lines of text.
+    Yes,
+    No,
+    Submit,
+    Complete,
+    Edit(InputRequest),
+    // Leaving.
+    Suspend,
+    Quit,
+    // From outside.
+    Engine(Event),
+    /// What an effect came to, to be shown.
+    Said(Result<String, String>),
+    Resize {
+        columns: u16,
+        rows: u16,
+    },
+    /// A row that was clicked, counted from the top of the screen.
+    Click {
+        row: u16,
+    },
+}

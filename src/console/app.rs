@@ -1,0 +1,523 @@
+//! The loop: presses, snapshots, events and signals in; pictures, commands and files out, each at
+//! its own pace.
+//!
+//! A picture is drawn at once after a press, a few times a second while transfers run, and never
+//! while the last one is still on its way or nothing has changed. Losing the terminal ends the
+//! pictures only: the engine goes on until what runs has ended.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossterm::event::KeyEventKind;
+use nix::sys::signal::Signal as Posix;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::{sleep_until, timeout};
+
+use crate::link::{Command, Event, GroupSpec, Link, Snapshot, Target};
+
+use super::action::Action;
+use super::canvas::Canvas;
+use super::effect::Effect;
+use super::input::Input;
+use super::keymap;
+use super::keys::Press;
+use super::output::Output;
+use super::pages::log::{self, LogLines};
+use super::pages::watch;
+use super::state::{Page, Site, State};
+use super::terminal::{Device, Terminal};
+use super::theme::Theme;
+use super::update::update;
+use super::view;
+use super::work::{Job, Work};
+
+/// How the console behaves on this terminal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// No colours, whatever the terminal can do.
+    pub mono: bool,
+    /// ASCII alone.
+    pub ascii: bool,
+    /// At most one picture a second while nobody presses a key, for slow lines.
+    pub slow: bool,
+    /// Clicks and the wheel are reported.
+    pub mouse: bool,
+}
+
+/// What outlives the console: groups made in it, and files written from it. Called one at a time,
+/// on a thread that may block.
+pub trait Keeper: Send + 'static {
+    /// Keeps the groups made in the console, all of them, for the next time.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    fn keep(&self, groups: &[GroupSpec]) -> Result<(), String>;
+
+    /// Writes a file that does not exist yet, and says where it is.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    fn write(&self, file: &str, text: &str) -> Result<String, String>;
+}
+
+/// Least time between pictures that no press has asked for.
+const PACE: Duration = Duration::from_millis(250);
+const SLOW_PACE: Duration = Duration::from_secs(1);
+/// On the log page lines appear without anybody telling.
+const LOG_PACE: Duration = Duration::from_secs(1);
+/// An engine that was told to end with nothing running ends within this time.
+const ENDING: Duration = Duration::from_secs(5);
+/// One whose work was cancelled: entities still have their staging files removed.
+const CANCELLING: Duration = Duration::from_secs(60);
+/// The last picture may take so long to arrive before the terminal is given back.
+const LAST_PICTURE: Duration = Duration::from_millis(500);
+/// Signals that come together with the loss of a terminal mean that loss.
+const TOGETHER: Duration = Duration::from_millis(500);
+
+/// Opens the console on the terminal of this process and returns when the operator has left and the
+/// engine's work has ended in good order; or when it has been told twice to leave.
+///
+/// Each message of `stop` asks to cancel and leave; a second one leaves at once. One that came of
+/// SIGHUP because the terminal is gone leaves the engine its work: it is waited for without a screen.
+///
+/// # Errors
+/// When there is no terminal, or the host has no threads, files or signals left.
+pub async fn run(
+    link: Link,
+    site: Site,
+    options: Options,
+    keeper: impl Keeper,
+    stop: mpsc::Receiver<()>,
+) -> io::Result<()> {
+    let theme = Theme::choose(options.mono, options.ascii, |name| std::env::var(name).ok());
+    let stops = Stops {
+        stop,
+        hangups: signal(SignalKind::hangup())?,
+        last_hangup: None,
+    };
+    let resized = signal(SignalKind::window_change())?;
+    let continued = signal(SignalKind::from_raw(Posix::SIGCONT as i32))?;
+    let terminal = Terminal::take(options.mouse)?;
+    let mut input = Input::start()?;
+    let presses = std::mem::replace(&mut input.presses, mpsc::channel(1).1);
+    let output = Output::start(terminal.writer()?)?;
+    let screen = Screen::new(terminal, output, theme);
+    let app = App {
+        screen: Some(screen),
+        work: Work::new(link.commands.clone(), keeper),
+        state: State::new(site),
+        link,
+        presses,
+        stops,
+        resized,
+        continued,
+        resumed: None,
+        pace: if options.slow { SLOW_PACE } else { PACE },
+        leaving: None,
+        engine: Engine::Runs,
+        due: Some(Instant::now()),
+        changed: true,
+        drawn: Instant::now(),
+    };
+    app.run().await;
+    drop(input);
+    Ok(())
+}
+
+/// What is drawn on.
+struct Screen<D> {
+    output: Output,
+    canvas: Canvas,
+    theme: Theme,
+    /// The terminal has just been taken over and must be told so.
+    enter: bool,
+    device: D,
+}
+
+impl<D: Device> Screen<D> {
+    fn new(device: D, output: Output, theme: Theme) -> Self {
+        let (columns, rows) = device.size();
+        Self {
+            output,
+            canvas: Canvas::new(columns, rows, theme.ascii),
+            theme,
+            enter: true,
+            device,
+        }
+    }
+
+    /// The next picture is a whole one, at the size that the terminal has now.
+    fn afresh(&mut self) -> Action {
+        let (columns, rows) = self.device.size();
+        self.canvas = Canvas::new(columns, rows, self.theme.ascii);
+        Action::Resize { columns, rows }
+    }
+}
+
+/// Why `stop` sent a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    Terminate,
+    Hangup,
+}
+
+struct Stops {
+    stop: mpsc::Receiver<()>,
+    /// Each SIGHUP once more: the messages do not tell which signal they are for.
+    hangups: Signal,
+    last_hangup: Option<Instant>,
+}
+
+impl Stops {
+    async fn next(&mut self) -> Stop {
+        if self.stop.recv().await.is_none() {
+            return std::future::pending().await;
+        }
+        // A signal reaches all who wait for it before any of them can pass it on.
+        let hangup = tokio::select! {
+            biased;
+            Some(()) = self.hangups.recv() => true,
+            () = std::future::ready(()) => false,
+        };
+        let now = Instant::now();
+        // Host and shell both tell that a terminal is gone, and two at once can look like one.
+        let again = self.last_hangup.is_some_and(|at| now - at < TOGETHER);
+        if hangup {
+            self.last_hangup = Some(now);
+        }
+        if hangup || again {
+            Stop::Hangup
+        } else {
+            Stop::Terminate
+        }
+    }
+}
+
+/// On the way out.
+#[derive(Debug, Clone, Copy)]
+struct Leaving {
+    cancelled: bool,
+    /// After this the engine is not waited for any more.
+    until: Option<Instant>,
+    at_once: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Engine {
+    Runs,
+    Ended,
+}
+
+struct App<D: Device, K: Keeper> {
+    /// None once the terminal is gone.
+    screen: Option<Screen<D>>,
+    work: Work<K>,
+    state: State,
+    link: Link,
+    presses: mpsc::Receiver<Press>,
+    stops: Stops,
+    resized: Signal,
+    continued: Signal,
+    /// When the terminal was last taken over again by ourselves.
+    resumed: Option<Instant>,
+    pace: Duration,
+    leaving: Option<Leaving>,
+    engine: Engine,
+    /// When the next picture is to be drawn; None: there is no need for one.
+    due: Option<Instant>,
+    /// Something besides the log and the figures of the output.
+    changed: bool,
+    drawn: Instant,
+}
+
+impl<D: Device, K: Keeper> App<D, K> {
+    async fn run(mut self) {
+        if let Some(screen) = &mut self.screen {
+            let size = screen.afresh();
+            self.act(size).await;
+        }
+        // Snapshots end with the engine, a little before its events do.
+        let mut snapshots_end = false;
+        while !self.is_over() {
+            self.draw();
+            let output = self.screen.as_ref().map(|screen| &screen.output);
+            // Looked at once: what is decided here and there must not differ.
+            let busy = output.is_some_and(|output| !output.is_ready() || output.is_lost());
+            let wake = self.wake(busy);
+            tokio::select! {
+                stop = self.stops.next() => self.stop(stop),
+                press = self.presses.recv(), if output.is_some() => match press {
+                    Some(press) => self.press(press).await,
+                    None => self.lose("its input has ended"),
+                },
+                Some(()) = self.resized.recv(), if output.is_some() => self.redraw(),
+                Some(()) = self.continued.recv(), if output.is_some() => self.resume(),
+                event = self.link.events.recv(), if self.engine == Engine::Runs => {
+                    self.event(event);
+                }
+                changed = self.link.snapshots.changed(), if !snapshots_end => {
+                    snapshots_end = changed.is_err();
+                    self.soon();
+                }
+                said = self.work.next() => if let Some(said) = said {
+                    self.act(Action::Said(said)).await;
+                },
+                () = ready(output), if self.due.is_some() && busy => {}
+                () = sleep_until(wake.unwrap_or_else(Instant::now).into()), if wake.is_some() => {}
+            }
+        }
+        if let Some(screen) = &self.screen {
+            let _ = timeout(LAST_PICTURE, screen.output.ready()).await;
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        let Some(leaving) = self.leaving else {
+            return false;
+        };
+        let ended = self.engine == Engine::Ended && self.work.is_done();
+        leaving.at_once || ended || leaving.until.is_some_and(|until| until <= Instant::now())
+    }
+
+    /// When there will be something to do that nobody tells.
+    fn wake(&self, busy: bool) -> Option<Instant> {
+        // While the last picture is on its way, the next one waits for that, not for a time.
+        let picture = self.due.filter(|_| !busy);
+        let log = (self.due.is_none() && self.watches_log()).then(|| Instant::now() + LOG_PACE);
+        let end = self.leaving.and_then(|leaving| leaving.until);
+        [picture, log, end].into_iter().flatten().min()
+    }
+
+    fn watches_log(&self) -> bool {
+        self.screen.is_some() && self.state.page == Page::Log
+    }
+
+    /// A press is answered at once.
+    fn now(&mut self) {
+        self.due = Some(Instant::now());
+        self.changed = true;
+    }
+
+    /// Everything else is shown at the pace of this terminal.
+    fn soon(&mut self) {
+        let due = self.drawn + self.pace;
+        self.due = Some(self.due.map_or(due, |sooner| sooner.min(due)));
+        self.changed = true;
+    }
+
+    fn draw(&mut self) {
+        let now = Instant::now();
+        let seen = log::observe(&mut self.state, LogLines::of_process().take());
+        if seen && self.due.is_none() {
+            self.due = Some(now.max(self.drawn + LOG_PACE));
+        }
+        let Some(screen) = &mut self.screen else {
+            self.due = None;
+            return;
+        };
+        if screen.output.is_lost() {
+            let cause = screen.output.error();
+            let cause = cause.map_or_else(|| "it is gone".to_owned(), |error| error.to_string());
+            return self.lose(&cause);
+        }
+        if self.due.is_none_or(|due| due > now) || !screen.output.is_ready() {
+            return;
+        }
+        if !screen.device.is_ours() {
+            // The report of a panic was printed; it is there to be read after the console.
+            if let Err(error) = screen.device.resume() {
+                return self.lose(&error.to_string());
+            }
+            screen.enter = true;
+            let _ = screen.afresh();
+        }
+        let figures = screen.output.figures(now);
+        // The picture of the figures changes them: they follow other changes only, and silence.
+        if self.changed || figures.per_second == 0 && self.state.output.per_second > 0 {
+            self.state.output = figures;
+        }
+        if let Some(leaving) = self.leaving {
+            self.state.say(if leaving.cancelled {
+                "cancelling...; q leaves at once, and may leave staging files on entities"
+            } else {
+                "leaving when what runs has ended; q cancels it"
+            });
+        }
+        let snapshot = self.link.snapshots.borrow().clone();
+        watch::observe(&mut self.state, &snapshot);
+        let (state, theme) = (&self.state, &screen.theme);
+        let picture = screen
+            .canvas
+            .draw(|frame| view::draw(state, &snapshot, theme, frame));
+        let bytes = if screen.enter {
+            [screen.device.entry(), picture].concat()
+        } else {
+            picture
+        };
+        screen.enter = false;
+        screen.output.send(bytes, now);
+        self.drawn = now;
+        self.due = None;
+        self.changed = false;
+    }
+
+    async fn press(&mut self, press: Press) {
+        let action = match press {
+            Press::Key(event) if event.kind == KeyEventKind::Press => {
+                keymap::action(&event, keymap::scope(&self.state))
+            }
+            Press::Key(_) => None,
+            Press::Click { row } => Some(Action::Click { row }),
+        };
+        let Some(action) = action else { return };
+        if let (Action::Quit, Some(leaving)) = (&action, &mut self.leaving) {
+            leaving.at_once = leaving.cancelled;
+            return self.leave(true);
+        }
+        self.act(action).await;
+    }
+
+    fn event(&mut self, event: Option<Event>) {
+        let Some(event) = event else {
+            self.engine = Engine::Ended;
+            if self.leaving.is_none() {
+                tracing::error!("the engine has ended without being told to");
+                self.state
+                    .complain("the engine has broken down; the log may say why; q leaves");
+                self.now();
+            }
+            return;
+        };
+        // Answers are waited for; what happens by itself may be a lot.
+        let answer = matches!(
+            event,
+            Event::Refused { .. } | Event::Peers { .. } | Event::Directory { .. }
+        );
+        let snapshot = self.snapshot();
+        // The engine's events ask for nothing.
+        let _ = update(&mut self.state, &snapshot, Action::Engine(event));
+        if answer { self.now() } else { self.soon() }
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        self.link.snapshots.borrow().clone()
+    }
+
+    async fn act(&mut self, action: Action) {
+        let snapshot = self.snapshot();
+        let effect = update(&mut self.state, &snapshot, action);
+        self.now();
+        match effect {
+            None => {}
+            Some(Effect::Redraw) => self.redraw(),
+            Some(Effect::Suspend) => self.suspend().await,
+            Some(Effect::Keep(groups)) => self.work.add(Job::Keep(groups)),
+            Some(Effect::Write { file, text }) => self.work.add(Job::Write { file, text }),
+            // Nothing is begun on the way out.
+            Some(Effect::Send(_) | Effect::Quit { .. }) if self.leaving.is_some() => {}
+            Some(Effect::Send(commands)) => self.work.send(commands),
+            Some(Effect::Quit { cancel }) => self.leave(cancel),
+        }
+    }
+
+    fn leave(&mut self, cancel: bool) {
+        let first = self.leaving.is_none();
+        let leaving = self.leaving.get_or_insert(Leaving {
+            cancelled: false,
+            until: None,
+            at_once: false,
+        });
+        let now = Instant::now();
+        if cancel && !leaving.cancelled {
+            leaving.cancelled = true;
+            leaving.until = Some(now + CANCELLING);
+            let target = Target::All;
+            self.work.send([Command::Cancel { target }]);
+        } else if first && !runs(&self.link.snapshots.borrow()) && self.screen.is_some() {
+            leaving.until = Some(now + ENDING);
+        }
+        if first {
+            self.work.send([Command::Finish]);
+        }
+        // What becomes of the work is to be seen.
+        self.state.dialogs.clear();
+        self.state.frozen = None;
+        self.now();
+    }
+
+    fn stop(&mut self, stop: Stop) {
+        let gone = (self.screen.as_ref()).is_none_or(|screen| screen.device.is_gone());
+        match (stop, &mut self.leaving) {
+            (Stop::Hangup, _) if gone => self.lose("it has hung up"),
+            (Stop::Hangup, Some(leaving)) if leaving.cancelled => {}
+            (Stop::Terminate, Some(leaving)) if leaving.cancelled => leaving.at_once = true,
+            _ => self.leave(true),
+        }
+    }
+
+    /// The terminal is gone: the engine ends when what runs has ended.
+    fn lose(&mut self, cause: &str) {
+        if self.screen.take().is_some() {
+            tracing::warn!("the terminal is lost ({cause}); what runs goes on without a screen");
+            self.presses.close();
+            // Commands that were given before are still carried out first.
+            self.leave(false);
+        }
+    }
+
+    fn redraw(&mut self) {
+        if let Some(screen) = &mut self.screen {
+            let Action::Resize { columns, rows } = screen.afresh() else {
+                return;
+            };
+            let snapshot = self.snapshot();
+            let _ = update(&mut self.state, &snapshot, Action::Resize { columns, rows });
+            self.now();
+        }
+    }
+
+    async fn suspend(&mut self) {
+        let Some(screen) = &mut self.screen else {
+            return;
+        };
+        let _ = timeout(LAST_PICTURE, screen.output.ready()).await;
+        let suspended = screen.device.suspend();
+        screen.enter = true;
+        self.resumed = Some(Instant::now());
+        match suspended {
+            Ok(()) => self.redraw(),
+            Err(error) => self.lose(&error.to_string()),
+        }
+    }
+
+    /// Somebody else stopped this process and has continued it.
+    fn resume(&mut self) {
+        if self.resumed.is_some_and(|at| at.elapsed() < TOGETHER) {
+            return;
+        }
+        let Some(screen) = &mut self.screen else {
+            return;
+        };
+        screen.enter = true;
+        match screen.device.resume() {
+            Ok(()) => self.redraw(),
+            Err(error) => self.lose(&error.to_string()),
+        }
+    }
+}
+
+async fn ready(output: Option<&Output>) {
+    match output {
+        Some(output) => output.ready().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn runs(snapshot: &Snapshot) -> bool {
+    snapshot.groups.iter().any(|group| !group.phase.is_ended())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,22 @@
+//! What an update asks of the world outside; carried out by the loop, never by the update itself.
+
+use crate::link::{Command, GroupSpec};
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Effect {
+    /// To the engine, in this order.
+    Send(Vec<Command>),
+    /// The groups made here, all of them, are to be there when the console is opened again.
+    Keep(Vec<GroupSpec>),
+    /// Write this text to a file of this name, which must not exist yet.
+    Write {
+        file: String,
+        text: String,
+    },
+    Suspend,
+    Redraw,
+    /// Leave; what runs is cancelled first if `cancel`.
+    Quit {
+        cancel: bool,
+    },
+}

@@ -1,0 +1,294 @@
+//! Looking at a file server for an image that the inventory does not list, and describing it.
+
+use crate::console::dialogs::{Dialog, Intent, Row};
+use crate::console::effect::Effect;
+use crate::console::pages::inventory::natural;
+use crate::console::state::State;
+use crate::link::{Command, Snapshot};
+use crate::model::text::shown;
+use crate::model::{ImageSpec, SourceSpec, units};
+
+use super::sheet::url;
+use super::{Asked, changed, made, push, push_text};
+
+/// A directory of a file server, on behalf of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(super) at: usize,
+    pub(super) server: String,
+    /// Below the server's url; empty there.
+    pub(super) path: String,
+}
+
+/// A file that was found, and what is known of it so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct File {
+    at: usize,
+    server: String,
+    /// Below the server's url.
+    file: String,
+    size: Option<u64>,
+    type_: String,
+}
+
+const UP: &str = "up";
+const AGAIN: &str = "again";
+/// Before the name of a directory or a file.
+const DIRECTORY: &str = "directory:";
+const FILE: &str = "file:";
+
+pub(super) fn ask_server(state: &mut State, at: usize) -> Option<Effect> {
+    let servers = &state.site.inventory.file_servers;
+    if let [only] = servers.as_slice() {
+        let server = only.name.to_string();
+        let path = String::new();
+        return look(state, Place { at, server, path });
+    }
+    let rows = servers.iter().map(|server| Row {
+        label: server.name.to_string(),
+        detail: url(server),
+        value: server.name.to_string(),
+    });
+    let rows = rows.collect();
+    push(
+        state,
+        Dialog::list("File server", rows, Intent::Groups(Asked::Server { at })),
+    );
+    None
+}
+
+/// Asks for the directory; what is known of it is shown meanwhile.
+pub(super) fn look(state: &mut State, place: Place) -> Option<Effect> {
+    let key = (place.server.as_str().into(), place.path.clone());
+    if state.listings.get(&key).is_some_and(Result::is_err) {
+        state.listings.remove(&key);
+    }
+    let command = Command::Browse {
+        server: place.server.clone(),
+        path: place.path.clone(),
+    };
+    let title = shown(&format!("{}: /{}", place.server, place.path));
+    let rows = rows(state, &place);
+    push(
+        state,
+        Dialog::list(title, rows, Intent::Groups(Asked::Browse(place))),
+    );
+    Some(Effect::Send(vec![command]))
+}
+
+/// The directory as a list: directories first.
+pub(super) fn rows(state: &State, place: &Place) -> Vec<Row> {
+    let mut rows = Vec::new();
+    if !place.path.is_empty() {
+        rows.push(Row {
+            label: "..".into(),
+            detail: "up".into(),
+            value: UP.into(),
+        });
+    }
+    let key = (place.server.as_str().into(), place.path.clone());
+    let listing = match state.listings.get(&key) {
+        None => {
+            rows.push(nothing("loading...", ""));
+            return rows;
+        }
+        Some(Err(cause)) => {
+            rows.push(nothing(cause, "Enter asks again"));
+            return rows;
+        }
+        Some(Ok(listing)) => listing,
+    };
+    let mut entries: Vec<_> = listing.entries.iter().collect();
+    entries.sort_by(|a, b| {
+        let kind = b.is_directory.cmp(&a.is_directory);
+        kind.then_with(|| natural(&a.name, &b.name))
+    });
+    if entries.is_empty() {
+        rows.push(nothing("this directory is empty", "Enter asks again"));
+    }
+    rows.extend(entries.into_iter().map(|entry| {
+        let (mark, kind) = if entry.is_directory {
+            ("/", DIRECTORY)
+        } else {
+            ("", FILE)
+        };
+        Row {
+            label: format!("{}{mark}", entry.name),
+            detail: match entry.size {
+                Some(size) if !entry.is_directory => units::size(size),
+                _ => String::new(),
+            },
+            value: format!("{kind}{}", entry.name),
+        }
+    }));
+    rows
+}
+
+fn nothing(label: &str, detail: &str) -> Row {
+    Row {
+        label: label.into(),
+        detail: detail.into(),
+        value: AGAIN.into(),
+    }
+}
+
+pub(super) fn chosen(state: &mut State, place: Place, value: &str) -> Option<Effect> {
+    let below = |name: &str| {
+        if place.path.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{}/{name}", place.path)
+        }
+    };
+    let path = if value == AGAIN {
+        place.path
+    } else if value == UP {
+        let up = place.path.rsplit_once('/');
+        up.map_or("", |(up, _)| up).to_owned()
+    } else if let Some(name) = value.strip_prefix(DIRECTORY) {
+        below(name)
+    } else {
+        let name = value.strip_prefix(FILE)?;
+        let key = (place.server.as_str().into(), place.path.clone());
+        let listing = state.listings.get(&key)?.as_ref().ok()?;
+        let size = listing
+            .entries
+            .iter()
+            .find(|entry| entry.name == name)?
+            .size;
+        let file = File {
+            at: place.at,
+            file: below(name),
+            server: place.server,
+            size,
+            type_: String::new(),
+        };
+        ask_type(state, file);
+        return None;
+    };
+    look(state, Place { path, ..place })
+}
+
+fn ask_type(state: &mut State, file: File) {
+    let sheet = &state.groups.sheets[file.at];
+    let types = sheet.types(&state.site.inventory);
+    let type_ = types.first().copied().unwrap_or_default().to_owned();
+    let title = format!("Type of the entities that {} is for", shown(&file.file));
+    push_text(state, title, Vec::new(), &type_, Asked::FileType(file));
+}
+
+pub(super) fn typed(state: &mut State, file: File, type_: &str) {
+    let type_ = type_.trim();
+    if type_.is_empty() {
+        state.complain("an image is for entities of one type: write it");
+        ask_type(state, file);
+        return;
+    }
+    let type_ = type_.to_owned();
+    ask_version(state, File { type_, ..file });
+}
+
+fn ask_version(state: &mut State, file: File) {
+    let title = format!("Version of {}", shown(&file.file));
+    let guess = version_in(base_name(&file.file)).to_owned();
+    let lines = vec!["entities that have this version are skipped".to_owned()];
+    push_text(state, title, lines, &guess, Asked::FileVersion(file));
+}
+
+fn base_name(file: &str) -> &str {
+    file.rsplit_once('/').map_or(file, |(_, name)| name)
+}
+
+/// What looks like a version in the name of a file, for the operator to correct.
+fn version_in(name: &str) -> &str {
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+    let is_version = |text: &&str| {
+        text.contains('.')
+            && text.starts_with(|c: char| c.is_ascii_digit())
+            && text.ends_with(|c: char| c.is_ascii_digit())
+    };
+    stem.split(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .map(|text| text.trim_matches('.'))
+        .find(is_version)
+        .unwrap_or_default()
+}
+
+pub(super) fn described(
+    state: &mut State,
+    snapshot: &Snapshot,
+    file: File,
+    version: &str,
+) -> Option<Effect> {
+    let version = version.trim();
+    if version.is_empty() {
+        state.complain("an image has a version: write it");
+        ask_version(state, file);
+        return None;
+    }
+    let name = name_for(state, &file, version);
+    let group = made(state, file.at)?;
+    let no_source = *group.source == SourceSpec::FileServer(String::new());
+    if no_source {
+        *group.source = SourceSpec::FileServer(file.server.clone());
+    }
+    *group.image = ImageSpec::Described {
+        name: name.clone(),
+        file: file.file,
+        type_: file.type_,
+        version: version.to_owned(),
+        size: file.size,
+    };
+    let effect = changed(state, snapshot);
+    state.say(if no_source {
+        format!("image {name}, read from {}", file.server)
+    } else {
+        format!("image {name}")
+    });
+    effect
+}
+
+/// The file's name without its ending; with it, or with the version, where the inventory has such
+/// an image.
+fn name_for(state: &State, file: &File, version: &str) -> String {
+    let base = base_name(&file.file);
+    let stem = base.rsplit_once('.').map_or(base, |(stem, _)| stem);
+    let clean = |name: &str| -> String {
+        let fit = |c: char| {
+            if c.is_control() || "*?[]{},".contains(c) {
+                '-'
+            } else {
+                c
+            }
+        };
+        name.trim().chars().map(fit).collect()
+    };
+    let taken = |name: &String| state.site.inventory.image(name).is_some() || name.is_empty();
+    [
+        stem.to_owned(),
+        base.to_owned(),
+        format!("{}-{version}", file.type_),
+        format!("{base}-{version}"),
+    ]
+    .iter()
+    .map(|name| clean(name))
+    .find(|name| !taken(name))
+    .unwrap_or_else(|| format!("{}-{version}-other", clean(base)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version_in;
+
+    #[test]
+    fn a_version_is_guessed_from_a_file_name_where_there_is_one() {
+        for (name, version) in [
+            ("adsl-2.5.bin", "2.5"),
+            ("vdsl_v3.10.1-rc.img", "3.10.1"),
+            ("image.bin", ""),
+            ("card7.bin", ""),
+            ("adsl-2.5", ""),
+        ] {
+            assert_eq!(version_in(name), version, "{name}");
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Changes of a group: its members, its name, how it treats laggards; and its end.
+
+use std::collections::BTreeSet;
+
+use crate::console::action::Action;
+use crate::console::dialogs::{Dialog, Intent, Row};
+use crate::console::effect::Effect;
+use crate::console::state::{Draft, State};
+use crate::link::{GroupSpec, Snapshot};
+use crate::model::{ImageSpec, Laggards, SourceSpec};
+
+use super::sheet::{Chosen, Sheet, Source};
+use super::{Asked, changed, check_name, made, make, push, push_text, unique, update};
+
+const UNMARKED: &str = "mark entities first: Space on the inventory page";
+
+fn plural(number: usize) -> String {
+    match number {
+        1 => "1 entity".into(),
+        number => format!("{number} entities"),
+    }
+}
+
+pub(super) fn add(state: &mut State, snapshot: &Snapshot, at: usize) -> Option<Effect> {
+    if state.marks.is_empty() {
+        state.complain(UNMARKED);
+        return None;
+    }
+    let before: BTreeSet<usize> = state.groups.sheets[at].members.iter().copied().collect();
+    let new = state.marks.difference(&before).count();
+    let members = before.union(&state.marks).copied().collect();
+    let effect = set_members(state, snapshot, at, members);
+    state.marks.clear();
+    let name = state.groups.sheets[at].name.clone();
+    state.say(format!("{} added to {name}", plural(new)));
+    effect
+}
+
+pub(super) fn remove(state: &mut State, snapshot: &Snapshot, at: usize) -> Option<Effect> {
+    if state.marks.is_empty() {
+        state.complain(UNMARKED);
+        return None;
+    }
+    let before: BTreeSet<usize> = state.groups.sheets[at].members.iter().copied().collect();
+    let left: BTreeSet<usize> = before.difference(&state.marks).copied().collect();
+    let gone = before.len() - left.len();
+    let name = state.groups.sheets[at].name.clone();
+    if gone == 0 {
+        state.complain(format!("none of the marked entities is in {name}"));
+        return None;
+    }
+    let effect = set_members(state, snapshot, at, left);
+    state.marks.clear();
+    state.say(format!("{} taken out of {name}", plural(gone)));
+    effect
+}
+
+/// The members by name, in the order of the inventory; names that it does not know any more go.
+fn set_members(
+    state: &mut State,
+    snapshot: &Snapshot,
+    at: usize,
+    members: BTreeSet<usize>,
+) -> Option<Effect> {
+    let inventory = state.site.inventory.clone();
+    let names = members
+        .into_iter()
+        .map(|member| inventory.entities[member].name.to_string());
+    *made(state, at)?.entities = names.collect();
+    changed(state, snapshot)
+}
+
+pub(super) fn ask_name(state: &mut State, at: usize) {
+    let name = state.groups.sheets[at].name.clone();
+    let title = format!("New name of {name}");
+    push_text(state, title, Vec::new(), &name, Asked::Rename { at });
+}
+
+pub(super) fn rename(
+    state: &mut State,
+    snapshot: &Snapshot,
+    at: usize,
+    name: &str,
+) -> Option<Effect> {
+    if let Err(reason) = check_name(state, name, Some(at)) {
+        let title = format!("New name of {}", state.groups.sheets[at].name);
+        push_text(
+            state,
+            title,
+            vec![reason.clone()],
+            name,
+            Asked::Rename { at },
+        );
+        state.complain(reason);
+        return None;
+    }
+    *made(state, at)?.name = name.to_owned();
+    changed(state, snapshot)
+}
+
+pub(super) fn ask_delete(state: &mut State, at: usize) {
+    let sheet = &state.groups.sheets[at];
+    if sheet.from_inventory {
+        let reason = format!(
+            "{} is of the inventory: take it out of the file",
+            sheet.name
+        );
+        state.complain(reason);
+        return;
+    }
+    let lines = vec![
+        format!("The group has {}.", plural(sheet.members.len())),
+        "Nothing on them changes, and what runs goes on.".to_owned(),
+    ];
+    let title = format!("Delete the group {}?", sheet.name);
+    push(
+        state,
+        Dialog::confirm(title, lines, Intent::Groups(Asked::Delete { at })),
+    );
+}
+
+pub(super) fn delete(state: &mut State, snapshot: &Snapshot, at: usize) -> Option<Effect> {
+    made(state, at)?;
+    let name = state.groups.sheets[at].name.clone();
+    state.drafts.remove(at);
+    // Those behind it move up.
+    let selected = &state.groups.selected;
+    state.groups.selected = selected
+        .iter()
+        .filter(|place| **place != at)
+        .map(|place| if *place > at { place - 1 } else { *place })
+        .collect();
+    let effect = changed(state, snapshot);
+    state.say(format!("group {name} is deleted"));
+    effect
+}
+
+pub(super) fn offer_copy(state: &mut State, at: usize, then: Action) {
+    let name = &state.groups.sheets[at].name;
+    let lines = vec![
+        format!("{name} is of the inventory, and the file is never written to."),
+        format!("A copy of it, {}, can be changed.", copy_name(state, at)),
+    ];
+    let title = format!("Change a copy of {name}?");
+    let then = Box::new(then);
+    push(
+        state,
+        Dialog::confirm(title, lines, Intent::Groups(Asked::Copy { at, then })),
+    );
+}
+
+fn copy_name(state: &State, at: usize) -> String {
+    unique(state, &format!("{}-copy", state.groups.sheets[at].name))
+}
+
+/// Copies a group of the inventory, and does to the copy what was to be done. Only the source waits
+/// for another key: its list asks the engine, and the copy has to be kept first.
+pub(super) fn copy(
+    state: &mut State,
+    snapshot: &Snapshot,
+    at: usize,
+    then: Action,
+) -> Option<Effect> {
+    let name = copy_name(state, at);
+    let spec = spec_of(state, &state.groups.sheets[at], &name);
+    state.drafts.push(Draft {
+        spec,
+        from_inventory: false,
+    });
+    let kept = make::show_last(state, snapshot);
+    if then == Action::PickSource {
+        state.say(format!("{name} is a copy: o chooses its source"));
+        return kept;
+    }
+    state.say(format!("{name} is a copy: it can be changed here"));
+    update(state, snapshot, then).or(kept)
+}
+
+/// A group in full, by name.
+fn spec_of(state: &State, sheet: &Sheet, name: &str) -> GroupSpec {
+    let entities = &state.site.inventory.entities;
+    let source = match &sheet.source {
+        Chosen::Known(Source::FileServer(server)) => {
+            SourceSpec::FileServer(server.name.to_string())
+        }
+        Chosen::Known(Source::Peer(at)) => SourceSpec::Peer(entities[*at].name.to_string()),
+        Chosen::Known(Source::AnyPeer) => SourceSpec::AnyPeer,
+        Chosen::NotYet | Chosen::Unknown(_) => SourceSpec::FileServer(String::new()),
+    };
+    let image = sheet.image.known().map(|image| image.name.to_string());
+    let members = sheet.members.iter();
+    GroupSpec::Made {
+        name: name.to_owned(),
+        image: ImageSpec::Named(image.unwrap_or_default()),
+        source,
+        entities: members.map(|at| entities[*at].name.to_string()).collect(),
+        laggards: sheet.laggards,
+        parallel: sheet.parallel,
+    }
+}
+
+const LAGGARDS: [(&str, Laggards, &str); 3] = [
+    (
+        "catch-up",
+        Laggards::CatchUp,
+        "a slow entity goes on in a pass of its own",
+    ),
+    ("wait", Laggards::Wait, "the others wait for it"),
+    ("drop", Laggards::Drop, "it fails, and the others go on"),
+];
+
+pub(super) fn laggards_word(laggards: Laggards) -> &'static str {
+    LAGGARDS
+        .iter()
+        .find(|(_, one, _)| *one == laggards)
+        .map_or("", |(word, _, _)| word)
+}
+
+pub(super) fn ask_laggards(state: &mut State, at: usize) {
+    let rows = LAGGARDS.map(|(word, _, detail)| Row {
+        label: word.into(),
+        detail: detail.into(),
+        value: word.into(),
+    });
+    let title = format!("Laggards of {}", state.groups.sheets[at].name);
+    push(
+        state,
+        Dialog::list(title, rows.into(), Intent::Groups(Asked::Laggards { at })),
+    );
+}
+
+pub(super) fn set_laggards(
+    state: &mut State,
+    snapshot: &Snapshot,
+    at: usize,
+    how: &str,
+) -> Option<Effect> {
+    let (_, laggards, _) = LAGGARDS.iter().find(|(word, _, _)| *word == how)?;
+    *made(state, at)?.laggards = *laggards;
+    changed(state, snapshot)
+}
+
+pub(super) fn ask_parallel(state: &mut State, at: usize) {
+    let sheet = &state.groups.sheets[at];
+    let title = format!("Entities of {} at a time", sheet.name);
+    let value = sheet.parallel.map(|count| count.to_string());
+    let lines = vec!["a number; nothing for all of them".to_owned()];
+    push_text(
+        state,
+        title,
+        lines,
+        &value.unwrap_or_default(),
+        Asked::Parallel { at },
+    );
+}
+
+pub(super) fn set_parallel(
+    state: &mut State,
+    snapshot: &Snapshot,
+    at: usize,
+    typed: &str,
+) -> Option<Effect> {
+    let typed = typed.trim();
+    let count = match typed.parse::<usize>() {
+        _ if typed.is_empty() => None,
+        Ok(count) if count > 0 => Some(count),
+        _ => {
+            ask_parallel(state, at);
+            state.complain(format!("`{typed}` is not a number from 1"));
+            return None;
+        }
+    };
+    *made(state, at)?.parallel = count;
+    changed(state, snapshot)
+}

@@ -1,0 +1,427 @@
+//! How the groups page looks: the list, and the group under the cursor in words. They stand one
+//! above the other, and side by side where the screen is wide.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+
+use crate::console::dialogs::Dialog;
+use crate::console::state::State;
+use crate::console::theme::{Theme, Tone};
+use crate::console::widgets::cell::{cell, cut, fit, plain, right, wrap};
+use crate::link::{GroupPhase, GroupSnapshot, Snapshot};
+use crate::model::{EntityState, Inventory, Outcome, units};
+
+use super::change::laggards_word;
+use super::conflicts::{Conflict, beside_runs};
+use super::sheet::{Chosen, Sheet, Source, url};
+
+/// Columns from which on both parts stand side by side.
+const WIDE: u16 = 110;
+/// The list of a wide screen.
+const LIST: u16 = 74;
+/// Before the first column, for the mark.
+const MARK: usize = 2;
+/// In a list that is narrower, columns stand closer together.
+const ROOMY: usize = 72;
+
+/// The rows of the list that fit, without its head.
+pub(super) fn list_rows(state: &State) -> usize {
+    let page = state.page_rows();
+    if state.columns >= WIDE {
+        // Without its head and the footer.
+        return page.saturating_sub(2).max(1);
+    }
+    // The details have at least half of the page.
+    let most = (page / 2).saturating_sub(2).max(1);
+    state.drafts.len().clamp(1, most)
+}
+
+pub(crate) fn draw(
+    state: &State,
+    snapshot: &Snapshot,
+    theme: &Theme,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) {
+    let [main, footer] = Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(area);
+    let (list, details) = if area.width >= WIDE {
+        let [list, _, details] = Layout::horizontal([
+            Constraint::Length(LIST),
+            Constraint::Length(2),
+            Constraint::Fill(1),
+        ])
+        .areas(main);
+        (list, details)
+    } else {
+        let rows = u16::try_from(list_rows(state) + 1).unwrap_or(u16::MAX);
+        let [list, _, details] = Layout::vertical([
+            Constraint::Length(rows),
+            Constraint::Length(1),
+            Constraint::Fill(1),
+        ])
+        .areas(main);
+        (list, details)
+    };
+    draw_list(state, snapshot, theme, frame, list);
+    frame.render_widget(Line::styled(counts(state), theme.hint()), footer);
+    let Some(at) = state.groups.current() else {
+        let lines = [
+            "There is no group yet.",
+            "n makes one of the marked entities, else of what the filter shows;",
+            "A makes groups by type, by version or by both.",
+        ];
+        for (row, line) in details.rows().zip(lines) {
+            frame.render_widget(Line::styled(line, theme.hint()), row);
+        }
+        return;
+    };
+    draw_details(state, snapshot, theme, frame, details, at);
+}
+
+fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+fn counts(state: &State) -> String {
+    let view = &state.groups;
+    let made = state.drafts.iter().filter(|one| !one.from_inventory);
+    format!(
+        "{} selected   {}, {} made here   {} marked",
+        view.selected.len(),
+        count(view.sheets.len(), "group", "groups"),
+        made.count(),
+        count(state.marks.len(), "entity", "entities")
+    )
+}
+
+fn draw_list(state: &State, snapshot: &Snapshot, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
+    let inventory = &state.site.inventory;
+    let view = &state.groups;
+    let texts: Vec<[String; 4]> = view
+        .sheets
+        .iter()
+        .map(|sheet| {
+            [
+                sheet.name.clone(),
+                image_name(sheet),
+                versions(inventory, sheet, theme),
+                sheet.source_label(inventory),
+            ]
+        })
+        .collect();
+    let titles = ["Group", "Image", "Version", "Source"];
+    let wanted = |at: usize, most: usize| {
+        let longest = texts.iter().map(|row| row[at].chars().count()).max();
+        longest.unwrap_or(0).clamp(titles[at].len(), most)
+    };
+    const ENTITIES: usize = 5;
+    const STATE: usize = 13;
+    let columns = [
+        (wanted(0, 26), 10),
+        (ENTITIES, ENTITIES),
+        (wanted(1, 22), 8),
+        (wanted(2, 18), 9),
+        (wanted(3, 18), 8),
+        (STATE, STATE),
+    ];
+    let room = usize::from(area.width);
+    let gap = if room < ROOMY { " " } else { "  " };
+    let gaps = MARK + gap.len() * (columns.len() - 1);
+    let widths = fit(&columns, room.saturating_sub(gaps));
+    let mut head = " ".repeat(MARK);
+    let heads = ["Group", " Ents", "Image", "Version", "Source", "State"];
+    for (title, width) in heads.iter().zip(&widths) {
+        head.push_str(&format!("{title:<width$.width$}{gap}"));
+    }
+    let mut rows = area.rows();
+    if let Some(row) = rows.next() {
+        frame.render_widget(Line::styled(head, theme.head()), row);
+    }
+    let mut scroll = view.scroll;
+    let shown = usize::from(area.height).saturating_sub(1);
+    scroll.to(scroll.cursor, view.sheets.len(), shown);
+    for (at, row) in (scroll.offset..view.sheets.len()).zip(rows) {
+        let sheet = &view.sheets[at];
+        let [name, image, version, source] = &texts[at];
+        let (marked, unmarked) = theme.mark();
+        let mark = if view.selected.contains(&at) {
+            marked
+        } else {
+            unmarked
+        };
+        let text = [
+            cell(mark, MARK, theme),
+            cell(name, widths[0], theme),
+            gap.to_owned(),
+            right(&sheet.members.len().to_string(), widths[1], theme),
+            gap.to_owned(),
+            cell(image, widths[2], theme),
+            gap.to_owned(),
+            cell(version, widths[3], theme),
+            gap.to_owned(),
+            cell(source, widths[4], theme),
+            gap.to_owned(),
+        ]
+        .concat();
+        let (sign, word, tone) = standing(state, snapshot, theme, at);
+        let word = cell(&format!("{sign} {word}"), widths[5], theme);
+        let line = Line::from(vec![Span::raw(text), Span::styled(word, theme.tone(tone))]);
+        let line = if at == scroll.cursor {
+            line.style(theme.cursor())
+        } else {
+            line
+        };
+        frame.render_widget(line, row);
+    }
+}
+
+fn image_name(sheet: &Sheet) -> String {
+    match &sheet.image {
+        Chosen::NotYet => String::new(),
+        Chosen::Unknown(name) => name.clone(),
+        Chosen::Known(image) => image.name.to_string(),
+    }
+}
+
+/// From which version to which; those that have the image already are skipped and do not count.
+fn versions(inventory: &Inventory, sheet: &Sheet, theme: &Theme) -> String {
+    let arrow = if theme.ascii { ">" } else { "→" };
+    let from: Vec<&str> = sheet
+        .versions(inventory)
+        .into_iter()
+        .map(|(version, _)| version)
+        .collect();
+    let Some(image) = sheet.image.known() else {
+        return from.join(",");
+    };
+    let old: Vec<&str> = from
+        .into_iter()
+        .filter(|version| *version != image.version)
+        .collect();
+    if old.is_empty() {
+        return image.version.clone();
+    }
+    format!("{} {arrow} {}", old.join(","), image.version)
+}
+
+/// The newest run of a group.
+fn run_of<'s>(snapshot: &'s Snapshot, sheet: &Sheet) -> Option<&'s GroupSnapshot> {
+    let mut groups = snapshot.groups.iter().rev();
+    groups
+        .find(|group| *group.group == *sheet.name)
+        .map(|group| &**group)
+}
+
+/// How a group stands: a sign and a word.
+fn standing(
+    state: &State,
+    snapshot: &Snapshot,
+    theme: &Theme,
+    at: usize,
+) -> (&'static str, String, Tone) {
+    let view = &state.groups;
+    let sheet = &view.sheets[at];
+    let conflicts = &view.conflicts[at];
+    let run = run_of(snapshot, sheet);
+    if run.is_some_and(|run| !run.phase.is_ended()) {
+        return (theme.sign(EntityState::Sending), "runs".into(), Tone::Busy);
+    }
+    let mut blocking = conflicts.iter().filter(|one| one.blocks());
+    if let Some(conflict) = blocking.clone().find(|one| !one.is_gap()) {
+        return ("!", conflict.short().into(), Tone::Bad);
+    }
+    if let Some(gap) = blocking.next() {
+        return ("?", gap.short().into(), Tone::Look);
+    }
+    if let Some(conflict) = conflicts.first() {
+        return ("~", conflict.short().into(), Tone::Look);
+    }
+    if let Some(conflict) = beside_runs(&state.site.inventory, sheet, snapshot).first() {
+        return ("~", conflict.short().into(), Tone::Look);
+    }
+    match run.map(|run| run.phase) {
+        Some(GroupPhase::Ended(outcome)) => {
+            let (state, tone) = match outcome {
+                Outcome::Delivered => (EntityState::Delivered, Tone::Good),
+                Outcome::Partial | Outcome::Failed => (EntityState::Failed, Tone::Bad),
+                Outcome::Cancelled => (EntityState::Cancelled, Tone::Look),
+            };
+            (theme.sign(state), outcome.to_string(), tone)
+        }
+        _ => ("+", "ready".into(), Tone::Good),
+    }
+}
+
+/// A line of the details: what it is about, what it says, and how it is to be seen.
+struct Fact {
+    name: &'static str,
+    text: String,
+    tone: Tone,
+}
+
+fn facts(state: &State, snapshot: &Snapshot, at: usize) -> Vec<Fact> {
+    let inventory = &state.site.inventory;
+    let sheet = &state.groups.sheets[at];
+    let mut facts = Vec::new();
+    let mut fact = |name, text: String, tone| facts.push(Fact { name, text, tone });
+    let runs = beside_runs(inventory, sheet, snapshot);
+    // Of a group that runs, that matters more than an overlap.
+    let in_a_run = |conflict: &&Conflict| match conflict {
+        Conflict::Overlap { other, .. } => runs
+            .iter()
+            .any(|run| matches!(run, Conflict::RunsElsewhere { other: name, .. } if name == other)),
+        _ => false,
+    };
+    let fixed = state.groups.conflicts[at].iter();
+    let conflicts = runs.iter().chain(fixed.filter(|one| !in_a_run(one)));
+    for conflict in conflicts {
+        let (sign, tone) = match conflict {
+            Conflict::Runs => (">", Tone::Busy),
+            one if one.is_gap() => ("?", Tone::Look),
+            one if one.blocks() => ("!", Tone::Bad),
+            _ => ("~", Tone::Look),
+        };
+        fact("", format!("{sign} {}", conflict.words()), tone);
+    }
+    if let Some(image) = sheet.image.known() {
+        let size = image.size.map_or("size not known".into(), units::size);
+        let sha256 = if image.sha256.is_some() {
+            "SHA-256 known"
+        } else {
+            "no SHA-256"
+        };
+        let text = format!(
+            "{}: type {}, version {}, {}, {size}, {sha256}",
+            image.name, image.type_, image.version, image.file
+        );
+        fact("image", text, Tone::Plain);
+    }
+    if let Chosen::Known(source) = &sheet.source {
+        let text = match source {
+            Source::FileServer(server) => format!("{}: file server {}", server.name, url(server)),
+            Source::Peer(at) => {
+                let peer = &inventory.entities[*at];
+                format!("peer {}: {} {}", peer.name, peer.address, peer.path)
+            }
+            Source::AnyPeer => "any peer that has the image".into(),
+        };
+        fact("source", text, Tone::Plain);
+    }
+    let versions = sheet
+        .versions(inventory)
+        .into_iter()
+        .map(|(version, count)| {
+            let version = if version.is_empty() {
+                "not known"
+            } else {
+                version
+            };
+            format!("{version} ({count})")
+        });
+    let mut versions: Vec<String> = versions.collect();
+    let skipped = sheet
+        .members
+        .iter()
+        .filter(|member| sheet.has_image(inventory, **member))
+        .count();
+    if skipped > 0 {
+        versions.push(format!("{skipped} will be skipped"));
+    }
+    if !versions.is_empty() {
+        fact("versions", versions.join(", "), Tone::Plain);
+    }
+    let parallel = match sheet.parallel {
+        Some(count) => format!("{count} at a time"),
+        None => "all at a time".into(),
+    };
+    let text = format!("{}; {parallel}", laggards_word(sheet.laggards));
+    fact("laggards", text, Tone::Plain);
+    if let Some(run) = run_of(snapshot, sheet) {
+        let count = |state| run.entities.iter().filter(|one| one.state == state).count();
+        let text = format!(
+            "{} delivered, {} skipped, {} failed of {}",
+            count(EntityState::Delivered),
+            count(EntityState::Skipped),
+            count(EntityState::Failed),
+            run.entities.len()
+        );
+        let name = if run.phase.is_ended() {
+            "last run"
+        } else {
+            "this run"
+        };
+        fact(name, text, Tone::Plain);
+    }
+    let members = format!("{}: {}", sheet.members.len(), sheet.folded(inventory));
+    fact("entities", members, Tone::Plain);
+    facts
+}
+
+const NAMES: usize = 10;
+
+/// The facts on lines of so many columns.
+fn lines(facts: &[Fact], columns: usize) -> Vec<(String, Tone)> {
+    let mut lines = Vec::new();
+    for fact in facts {
+        let names = if fact.name.is_empty() { 0 } else { NAMES };
+        let indent = if names == 0 { 2 } else { 0 };
+        let room = columns.saturating_sub(names);
+        for (line, text) in wrap(&fact.text, room, indent).into_iter().enumerate() {
+            let name = if line == 0 { fact.name } else { "" };
+            lines.push((format!("{name:<names$}{text}"), fact.tone));
+        }
+    }
+    lines
+}
+
+fn title(sheet: &Sheet) -> String {
+    let origin = if sheet.from_inventory {
+        "of the inventory"
+    } else {
+        "made here"
+    };
+    format!("{}, {origin}", sheet.name)
+}
+
+fn draw_details(
+    state: &State,
+    snapshot: &Snapshot,
+    theme: &Theme,
+    frame: &mut Frame<'_>,
+    area: Rect,
+    at: usize,
+) {
+    let columns = usize::from(area.width);
+    let mut rows = area.rows();
+    let sheet = &state.groups.sheets[at];
+    if let Some(row) = rows.next() {
+        let title = cut(&title(sheet), columns, theme);
+        frame.render_widget(Line::styled(title, theme.head()), row);
+    }
+    let lines = lines(&facts(state, snapshot, at), columns);
+    let room = usize::from(area.height).saturating_sub(1);
+    let (kept, more) = if lines.len() > room {
+        (room.saturating_sub(1), true)
+    } else {
+        (lines.len(), false)
+    };
+    for ((text, tone), row) in lines.iter().take(kept).zip(rows.by_ref()) {
+        let indent = text.len() - text.trim_start_matches(' ').len();
+        let text = format!("{}{}", " ".repeat(indent), plain(text, theme));
+        frame.render_widget(Line::styled(text, theme.tone(*tone)), row);
+    }
+    if more && let Some(row) = rows.next() {
+        let text = format!("{} more lines: Enter shows all", lines.len() - kept);
+        frame.render_widget(Line::styled(text, theme.hint()), row);
+    }
+}
+
+/// All of it as a text to read.
+pub(super) fn details(state: &mut State, snapshot: &Snapshot, at: usize) {
+    let columns = usize::from(state.columns).saturating_sub(6).clamp(40, 90);
+    let facts = facts(state, snapshot, at);
+    let lines = lines(&facts, columns).into_iter().map(|(text, _)| text);
+    let title = title(&state.groups.sheets[at]);
+    state.dialogs.push(Dialog::reading(title, lines.collect()));
+}

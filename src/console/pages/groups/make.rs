@@ -1,0 +1,237 @@
+//! New groups: of the marked entities, of what the filter leaves, or by type and version (\[0019\]).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::console::dialogs::{Dialog, Intent, Row};
+use crate::console::effect::Effect;
+use crate::console::pages::inventory::natural;
+use crate::console::state::{Draft, Page, State};
+use crate::link::{GroupSpec, Snapshot};
+use crate::model::{ImageSpec, Laggards, SourceSpec};
+
+use super::sheet::folded;
+use super::{Asked, changed, check_name, push, push_text, unique};
+
+/// What a new group is made of, and where that comes from, in words.
+fn entities(state: &State) -> (Vec<usize>, String) {
+    let count = |number: usize| match number {
+        1 => "1 entity".to_owned(),
+        number => format!("{number} entities"),
+    };
+    if !state.marks.is_empty() {
+        let marked: Vec<usize> = state.marks.iter().copied().collect();
+        let words = format!("{}, marked", count(marked.len()));
+        return (marked, words);
+    }
+    let mut shown = state.inventory.shown.clone();
+    shown.sort_unstable();
+    let filter = state.inventory.filter.value();
+    let words = if filter.is_empty() {
+        format!("{}: all there are, as none is marked", count(shown.len()))
+    } else {
+        format!("{} that the filter `{filter}` shows", count(shown.len()))
+    };
+    (shown, words)
+}
+
+pub(super) fn ask_name(state: &mut State) {
+    let (entities, words) = entities(state);
+    if entities.is_empty() {
+        state.complain("no entity is marked or shown: there is nothing to make a group of");
+        return;
+    }
+    let name = unique(state, &suggestion(state, &entities));
+    ask_named(state, entities, words, &name);
+}
+
+fn ask_named(state: &mut State, entities: Vec<usize>, words: String, name: &str) {
+    let lines = vec![words, short(&folded(&state.site.inventory, &entities))];
+    push_text(
+        state,
+        "Name of the new group".into(),
+        lines,
+        name,
+        Asked::Name { entities },
+    );
+}
+
+/// A list of names that may be long, as long as a dialog is wide.
+fn short(names: &str) -> String {
+    const MOST: usize = 60;
+    if names.chars().count() <= MOST {
+        return names.to_owned();
+    }
+    let cut: String = names.chars().take(MOST - 3).collect();
+    format!("{cut}...")
+}
+
+/// What the entities have in common.
+fn suggestion(state: &State, entities: &[usize]) -> String {
+    let all = &state.site.inventory.entities;
+    let one = |values: BTreeSet<&str>| match values.iter().next() {
+        Some(value) if values.len() == 1 && !value.is_empty() => Some((*value).to_owned()),
+        _ => None,
+    };
+    let type_ = one(entities.iter().map(|at| &*all[*at].type_).collect());
+    let version = one(entities.iter().map(|at| &*all[*at].version).collect());
+    usable(&match (type_, version) {
+        (Some(type_), Some(version)) => format!("{type_}-{version}"),
+        (Some(type_), None) => type_,
+        _ => "group".into(),
+    })
+}
+
+/// A name without what a name can't hold.
+fn usable(name: &str) -> String {
+    let fit = |c: char| {
+        if c.is_control() || "*?[]{},".contains(c) {
+            '-'
+        } else {
+            c
+        }
+    };
+    let name: String = name.trim().chars().take(40).map(fit).collect();
+    name.trim().to_owned()
+}
+
+pub(super) fn named(
+    state: &mut State,
+    snapshot: &Snapshot,
+    entities: Vec<usize>,
+    name: &str,
+) -> Option<Effect> {
+    if let Err(reason) = check_name(state, name, None) {
+        ask_named(state, entities, reason.clone(), name);
+        state.complain(reason);
+        return None;
+    }
+    let count = entities.len();
+    add(state, name, &entities);
+    state.marks.clear();
+    let effect = show_last(state, snapshot);
+    state.say(format!(
+        "group {name} has {count} entities: i chooses its image, o its source"
+    ));
+    effect
+}
+
+fn add(state: &mut State, name: &str, entities: &[usize]) {
+    let names = entities
+        .iter()
+        .map(|at| state.site.inventory.entities[*at].name.to_string());
+    let draft = Draft {
+        spec: GroupSpec::Made {
+            name: name.to_owned(),
+            image: ImageSpec::Named(String::new()),
+            source: SourceSpec::FileServer(String::new()),
+            entities: names.collect(),
+            laggards: Laggards::default(),
+            parallel: None,
+        },
+        from_inventory: false,
+    };
+    state.drafts.push(draft);
+}
+
+/// The groups page, with the cursor on the newest group.
+pub(super) fn show_last(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
+    state.page = Page::Groups;
+    state.groups.scroll.cursor = state.drafts.len().saturating_sub(1);
+    changed(state, snapshot)
+}
+
+pub(super) fn ask_how(state: &mut State) {
+    let (entities, words) = entities(state);
+    if entities.is_empty() {
+        state.complain("no entity is marked or shown: there is nothing to group");
+        return;
+    }
+    let rows = ["type", "version", "both"].map(|how| {
+        let groups = parted(state, &entities, how);
+        let names: Vec<&str> = groups.keys().map(|key| &*key.0).collect();
+        let number = match names.len() {
+            1 => "1 group".to_owned(),
+            number => format!("{number} groups"),
+        };
+        Row {
+            label: match how {
+                "both" => "by type and version".into(),
+                how => format!("by {how}"),
+            },
+            detail: short(&format!("{number}: {}", names.join(", "))),
+            value: how.into(),
+        }
+    });
+    push(
+        state,
+        Dialog::list(
+            format!("Group {words}"),
+            rows.into(),
+            Intent::Groups(Asked::How { entities }),
+        ),
+    );
+}
+
+/// Orders names as people do.
+#[derive(PartialEq, Eq)]
+struct Key(String);
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        natural(&self.0, &other.0)
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The entities by what they have in common.
+fn parted(state: &State, entities: &[usize], how: &str) -> BTreeMap<Key, Vec<usize>> {
+    let or = |text: &str, missing: &str| {
+        if text.is_empty() {
+            missing.to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    let mut groups: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
+    for at in entities {
+        let entity = &state.site.inventory.entities[*at];
+        let type_ = or(&entity.type_, "no-type");
+        let version = or(&entity.version, "no-version");
+        let key = match how {
+            "type" => type_,
+            "version" => version,
+            _ => format!("{type_}-{version}"),
+        };
+        groups.entry(Key(key)).or_default().push(*at);
+    }
+    groups
+}
+
+pub(super) fn grouped(
+    state: &mut State,
+    snapshot: &Snapshot,
+    entities: &[usize],
+    how: &str,
+) -> Option<Effect> {
+    let groups = parted(state, entities, how);
+    let count = groups.len();
+    for (key, members) in groups {
+        let wanted = usable(&key.0);
+        let name = unique(state, &wanted);
+        add(state, &name, &members);
+    }
+    state.marks.clear();
+    let first = state.drafts.len() - count;
+    state.page = Page::Groups;
+    state.groups.scroll.cursor = first;
+    let effect = changed(state, snapshot);
+    state.say(format!(
+        "{count} groups made: i chooses the image of each, o its source"
+    ));
+    effect
+}

@@ -1,0 +1,157 @@
+//! The groups made here in the inventory's format, to be pasted there.
+//!
+//! Only what the inventory would take is written as such; a group that lacks something stands there
+//! as a comment that says what.
+
+use std::collections::BTreeMap;
+
+use crate::console::dialogs::Dialog;
+use crate::console::state::State;
+use crate::link::GroupSpec;
+use crate::model::names::compress;
+use crate::model::{ImageSpec, Inventory, Laggards, Name};
+
+use super::change::laggards_word;
+use super::conflicts::Conflict;
+use super::sheet::{Chosen, Sheet, Source};
+
+pub(super) fn show(state: &mut State) {
+    let lines = lines(state);
+    if lines.is_empty() {
+        state.say("no group was made here yet: n makes one");
+        return;
+    }
+    let mut dialog = Dialog::reading("Groups made here, as YAML", lines);
+    if let Dialog::Reading { file, .. } = &mut dialog {
+        *file = Some("groups.yaml".into());
+    }
+    state.dialogs.push(dialog);
+}
+
+/// `images:` for those that are described here, where there are any, then `groups:`.
+pub(super) fn lines(state: &State) -> Vec<String> {
+    let inventory = &state.site.inventory;
+    let mut groups = Vec::new();
+    let mut images: BTreeMap<&str, String> = BTreeMap::new();
+    let drafts = state.drafts.iter().zip(&state.groups.sheets);
+    for ((draft, sheet), conflicts) in drafts.zip(&state.groups.conflicts) {
+        let GroupSpec::Made { image, .. } = &draft.spec else {
+            continue;
+        };
+        let blocking = conflicts.iter().find(|conflict| conflict.blocks());
+        if let Some(conflict) = blocking {
+            groups.push(comment(sheet, conflict));
+            continue;
+        }
+        for conflict in conflicts {
+            groups.push(comment(sheet, conflict));
+        }
+        if let ImageSpec::Described {
+            name,
+            file,
+            type_,
+            version,
+            size,
+        } = image
+        {
+            let size = size.map_or(String::new(), |size| format!(", size: {size}"));
+            let text = format!(
+                "  {}: {{ file: {}, type: {}, version: {}{size} }}",
+                scalar(name),
+                quoted(file),
+                quoted(type_),
+                quoted(version)
+            );
+            images.insert(name, text);
+        }
+        groups.extend(group(inventory, sheet));
+    }
+    if groups.is_empty() {
+        return groups;
+    }
+    let mut lines = Vec::new();
+    if !images.is_empty() {
+        lines.push("images:".to_owned());
+        lines.extend(images.into_values());
+    }
+    lines.push("groups:".to_owned());
+    lines.extend(groups);
+    lines
+}
+
+fn comment(sheet: &Sheet, conflict: &Conflict) -> String {
+    let text = format!("{}: {}", sheet.name, conflict.words());
+    // A control character would end the comment.
+    let text: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    format!("  # {text}")
+}
+
+fn group(inventory: &Inventory, sheet: &Sheet) -> Vec<String> {
+    let names: Vec<&Name> = sheet
+        .members
+        .iter()
+        .map(|at| &inventory.entities[*at].name)
+        .collect();
+    let image = sheet.image.known().map_or("", |image| &image.name);
+    let source = match &sheet.source {
+        Chosen::Known(Source::FileServer(server)) => {
+            format!("{{ file_server: {} }}", scalar(&server.name))
+        }
+        Chosen::Known(Source::Peer(at)) => {
+            format!("{{ peer: {} }}", scalar(&inventory.entities[*at].name))
+        }
+        _ => "{ peer: any }".into(),
+    };
+    let mut lines = vec![format!("  {}:", scalar(&sheet.name))];
+    lines.push("    entities:".into());
+    let names = compress(&names);
+    lines.extend(names.iter().map(|name| format!("      - {}", scalar(name))));
+    lines.push(format!("    image: {}", scalar(image)));
+    lines.push(format!("    source: {source}"));
+    if sheet.laggards != Laggards::default() {
+        lines.push(format!("    laggards: {}", laggards_word(sheet.laggards)));
+    }
+    if let Some(parallel) = sheet.parallel {
+        lines.push(format!("    parallel: {parallel}"));
+    }
+    lines
+}
+
+/// Without quotes where nothing can be mistaken.
+fn scalar(text: &str) -> String {
+    let word = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    let special = [
+        "null", "true", "false", "yes", "no", "on", "off", "y", "n", "any",
+    ];
+    let plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.chars().all(word)
+        && !special.contains(&text.to_ascii_lowercase().as_str());
+    if plain { text.into() } else { quoted(text) }
+}
+
+/// In double quotes, escaped as YAML 1.2 section 5.7 has it; JSON's escapes are among those.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scalar;
+
+    #[test]
+    fn what_could_be_mistaken_is_quoted() {
+        for (text, written) in [
+            ("adsl-2.4", "adsl-2.4"),
+            ("2.4", "\"2.4\""),
+            ("shelf1-[01-08]", "\"shelf1-[01-08]\""),
+            ("no", "\"no\""),
+            ("a: b # c", "\"a: b # c\""),
+            ("say \"x\"\\", "\"say \\\"x\\\"\\\\\""),
+        ] {
+            assert_eq!(scalar(text), written);
+        }
+    }
+}

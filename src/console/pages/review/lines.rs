@@ -1,0 +1,271 @@
+//! The review as lines of text.
+
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use crate::console::state::State;
+use crate::console::theme::{Theme, Tone};
+use crate::console::widgets::fit::{cut, plain, span};
+use crate::model::columns::count;
+use crate::model::names;
+use crate::model::{Laggards, units};
+
+use super::plan::{Plan, Planned, Source};
+
+/// The width of the words at the left.
+const LABEL: usize = 11;
+
+pub(super) fn lines<'a>(state: &State, plan: &Plan, theme: &Theme, width: usize) -> Vec<Line<'a>> {
+    let mut page = Writer {
+        theme: *theme,
+        width,
+        lines: Vec::new(),
+    };
+    if state.review.specs.is_empty() {
+        page.text("Nothing is to be started.", theme.title());
+        page.blank();
+        page.text(
+            "Select groups on the Groups page with Space, or stand on one, and press S: this page \
+             then says what a start will do, before anything is sent.",
+            Style::new(),
+        );
+        return page.lines;
+    }
+    head(&mut page, state, plan);
+    for group in &plan.groups {
+        page.blank();
+        describe(&mut page, state, group);
+    }
+    passwords(&mut page, plan);
+    page.lines
+}
+
+fn head(page: &mut Writer<'_>, state: &State, plan: &Plan) {
+    let theme = page.theme;
+    let (send, skip) = plan.groups.iter().fold((0, 0), |(send, skip), group| {
+        (send + group.send.len(), skip + group.skip.len())
+    });
+    let mut text = format!(
+        "{}: {} get an image",
+        count(state.review.specs.len(), "group"),
+        count(send, "entity"),
+    );
+    if skip > 0 {
+        text += &format!(", {skip} skipped");
+    }
+    let what_next = match (plan.refusals.is_empty(), plan.passwords.is_empty()) {
+        (true, true) => ". S starts.",
+        (true, false) => ". S asks for passwords and starts.",
+        (false, _) => ". It can't be started like this.",
+    };
+    page.text(&(text + what_next), theme.title());
+    if state.review.force {
+        page.text(
+            "! forced: entities that have the image already get it again (F: skip them)",
+            theme.tone(Tone::Look),
+        );
+    }
+    for reason in &plan.refusals {
+        page.hanging("X ", reason, theme.tone(Tone::Bad));
+    }
+    let memory = units::size(state.site.inventory.memory);
+    let share = match (plan.running, plan.groups.len()) {
+        (0, 1) => format!("{memory}, all of it for this group"),
+        (0, many) => format!("{memory}, shared by {many} groups"),
+        (running, new) => format!(
+            "{memory}, shared by {}, {running} of which {} already",
+            count(running + new, "group"),
+            if running == 1 { "runs" } else { "run" },
+        ),
+    };
+    page.entry("memory", &share);
+}
+
+fn describe(page: &mut Writer<'_>, state: &State, group: &Planned) {
+    let theme = page.theme;
+    let name = plain(&group.name, &theme);
+    page.lines.push(Line::from(vec![span(
+        cut(&format!("Group {name}"), page.width, &theme),
+        theme.title(),
+    )]));
+    let image = &group.image;
+    let mut text = format!(
+        "{}, version {}, file {}",
+        image.name, image.version, image.file
+    );
+    if let Some(size) = image.size {
+        text += &format!(", {}", units::size(size));
+    }
+    text += if image.sha256.is_some() {
+        ", SHA-256 checked"
+    } else {
+        ", no SHA-256 to check"
+    };
+    page.entry("image", &text);
+    let versions = group.versions();
+    let versions: Vec<String> = (versions.iter())
+        .map(|(from, many)| format!("{from} -> {}: {}", image.version, count(*many, "entity")))
+        .collect();
+    if !versions.is_empty() {
+        page.entry("versions", &versions.join(", "));
+    }
+    page.entry("source", &source(state, group));
+    let send: Vec<&str> = group.send.iter().map(|entity| &*entity.name).collect();
+    if send.is_empty() {
+        page.entry("send to", "none: every entity has the image already");
+    } else {
+        page.entry("send to", &format!("{}: {}", send.len(), joined(&send)));
+    }
+    if !group.skip.is_empty() {
+        let skip: Vec<&str> = group.skip.iter().map(|entity| &*entity.name).collect();
+        page.entry(
+            "skip",
+            &format!(
+                "{}: {} (at version {} already; F sends all the same)",
+                skip.len(),
+                joined(&skip),
+                image.version
+            ),
+        );
+    }
+    if let Some(pool) = &group.pool {
+        page.entry(
+            "pool",
+            &format!(
+                "{} of {}, {} in all",
+                count(pool.buffers, "buffer"),
+                units::size(pool.buffer_size as u64),
+                units::size(pool.bytes())
+            ),
+        );
+    }
+    let laggards = match group.laggards {
+        Laggards::CatchUp => "catch up in a pass of their own",
+        Laggards::Wait => "are waited for",
+        Laggards::Drop => "are dropped",
+    };
+    let parallel = match group.parallel {
+        Some(most) => format!("at most {most} at a time"),
+        None => "all at a time".into(),
+    };
+    page.entry("laggards", &format!("{laggards}; {parallel}"));
+}
+
+fn source(state: &State, group: &Planned) -> String {
+    match &group.source {
+        Source::FileServer(server) => {
+            let path = server.path_of(&group.image);
+            let path = path.map_or_else(|_| group.image.file.clone(), |path| path.to_string());
+            format!("file server {} ({}), {path}", server.name, server.address)
+        }
+        Source::Peer(peer) => {
+            let seen = checked(state, group, &peer.name);
+            format!("peer {} ({}), {}{seen}", peer.name, peer.address, peer.path)
+        }
+        Source::AnyPeer(peers) => {
+            let names: Vec<&str> = peers.iter().map(|peer| &*peer.name).collect();
+            let checks = state.peers.get(&group.image.name);
+            let holds = checks.map(|checks| checks.iter().filter(|one| one.has_it).count());
+            let seen = match holds {
+                Some(number) => format!("; checked, {number} can be read"),
+                None => String::new(),
+            };
+            format!(
+                "any peer that has it, of {}: {}{seen}",
+                names.len(),
+                joined(&names)
+            )
+        }
+    }
+}
+
+fn checked(state: &State, group: &Planned, peer: &str) -> &'static str {
+    let checks = state.peers.get(&group.image.name);
+    let check = checks.and_then(|checks| checks.iter().find(|one| *one.entity == *peer));
+    match check {
+        Some(one) if one.has_it => "; checked, has it",
+        Some(_) => "; checked, does NOT have it",
+        None => "",
+    }
+}
+
+fn passwords(page: &mut Writer<'_>, plan: &Plan) {
+    let theme = page.theme;
+    if plan.passwords.is_empty() && plan.clear_text.is_empty() {
+        return;
+    }
+    page.blank();
+    page.text("Passwords", theme.title());
+    for password in &plan.passwords {
+        let why = match &password.missing {
+            Some(reason) => format!("not found ({reason}), so it is asked for at the start"),
+            None => "asked for at the start, never shown or written".into(),
+        };
+        let text = format!("{} (user {}): {why}", password.credentials, password.user);
+        page.hanging("? ", &text, theme.tone(Tone::Look));
+    }
+    for (credentials, heard) in &plan.clear_text {
+        let text = format!(
+            "{credentials}: sent in CLEAR TEXT (ftp://), readable on the way, to {}",
+            heard.join(", ")
+        );
+        page.hanging("! ", &text, theme.tone(Tone::Look));
+    }
+}
+
+fn joined(names: &[&str]) -> String {
+    names::compress(names).join(", ")
+}
+
+struct Writer<'a> {
+    theme: Theme,
+    width: usize,
+    lines: Vec<Line<'a>>,
+}
+
+impl Writer<'_> {
+    fn blank(&mut self) {
+        self.lines.push(Line::default());
+    }
+
+    fn text(&mut self, text: &str, style: Style) {
+        self.hanging("", text, style);
+    }
+
+    /// A text with a sign before it, wrapped beside the sign.
+    fn hanging(&mut self, sign: &'static str, text: &str, style: Style) {
+        let room = self.width.saturating_sub(sign.len());
+        let wrapped = wrapped(text, room, &self.theme);
+        for (at, text) in wrapped.into_iter().enumerate() {
+            let sign = if at == 0 {
+                sign.to_owned()
+            } else {
+                " ".repeat(sign.len())
+            };
+            self.lines.push(Line::styled(sign + &text, style));
+        }
+    }
+
+    fn entry(&mut self, label: &str, text: &str) {
+        let room = self.width.saturating_sub(LABEL + 2);
+        let hint = self.theme.hint();
+        let wrapped = wrapped(text, room, &self.theme);
+        for (at, text) in wrapped.into_iter().enumerate() {
+            let label = if at == 0 { label } else { "" };
+            self.lines.push(Line::from(vec![
+                span(format!("  {label:<LABEL$}"), hint),
+                Span::raw(text),
+            ]));
+        }
+    }
+}
+
+/// Lists of names may be longer than one foreign text may be: they are cut into words first.
+fn wrapped(text: &str, room: usize, theme: &Theme) -> Vec<String> {
+    let words: Vec<String> = (text.split_whitespace())
+        .map(|word| plain(word, theme))
+        .collect();
+    let text = words.join(" ");
+    // Already escaped word by word.
+    crate::model::columns::wrap(&text, 0, room.max(8))
+}

@@ -1,0 +1,301 @@
+//! What the review says and does.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::*;
+use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
+use crate::link::PeerCheck;
+use crate::model::{ImageSpec, Laggards, SourceSpec};
+
+fn named(names: &[&str]) -> Vec<GroupSpec> {
+    names
+        .iter()
+        .map(|name| GroupSpec::Named((*name).into()))
+        .collect()
+}
+
+fn made(name: &str, image: &str, source: SourceSpec, entities: &[&str]) -> GroupSpec {
+    GroupSpec::Made {
+        name: name.into(),
+        image: ImageSpec::Named(image.into()),
+        source,
+        entities: entities.iter().map(|name| (*name).into()).collect(),
+        laggards: Laggards::CatchUp,
+        parallel: None,
+    }
+}
+
+fn from(server: &str) -> SourceSpec {
+    SourceSpec::FileServer(server.into())
+}
+
+/// A review of these groups, with the password of `craft` to be asked for.
+fn reviewed(specs: Vec<GroupSpec>) -> State {
+    let mut state = testing::state();
+    state.site.to_ask.insert("craft".into());
+    open(&mut state, specs);
+    state
+}
+
+fn refusals(specs: Vec<GroupSpec>, snapshot: &Snapshot) -> Vec<String> {
+    let state = reviewed(specs);
+    current(&state, snapshot).refusals
+}
+
+#[test]
+fn everything_that_will_happen_is_on_the_page() {
+    let mut state = reviewed(named(&["adsl", "vdsl"]));
+    let checks = ["shelf2-01", "shelf2-02"].map(|name| PeerCheck {
+        entity: name.into(),
+        file: Ok(None),
+        has_it: name == "shelf2-01",
+    });
+    state.peers.insert("vdsl-3.1".into(), checks.into());
+    let idle = testing::idle();
+    insta::assert_snapshot!("review_80x24", screen(&mut state, &idle, 80, 24, MONO));
+    insta::assert_snapshot!(
+        "review_60x16_ascii",
+        screen(&mut state, &idle, 60, 16, ASCII)
+    );
+    let ascii = screen(&mut state, &idle, 120, 40, ASCII);
+    assert!(ascii.is_ascii(), "{ascii}");
+}
+
+#[test]
+fn passwords_clear_text_and_refusals_are_named() {
+    let both = made("spare", "adsl-2.4", from("spare"), &["shelf1-[01-03]"]);
+    let mut state = reviewed(vec![both.clone()]);
+    insta::assert_snapshot!(
+        "review_password_120x40",
+        screen(&mut state, &testing::idle(), 120, 40, COLOURS)
+    );
+    let mut state = reviewed([named(&["adsl"]), vec![both]].concat());
+    insta::assert_snapshot!(
+        "review_refused_80x24",
+        screen(&mut state, &testing::snapshot(), 80, 24, ASCII)
+    );
+    // What is refused is not sent, and asks for no password either.
+    assert_eq!(press(&mut state, &testing::snapshot(), "S"), []);
+    assert!(state.message.as_ref().unwrap().is_error && state.dialogs.is_empty());
+}
+
+#[test]
+fn a_start_without_passwords_goes_out_at_once_and_is_watched() {
+    for key in ["S", "<Enter>"] {
+        let mut state = reviewed(named(&["adsl", "vdsl"]));
+        let groups = named(&["adsl", "vdsl"]);
+        let start = Command::Start {
+            groups,
+            force: false,
+        };
+        let effects = press(&mut state, &testing::idle(), key);
+        assert_eq!(effects, [Effect::Send(vec![start])], "{key}");
+        assert_eq!(state.page, Page::Watch);
+        // It is not started twice by pressing the key again.
+        state.page = Page::Review;
+        assert_eq!(press(&mut state, &testing::idle(), key), []);
+    }
+}
+
+#[test]
+fn force_sends_to_those_that_have_the_image_too() {
+    let mut state = reviewed(named(&["adsl"]));
+    let idle = testing::idle();
+    assert_eq!(current(&state, &idle).groups[0].skip.len(), 1);
+    press(&mut state, &idle, "F");
+    assert!(current(&state, &idle).groups[0].skip.is_empty());
+    let shown = screen(&mut state, &idle, 80, 24, MONO);
+    assert!(
+        shown.contains("forced") && shown.contains("8: shelf1-[01-08]"),
+        "{shown}"
+    );
+    let effects = press(&mut state, &idle, "S");
+    let groups = named(&["adsl"]);
+    let start = Command::Start {
+        groups,
+        force: true,
+    };
+    assert_eq!(effects, [Effect::Send(vec![start])]);
+    // The next review begins without it.
+    open(&mut state, named(&["vdsl"]));
+    assert!(!state.review.force);
+}
+
+#[test]
+fn passwords_are_asked_for_one_after_another_and_never_shown() {
+    let yaml = testing::SITE
+        .replace(
+            "  craft: { user: craft, password: { ask: true } }\n",
+            "  craft: { user: craft, password: { ask: true } }\n  \
+               field: { user: field, password: { env: SUBTEND_NO_SUCH } }\n",
+        )
+        .replace(
+            "  path: /flash/image.bin\n",
+            "  path: /flash/image.bin\n  credentials: field\n",
+        );
+    let mut state = State::new(testing::site_of(testing::inventory(&yaml)));
+    state.site.to_ask.insert("craft".into());
+    state
+        .site
+        .without_password
+        .insert("field".into(), "SUBTEND_NO_SUCH is not set".into());
+    let spec = made(
+        "spare",
+        "adsl-2.4",
+        from("spare"),
+        &["shelf1-01", "shelf1-02"],
+    );
+    open(&mut state, vec![spec.clone()]);
+    let idle = testing::idle();
+    assert_eq!(press(&mut state, &idle, "S"), []);
+    let mut seen = screen(&mut state, &idle, 80, 24, MONO);
+    assert!(seen.contains("Password of craft"), "{seen}");
+    let login = |credentials: &str, password: &str| Command::Login {
+        credentials: credentials.into(),
+        password: Secret::new(password),
+    };
+    let effects = press(&mut state, &idle, "hunter2<Enter>");
+    assert_eq!(effects, [Effect::Send(vec![login("craft", "hunter2")])]);
+    assert!(state.site.to_ask.is_empty());
+    seen += &screen(&mut state, &idle, 80, 24, MONO);
+    assert!(seen.contains("SUBTEND_NO_SUCH is not set"), "{seen}");
+    press(&mut state, &idle, "q7!x");
+    seen += &screen(&mut state, &idle, 80, 24, MONO);
+    let effects = press(&mut state, &idle, "<Enter>");
+    let start = Command::Start {
+        groups: vec![spec],
+        force: false,
+    };
+    assert_eq!(effects, [Effect::Send(vec![login("field", "q7!x"), start])]);
+    assert!(state.site.without_password.is_empty());
+    seen += &screen(&mut state, &idle, 80, 24, MONO);
+    assert!(
+        !seen.contains("hunter2") && !seen.contains("q7!x"),
+        "{seen}"
+    );
+    assert!(!format!("{state:?}{effects:?}").contains("hunter2"));
+}
+
+#[test]
+fn giving_no_password_starts_nothing_and_a_wrong_one_can_be_replaced() {
+    let spec = made("spare", "adsl-2.4", from("spare"), &["shelf1-01"]);
+    let mut state = reviewed(vec![spec]);
+    let idle = testing::idle();
+    assert_eq!(press(&mut state, &idle, "Ssecret<Esc>"), []);
+    assert_eq!((state.page, state.dialogs.len()), (Page::Review, 0));
+    assert!(state.site.to_ask.contains("craft"));
+    press(&mut state, &idle, "Sone<Enter>");
+    assert!(state.site.to_ask.is_empty());
+    state.page = Page::Review;
+    let effects = press(&mut state, &idle, "P<Enter>two<Enter>");
+    let login = Command::Login {
+        credentials: "craft".into(),
+        password: Secret::new("two"),
+    };
+    assert_eq!(effects, [Effect::Send(vec![login])]);
+}
+
+#[test]
+fn what_can_not_run_together_is_refused_beforehand() {
+    let idle = testing::idle();
+    let refused = |specs| refusals(specs, &idle).join("\n");
+    assert_eq!(refused(named(&["adsl", "vdsl"])), "");
+    assert_eq!(refused(named(&["owt"])), "there is no group `owt`");
+    assert_eq!(
+        refused(named(&["adsl", "adsl"])),
+        "group `adsl` is to be started twice"
+    );
+    let two = [
+        made("one", "adsl-2.4", from("hq"), &["shelf1-01", "shelf1-02"]),
+        made("two", "adsl-2.4", from("hq"), &["shelf1-0?"]),
+    ];
+    assert_eq!(
+        refused(two.to_vec()),
+        "groups `one` and `two` can't run together: both have shelf1-[01-02]"
+    );
+    let peer = made(
+        "one",
+        "adsl-2.4",
+        SourceSpec::Peer("shelf1-08".into()),
+        &["shelf1-08"],
+    );
+    assert!(refused(vec![peer]).contains("a target of it too"));
+    let type_ = made("one", "adsl-2.4", from("hq"), &["shelf2-03"]);
+    assert!(refused(vec![type_]).contains("`shelf2-03` is of type `vdsl`"));
+    let none = made("one", "adsl-2.4", from("nowhere"), &["nobody"]);
+    assert_eq!(
+        refused(vec![none]),
+        "group `one`: there is no entity `nobody`\nthere is no file server `nowhere`"
+    );
+    let any = made("any", "adsl-2.4", SourceSpec::AnyPeer, &["shelf1-[01-02]"]);
+    assert_eq!(refused(vec![any]), "");
+    // A peer that another group upgrades, which only force makes one of its targets.
+    let reads = made(
+        "reads",
+        "adsl-2.4",
+        SourceSpec::Peer("shelf1-08".into()),
+        &["shelf1-01"],
+    );
+    let writes = made("writes", "adsl-2.4", from("hq"), &["shelf1-08"]);
+    assert_eq!(refused(vec![reads.clone(), writes.clone()]), "");
+    let mut state = reviewed(vec![reads, writes]);
+    state.review.force = true;
+    assert_eq!(
+        current(&state, &idle).refusals,
+        ["`shelf1-08`, the source of `reads`, is being upgraded in group `writes`"]
+    );
+    // Beside a group that runs.
+    let refused = refusals(named(&["adsl"]), &testing::snapshot());
+    assert_eq!(refused, ["group `adsl` runs already"]);
+    let other = made("other", "adsl-2.4", from("hq"), &["shelf1-01"]);
+    let refused = refusals(vec![other], &testing::snapshot());
+    assert_eq!(
+        refused,
+        ["shelf1-01 is in group `adsl`, which runs; `other` can start when that has ended"]
+    );
+    // What it is done with is free, what it reads is not written.
+    let done = made("other", "adsl-2.4", from("hq"), &["shelf1-02", "shelf1-05"]);
+    assert!(refusals(vec![done], &testing::snapshot()).is_empty());
+    let mut snapshot = testing::snapshot();
+    std::sync::Arc::make_mut(&mut snapshot.groups[0]).source = "peer:shelf2-03".into();
+    assert_eq!(
+        refusals(named(&["vdsl"]), &snapshot),
+        ["`shelf2-03` is read by group `adsl`, which runs; `vdsl` can start when that has ended"]
+    );
+}
+
+/// The figures are those that the manager comes to: it uses the same arithmetic.
+#[test]
+fn memory_is_shared_with_what_runs() {
+    let state = reviewed(named(&["vdsl"]));
+    let pool = |snapshot: &Snapshot| current(&state, snapshot).groups[0].pool.unwrap();
+    assert_eq!(pool(&testing::idle()).bytes(), 2 << 20);
+    assert_eq!(pool(&testing::snapshot()).bytes(), 1 << 20);
+    let yaml = testing::SITE.replace("memory: 2 MiB", "memory: 128 KiB");
+    let mut state = State::new(testing::site_of(testing::inventory(&yaml)));
+    open(&mut state, named(&["adsl", "vdsl"]));
+    let refusals = current(&state, &testing::idle()).refusals;
+    assert!(
+        refusals[0].contains("too little for 2 groups"),
+        "{refusals:?}"
+    );
+}
+
+#[test]
+fn a_long_review_scrolls_to_its_end_and_no_further() {
+    let mut state = reviewed(named(&["adsl", "vdsl"]));
+    let idle = testing::idle();
+    screen(&mut state, &idle, 60, 16, MONO);
+    press(&mut state, &idle, "<PgDn><PgDn><PgDn><PgDn><Down>");
+    let end = screen(&mut state, &idle, 60, 16, MONO);
+    assert!(
+        end.contains("Group vdsl") && !end.contains("more lines below"),
+        "{end}"
+    );
+    let offset = state.review.offset;
+    press(&mut state, &idle, "<Down>");
+    assert_eq!(state.review.offset, offset);
+    press(&mut state, &idle, "<Home>");
+    assert_eq!(state.review.offset, 0);
+    press(&mut state, &idle, "<Esc>");
+    assert_eq!(state.page, Page::Groups);
+}

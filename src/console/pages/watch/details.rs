@@ -1,0 +1,142 @@
+//! Everything that is known about an entity, or a group, to read at one's leisure.
+
+use crate::console::dialogs::Dialog;
+use crate::console::state::Site;
+use crate::link::{EntitySnapshot, GroupSnapshot};
+use crate::model::columns::wrap;
+use crate::model::text::shown;
+use crate::model::{Verified, units};
+
+use super::figures;
+
+const LABEL: usize = 12;
+
+pub(super) fn of_entity(
+    site: &Site,
+    group: &GroupSnapshot,
+    entity: &EntitySnapshot,
+    width: usize,
+) -> Dialog {
+    let mut page = Page::new(width);
+    page.entry("group", &group.group);
+    page.entry(
+        "image",
+        &format!("{} version {}", group.image, group.version),
+    );
+    if let Some(known) = site.inventory.entity(&entity.entity) {
+        page.entry("before", &format!("version {}", known.version));
+        page.entry("address", &known.address.to_string());
+        page.entry("file", known.path.as_str());
+    }
+    page.entry("state", entity.state.as_str());
+    if let Some(step) = entity.step {
+        page.entry("step", &step.to_string());
+    }
+    if let Some(cause) = &entity.cause {
+        page.entry("cause", cause);
+    }
+    page.entry("try", &entity.attempt.to_string());
+    let size = group.size.map_or("?".into(), bytes);
+    page.entry("sent", &format!("{} of {size}", bytes(entity.sent)));
+    page.entry("confirmed", &bytes(entity.confirmed));
+    let verified = match entity.verified {
+        Verified::Digest => "by a digest that the entity computed of its copy",
+        Verified::Readback => "the copy was read back and its SHA-256 compared",
+        Verified::Size => "by the size that the entity reported",
+        Verified::None => "not yet, or not at all",
+    };
+    page.entry("checked", verified);
+    let staged = if entity.staged {
+        "to a staging name first, renamed at the end"
+    } else {
+        "not to a staging name (yet)"
+    };
+    page.entry("written", staged);
+    if let Some(left) = &entity.left {
+        page.entry(
+            "left behind",
+            &format!("{left}, which could not be removed"),
+        );
+    }
+    page.entry("lag", &format!("{} blocks", entity.lag));
+    page.entry("rate", &figures::rate(entity.rate));
+    page.entry("time", &seconds(entity.seconds));
+    Dialog::reading(shown(&entity.entity), page.lines)
+}
+
+pub(super) fn of_group(group: &GroupSnapshot, width: usize) -> Dialog {
+    let totals = figures::totals(group);
+    let mut page = Page::new(width);
+    page.entry(
+        "image",
+        &format!("{} version {}", group.image, group.version),
+    );
+    page.entry("state", &figures::phase(group));
+    page.entry("source", &group.source);
+    page.entry("size", &group.size.map_or("not known yet".into(), bytes));
+    page.entry(
+        "sha256",
+        group.sha256.as_deref().unwrap_or("not read to the end yet"),
+    );
+    page.entry(
+        "read",
+        &format!(
+            "{} from all sources, passes: {}",
+            bytes(group.source_bytes),
+            group.passes
+        ),
+    );
+    page.entry(
+        "confirmed",
+        &format!("{} by entities", bytes(totals.confirmed)),
+    );
+    page.entry(
+        "pool",
+        &format!(
+            "{} buffers of {}, {} hold a block",
+            group.depth,
+            units::size(group.buffer_size),
+            group.used
+        ),
+    );
+    page.entry("waits for", &figures::bottleneck(&group.bottleneck));
+    page.entry("time", &seconds(group.seconds));
+    page.entry("left", &figures::time_left(totals.left));
+    for (state, count) in figures::STATES.iter().zip(totals.states) {
+        if count > 0 {
+            page.entry(state.as_str(), &count.to_string());
+        }
+    }
+    Dialog::reading(format!("Group {}", shown(&group.group)), page.lines)
+}
+
+fn bytes(bytes: u64) -> String {
+    format!("{} ({bytes} bytes)", units::size(bytes))
+}
+
+fn seconds(seconds: f64) -> String {
+    units::duration(std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}
+
+struct Page {
+    width: usize,
+    lines: Vec<String>,
+}
+
+impl Page {
+    fn new(columns: usize) -> Self {
+        Self {
+            // The dialog's border and padding.
+            width: columns.saturating_sub(6 + LABEL).clamp(20, 80),
+            lines: Vec::new(),
+        }
+    }
+
+    fn entry(&mut self, label: &str, text: &str) {
+        for (at, line) in wrap(&shown(text), 0, self.width).into_iter().enumerate() {
+            let label = if at == 0 { label } else { "" };
+            // A continued line keeps its place: leading blanks are kept by the dialog.
+            self.lines.push(format!("{label:<LABEL$}{line}"));
+        }
+    }
+}

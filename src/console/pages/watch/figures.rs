@@ -1,0 +1,214 @@
+//! Figures that are not in a snapshot but follow from it.
+
+use crate::console::theme::Theme;
+use crate::link::{EntitySnapshot, GroupPhase, GroupSnapshot};
+use crate::model::{Bottleneck, EntityState};
+
+/// What a group comes to.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Totals {
+    /// Entities by state, in [`STATES`]' order.
+    pub(super) states: [usize; STATES.len()],
+    /// Bytes sent in the attempts that count, of all the bytes to be sent; the size may be unknown.
+    pub(super) sent: u64,
+    pub(super) to_send: u64,
+    /// Bytes that entities have confirmed.
+    pub(super) confirmed: u64,
+    /// Seconds until all is sent, as things go now.
+    pub(super) left: Option<f64>,
+}
+
+/// What needs a look first comes first.
+pub(super) const STATES: [EntityState; 11] = [
+    EntityState::Failed,
+    EntityState::Retrying,
+    EntityState::CatchingUp,
+    EntityState::Cancelled,
+    EntityState::Sending,
+    EntityState::Confirming,
+    EntityState::Verifying,
+    EntityState::Connecting,
+    EntityState::Waiting,
+    EntityState::Delivered,
+    EntityState::Skipped,
+];
+
+pub(super) fn rank(state: EntityState) -> usize {
+    STATES
+        .iter()
+        .position(|one| *one == state)
+        .unwrap_or(STATES.len())
+}
+
+/// A state in a short word.
+pub(super) fn short(state: EntityState) -> &'static str {
+    match state {
+        EntityState::Waiting => "wait",
+        EntityState::Connecting => "connect",
+        EntityState::Sending => "send",
+        EntityState::CatchingUp => "behind",
+        EntityState::Confirming => "confirm",
+        EntityState::Verifying => "verify",
+        EntityState::Retrying => "retry",
+        EntityState::Delivered => "done",
+        EntityState::Skipped => "skip",
+        EntityState::Failed => "failed",
+        EntityState::Cancelled => "cancel",
+    }
+}
+
+pub(super) fn totals(group: &GroupSnapshot) -> Totals {
+    let mut totals = Totals::default();
+    let (mut remaining, mut rate) = (0_u64, 0.0);
+    for entity in &group.entities {
+        if let Some(count) = totals.states.get_mut(rank(entity.state)) {
+            *count += 1;
+        }
+        totals.confirmed += entity.confirmed;
+        if entity.state == EntityState::Skipped {
+            continue;
+        }
+        let size = group.size.unwrap_or(0);
+        let sent = entity.sent.min(size);
+        totals.to_send += size;
+        totals.sent += sent;
+        if !entity.state.is_final() {
+            remaining += size - sent;
+            rate += entity.rate;
+        }
+    }
+    let known = group.size.is_some() && !group.phase.is_ended() && rate >= 1.0;
+    totals.left = known.then(|| remaining as f64 / rate);
+    totals
+}
+
+/// `-` when it can't be told.
+pub(super) fn time_left(seconds: Option<f64>) -> String {
+    match seconds {
+        // A figure that changes with every look says nothing and costs bytes on a slow line.
+        Some(seconds) if seconds < 1.0 => "1 s".into(),
+        Some(seconds) if seconds < 60.0 => format!("{} s", seconds.ceil()),
+        Some(seconds) if seconds < 3600.0 => {
+            let seconds = seconds.ceil() as u64;
+            format!("{}m {:02}s", seconds / 60, seconds % 60)
+        }
+        Some(seconds) if seconds < 360_000.0 => {
+            let minutes = (seconds / 60.0).ceil() as u64;
+            format!("{}h {:02}m", minutes / 60, minutes % 60)
+        }
+        _ => "-".into(),
+    }
+}
+
+/// So far behind that it holds up the pool, or is about to.
+pub(super) fn lags(entity: &EntitySnapshot, group: &GroupSnapshot) -> bool {
+    entity.state == EntityState::Sending
+        && group.depth > 0
+        && entity.lag.saturating_mul(2) >= group.depth as u64
+}
+
+pub(super) fn phase(group: &GroupSnapshot) -> String {
+    match group.phase {
+        GroupPhase::Starting => "starting".into(),
+        GroupPhase::Transferring => "transferring".into(),
+        GroupPhase::Draining => "emptying the pool".into(),
+        GroupPhase::Ended(outcome) => format!("ended: {outcome}"),
+    }
+}
+
+/// One cell for how a group stands.
+pub(super) fn sign(group: &GroupSnapshot, theme: &Theme) -> &'static str {
+    use crate::model::Outcome;
+    theme.sign(match group.phase {
+        GroupPhase::Starting => EntityState::Connecting,
+        GroupPhase::Transferring | GroupPhase::Draining => EntityState::Sending,
+        GroupPhase::Ended(Outcome::Delivered) => EntityState::Delivered,
+        GroupPhase::Ended(Outcome::Cancelled) => EntityState::Cancelled,
+        GroupPhase::Ended(Outcome::Partial | Outcome::Failed) => EntityState::Failed,
+    })
+}
+
+/// In a word, and by name where it is an entity.
+pub(super) fn bottleneck(bottleneck: &Bottleneck) -> String {
+    match bottleneck {
+        Bottleneck::Source => "source".into(),
+        Bottleneck::Entity(name) => name.to_string(),
+        Bottleneck::Memory => "memory".into(),
+        Bottleneck::None => "none".into(),
+    }
+}
+
+/// What there is to say about an entity besides its figures.
+pub(super) fn note(entity: &EntitySnapshot, group: &GroupSnapshot) -> String {
+    match entity.state {
+        EntityState::Failed => match (entity.step, &entity.cause) {
+            (Some(step), Some(cause)) if !cause.starts_with(&step.to_string()) => {
+                format!("{step}: {cause}")
+            }
+            (_, Some(cause)) => cause.clone(),
+            (Some(step), None) => format!("at step {step}"),
+            (None, None) => String::new(),
+        },
+        EntityState::Retrying => match &entity.cause {
+            Some(cause) => format!("after try {}: {cause}", entity.attempt),
+            None => format!("after try {}", entity.attempt),
+        },
+        EntityState::Delivered => format!("confirmed, {}", verified(entity)),
+        EntityState::Confirming => "sent, not confirmed yet".into(),
+        EntityState::Verifying => "sent, being checked".into(),
+        EntityState::Skipped => "has it already".into(),
+        EntityState::Cancelled => entity.cause.clone().unwrap_or_default(),
+        _ if lags(entity, group) => "falls behind".into(),
+        _ if entity.attempt > 1 => format!("try {}", entity.attempt),
+        _ => String::new(),
+    }
+}
+
+pub(super) fn verified(entity: &EntitySnapshot) -> String {
+    match entity.verified {
+        crate::model::Verified::None => "not checked".into(),
+        how => format!("by {how}"),
+    }
+}
+
+/// A rate in at most 10 columns and two or three digits: more of them would change with every look,
+/// which says nothing and costs bytes on a slow line. An entity that sends nothing shows none.
+pub(super) fn rate(bytes_per_second: f64) -> String {
+    if bytes_per_second < 1.0 {
+        return "-".into();
+    }
+    let (mut value, mut unit) = (bytes_per_second, "B/s");
+    for larger in ["KiB/s", "MiB/s", "GiB/s"] {
+        if value < 1000.0 {
+            break;
+        }
+        (value, unit) = (value / 1024.0, larger);
+    }
+    if value < 9.95 && unit != "B/s" {
+        format!("{value:.1} {unit}")
+    } else {
+        format!("{value:.0} {unit}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_and_times_are_short() {
+        assert_eq!(rate(0.2), "-");
+        assert_eq!(rate(900.0), "900 B/s");
+        assert_eq!(rate(1500.0), "1.5 KiB/s");
+        assert_eq!(rate(150_000.0), "146 KiB/s");
+        assert_eq!(rate(1_500_000.0), "1.4 MiB/s");
+        for shift in 0..40 {
+            assert!(rate((1_u64 << shift) as f64 * 1.3).len() <= 10, "{shift}");
+        }
+        assert_eq!(time_left(None), "-");
+        assert_eq!(time_left(Some(0.1)), "1 s");
+        assert_eq!(time_left(Some(59.5)), "60 s");
+        assert_eq!(time_left(Some(125.0)), "2m 05s");
+        assert_eq!(time_left(Some(7300.0)), "2h 02m");
+    }
+}

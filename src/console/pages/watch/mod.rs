@@ -1,0 +1,405 @@
+//! The watch page: one group at a time, live; finished groups keep their results.
+//!
+//! The cursor is on the group itself (row 0) or on one of its entities, and stays on that entity
+//! while the order changes under it.
+
+mod dense;
+mod details;
+mod draw;
+mod figures;
+mod order;
+mod retry;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+
+use crate::console::action::Action;
+use crate::console::dialogs::{Answer, Dialog, Intent, confirm_cancel, name_of};
+use crate::console::effect::Effect;
+use crate::console::state::{Page, State};
+use crate::console::theme::Theme;
+use crate::console::widgets::gauge;
+use crate::link::{Command, EntitySnapshot, GroupSnapshot, GroupSpec, Snapshot, Target};
+use crate::model::EntityState;
+use crate::model::text::quoted;
+
+use order::Sort;
+use retry::Retry;
+
+/// So many samples of a pool's occupancy are kept; more than any screen shows.
+const HISTORY: usize = 60;
+
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    /// The group that is shown, by its place in the snapshot: groups are never taken out of it.
+    group: usize,
+    cursor: Cursor,
+    dense: bool,
+    sort: Sort,
+    reverse: bool,
+    /// Places of the shown group's entities, in the order in which they are shown.
+    order: Vec<usize>,
+    /// How full pools were, in percent, by the place of the group.
+    history: BTreeMap<usize, History>,
+    /// What was started here, by name: a retry is made from it.
+    pub(super) started: BTreeMap<String, GroupSpec>,
+    /// A group that was just started is shown as soon as the engine has it.
+    awaited: Option<Awaited>,
+}
+
+/// Where one is in a group, and what of it is shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Cursor {
+    /// 0 is the group itself, then come the entities in their order.
+    row: usize,
+    /// Entities above the first one that is shown.
+    offset: usize,
+}
+
+impl Cursor {
+    /// Goes to a row of a group of so many entities, of which `rows` are shown.
+    fn to(&mut self, row: usize, entities: usize, rows: usize) {
+        let rows = rows.max(1);
+        self.row = row.min(entities);
+        let entity = self.row.saturating_sub(1);
+        self.offset = (self.offset)
+            .clamp((entity + 1).saturating_sub(rows), entity)
+            .min(entities.saturating_sub(rows));
+    }
+
+    fn follow(&mut self, action: &Action, entities: usize, rows: usize) {
+        let page = rows.saturating_sub(1).max(1);
+        let row = match action {
+            Action::Up => self.row.saturating_sub(1),
+            Action::Down => self.row + 1,
+            Action::PageUp => self.row.saturating_sub(page),
+            Action::PageDown => self.row + page,
+            Action::First => 0,
+            Action::Last => entities,
+            _ => return,
+        };
+        self.to(row, entities, rows);
+    }
+}
+
+/// The newest figures of a pool, one a second, the newest last.
+#[derive(Debug, Default)]
+struct History {
+    samples: VecDeque<u64>,
+    /// When the newest began.
+    since: Option<jiff::Timestamp>,
+}
+
+impl History {
+    /// Within one second the highest counts: a pool that was full once was full.
+    fn push(&mut self, at: jiff::Timestamp, filled: u64) {
+        let fresh = self
+            .since
+            .is_none_or(|since| at.duration_since(since).as_secs() >= 1);
+        match self.samples.back_mut() {
+            Some(newest) if !fresh => *newest = filled.max(*newest),
+            _ => {
+                if self.samples.len() == HISTORY {
+                    self.samples.pop_front();
+                }
+                self.samples.push_back(filled);
+                self.since = Some(at);
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Awaited {
+    name: String,
+    /// Groups that were there before.
+    from: usize,
+}
+
+/// What this page asks in dialogs.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Asked {
+    Retry(Retry),
+}
+
+/// These groups are about to be started: the first of them is shown when it appears.
+pub(crate) fn expect(state: &mut State, specs: &[GroupSpec]) {
+    for spec in specs {
+        (state.watch.started).insert(name_of(spec).to_owned(), spec.clone());
+    }
+    state.watch.awaited = specs.first().map(|spec| Awaited {
+        name: name_of(spec).to_owned(),
+        // Not in the snapshot yet; the newest of that name is looked for from here.
+        from: state
+            .watch
+            .history
+            .keys()
+            .next_back()
+            .map_or(0, |last| last + 1),
+    });
+}
+
+/// A new snapshot: called by the loop at its own pace, at most 4 times a second. Nothing of it is
+/// shown while the display is frozen.
+pub(crate) fn observe(state: &mut State, snapshot: &Snapshot) {
+    if state.frozen.is_some() {
+        return;
+    }
+    for (place, group) in snapshot.groups.iter().enumerate() {
+        let history = state.watch.history.entry(place).or_default();
+        if !group.phase.is_ended() {
+            let filled = gauge::percent(group.used as u64, group.depth as u64);
+            history.push(snapshot.at, filled);
+        }
+    }
+    if let Some(awaited) = &state.watch.awaited {
+        let found = (snapshot.groups.iter().enumerate())
+            .skip(awaited.from)
+            .find(|(_, group)| *group.group == *awaited.name);
+        if let Some((place, _)) = found {
+            state.watch.awaited = None;
+            show(state, snapshot, place);
+        }
+    }
+    sort(state, snapshot);
+}
+
+fn shown<'a>(state: &State, snapshot: &'a Snapshot) -> Option<&'a GroupSnapshot> {
+    snapshot.groups.get(state.watch.group).map(|group| &**group)
+}
+
+/// Shows a group from its beginning.
+fn show(state: &mut State, snapshot: &Snapshot, place: usize) {
+    state.watch.group = place;
+    state.watch.cursor = Cursor::default();
+    state.watch.order.clear();
+    sort(state, snapshot);
+}
+
+/// Sorts anew and keeps the cursor on its entity.
+fn sort(state: &mut State, snapshot: &Snapshot) {
+    let Some(group) = shown(state, snapshot) else {
+        return;
+    };
+    let rows = draw::cursor_rows(state);
+    let view = &mut state.watch;
+    let here = view.cursor.row.checked_sub(1);
+    let here = here.and_then(|row| view.order.get(row)).copied();
+    view.order = order::order(group, view.sort, view.reverse);
+    let row = here.and_then(|place| view.order.iter().position(|one| *one == place));
+    if let Some(row) = row {
+        view.cursor.to(row + 1, view.order.len(), rows);
+    }
+}
+
+/// The place of a row's entity in its group, also before the first order was made.
+fn place_of(view: &View, group: &GroupSnapshot, row: usize) -> Option<usize> {
+    if view.order.len() == group.entities.len() {
+        view.order.get(row).copied()
+    } else {
+        (row < group.entities.len()).then_some(row)
+    }
+}
+
+/// The entity under the cursor; `None` on the group itself.
+fn selected<'a>(view: &View, group: &'a GroupSnapshot) -> Option<&'a EntitySnapshot> {
+    let row = view.cursor.row.checked_sub(1)?;
+    group.entities.get(place_of(view, group, row)?)
+}
+
+pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> Option<Effect> {
+    if action == Action::Back {
+        state.page = Page::Groups;
+        return None;
+    }
+    let Some(group) = shown(state, snapshot) else {
+        state.say("nothing was started yet");
+        return None;
+    };
+    let len = group.entities.len();
+    let rows = draw::cursor_rows(state);
+    match action {
+        Action::Left => sideways(state, snapshot, -1),
+        Action::Right => sideways(state, snapshot, 1),
+        Action::Zoom => {
+            state.watch.dense = !state.watch.dense;
+            let rows = draw::cursor_rows(state);
+            let row = state.watch.cursor.row;
+            state.watch.cursor.to(row, len, rows);
+        }
+        Action::Sort => {
+            state.watch.sort = state.watch.sort.next();
+            state.watch.reverse = false;
+            sort(state, snapshot);
+            let by = state.watch.sort.title();
+            state.say(format!("sorted by {by}"));
+        }
+        Action::SortReverse => {
+            state.watch.reverse = !state.watch.reverse;
+            sort(state, snapshot);
+        }
+        Action::NextFailure => next_failure(state, snapshot),
+        Action::Details => {
+            let columns = usize::from(state.columns);
+            let dialog = match selected(&state.watch, group) {
+                Some(entity) => details::of_entity(&state.site, group, entity, columns),
+                None => details::of_group(group, columns),
+            };
+            state.dialogs.push(dialog);
+        }
+        Action::Cancel => {
+            let name = group.group.to_string();
+            return match selected(&state.watch, group) {
+                Some(entity) if entity.state.is_final() => {
+                    let text = format!("{} is {} already", quoted(&entity.entity), entity.state);
+                    state.say(text);
+                    None
+                }
+                Some(entity) => {
+                    let title = format!("Cancel {}?", quoted(&entity.entity));
+                    let target = Target::Entity {
+                        group: name,
+                        entity: entity.entity.to_string(),
+                    };
+                    confirm_cancel(state, snapshot, target, &title)
+                }
+                None => {
+                    let title = format!("Cancel the group {}?", quoted(&name));
+                    confirm_cancel(state, snapshot, Target::Group(name), &title)
+                }
+            };
+        }
+        Action::Retry => match retry::retry(state, snapshot, state.watch.group) {
+            Ok(retry) => {
+                let lines = retry::question(&retry, group);
+                let intent = Intent::Watch(Asked::Retry(retry));
+                (state.dialogs).push(Dialog::confirm("Try again?", lines, intent));
+            }
+            Err(reason) => state.say(reason),
+        },
+        Action::Click { row } => click(state, usize::from(row), len),
+        action if state.watch.dense => dense_move(state, &action, len),
+        action => {
+            state.watch.cursor.follow(&action, len, rows);
+        }
+    }
+    None
+}
+
+/// The group beside this one; in the dense view the cell beside this one.
+fn sideways(state: &mut State, snapshot: &Snapshot, by: isize) {
+    let view = &mut state.watch;
+    if view.dense && view.cursor.row > 0 {
+        let len = shown(state, snapshot).map_or(0, |group| group.entities.len());
+        let row = state.watch.cursor.row.saturating_add_signed(by).max(1);
+        state.watch.cursor.to(row, len, len);
+        return;
+    }
+    let last = snapshot.groups.len().saturating_sub(1);
+    let place = view.group.saturating_add_signed(by).min(last);
+    if place != view.group {
+        // Whoever looks around does not want to be taken elsewhere.
+        view.awaited = None;
+        show(state, snapshot, place);
+    }
+}
+
+/// A row of the table, or the group's own figures. Cells are too small to be clicked by their row.
+fn click(state: &mut State, row: usize, len: usize) {
+    // Above the page there is the title.
+    let first = 1 + draw::rows_above(state);
+    let visible = draw::cursor_rows(state);
+    let view = &mut state.watch;
+    match row.checked_sub(first) {
+        None if row > 0 => view.cursor.to(0, len, visible),
+        Some(at) if at < visible && !view.dense && view.cursor.offset + at < len => {
+            view.cursor.to(view.cursor.offset + at + 1, len, visible);
+        }
+        _ => {}
+    }
+}
+
+/// Up and down move by a line of cells.
+fn dense_move(state: &mut State, action: &Action, len: usize) {
+    let line = dense::cells_in_a_line(state);
+    let page = line * draw::cursor_rows(state).max(1);
+    let row = state.watch.cursor.row;
+    let row = match action {
+        Action::Up => row.saturating_sub(line),
+        Action::Down if row == 0 => 1,
+        Action::Down if row + line <= len => row + line,
+        // The last line may be short.
+        Action::Down if (row - 1) / line < len.saturating_sub(1) / line => len,
+        Action::PageUp => row.saturating_sub(page),
+        Action::PageDown => row + page,
+        Action::First => 0,
+        Action::Last => len,
+        _ => row,
+    };
+    state.watch.cursor.to(row, len, len);
+}
+
+/// To the next entity that failed, in this group from the cursor on, then in those after it.
+fn next_failure(state: &mut State, snapshot: &Snapshot) {
+    let (view, count) = (&state.watch, snapshot.groups.len());
+    let failed = |group: &GroupSnapshot, order: &[usize], rows: std::ops::Range<usize>| {
+        rows.into_iter().find(|row| {
+            let entity = order.get(*row).and_then(|place| group.entities.get(*place));
+            entity.is_some_and(|entity| entity.state == EntityState::Failed)
+        })
+    };
+    let found = (0..=count).find_map(|step| {
+        let place = (view.group + step) % count.max(1);
+        let group = snapshot.groups.get(place)?;
+        let order = order::order(group, view.sort, view.reverse);
+        // The group itself is looked at twice: after the cursor first, before it last.
+        let rows = match step {
+            0 => view.cursor.row..order.len(),
+            _ if step == count => 0..view.cursor.row.min(order.len()),
+            _ => 0..order.len(),
+        };
+        failed(group, &order, rows).map(|row| (place, row))
+    });
+    let Some((place, row)) = found else {
+        state.say("nothing failed");
+        return;
+    };
+    if place != state.watch.group {
+        show(state, snapshot, place);
+    }
+    sort(state, snapshot);
+    let len = shown(state, snapshot).map_or(0, |group| group.entities.len());
+    let rows = draw::cursor_rows(state);
+    state.watch.cursor.to(row + 1, len, rows);
+}
+
+pub(crate) fn answered(
+    state: &mut State,
+    _snapshot: &Snapshot,
+    asked: Asked,
+    answer: Answer,
+) -> Option<Effect> {
+    match (asked, answer) {
+        (Asked::Retry(retry), Answer::Yes) => {
+            let groups = vec![retry.spec];
+            expect(state, &groups);
+            let force = retry.force;
+            Some(Effect::Send(vec![Command::Start { groups, force }]))
+        }
+        _ => None,
+    }
+}
+
+pub(crate) fn draw(
+    state: &State,
+    snapshot: &Snapshot,
+    theme: &Theme,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) {
+    draw::draw(state, snapshot, theme, frame, area);
+}

@@ -1,0 +1,176 @@
+//! Trying again what failed: a group of its own, of the entities that did not get the image. The
+//! first group may still run: it is done with these.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::console::dialogs::name_of;
+use crate::console::state::State;
+use crate::link::{GroupSnapshot, GroupSpec, Snapshot};
+use crate::model::text::{quoted, shown};
+use crate::model::{
+    EntityState, ImageSpec, Inventory, Laggards, PeerChoice, SourceChoice, SourceSpec,
+};
+
+/// What would be started.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Retry {
+    pub(super) spec: GroupSpec,
+    /// Some of the entities are at the version already, as far as the inventory knows, and got the
+    /// image all the same: without force they would now be skipped.
+    pub(super) force: bool,
+    pub(super) entities: Vec<String>,
+}
+
+/// # Errors
+/// A sentence when there is nothing to try again, or it can't be done now.
+pub(super) fn retry(state: &State, snapshot: &Snapshot, at: usize) -> Result<Retry, String> {
+    let group = snapshot.groups.get(at).ok_or("no group was started yet")?;
+    let name = quoted(&group.group);
+    let later = taken_up(snapshot, at);
+    let entities: Vec<String> = (group.entities.iter())
+        .filter(|one| matches!(one.state, EntityState::Failed | EntityState::Cancelled))
+        .filter(|one| !later.contains(&*one.entity))
+        .map(|one| one.entity.to_string())
+        .collect();
+    if entities.is_empty() {
+        return Err(match later.is_empty() {
+            true => format!("nothing failed in {name}"),
+            false => format!("nothing is left to try again in {name}: a later group has it"),
+        });
+    }
+    let inventory = &state.site.inventory;
+    let (image, source, laggards, parallel) = origin(state, group)
+        .ok_or_else(|| format!("the image {} is not known any more", quoted(&group.image)))?;
+    let force = entities.iter().any(|name| {
+        let entity = inventory.entity(name);
+        entity.is_some_and(|entity| entity.version == group.version)
+    });
+    let spec = GroupSpec::Made {
+        name: free_name(state, snapshot, &group.group),
+        image,
+        source,
+        entities: entities.clone(),
+        laggards,
+        parallel,
+    };
+    Ok(Retry {
+        spec,
+        force,
+        entities,
+    })
+}
+
+/// Entities that a later group gave, or gives, the same image.
+fn taken_up(snapshot: &Snapshot, at: usize) -> HashSet<&str> {
+    let image = snapshot.groups.get(at).map(|group| &group.image);
+    (snapshot.groups.iter().skip(at + 1))
+        .filter(|later| Some(&later.image) == image)
+        .flat_map(|later| &later.entities)
+        .filter(|one| !matches!(one.state, EntityState::Failed | EntityState::Cancelled))
+        .map(|one| &*one.entity)
+        .collect()
+}
+
+type Origin = (ImageSpec, SourceSpec, Laggards, Option<usize>);
+
+/// What the group was made from: as it was started here, as it is in the inventory, or as the
+/// engine tells.
+fn origin(state: &State, group: &GroupSnapshot) -> Option<Origin> {
+    let inventory = &state.site.inventory;
+    let drafts = state.drafts.iter().map(|draft| &draft.spec);
+    let mut known = (state.watch.started.get(&*group.group).into_iter())
+        .chain(drafts.filter(|spec| name_of(spec) == &*group.group))
+        .filter_map(|spec| parts(inventory, spec));
+    // A draft may have been given another image since.
+    let found = known.find(|(image, ..)| image.name() == &*group.image);
+    found.or_else(|| {
+        let image = inventory.image(&group.image)?;
+        let source = match group.source.strip_prefix("peer:") {
+            Some("any") => SourceSpec::AnyPeer,
+            Some(peer) => SourceSpec::Peer(peer.into()),
+            None => SourceSpec::FileServer(group.source.clone()),
+        };
+        let image = ImageSpec::Named(image.name.to_string());
+        Some((image, source, group.laggards, None))
+    })
+}
+
+fn parts(inventory: &Inventory, spec: &GroupSpec) -> Option<Origin> {
+    match spec {
+        GroupSpec::Named(name) => {
+            let group = inventory.group(name)?;
+            let source = match &group.source {
+                SourceChoice::FileServer(server) => SourceSpec::FileServer(server.name.to_string()),
+                SourceChoice::Peer(PeerChoice::Named(peer)) => {
+                    SourceSpec::Peer(peer.name.to_string())
+                }
+                SourceChoice::Peer(PeerChoice::Any(_)) => SourceSpec::AnyPeer,
+            };
+            let image = ImageSpec::Named(group.image.name.to_string());
+            Some((image, source, group.laggards, group.parallel))
+        }
+        GroupSpec::Made {
+            image,
+            source,
+            laggards,
+            parallel,
+            ..
+        } => Some((image.clone(), source.clone(), *laggards, *parallel)),
+    }
+}
+
+/// The same name with `-retry` behind it, and a number where that is taken.
+fn free_name(state: &State, snapshot: &Snapshot, name: &str) -> String {
+    let base = match name.rsplit_once("-retry") {
+        Some((base, rest))
+            if rest
+                .trim_start_matches('-')
+                .chars()
+                .all(|c| c.is_ascii_digit()) =>
+        {
+            base
+        }
+        _ => name,
+    };
+    let taken: HashSet<&str> = (snapshot.groups.iter().map(|group| &*group.group))
+        .chain(state.drafts.iter().map(|draft| name_of(&draft.spec)))
+        .chain(state.watch.started.keys().map(String::as_str))
+        .collect();
+    std::iter::once(format!("{base}-retry"))
+        .chain((2..).map(|number| format!("{base}-retry-{number}")))
+        .find(|name| !taken.contains(name.as_str()))
+        .unwrap_or_default()
+}
+
+/// The question before it.
+pub(super) fn question(retry: &Retry, group: &GroupSnapshot) -> Vec<String> {
+    let causes: BTreeMap<&str, &str> = (group.entities.iter())
+        .filter_map(|one| Some((&*one.entity, one.cause.as_deref()?)))
+        .collect();
+    let mut lines = vec![format!(
+        "Group {} sends {} to {} again:",
+        quoted(name_of(&retry.spec)),
+        shown(&group.image),
+        crate::model::columns::count(retry.entities.len(), "entity")
+    )];
+    const MOST: usize = 10;
+    if retry.entities.len() <= MOST {
+        for name in &retry.entities {
+            let cause = causes.get(name.as_str()).copied().unwrap_or("");
+            let line = format!("{name}  {cause}");
+            lines.push(format!(
+                "  {}",
+                crate::model::columns::cut(&shown(&line), 66, false)
+            ));
+        }
+    } else {
+        let names = crate::model::names::compress(&retry.entities).join(", ");
+        let wrapped = crate::model::columns::wrap(&names, 2, 68);
+        let more = wrapped.len().saturating_sub(MOST);
+        lines.extend(wrapped.into_iter().take(MOST));
+        if more > 0 {
+            lines.push(format!("  and {more} more lines of names"));
+        }
+    }
+    lines
+}

@@ -1,0 +1,526 @@
+//! What the watch page shows and does.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::*;
+use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
+use crate::link::GroupPhase;
+use crate::model::{Bottleneck, ImageSpec, Laggards, Outcome, SourceSpec, Step, Verified};
+
+/// The page, as the loop has fed it.
+fn watching(snapshot: &Snapshot) -> State {
+    let mut state = testing::state();
+    state.page = Page::Watch;
+    observe(&mut state, snapshot);
+    state
+}
+
+/// `number` entities, with a failure, a laggard and a retry among many that send.
+fn many(number: usize) -> Snapshot {
+    use EntityState as S;
+    let entities = (1..=number).map(|at| {
+        let state = match at {
+            17 | 142 => S::Failed,
+            35 => S::CatchingUp,
+            77 => S::Retrying,
+            _ if at % 9 == 0 => S::Delivered,
+            _ if at % 31 == 0 => S::Confirming,
+            _ if at > 180 => S::Waiting,
+            _ => S::Sending,
+        };
+        let sent = match state {
+            S::Sending | S::Failed => (at as u64 * 37 % 100) * (8 << 20) / 100,
+            S::Delivered | S::Confirming => 8 << 20,
+            _ => 0,
+        };
+        let mut entity = testing::entity(&format!("line-{at:03}"), state, sent);
+        if state == S::Sending {
+            entity.rate = 1000.0 * at as f64;
+            entity.lag = at as u64 % 7;
+        }
+        if at == 50 {
+            entity.lag = 30;
+        }
+        if state == S::Failed {
+            entity.cause = Some("the server said 552 the flash is full".into());
+        }
+        entity
+    });
+    let mut group = testing::group("adsl", entities.collect());
+    group.bottleneck = Bottleneck::Entity("line-050".into());
+    Snapshot {
+        groups: vec![Arc::new(group)],
+        ..testing::idle()
+    }
+}
+
+/// `adsl` has ended with a failure and a cancelled entity; `vdsl` runs.
+fn two() -> Snapshot {
+    use EntityState as S;
+    let mut ended = testing::group(
+        "adsl",
+        vec![
+            testing::entity("shelf1-01", S::Delivered, 8 << 20),
+            testing::entity("shelf1-02", S::Failed, 1 << 20),
+            testing::entity("shelf1-03", S::Cancelled, 1 << 20),
+            testing::entity("shelf1-08", S::Skipped, 0),
+        ],
+    );
+    ended.phase = GroupPhase::Ended(Outcome::Partial);
+    ended.source_bytes = 8 << 20;
+    ended.sha256 = Some("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into());
+    ended.entities[0].confirmed = 8 << 20;
+    ended.entities[0].verified = Verified::Digest;
+    ended.entities[1].step = Some(Step::Send);
+    ended.entities[1].cause = Some("no progress for 60 s".into());
+    let mut runs = testing::group(
+        "vdsl",
+        vec![
+            testing::entity("shelf2-03", S::Failed, 0),
+            testing::entity("shelf2-04", S::Sending, 4 << 20),
+        ],
+    );
+    runs.image = "vdsl-3.1".into();
+    runs.entities[1].rate = 1_000_000.0;
+    Snapshot {
+        groups: vec![Arc::new(ended), Arc::new(runs)],
+        ..testing::idle()
+    }
+}
+
+fn cursor_on(state: &State, snapshot: &Snapshot) -> String {
+    let group = shown(state, snapshot).unwrap();
+    selected(&state.watch, group).map_or("(group)".into(), |one| one.entity.to_string())
+}
+
+#[test]
+fn a_running_group_at_every_size_and_look() {
+    let mut snapshot = testing::snapshot();
+    let group = Arc::make_mut(&mut snapshot.groups[0]);
+    group.entities[0].rate = 1_500_000.0;
+    group.entities[2].rate = 90_000.0;
+    group.bottleneck = Bottleneck::Entity("shelf1-03".into());
+    let mut state = watching(&snapshot);
+    for (second, used) in (1..).zip([0, 4, 9, 20, 32, 31, 16, 12]) {
+        Arc::make_mut(&mut snapshot.groups[0]).used = used;
+        snapshot.at = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second);
+        observe(&mut state, &snapshot);
+    }
+    insta::assert_snapshot!("watch_80x24", screen(&mut state, &snapshot, 80, 24, MONO));
+    press(&mut state, &snapshot, "<Down><Down><Down><Down><Down>");
+    insta::assert_snapshot!(
+        "watch_80x24_ascii",
+        screen(&mut state, &snapshot, 80, 24, ASCII)
+    );
+    insta::assert_snapshot!("watch_60x16", screen(&mut state, &snapshot, 60, 16, MONO));
+    insta::assert_snapshot!(
+        "watch_120x40",
+        screen(&mut state, &snapshot, 120, 40, COLOURS)
+    );
+    for (width, height) in [(60, 16), (80, 24), (200, 60)] {
+        assert!(screen(&mut state, &snapshot, width, height, ASCII).is_ascii());
+    }
+}
+
+#[test]
+fn two_hundred_entities_as_cells() {
+    let snapshot = many(200);
+    let mut state = watching(&snapshot);
+    press(&mut state, &snapshot, "em");
+    insta::assert_snapshot!("dense_80x24", screen(&mut state, &snapshot, 80, 24, MONO));
+    insta::assert_snapshot!(
+        "dense_60x16_ascii",
+        screen(&mut state, &snapshot, 60, 16, ASCII)
+    );
+}
+
+#[test]
+fn finished_groups_keep_their_results() {
+    let snapshot = two();
+    let mut state = watching(&snapshot);
+    insta::assert_snapshot!("ended_80x24", screen(&mut state, &snapshot, 80, 24, ASCII));
+    let mut empty = testing::state();
+    empty.page = Page::Watch;
+    let shown = screen(&mut empty, &testing::idle(), 80, 24, MONO);
+    assert!(shown.contains("Nothing was started yet"), "{shown}");
+    assert_eq!(
+        press(&mut empty, &testing::idle(), "xrme<Enter>slh<Down>"),
+        []
+    );
+}
+
+#[test]
+fn sent_and_confirmed_are_told_apart() {
+    let snapshot = testing::snapshot();
+    let shown = screen(&mut watching(&snapshot), &snapshot, 100, 30, ASCII);
+    let line = |name: &str| {
+        shown
+            .lines()
+            .find(|line| line.starts_with(name))
+            .unwrap()
+            .to_owned()
+    };
+    assert!(line("shelf1-04").contains("sent, not confirmed yet"));
+    assert!(line("shelf1-02").contains("100%") && line("shelf1-02").contains("confirmed, by size"));
+    assert!(shown.contains("confirmed 1 of 7"), "{shown}");
+    assert!(line("shelf1-05").contains("send: the server said 552 the flash is full"));
+}
+
+#[test]
+fn groups_are_picked_sideways() {
+    let snapshot = two();
+    let mut state = watching(&snapshot);
+    press(&mut state, &snapshot, "<Down>l");
+    assert_eq!(
+        (state.watch.group, cursor_on(&state, &snapshot)),
+        (1, "(group)".into())
+    );
+    press(&mut state, &snapshot, "<Right>");
+    assert_eq!(state.watch.group, 1, "it is the last one");
+    press(&mut state, &snapshot, "h");
+    assert_eq!(state.watch.group, 0);
+}
+
+#[test]
+fn the_cursor_moves_over_the_group_and_its_entities() {
+    let snapshot = many(200);
+    let mut state = watching(&snapshot);
+    screen(&mut state, &snapshot, 80, 24, MONO);
+    let at = |state: &mut State, keys: &str| {
+        press(state, &snapshot, keys);
+        let shown = screen(state, &snapshot, 80, 24, MONO);
+        let name = cursor_on(state, &snapshot);
+        assert!(
+            shown.contains(&name) || name == "(group)",
+            "{name} is not on\n{shown}"
+        );
+        name
+    };
+    assert_eq!(at(&mut state, "<Up>"), "(group)");
+    assert_eq!(at(&mut state, "j"), "line-001");
+    assert_eq!(at(&mut state, "<PgDn><PgDn>"), "line-025");
+    assert_eq!(at(&mut state, "G"), "line-200");
+    assert_eq!(at(&mut state, "k"), "line-199");
+    assert_eq!(at(&mut state, "<PgUp>"), "line-187");
+    assert_eq!(at(&mut state, "g"), "(group)");
+}
+
+#[test]
+fn a_click_goes_to_the_row_that_is_seen_there() {
+    let snapshot = many(200);
+    let mut state = watching(&snapshot);
+    let click = |state: &mut State, row: usize| {
+        let row = u16::try_from(row).unwrap();
+        update(state, &snapshot, Action::Click { row });
+        cursor_on(state, &snapshot)
+    };
+    press(&mut state, &snapshot, "<PgDn><PgDn>");
+    let seen = screen(&mut state, &snapshot, 80, 24, MONO);
+    let at = |name: &str| {
+        seen.lines()
+            .position(|line| line.starts_with(name))
+            .unwrap()
+    };
+    for name in ["line-016", "line-013", "line-024"] {
+        assert_eq!(click(&mut state, at(name)), name);
+    }
+    // The keys at the bottom and the title are no rows.
+    assert_eq!(click(&mut state, 23), "line-024");
+    assert_eq!(click(&mut state, 0), "line-024");
+    assert_eq!(click(&mut state, at("pool")), "(group)");
+}
+
+#[test]
+fn cells_are_walked_in_two_directions() {
+    let snapshot = many(200);
+    let mut state = watching(&snapshot);
+    state.columns = 80;
+    let at = |state: &mut State, keys: &str| {
+        press(state, &snapshot, keys);
+        cursor_on(state, &snapshot)
+    };
+    assert_eq!(at(&mut state, "e<Down>"), "line-001");
+    assert_eq!(at(&mut state, "<Right><Right>"), "line-003");
+    assert_eq!(at(&mut state, "<Down>"), "line-063");
+    assert_eq!(at(&mut state, "<Down><Down>"), "line-183");
+    assert_eq!(
+        at(&mut state, "<Down>"),
+        "line-183",
+        "that was the last line"
+    );
+    assert_eq!(at(&mut state, "<Up><Left>"), "line-122");
+    assert_eq!(at(&mut state, "<Right><Right><Down>"), "line-184");
+    assert_eq!(at(&mut state, "<Up><Up><Up><Up>"), "(group)");
+    assert_eq!(at(&mut state, "Gl"), "line-200");
+    // A line that is short: from above one gets to its end.
+    let short = many(130);
+    let mut state = watching(&short);
+    press(&mut state, &short, "eG<Up>");
+    press(&mut state, &short, "<Down>");
+    assert_eq!(cursor_on(&state, &short), "line-130");
+    press(&mut state, &short, "g<Down><Down>");
+    for _ in 0..20 {
+        press(&mut state, &short, "l");
+    }
+    press(&mut state, &short, "<Down>");
+    assert_eq!(cursor_on(&state, &short), "line-130");
+}
+
+#[test]
+fn sorting_puts_what_needs_a_look_first_and_keeps_the_cursor_on_its_entity() {
+    let snapshot = many(200);
+    let mut state = watching(&snapshot);
+    let first = |state: &State| {
+        let group = shown(state, &snapshot).unwrap();
+        group.entities[place_of(&state.watch, group, 0).unwrap()]
+            .entity
+            .to_string()
+    };
+    press(&mut state, &snapshot, "<Down><Down>");
+    press(&mut state, &snapshot, "s");
+    assert_eq!(
+        (state.watch.sort, first(&state)),
+        (Sort::State, "line-017".into())
+    );
+    assert_eq!(cursor_on(&state, &snapshot), "line-002");
+    press(&mut state, &snapshot, "s");
+    assert_eq!(
+        (state.watch.sort, first(&state)),
+        (Sort::Lag, "line-050".into())
+    );
+    press(&mut state, &snapshot, "s");
+    assert_eq!(
+        (state.watch.sort, first(&state)),
+        (Sort::Rate, "line-001".into())
+    );
+    press(&mut state, &snapshot, "s");
+    assert_eq!(
+        (state.watch.sort, first(&state)),
+        (Sort::Name, "line-001".into())
+    );
+    press(&mut state, &snapshot, "R");
+    assert_eq!(first(&state), "line-200");
+    assert_eq!(cursor_on(&state, &snapshot), "line-002");
+    // New figures change the order, not where one is.
+    press(&mut state, &snapshot, "ss");
+    let mut later = snapshot.clone();
+    Arc::make_mut(&mut later.groups[0]).entities[99].lag = 99;
+    observe(&mut state, &later);
+    assert_eq!(
+        (first(&state), cursor_on(&state, &later)),
+        ("line-100".into(), "line-002".into())
+    );
+}
+
+#[test]
+fn the_next_failure_is_found_in_later_groups_too() {
+    let snapshot = many(200);
+    let mut state = watching(&snapshot);
+    for expected in ["line-017", "line-142", "line-017"] {
+        press(&mut state, &snapshot, "m");
+        assert_eq!(cursor_on(&state, &snapshot), expected);
+    }
+    let snapshot = two();
+    let mut state = watching(&snapshot);
+    for expected in ["shelf1-02", "shelf2-03", "shelf1-02"] {
+        press(&mut state, &snapshot, "m");
+        assert_eq!(cursor_on(&state, &snapshot), expected);
+    }
+    let mut fine = testing::snapshot();
+    Arc::make_mut(&mut fine.groups[0]).entities.truncate(2);
+    let mut state = watching(&fine);
+    press(&mut state, &fine, "m");
+    assert_eq!(state.message.unwrap().text, "nothing failed");
+}
+
+#[test]
+fn details_tell_everything_about_a_failure() {
+    let snapshot = testing::snapshot();
+    let mut state = watching(&snapshot);
+    press(&mut state, &snapshot, "m<Enter>");
+    insta::assert_snapshot!(
+        "details_80x24",
+        screen(&mut state, &snapshot, 80, 24, ASCII)
+    );
+    press(&mut state, &snapshot, "<Esc>g<Enter>");
+    let shown = screen(&mut state, &snapshot, 80, 30, MONO);
+    assert!(
+        shown.contains("Group adsl") && shown.contains("6291456 bytes"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn cancelling_asks_first_and_means_what_the_cursor_is_on() {
+    let snapshot = testing::snapshot();
+    let mut state = watching(&snapshot);
+    let cancel = |target| [Effect::Send(vec![Command::Cancel { target }])];
+    assert_eq!(press(&mut state, &snapshot, "xn"), []);
+    let group = Target::Group("adsl".into());
+    assert_eq!(press(&mut state, &snapshot, "xy"), cancel(group));
+    let entity = Target::Entity {
+        group: "adsl".into(),
+        entity: "shelf1-01".into(),
+    };
+    assert_eq!(press(&mut state, &snapshot, "<Down>xy"), cancel(entity));
+    // One that has its image already is not asked about.
+    assert_eq!(press(&mut state, &snapshot, "<Down>x"), []);
+    assert!(state.dialogs.is_empty());
+    assert_eq!(
+        state.message.unwrap().text,
+        "`shelf1-02` is delivered already"
+    );
+}
+
+#[test]
+fn what_failed_is_tried_again_as_a_group_of_its_own() {
+    let snapshot = two();
+    let mut state = watching(&snapshot);
+    assert_eq!(press(&mut state, &snapshot, "r"), []);
+    let question = screen(&mut state, &snapshot, 80, 24, MONO);
+    assert!(
+        question.contains("shelf1-02  no progress for 60 s"),
+        "{question}"
+    );
+    assert!(question.contains("adsl-retry") && question.contains("2 entities"));
+    let spec = |name: &str, source| GroupSpec::Made {
+        name: name.into(),
+        image: ImageSpec::Named("adsl-2.4".into()),
+        source,
+        entities: vec!["shelf1-02".into(), "shelf1-03".into()],
+        laggards: Laggards::CatchUp,
+        parallel: None,
+    };
+    let start = |spec, force| {
+        let groups = vec![spec];
+        [Effect::Send(vec![Command::Start { groups, force }])]
+    };
+    let server = SourceSpec::FileServer("hq".into());
+    let expected = start(spec("adsl-retry", server.clone()), false);
+    assert_eq!(press(&mut state, &snapshot, "y"), expected);
+
+    // Its own retry has a name of its own, and what a later group has taken up is left alone.
+    let mut later = snapshot.clone();
+    let mut again = (*snapshot.groups[0]).clone();
+    again.group = "adsl-retry".into();
+    again.entities = again.entities[1..3].to_vec();
+    later.groups.push(Arc::new(again));
+    observe(&mut state, &later);
+    assert_eq!(state.watch.group, 2, "what was started is shown");
+    let expected = start(spec("adsl-retry-2", server), false);
+    assert_eq!(press(&mut state, &later, "ry"), expected);
+    let group = Arc::make_mut(&mut later.groups[2]);
+    group.phase = GroupPhase::Transferring;
+    for entity in &mut group.entities {
+        entity.state = EntityState::Sending;
+    }
+    assert_eq!(press(&mut state, &later, "hhry"), []);
+    assert!(state.message.unwrap().text.contains("a later group has it"));
+}
+
+#[test]
+fn a_retry_reads_from_where_the_group_was_told_to() {
+    let mut snapshot = two();
+    // The engine tells which peer is read in the end; the group was told to read any.
+    let ended = Arc::make_mut(&mut snapshot.groups[1]);
+    ended.phase = GroupPhase::Ended(Outcome::Partial);
+    ended.source = "peer:shelf2-01".into();
+    let mut state = watching(&snapshot);
+    let effects = press(&mut state, &snapshot, "lry");
+    let [Effect::Send(commands)] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    let [Command::Start { groups, .. }] = &commands[..] else {
+        panic!("{commands:?}");
+    };
+    let expected = GroupSpec::Made {
+        name: "vdsl-retry".into(),
+        image: ImageSpec::Named("vdsl-3.1".into()),
+        source: SourceSpec::AnyPeer,
+        entities: vec!["shelf2-03".into()],
+        laggards: Laggards::Wait,
+        parallel: Some(2),
+    };
+    assert_eq!(groups, &[expected]);
+}
+
+#[test]
+fn what_failed_is_tried_again_also_while_the_rest_goes_on() {
+    let snapshot = two();
+    let mut state = watching(&snapshot);
+    let effects = press(&mut state, &snapshot, "lry");
+    assert!(
+        matches!(&effects[..], [Effect::Send(commands)]
+            if format!("{commands:?}").contains(r#"entities: ["shelf2-03"]"#)),
+        "{effects:?}"
+    );
+    let mut fine = snapshot.clone();
+    Arc::make_mut(&mut fine.groups[0]).entities.truncate(1);
+    press(&mut state, &fine, "hr");
+    assert_eq!(state.message.unwrap().text, "nothing failed in `adsl`");
+    assert!(state.dialogs.is_empty());
+}
+
+#[test]
+fn forced_entities_stay_forced_when_tried_again() {
+    let mut snapshot = two();
+    let group = Arc::make_mut(&mut snapshot.groups[0]);
+    group.entities[3].state = EntityState::Failed;
+    let mut state = watching(&snapshot);
+    let effects = press(&mut state, &snapshot, "ry");
+    assert!(
+        matches!(&effects[..], [Effect::Send(commands)]
+            if matches!(&commands[..], [Command::Start { force: true, .. }])),
+        "shelf1-08 would be skipped: {effects:?}"
+    );
+}
+
+#[test]
+fn the_history_of_a_pool_is_one_figure_a_second_and_short() {
+    let mut snapshot = testing::snapshot();
+    let mut state = watching(&snapshot);
+    for quarter in 0..4 * 100 {
+        snapshot.at = Timestamp::UNIX_EPOCH + SignedDuration::from_millis(quarter * 250);
+        Arc::make_mut(&mut snapshot.groups[0]).used = 8 * (quarter % 4) as usize;
+        observe(&mut state, &snapshot);
+    }
+    let history = &state.watch.history[&0].samples;
+    assert_eq!(history.len(), HISTORY);
+    assert!(history.iter().all(|most| *most == 75), "{history:?}");
+}
+
+#[test]
+fn a_frozen_display_stays_as_it_was() {
+    let snapshot = testing::snapshot();
+    let mut state = watching(&snapshot);
+    press(&mut state, &snapshot, "f");
+    state.message = None;
+    let before = screen(&mut state, &snapshot, 80, 24, MONO);
+    let mut later = two();
+    later.at = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(9);
+    observe(&mut state, &later);
+    assert_eq!(screen(&mut state, &later, 80, 24, MONO), before);
+    press(&mut state, &later, "f");
+    observe(&mut state, &later);
+    assert_ne!(screen(&mut state, &later, 80, 24, MONO), before);
+}
+
+/// Only what is seen is drawn, and nothing is sorted for it.
+#[test]
+fn thousands_of_entities_are_drawn_within_a_frame() {
+    let snapshot = many(2000);
+    let mut state = watching(&snapshot);
+    for dense in ["", "e"] {
+        press(&mut state, &snapshot, dense);
+        let began = std::time::Instant::now();
+        for _ in 0..20 {
+            screen(&mut state, &snapshot, 120, 40, MONO);
+        }
+        let each = began.elapsed() / 20;
+        // The pace of pictures; unoptimised it takes a few milliseconds.
+        assert!(each < std::time::Duration::from_millis(250), "{each:?}");
+    }
+}

@@ -1,0 +1,247 @@
+//! Colours and signs. Every state is told by a word and a sign; colour only helps.
+//!
+//! Three palettes: 16 colours (the terminal's own), 256 colours, and mono, which uses no colour at
+//! all: crossterm drops bold and reverse too when `NO_COLOR` is set, so mono asks for modifiers
+//! only. The colours avoid telling red from green: blue is good, orange or yellow needs a look,
+//! red with a sign of its own has failed.
+
+use ratatui::style::{Color, Modifier, Style};
+
+use crate::model::EntityState;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Palette {
+    Mono,
+    Sixteen,
+    Indexed,
+}
+
+/// How things look on this terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Theme {
+    pub(crate) palette: Palette,
+    /// Draw with ASCII alone.
+    pub(crate) ascii: bool,
+}
+
+/// What a colour is to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Plain,
+    Faint,
+    Good,
+    Busy,
+    Look,
+    Bad,
+}
+
+impl Theme {
+    /// For a terminal as its environment describes it: `NO_COLOR`, `TERM`, `COLORTERM`, the locale.
+    pub(crate) fn choose(
+        mono: bool,
+        ascii: bool,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Self {
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let term = set("TERM").unwrap_or_default();
+        let palette = if mono || set("NO_COLOR").is_some() {
+            Palette::Mono
+        } else if term.contains("256color") || set("COLORTERM").is_some() {
+            Palette::Indexed
+        } else if [
+            "xterm", "screen", "tmux", "rxvt", "linux", "ansi", "konsole", "putty", "cygwin",
+        ]
+        .iter()
+        .any(|known| term.starts_with(known))
+        {
+            Palette::Sixteen
+        } else {
+            Palette::Mono
+        };
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+            .iter()
+            .find_map(|name| set(name));
+        let utf8 = locale.is_some_and(|locale| {
+            let locale = locale.to_ascii_lowercase();
+            locale.contains("utf-8") || locale.contains("utf8")
+        });
+        Self {
+            palette,
+            ascii: ascii || !utf8,
+        }
+    }
+
+    pub(crate) fn tone(&self, tone: Tone) -> Style {
+        let style = Style::new();
+        match (self.palette, tone) {
+            (_, Tone::Plain) => style,
+            (Palette::Mono, Tone::Faint) => style.add_modifier(Modifier::DIM),
+            (Palette::Mono, Tone::Good | Tone::Busy) => style,
+            (Palette::Mono, Tone::Look) => style.add_modifier(Modifier::BOLD),
+            (Palette::Mono, Tone::Bad) => style.add_modifier(Modifier::BOLD | Modifier::REVERSED),
+            (Palette::Sixteen, Tone::Faint) => style.fg(Color::DarkGray),
+            (Palette::Sixteen, Tone::Good) => style.fg(Color::Cyan),
+            (Palette::Sixteen, Tone::Busy) => style.fg(Color::Blue),
+            (Palette::Sixteen, Tone::Look) => style.fg(Color::Yellow),
+            (Palette::Sixteen, Tone::Bad) => style.fg(Color::LightRed).add_modifier(Modifier::BOLD),
+            // Okabe and Ito's palette, as near as 256 colours come.
+            (Palette::Indexed, Tone::Faint) => style.fg(Color::Indexed(245)),
+            (Palette::Indexed, Tone::Good) => style.fg(Color::Indexed(36)),
+            (Palette::Indexed, Tone::Busy) => style.fg(Color::Indexed(74)),
+            (Palette::Indexed, Tone::Look) => style.fg(Color::Indexed(214)),
+            (Palette::Indexed, Tone::Bad) => {
+                style.fg(Color::Indexed(202)).add_modifier(Modifier::BOLD)
+            }
+        }
+    }
+
+    pub(crate) fn of_state(&self, state: EntityState) -> Style {
+        self.tone(match state {
+            EntityState::Waiting | EntityState::Skipped => Tone::Faint,
+            EntityState::Connecting | EntityState::Sending => Tone::Busy,
+            EntityState::Confirming | EntityState::Verifying => Tone::Busy,
+            EntityState::CatchingUp | EntityState::Retrying | EntityState::Cancelled => Tone::Look,
+            EntityState::Delivered => Tone::Good,
+            EntityState::Failed => Tone::Bad,
+        })
+    }
+
+    /// One cell for a state, different for each also without colour.
+    pub(crate) fn sign(&self, state: EntityState) -> &'static str {
+        match (state, self.ascii) {
+            (EntityState::Waiting, _) => ".",
+            (EntityState::Connecting, _) => "c",
+            (EntityState::Sending, false) => "▸",
+            (EntityState::Sending, true) => ">",
+            (EntityState::CatchingUp, _) => "L",
+            (EntityState::Confirming, _) => "~",
+            (EntityState::Verifying, _) => "?",
+            (EntityState::Retrying, _) => "r",
+            (EntityState::Delivered, false) => "✓",
+            (EntityState::Delivered, true) => "#",
+            (EntityState::Skipped, _) => "-",
+            (EntityState::Failed, _) => "X",
+            (EntityState::Cancelled, _) => "o",
+        }
+    }
+
+    pub(crate) fn title(&self) -> Style {
+        Style::new().add_modifier(Modifier::BOLD)
+    }
+
+    pub(crate) fn tab(&self) -> Style {
+        self.tone(Tone::Faint)
+    }
+
+    pub(crate) fn selected_tab(&self) -> Style {
+        Style::new().add_modifier(Modifier::REVERSED)
+    }
+
+    /// The head of a table.
+    pub(crate) fn head(&self) -> Style {
+        Style::new().add_modifier(Modifier::BOLD)
+    }
+
+    /// The row that the cursor is on.
+    pub(crate) fn cursor(&self) -> Style {
+        Style::new().add_modifier(Modifier::REVERSED)
+    }
+
+    pub(crate) fn hint(&self) -> Style {
+        self.tone(Tone::Faint)
+    }
+
+    pub(crate) fn error(&self) -> Style {
+        self.tone(Tone::Bad)
+    }
+
+    pub(crate) fn notice(&self) -> Style {
+        self.tone(Tone::Look)
+    }
+
+    /// Filled and empty cells of a gauge.
+    pub(crate) fn gauge(&self) -> (&'static str, &'static str) {
+        if self.ascii {
+            ("#", ".")
+        } else {
+            ("█", "░")
+        }
+    }
+
+    /// Eight heights for a short history, lowest first.
+    pub(crate) fn heights(&self) -> [&'static str; 8] {
+        if self.ascii {
+            [".", ".", ":", ":", "+", "+", "#", "#"]
+        } else {
+            ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"]
+        }
+    }
+
+    /// Before a marked row, and before an unmarked one.
+    pub(crate) fn mark(&self) -> (&'static str, &'static str) {
+        ("*", " ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn theme(pairs: &[(&str, &str)]) -> Theme {
+        Theme::choose(false, false, |name| {
+            pairs
+                .iter()
+                .find(|(key, _)| *key == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn terminals_get_what_they_can_show() {
+        let palette = |pairs: &[(&str, &str)]| theme(pairs).palette;
+        assert_eq!(palette(&[("TERM", "xterm-256color")]), Palette::Indexed);
+        assert_eq!(palette(&[("TERM", "xterm")]), Palette::Sixteen);
+        for mono in ["vt100", "vt220", "", "weird"] {
+            assert_eq!(palette(&[("TERM", mono)]), Palette::Mono, "{mono}");
+        }
+        assert_eq!(
+            palette(&[("TERM", "xterm-256color"), ("NO_COLOR", "1")]),
+            Palette::Mono
+        );
+        assert!(theme(&[("LANG", "C")]).ascii && theme(&[]).ascii);
+        assert!(!theme(&[("LANG", "de_CH.UTF-8")]).ascii);
+        assert!(theme(&[("LANG", "de_CH.UTF-8"), ("LC_ALL", "C")]).ascii);
+    }
+
+    #[test]
+    fn mono_uses_no_colour_and_every_state_has_a_sign_of_its_own() {
+        use EntityState as S;
+        let states = [
+            S::Waiting,
+            S::Connecting,
+            S::Sending,
+            S::CatchingUp,
+            S::Confirming,
+            S::Verifying,
+            S::Retrying,
+            S::Delivered,
+            S::Skipped,
+            S::Failed,
+            S::Cancelled,
+        ];
+        for ascii in [false, true] {
+            let theme = Theme {
+                palette: Palette::Mono,
+                ascii,
+            };
+            let signs: std::collections::BTreeSet<_> =
+                states.iter().map(|state| theme.sign(*state)).collect();
+            assert_eq!(signs.len(), states.len());
+            for state in states {
+                let style = theme.of_state(state);
+                assert_eq!((style.fg, style.bg), (None, None));
+                assert!(!ascii || theme.sign(state).is_ascii());
+            }
+        }
+    }
+}

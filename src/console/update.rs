@@ -1,0 +1,104 @@
+//! The only code that changes the state: pure, and tested action by action.
+
+use crate::link::{Event, Snapshot};
+
+use super::action::Action;
+use super::dialogs::{self, Dialog};
+use super::effect::Effect;
+use super::pages::{groups, inventory, log, review, watch};
+use super::state::{Page, State};
+
+/// What an action does, seen from wherever the operator is.
+pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> Option<Effect> {
+    let frozen = state.frozen.clone();
+    let snapshot = frozen.as_deref().unwrap_or(snapshot);
+    match action {
+        Action::Engine(event) => return engine(state, event),
+        Action::Said(Ok(text)) => {
+            state.say(text);
+            return None;
+        }
+        Action::Said(Err(text)) => {
+            state.complain(text);
+            return None;
+        }
+        Action::Resize { columns, rows } => {
+            (state.columns, state.rows) = (columns, rows);
+            return None;
+        }
+        Action::Redraw => return Some(Effect::Redraw),
+        Action::Suspend => return Some(Effect::Suspend),
+        _ => {}
+    }
+    state.message = None;
+    if state.dialog().is_some() {
+        return dialogs::update(state, snapshot, action);
+    }
+    // A line of text that is being typed has the keys.
+    if state.page == Page::Inventory && state.inventory.typing {
+        return inventory::update(state, snapshot, action);
+    }
+    match action {
+        Action::Go(page) => go(state, snapshot, page),
+        Action::NextPage => go(state, snapshot, state.page.next(1)),
+        Action::PreviousPage => go(state, snapshot, state.page.next(-1)),
+        Action::Help => {
+            state.dialogs.push(Dialog::help(state.page));
+            None
+        }
+        Action::CommandLine => {
+            state.dialogs.push(Dialog::command_line());
+            None
+        }
+        Action::Quit => dialogs::quit(state, snapshot),
+        Action::CancelAll => dialogs::confirm_cancel_all(state, snapshot),
+        Action::Freeze => {
+            freeze(state, snapshot);
+            None
+        }
+        action => match state.page {
+            Page::Inventory => inventory::update(state, snapshot, action),
+            Page::Groups => groups::update(state, snapshot, action),
+            Page::Review => review::update(state, snapshot, action),
+            Page::Watch => watch::update(state, snapshot, action),
+            Page::Log => log::update(state, snapshot, action),
+        },
+    }
+}
+
+fn go(state: &mut State, snapshot: &Snapshot, page: Page) -> Option<Effect> {
+    state.page = page;
+    if page == Page::Inventory {
+        inventory::refresh(state, snapshot);
+    }
+    None
+}
+
+fn freeze(state: &mut State, snapshot: &Snapshot) {
+    if state.frozen.take().is_none() {
+        state.frozen = Some(std::sync::Arc::new(snapshot.clone()));
+        state.say("the display is frozen; transfers go on");
+    }
+}
+
+/// What the engine tells besides its snapshots.
+fn engine(state: &mut State, event: Event) -> Option<Effect> {
+    match event {
+        Event::Refused { reason, .. } => state.complain(format!("refused: {reason}")),
+        Event::Peers { image, peers, .. } => {
+            state.peers.insert(image, peers);
+            groups::arrived(state);
+        }
+        Event::Directory {
+            server,
+            path,
+            listing,
+            ..
+        } => {
+            state.listings.insert((server, path), listing);
+            groups::arrived(state);
+        }
+        _ => {}
+    }
+    None
+}

@@ -1,0 +1,68 @@
+//! A gauge of whole cells: cheap to draw again, and the same in ASCII.
+
+use crate::console::theme::Theme;
+
+/// `part` of `whole` as `cells` characters. Full only when all of it is there.
+pub(crate) fn gauge(part: u64, whole: u64, cells: usize, theme: &Theme) -> String {
+    let (full, empty) = theme.gauge();
+    let filled = if whole == 0 {
+        0
+    } else {
+        usize::try_from(u128::from(part.min(whole)) * cells as u128 / u128::from(whole))
+            .unwrap_or(cells)
+    };
+    full.repeat(filled) + &empty.repeat(cells - filled)
+}
+
+/// The newest values as one character each, `whole` being the tallest.
+pub(crate) fn history(
+    values: impl ExactSizeIterator<Item = u64>,
+    whole: u64,
+    cells: usize,
+    theme: &Theme,
+) -> String {
+    let heights = theme.heights();
+    let skip = values.len().saturating_sub(cells);
+    values
+        .skip(skip)
+        .map(|value| {
+            let height = u128::from(value.min(whole)) * 7 / u128::from(whole.max(1));
+            heights[usize::try_from(height).unwrap_or(7).min(7)]
+        })
+        .collect()
+}
+
+/// Whole percent; 100 only when all of it is there.
+pub(crate) fn percent(part: u64, whole: u64) -> u64 {
+    if whole == 0 {
+        0
+    } else {
+        u64::try_from(u128::from(part.min(whole)) * 100 / u128::from(whole)).unwrap_or(100)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::testing::{ASCII, MONO};
+
+    #[test]
+    fn a_gauge_is_full_only_when_all_of_it_is_there() {
+        assert_eq!(gauge(0, 8, 4, &ASCII), "....");
+        assert_eq!(gauge(7, 8, 4, &ASCII), "###.");
+        assert_eq!(gauge(8, 8, 4, &MONO), "████");
+        assert_eq!(gauge(9, 8, 2, &ASCII), "##");
+        assert_eq!(gauge(1, 0, 2, &ASCII), "..", "the size is not known yet");
+        assert_eq!(gauge(u64::MAX, u64::MAX, 3, &ASCII), "###");
+        assert_eq!((percent(999, 1000), percent(1000, 1000)), (99, 100));
+        assert_eq!((percent(1, 0), percent(u64::MAX, u64::MAX)), (0, 100));
+    }
+
+    #[test]
+    fn a_history_shows_its_newest_values_against_the_whole() {
+        let values = [100, 0, 50, 100];
+        assert_eq!(history(values.into_iter(), 100, 3, &MONO), "▁▄█");
+        assert_eq!(history(values.into_iter(), 100, 9, &ASCII), "#.:#");
+        assert_eq!(history([0, 3].into_iter(), 0, 9, &MONO), "▁▁");
+    }
+}

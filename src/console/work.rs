@@ -1,0 +1,113 @@
+//! What the loop has under way: commands that the engine has not taken yet, and files that are
+//! written. Neither may hold up a key.
+
+use std::collections::VecDeque;
+
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::link::{Command, GroupSpec};
+
+use super::app::Keeper;
+
+/// What the keeper is to do.
+#[derive(Debug)]
+pub(super) enum Job {
+    Keep(Vec<GroupSpec>),
+    Write { file: String, text: String },
+}
+
+type Said = Result<String, String>;
+
+pub(super) struct Work<K> {
+    commands: mpsc::Sender<Command>,
+    waiting: VecDeque<Command>,
+    jobs: VecDeque<Job>,
+    /// With its job while it has one: one after the other, so that the newest groups are kept.
+    keeper: Option<K>,
+    job: Option<JoinHandle<(K, Option<Said>)>>,
+}
+
+impl<K: Keeper> Work<K> {
+    pub(super) fn new(commands: mpsc::Sender<Command>, keeper: K) -> Self {
+        Self {
+            commands,
+            waiting: VecDeque::new(),
+            jobs: VecDeque::new(),
+            keeper: Some(keeper),
+            job: None,
+        }
+    }
+
+    /// In order, as soon as the engine takes them.
+    pub(super) fn send(&mut self, commands: impl IntoIterator<Item = Command>) {
+        self.waiting.extend(commands);
+    }
+
+    pub(super) fn add(&mut self, job: Job) {
+        self.jobs.push_back(job);
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.waiting.is_empty() && self.job.is_none() && self.jobs.is_empty()
+    }
+
+    /// Goes on with all of it until there is something to tell; waits for ever when there is
+    /// nothing to do. Safe to give up and call again.
+    pub(super) async fn next(&mut self) -> Option<Said> {
+        self.begin_job();
+        tokio::select! {
+            permit = self.commands.reserve(), if !self.waiting.is_empty() => match permit {
+                Ok(permit) => {
+                    if let Some(command) = self.waiting.pop_front() {
+                        permit.send(command);
+                    }
+                    None
+                }
+                Err(_) => {
+                    self.waiting.clear();
+                    Some(Err("the engine has ended: it takes no orders any more".into()))
+                }
+            },
+            done = joined(&mut self.job) => {
+                self.job = None;
+                match done {
+                    Ok((keeper, said)) => {
+                        self.keeper = Some(keeper);
+                        said
+                    }
+                    Err(error) => {
+                        self.jobs.clear();
+                        Some(Err(format!("nothing can be kept any more: {error}")))
+                    }
+                }
+            }
+        }
+    }
+
+    fn begin_job(&mut self) {
+        if self.job.is_some() || self.jobs.is_empty() {
+            return;
+        }
+        let Some(keeper) = self.keeper.take() else {
+            self.jobs.clear();
+            return;
+        };
+        self.job = self.jobs.pop_front().map(|job| {
+            spawn_blocking(move || {
+                let said = match job {
+                    Job::Keep(groups) => keeper.keep(&groups).err().map(Err),
+                    Job::Write { file, text } => Some(keeper.write(&file, &text)),
+                };
+                (keeper, said)
+            })
+        });
+    }
+}
+
+async fn joined<T>(job: &mut Option<JoinHandle<T>>) -> Result<T, tokio::task::JoinError> {
+    match job {
+        Some(job) => job.await,
+        None => std::future::pending().await,
+    }
+}
