@@ -289,13 +289,14 @@ fn without(fault: Fault, secret: &str) -> Fault {
 /// Whether a reply can be meant for this command. Refusals always can; of the others, those that
 /// belong to another command show that a reply too many has come.
 fn answers(verb: &str, code: u16) -> bool {
+    let is_transfer = matches!(verb, "STOR" | "RETR" | "MLSD" | "LIST" | "NLST");
     match code {
-        100..200 => matches!(verb, "STOR" | "RETR"),
+        100..200 => is_transfer,
         221 => verb == "QUIT",
         227 => verb == "PASV",
         229 => verb == "EPSV",
         220 | 225 | 226 | 230 => false,
-        200..300 => !matches!(verb, "STOR" | "RETR"),
+        200..300 => !is_transfer,
         350 => matches!(verb, "RNFR" | "REST"),
         _ => (400..600).contains(&code),
     }
