@@ -170,6 +170,8 @@ async fn a_failing_entity_is_named_and_harms_no_other() {
         let said = assert_failed(&summary, name, step);
         assert!(said.cause.as_ref().unwrap().contains(words), "{said:?}");
         assert_eq!((said.bytes, said.left.as_deref()), (0, None), "{said:?}");
+        // Whoever was sent something got it under a staging name.
+        assert_eq!(said.staged, step == Step::Send, "{said:?}");
         assert_untouched(&lab, name);
     }
     assert_eq!(summary.source_bytes, 4 * MIB);

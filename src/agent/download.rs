@@ -104,6 +104,10 @@ impl<T: Transport> DownloadAgent<T> {
             }
         };
 
+        self.reporter.send(ReportKind::Opened {
+            entity: self.entity,
+            staged: sink.staged(),
+        });
         let mut step = Step::Send;
         let sent = tokio::select! {
             biased;
@@ -130,7 +134,6 @@ impl<T: Transport> DownloadAgent<T> {
 
         // From here on nothing is cancelled: the rename happens or it does not.
         self.state(EntityState::Verifying, Step::Rename);
-        let staged = sink.staged();
         if let Err(failure) = sink.commit(&image).await {
             self.clean_up(false, sink.discard(), &destination).await;
             return Err(failure);
@@ -139,7 +142,6 @@ impl<T: Transport> DownloadAgent<T> {
             entity: self.entity,
             bytes: image.size,
             verified,
-            staged,
         });
         sink.close().await;
         Ok(())

@@ -29,12 +29,16 @@ pub(crate) enum ReportKind {
         cause: Option<String>,
         attempt: u32,
     },
+    /// A file is open on the entity: under its staging name, or directly under its final one.
+    Opened {
+        entity: usize,
+        staged: bool,
+    },
     /// The entity holds the whole image under its final name. Followed by its state.
     Held {
         entity: usize,
         bytes: u64,
         verified: Verified,
-        staged: bool,
     },
     /// A staging file could not be removed.
     Left {

@@ -187,14 +187,17 @@ impl GroupState {
                     attempt,
                 })
             }
+            ReportKind::Opened { entity, staged } => {
+                self.entities.get_mut(entity)?.staged = staged;
+                None
+            }
             ReportKind::Held {
                 entity,
                 bytes,
                 verified,
-                staged,
             } => {
                 let record = self.entities.get_mut(entity)?;
-                (record.confirmed, record.verified, record.staged) = (bytes, verified, staged);
+                (record.confirmed, record.verified) = (bytes, verified);
                 None
             }
             ReportKind::Left { entity, path } => {
