@@ -13,7 +13,6 @@ use crate::link::{GroupPhase, GroupSnapshot, Snapshot};
 use crate::model::columns::hang;
 use crate::model::{EntityState, Inventory, Outcome, units};
 
-use super::change::laggards_word;
 use super::conflicts::{Conflict, beside_runs};
 use super::sheet::{Chosen, Sheet, Source, url};
 
@@ -336,7 +335,7 @@ fn facts(state: &State, snapshot: &Snapshot, at: usize) -> Vec<Fact> {
         Some(count) => format!("{count} at a time"),
         None => "all at a time".into(),
     };
-    let text = format!("{}; {parallel}", laggards_word(sheet.laggards));
+    let text = format!("{}; {parallel}", sheet.laggards.in_effect());
     fact("laggards", text, Tone::Plain);
     if let Some(run) = run_of(snapshot, sheet) {
         let count = |state| run.entities.iter().filter(|one| one.state == state).count();
