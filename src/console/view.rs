@@ -57,11 +57,7 @@ fn draw_title(
     frame: &mut Frame<'_>,
     area: Rect,
 ) {
-    let running = snapshot
-        .groups
-        .iter()
-        .filter(|group| !group.phase.is_ended())
-        .count();
+    let running = snapshot.running().count();
     let right = match (state.frozen.is_some(), running) {
         (true, _) => "FROZEN".to_owned(),
         (_, 0) => "idle".to_owned(),

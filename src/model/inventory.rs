@@ -274,6 +274,13 @@ impl SourceChoice {
     }
 }
 
+impl Entity {
+    /// Whether others can read the image from it, as far as the inventory knows.
+    pub fn holds(&self, image: &Image) -> bool {
+        self.type_ == image.type_ && self.version == image.version
+    }
+}
+
 impl Group {
     /// Whether an entity already has this group's image, as far as the inventory knows.
     pub fn has_image(&self, entity: &Entity) -> bool {

@@ -11,7 +11,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use tui_input::Input;
 
-use crate::link::{Command, GroupPhase, GroupSpec, Snapshot, Target};
+use crate::link::{Command, GroupSpec, Snapshot, Target};
 use crate::model::{EntityState, Name};
 
 use super::action::Action;
@@ -344,20 +344,16 @@ pub(crate) fn confirm_cancel(
 
 /// The entities that a cancellation would stop.
 fn unfinished(snapshot: &Snapshot, target: &Target) -> Vec<(Name, EntityState)> {
-    let groups = snapshot.groups.iter().filter(|group| {
-        !matches!(group.phase, GroupPhase::Ended(_))
-            && match target {
-                Target::All => true,
-                Target::Group(name) | Target::Entity { group: name, .. } => *group.group == **name,
-            }
+    let groups = snapshot.running().filter(|group| match target {
+        Target::All => true,
+        Target::Group(name) | Target::Entity { group: name, .. } => *group.group == **name,
     });
     groups
-        .flat_map(|group| &group.entities)
+        .flat_map(|group| group.unfinished())
         .filter(|entity| match target {
             Target::Entity { entity: name, .. } => *entity.entity == **name,
             _ => true,
         })
-        .filter(|entity| !entity.state.is_final())
         .map(|entity| (entity.entity.clone(), entity.state))
         .collect()
 }
