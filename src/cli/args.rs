@@ -171,7 +171,7 @@ pub struct RunArgs {
     /// What the group is called [default: the image's name]
     #[arg(long, requires = "image", help_heading = MADE)]
     pub name: Option<String>,
-    /// What to do with an entity that holds up the others [default: catch-up]
+    /// What to do with an entity that holds up the others; all wait in this version [default: catch-up]
     #[arg(long, requires = "image", help_heading = MADE)]
     pub laggards: Option<LaggardsArg>,
     /// At most so many entities at a time [default: all]

@@ -89,12 +89,7 @@ fn group(one: &GroupPlan, lines: &mut Vec<String>) {
         &format!("{share}: {} of {size}", count(one.buffers, "buffer")),
         lines,
     );
-    let laggards = match group.laggards {
-        Laggards::CatchUp => "catch-up",
-        Laggards::Wait => "wait",
-        Laggards::Drop => "drop",
-    };
-    row("laggards", laggards, lines);
+    row("laggards", group.laggards.in_effect(), lines);
     let parallel = match group.parallel {
         Some(number) => format!("at most {number} at a time"),
         None => "all at a time".into(),

@@ -129,7 +129,7 @@ pub(super) async fn open(
         }
     };
     // The console has waited for what ran, unless the operator left at once: then nobody waits.
-    let left = runs(&snapshots.borrow());
+    let left = snapshots.borrow().is_busy();
     if !left {
         tokio::select! {
             ended = timeout(ENDING, task) => if let Ok(Err(error)) = ended {
@@ -151,10 +151,6 @@ pub(super) async fn open(
             format!("the console ended: {error}"),
         )),
     }
-}
-
-fn runs(snapshot: &Snapshot) -> bool {
-    snapshot.groups.iter().any(|group| !group.phase.is_ended())
 }
 
 /// What became of everything that ran, and the exit code that says so.
@@ -331,7 +327,7 @@ mod tests {
             last_words(&snapshot, Duration::ZERO, 80),
             (String::new(), headless::OK)
         );
-        assert!(!runs(&snapshot));
+        assert!(!snapshot.is_busy());
     }
 
     #[test]

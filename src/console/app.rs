@@ -435,7 +435,7 @@ impl<D: Device, K: Keeper> App<D, K> {
             leaving.until = Some(now + CANCELLING);
             let target = Target::All;
             self.work.send([Command::Cancel { target }]);
-        } else if first && !runs(&self.link.snapshots.borrow()) && self.screen.is_some() {
+        } else if first && !self.link.snapshots.borrow().is_busy() && self.screen.is_some() {
             leaving.until = Some(now + ENDING);
         }
         if first {
@@ -513,10 +513,6 @@ async fn ready(output: Option<&Output>) {
         Some(output) => output.ready().await,
         None => std::future::pending().await,
     }
-}
-
-fn runs(snapshot: &Snapshot) -> bool {
-    snapshot.groups.iter().any(|group| !group.phase.is_ended())
 }
 
 #[cfg(test)]

@@ -10,6 +10,10 @@ use super::state::{Page, State};
 
 /// What an action does, seen from wherever the operator is.
 pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> Option<Effect> {
+    // What stops work asks about the work there is now, not about a picture of earlier work.
+    if action == Action::Suspend {
+        return dialogs::suspend(state, snapshot);
+    }
     let frozen = state.frozen.clone();
     let snapshot = frozen.as_deref().unwrap_or(snapshot);
     match action {
@@ -27,7 +31,6 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
             return None;
         }
         Action::Redraw => return Some(Effect::Redraw),
-        Action::Suspend => return Some(Effect::Suspend),
         _ => {}
     }
     state.message = None;
@@ -101,4 +104,31 @@ fn engine(state: &mut State, event: Event) -> Option<Effect> {
         _ => {}
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::testing;
+
+    #[test]
+    fn suspending_asks_when_work_runs_and_goes_at_once_when_idle() {
+        let mut state = testing::state();
+        let (idle, busy) = (testing::idle(), testing::snapshot());
+        let suspended = update(&mut state, &idle, Action::Suspend);
+        assert_eq!(suspended, Some(Effect::Suspend));
+        assert!(state.dialogs.is_empty());
+        // Also when the picture was frozen before there was work, and once however often asked.
+        state.frozen = Some(std::sync::Arc::new(idle));
+        for _ in 0..2 {
+            assert_eq!(update(&mut state, &busy, Action::Suspend), None);
+            assert_eq!(state.dialogs.len(), 1);
+        }
+        assert_eq!(update(&mut state, &busy, Action::No), None);
+        assert!(state.dialogs.is_empty());
+        update(&mut state, &busy, Action::Suspend);
+        let suspended = update(&mut state, &busy, Action::Yes);
+        assert_eq!(suspended, Some(Effect::Suspend));
+        assert!(state.dialogs.is_empty());
+    }
 }

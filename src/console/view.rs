@@ -12,6 +12,7 @@ use super::keymap;
 use super::pages::{groups, inventory, log, review, watch};
 use super::state::{Page, State};
 use super::theme::Theme;
+use super::widgets::fit::plain;
 
 /// The smallest screen that is drawn on.
 const SMALLEST: (u16, u16) = (60, 16);
@@ -56,29 +57,44 @@ fn draw_title(
     frame: &mut Frame<'_>,
     area: Rect,
 ) {
-    let mut spans = vec![Span::styled("subtend ", theme.title())];
-    for (digit, page) in (1..).zip(Page::ALL) {
-        let text = format!(" {digit} {} ", page.title());
-        let style = if page == state.page {
-            theme.selected_tab()
-        } else {
-            theme.tab()
-        };
-        spans.push(Span::styled(text, style));
-    }
-    let running = snapshot
-        .groups
-        .iter()
-        .filter(|group| !group.phase.is_ended())
-        .count();
+    let running = snapshot.running().count();
     let right = match (state.frozen.is_some(), running) {
         (true, _) => "FROZEN".to_owned(),
         (_, 0) => "idle".to_owned(),
         (_, 1) => "1 group runs".to_owned(),
         (_, many) => format!("{many} groups run"),
     };
-    frame.render_widget(Line::from(spans), area);
+    let room = usize::from(area.width).saturating_sub(right.len() + 1);
+    frame.render_widget(tabs(state.page, theme, room), area);
     frame.render_widget(Line::styled(right, theme.title()).right_aligned(), area);
+}
+
+/// The pages with their digits: of what does not fit, the program's name goes first, then the
+/// titles of the pages that one is not on.
+fn tabs(current: Page, theme: &Theme, room: usize) -> Line<'static> {
+    let tabs = |name: &'static str, titles: bool| {
+        let mut line = Line::from(Span::styled(name, theme.title()));
+        for (digit, page) in (1..).zip(Page::ALL) {
+            let selected = page == current;
+            let text = if titles || selected {
+                format!(" {digit} {} ", page.title())
+            } else {
+                format!(" {digit} ")
+            };
+            let style = if selected {
+                theme.selected_tab()
+            } else {
+                theme.tab()
+            };
+            line.push_span(Span::styled(text, style));
+        }
+        line
+    };
+    [("subtend ", true), ("", true)]
+        .into_iter()
+        .map(|(name, titles)| tabs(name, titles))
+        .find(|line| line.width() <= room)
+        .unwrap_or_else(|| tabs("subtend ", false))
 }
 
 fn draw_message(state: &State, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
@@ -88,7 +104,34 @@ fn draw_message(state: &State, theme: &Theme, frame: &mut Frame<'_>, area: Rect)
         } else {
             theme.notice()
         };
-        let text = crate::model::text::shown(&message.text);
+        let text = plain(&message.text, theme);
         frame.render_widget(Line::styled(text, style), area);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::testing::MONO;
+
+    #[test]
+    fn the_title_leaves_room_for_the_status_from_60_columns_up() {
+        for width in usize::from(SMALLEST.0)..120 {
+            for status in ["idle", "FROZEN", "1 group runs", "999 groups run"] {
+                let room = width - status.len() - 1;
+                for page in Page::ALL {
+                    let line = tabs(page, &MONO, room);
+                    assert!(line.width() <= room, "{page:?}, {width}: {line}");
+                    assert!(line.to_string().contains(page.title()), "{line}");
+                }
+            }
+        }
+        let at = |room| tabs(Page::Watch, &MONO, room).to_string();
+        assert_eq!(
+            at(57),
+            "subtend  1 Inventory  2 Groups  3 Review  4 Watch  5 Log "
+        );
+        assert_eq!(at(56), " 1 Inventory  2 Groups  3 Review  4 Watch  5 Log ");
+        assert_eq!(at(47), "subtend  1  2  3  4 Watch  5 ");
     }
 }

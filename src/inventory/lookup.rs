@@ -218,9 +218,7 @@ impl<'a> Lookup<'a> {
         image: &Image,
         targets: &BTreeSet<usize>,
     ) -> Result<PeerChoice, Complaint> {
-        let has = |(_, entity): &(usize, &Arc<Entity>)| {
-            entity.type_ == image.type_ && entity.version == image.version
-        };
+        let has = |(_, entity): &(usize, &Arc<Entity>)| entity.holds(image);
         let having = self.entities.iter().enumerate().filter(has);
         let (last, first): (Vec<_>, Vec<_>) = having.partition(|(at, _)| targets.contains(at));
         let candidates: Vec<Arc<Entity>> = first

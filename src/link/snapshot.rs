@@ -20,6 +20,25 @@ pub struct Snapshot {
     pub groups: Vec<Arc<GroupSnapshot>>,
 }
 
+impl Snapshot {
+    /// The groups that have not ended.
+    pub fn running(&self) -> impl Iterator<Item = &Arc<GroupSnapshot>> {
+        self.groups.iter().filter(|group| !group.phase.is_ended())
+    }
+
+    /// Whether any work is left.
+    pub fn is_busy(&self) -> bool {
+        self.running().next().is_some()
+    }
+}
+
+impl GroupSnapshot {
+    /// The entities that it is not done with, which no other group may have meanwhile.
+    pub fn unfinished(&self) -> impl Iterator<Item = &EntitySnapshot> {
+        self.entities.iter().filter(|one| !one.state.is_final())
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GroupPhase {

@@ -40,17 +40,32 @@ pub(crate) fn fit(text: &str, columns: usize, utf8: bool) -> String {
 /// The text on lines of at most `columns` cells, each after `indent` blanks; a word longer than a
 /// line is broken. `columns` includes the indent.
 pub(crate) fn wrap(text: &str, indent: usize, columns: usize) -> Vec<String> {
-    let room = columns.saturating_sub(indent).max(8);
+    indented(text, indent, indent, columns)
+}
+
+/// As [`wrap`], with the indent on all lines but the first; a text without words is one empty line.
+pub(crate) fn hang(text: &str, indent: usize, columns: usize) -> Vec<String> {
+    let lines = indented(text, 0, indent, columns);
+    if lines.is_empty() {
+        vec![String::new()]
+    } else {
+        lines
+    }
+}
+
+fn indented(text: &str, first: usize, rest: usize, columns: usize) -> Vec<String> {
+    let indent = |line: usize| if line == 0 { first } else { rest };
+    let room = |lines: &Vec<String>| columns.saturating_sub(indent(lines.len())).max(8);
     let mut lines = Vec::new();
     let mut line = String::new();
     for word in text.split_whitespace() {
         let mut word = word;
         let gap = usize::from(!line.is_empty());
-        if width(&line) + gap + width(word) > room && !line.is_empty() {
+        if width(&line) + gap + width(word) > room(&lines) && !line.is_empty() {
             lines.push(std::mem::take(&mut line));
         }
-        while width(word) > room {
-            let end = break_at(word, room);
+        while width(word) > room(&lines) {
+            let end = break_at(word, room(&lines));
             lines.push(word[..end].to_owned());
             word = &word[end..];
         }
@@ -62,8 +77,9 @@ pub(crate) fn wrap(text: &str, indent: usize, columns: usize) -> Vec<String> {
     if !line.is_empty() {
         lines.push(line);
     }
-    let blanks = " ".repeat(indent);
-    lines.iter().map(|line| format!("{blanks}{line}")).collect()
+    (lines.iter().enumerate())
+        .map(|(at, line)| format!("{}{line}", " ".repeat(indent(at))))
+        .collect()
 }
 
 fn break_at(word: &str, room: usize) -> usize {
@@ -104,6 +120,11 @@ mod tests {
             ["    the server said 530", "    Login incorrect"]
         );
         assert_eq!(wrap("0123456789ab", 0, 8), ["01234567", "89ab"]);
+        assert_eq!(
+            hang("one two three four", 2, 10),
+            ["one two", "  three", "  four"]
+        );
+        assert_eq!(hang("", 2, 10), [""]);
         assert_eq!(count(1, "entity"), "1 entity");
         assert_eq!(count(3, "entity"), "3 entities");
         assert_eq!(count(2, "pass"), "2 passes");
@@ -114,12 +135,13 @@ mod tests {
         fn no_line_is_wider_than_asked(text in "[a-z漢é ]{0,120}", columns in 12usize..90) {
             prop_assert!(width(&cut(&text, columns, true)) <= columns);
             prop_assert_eq!(width(&fit(&text, columns, true)), columns);
-            let lines = wrap(&text, 4, columns);
-            for line in &lines {
-                prop_assert!(width(line) <= columns, "{line}");
-            }
             let squeezed = |text: &str| text.split_whitespace().collect::<String>();
-            prop_assert_eq!(squeezed(&lines.concat()), squeezed(&text));
+            for lines in [wrap(&text, 4, columns), hang(&text, 2, columns)] {
+                for line in &lines {
+                    prop_assert!(width(line) <= columns, "{line}");
+                }
+                prop_assert_eq!(squeezed(&lines.concat()), squeezed(&text));
+            }
         }
     }
 }

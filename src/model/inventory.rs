@@ -181,6 +181,27 @@ pub enum Laggards {
     Drop,
 }
 
+impl Laggards {
+    /// As it is written in an inventory.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::CatchUp => "catch-up",
+            Self::Wait => "wait",
+            Self::Drop => "drop",
+        }
+    }
+
+    /// What a start does with it: in this version the others wait for a slow entity whatever is
+    /// asked for, and one that says nothing any more fails by its progress deadline.
+    pub fn in_effect(self) -> &'static str {
+        match self {
+            Self::CatchUp => "catch-up (waits in this version)",
+            Self::Wait => "wait",
+            Self::Drop => "drop (waits in this version)",
+        }
+    }
+}
+
 /// Entities that get the same image (\[0019\]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
@@ -250,6 +271,13 @@ impl SourceChoice {
             SourceChoice::Peer(PeerChoice::Named(entity)) => format!("peer:{}", entity.name),
             SourceChoice::Peer(PeerChoice::Any(_)) => "peer:any".into(),
         }
+    }
+}
+
+impl Entity {
+    /// Whether others can read the image from it, as far as the inventory knows.
+    pub fn holds(&self, image: &Image) -> bool {
+        self.type_ == image.type_ && self.version == image.version
     }
 }
 

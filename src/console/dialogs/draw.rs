@@ -7,7 +7,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
 
 use crate::console::theme::Theme;
-use crate::model::text::shown;
+use crate::console::widgets::fit::{self, fit};
+use crate::model::columns;
 
 use super::{Dialog, Row, command};
 
@@ -30,7 +31,7 @@ pub(super) fn draw(dialog: &Dialog, rows: usize, theme: &Theme, frame: &mut Fram
         .map(Line::width)
         .max()
         .unwrap_or(0)
-        .max(title.len() + 2);
+        .max(columns::width(&title) + 2);
     let width = u16::try_from(widest + 4)
         .unwrap_or(u16::MAX)
         .clamp(30.min(area.width), area.width);
@@ -57,13 +58,13 @@ fn content<'a>(
     rows: usize,
     columns: usize,
     theme: &Theme,
-) -> (&'a str, Vec<Line<'a>>) {
-    match dialog {
+) -> (String, Vec<Line<'a>>) {
+    let (title, lines) = match dialog {
         Dialog::Confirm { title, lines, .. } => {
-            let mut lines = plain(lines);
+            let mut lines = plain(lines, theme);
             lines.push(Line::raw(""));
             lines.push(Line::styled("y yes   n no", theme.title()));
-            (title, lines)
+            (title.as_str(), lines)
         }
         Dialog::Text {
             title,
@@ -72,11 +73,11 @@ fn content<'a>(
             secret,
             ..
         } => {
-            let mut lines = plain(lines);
+            let mut lines = plain(lines, theme);
             let value = if *secret {
                 String::new()
             } else {
-                shown(input.value())
+                fit::plain(input.value(), theme)
             };
             let width = columns.saturating_sub(10).clamp(1, 60);
             // The end of a long text is where it is typed.
@@ -93,16 +94,19 @@ fn content<'a>(
                 Span::styled("_", theme.cursor()),
                 Span::styled(hint, theme.hint()),
             ]));
-            (title, lines)
+            (title.as_str(), lines)
         }
         Dialog::Command { input } => {
             let names = command::matching(input.value()).join("  ");
             let lines = vec![
                 Line::from(vec![
-                    Span::raw(format!(":{}", shown(input.value()))),
+                    Span::raw(format!(":{}", fit::plain(input.value(), theme))),
                     Span::styled("_", theme.cursor()),
                 ]),
-                Line::styled(cut(&names, columns.saturating_sub(8)), theme.hint()),
+                Line::styled(
+                    fit::cut(&names, columns.saturating_sub(8), theme),
+                    theme.hint(),
+                ),
             ];
             ("Command", lines)
         }
@@ -114,7 +118,7 @@ fn content<'a>(
         } => {
             let widest = all
                 .iter()
-                .map(|row| row.label.chars().count())
+                .map(|row| columns::width(&fit::plain(&row.label, theme)))
                 .max()
                 .unwrap_or(0);
             let lines = if all.is_empty() {
@@ -129,7 +133,7 @@ fn content<'a>(
                     .map(|(at, row)| list_row(row, widest, at == scroll.cursor, theme))
                     .collect()
             };
-            (title, lines)
+            (title.as_str(), lines)
         }
         Dialog::Reading {
             title,
@@ -141,7 +145,7 @@ fn content<'a>(
                 .iter()
                 .skip(scroll.offset)
                 .take(rows)
-                .map(|line| Line::raw(visible(line)))
+                .map(|line| Line::raw(visible(line, theme)))
                 .collect();
             if lines.len() > rows {
                 let last = (scroll.offset + rows).min(lines.len());
@@ -149,17 +153,22 @@ fn content<'a>(
                 shown.push(Line::styled(more, theme.hint()).right_aligned());
             }
             if let Some(file) = file {
-                shown.push(Line::styled(format!("w writes it to {file}"), theme.hint()));
+                let text = format!("w writes it to {}", fit::plain(file, theme));
+                shown.push(Line::styled(text, theme.hint()));
             }
-            (title, shown)
+            (title.as_str(), shown)
         }
-    }
+    };
+    (fit::plain(title, theme), lines)
 }
 
 fn list_row<'a>(row: &Row, widest: usize, here: bool, theme: &Theme) -> Line<'a> {
     let line = Line::from(vec![
-        Span::raw(format!("{:<widest$}", shown(&row.label))),
-        Span::styled(format!("  {}", shown(&row.detail)), theme.hint()),
+        Span::raw(fit(&row.label, widest, theme)),
+        Span::styled(
+            format!("  {}", fit::plain(&row.detail, theme)),
+            theme.hint(),
+        ),
     ]);
     if here {
         line.style(theme.cursor())
@@ -168,16 +177,63 @@ fn list_row<'a>(row: &Row, widest: usize, here: bool, theme: &Theme) -> Line<'a>
     }
 }
 
-fn plain<'a>(lines: &[String]) -> Vec<Line<'a>> {
-    lines.iter().map(|line| Line::raw(visible(line))).collect()
+fn plain<'a>(lines: &[String], theme: &Theme) -> Vec<Line<'a>> {
+    let visible = |line: &String| Line::raw(visible(line, theme));
+    lines.iter().map(visible).collect()
 }
 
-/// Control characters escaped, indentation kept.
-fn visible(line: &str) -> String {
+/// Fit to be shown, indentation kept.
+fn visible(line: &str, theme: &Theme) -> String {
     let indent = line.len() - line.trim_start_matches(' ').len();
-    format!("{}{}", " ".repeat(indent), shown(line))
+    format!("{}{}", " ".repeat(indent), fit::plain(line, theme))
 }
 
-fn cut(text: &str, columns: usize) -> String {
-    text.chars().take(columns).collect()
+#[cfg(test)]
+mod tests {
+    use super::super::Intent;
+    use super::*;
+    use crate::console::state::Page;
+    use crate::console::testing::{ASCII, MONO};
+
+    fn drawn(dialog: &Dialog, theme: &Theme) -> String {
+        let (title, lines) = content(dialog, 10, 80, theme);
+        lines
+            .iter()
+            .fold(title, |text, line| format!("{text}\n{line}"))
+    }
+
+    /// Every kind of dialog, with a text from outside wherever there can be one.
+    #[test]
+    fn dialogs_are_of_ascii_alone_where_the_terminal_knows_no_more() {
+        let text = || "größe\u{1b}[2J".to_owned();
+        let intent = || Intent::Quit;
+        let row = Row {
+            label: text(),
+            detail: text(),
+            value: text(),
+        };
+        let mut reading = Dialog::reading(text(), vec![format!("  {}", text())]);
+        if let Dialog::Reading { file, .. } = &mut reading {
+            *file = Some(text());
+        }
+        let command = Dialog::Command {
+            input: tui_input::Input::new(text()),
+        };
+        for dialog in [
+            Dialog::confirm(text(), [text()], intent()),
+            Dialog::text(text(), &text(), intent()),
+            Dialog::password(text(), vec![text()], intent()),
+            Dialog::list(text(), vec![row], intent()),
+            reading,
+            command,
+        ] {
+            let ascii = drawn(&dialog, &ASCII);
+            assert!(ascii.is_ascii() && ascii.contains("gr??e"), "{ascii}");
+            let full = drawn(&dialog, &MONO);
+            assert!(full.contains("größe\\u{1b}[2J"), "{full}");
+        }
+        for page in Page::ALL {
+            assert!(drawn(&Dialog::help(page), &ASCII).is_ascii());
+        }
+    }
 }

@@ -11,7 +11,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use tui_input::Input;
 
-use crate::link::{Command, GroupPhase, GroupSpec, Snapshot, Target};
+use crate::link::{Command, GroupSpec, Snapshot, Target};
 use crate::model::{EntityState, Name};
 
 use super::action::Action;
@@ -77,6 +77,7 @@ pub(crate) struct Row {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Intent {
     Quit,
+    Suspend,
     Cancel(Target),
     /// The page that asked carries it out, with what was typed or chosen.
     Groups(groups::Asked),
@@ -268,6 +269,7 @@ fn answered(
 ) -> Option<Effect> {
     match intent {
         Intent::Quit => Some(Effect::Quit { cancel: true }),
+        Intent::Suspend => Some(Effect::Suspend),
         Intent::Cancel(target) => Some(Effect::Send(vec![Command::Cancel { target }])),
         Intent::Groups(asked) => groups::answered(state, snapshot, asked, answer),
         Intent::Review(asked) => review::answered(state, snapshot, asked, answer),
@@ -287,6 +289,33 @@ pub(crate) fn quit(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
     state
         .dialogs
         .push(Dialog::confirm("Leave and cancel?", lines, Intent::Quit));
+    None
+}
+
+/// Stops the program until `fg`, or asks if work runs.
+pub(crate) fn suspend(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
+    let asks = |dialog: &Dialog| {
+        matches!(
+            dialog,
+            Dialog::Confirm {
+                intent: Intent::Suspend,
+                ..
+            }
+        )
+    };
+    if state.dialog().is_some_and(asks) {
+        return None;
+    }
+    if unfinished(snapshot, &Target::All).is_empty() {
+        return Some(Effect::Suspend);
+    }
+    let lines = [
+        "Transfers stop until `fg`. A server that hears nothing for too".to_owned(),
+        "long may end the session, and its entity then fails.".to_owned(),
+    ];
+    state
+        .dialogs
+        .push(Dialog::confirm("Suspend?", lines, Intent::Suspend));
     None
 }
 
@@ -315,20 +344,16 @@ pub(crate) fn confirm_cancel(
 
 /// The entities that a cancellation would stop.
 fn unfinished(snapshot: &Snapshot, target: &Target) -> Vec<(Name, EntityState)> {
-    let groups = snapshot.groups.iter().filter(|group| {
-        !matches!(group.phase, GroupPhase::Ended(_))
-            && match target {
-                Target::All => true,
-                Target::Group(name) | Target::Entity { group: name, .. } => *group.group == **name,
-            }
+    let groups = snapshot.running().filter(|group| match target {
+        Target::All => true,
+        Target::Group(name) | Target::Entity { group: name, .. } => *group.group == **name,
     });
     groups
-        .flat_map(|group| &group.entities)
+        .flat_map(|group| group.unfinished())
         .filter(|entity| match target {
             Target::Entity { entity: name, .. } => *entity.entity == **name,
             _ => true,
         })
-        .filter(|entity| !entity.state.is_final())
         .map(|entity| (entity.entity.clone(), entity.state))
         .collect()
 }

@@ -1,5 +1,4 @@
 //! Pieces of pages: gauges and short histories, cells of tables, texts that fit.
 
-pub(crate) mod cell;
 pub(crate) mod fit;
 pub(crate) mod gauge;

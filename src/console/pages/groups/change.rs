@@ -199,28 +199,20 @@ fn spec_of(state: &State, sheet: &Sheet, name: &str) -> GroupSpec {
     }
 }
 
-const LAGGARDS: [(&str, Laggards, &str); 3] = [
+const LAGGARDS: [(Laggards, &str); 3] = [
     (
-        "catch-up",
         Laggards::CatchUp,
-        "a slow entity goes on in a pass of its own",
+        "a pass of its own; waits in this version",
     ),
-    ("wait", Laggards::Wait, "the others wait for it"),
-    ("drop", Laggards::Drop, "it fails, and the others go on"),
+    (Laggards::Wait, "the others wait for a slow entity"),
+    (Laggards::Drop, "it fails alone; waits in this version"),
 ];
 
-pub(super) fn laggards_word(laggards: Laggards) -> &'static str {
-    LAGGARDS
-        .iter()
-        .find(|(_, one, _)| *one == laggards)
-        .map_or("", |(word, _, _)| word)
-}
-
 pub(super) fn ask_laggards(state: &mut State, at: usize) {
-    let rows = LAGGARDS.map(|(word, _, detail)| Row {
-        label: word.into(),
+    let rows = LAGGARDS.map(|(laggards, detail)| Row {
+        label: laggards.word().into(),
         detail: detail.into(),
-        value: word.into(),
+        value: laggards.word().into(),
     });
     let title = format!("Laggards of {}", state.groups.sheets[at].name);
     push(
@@ -235,7 +227,7 @@ pub(super) fn set_laggards(
     at: usize,
     how: &str,
 ) -> Option<Effect> {
-    let (_, laggards, _) = LAGGARDS.iter().find(|(word, _, _)| *word == how)?;
+    let (laggards, _) = LAGGARDS.iter().find(|(one, _)| one.word() == how)?;
     *made(state, at)?.laggards = *laggards;
     changed(state, snapshot)
 }

@@ -235,7 +235,7 @@ fn wrong_source(inventory: &Inventory, sheet: &Sheet, source: &Source) -> Vec<Co
         Source::AnyPeer => {
             if let Some(image) = image {
                 let mut all = inventory.entities.iter();
-                if !all.any(|one| one.type_ == image.type_ && one.version == image.version) {
+                if !all.any(|one| one.holds(image)) {
                     found.push(Conflict::NobodyHasIt {
                         image: image.name.to_string(),
                         version: image.version.clone(),
@@ -254,12 +254,13 @@ pub(crate) fn beside_runs(
     snapshot: &Snapshot,
 ) -> Vec<Conflict> {
     let mut found = Vec::new();
-    for group in snapshot.groups.iter().filter(|one| !one.phase.is_ended()) {
+    for group in snapshot.running() {
         if *group.group == *sheet.name {
             found.push(Conflict::Runs);
             continue;
         }
-        let names: HashSet<&str> = group.entities.iter().map(|one| &*one.entity).collect();
+        // Those that it is done with may be in another group.
+        let names: HashSet<&str> = group.unfinished().map(|one| &*one.entity).collect();
         let both: Vec<usize> = (sheet.members.iter().copied())
             .filter(|at| names.contains(&*inventory.entities[*at].name))
             .collect();
@@ -430,7 +431,8 @@ mod tests {
         assert_eq!(words(&snapshot, 0), ["it runs now"]);
         assert_eq!(
             words(&snapshot, 1),
-            ["shelf1-[07-08] in group adsl, which runs now: wait for its end"]
+            ["shelf1-07 in group adsl, which runs now: wait for its end"],
+            "it is done with shelf1-08"
         );
         assert!(words(&snapshot, 2).is_empty());
         let mut ended = (*snapshot.groups[0]).clone();

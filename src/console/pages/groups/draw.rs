@@ -8,11 +8,11 @@ use ratatui::text::{Line, Span};
 use crate::console::dialogs::Dialog;
 use crate::console::state::State;
 use crate::console::theme::{Theme, Tone};
-use crate::console::widgets::cell::{cell, cut, fit, plain, right, wrap};
+use crate::console::widgets::fit::{cut, fit, plain, right, share};
 use crate::link::{GroupPhase, GroupSnapshot, Snapshot};
+use crate::model::columns::hang;
 use crate::model::{EntityState, Inventory, Outcome, units};
 
-use super::change::laggards_word;
 use super::conflicts::{Conflict, beside_runs};
 use super::sheet::{Chosen, Sheet, Source, url};
 
@@ -128,7 +128,7 @@ fn draw_list(state: &State, snapshot: &Snapshot, theme: &Theme, frame: &mut Fram
     let room = usize::from(area.width);
     let gap = if room < ROOMY { " " } else { "  " };
     let gaps = MARK + gap.len() * (columns.len() - 1);
-    let widths = fit(&columns, room.saturating_sub(gaps));
+    let widths = share(&columns, room.saturating_sub(gaps));
     let mut head = " ".repeat(MARK);
     let heads = ["Group", " Ents", "Image", "Version", "Source", "State"];
     for (title, width) in heads.iter().zip(&widths) {
@@ -151,21 +151,21 @@ fn draw_list(state: &State, snapshot: &Snapshot, theme: &Theme, frame: &mut Fram
             unmarked
         };
         let text = [
-            cell(mark, MARK, theme),
-            cell(name, widths[0], theme),
+            fit(mark, MARK, theme),
+            fit(name, widths[0], theme),
             gap.to_owned(),
             right(&sheet.members.len().to_string(), widths[1], theme),
             gap.to_owned(),
-            cell(image, widths[2], theme),
+            fit(image, widths[2], theme),
             gap.to_owned(),
-            cell(version, widths[3], theme),
+            fit(version, widths[3], theme),
             gap.to_owned(),
-            cell(source, widths[4], theme),
+            fit(source, widths[4], theme),
             gap.to_owned(),
         ]
         .concat();
         let (sign, word, tone) = standing(state, snapshot, theme, at);
-        let word = cell(&format!("{sign} {word}"), widths[5], theme);
+        let word = fit(&format!("{sign} {word}"), widths[5], theme);
         let line = Line::from(vec![Span::raw(text), Span::styled(word, theme.tone(tone))]);
         let line = if at == scroll.cursor {
             line.style(theme.cursor())
@@ -335,7 +335,7 @@ fn facts(state: &State, snapshot: &Snapshot, at: usize) -> Vec<Fact> {
         Some(count) => format!("{count} at a time"),
         None => "all at a time".into(),
     };
-    let text = format!("{}; {parallel}", laggards_word(sheet.laggards));
+    let text = format!("{}; {parallel}", sheet.laggards.in_effect());
     fact("laggards", text, Tone::Plain);
     if let Some(run) = run_of(snapshot, sheet) {
         let count = |state| run.entities.iter().filter(|one| one.state == state).count();
@@ -367,7 +367,7 @@ fn lines(facts: &[Fact], columns: usize) -> Vec<(String, Tone)> {
         let names = if fact.name.is_empty() { 0 } else { NAMES };
         let indent = if names == 0 { 2 } else { 0 };
         let room = columns.saturating_sub(names);
-        for (line, text) in wrap(&fact.text, room, indent).into_iter().enumerate() {
+        for (line, text) in hang(&fact.text, indent, room).into_iter().enumerate() {
             let name = if line == 0 { fact.name } else { "" };
             lines.push((format!("{name:<names$}{text}"), fact.tone));
         }

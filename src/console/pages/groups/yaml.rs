@@ -11,7 +11,6 @@ use crate::link::GroupSpec;
 use crate::model::names::compress;
 use crate::model::{ImageSpec, Inventory, Laggards, Name};
 
-use super::change::laggards_word;
 use super::conflicts::Conflict;
 use super::sheet::{Chosen, Sheet, Source};
 
@@ -112,7 +111,7 @@ fn group(inventory: &Inventory, sheet: &Sheet) -> Vec<String> {
     lines.push(format!("    image: {}", scalar(image)));
     lines.push(format!("    source: {source}"));
     if sheet.laggards != Laggards::default() {
-        lines.push(format!("    laggards: {}", laggards_word(sheet.laggards)));
+        lines.push(format!("    laggards: {}", sheet.laggards.word()));
     }
     if let Some(parallel) = sheet.parallel {
         lines.push(format!("    parallel: {parallel}"));

@@ -2,8 +2,8 @@
 
 use crate::console::dialogs::Dialog;
 use crate::console::state::State;
-use crate::console::widgets::cell::wrap;
 use crate::link::Snapshot;
+use crate::model::columns::hang;
 use crate::model::{Scheme, Staging, VerifyMode, units};
 
 use super::newest;
@@ -16,7 +16,7 @@ pub(super) fn dialog(state: &State, snapshot: &Snapshot, at: usize) -> Dialog {
     let entity = &state.site.inventory.entities[at];
     let mut lines = Vec::new();
     let mut row = |name: &str, value: &str| {
-        for (line, text) in wrap(value, columns - NAMES, 0).into_iter().enumerate() {
+        for (line, text) in hang(value, 0, columns - NAMES).into_iter().enumerate() {
             let name = if line == 0 { name } else { "" };
             lines.push(format!("{name:<NAMES$}{text}"));
         }

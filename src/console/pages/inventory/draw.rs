@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use crate::console::state::State;
 use crate::console::theme::Theme;
-use crate::console::widgets::cell::{cell, cut, fit, plain};
+use crate::console::widgets::fit::{cut, fit, plain, share};
 use crate::link::Snapshot;
 
 use super::{Column, newest};
@@ -138,7 +138,7 @@ impl Widths {
             (STATE, STATE),
         ];
         let gaps = MARK + gap.len() * (columns.len() - 1);
-        let columns = fit(&columns, room.saturating_sub(gaps));
+        let columns = share(&columns, room.saturating_sub(gaps));
         let used = columns.iter().sum::<usize>() + gaps;
         let note = room.saturating_sub(used + gap.len());
         Self {
@@ -202,9 +202,9 @@ fn entity_line<'a>(
         &state.inventory.addresses[at],
         &groups,
     ];
-    let mut text = cell(mark, MARK, theme);
+    let mut text = fit(mark, MARK, theme);
     for (value, width) in texts.iter().zip(&widths.columns) {
-        text.push_str(&cell(value, *width, theme));
+        text.push_str(&fit(value, *width, theme));
         text.push_str(widths.gap);
     }
     let mut spans = vec![Span::raw(text)];
@@ -213,7 +213,7 @@ fn entity_line<'a>(
     spans.push(match last {
         Some((_, last)) => {
             let text = format!("{} {}", theme.sign(last.state), last.state);
-            Span::styled(cell(&text, room, theme), theme.of_state(last.state))
+            Span::styled(fit(&text, room, theme), theme.of_state(last.state))
         }
         None => Span::raw(" ".repeat(room)),
     });

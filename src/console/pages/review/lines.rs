@@ -8,7 +8,7 @@ use crate::console::theme::{Theme, Tone};
 use crate::console::widgets::fit::{cut, plain, span};
 use crate::model::columns::count;
 use crate::model::names;
-use crate::model::{Laggards, units};
+use crate::model::units;
 
 use super::plan::{Plan, Planned, Source};
 
@@ -139,11 +139,7 @@ fn describe(page: &mut Writer<'_>, state: &State, group: &Planned) {
             ),
         );
     }
-    let laggards = match group.laggards {
-        Laggards::CatchUp => "catch up in a pass of their own",
-        Laggards::Wait => "are waited for",
-        Laggards::Drop => "are dropped",
-    };
+    let laggards = group.laggards.in_effect();
     let parallel = match group.parallel {
         Some(most) => format!("at most {most} at a time"),
         None => "all at a time".into(),

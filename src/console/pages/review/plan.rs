@@ -93,11 +93,7 @@ pub(super) fn plan(site: &Site, snapshot: &Snapshot, specs: &[GroupSpec], force:
             Err(reasons) => plan.refusals.extend(reasons),
         }
     }
-    let running = snapshot
-        .groups
-        .iter()
-        .filter(|group| !group.phase.is_ended());
-    let running: Vec<&GroupSnapshot> = running.map(|group| &**group).collect();
+    let running: Vec<&GroupSnapshot> = snapshot.running().map(|group| &**group).collect();
     plan.running = running.len();
     for (place, group) in plan.groups.iter().enumerate() {
         (plan.refusals).extend(running.iter().filter_map(|other| beside(group, other)));
@@ -276,8 +272,7 @@ fn source_of(
             Ok(Source::Peer(peer.clone()))
         }
         SourceSpec::AnyPeer => {
-            let holds =
-                |one: &&Arc<Entity>| one.type_ == image.type_ && one.version == image.version;
+            let holds = |one: &&Arc<Entity>| one.holds(image);
             let peers: Vec<_> = inventory.entities.iter().filter(holds).cloned().collect();
             if peers.is_empty() {
                 return Err(format!(
@@ -300,8 +295,7 @@ fn beside(group: &Planned, running: &GroupSnapshot) -> Option<String> {
     }
     let other = quoted(&running.group);
     // Those that it is done with may be in another group.
-    let unfinished = running.entities.iter().filter(|one| !one.state.is_final());
-    let taken: HashSet<&str> = unfinished.map(|one| &*one.entity).collect();
+    let taken: HashSet<&str> = running.unfinished().map(|one| &*one.entity).collect();
     let are = |names: &[&str]| if names.len() == 1 { "is" } else { "are" };
     let both = shared(group, &taken);
     if !both.is_empty() {
