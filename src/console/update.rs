@@ -14,8 +14,9 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
     if action == Action::Suspend {
         return dialogs::suspend(state, snapshot);
     }
+    let live = snapshot;
     let frozen = state.frozen.clone();
-    let snapshot = frozen.as_deref().unwrap_or(snapshot);
+    let snapshot = frozen.as_deref().unwrap_or(live);
     match action {
         Action::Engine(event) => return engine(state, event),
         Action::Said(Ok(text)) => {
@@ -35,7 +36,7 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
     }
     state.message = None;
     if state.dialog().is_some() {
-        return dialogs::update(state, snapshot, action);
+        return dialogs::update(state, live, action);
     }
     // A line of text that is being typed has the keys.
     if state.page == Page::Inventory && state.inventory.typing {
@@ -53,8 +54,8 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
             state.dialogs.push(Dialog::command_line());
             None
         }
-        Action::Quit => dialogs::quit(state, snapshot),
-        Action::CancelAll => dialogs::confirm_cancel_all(state, snapshot),
+        Action::Quit => dialogs::quit(state, live),
+        Action::CancelAll => dialogs::confirm_cancel_all(state, live),
         Action::Freeze => {
             freeze(state, snapshot);
             None
@@ -130,5 +131,19 @@ mod tests {
         let suspended = update(&mut state, &busy, Action::Yes);
         assert_eq!(suspended, Some(Effect::Suspend));
         assert!(state.dialogs.is_empty());
+    }
+    /// A picture that was frozen before there was work must not let anybody leave unasked.
+    #[test]
+    fn leaving_and_cancelling_ask_about_live_work_also_when_the_display_is_frozen() {
+        let (idle, busy) = (testing::idle(), testing::snapshot());
+        for (keys, said) in [("q", "Leave"), (":quit<Enter>", "Leave"), ("X", "Cancel")] {
+            let mut state = testing::state();
+            state.frozen = Some(std::sync::Arc::new(idle.clone()));
+            assert_eq!(testing::press(&mut state, &busy, keys), [], "{keys}");
+            match state.dialog() {
+                Some(Dialog::Confirm { title, .. }) => assert!(title.starts_with(said), "{title}"),
+                other => panic!("{keys}: {other:?}"),
+            }
+        }
     }
 }
