@@ -12,7 +12,6 @@
 mod pty;
 mod support;
 
-use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +21,7 @@ use subtend::lab::{Behaviour, Lab};
 use subtend::model::Inventory;
 use support::run::assert_untouched;
 use support::scripted::{Reply, Script, ScriptedServer};
-use support::{IMAGE, LONG, PATH, SERVER, at_rate, behave, entity, lab, network, within};
+use support::{IMAGE, LONG, PATH, SERVER, at_rate, behave, entity, lab, network, within, yaml};
 use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_subtend");
@@ -42,29 +41,10 @@ struct Site {
 impl Site {
     /// The entities, the image and the file server of a lab; `more` is added as it is.
     fn new(inventory: &Inventory, more: &str) -> Self {
-        let server = &inventory.file_servers[0];
-        let mut text = format!(
-            "memory: 1 MiB\nbuffer_size: 64 KiB\n\
-             file_servers: {{ {}: {{ url: 'ftp://{}/{}' }} }}\nimages:\n",
-            server.name, server.address, server.root
-        );
-        for image in &inventory.images {
-            writeln!(
-                text,
-                "  {}: {{ file: {}, type: {}, version: '{}' }}",
-                image.name, image.file, image.type_, image.version
-            )
-            .unwrap();
-        }
-        text.push_str("entities:\n");
-        for entity in &inventory.entities {
-            writeln!(
-                text,
-                "  - {{ name: {}, type: {}, version: '{}', address: '{}', path: {} }}",
-                entity.name, entity.type_, entity.version, entity.address, entity.path
-            )
-            .unwrap();
-        }
+        let mut text = yaml(&Inventory {
+            memory: MIB,
+            ..inventory.clone()
+        });
         text.push_str(more);
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("site.yaml"), &text).unwrap();

@@ -16,7 +16,7 @@ use serde_json::Value;
 use subtend::lab::{Behaviour, Lab};
 use subtend::model::Inventory;
 use support::run::assert_untouched;
-use support::{IMAGE, LONG, PATH, behave, lab, network, within};
+use support::{IMAGE, LONG, PATH, behave, lab, network, within, yaml};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -87,31 +87,8 @@ impl Program {
 
 /// The inventory of a lab as YAML, in a folder of its own.
 fn written(inventory: &Inventory) -> (TempDir, String) {
-    let mut text = format!("memory: {}\nbuffer_size: 64 KiB\n", inventory.memory);
+    let mut text = yaml(inventory);
     let server = &inventory.file_servers[0];
-    writeln!(
-        text,
-        "file_servers: {{ {}: {{ url: 'ftp://{}/{}' }} }}\nimages:",
-        server.name, server.address, server.root
-    )
-    .unwrap();
-    for image in &inventory.images {
-        writeln!(
-            text,
-            "  {}: {{ file: {}, type: {}, version: '{}' }}",
-            image.name, image.file, image.type_, image.version
-        )
-        .unwrap();
-    }
-    text.push_str("entities:\n");
-    for entity in &inventory.entities {
-        writeln!(
-            text,
-            "  - {{ name: {}, type: {}, version: '{}', address: '{}', path: {} }}",
-            entity.name, entity.type_, entity.version, entity.address, entity.path
-        )
-        .unwrap();
-    }
     writeln!(
         text,
         "groups: {{ all: {{ select: {{ type: adsl }}, image: {IMAGE}, source: {{ file_server: {} }} }} }}",

@@ -1,6 +1,7 @@
 //! Practice networks without YAML.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use subtend::lab::{Behaviour, Lab, LabOptions, LabSettings};
@@ -103,4 +104,30 @@ pub async fn lab(inventory: &Inventory, settings: &LabSettings) -> Lab {
         take_free_ports: true,
     };
     Lab::start(inventory, settings, options).await.unwrap()
+}
+
+/// An inventory of a lab as an operator would write it, without groups.
+pub fn yaml(inventory: &Inventory) -> String {
+    let server = &inventory.file_servers[0];
+    let mut text = format!(
+        "memory: {}\nbuffer_size: 64 KiB\n\
+         file_servers: {{ {}: {{ url: 'ftp://{}/{}' }} }}\nimages:\n",
+        inventory.memory, server.name, server.address, server.root
+    );
+    for image in &inventory.images {
+        let _ = writeln!(
+            text,
+            "  {}: {{ file: {}, type: {}, version: '{}' }}",
+            image.name, image.file, image.type_, image.version
+        );
+    }
+    text.push_str("entities:\n");
+    for entity in &inventory.entities {
+        let _ = writeln!(
+            text,
+            "  - {{ name: {}, type: {}, version: '{}', address: '{}', path: {} }}",
+            entity.name, entity.type_, entity.version, entity.address, entity.path
+        );
+    }
+    text
 }
