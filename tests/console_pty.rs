@@ -147,7 +147,7 @@ fn each_size_is_drawn_at_once_and_a_small_one_asks_for_room() {
         pty.read(Duration::from_millis(50));
     }
     pty.resize(40, 10);
-    pty.until("subtend needs 60x16, this is 40x10");
+    pty.until("needs 60x16, has 40x10; transfers go on");
     assert!(!pty.shows("? help"));
     pty.resize(120, 40);
     pty.until("? help");

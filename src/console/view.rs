@@ -23,7 +23,7 @@ pub(crate) fn draw(state: &State, snapshot: &Snapshot, theme: &Theme, frame: &mu
     let area = frame.area();
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         let text = format!(
-            "subtend needs {}x{}, this is {}x{}; transfers go on",
+            "needs {}x{}, has {}x{}; transfers go on",
             SMALLEST.0, SMALLEST.1, area.width, area.height
         );
         frame.render_widget(Line::raw(text), area);
