@@ -33,35 +33,20 @@ pub(super) struct DownloadAgent<T: Transport> {
     pub(super) attempt: u32,
 }
 
-/// What one attempt came to. A final state has been reported when this is returned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Delivery {
-    Delivered,
-    Failed,
-    Cancelled,
-}
-
 impl<T: Transport> DownloadAgent<T> {
-    pub(super) async fn run(mut self, reader: Reader) -> Delivery {
+    /// One attempt. A final state has been reported when this returns.
+    pub(super) async fn run(mut self, reader: Reader) {
         self.meters.entities[self.entity].begin(reader.meter());
         let result = self.deliver(reader).await;
         self.meters.entities[self.entity].end();
-        let (state, step, cause, delivery) = match result {
-            Ok(()) => (EntityState::Delivered, None, None, Delivery::Delivered),
-            Err(failure) if failure.is_cancelled() => (
-                EntityState::Cancelled,
-                Some(failure.step),
-                None,
-                Delivery::Cancelled,
-            ),
+        let (state, step, cause) = match result {
+            Ok(()) => (EntityState::Delivered, None, None),
+            Err(failure) if failure.is_cancelled() => {
+                (EntityState::Cancelled, Some(failure.step), None)
+            }
             Err(failure) => {
                 let cause = failure.fault.to_string();
-                (
-                    EntityState::Failed,
-                    Some(failure.step),
-                    Some(cause),
-                    Delivery::Failed,
-                )
+                (EntityState::Failed, Some(failure.step), Some(cause))
             }
         };
         let (entity, attempt) = (self.entity, self.attempt);
@@ -72,7 +57,6 @@ impl<T: Transport> DownloadAgent<T> {
             cause,
             attempt,
         });
-        delivery
     }
 
     fn state(&self, state: EntityState, step: Step) {
