@@ -33,7 +33,6 @@ mod log_file;
 pub mod logging;
 pub mod parts;
 pub mod run;
-mod screen;
 pub mod select;
 pub mod signals;
 pub mod state_dir;
