@@ -52,6 +52,14 @@ pub enum GroupSpec {
     },
 }
 
+impl GroupSpec {
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Named(name) | Self::Made { name, .. } => name,
+        }
+    }
+}
+
 /// What a command is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -11,7 +11,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use tui_input::Input;
 
-use crate::link::{Command, GroupSpec, Snapshot, Target};
+use crate::link::{Command, Snapshot, Target};
 use crate::model::{EntityState, Name};
 
 use super::action::Action;
@@ -369,13 +369,6 @@ fn what_is_left(running: &[(Name, EntityState)]) -> Vec<String> {
         "They keep the file they have now: what was sent goes to a staging".into(),
         "file, which is removed. One that renames at this moment is delivered.".into(),
     ]
-}
-
-/// A group that is started, by its name, for messages.
-pub(crate) fn name_of(spec: &GroupSpec) -> &str {
-    match spec {
-        GroupSpec::Named(name) | GroupSpec::Made { name, .. } => name,
-    }
 }
 
 pub(crate) fn draw(

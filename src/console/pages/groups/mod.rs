@@ -28,7 +28,7 @@ mod yaml;
 use std::collections::BTreeSet;
 
 use crate::console::action::Action;
-use crate::console::dialogs::{Answer, Dialog, Intent, name_of};
+use crate::console::dialogs::{Answer, Dialog, Intent};
 use crate::console::effect::Effect;
 use crate::console::pages::{inventory, review};
 use crate::console::state::{Draft, Page, Scroll, Site, State};
@@ -462,7 +462,7 @@ fn check_name(state: &State, name: &str, except: Option<usize>) -> Result<(), St
         return wrong(&format!("it is longer than {LONGEST_NAME} characters"));
     }
     let mut drafts = state.drafts.iter().enumerate();
-    if drafts.any(|(at, draft)| Some(at) != except && name_of(&draft.spec) == name) {
+    if drafts.any(|(at, draft)| Some(at) != except && draft.spec.name() == name) {
         return Err(format!("there is a group `{name}` already"));
     }
     Ok(())
@@ -474,7 +474,7 @@ const LONGEST_NAME: usize = 200;
 fn unique(state: &State, wanted: &str) -> String {
     let taken = |name: &str| {
         let mut drafts = state.drafts.iter();
-        drafts.any(|draft| name_of(&draft.spec) == name)
+        drafts.any(|draft| draft.spec.name() == name)
     };
     if !taken(wanted) {
         return wanted.to_owned();

@@ -186,7 +186,7 @@ fn groups_are_renamed_and_deleted_after_a_question() {
     assert!(said(&state).contains("already"));
     let effects = more(&mut state, "<Ctrl-U>other<Enter>");
     assert_eq!(made_here(&state)[0][0], "other");
-    assert_eq!(name_of(&kept(&effects)[0]), "other");
+    assert_eq!(kept(&effects)[0].name(), "other");
     more(&mut state, "D");
     assert_eq!(title(&state), "Delete the group other?");
     assert_eq!(more(&mut state, "n"), []);
@@ -496,7 +496,7 @@ fn laggards_and_how_many_at_a_time_are_set() {
 fn only_what_is_complete_goes_to_the_review() {
     let names = |state: &State| -> Result<Vec<String>, String> {
         let specs = chosen(state)?;
-        Ok(specs.iter().map(|spec| name_of(spec).to_owned()).collect())
+        Ok(specs.iter().map(|spec| spec.name().to_owned()).collect())
     };
     let (mut state, _) = after(NEW);
     assert_eq!(

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use crate::console::dialogs::name_of;
 use crate::console::state::Site;
 use crate::link::{GroupSnapshot, GroupSpec, Snapshot};
 use crate::model::memory::{Layout, check_memory, layout, shares};
@@ -118,7 +117,7 @@ pub(super) fn plan(site: &Site, snapshot: &Snapshot, specs: &[GroupSpec], force:
 }
 
 fn find(inventory: &Inventory, spec: &GroupSpec, force: bool) -> Result<Planned, Vec<String>> {
-    let name = name_of(spec).to_owned();
+    let name = spec.name().to_owned();
     let (image, source, entities, laggards, parallel) = match spec {
         GroupSpec::Named(named) => {
             let group = inventory

@@ -18,7 +18,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use crate::console::action::Action;
-use crate::console::dialogs::{Answer, Dialog, Intent, confirm_cancel, name_of};
+use crate::console::dialogs::{Answer, Dialog, Intent, confirm_cancel};
 use crate::console::effect::Effect;
 use crate::console::state::{Page, State};
 use crate::console::theme::Theme;
@@ -129,10 +129,10 @@ pub(crate) enum Asked {
 /// These groups are about to be started: the first of them is shown when it appears.
 pub(crate) fn expect(state: &mut State, specs: &[GroupSpec]) {
     for spec in specs {
-        (state.watch.started).insert(name_of(spec).to_owned(), spec.clone());
+        (state.watch.started).insert(spec.name().to_owned(), spec.clone());
     }
     state.watch.awaited = specs.first().map(|spec| Awaited {
-        name: name_of(spec).to_owned(),
+        name: spec.name().to_owned(),
         // Not in the snapshot yet; the newest of that name is looked for from here.
         from: state
             .watch

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::console::dialogs::name_of;
 use crate::console::state::State;
 use crate::link::{GroupSnapshot, GroupSpec, Snapshot};
 use crate::model::text::{quoted, shown};
@@ -79,7 +78,7 @@ fn origin(state: &State, group: &GroupSnapshot) -> Option<Origin> {
     let inventory = &state.site.inventory;
     let drafts = state.drafts.iter().map(|draft| &draft.spec);
     let mut known = (state.watch.started.get(&*group.group).into_iter())
-        .chain(drafts.filter(|spec| name_of(spec) == &*group.group))
+        .chain(drafts.filter(|spec| spec.name() == &*group.group))
         .filter_map(|spec| parts(inventory, spec));
     // A draft may have been given another image since.
     let found = known.find(|(image, ..)| image.name() == &*group.image);
@@ -133,7 +132,7 @@ fn free_name(state: &State, snapshot: &Snapshot, name: &str) -> String {
         _ => name,
     };
     let taken: HashSet<&str> = (snapshot.groups.iter().map(|group| &*group.group))
-        .chain(state.drafts.iter().map(|draft| name_of(&draft.spec)))
+        .chain(state.drafts.iter().map(|draft| draft.spec.name()))
         .chain(state.watch.started.keys().map(String::as_str))
         .collect();
     std::iter::once(format!("{base}-retry"))
@@ -149,7 +148,7 @@ pub(super) fn question(retry: &Retry, group: &GroupSnapshot) -> Vec<String> {
         .collect();
     let mut lines = vec![format!(
         "Group {} sends {} to {} again:",
-        quoted(name_of(&retry.spec)),
+        quoted(retry.spec.name()),
         shown(&group.image),
         crate::model::columns::count(retry.entities.len(), "entity")
     )];
