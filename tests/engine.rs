@@ -769,6 +769,7 @@ async fn a_failed_entity_is_tried_again_while_its_group_runs() {
             source: SourceSpec::FileServer(SERVER.into()),
             entities: entities.iter().map(ToString::to_string).collect(),
             laggards: Default::default(),
+            limits: subtend::model::Limits::default(),
             parallel: None,
         }],
         force: false,

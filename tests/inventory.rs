@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use subtend::inventory::{InventoryErrors, expand_names, load, make_group, parse};
 use subtend::model::{
-    BufferPreference, ImageSpec, Inventory, Laggards, PeerChoice, SecretSource, SourceChoice,
-    SourceSpec, Staging, VerifyMode,
+    BufferPreference, ImageSpec, Inventory, Laggards, Manner, PeerChoice, SecretSource,
+    SourceChoice, SourceSpec, Staging, VerifyMode,
 };
 
 fn read(text: &str) -> Result<Inventory, InventoryErrors> {
@@ -340,8 +340,11 @@ fn groups_are_made_on_the_spot_by_the_same_rules() {
             &ImageSpec::Named(image.to_owned()),
             source,
             &entities,
-            Laggards::Wait,
-            parallel,
+            Manner {
+                laggards: Laggards::Wait,
+                parallel,
+                ..Manner::default()
+            },
         )
     };
     let hq = || SourceSpec::FileServer("hq".into());

@@ -31,7 +31,8 @@ enum Step {
     },
     PutBack,
     Join,
-    JoinAtStart,
+    /// At a block up to one beyond the next to come.
+    JoinAt(usize),
     Next(usize),
     Release(usize),
     Leave(usize),
@@ -50,7 +51,7 @@ fn step() -> impl Strategy<Value = Step> {
         12 => (1..=SIZE).prop_map(|len| Step::Publish { len }),
         1 => Just(Step::PutBack),
         2 => Just(Step::Join),
-        1 => Just(Step::JoinAtStart),
+        2 => any::<usize>().prop_map(Step::JoinAt),
         24 => any::<usize>().prop_map(Step::Next),
         24 => any::<usize>().prop_map(Step::Release),
         1 => any::<usize>().prop_map(Step::Leave),
@@ -185,9 +186,11 @@ impl World {
         let id = self.next_id;
         self.next_id += 1;
         let position = usize::try_from(reader.start()).unwrap();
-        for readers in self.needed_by.values_mut() {
+        for (_, readers) in self.needed_by.range_mut(position..) {
             readers.insert(id);
         }
+        // The first reader may begin late: then nobody needs what comes before.
+        self.needed_by.retain(|_, readers| !readers.is_empty());
         self.seats.insert(
             id,
             Seat {
@@ -210,10 +213,12 @@ impl World {
                 assert_eq!(reader.start(), self.base() as u64);
                 self.take_seat(reader);
             }
-            Step::JoinAtStart => {
-                let reader = self.pool.join_at_start();
-                assert_eq!(reader.is_some(), self.base() == 0);
+            Step::JoinAt(number) => {
+                let index = number % (self.image.len() + 2);
+                let reader = self.pool.join_at(index as u64);
+                assert_eq!(reader.is_some(), self.base() <= index);
                 if let Some(reader) = reader {
+                    assert_eq!(reader.start(), index.min(self.image.len()) as u64);
                     self.take_seat(reader);
                 }
             }

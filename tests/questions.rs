@@ -416,6 +416,7 @@ async fn a_login_that_was_refused_is_given_anew_and_accepted() {
             source: SourceSpec::FileServer(SERVER.into()),
             entities: vec!["e001".into()],
             laggards: Default::default(),
+            limits: subtend::model::Limits::default(),
             parallel: None,
         }],
         force: false,
@@ -484,6 +485,7 @@ async fn a_described_image_is_delivered() {
         source: SourceSpec::FileServer(SERVER.into()),
         entities: vec!["e*".into()],
         laggards: Default::default(),
+        limits: subtend::model::Limits::default(),
         parallel: None,
     };
     let start = |size| Command::Start {

@@ -35,10 +35,11 @@ pub(super) struct DownloadAgent<T: Transport> {
 
 impl<T: Transport> DownloadAgent<T> {
     /// One attempt. A final state has been reported when this returns.
-    pub(super) async fn run(mut self, reader: Reader) {
-        self.meters.entities[self.entity].begin(reader.meter());
+    pub(super) async fn run(mut self, pass: u32, reader: Reader) {
+        self.meters.entities[self.entity].begin();
+        self.meters.entities[self.entity].joins(pass, reader.meter());
         let result = self.deliver(reader).await;
-        self.meters.entities[self.entity].end();
+        self.meters.entities[self.entity].leaves();
         let (state, step, cause) = match result {
             Ok(()) => (EntityState::Delivered, None, None),
             Err(failure) if failure.is_cancelled() => {

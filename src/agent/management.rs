@@ -2,7 +2,7 @@
 //! download agent an entity.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -14,7 +14,7 @@ use crate::transport::Transport;
 
 use super::choice::{self, Chosen};
 use super::download::DownloadAgent;
-use super::report::{GroupMeters, ReportKind, Reporter};
+use super::report::{GroupMeters, PassMeter, ReportKind, Reporter};
 use super::transfer::{PassEnd, TransferAgent};
 
 /// What a management agent is to do.
@@ -48,7 +48,6 @@ impl<T: Transport> ManagementAgent<T> {
         if !targets.is_empty() {
             self.deliver(&targets).await;
         }
-        self.work.meters.set_pool(None);
         self.work.reporter.send(ReportKind::Ended);
     }
 
@@ -86,8 +85,13 @@ impl<T: Transport> ManagementAgent<T> {
         let work = &mut self.work;
         let depth = *work.depth.borrow_and_update();
         let (pool, writer) = BufferPool::new(&work.budget, work.buffer_size, depth);
-        work.meters.read.store(0, Ordering::Relaxed);
-        work.meters.set_pool(Some(pool.clone()));
+        let read = Arc::new(AtomicU64::new(0));
+        work.meters.begin_pass(PassMeter {
+            pass,
+            origin: 0,
+            pool: pool.clone(),
+            read: read.clone(),
+        });
         let entities = wave.to_vec();
         let (source, offset) = (chosen.name.to_string(), 0);
         work.reporter.send(ReportKind::Pass {
@@ -114,7 +118,7 @@ impl<T: Transport> ManagementAgent<T> {
                 broken: broken.clone(),
                 attempt: 1,
             };
-            downloads.spawn(agent.run(pool.join()));
+            downloads.spawn(agent.run(pass, pool.join()));
         }
         let transfer = TransferAgent {
             transport: self.transport.clone(),
@@ -122,16 +126,16 @@ impl<T: Transport> ManagementAgent<T> {
             name: source.clone(),
             image: work.group.image.clone(),
             meters: work.meters.clone(),
+            read: read.clone(),
             reporter: work.reporter.clone(),
             cancel: work.cancel.clone(),
             broken,
         };
-        let meters = work.meters.clone();
         let reporter = work.reporter.clone();
         let mut transfer = JoinSet::from_iter([async move {
             let end = transfer.run(writer).await;
             tracing::debug!(?end, "pass {pass} of {source} ended");
-            let read = meters.read.load(Ordering::Relaxed);
+            let read = read.load(Ordering::Relaxed);
             reporter.send(ReportKind::Pass {
                 pass,
                 source,
@@ -152,6 +156,7 @@ impl<T: Transport> ManagementAgent<T> {
                 Ok(()) = work.depth.changed() => pool.set_depth(*work.depth.borrow_and_update()),
             }
             if transfer.is_empty() && downloads.is_empty() {
+                work.meters.end_pass(pass);
                 return end;
             }
         }

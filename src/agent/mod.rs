@@ -15,7 +15,7 @@ mod transfer;
 pub(crate) use choice::login;
 pub(crate) use management::{Assignment, ManagementAgent};
 pub(crate) use peers::{ask, can_serve, right_size};
-pub(crate) use report::{GroupMeters, Report, ReportKind, Reporter};
+pub(crate) use report::{GroupMeters, PassMeter, Report, ReportKind, Reporter};
 
 use crate::model::Failure;
 use crate::pool;

@@ -3,7 +3,7 @@
 //! A message is never lost; a counter costs nothing to raise, however many blocks pass.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
@@ -53,6 +53,13 @@ pub(crate) enum ReportKind {
         entities: Vec<usize>,
         read: Option<u64>,
     },
+    /// The source of a pass failed, and another one goes on from the same byte.
+    Replaced {
+        pass: u32,
+        source: String,
+        offset: u64,
+        cause: String,
+    },
     /// The source has told how large the image is.
     Size(u64),
     Digest([u8; 32]),
@@ -96,18 +103,22 @@ impl Reporter {
 #[derive(Debug, Default)]
 pub(crate) struct EntityMeter {
     sent: AtomicU64,
-    /// While it reads from a pool.
-    reader: Mutex<Option<ReaderMeter>>,
+    /// The pass that it reads from, and how it does, while it reads from one.
+    reader: Mutex<Option<(u32, ReaderMeter)>>,
 }
 
 impl EntityMeter {
-    pub(crate) fn begin(&self, reader: ReaderMeter) {
+    /// An attempt begins, from byte 0.
+    pub(crate) fn begin(&self) {
         self.sent.store(0, Ordering::Relaxed);
-        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(reader);
     }
 
-    pub(crate) fn end(&self) {
-        *self.reader.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    pub(crate) fn joins(&self, pass: u32, reader: ReaderMeter) {
+        *lock(&self.reader) = Some((pass, reader));
+    }
+
+    pub(crate) fn leaves(&self) {
+        *lock(&self.reader) = None;
     }
 
     pub(crate) fn add_sent(&self, bytes: usize) {
@@ -119,47 +130,63 @@ impl EntityMeter {
         self.sent.load(Ordering::Relaxed)
     }
 
+    /// The number of the pass that it reads from, and how it does.
+    pub(crate) fn reader(&self) -> Option<(u32, ReaderMeter)> {
+        lock(&self.reader).clone()
+    }
+
     /// Blocks behind the newest one; 0 while it reads from no pool.
     pub(crate) fn lag(&self) -> u64 {
-        let reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        reader.as_ref().map_or(0, ReaderMeter::lag)
+        lock(&self.reader)
+            .as_ref()
+            .map_or(0, |(_, reader)| reader.lag())
     }
+}
+
+/// One pass that runs, or whose pool is still being emptied.
+#[derive(Debug, Clone)]
+pub(crate) struct PassMeter {
+    pub(crate) pass: u32,
+    /// Offset in the image of the pool's first block.
+    pub(crate) origin: u64,
+    pub(crate) pool: Pool,
+    /// Bytes read so far.
+    pub(crate) read: Arc<AtomicU64>,
 }
 
 /// The counters of one group.
 #[derive(Debug)]
 pub(crate) struct GroupMeters {
-    /// Bytes read by the newest pass, and by all passes.
-    pub(crate) read: AtomicU64,
+    /// Bytes read by all passes.
     pub(crate) source_bytes: AtomicU64,
     pub(crate) entities: Vec<EntityMeter>,
-    /// The pool of the newest pass.
-    pool: Mutex<Option<Pool>>,
+    /// In the order in which they began.
+    passes: Mutex<Vec<PassMeter>>,
 }
 
 impl GroupMeters {
     pub(crate) fn new(entities: &[Name]) -> Arc<Self> {
         Arc::new(Self {
-            read: AtomicU64::new(0),
             source_bytes: AtomicU64::new(0),
             entities: entities.iter().map(|_| EntityMeter::default()).collect(),
-            pool: Mutex::new(None),
+            passes: Mutex::new(Vec::new()),
         })
     }
 
-    pub(crate) fn set_pool(&self, pool: Option<Pool>) {
-        *self.pool.lock().unwrap_or_else(PoisonError::into_inner) = pool;
+    pub(crate) fn begin_pass(&self, pass: PassMeter) {
+        lock(&self.passes).push(pass);
     }
 
-    pub(crate) fn pool(&self) -> Option<Pool> {
-        self.pool
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    pub(crate) fn end_pass(&self, pass: u32) {
+        lock(&self.passes).retain(|running| running.pass != pass);
     }
 
-    pub(crate) fn add_read(&self, bytes: usize) {
-        self.read.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.source_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    /// The passes that run, the oldest first.
+    pub(crate) fn passes(&self) -> Vec<PassMeter> {
+        lock(&self.passes).clone()
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

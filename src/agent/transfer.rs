@@ -1,6 +1,7 @@
 //! The transfer agent (\[0017\], steps 304 to 312): source to pool, block by block.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,8 @@ pub(super) struct TransferAgent<T: Transport> {
     pub(super) name: String,
     pub(super) image: Arc<Image>,
     pub(super) meters: Arc<GroupMeters>,
+    /// Bytes read by this pass.
+    pub(super) read: Arc<AtomicU64>,
     pub(super) reporter: Reporter,
     pub(super) cancel: CancellationToken,
     /// Cancelled when the source has failed, after the pool has been told why: entities that are
@@ -108,7 +111,9 @@ impl<T: Transport> TransferAgent<T> {
                 }
                 buffer.advance(count);
                 read += count as u64;
-                self.meters.add_read(count);
+                self.read.fetch_add(count as u64, Ordering::Relaxed);
+                let all = &self.meters.source_bytes;
+                all.fetch_add(count as u64, Ordering::Relaxed);
             }
             if !buffer.is_empty() {
                 digest.update(buffer.filled());

@@ -89,7 +89,7 @@ fn group(one: &GroupPlan, lines: &mut Vec<String>) {
         &format!("{share}: {} of {size}", count(one.buffers, "buffer")),
         lines,
     );
-    row("laggards", group.laggards.in_effect(), lines);
+    row("laggards", group.laggards.word(), lines);
     let parallel = match group.parallel {
         Some(number) => format!("at most {number} at a time"),
         None => "all at a time".into(),

@@ -211,6 +211,7 @@ mod tests {
             source,
             entities: vec!["shelf1-01".into(), "shelf1-02".into()],
             laggards: Laggards::Wait,
+            limits: crate::model::Limits::default(),
             parallel: Some(4),
         };
         vec![

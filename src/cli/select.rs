@@ -108,6 +108,7 @@ fn made(args: &RunArgs, image: &str) -> GroupSpec {
             .map_or(SourceSpec::AnyPeer, |source| source.0),
         entities: args.entities.clone(),
         laggards: args.laggards.map(Into::into).unwrap_or_default(),
+        limits: crate::model::Limits::default(),
         parallel: args.parallel,
     }
 }

@@ -149,6 +149,22 @@ fn line(event: &Event) -> Option<(Timestamp, String)> {
             };
             (*at, line)
         }
+        Event::Source {
+            at,
+            group,
+            pass,
+            source,
+            offset,
+            cause,
+        } => (
+            *at,
+            format!(
+                "{} pass {pass}: goes on from {} at byte {offset}: {}",
+                shown(group),
+                shown(source),
+                shown(cause)
+            ),
+        ),
         Event::Depth {
             at,
             group,

@@ -107,6 +107,7 @@ fn read_group(
             .map(|at| Arc::clone(&lookup.entities[*at]))
             .collect(),
         laggards: laggards.flatten().unwrap_or_default(),
+        limits: crate::model::Limits::default(),
         parallel: parallel.flatten(),
     }))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::{
-    FileServer, Group, Image, ImageSpec, Inventory, Laggards, PeerChoice, SourceChoice, SourceSpec,
+    FileServer, Group, Image, ImageSpec, Inventory, Manner, PeerChoice, SourceChoice, SourceSpec,
 };
 
 use crate::model::text::quoted;
@@ -24,8 +24,7 @@ pub fn make_group(
     image: &ImageSpec,
     source: SourceSpec,
     entities: &[String],
-    laggards: Laggards,
-    parallel: Option<usize>,
+    manner: Manner,
 ) -> Result<Group, Vec<String>> {
     let lookup = Lookup::new(
         &inventory.entities,
@@ -48,7 +47,7 @@ pub fn make_group(
     if entities.is_empty() {
         keep(Complaint::new("no entities are named", "name at least one"));
     }
-    if parallel == Some(0) {
+    if manner.parallel == Some(0) {
         keep(Complaint::new(
             "no entity at a time is too few",
             "give a number from 1, or none for all at a time",
@@ -85,8 +84,9 @@ pub fn make_group(
                 .iter()
                 .map(|at| Arc::clone(&lookup.entities[*at]))
                 .collect(),
-            laggards,
-            parallel,
+            laggards: manner.laggards,
+            limits: manner.limits,
+            parallel: manner.parallel,
         }),
         _ => Err(complaints),
     }
@@ -208,8 +208,7 @@ mod tests {
 
     fn made(image: &ImageSpec, source: SourceSpec) -> Result<Group, Vec<String>> {
         let entities = ["old".to_owned()];
-        let laggards = Laggards::default();
-        make_group(&network(), "g", image, source, &entities, laggards, None)
+        make_group(&network(), "g", image, source, &entities, Manner::default())
     }
 
     #[test]

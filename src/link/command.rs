@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ImageSpec, Laggards, SourceSpec};
+use crate::model::{ImageSpec, Laggards, Limits, SourceSpec};
 
 /// Names refer to the inventory that the engine was started with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,7 @@ pub enum Command {
 /// A group of the inventory, or one made on the spot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "there are few of them")]
 pub enum GroupSpec {
     Named(String),
     Made {
@@ -47,6 +48,8 @@ pub enum GroupSpec {
         entities: Vec<String>,
         #[serde(default)]
         laggards: Laggards,
+        #[serde(default)]
+        limits: Limits,
         #[serde(default)]
         parallel: Option<usize>,
     },

@@ -56,6 +56,16 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         read: Option<u64>,
     },
+    /// The source of a pass failed, and another one goes on from the same byte of the image.
+    Source {
+        at: Timestamp,
+        group: Name,
+        pass: u32,
+        source: String,
+        offset: u64,
+        /// What became of the one before.
+        cause: String,
+    },
     /// Which entities of the image's type hold it.
     Peers {
         at: Timestamp,

@@ -61,6 +61,17 @@ pub(super) fn write(event: &Event) {
                 }
             }
         }
+        Event::Source {
+            group,
+            pass,
+            source,
+            offset,
+            cause,
+            ..
+        } => {
+            let (group, source, cause) = (shown(group), shown(source), shown(cause));
+            tracing::warn!(target: GROUP, "{group}: pass {pass} goes on at byte {offset} from {source}: {cause}");
+        }
         Event::Depth {
             group,
             from,

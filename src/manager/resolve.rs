@@ -11,7 +11,7 @@ use crate::inventory::{find_group, make_group};
 use crate::link::GroupSpec;
 use crate::model::memory::check_memory;
 use crate::model::text::{quoted, shown};
-use crate::model::{Entity, Group, Inventory, Name, PeerChoice, SourceChoice, names};
+use crate::model::{Entity, Group, Inventory, Manner, Name, PeerChoice, SourceChoice, names};
 
 /// A group that runs.
 #[derive(Debug, Clone)]
@@ -78,13 +78,15 @@ fn find(inventory: &Inventory, spec: &GroupSpec) -> Result<Arc<Group>, Vec<Strin
             source,
             entities,
             laggards,
+            limits,
             parallel,
         } => {
-            let source = source.clone();
-            make_group(
-                inventory, name, image, source, entities, *laggards, *parallel,
-            )
-            .map(Arc::new)
+            let manner = Manner {
+                laggards: *laggards,
+                limits: *limits,
+                parallel: *parallel,
+            };
+            make_group(inventory, name, image, source.clone(), entities, manner).map(Arc::new)
         }
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::agent::{GroupMeters, ReportKind};
+use crate::agent::{GroupMeters, PassMeter, ReportKind};
 use crate::link::{EntitySnapshot, Event, GroupPhase, GroupSnapshot};
 use crate::model::{Bottleneck, EntityState, Group, Name, Outcome, Step, Verified};
 
@@ -30,6 +30,8 @@ pub(super) struct GroupState {
     size: Option<u64>,
     sha256: Option<[u8; 32]>,
     passes: u32,
+    /// Offset in the image up to which the leading pass has read.
+    read: u64,
     rate: RateMeter,
     finder: BottleneckFinder,
     started: Instant,
@@ -130,6 +132,7 @@ impl GroupState {
             size: None,
             sha256: None,
             passes: 0,
+            read: 0,
             rate: RateMeter::new(),
             finder: BottleneckFinder::new(),
             started: Instant::now(),
@@ -229,6 +232,22 @@ impl GroupState {
                     read,
                 })
             }
+            ReportKind::Replaced {
+                pass,
+                source,
+                offset,
+                cause,
+            } => {
+                self.source.clone_from(&source);
+                Some(Event::Source {
+                    at,
+                    group,
+                    pass,
+                    source,
+                    offset,
+                    cause,
+                })
+            }
             ReportKind::Size(size) => {
                 self.size = Some(size);
                 None
@@ -288,7 +307,14 @@ impl GroupState {
 
     /// How the group stands now. Takes the time since the last look for rates.
     pub(super) fn snapshot(&mut self) -> GroupSnapshot {
-        let pool = self.meters.pool().map(|pool| pool.stats());
+        let passes = self.meters.passes();
+        // The one that is furthest behind is the last to end, and the first is what most entities
+        // read from: until it was read to its end it stands for the group.
+        let leading = (passes.iter().find(|pass| !pool_ended(pass))).or(passes.first());
+        let pool = leading.map(|pass| pass.pool.stats());
+        if let Some(pass) = leading {
+            self.read = pass.origin + pass.read.load(Ordering::Relaxed);
+        }
         let entities: Vec<EntitySnapshot> = (self.entities.iter_mut())
             .zip(&self.meters.entities)
             .map(|(record, meter)| record.snapshot(meter.sent(), meter.lag()))
@@ -315,7 +341,7 @@ impl GroupState {
             laggards: self.group.laggards,
             size: self.size,
             sha256: self.sha256.map(hex::encode),
-            read: self.meters.read.load(Ordering::Relaxed),
+            read: self.read,
             source_bytes,
             passes: self.passes,
             rate: if self.phase == GroupPhase::Transferring {
@@ -390,6 +416,10 @@ impl EntityRecord {
             left: self.left.clone(),
         }
     }
+}
+
+fn pool_ended(pass: &PassMeter) -> bool {
+    pass.pool.stats().ended
 }
 
 /// What states come to, of one group or of many. Not reached: none of them stopped by itself.

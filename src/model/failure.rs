@@ -142,6 +142,11 @@ pub enum Fault {
     /// A local limit or a fault of this host.
     #[error("{0}")]
     Local(String),
+    #[error("it held up the others for {}", units::duration(*.after))]
+    HeldUp { after: Duration },
+    /// Another file than the one that was begun with, under the same name.
+    #[error("the source's file changed while it was read: {reason}")]
+    SourceChanged { reason: String },
     #[error("cancelled")]
     Cancelled,
 }
@@ -181,6 +186,8 @@ impl Fault {
             | Fault::NoPeer { .. }
             | Fault::NoCredentials { .. }
             | Fault::Local(_)
+            | Fault::HeldUp { .. }
+            | Fault::SourceChanged { .. }
             | Fault::Cancelled => Permanent,
         }
     }

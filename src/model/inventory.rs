@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -190,16 +191,38 @@ impl Laggards {
             Self::Drop => "drop",
         }
     }
+}
 
-    /// What a start does with it: in this version the others wait for a slow entity whatever is
-    /// asked for, and one that says nothing any more fails by its progress deadline.
-    pub fn in_effect(self) -> &'static str {
-        match self {
-            Self::CatchUp => "catch-up (waits in this version)",
-            Self::Wait => "wait",
-            Self::Drop => "drop (waits in this version)",
+/// How long a group bears with entities that hold up the others, and with faults that may pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    /// How long an entity may hold up the others before `catch-up` or `drop` acts.
+    pub laggard: Duration,
+    /// How many times an entity is tried again after a transient failure.
+    pub retries: u32,
+    /// No attempt begins later than this after the first failure.
+    pub retry_for: Duration,
+}
+
+impl Default for Limits {
+    /// A device that writes its flash pauses for a few hundred milliseconds, and one that reboots
+    /// is back after a minute or two.
+    fn default() -> Self {
+        Self {
+            laggard: Duration::from_secs(2),
+            retries: 8,
+            retry_for: Duration::from_secs(300),
         }
     }
+}
+
+/// How a group is sent to, where that is left open to the operator.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Manner {
+    pub laggards: Laggards,
+    pub limits: Limits,
+    pub parallel: Option<usize>,
 }
 
 /// Entities that get the same image (\[0019\]).
@@ -210,6 +233,7 @@ pub struct Group {
     pub source: SourceChoice,
     pub entities: Vec<Arc<Entity>>,
     pub laggards: Laggards,
+    pub limits: Limits,
     /// At most so many entities at a time; absent: all.
     pub parallel: Option<usize>,
 }

@@ -16,8 +16,8 @@ pub mod units;
 
 pub use failure::{Failure, Fault, FaultKind, Side, Step};
 pub use inventory::{
-    BufferPreference, Entity, FileServer, Group, Image, ImageSpec, Inventory, Laggards, Name,
-    PeerChoice, SMALLEST_BUFFER, SourceChoice, SourceSpec, Staging, VerifyMode,
+    BufferPreference, Entity, FileServer, Group, Image, ImageSpec, Inventory, Laggards, Limits,
+    Manner, Name, PeerChoice, SMALLEST_BUFFER, SourceChoice, SourceSpec, Staging, VerifyMode,
 };
 pub use remote::{
     Address, CredentialsRef, Login, Logins, RemotePath, Scheme, SecretSource, Timeouts,

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::{
-    Address, BufferPreference, Entity, FileServer, Group, Image, Inventory, Laggards, RemotePath,
-    Scheme, SourceChoice, Staging, Timeouts, VerifyMode,
+    Address, BufferPreference, Entity, FileServer, Group, Image, Inventory, Laggards, Limits,
+    RemotePath, Scheme, SourceChoice, Staging, Timeouts, VerifyMode,
 };
 
 pub(crate) fn address(host: &str) -> Address {
@@ -61,6 +61,7 @@ pub(crate) fn group(name: &str, entities: Vec<Arc<Entity>>) -> Group {
         source: SourceChoice::FileServer(Arc::new(server())),
         entities,
         laggards: Laggards::CatchUp,
+        limits: Limits::default(),
         parallel: None,
     }
 }

@@ -36,11 +36,12 @@ impl<T: Clone, E: Clone> BufferPool<T, E> {
         Reader::new(self.shared.clone(), self.ending.clone(), start)
     }
 
-    /// A reader of the whole image; `None` if its first block was freed already.
-    pub fn join_at_start(&self) -> Option<Reader<T, E>> {
-        self.shared
-            .change(|ring| ring.join_at_start())
-            .then(|| Reader::new(self.shared.clone(), self.ending.clone(), 0))
+    /// A reader that needs block `index` and all that follow; `None` if that block was freed
+    /// already. Where the pool has not come so far, the reader gets the blocks before it too
+    /// ([`Reader::start`]).
+    pub fn join_at(&self, index: u64) -> Option<Reader<T, E>> {
+        let start = self.shared.change(|ring| ring.join_at(index))?;
+        Some(Reader::new(self.shared.clone(), self.ending.clone(), start))
     }
 }
 

@@ -172,13 +172,20 @@ impl<B: Clone> Ring<B> {
         self.base
     }
 
-    /// As [`Ring::join`], if no block has gone yet.
-    pub(super) fn join_at_start(&mut self) -> bool {
-        let possible = self.base == 0;
-        if possible {
-            self.join();
+    /// A reader joins that needs block `index` and all that follow, if that block has not gone yet;
+    /// the block at which it begins. That is `index`, or the next one to be published where that
+    /// is still before it.
+    pub(super) fn join_at(&mut self, index: u64) -> Option<u64> {
+        let at = self.slot_of(index)?.min(self.slots.len());
+        let start = self.base + at as u64;
+        self.readers += 1;
+        self.joined = true;
+        for slot in self.slots.range_mut(at..) {
+            slot.needed_by += 1;
         }
-        possible
+        // Of a pool that nobody had joined, the first reader may need less than there is.
+        self.sweep();
+        Some(start)
     }
 
     /// A reader leaves that had every block below `cursor`. Those in its hands it still releases.

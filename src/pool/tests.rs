@@ -76,11 +76,11 @@ fn one_who_comes_late_begins_at_the_oldest_block_held() {
     let mut first = pool.join();
     publish(&mut writer, b"one");
     publish(&mut writer, b"two");
-    assert!(pool.join_at_start().is_some(), "block 0 is still held");
+    assert!(pool.join_at(0).is_some(), "block 0 is still held");
     read(&mut first);
     let mut late = pool.join();
     assert_eq!(late.start(), 1);
-    assert!(pool.join_at_start().is_none());
+    assert!(pool.join_at(0).is_none());
     assert_eq!(read(&mut late), Some(b"two".to_vec()));
 }
 

@@ -73,7 +73,8 @@ pub trait Transport: Send + Sync + 'static {
     type Source: Source;
     type Sink: Sink;
 
-    /// Opens the file for reading from `offset`.
+    /// Opens the file for reading from `offset`. A host that can't begin there sends all of it, and
+    /// what comes before is thrown away here.
     fn open_source(
         &self,
         remote: &Remote,
@@ -114,6 +115,10 @@ pub trait Source: Send {
     /// Bytes of the whole file, where the host has told.
     fn size(&self) -> Option<u64>;
 
+    /// When the file was last changed, in the host's own words (`MDTM`, RFC 3659 section 3), where
+    /// it tells: fit to be compared with what the same host said before, and for nothing else.
+    fn modified(&self) -> Option<&str>;
+
     /// Reads some bytes; 0 means the end, and that the host has said that this was all.
     fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = Result<usize, Failure>> + Send;
 
@@ -128,6 +133,10 @@ pub trait Sink: Send {
 
     /// Writes some bytes and says how many the entity's host has taken.
     fn write(&mut self, data: &[u8]) -> impl Future<Output = Result<usize, Failure>> + Send;
+
+    /// Waits until the entity takes more bytes, without giving it any. An entity that takes none
+    /// fails by its progress deadline, which counts from the last byte that it took.
+    fn ready(&mut self) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// Ends the file and waits until the entity confirms that it has stored it.
     fn finish(&mut self) -> impl Future<Output = Result<(), Failure>> + Send;

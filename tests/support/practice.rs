@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use subtend::lab::{Behaviour, Lab, LabOptions, LabSettings};
 use subtend::model::{
-    Address, BufferPreference, Entity, FileServer, Group, Image, Inventory, Laggards, RemotePath,
-    Scheme, SourceChoice, Staging, Timeouts, VerifyMode,
+    Address, BufferPreference, Entity, FileServer, Group, Image, Inventory, Laggards, Limits,
+    RemotePath, Scheme, SourceChoice, Staging, Timeouts, VerifyMode,
 };
 
 /// The names in a [`network`].
@@ -43,6 +43,7 @@ pub fn network(entities: usize, image_size: u64) -> (Inventory, LabSettings) {
         source: SourceChoice::FileServer(Arc::clone(&server)),
         entities: entities.clone(),
         laggards: Laggards::default(),
+        limits: Limits::default(),
         parallel: None,
     };
     let inventory = Inventory {

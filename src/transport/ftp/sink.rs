@@ -149,6 +149,10 @@ impl Sink for FtpSink {
         Ok(count)
     }
 
+    async fn ready(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
     async fn finish(&mut self) -> Result<(), Failure> {
         if let Some(upload) = &mut self.upload {
             upload.finish(&mut self.session).await?;

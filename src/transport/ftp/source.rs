@@ -47,6 +47,10 @@ impl Source for FtpSource {
         self.size
     }
 
+    fn modified(&self) -> Option<&str> {
+        None
+    }
+
     async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
         let count = self.download.read(&mut self.session, buffer).await?;
         self.position += count as u64;

@@ -195,6 +195,7 @@ fn spec_of(state: &State, sheet: &Sheet, name: &str) -> GroupSpec {
         source,
         entities: members.map(|at| entities[*at].name.to_string()).collect(),
         laggards: sheet.laggards,
+        limits: sheet.limits,
         parallel: sheet.parallel,
     }
 }

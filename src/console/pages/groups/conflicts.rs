@@ -291,6 +291,7 @@ mod tests {
                 source,
                 entities: entities.iter().map(|name| (*name).to_owned()).collect(),
                 laggards: Laggards::CatchUp,
+                limits: crate::model::Limits::default(),
                 parallel: None,
             },
             from_inventory: false,

@@ -335,7 +335,7 @@ fn facts(state: &State, snapshot: &Snapshot, at: usize) -> Vec<Fact> {
         Some(count) => format!("{count} at a time"),
         None => "all at a time".into(),
     };
-    let text = format!("{}; {parallel}", sheet.laggards.in_effect());
+    let text = format!("{}; {parallel}", sheet.laggards.word());
     fact("laggards", text, Tone::Plain);
     if let Some(run) = run_of(snapshot, sheet) {
         let count = |state| run.entities.iter().filter(|one| one.state == state).count();

@@ -126,6 +126,7 @@ fn add(state: &mut State, name: &str, entities: &[usize]) {
             source: SourceSpec::FileServer(String::new()),
             entities: names.collect(),
             laggards: Laggards::default(),
+            limits: crate::model::Limits::default(),
             parallel: None,
         },
         from_inventory: false,

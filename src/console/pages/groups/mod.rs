@@ -429,6 +429,7 @@ fn made(state: &mut State, at: usize) -> Option<Made<'_>> {
                     entities,
                     laggards,
                     parallel,
+                    ..
                 },
             from_inventory: false,
         }) => Some(Made {

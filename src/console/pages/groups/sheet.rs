@@ -11,7 +11,7 @@ use crate::console::state::Draft;
 use crate::link::GroupSpec;
 use crate::model::names::{self, Pattern};
 use crate::model::{
-    FileServer, Group, Image, ImageSpec, Inventory, Laggards, Name, PeerChoice, Scheme,
+    FileServer, Group, Image, ImageSpec, Inventory, Laggards, Limits, Name, PeerChoice, Scheme,
     SourceChoice, SourceSpec,
 };
 
@@ -52,6 +52,7 @@ pub(crate) struct Sheet {
     pub(crate) image: Chosen<Arc<Image>>,
     pub(crate) source: Chosen<Source>,
     pub(crate) laggards: Laggards,
+    pub(crate) limits: Limits,
     pub(crate) parallel: Option<usize>,
 }
 
@@ -100,6 +101,7 @@ impl Sheet {
                 source,
                 entities,
                 laggards,
+                limits,
                 parallel,
             } => {
                 let mut members = BTreeSet::new();
@@ -114,6 +116,7 @@ impl Sheet {
                     image: find_image(inventory, image),
                     source: find_source(inventory, places, source),
                     laggards: *laggards,
+                    limits: *limits,
                     parallel: *parallel,
                     ..Self::empty(name, draft.from_inventory)
                 }
@@ -130,6 +133,7 @@ impl Sheet {
             image: Chosen::NotYet,
             source: Chosen::NotYet,
             laggards: Laggards::default(),
+            limits: Limits::default(),
             parallel: None,
         }
     }
@@ -151,6 +155,7 @@ impl Sheet {
             image: Chosen::Known(group.image.clone()),
             source,
             laggards: group.laggards,
+            limits: group.limits,
             parallel: group.parallel,
             ..Self::empty(&group.name, true)
         }
@@ -270,6 +275,7 @@ mod tests {
                 source,
                 entities: entities.iter().map(|name| (*name).to_owned()).collect(),
                 laggards: Laggards::CatchUp,
+                limits: Limits::default(),
                 parallel: None,
             },
             from_inventory: false,

@@ -95,6 +95,7 @@ fn a_group_is_made_of_the_marked_entities() {
             source: SourceSpec::FileServer(String::new()),
             entities: vec!["shelf1-01".into(), "shelf1-03".into()],
             laggards: Laggards::CatchUp,
+            limits: crate::model::Limits::default(),
             parallel: None,
         }]
     );

@@ -139,7 +139,7 @@ fn describe(page: &mut Writer<'_>, state: &State, group: &Planned) {
             ),
         );
     }
-    let laggards = group.laggards.in_effect();
+    let laggards = group.laggards.word();
     let parallel = match group.parallel {
         Some(most) => format!("at most {most} at a time"),
         None => "all at a time".into(),

@@ -20,6 +20,7 @@ fn made(name: &str, image: &str, source: SourceSpec, entities: &[&str]) -> Group
         source,
         entities: entities.iter().map(|name| (*name).into()).collect(),
         laggards: Laggards::CatchUp,
+        limits: crate::model::Limits::default(),
         parallel: None,
     }
 }

@@ -7,7 +7,7 @@ use crate::console::state::State;
 use crate::link::{GroupSnapshot, GroupSpec, Snapshot};
 use crate::model::text::{quoted, shown};
 use crate::model::{
-    EntityState, ImageSpec, Inventory, Laggards, PeerChoice, SourceChoice, SourceSpec,
+    EntityState, ImageSpec, Inventory, Manner, PeerChoice, SourceChoice, SourceSpec,
 };
 
 /// What would be started.
@@ -38,7 +38,7 @@ pub(super) fn retry(state: &State, snapshot: &Snapshot, at: usize) -> Result<Ret
         });
     }
     let inventory = &state.site.inventory;
-    let (image, source, laggards, parallel) = origin(state, group)
+    let (image, source, manner) = origin(state, group)
         .ok_or_else(|| format!("the image {} is not known any more", quoted(&group.image)))?;
     let force = entities.iter().any(|name| {
         let entity = inventory.entity(name);
@@ -49,8 +49,9 @@ pub(super) fn retry(state: &State, snapshot: &Snapshot, at: usize) -> Result<Ret
         image,
         source,
         entities: entities.clone(),
-        laggards,
-        parallel,
+        laggards: manner.laggards,
+        limits: manner.limits,
+        parallel: manner.parallel,
     };
     Ok(Retry {
         spec,
@@ -70,7 +71,7 @@ fn taken_up(snapshot: &Snapshot, at: usize) -> HashSet<&str> {
         .collect()
 }
 
-type Origin = (ImageSpec, SourceSpec, Laggards, Option<usize>);
+type Origin = (ImageSpec, SourceSpec, Manner);
 
 /// What the group was made from: as it was started here, as it is in the inventory, or as the
 /// engine tells.
@@ -90,7 +91,11 @@ fn origin(state: &State, group: &GroupSnapshot) -> Option<Origin> {
             None => SourceSpec::FileServer(group.source.clone()),
         };
         let image = ImageSpec::Named(image.name.to_string());
-        Some((image, source, group.laggards, None))
+        let manner = Manner {
+            laggards: group.laggards,
+            ..Manner::default()
+        };
+        Some((image, source, manner))
     })
 }
 
@@ -106,15 +111,28 @@ fn parts(inventory: &Inventory, spec: &GroupSpec) -> Option<Origin> {
                 SourceChoice::Peer(PeerChoice::Any(_)) => SourceSpec::AnyPeer,
             };
             let image = ImageSpec::Named(group.image.name.to_string());
-            Some((image, source, group.laggards, group.parallel))
+            let manner = Manner {
+                laggards: group.laggards,
+                limits: group.limits,
+                parallel: group.parallel,
+            };
+            Some((image, source, manner))
         }
         GroupSpec::Made {
             image,
             source,
             laggards,
+            limits,
             parallel,
             ..
-        } => Some((image.clone(), source.clone(), *laggards, *parallel)),
+        } => {
+            let manner = Manner {
+                laggards: *laggards,
+                limits: *limits,
+                parallel: *parallel,
+            };
+            Some((image.clone(), source.clone(), manner))
+        }
     }
 }
 

@@ -392,6 +392,7 @@ fn what_failed_is_tried_again_as_a_group_of_its_own() {
         source,
         entities: vec!["shelf1-02".into(), "shelf1-03".into()],
         laggards: Laggards::CatchUp,
+        limits: crate::model::Limits::default(),
         parallel: None,
     };
     let start = |spec, force| {
@@ -442,6 +443,7 @@ fn a_retry_reads_from_where_the_group_was_told_to() {
         source: SourceSpec::AnyPeer,
         entities: vec!["shelf2-03".into()],
         laggards: Laggards::Wait,
+        limits: crate::model::Limits::default(),
         parallel: Some(2),
     };
     assert_eq!(groups, &[expected]);
