@@ -12,7 +12,9 @@ use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::agent::{Assignment, GroupMeters, ManagementAgent, Report, ReportKind, Reporter};
+use crate::agent::{
+    Assignment, GroupMeters, Holders, ManagementAgent, Report, ReportKind, Reporter,
+};
 use crate::inventory::{find_image, secrets};
 use crate::link::{Command, Event, GroupSnapshot, GroupSpec, Link, Secret, Snapshot, Target};
 use crate::model::memory::shares;
@@ -43,6 +45,7 @@ pub struct ImageManager<T: Transport> {
     run: String,
     began: Instant,
     budget: Budget,
+    holders: Holders,
     groups: Vec<GroupState>,
     ended_snapshots: Vec<Option<Arc<GroupSnapshot>>>,
     agents: JoinSet<()>,
@@ -78,6 +81,7 @@ impl<T: Transport> ImageManager<T> {
         }));
         let manager = Self {
             budget: Budget::new(inventory.memory),
+            holders: Holders::default(),
             inventory,
             logins: Arc::new(logins),
             transport: Arc::new(transport),
@@ -261,6 +265,8 @@ impl<T: Transport> ImageManager<T> {
                 cancels: state.cancels.clone(),
                 cancel,
                 logins: self.logins.clone(),
+                file_servers: self.inventory.file_servers.clone(),
+                holders: self.holders.clone(),
                 budget: self.budget.clone(),
                 buffer_size: layout.buffer_size,
                 depth,

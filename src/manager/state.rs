@@ -191,7 +191,9 @@ impl GroupState {
                 })
             }
             ReportKind::Opened { entity, staged } => {
-                self.entities.get_mut(entity)?.staged = staged;
+                let record = self.entities.get_mut(entity)?;
+                // What an earlier attempt left behind is overwritten.
+                (record.staged, record.left) = (staged, None);
                 None
             }
             ReportKind::Held {
