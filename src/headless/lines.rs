@@ -115,6 +115,7 @@ fn line(event: &Event) -> Option<(Timestamp, String)> {
                     }
                     line += &format!(" (attempt {attempt})");
                 }
+                EntityState::CatchingUp => line += ": goes on in a later pass",
                 EntityState::Delivered | EntityState::Cancelled | EntityState::Skipped => {}
                 _ => return None,
             }
