@@ -145,10 +145,9 @@ pub enum Verb {
     group = ArgGroup::new("what").required(true).args(["all", "groups", "image"]),
     after_help = "Examples:\n  subtend run --all\n  subtend run adsl vdsl --json > run.jsonl\n  \
                   subtend run --image adsl-2.4 --source hq --entities 'shelf1-[01-20]'\n  \
-                  subtend run --image adsl-2.4 --source hq --entities 'shelf1-*' --laggard-limit 5s \
-                  --retries 3 --retry-for 10m\n\n\
-                  Failures that may pass (a reset, a timeout, 421, 425, 426, 451, a refused \
-                  connection) are tried again\nafter delays that grow; others (530, 552, 553) fail at once.\n\
+                  subtend run --image adsl-2.4 --source hq --entities 'shelf1-*' --retries 3\n\n\
+                  A failure that may pass (a reset, a timeout, a refused connection, 421, 425,\n\
+                  426, 451) is tried again after delays that grow; 530, 552 and 553 are not.\n\
                   Ctrl-C cancels in good order, a second one leaves at once."
 )]
 pub struct RunArgs {
@@ -284,7 +283,7 @@ impl FromStr for SourceArg {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LaggardsArg {
-    /// It goes on from the same byte in a pass of its own, and holds up nobody
+    /// It goes on from the same byte in a second pass, without the others
     CatchUp,
     /// All go at its pace
     Wait,

@@ -268,7 +268,7 @@ pub(super) fn ask_retries(state: &mut State, at: usize) {
 fn push_retries(state: &mut State, at: usize, value: &str) {
     let title = format!("Retries of {}", state.groups.sheets[at].name);
     let lines = vec![
-        "how many an entity, and for how long after its first failure: 8 5m".to_owned(),
+        "how often, and how long after an entity's first failure: 8 5m".to_owned(),
         "0 for none; what can't pass by itself is never tried again".to_owned(),
     ];
     push_text(state, title, lines, value, Asked::Retries { at });
