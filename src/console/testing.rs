@@ -54,6 +54,7 @@ groups:
     image: vdsl-3.1
     source: { peer: any }
     laggards: wait
+    retries: 3
     parallel: 2
 "#;
 

@@ -478,7 +478,9 @@ fn footer<'a>(view: &View, group: &GroupSnapshot, theme: &Theme, width: u16) -> 
     };
     let note = figures::note(entity, group);
     let mut text = format!("{}: {}", entity.entity, entity.state);
-    if !entity.state.is_final() && group.phase != GroupPhase::Starting {
+    // The cause of a retry needs the room, and nothing moves meanwhile.
+    let still = entity.state.is_final() || entity.state == EntityState::Retrying;
+    if !still && group.phase != GroupPhase::Starting {
         let size = group.size.unwrap_or(0);
         text += &format!(
             ", {}%, {}, lag {}",

@@ -141,18 +141,12 @@ pub(super) fn bottleneck(bottleneck: &Bottleneck) -> String {
 /// What there is to say about an entity besides its figures.
 pub(super) fn note(entity: &EntitySnapshot, group: &GroupSnapshot) -> String {
     match entity.state {
-        EntityState::Failed => match (entity.step, &entity.cause) {
-            (Some(step), Some(cause)) if !cause.starts_with(&step.to_string()) => {
-                format!("{step}: {cause}")
-            }
-            (_, Some(cause)) => cause.clone(),
-            (Some(step), None) => format!("at step {step}"),
-            (None, None) => String::new(),
+        EntityState::Failed => why(entity),
+        EntityState::Retrying => match why(entity) {
+            why if why.is_empty() => format!("after try {}", entity.attempt),
+            why => format!("after try {}: {why}", entity.attempt),
         },
-        EntityState::Retrying => match &entity.cause {
-            Some(cause) => format!("after try {}: {cause}", entity.attempt),
-            None => format!("after try {}", entity.attempt),
-        },
+        EntityState::CatchingUp => "in a later pass".into(),
         EntityState::Delivered => format!("confirmed, {}", verified(entity)),
         EntityState::Confirming => "sent, not confirmed yet".into(),
         EntityState::Verifying => "sent, being checked".into(),
@@ -161,6 +155,18 @@ pub(super) fn note(entity: &EntitySnapshot, group: &GroupSnapshot) -> String {
         _ if lags(entity, group) => "falls behind".into(),
         _ if entity.attempt > 1 => format!("try {}", entity.attempt),
         _ => String::new(),
+    }
+}
+
+/// The step and the cause of a failure, where the cause does not name the step itself.
+fn why(entity: &EntitySnapshot) -> String {
+    match (entity.step, &entity.cause) {
+        (Some(step), Some(cause)) if !cause.starts_with(&step.to_string()) => {
+            format!("{step}: {cause}")
+        }
+        (_, Some(cause)) => cause.clone(),
+        (Some(step), None) => format!("at step {step}"),
+        (None, None) => String::new(),
     }
 }
 
