@@ -110,6 +110,8 @@ struct Shared {
     script: Script,
     files: Mutex<BTreeMap<String, Vec<u8>>>,
     log: watch::Sender<Log>,
+    /// Whether uploads that wait go on.
+    goes_on: watch::Sender<bool>,
 }
 
 /// A running server. Dropping it ends it; [`ScriptedServer::stop`] also joins its tasks.
@@ -130,6 +132,7 @@ impl ScriptedServer {
             script,
             files: Mutex::default(),
             log: watch::Sender::default(),
+            goes_on: watch::Sender::default(),
         });
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(accept(listener, Arc::clone(&shared), stopped));
@@ -181,6 +184,11 @@ impl ScriptedServer {
             Ok(Ok(log)) => log.clone(),
             _ => panic!("the server never saw it: {:#?}", self.log()),
         }
+    }
+
+    /// Ends the wait of [`Store::waits`].
+    pub fn go_on(&self) {
+        self.shared.goes_on.send_replace(true);
     }
 
     /// Closes the listener and all connections, and joins all tasks.

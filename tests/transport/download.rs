@@ -172,17 +172,125 @@ async fn reading_begins_at_the_offset() {
     assert_eq!(commands[rest + 1], format!("RETR {PATH}"));
 }
 
-/// Without it the beginning would come, and pass for what is behind the offset.
+/// All of the file comes, and what is before the offset is thrown away.
 #[tokio::test]
-async fn an_offset_that_is_refused_is_a_failure() {
-    for (reply, code, text) in [("502 no REST", 502, "no REST"), ("200 fine", 200, "fine")] {
-        let script = Script::default().on("REST", Reply::line(reply));
+async fn a_server_without_rest_is_read_from_the_offset_all_the_same() {
+    for reply in [
+        "500 what?",
+        "501 no REST",
+        "502 no REST",
+        "503 no REST",
+        "504 no REST",
+        "550 no REST",
+        "200 fine",
+        "451 not now",
+    ] {
+        for sized in [true, false] {
+            let script = Script::default().on("REST", Reply::line(reply));
+            let script = if sized { script } else { without_size(script) };
+            let bytes = image(LENGTH);
+            let server = library(script, &bytes).await;
+            let (transport, remote) = (FtpTransport::new(), remote(&server));
+            for _ in 0..2 {
+                let opened = transport.open_source(&remote, 34_567);
+                let mut source = within(SOON, opened).await.unwrap();
+                assert_eq!(source.size(), sized.then_some(LENGTH as u64));
+                let read = read_to_end(&mut source).await.unwrap();
+                assert!(read == bytes[34_567..], "{reply}, {sized}");
+                within(SOON, source.close()).await;
+            }
+            // What is refused for good is not asked for again.
+            let asked = if reply.starts_with('4') { 2 } else { 1 };
+            assert_eq!(server.log().count("REST"), asked, "{reply}");
+            assert_eq!(server.log().connections.len(), 2, "the session goes on");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_rest_that_is_never_answered_costs_one_session() {
+    let bytes = image(LENGTH);
+    let server = library(Script::default().on("REST", Reply::Never), &bytes).await;
+    let remote = remote_at(server.address(), impatient());
+    let (_, read) = receive(&remote, 100).await.unwrap();
+    assert!(read == bytes[100..]);
+    assert_eq!(server.log().connections.len(), 2);
+    assert_eq!(server.log().count("REST"), 1);
+}
+
+/// What is thrown away counts as progress, and its absence as none.
+#[tokio::test]
+async fn a_source_that_stops_before_the_offset_has_a_deadline() {
+    let script = retrieves(cut(None, Data::LeaveOpen)).on("REST", Reply::line("502 no"));
+    let server = library(script, &image(LENGTH)).await;
+    let timeouts = Timeouts {
+        progress: SHORT,
+        ..patient()
+    };
+    let remote = remote_at(server.address(), timeouts);
+    let failure = receive(&remote, CUT + 1).await.unwrap_err();
+    let fault = Fault::Stalled { after: SHORT };
+    assert_eq!(failure, Failure::new(Step::Read, fault));
+}
+
+/// Its bytes up to there were read before, so it is not the same file any more.
+#[tokio::test]
+async fn a_file_that_is_shorter_than_the_offset_is_refused() {
+    for (sized, step) in [(true, Step::Open), (false, Step::Read)] {
+        let script = Script::default().on("REST", Reply::line("502 no"));
+        let script = if sized { script } else { without_size(script) };
         let server = library(script, &image(LENGTH)).await;
-        let result = receive(&remote(&server), 100).await;
-        assert_eq!(result, Err(said(Step::Open, code, text)));
-        assert_eq!(server.log().count("RETR"), 0);
-        // From the start nobody needs it.
-        assert!(receive(&remote(&server), 0).await.is_ok());
+        let failure = receive(&remote(&server), 60_000).await.unwrap_err();
+        let reason = "it has 50000 bytes, and was to be read from byte 60000 on".into();
+        assert_eq!(failure, Failure::new(step, Fault::SourceChanged { reason }));
+        // At its very end there is nothing left to read, and nothing wrong.
+        let rest = receive(&remote(&server), LENGTH as u64).await.unwrap();
+        assert!(rest.1.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_time_of_the_last_change_is_told_as_the_server_says_it() {
+    let long = format!("213 {}", "2".repeat(65));
+    for (reply, told) in [
+        (None, Some("20020709120000")),
+        (Some("213  20260102030405.678 "), Some("20260102030405.678")),
+        (Some("213 "), None),
+        (Some(long.as_str()), None),
+        (Some("550 a secret"), None),
+        (Some("502 what?"), None),
+    ] {
+        let script = match reply {
+            None => Script::default(),
+            Some(reply) => Script::default().on("MDTM", Reply::line(reply)),
+        };
+        let bytes = image(1000);
+        let server = library(script, &bytes).await;
+        let (transport, remote) = (FtpTransport::new(), remote(&server));
+        for _ in 0..2 {
+            let opened = transport.open_source(&remote, 0);
+            let mut source = within(SOON, opened).await.unwrap();
+            assert_eq!(source.modified(), told, "{reply:?}");
+            assert!(read_to_end(&mut source).await.unwrap() == bytes);
+        }
+        // A server that does not know the command is not asked again; one that has no answer for
+        // this file is.
+        let asked = if reply == Some("502 what?") { 1 } else { 2 };
+        assert_eq!(server.log().count("MDTM"), asked, "{reply:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_time_that_is_never_told_costs_one_session() {
+    for reply in [Reply::Never, Reply::line("226 odd")] {
+        let bytes = image(1000);
+        let server = library(Script::default().on("MDTM", reply), &bytes).await;
+        let remote = remote_at(server.address(), impatient());
+        let mut source = open_source(&remote, 0).await.unwrap();
+        assert_eq!(source.modified(), None);
+        assert!(read_to_end(&mut source).await.unwrap() == bytes);
+        assert_eq!(server.log().connections.len(), 2);
+        assert_eq!(server.log().count("MDTM"), 1);
     }
 }
 

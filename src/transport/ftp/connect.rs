@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::Interest;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
@@ -80,6 +81,40 @@ async fn open(target: SocketAddr) -> io::Result<TcpStream> {
     socket.set_tcp_notsent_lowat(NOT_SENT_LOW_WATER)?;
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+/// Waits until the other end has made room for more bytes.
+pub(super) async fn writable(stream: &TcpStream) -> io::Result<()> {
+    loop {
+        stream.writable().await?;
+        // The runtime remembers room from before the last write, which may have filled it.
+        match stream.try_io(Interest::WRITABLE, || has_room(stream)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            result => return result,
+        }
+    }
+}
+
+#[cfg(unix)]
+fn has_room(stream: &TcpStream) -> io::Result<()> {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use std::os::fd::AsFd;
+    let mut fds = [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)];
+    if poll(&mut fds, PollTimeout::ZERO) == Ok(0) {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    match stream.take_error()? {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn has_room(stream: &TcpStream) -> io::Result<()> {
+    match stream.take_error()? {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
 }
 
 fn connect_fault(address: String, error: &io::Error) -> Fault {

@@ -4,15 +4,17 @@
 //! Giving a transfer up must reset the connection: a server takes a plain end for the end of the
 //! file and keeps half an image.
 
+use std::io;
 use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::model::{Failure, Fault, Side, Step};
 
+use super::connect::writable;
 use super::passive;
 use super::reply::Reply;
 use super::session::Session;
@@ -31,7 +33,18 @@ fn lost(error: &std::io::Error) -> Fault {
 pub(super) struct Upload {
     stream: TcpStream,
     sent: u64,
+    /// Since when the server takes no byte of those that it was offered.
+    blocked_since: Option<Instant>,
     finished: bool,
+}
+
+/// How waiting for the server to take bytes ended.
+enum Awaited<T> {
+    Done(T),
+    /// The server said how the transfer ended.
+    Said(Reply),
+    Broken(io::Error),
+    ControlLost(Failure),
 }
 
 impl Upload {
@@ -40,6 +53,7 @@ impl Upload {
         let upload = Self {
             stream,
             sent: 0,
+            blocked_since: None,
             finished: false,
         };
         session
@@ -49,60 +63,33 @@ impl Upload {
         Ok(upload)
     }
 
-    /// Writes some bytes, unless the server has already said how the transfer ended.
+    /// Writes some bytes, unless the server has already said how the transfer ended. Dropped while
+    /// it waits, it has written nothing.
     pub(super) async fn write(
         &mut self,
         session: &mut Session,
         data: &[u8],
     ) -> Result<usize, Failure> {
-        let progress = session.timeouts.progress;
-        let sent = self.sent;
+        let since = *self.blocked_since.get_or_insert_with(Instant::now);
+        let stream = &mut self.stream;
         let write = async {
-            loop {
-                // The control connection first: an early reply counts more than room in a socket.
-                tokio::select! {
-                    biased;
-                    reply = session.reply(Step::Send) => {
-                        let reply = reply?;
-                        if reply.is_preliminary() {
-                            continue;
-                        }
-                        let fault = if reply.is_done() {
-                            Fault::EarlyConfirmation { sent }
-                        } else {
-                            reply.fault()
-                        };
-                        return Err(Failure::new(Step::Send, fault));
-                    }
-                    written = self.stream.write(data) => return match written {
-                        Ok(0) => Err(Failure::new(Step::Send, Fault::Lost {
-                            side: Side::Data,
-                            reason: "the server takes no more".into(),
-                        })),
-                        Ok(count) => Ok(count),
-                        Err(error) => {
-                            let reason = session.final_reply(Step::Send, REASON, lost(&error));
-                            Err(match reason.await {
-                                Ok(reply) if reply.is_done() => {
-                                    Failure::new(Step::Send, Fault::EarlyConfirmation { sent })
-                                }
-                                Ok(reply) => Failure::new(Step::Send, reply.fault()),
-                                Err(_) => Failure::new(Step::Send, lost(&error)),
-                            })
-                        }
-                    },
-                }
+            match stream.write(data).await {
+                Ok(0) => Err(io::Error::other("the server takes no more")),
+                written => written,
             }
         };
-        match timeout(progress, write).await {
-            Ok(result) => {
-                if let Ok(count) = result {
-                    self.sent += count as u64;
-                }
-                result
-            }
-            Err(_) => Err(Failure::new(Step::Send, Fault::Stalled { after: progress })),
-        }
+        let count = watched(session, write, self.sent, since).await?;
+        self.blocked_since = None;
+        self.sent += count as u64;
+        Ok(count)
+    }
+
+    /// Waits until a write would not wait, as [`Self::write`] does.
+    pub(super) async fn ready(&mut self, session: &mut Session) -> Result<(), Failure> {
+        let since = *self.blocked_since.get_or_insert_with(Instant::now);
+        watched(session, writable(&self.stream), self.sent, since).await?;
+        self.blocked_since = None;
+        Ok(())
     }
 
     /// Ends the file and waits for the reply that says that it is stored.
@@ -138,6 +125,70 @@ impl Upload {
     }
 }
 
+/// Waits for the server to take bytes, of which it has `sent`, and for what it says meanwhile. The
+/// deadline counts from `since`, however often the wait was given up and begun again; what can be
+/// done at once is done in any case.
+async fn watched<T>(
+    session: &mut Session,
+    act: impl Future<Output = io::Result<T>>,
+    sent: u64,
+    since: Instant,
+) -> Result<T, Failure> {
+    let progress = session.timeouts.progress;
+    let failed = |fault| Err(Failure::new(Step::Send, fault));
+    let said = |reply: Reply| {
+        failed(if reply.is_done() {
+            Fault::EarlyConfirmation { sent }
+        } else {
+            reply.fault()
+        })
+    };
+    let awaited = {
+        let work = async {
+            tokio::pin!(act);
+            loop {
+                // The control connection first: an early reply counts more than room in a socket.
+                tokio::select! {
+                    biased;
+                    reply = session.reply(Step::Send) => match reply {
+                        Ok(reply) if reply.is_preliminary() => {}
+                        Ok(reply) => return Awaited::Said(reply),
+                        Err(failure) => return Awaited::ControlLost(failure),
+                    },
+                    done = &mut act => return match done {
+                        Ok(done) => Awaited::Done(done),
+                        Err(error) => Awaited::Broken(error),
+                    },
+                }
+            }
+        };
+        tokio::pin!(work);
+        match timeout_at(since + progress, &mut work).await {
+            Ok(awaited) => Some(awaited),
+            // It may have passed before this call. The runtime looks at its sockets before it
+            // comes back, and sees what they could do all the time.
+            Err(_) => tokio::select! {
+                biased;
+                awaited = &mut work => Some(awaited),
+                () = tokio::task::yield_now() => None,
+            },
+        }
+    };
+    match awaited {
+        Some(Awaited::Done(done)) => Ok(done),
+        Some(Awaited::Said(reply)) => said(reply),
+        Some(Awaited::ControlLost(failure)) => Err(failure),
+        Some(Awaited::Broken(error)) => {
+            let reason = session.final_reply(Step::Send, REASON, lost(&error));
+            match reason.await {
+                Ok(reply) => said(reply),
+                Err(_) => failed(lost(&error)),
+            }
+        }
+        None => failed(Fault::Stalled { after: progress }),
+    }
+}
+
 impl Drop for Upload {
     fn drop(&mut self) {
         if !self.finished {
@@ -152,6 +203,9 @@ pub(super) struct Download {
     stream: TcpStream,
     step: Step,
     verb: String,
+    /// Offset in the file of the first byte that comes: less than was asked for where the server
+    /// can't begin there.
+    begins_at: u64,
     /// The server has said that all of the file was sent.
     confirmed: bool,
     /// The control connection broke after the transfer began; the data may still be whole.
@@ -159,7 +213,7 @@ pub(super) struct Download {
 }
 
 impl Download {
-    /// Opens the file at `offset`. The second value is the preliminary reply's text.
+    /// Opens the file at `offset`, or at its beginning where the server can't. The second value is the preliminary reply's text.
     pub(super) async fn open(
         session: &mut Session,
         path: &str,
@@ -176,7 +230,7 @@ impl Download {
         })
     }
 
-    /// Opens what a command sends, from `offset` on.
+    /// Opens what a command sends, from `offset` on where the server can.
     pub(super) async fn of(
         session: &mut Session,
         command: &str,
@@ -184,12 +238,11 @@ impl Download {
         step: Step,
     ) -> Result<(Self, Reply), Failure> {
         let stream = passive::open_data(session, step).await?;
-        if offset > 0 {
-            // Right before the transfer command (RFC 3659 section 5.3).
-            session
-                .expect(step, &format!("REST {offset}"), |reply| reply.code == 350)
-                .await?;
-        }
+        // Right before the transfer command (RFC 3659 section 5.3).
+        let begins_at = match offset > 0 && restart(session, offset, step).await? {
+            true => offset,
+            false => 0,
+        };
         let reply = session.expect(step, command, Reply::is_preliminary).await?;
         session.begin_transfer();
         Ok((
@@ -197,6 +250,7 @@ impl Download {
                 stream,
                 step,
                 verb: command.split(' ').next().unwrap_or(command).to_owned(),
+                begins_at,
                 confirmed: false,
                 control_lost: None,
             },
@@ -271,8 +325,41 @@ impl Download {
         }
     }
 
+    pub(super) fn begins_at(&self) -> u64 {
+        self.begins_at
+    }
+
     /// What became of the control connection, should the size not tell whether all has come.
     pub(super) fn unconfirmed(&self) -> Option<&Failure> {
         self.control_lost.as_ref()
+    }
+}
+
+/// Asks the server to begin at `offset`. `Ok(false)`: it sends the file from its beginning.
+async fn restart(session: &mut Session, offset: u64, step: Step) -> Result<bool, Failure> {
+    if session.memory.of(&session.address).no_rest {
+        return Ok(false);
+    }
+    let has_none = |session: &Session| {
+        session
+            .memory
+            .learn(&session.address, |quirks| quirks.no_rest = true);
+    };
+    match session.command(step, &format!("REST {offset}")).await {
+        Ok(reply) if reply.code == 350 => Ok(true),
+        Ok(reply) if reply.code == 421 => Err(Failure::new(step, reply.fault())),
+        Ok(reply) => {
+            // A passing trouble says nothing about the next time.
+            if !(400..500).contains(&reply.code) {
+                has_none(session);
+            }
+            Ok(false)
+        }
+        Err(failure) => {
+            if matches!(failure.fault, Fault::NoReply { .. }) {
+                has_none(session);
+            }
+            Err(failure)
+        }
     }
 }

@@ -33,6 +33,10 @@ struct Quirks {
     no_epsv: bool,
     /// `FEAT` is never answered.
     no_feat: bool,
+    /// `REST` is refused or never answered: a file can only be read from its beginning.
+    no_rest: bool,
+    /// `MDTM` is not known, or never answered.
+    no_mdtm: bool,
 }
 
 /// The quirks of every server met so far.

@@ -136,12 +136,7 @@ impl Sink for FtpSink {
     }
 
     async fn write(&mut self, data: &[u8]) -> Result<usize, Failure> {
-        let Some(upload) = &mut self.upload else {
-            return Err(Failure::new(
-                Step::Send,
-                Fault::Local("the file was already ended".into()),
-            ));
-        };
+        let upload = self.upload.as_mut().ok_or_else(ended)?;
         let count = upload.write(&mut self.session, data).await?;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&data[..count]);
@@ -150,7 +145,8 @@ impl Sink for FtpSink {
     }
 
     async fn ready(&mut self) -> Result<(), Failure> {
-        Ok(())
+        let upload = self.upload.as_mut().ok_or_else(ended)?;
+        upload.ready(&mut self.session).await
     }
 
     async fn finish(&mut self) -> Result<(), Failure> {
@@ -200,6 +196,11 @@ impl Sink for FtpSink {
         let session = self.session.in_step().then_some(self.session);
         remove(&self.memory, &self.destination, session).await
     }
+}
+
+fn ended() -> Failure {
+    let cause = "the file was already ended";
+    Failure::new(Step::Send, Fault::Local(cause.into()))
 }
 
 /// Removes what may have been written, over a session of its own.

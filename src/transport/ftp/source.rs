@@ -1,5 +1,7 @@
 //! Reading an image from a file server or from a peer.
 
+use std::time::Duration;
+
 use crate::model::{Failure, Fault, Step};
 use crate::transport::{Remote, Source};
 
@@ -8,11 +10,19 @@ use super::data::Download;
 use super::reply::Reply;
 use super::session::Session;
 
+/// `MDTM` is answered out of a file table: who takes longer does not know it.
+const MDTM_DEADLINE: Duration = Duration::from_secs(5);
+/// No time is longer, whatever its form.
+const LONGEST_TIME: usize = 64;
+
 /// One reading of a file over one session.
 pub struct FtpSource {
     session: Session,
     download: Download,
     size: Option<u64>,
+    modified: Option<String>,
+    /// Offset of the first byte that is wanted; what comes before is thrown away.
+    offset: u64,
     /// Offset of the next byte in the file.
     position: u64,
 }
@@ -29,29 +39,29 @@ impl FtpSource {
 
     async fn open_once(memory: &Memory, remote: &Remote, offset: u64) -> Result<Self, Failure> {
         let mut session = Session::open(memory, remote).await?;
-        let size = size(&mut session, remote.path.as_str()).await?;
-        let (download, reply) =
-            Download::open(&mut session, remote.path.as_str(), offset, Step::Open).await?;
-        let size = size.or_else(|| size_in_preliminary(&reply, offset));
+        let path = remote.path.as_str();
+        let size = size(&mut session, path).await?;
+        let modified = modified(&mut session, path).await?;
+        let too_short = |size: Option<u64>| match size {
+            Some(size) if size < offset => Err(Failure::new(Step::Open, changed(size, offset))),
+            _ => Ok(size),
+        };
+        too_short(size)?;
+        let (download, reply) = Download::open(&mut session, path, offset, Step::Open).await?;
+        let position = download.begins_at();
+        let size = too_short(size.or_else(|| size_in_preliminary(&reply, position)))?;
         Ok(Self {
             session,
             download: download.reading(),
             size,
-            position: offset,
+            modified,
+            offset,
+            position,
         })
     }
-}
 
-impl Source for FtpSource {
-    fn size(&self) -> Option<u64> {
-        self.size
-    }
-
-    fn modified(&self) -> Option<&str> {
-        None
-    }
-
-    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
+    /// As [`Source::read`], and from where the server began to send.
+    async fn read_any(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
         let count = self.download.read(&mut self.session, buffer).await?;
         self.position += count as u64;
         let failed = |fault| Err(Failure::new(Step::Read, fault));
@@ -71,6 +81,35 @@ impl Source for FtpSource {
             },
             _ => Ok(count),
         }
+    }
+}
+
+/// Bytes before `offset` were already read, so the file had more than it has now.
+fn changed(size: u64, offset: u64) -> Fault {
+    Fault::SourceChanged {
+        reason: format!("it has {size} bytes, and was to be read from byte {offset} on"),
+    }
+}
+
+impl Source for FtpSource {
+    fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    fn modified(&self) -> Option<&str> {
+        self.modified.as_deref()
+    }
+
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
+        while self.position < self.offset && !buffer.is_empty() {
+            let before = usize::try_from(self.offset - self.position).unwrap_or(usize::MAX);
+            let most = buffer.len().min(before);
+            if self.read_any(&mut buffer[..most]).await? == 0 {
+                let fault = changed(self.position, self.offset);
+                return Err(Failure::new(Step::Read, fault));
+            }
+        }
+        self.read_any(buffer).await
     }
 
     async fn close(self) {
@@ -102,6 +141,44 @@ pub(super) async fn size(session: &mut Session, path: &str) -> Result<Option<u64
         )),
         421 => Err(Failure::new(Step::Prepare, reply.fault())),
         _ => Ok(None),
+    }
+}
+
+/// `MDTM` (RFC 3659 section 3), as the server says it; `None` where it does not.
+///
+/// # Errors
+/// The session is lost. Where that was the command's doing it is remembered, and not sent again.
+async fn modified(session: &mut Session, path: &str) -> Result<Option<String>, Failure> {
+    if session.memory.of(&session.address).no_mdtm {
+        return Ok(None);
+    }
+    let unknown = |session: &Session| {
+        session
+            .memory
+            .learn(&session.address, |quirks| quirks.no_mdtm = true);
+    };
+    let deadline = session.timeouts.reply.min(MDTM_DEADLINE);
+    let asked = format!("MDTM {path}");
+    let reply = session.command_within(Step::Prepare, &asked, deadline);
+    match reply.await {
+        Ok(reply) if reply.code == 421 => Err(Failure::new(Step::Prepare, reply.fault())),
+        Ok(reply) if reply.code == 213 => {
+            let time = reply.raw.trim();
+            let is_time = !time.is_empty() && time.len() <= LONGEST_TIME;
+            Ok(is_time.then(|| time.to_owned()))
+        }
+        Ok(reply) => {
+            if reply.is_unknown_command() {
+                unknown(session);
+            }
+            Ok(None)
+        }
+        Err(failure) => {
+            if !matches!(failure.fault, Fault::Lost { .. }) {
+                unknown(session);
+            }
+            Err(failure)
+        }
     }
 }
 

@@ -148,6 +148,9 @@ pub enum Data {
 pub struct Store {
     /// Interfere when so many bytes have been taken; absent: never.
     pub at: Option<u64>,
+    /// From there on nothing is read until [`super::ScriptedServer::go_on`]; what interferes does
+    /// so after that.
+    pub waits: bool,
     /// What is said on the control connection then: `552 full`, `426 broken`, an early `226 done`.
     pub reply: Option<&'static str>,
     /// The reply comes so long after the data connection was closed or reset, not before.
@@ -172,6 +175,7 @@ impl Default for Store {
     fn default() -> Self {
         Self {
             at: None,
+            waits: false,
             reply: None,
             reply_after: None,
             close_control: false,

@@ -60,6 +60,10 @@ pub(super) async fn store(session: &mut Session, path: String) -> io::Result<Nex
     let end = loop {
         if at == Some(taken) {
             at = None;
+            if script.waits {
+                let mut goes_on = shared.goes_on.subscribe();
+                let _ = goes_on.wait_for(|goes_on| *goes_on).await;
+            }
             if let Some(line) = script.reply.filter(|_| script.reply_after.is_none()) {
                 session.say(line).await?;
             }
