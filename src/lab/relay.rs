@@ -13,6 +13,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::life::Boot;
 use super::server::Server;
 use super::storage;
 
@@ -20,8 +21,14 @@ use super::storage;
 const LONGEST_LINE: u64 = 8 * 1024;
 
 /// One session, from its greeting until either side closes it or the server is killed.
-pub(super) async fn session(server: Arc<Server>, mut client: TcpStream) {
-    match server.while_alive(relayed(&server, &mut client)).await {
+pub(super) async fn session(server: Arc<Server>, boot: Boot, mut client: TcpStream) {
+    let session = async {
+        if server.busy_now() {
+            return turned_away(&mut client).await;
+        }
+        relayed(&server, boot, &mut client).await
+    };
+    match server.while_alive(boot, session).await {
         Some(Ok(())) => {}
         Some(Err(error)) => {
             tracing::debug!(server = %server.name, "a session of the lab ended: {error}");
@@ -36,7 +43,14 @@ pub(super) async fn session(server: Arc<Server>, mut client: TcpStream) {
     }
 }
 
-async fn relayed(server: &Arc<Server>, client: &mut TcpStream) -> io::Result<()> {
+async fn turned_away(client: &mut TcpStream) -> io::Result<()> {
+    client
+        .write_all(b"421 Too many sessions, try later\r\n")
+        .await?;
+    client.shutdown().await
+}
+
+async fn relayed(server: &Arc<Server>, boot: Boot, client: &mut TcpStream) -> io::Result<()> {
     client.set_nodelay(true)?;
     let (inner, outer) = pair(SocketAddr::new(client.local_addr()?.ip(), 0)).await?;
     let (from_client, to_client) = client.split();
@@ -45,7 +59,7 @@ async fn relayed(server: &Arc<Server>, client: &mut TcpStream) -> io::Result<()>
     let refuse_rename = server.behaviour.no_rename;
     let session = async {
         tokio::join!(
-            storage::serve(server, outer),
+            storage::serve(server, boot, outer),
             up(from_client, to_inner, latency, refuse_rename),
         )
     };

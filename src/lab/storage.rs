@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use libunftp::ServerBuilder;
@@ -19,20 +19,27 @@ use unftp_core::storage::{
 };
 
 use super::device::{clean, text_of};
+use super::draw::Pauses;
+use super::life::Boot;
 use super::login::Logins;
 use super::pace::Pace;
 use super::server::{ServedKind, Server};
 
 /// Bytes that a transfer moves at once.
 const PIECE: usize = 32 * 1024;
+/// How long a transfer that is cut waits for bytes that it leaves unread.
+const UNREAD: Duration = Duration::from_millis(100);
 /// Bytes that the kernel may hold for a data connection, each way. With its own idea of it, a slow
 /// or silent entity would seem to take megabytes that it never takes.
 const SOCKET_BUFFER: u64 = 256 * 1024;
 const SMALLEST_SOCKET_BUFFER: u64 = 16 * 1024;
 
 /// Runs one session on a control connection.
-pub(super) async fn serve(server: &Arc<Server>, control: TcpStream) -> io::Result<()> {
-    let backend = Backend(Arc::clone(server));
+pub(super) async fn serve(server: &Arc<Server>, boot: Boot, control: TcpStream) -> io::Result<()> {
+    let backend = Backend {
+        server: Arc::clone(server),
+        boot,
+    };
     let logins = Logins {
         user: server.user.clone(),
         refuse: server.behaviour.refuse_login,
@@ -77,15 +84,18 @@ impl Binder for Passive {
     }
 }
 
-/// A server's device, as libunftp sees it.
+/// A server's device in one boot, as libunftp sees it.
 #[derive(Debug, Clone)]
-struct Backend(Arc<Server>);
+struct Backend {
+    server: Arc<Server>,
+    boot: Boot,
+}
 
 impl Backend {
     /// What the work comes to, or an error once the server is dead.
     async fn while_alive<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        self.0
-            .while_alive(work)
+        self.server
+            .while_alive(self.boot, work)
             .await
             .unwrap_or_else(|| Err(dead()))
     }
@@ -97,7 +107,7 @@ impl Backend {
         path: &str,
         start: u64,
     ) -> Result<u64> {
-        let server = &*self.0;
+        let server = &*self.server;
         let behaviour = &server.behaviour;
         if behaviour.read_only {
             return Err(refused(ErrorKind::FileNameNotAllowedError, "read-only"));
@@ -110,19 +120,26 @@ impl Backend {
         let mut pace = Pace::new(behaviour.rate);
         let mut buffer = vec![0; PIECE];
         let mut at = start;
-        let mut pause_at = behaviour.pause.map(|pause| start + pause.every);
+        let mut pauses = behaviour.pause.map(|pause| {
+            let random = behaviour.random_pauses;
+            (pause, Pauses::new(pause, random, &server.name, start))
+        });
         let result = loop {
             if drop_at == Some(at) && server.drops_now() {
+                // With bytes that nobody read, the end of a connection is a reset (RFC 1122,
+                // section 4.2.2.13); the system's socket is out of reach.
+                let _ = tokio::time::timeout(UNREAD, input.read(&mut [0])).await;
+                self.go_down().await;
                 break Err(refused(ErrorKind::ConnectionClosed, "dropped on purpose"));
             }
             if behaviour.silent_at == Some(at) {
                 std::future::pending::<()>().await;
             }
-            if let (Some(pause), Some(next)) = (behaviour.pause, pause_at)
-                && next == at
+            if let Some((pause, pauses)) = &mut pauses
+                && pauses.next() == at
             {
                 tokio::time::sleep(pause.length).await;
-                pause_at = Some(at + pause.every);
+                pauses.advance();
             }
             let most = until(
                 at,
@@ -131,7 +148,7 @@ impl Backend {
                     behaviour.disk_full_at,
                     drop_at,
                     behaviour.silent_at,
-                    pause_at,
+                    pauses.as_ref().map(|(_, pauses)| pauses.next()),
                 ],
             );
             let count = match input.read(&mut buffer[..most]).await {
@@ -139,7 +156,7 @@ impl Backend {
                 Ok(count) => count,
                 Err(error) => break Err(Error::from(error)),
             };
-            if !server.serves() {
+            if !server.serves(self.boot) {
                 // Silenced or killed while it was read: whoever polls this stops doing so.
                 std::future::pending::<()>().await;
             }
@@ -170,7 +187,7 @@ impl Backend {
         path: &str,
         start: u64,
     ) -> Result<u64> {
-        let server = &*self.0;
+        let server = &*self.server;
         let behaviour = &server.behaviour;
         let file = self.find(path)?;
         let is_source = server.kind == ServedKind::FileServer;
@@ -192,15 +209,23 @@ impl Backend {
         let mut at = start;
         loop {
             if drop_at == Some(at) && server.drops_now() {
+                self.go_down().await;
                 return Err(refused(ErrorKind::ConnectionClosed, "dropped on purpose"));
             }
             if silent_at == Some(at) {
                 std::future::pending::<()>().await;
             }
+            let dies_at = (behaviour.dies_at)
+                .map(|all| at.saturating_add(all.saturating_sub(server.sent.get())));
+            if dies_at == Some(at) {
+                server.kill();
+                // Whoever polls this stops doing so.
+                std::future::pending::<()>().await;
+            }
             let most = until(
                 at,
                 PIECE.min(pace.slice()),
-                [Some(end), drop_at, silent_at, None],
+                [Some(end), drop_at, silent_at, dies_at],
             );
             let most = if at < end { most } else { 0 };
             let count = file.read(at, &mut buffer[..most]);
@@ -218,8 +243,20 @@ impl Backend {
         }
     }
 
+    /// The end of this boot, where a cut is one; never comes back then.
+    async fn go_down(&self) {
+        let Some(down_for) = self.server.behaviour.down_for else {
+            return;
+        };
+        if let Some(back) = self.server.restart(down_for) {
+            // It waits for the end of this very transfer. The lab's runtime ends it at the latest.
+            tokio::spawn(back);
+        }
+        std::future::pending::<()>().await;
+    }
+
     fn find(&self, path: &str) -> Result<Arc<super::device::File>> {
-        self.0
+        self.server
             .device
             .file(path)
             .ok_or_else(|| refused(ErrorKind::PermanentFileNotAvailable, "no such file"))
@@ -227,7 +264,10 @@ impl Backend {
 
     /// Where a transfer is cut, in the direction that this kind of server is about.
     fn cut(&self, kind: ServedKind) -> Option<u64> {
-        self.0.behaviour.drop_at.filter(|_| self.0.kind == kind)
+        self.server
+            .behaviour
+            .drop_at
+            .filter(|_| self.server.kind == kind)
     }
 }
 
@@ -268,7 +308,12 @@ impl StorageBackend<DefaultUser> for Backend {
     type Metadata = Facts;
 
     fn supported_features(&self) -> u32 {
-        FEATURE_RESTART
+        // Without it, libunftp answers REST with 502 and FEAT does not name it.
+        if self.server.behaviour.no_rest {
+            0
+        } else {
+            FEATURE_RESTART
+        }
     }
 
     async fn metadata<P: AsRef<Path> + Send + fmt::Debug>(
@@ -291,11 +336,11 @@ impl StorageBackend<DefaultUser> for Backend {
         let folder = clean(&text_of(path.as_ref()));
         let prefix = format!("{}/", folder.trim_end_matches('/'));
         let mut found: Vec<Fileinfo<PathBuf, Facts>> = Vec::new();
-        for name in self.0.device.names() {
+        for name in self.server.device.names() {
             let Some(rest) = name.strip_prefix(&prefix) else {
                 continue;
             };
-            let (path, metadata) = match (rest.split_once('/'), self.0.device.file(&name)) {
+            let (path, metadata) = match (rest.split_once('/'), self.server.device.file(&name)) {
                 (Some((folder, _)), _) => (
                     PathBuf::from(format!("{prefix}{folder}")),
                     Facts {
@@ -331,7 +376,7 @@ impl StorageBackend<DefaultUser> for Backend {
         W: AsyncWrite + Unpin + Sync + Send,
         P: AsRef<Path> + Send + fmt::Debug,
     {
-        let _token = self.0.token();
+        let _token = self.server.token();
         let path = text_of(path.as_ref());
         let sending = self.send(output, &path, start_pos);
         self.while_alive(sending).await
@@ -352,7 +397,7 @@ impl StorageBackend<DefaultUser> for Backend {
         P: AsRef<Path> + Send + fmt::Debug,
         R: AsyncRead + Send + Sync + Unpin + 'static,
     {
-        let _token = self.0.token();
+        let _token = self.server.token();
         let path = text_of(path.as_ref());
         let receiving = self.receive(input, &path, start_pos);
         self.while_alive(receiving).await
@@ -363,10 +408,10 @@ impl StorageBackend<DefaultUser> for Backend {
         _: &DefaultUser,
         path: P,
     ) -> Result<()> {
-        if self.0.behaviour.no_delete {
+        if self.server.behaviour.no_delete {
             return Err(refused(ErrorKind::PermissionDenied, "deletes nothing"));
         }
-        if self.0.device.delete(&text_of(path.as_ref())) {
+        if self.server.device.delete(&text_of(path.as_ref())) {
             Ok(())
         } else {
             Err(refused(
@@ -387,10 +432,10 @@ impl StorageBackend<DefaultUser> for Backend {
         to: P,
     ) -> Result<()> {
         let (from, to) = (text_of(from.as_ref()), text_of(to.as_ref()));
-        if self.0.behaviour.no_overwrite && self.0.device.file(&to).is_some() {
+        if self.server.behaviour.no_overwrite && self.server.device.file(&to).is_some() {
             return Err(refused(ErrorKind::FileNameNotAllowedError, "file exists"));
         }
-        if self.0.device.rename(&from, &to) {
+        if self.server.device.rename(&from, &to) {
             Ok(())
         } else {
             Err(refused(
