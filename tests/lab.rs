@@ -316,6 +316,27 @@ async fn a_rate_is_kept_in_both_directions_and_smoothly() {
 }
 
 #[tokio::test]
+async fn a_server_can_be_read_faster_than_it_is_written() {
+    let behaviour = Behaviour {
+        read_rate: Some(64 * MIB),
+        ..at_rate(MIB)
+    };
+    let (lab, image) = one(MIB / 2, behaviour).await;
+    let mut client = Client::login(address(&lab, "e001")).await.unwrap();
+    let begun = Instant::now();
+    client.store(PATH, &image).await.unwrap();
+    assert!(begun.elapsed() >= Duration::from_millis(440));
+    let begun = Instant::now();
+    let (bytes, _) = client.retrieve(PATH, 0).await.unwrap();
+    assert!(bytes == image);
+    assert!(
+        begun.elapsed() < Duration::from_millis(440),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[tokio::test]
 async fn latency_delays_every_answer() {
     let behaviour = Behaviour {
         latency: Some(Duration::from_millis(80)),

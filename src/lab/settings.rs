@@ -49,6 +49,9 @@ pub struct Behaviour {
     /// Bytes a second of one transfer.
     #[serde(deserialize_with = "rate")]
     pub rate: Option<u64>,
+    /// Bytes a second of one download, where that is not `rate`.
+    #[serde(deserialize_with = "rate")]
+    pub read_rate: Option<u64>,
     /// Before each command is acted on.
     #[serde(deserialize_with = "time")]
     pub latency: Option<Duration>,
@@ -192,6 +195,7 @@ impl Behaviour {
     fn or(self, other: &Self) -> Self {
         Self {
             rate: self.rate.or(other.rate),
+            read_rate: self.read_rate.or(other.read_rate),
             latency: self.latency.or(other.latency),
             pause: self.pause.or(other.pause),
             random_pauses: self.random_pauses || other.random_pauses,
@@ -228,6 +232,9 @@ impl Behaviour {
         let mut words = Vec::new();
         if let Some(rate) = self.rate {
             words.push(units::rate(rate as f64));
+        }
+        if let Some(rate) = self.read_rate {
+            words.push(format!("{} when read", units::rate(rate as f64)));
         }
         if let Some(time) = self.latency {
             words.push(format!("answers after {}", units::duration(time)));
@@ -347,7 +354,7 @@ x-lab:
     "shelf1-[01-08]": { rate: 600 KiB/s, no_delete: true }
     shelf1-07: { disk_full_at: 3 MiB, login: refuse, drop_at: 2 MiB, drop_times: 2 }
     shelf2-05: { pause: { every: 1 MiB, for: 400ms }, confirm_after: 2s }
-    shelf3-01: { drop_somewhere: true, drop_times: 1, down_for: 2s, busy_times: 3 }
+    shelf3-01: { drop_somewhere: true, drop_times: 1, down_for: 2s, busy_times: 3, read_rate: 8 MiB/s }
     shelf3-02: { dies_at: 32 MiB, no_rest: true, pause: { every: 1 MiB, for: 1s }, random_pauses: true }
 "#;
 
@@ -376,12 +383,12 @@ x-lab:
     #[test]
     fn settings_are_told_in_words() {
         let settings = LabSettings::from_inventory_text(TEXT).unwrap();
-        let always = "1.0 MiB/s, answers after 5 ms";
+        let always = "answers after 5 ms";
         let reboots = settings.of_entity("shelf3-01");
         assert_eq!(
             reboots.words(),
             format!(
-                "{always}, turns the first 3 sessions away, drops transfers somewhere, \
+                "1.0 MiB/s, 8.0 MiB/s when read, {always}, turns the first 3 sessions away, drops transfers somewhere, \
                  1 times only, is gone for 2 s then"
             )
         );
@@ -392,7 +399,7 @@ x-lab:
         assert_eq!(
             dies.words(),
             format!(
-                "{always}, pauses 1 s every 1.0 MiB or so, dies when it has sent 32.0 MiB, \
+                "1.0 MiB/s, {always}, pauses 1 s every 1.0 MiB or so, dies when it has sent 32.0 MiB, \
                  can't restart"
             )
         );

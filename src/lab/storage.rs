@@ -44,10 +44,6 @@ pub(super) async fn serve(server: &Arc<Server>, boot: Boot, control: TcpStream) 
         user: server.user.clone(),
         refuse: server.behaviour.refuse_login,
     };
-    let buffer = match server.behaviour.rate {
-        None => SOCKET_BUFFER,
-        Some(rate) => (rate / 8).clamp(SMALLEST_SOCKET_BUFFER, SOCKET_BUFFER),
-    };
     // libunftp gives a server's binder to its first session only; so each session has a server.
     let unftp =
         ServerBuilder::with_authenticator(Box::new(move || backend.clone()), Arc::new(logins))
@@ -57,7 +53,8 @@ pub(super) async fn serve(server: &Arc<Server>, boot: Boot, control: TcpStream) 
             // Its own logger would write to whatever logger the process has, and it writes a lot.
             .logger(slog::Logger::root(slog::Discard, slog::o!()))
             .binder(Passive {
-                buffer: u32::try_from(buffer).unwrap_or(u32::MAX),
+                receive: buffer(server.behaviour.rate),
+                send: buffer(server.behaviour.read_rate.or(server.behaviour.rate)),
             })
             .build()
             .map_err(io::Error::other)?;
@@ -67,7 +64,17 @@ pub(super) async fn serve(server: &Arc<Server>, boot: Boot, control: TcpStream) 
 /// Opens the listeners of data connections: on the session's own address, on any free port.
 #[derive(Debug)]
 struct Passive {
-    buffer: u32,
+    receive: u32,
+    send: u32,
+}
+
+/// Bytes of a socket buffer, for what moves at this rate.
+fn buffer(rate: Option<u64>) -> u32 {
+    let bytes = match rate {
+        None => SOCKET_BUFFER,
+        Some(rate) => (rate / 8).clamp(SMALLEST_SOCKET_BUFFER, SOCKET_BUFFER),
+    };
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 #[async_trait]
@@ -77,8 +84,8 @@ impl Binder for Passive {
             IpAddr::V4(_) => TcpSocket::new_v4()?,
             IpAddr::V6(_) => TcpSocket::new_v6()?,
         };
-        socket.set_recv_buffer_size(self.buffer)?;
-        socket.set_send_buffer_size(self.buffer)?;
+        socket.set_recv_buffer_size(self.receive)?;
+        socket.set_send_buffer_size(self.send)?;
         socket.bind((ip, 0).into())?;
         Ok(socket)
     }
@@ -204,7 +211,7 @@ impl Backend {
         };
         let drop_at = self.cut(ServedKind::FileServer);
         let silent_at = behaviour.silent_at.filter(|_| is_source);
-        let mut pace = Pace::new(behaviour.rate);
+        let mut pace = Pace::new(behaviour.read_rate.or(behaviour.rate));
         let mut buffer = vec![0; PIECE];
         let mut at = start;
         loop {
