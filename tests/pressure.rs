@@ -490,3 +490,92 @@ async fn those_beyond_the_limit_come_later_and_nobody_works_beside_too_many() {
     }
     lab.stop().await;
 }
+
+/// An entity that reboots refuses connections for a while; what it held in part stays there.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entity_that_reboots_is_waited_for() {
+    let reboots = Behaviour {
+        drop_at: Some(MIB),
+        drop_times: Some(1),
+        down_for: Some(Duration::from_secs(2)),
+        ..Behaviour::default()
+    };
+    let (mut inventory, settings) = five(reboots, 4 * MIB);
+    handled(&mut inventory, Laggards::CatchUp, 8);
+    let lab = lab(&inventory, &settings).await;
+    let (summary, _) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;
+    assert_eq!(summary.outcome, Outcome::Delivered, "{summary:?}");
+    assert_delivered(&lab, &summary, "e003", IMAGE);
+    let said = entity(&summary, "e003");
+    assert!(said.attempts > 2, "it was down when it was tried first");
+    assert_eq!(said.left, None, "what an attempt left is gone");
+    lab.stop().await;
+}
+
+/// The file server gets another file of the same size while the image is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_changes_in_between_fails_the_run() {
+    let (mut inventory, mut settings) = network(3, 8 * MIB);
+    settings
+        .file_servers
+        .insert(SERVER.into(), at_rate(4 * MIB));
+    handled(&mut inventory, Laggards::CatchUp, 3);
+    let lab = lab(&inventory, &settings).await;
+    let run = Run::start(lab.inventory(), &[GROUP]).await;
+    lab.until_served(SERVER, 2 * MIB).await;
+    assert!(lab.replace_image(SERVER, IMAGE));
+    lab.restart(SERVER, Duration::from_millis(100)).await;
+    let (summary, _) = run.finish().await;
+    assert_eq!(summary.outcome, Outcome::Failed);
+    for name in ["e001", "e002", "e003"] {
+        let said = assert_failed(&summary, name, Step::Read);
+        let cause = said.cause.as_deref().unwrap();
+        assert!(
+            cause.contains("changed while it was read: hq was changed at"),
+            "{cause}"
+        );
+        assert_untouched(&lab, name);
+    }
+    lab.stop().await;
+}
+
+/// Without `REST` the source sends all of it again, and without `sha256` in the inventory nothing
+/// is believed that was not read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_without_rest_is_read_from_its_beginning() {
+    let (mut inventory, mut settings) = network(3, 4 * MIB);
+    let breaks = Behaviour {
+        drop_at: Some(3 * MIB),
+        drop_times: Some(1),
+        no_rest: true,
+        ..Behaviour::default()
+    };
+    settings.file_servers.insert(SERVER.into(), breaks);
+    handled(&mut inventory, Laggards::CatchUp, 3);
+    let lab = lab(&inventory, &settings).await;
+    let (summary, _) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;
+    assert_eq!(summary.outcome, Outcome::Delivered);
+    assert_delivered(&lab, &summary, "e002", IMAGE);
+    assert!(lab.bytes_served(SERVER) > 6 * MIB);
+    lab.stop().await;
+}
+
+/// Cancelling reaches those that wait to be tried again, and those that wait for a pass.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_is_cancelled_at_once() {
+    let cut = Behaviour {
+        drop_at: Some(MIB),
+        down_for: Some(Duration::from_secs(100)),
+        ..Behaviour::default()
+    };
+    let (mut inventory, settings) = five(cut, 2 * MIB);
+    handled(&mut inventory, Laggards::CatchUp, 8);
+    let lab = lab(&inventory, &settings).await;
+    let mut run = Run::start(lab.inventory(), &[GROUP]).await;
+    run.until_state("e001", EntityState::Delivered).await;
+    run.until_state("e003", EntityState::Retrying).await;
+    run.cancel(subtend::link::Target::All).await;
+    let (summary, _) = run.finish_within(Duration::from_secs(10)).await;
+    assert_eq!(entity(&summary, "e003").state, EntityState::Cancelled);
+    lab.stop().await;
+}
