@@ -521,7 +521,7 @@ async fn an_upload_is_cut_by_a_reset() {
 
 #[tokio::test]
 async fn an_entity_that_reboots_is_gone_for_its_time_and_keeps_its_files() {
-    let down_for = Duration::from_millis(600);
+    let down_for = Duration::from_millis(1500);
     let (lab, image) = one(
         8 * MIB,
         Behaviour {

@@ -63,7 +63,7 @@ async fn relayed(server: &Arc<Server>, boot: Boot, client: &mut TcpStream) -> io
             up(from_client, to_inner, latency, refuse_rename),
         )
     };
-    let replies = down(from_inner, to_client);
+    let replies = down(server, boot, from_inner, to_client);
     tokio::pin!(replies);
     // The session is over when libunftp has closed its end, and not when its last command is in.
     tokio::select! {
@@ -111,10 +111,21 @@ async fn up(
 }
 
 /// Passes replies on.
-async fn down(mut from: OwnedReadHalf, mut to: WriteHalf<'_>) -> io::Result<()> {
+async fn down(
+    server: &Server,
+    boot: Boot,
+    mut from: OwnedReadHalf,
+    mut to: WriteHalf<'_>,
+) -> io::Result<()> {
     let mut buffer = [0; 512];
     loop {
-        match from.read(&mut buffer).await {
+        let read = from.read(&mut buffer).await;
+        if !server.serves(boot) {
+            // What libunftp says of the end of a transfer can be here before the news that this
+            // server is silent or gone; whoever polls this stops doing so.
+            std::future::pending::<()>().await;
+        }
+        match read {
             Ok(0) | Err(_) => return to.shutdown().await,
             Ok(count) => to.write_all(&buffer[..count]).await?,
         }
