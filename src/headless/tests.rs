@@ -48,11 +48,11 @@ fn group(name: &str, entities: Vec<EntitySnapshot>) -> GroupSnapshot {
         passes: 1,
         rate: 3.0 * 1024.0 * 1024.0,
         depth: 16,
-        depth_reason: None,
+        depth_reason: Some("mostly empty: gives 24 buffers back".into()),
         used: 12,
         buffer_size: 256 << 10,
         bottleneck: Bottleneck::Entity("shelf1-09".into()),
-        time_left: None,
+        time_left: Some(17.0),
         seconds: 2.0,
         entities,
     }

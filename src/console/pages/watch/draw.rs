@@ -15,6 +15,9 @@ use crate::model::{Bottleneck, EntityState, columns, units};
 use super::figures::{self, STATES, Totals};
 use super::{Cursor, View, dense, order::Sort, place_of, selected};
 
+/// So many columns at least for why the depth was changed.
+const REASON: usize = 24;
+
 /// The width of the words before a group's figures.
 const LABEL: usize = 7;
 
@@ -200,7 +203,7 @@ fn group_lines<'a>(
     let left = if group.phase.is_ended() {
         String::new()
     } else {
-        format!("  left {}", figures::time_left(totals.left))
+        format!("  left {}", figures::time_left(group.time_left))
     };
     let sent = gauge(totals.sent, totals.to_send, cells, theme);
     let get_it = group.entities.len() - totals.states[figures::rank(EntityState::Skipped)];
@@ -254,7 +257,15 @@ fn pool<'a>(
         group.depth.saturating_sub(group.used),
         units::size(group.buffer_size).replace(".0 ", " ")
     );
-    let room = width.saturating_sub(LABEL + columns::width(&figures));
+    let mut room = width.saturating_sub(LABEL + columns::width(&figures));
+    // Why it is as deep as it is, beside the history where there is room for both.
+    let mut reason = String::new();
+    if let Some(said) = &group.depth_reason
+        && room > REASON + super::HISTORY / 2
+    {
+        reason = format!("  {}", cut(said, room / 2, theme));
+        room = room.saturating_sub(columns::width(&reason));
+    }
     let past = view
         .history
         .get(&view.group)
@@ -270,6 +281,7 @@ fn pool<'a>(
         span(format!("{:<LABEL$}", "pool"), theme.hint()),
         Span::raw(figures),
         span(past, theme.hint()),
+        span(reason, theme.hint()),
     ])
 }
 
@@ -470,8 +482,12 @@ fn footer<'a>(view: &View, group: &GroupSnapshot, theme: &Theme, width: u16) -> 
     let Some(entity) = selected(view, group) else {
         let sorted = view.sort.title();
         let view = if view.dense { "cells" } else { "rows" };
+        let why = match &group.depth_reason {
+            Some(reason) if !group.phase.is_ended() => format!("; pool: {reason}"),
+            _ => String::new(),
+        };
         let text = format!(
-            "{}, {view} sorted by {sorted}",
+            "{}, {view} sorted by {sorted}{why}",
             columns::count(group.entities.len(), "entity")
         );
         return Line::styled(cut(&text, width, theme), theme.hint());
