@@ -132,6 +132,21 @@ fn text(lines: &[Line]) -> String {
 }
 
 #[test]
+fn a_wide_screen_tells_the_time_left_and_why_the_pool_is_as_deep_as_it_is() {
+    let head = |columns| {
+        let lines = frame(&one_of_each(), None, room(columns, 23, true));
+        lines[0].text.clone()
+    };
+    assert_eq!(
+        head(160),
+        "adsl  adsl-2.4 from hq  47 %  3.0 MiB/s  17 s left  pool 12/16 × 256.0 KiB  \
+         limited by shelf1-09  (mostly empty: gives 24 buffers back)"
+    );
+    assert!(head(100).contains("17 s left"));
+    assert!(!head(100).contains("mostly empty"));
+}
+
+#[test]
 fn the_screen_at_80_columns() {
     insta::assert_snapshot!(text(&frame(&one_of_each(), None, room(79, 23, true))));
 }

@@ -301,3 +301,85 @@ pub(super) fn smooth(figure: &mut f64, new: f64, elapsed: Duration, over: Durati
     let weight = 1.0 - (-elapsed.as_secs_f64() / over.as_secs_f64()).exp();
     *figure += (new - *figure) * weight;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pool of 8 buffers after so many tenths of a second: entity 0 has held the oldest block
+    /// all the time, and before that starved for `starved` seconds, as entity 1 does always.
+    fn after(usage: &mut Usage, start: Instant, tenth: u32, pass: u32, allocated: usize) {
+        let now = Duration::from_millis(100) * tenth;
+        let reader = |lag, starved| Some(ReaderReading { pass, lag, starved });
+        usage.look(&Reading {
+            at: start + now,
+            passes: vec![PassReading {
+                pass,
+                depth: 8,
+                allocated,
+                used: allocated,
+                published: 100,
+                ended: false,
+                waited: now.saturating_sub(Duration::from_secs(2)),
+            }],
+            readers: vec![
+                reader(8, now.min(Duration::from_secs(2))),
+                reader(0, now),
+                None,
+            ],
+        });
+    }
+
+    #[test]
+    fn one_that_starved_before_it_pauses_holds_up_the_others() {
+        let (mut usage, start) = (Usage::default(), Instant::now());
+        for tenth in 0..=20 {
+            after(&mut usage, start, tenth, 1, 8);
+        }
+        assert!(!usage.figures().held_up(), "the writer does not wait");
+        assert_eq!(usage.figures().needed(), 8);
+        after(&mut usage, start, 21, 1, 8);
+        let pass = usage.figures().passes[0];
+        assert!(pass.held_up && pass.turns > TURNS, "{pass:?}");
+        assert!((pass.waits - 1.0).abs() < 1e-6, "{pass:?}");
+        assert!(usage.figures().blame[0] > 0.0 && usage.figures().blame[1] == 0.0);
+        // It goes on like that: it is not a pause any more.
+        for tenth in 22..150 {
+            after(&mut usage, start, tenth, 1, 8);
+        }
+        assert!(!usage.figures().held_up());
+    }
+
+    #[test]
+    fn a_writer_that_waits_for_the_budget_has_no_use_for_more_depth() {
+        let (mut usage, start) = (Usage::default(), Instant::now());
+        for tenth in 0..=22 {
+            after(&mut usage, start, tenth, 1, 5);
+        }
+        assert!(!usage.figures().held_up());
+        assert_eq!(usage.figures().needed(), 8, "but for all that it has");
+    }
+
+    #[test]
+    fn another_pass_begins_with_nothing_known() {
+        let (mut usage, start) = (Usage::default(), Instant::now());
+        for tenth in 0..=25 {
+            after(&mut usage, start, tenth, 1, 8);
+        }
+        after(&mut usage, start, 26, 2, 8);
+        assert_eq!(usage.figures().reads, [Some(2), Some(2), None]);
+        assert_eq!(usage.figures().blame[0], 1.0 - (-0.1_f64 / 3.0).exp());
+        assert_eq!(usage.figures().passes.len(), 1);
+        assert!(!usage.figures().held_up());
+    }
+
+    #[test]
+    fn a_look_that_comes_too_soon_changes_nothing() {
+        let (mut usage, start) = (Usage::default(), Instant::now());
+        after(&mut usage, start, 0, 1, 8);
+        after(&mut usage, start, 1, 1, 8);
+        let at = usage.at;
+        after(&mut usage, start + Duration::from_millis(5), 1, 1, 8);
+        assert_eq!(usage.at, at);
+    }
+}

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Change, Depths};
+use crate::manager::bottleneck::{BottleneckFinder, Finding, Progress};
 use crate::manager::host::Host;
 use crate::manager::usage::{PassReading, ReaderReading, Reading, Usage};
 
@@ -53,6 +54,9 @@ pub(super) struct Group {
     pub(super) entities: Vec<Entity>,
     pub(super) depth: usize,
     usage: Usage,
+    finder: BottleneckFinder,
+    /// What it was said to wait for, and since when.
+    pub(super) found: Vec<(f64, Finding)>,
     published: f64,
     waited: Duration,
 }
@@ -64,6 +68,8 @@ impl Group {
             entities,
             depth: 0,
             usage: Usage::default(),
+            finder: BottleneckFinder::default(),
+            found: Vec::new(),
             published: 0.0,
             waited: Duration::ZERO,
         }
@@ -185,6 +191,16 @@ impl World {
             for group in &mut self.groups {
                 let reading = group.reading(now);
                 group.usage.look(&reading);
+                let progress: Vec<Progress> = (group.entities.iter())
+                    .map(|entity| Progress {
+                        is_active: true,
+                        sent: entity.done as u64 * BUFFER,
+                    })
+                    .collect();
+                let found = group.finder.look(now, group.usage.figures(), &progress);
+                if group.found.last().map(|(_, last)| *last) != Some(found) {
+                    group.found.push((f64::from(self.ticks) * 0.1, found));
+                }
             }
             let usage: Vec<_> = (self.groups.iter().enumerate())
                 .map(|(place, group)| (place, group.usage.figures()))

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::simulation::{BUFFER, Entity, Group, World};
 use super::*;
+use crate::manager::bottleneck::Finding;
 
 fn steady(count: usize, rate: f64) -> Vec<Entity> {
     (0..count).map(|_| Entity::steady(rate)).collect()
@@ -211,6 +212,57 @@ fn what_a_group_gave_back_does_not_come_back_by_itself() {
     world.groups.pop();
     world.run(10.0);
     assert_eq!(world.groups[0].depth, few);
+}
+
+/// What a group was said to wait for from so many seconds on.
+fn found_after(group: &Group, seconds: f64) -> Vec<Finding> {
+    let late = |place: &usize| {
+        group
+            .found
+            .get(place + 1)
+            .is_none_or(|(at, _)| *at > seconds)
+    };
+    let places = (0..group.found.len()).filter(late);
+    places.map(|place| group.found[place].1).collect()
+}
+
+#[test]
+fn the_bottleneck_is_right_in_every_scenario() {
+    let finding = |buffers: usize, group: Group, from: f64| {
+        let mut world = World::new(buffers, vec![group]);
+        world.run(20.0);
+        found_after(&world.groups[0], from)
+    };
+    let fast = || Group::new(20.0, steady(20, 100.0));
+    assert_eq!(finding(16, fast(), 1.0), [Finding::Source]);
+    let slow = finding(16, Group::new(1000.0, steady(20, 30.0)), 2.0);
+    assert!(
+        matches!(slow[..], [Finding::Entity(_)]),
+        "one of them, and always the same: {slow:?}"
+    );
+    let mut one_slow = steady(20, 100.0);
+    one_slow[7].rate = 15.0;
+    let one_slow = Group::new(60.0, one_slow);
+    assert_eq!(finding(16, one_slow, 2.0), [Finding::Entity(7)]);
+    let mut two_slow = steady(20, 100.0);
+    (two_slow[7].rate, two_slow[8].rate) = (15.0, 15.0);
+    let two_slow = finding(16, Group::new(60.0, two_slow), 2.0);
+    assert!(
+        matches!(two_slow[..], [Finding::Entity(7 | 8)]),
+        "{two_slow:?}"
+    );
+    // One falls silent for good at second 10.
+    let mut silent = steady(20, 100.0);
+    silent[3].pause = Some((1000.0, 10.0, 900.0));
+    let silent = Group::new(60.0, silent);
+    assert_eq!(
+        finding(16, silent, 5.0),
+        [Finding::Source, Finding::Entity(3)]
+    );
+    let little = Group::new(60.0, pausing(20, 120.0));
+    assert_eq!(finding(4, little, 5.0), [Finding::Memory]);
+    let enough = Group::new(60.0, pausing(20, 120.0));
+    assert_eq!(finding(128, enough, 1.0), [Finding::Source]);
 }
 
 fn with_available(mib: u64) -> Option<Host> {

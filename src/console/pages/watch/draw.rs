@@ -15,9 +15,6 @@ use crate::model::{Bottleneck, EntityState, columns, units};
 use super::figures::{self, STATES, Totals};
 use super::{Cursor, View, dense, order::Sort, place_of, selected};
 
-/// So many columns at least for why the depth was changed.
-const REASON: usize = 24;
-
 /// The width of the words before a group's figures.
 const LABEL: usize = 7;
 
@@ -257,15 +254,7 @@ fn pool<'a>(
         group.depth.saturating_sub(group.used),
         units::size(group.buffer_size).replace(".0 ", " ")
     );
-    let mut room = width.saturating_sub(LABEL + columns::width(&figures));
-    // Why it is as deep as it is, beside the history where there is room for both.
-    let mut reason = String::new();
-    if let Some(said) = &group.depth_reason
-        && room > REASON + super::HISTORY / 2
-    {
-        reason = format!("  {}", cut(said, room / 2, theme));
-        room = room.saturating_sub(columns::width(&reason));
-    }
+    let room = width.saturating_sub(LABEL + columns::width(&figures));
     let past = view
         .history
         .get(&view.group)
@@ -281,7 +270,6 @@ fn pool<'a>(
         span(format!("{:<LABEL$}", "pool"), theme.hint()),
         Span::raw(figures),
         span(past, theme.hint()),
-        span(reason, theme.hint()),
     ])
 }
 
