@@ -138,7 +138,7 @@ async fn a_source_bound_group_gives_buffers_back_and_waits_for_its_source() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_groups_the_one_that_jitters_ends_with_the_larger_share() {
-    let (mut inventory, mut settings) = network(6, 36 * MIB);
+    let (mut inventory, mut settings) = network(6, 24 * MIB);
     inventory.memory = MIB;
     inventory.buffers = BufferPreference::Size(32 * KIB);
     let all = inventory.groups[0].clone();
@@ -154,7 +154,7 @@ async fn of_two_groups_the_one_that_jitters_ends_with_the_larger_share() {
     });
     inventory.images.push(image.clone());
     let other = settings.images.entry("other".into()).or_default();
-    other.size = Some(4 * MIB + 512 * KIB);
+    other.size = Some(3 * MIB + 512 * KIB);
     let steady = Group {
         name: "steady".into(),
         image,
