@@ -7,7 +7,9 @@ use crate::model::{Entity, Image, Name};
 
 /// Who holds what, for all groups of a run. Cheap to clone; clones share it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Holders(Arc<Mutex<Vec<(Arc<Image>, Arc<Entity>)>>>);
+pub(crate) struct Holders(Arc<Mutex<Vec<Held>>>);
+
+type Held = (Arc<Image>, Arc<Entity>);
 
 impl Holders {
     /// The entity was delivered, and its copy verified.
@@ -30,7 +32,7 @@ impl Holders {
             .collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<(Arc<Image>, Arc<Entity>)>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Held>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::frame::{done, percent, tally};
+use super::frame::{done, left, percent, tally};
 use super::output::Output;
 use super::report::report;
 use super::text::count;
@@ -200,8 +200,11 @@ fn progress(group: &GroupSnapshot) -> String {
         Bottleneck::Entity(name) => format!(", limited by {}", shown(name)),
         other => format!(", limited by {other}"),
     };
+    let left = left(group).map_or_else(String::new, |left| format!(", {left}"));
+    let why = (group.depth_reason.as_deref())
+        .map_or_else(String::new, |reason| format!(" ({})", shown(reason)));
     format!(
-        "{name} {}: read {read}{size} at {rate}, pool {used}/{depth}{limit}; {}",
+        "{name} {}: read {read}{size} at {rate}{left}, pool {used}/{depth}{why}{limit}; {}",
         part.trim_start(),
         tally(&states)
     )

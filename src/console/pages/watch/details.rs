@@ -112,9 +112,12 @@ pub(super) fn of_group(group: &GroupSnapshot, manner: Option<Manner>, width: usi
         page.entry("retries", &manner.limits.retries_in_words());
         page.entry("parallel", &manner.parallel_in_words());
     }
+    if let Some(reason) = &group.depth_reason {
+        page.entry("depth", &format!("last changed: {reason}"));
+    }
     page.entry("waits for", &figures::bottleneck(&group.bottleneck));
     page.entry("time", &seconds(group.seconds));
-    page.entry("left", &figures::time_left(totals.left));
+    page.entry("left", &figures::time_left(group.time_left));
     for (state, count) in figures::STATES.iter().zip(totals.states) {
         if count > 0 {
             page.entry(state.as_str(), &count.to_string());

@@ -14,8 +14,6 @@ pub(super) struct Totals {
     pub(super) to_send: u64,
     /// Bytes that entities have confirmed.
     pub(super) confirmed: u64,
-    /// Seconds until all is sent, as things go now.
-    pub(super) left: Option<f64>,
 }
 
 /// What needs a look first comes first.
@@ -59,7 +57,6 @@ pub(super) fn short(state: EntityState) -> &'static str {
 
 pub(super) fn totals(group: &GroupSnapshot) -> Totals {
     let mut totals = Totals::default();
-    let (mut remaining, mut rate) = (0_u64, 0.0);
     for entity in &group.entities {
         if let Some(count) = totals.states.get_mut(rank(entity.state)) {
             *count += 1;
@@ -72,13 +69,7 @@ pub(super) fn totals(group: &GroupSnapshot) -> Totals {
         let sent = entity.sent.min(size);
         totals.to_send += size;
         totals.sent += sent;
-        if !entity.state.is_final() {
-            remaining += size - sent;
-            rate += entity.rate;
-        }
     }
-    let known = group.size.is_some() && !group.phase.is_ended() && rate >= 1.0;
-    totals.left = known.then(|| remaining as f64 / rate);
     totals
 }
 

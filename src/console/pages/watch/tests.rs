@@ -397,6 +397,9 @@ fn details_tell_everything_about_a_failure() {
         shown.contains("Group adsl") && shown.contains("6291456 bytes"),
         "{shown}"
     );
+    for told in ["last changed: mostly empty: gives 24", "left        17 s"] {
+        assert!(shown.contains(told), "{told}: {shown}");
+    }
 }
 
 #[test]
