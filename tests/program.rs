@@ -91,7 +91,7 @@ fn written(inventory: &Inventory) -> (TempDir, String) {
     let server = &inventory.file_servers[0];
     writeln!(
         text,
-        "groups: {{ all: {{ select: {{ type: adsl }}, image: {IMAGE}, source: {{ file_server: {} }} }} }}",
+        "groups: {{ all: {{ select: {{ type: adsl }}, image: {IMAGE}, source: {{ file_server: {} }}, retries: 0 }} }}",
         server.name
     )
     .unwrap();
