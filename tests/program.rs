@@ -27,13 +27,17 @@ const MIB: u64 = 1 << 20;
 struct Program {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
+    /// What it keeps between runs, for itself alone.
+    _state: TempDir,
 }
 
 impl Program {
     fn start(args: &[&str]) -> Self {
+        let state = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_subtend"))
             .args(args)
             .env_remove("SUBTEND_INVENTORY")
+            .env("XDG_STATE_HOME", state.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -41,7 +45,11 @@ impl Program {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines }
+        Self {
+            child,
+            lines,
+            _state: state,
+        }
     }
 
     async fn line(&mut self) -> Option<String> {

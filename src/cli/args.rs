@@ -139,6 +139,16 @@ pub enum Verb {
     },
 }
 
+impl Verb {
+    /// Whether the network that it is for is made of practice servers in its own process.
+    pub fn is_practice(&self) -> bool {
+        #[cfg(feature = "lab")]
+        return matches!(self, Self::Demo(_));
+        #[cfg(not(feature = "lab"))]
+        return false;
+    }
+}
+
 #[derive(Debug, Default, Args)]
 #[command(
     group = ArgGroup::new("what").required(true).args(["all", "groups", "image"]),

@@ -16,6 +16,7 @@ use thiserror::Error;
 use tracing_subscriber::util::TryInitError;
 
 use crate::headless::{self, Board, Mode, Stop};
+use crate::journal;
 use args::{Arguments, Verb};
 use ask::Tty;
 use parts::Parts;
@@ -103,7 +104,11 @@ pub fn start_log(arguments: &Arguments, board: Board) -> Result<Option<PathBuf>,
 /// Does what was typed and returns the exit code. After it, the process is to end at once.
 /// `log_file` is what [`start_log`] said.
 pub async fn execute(arguments: Arguments, log_file: Option<PathBuf>, board: &Board) -> u8 {
-    match dispatch(arguments, &parts::Real, log_file, board).await {
+    let journal = journal::Setting {
+        state_dir: state_dir::state_dir(arguments.common.state_dir.as_deref()),
+        practice: arguments.verb.as_ref().is_some_and(Verb::is_practice),
+    };
+    match dispatch(arguments, &parts::Real { journal }, log_file, board).await {
         Ok(code) => code,
         Err(failed) => {
             // Nobody is left to tell when standard error is gone too.

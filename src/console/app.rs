@@ -393,7 +393,10 @@ impl<D: Device, K: Keeper> App<D, K> {
         // Answers are waited for; what happens by itself may be a lot.
         let answer = matches!(
             event,
-            Event::Refused { .. } | Event::Peers { .. } | Event::Directory { .. }
+            Event::Refused { .. }
+                | Event::Notice { .. }
+                | Event::Peers { .. }
+                | Event::Directory { .. }
         );
         let snapshot = self.snapshot();
         // The engine's events ask for nothing.

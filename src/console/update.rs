@@ -89,6 +89,7 @@ fn freeze(state: &mut State, snapshot: &Snapshot) {
 fn engine(state: &mut State, event: Event) -> Option<Effect> {
     match event {
         Event::Refused { reason, .. } => state.complain(format!("refused: {reason}")),
+        Event::Notice { text, .. } => state.complain(text),
         Event::Peers { image, peers, .. } => {
             state.peers.insert(image, peers);
             groups::arrived(state);

@@ -14,7 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent::{Assignment, GroupMeters, ManagementAgent, Report, ReportKind, Reporter};
 use crate::inventory::{find_image, secrets};
-use crate::link::{Command, Event, GroupSnapshot, GroupSpec, Link, Secret, Snapshot, Target};
+use crate::link::{
+    Command, Detail, Event, GroupSnapshot, GroupSpec, Link, Secret, Snapshot, Target,
+};
 use crate::model::memory::shares;
 use crate::model::text::quoted;
 use crate::model::{EntityState, Group, ImageSpec, Inventory, Logins, Name};
@@ -232,6 +234,11 @@ impl<T: Transport> ImageManager<T> {
             depth: keep,
             buffer_size: layout.buffer_size,
         });
+        self.tell(Event::Detail(Detail::Group {
+            at: Timestamp::now(),
+            spec: Box::new(GroupSpec::of(&group)),
+            force,
+        }));
         let mut targets = Vec::new();
         for (entity, wanted) in group.entities.iter().enumerate() {
             let skipped = !force && group.has_image(wanted);
