@@ -121,6 +121,8 @@ pub enum Verb {
     Run(RunArgs),
     /// Validate the inventory and print the plan
     Check(CheckArgs),
+    /// Past runs, and what became of each entity
+    History(HistoryArgs),
     /// Serve the practice network of an inventory on loopback until stopped
     #[cfg(feature = "lab")]
     Lab(LabArgs),
@@ -212,6 +214,30 @@ pub struct CheckArgs {
     /// Print the plan as one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Default, Args)]
+#[command(
+    after_help = "Examples:\n  subtend history\n  subtend history 20261122T2050 --csv > run.csv\n  \
+                  subtend history --entity shelf1-01\n\n\
+                  What is told comes from the journal in the state directory; nothing is connected to."
+)]
+pub struct HistoryArgs {
+    /// One run whole: its identifier, or the beginning of it
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// What became of one entity; with a run, each of its states there
+    #[arg(long, value_name = "NAME")]
+    pub entity: Option<String>,
+    /// At most so many runs, the newest; 0: all
+    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 20)]
+    pub limit: usize,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Print comma-separated values, names on the first line
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
 }
 
 #[cfg(feature = "lab")]
@@ -359,7 +385,8 @@ mod tests {
                 "run --image i --source hq --entities e --laggards eject",
                 InvalidValue,
             ),
-            ("history", ErrorKind::InvalidSubcommand),
+            ("histroy", ErrorKind::InvalidSubcommand),
+            ("history --json --csv", ArgumentConflict),
             ("run --all --frobnicate", ErrorKind::UnknownArgument),
             ("demo --json", MissingRequiredArgument),
         ] {
@@ -436,7 +463,7 @@ mod tests {
             help.contains("--state-dir") && help.contains("--mono"),
             "{help}"
         );
-        assert!(!help.contains("history"), "{help}");
+        assert!(!help.contains("attach"), "{help}");
         for sub in root
             .get_subcommands_mut()
             .filter(|sub| sub.get_name() != "help")

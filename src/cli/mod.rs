@@ -3,13 +3,13 @@
 //! - [`args`]: what is typed
 //! - [`parts`]: what the commands are put together from
 //! - [`select`]: from arguments to what is started
-//! - [`run`], [`check`], [`lab`], [`demo`]: a command each
+//! - [`run`], [`check`], [`history`], [`lab`], [`demo`]: a command each
 //! - [`console`]: the screen, for those without a command
 //! - [`ask`], [`signals`], [`logging`]: the operator's side
 //! - [`state_dir`], [`keep`]: what outlives the process
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
@@ -27,6 +27,7 @@ pub mod check;
 pub mod console;
 #[cfg(feature = "lab")]
 pub mod demo;
+pub mod history;
 pub mod keep;
 #[cfg(feature = "lab")]
 pub mod lab;
@@ -130,7 +131,7 @@ async fn dispatch(
     let state_dir = state_dir::state_dir(arguments.common.state_dir.as_deref());
     let setting = |stop| console::Setting {
         args: screen.unwrap_or_default(),
-        state_dir,
+        state_dir: state_dir.clone(),
         log_file,
         stop,
     };
@@ -147,6 +148,11 @@ async fn dispatch(
         }
         Some(Verb::Check(args)) => {
             print(&check::check(&args, file, parts)?);
+            Ok(headless::OK)
+        }
+        Some(Verb::History(args)) => {
+            let state_dir = state_dir.map_err(Failed::usage)?;
+            print(&history::history(&args, &state_dir, columns())?);
             Ok(headless::OK)
         }
         #[cfg(feature = "lab")]
@@ -189,6 +195,13 @@ fn man(dir: Option<&Path>) -> Result<u8, Failed> {
         }
     }
     Ok(headless::OK)
+}
+
+/// The width of the terminal, as far as lines can be read; 80 where there is none.
+fn columns() -> usize {
+    let size = io::stdout().is_terminal().then(crossterm::terminal::size);
+    let columns = size.and_then(Result::ok).map_or(80, |(columns, _)| columns);
+    usize::from(columns).clamp(60, 120)
 }
 
 /// Prints on standard output. A reader that has gone away wants no more, which is no error.
