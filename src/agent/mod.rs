@@ -12,7 +12,7 @@ mod peers;
 mod report;
 mod transfer;
 
-pub(crate) use choice::login;
+pub(crate) use choice::{destination, login, remote};
 pub(crate) use management::{Assignment, ManagementAgent};
 pub(crate) use peers::{ask, can_serve, right_size};
 pub(crate) use report::{GroupMeters, PassMeter, Report, ReportKind, Reporter};

@@ -123,6 +123,8 @@ pub enum Verb {
     Check(CheckArgs),
     /// Past runs, and what became of each entity
     History(HistoryArgs),
+    /// A run that was cut off: what each entity has, and taking it up again
+    Recover(RecoverArgs),
     /// Serve the practice network of an inventory on loopback until stopped
     #[cfg(feature = "lab")]
     Lab(LabArgs),
@@ -238,6 +240,37 @@ pub struct HistoryArgs {
     /// Print comma-separated values, names on the first line
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
+}
+
+#[derive(Debug, Default, Args)]
+#[command(
+    after_help = "Examples:\n  subtend recover\n  subtend recover --check --clean\n  \
+                  subtend recover 20261122T2050 --resume\n\n\
+                  Without --check, --clean or --resume nothing is connected to: the journal was written\n\
+                  before an entity was changed, and knows. Exit code 1: some entity lacks the image."
+)]
+pub struct RecoverArgs {
+    /// The run: its identifier, or the beginning of it [default: the newest that was cut off]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// Look at the entities that may have a staging file or the image
+    #[arg(long)]
+    pub check: bool,
+    /// Look at them, read their file back, and compare its SHA-256
+    #[arg(long)]
+    pub readback: bool,
+    /// Look at them, and remove staging files; a file that may be the only copy is kept
+    #[arg(long)]
+    pub clean: bool,
+    /// Look at them, and send the image to those that lack it, as the run would have
+    #[arg(long)]
+    pub resume: bool,
+    /// Say no more of this run
+    #[arg(long, conflicts_with_all = ["check", "readback", "clean", "resume"])]
+    pub forget: bool,
+    /// Print one JSON object; with --resume, the JSON lines of the run
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[cfg(feature = "lab")]

@@ -3,7 +3,7 @@
 //! - [`args`]: what is typed
 //! - [`parts`]: what the commands are put together from
 //! - [`select`]: from arguments to what is started
-//! - [`run`], [`check`], [`history`], [`lab`], [`demo`]: a command each
+//! - [`run`], [`check`], [`history`], [`recover`], [`lab`], [`demo`]: a command each
 //! - [`console`]: the screen, for those without a command
 //! - [`ask`], [`signals`], [`logging`]: the operator's side
 //! - [`state_dir`], [`keep`]: what outlives the process
@@ -11,12 +11,14 @@
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use thiserror::Error;
 use tracing_subscriber::util::TryInitError;
 
 use crate::headless::{self, Board, Mode, Stop};
 use crate::journal;
+use crate::transport::ftp::FtpTransport;
 use args::{Arguments, Verb};
 use ask::Tty;
 use parts::Parts;
@@ -34,6 +36,7 @@ pub mod lab;
 mod log_file;
 pub mod logging;
 pub mod parts;
+pub mod recover;
 pub mod run;
 pub mod select;
 pub mod signals;
@@ -108,6 +111,8 @@ pub async fn execute(arguments: Arguments, log_file: Option<PathBuf>, board: &Bo
     let journal = journal::Setting {
         state_dir: state_dir::state_dir(arguments.common.state_dir.as_deref()),
         practice: arguments.verb.as_ref().is_some_and(Verb::is_practice),
+        // It tells them itself, or is about to take one of them up again.
+        tell_cut_off: !matches!(arguments.verb, Some(Verb::Recover(_))),
     };
     match dispatch(arguments, &parts::Real { journal }, log_file, board).await {
         Ok(code) => code,
@@ -154,6 +159,19 @@ async fn dispatch(
             let state_dir = state_dir.map_err(Failed::usage)?;
             print(&history::history(&args, &state_dir, columns())?);
             Ok(headless::OK)
+        }
+        Some(Verb::Recover(args)) => {
+            let state_dir = state_dir.map_err(Failed::usage)?;
+            let mut signals = signals::signals().map_err(Failed::other)?;
+            let tty = &mut Tty;
+            let stage = Stage::new(&mut signals.stop, tty, args.json, board);
+            let place = recover::Place {
+                state_dir: &state_dir,
+                inventory: named,
+                columns: columns(),
+            };
+            let transport = Arc::new(FtpTransport::new());
+            recover::recover(&args, place, parts, transport, stage).await
         }
         #[cfg(feature = "lab")]
         Some(Verb::Lab(args)) => {

@@ -65,6 +65,8 @@ pub struct RunRow {
     pub delivered_bytes: Option<u64>,
     /// When a run that was cut off was dealt with.
     pub settled: Option<Timestamp>,
+    /// Its process ended while the journal could not be written: records are missing.
+    pub in_doubt: bool,
 }
 
 /// One run with all that is known about it.
@@ -293,7 +295,7 @@ impl Journal {
     /// # Errors
     /// The file can't be read.
     pub fn past(&self, entity: &str) -> Result<Vec<PastRow>, JournalError> {
-        self.named(past(&self.connection, entity))
+        self.named(past(&self.connection, &self.state_dir, entity))
     }
 
     /// Runs that were cut off and not dealt with, the newest first.
@@ -376,6 +378,7 @@ fn runs(
             source_bytes: bytes(row, "source_bytes")?,
             delivered_bytes: bytes(row, "delivered_bytes")?,
             settled: maybe_time(row, "settled")?,
+            in_doubt: false,
         })
     })?;
     for run in &mut runs {
@@ -385,6 +388,7 @@ fn runs(
 }
 
 fn count(from: &Connection, state_dir: &Path, run: &mut RunRow) -> rusqlite::Result<()> {
+    run.in_doubt = alive::is_doubted(state_dir, &run.run);
     run.groups = collect(
         from,
         "SELECT name FROM groups WHERE run = ?1 GROUP BY name ORDER BY min(place)",
@@ -473,6 +477,7 @@ fn whole(from: &Connection, state_dir: &Path, run: &str) -> rusqlite::Result<Opt
         },
     )?;
     let touches = touches(from, run)?;
+    let doubted = row.in_doubt;
     for (place, group) in &mut groups {
         group.passes = collect(
             from,
@@ -535,6 +540,9 @@ fn whole(from: &Connection, state_dir: &Path, run: &str) -> rusqlite::Result<Opt
                 .find(|(_, names)| names.contains(&one.entity))
                 .map(|(start, _)| *start);
             one.holds = held(one, group.started, until, &touches);
+            if doubted && one.holds.lacks_image() {
+                one.holds = Holds::Unknown;
+            }
         }
     }
     Ok(Some(RunWhole {
@@ -580,7 +588,7 @@ fn held(one: &EntityRow, from: Timestamp, until: Option<Timestamp>, touches: &To
     holds(one.state, touch, one.left.is_some())
 }
 
-fn past(from: &Connection, name: &str) -> rusqlite::Result<Vec<PastRow>> {
+fn past(from: &Connection, state_dir: &Path, name: &str) -> rusqlite::Result<Vec<PastRow>> {
     let mut rows = collect(
         from,
         "SELECT e.*, g.name AS in_group, g.image, g.version, g.sha256, g.started, r.who
@@ -616,6 +624,9 @@ fn past(from: &Connection, name: &str) -> rusqlite::Result<Vec<PastRow>> {
         let touches = touches(from, &row.run)?;
         let end = until.as_ref().filter(|(run, _)| *run == row.run);
         row.entity.holds = held(&row.entity, *started, end.map(|(_, at)| *at), &touches);
+        if alive::is_doubted(state_dir, &row.run) && row.entity.holds.lacks_image() {
+            row.entity.holds = Holds::Unknown;
+        }
         until = Some((row.run.clone(), *started));
     }
     Ok(rows.into_iter().map(|(_, _, row)| row).collect())

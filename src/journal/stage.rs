@@ -47,6 +47,8 @@ pub struct Setting {
     /// The practice network of this process: its entities are gone when it ends, so what they hold
     /// is remembered by nobody.
     pub practice: bool,
+    /// Whether earlier runs that were cut off are told when this one begins.
+    pub tell_cut_off: bool,
 }
 
 /// A journal that nothing was written to yet. Its [`Gate`] is for the transport of the run.
@@ -259,6 +261,9 @@ impl Stage {
                 opened => break opened?,
             }
         };
+        if !self.setting.tell_cut_off {
+            return Ok(writer);
+        }
         match read::cut_off(writer.connection(), &state_dir) {
             Ok(runs) => {
                 for run in &runs {

@@ -68,6 +68,7 @@ impl Engine {
         let (recorder, gate) = Recorder::new(Setting {
             state_dir: Ok(state_dir.to_owned()),
             practice: false,
+            tell_cut_off: true,
         });
         let (link, task) = recorder.record(link, tokio::spawn(async {}), inventory());
         Self {
@@ -488,6 +489,16 @@ fn a_full_disk_loses_nothing() {
     said += 1;
     write(&mut writer, vec![state("e1", EntityState::Delivered)]);
     assert!(writer.is_behind());
+    // What it says meanwhile is not relied upon.
+    let holds = || {
+        let whole = read(&state_dir).run(RUN).unwrap().unwrap();
+        whole.groups[0].entities[1].holds
+    };
+    assert_eq!(holds(), Holds::Unknown);
+    assert_eq!(
+        read(&state_dir).runs(None).unwrap()[0].status,
+        RunStatus::Running
+    );
     limit(&mut writer, pages + 100_000);
     let written = writer.write_now();
     assert!(
@@ -495,6 +506,7 @@ fn a_full_disk_loses_nothing() {
         "{written:?}"
     );
     assert!(!writer.is_behind());
+    assert_eq!(holds(), Holds::Untouched);
     let whole = read(&state_dir).run(RUN).unwrap().unwrap();
     let e1 = &whole.groups[0].entities[0];
     // And the first, waiting.

@@ -125,6 +125,7 @@ impl Writer {
         match result {
             Ok(()) => {
                 self.waiting.clear();
+                self.rows.doubt(false);
                 match failed_before {
                     false => Written::All,
                     true => Written::Again {
@@ -134,6 +135,7 @@ impl Writer {
             }
             Err(error) => {
                 self.failing = Some(Instant::now());
+                self.rows.doubt(true);
                 match failed_before {
                     true => Written::StillFailing,
                     false => Written::Failed(JournalError::of(&self.file, &error)),
@@ -156,6 +158,12 @@ struct Rows {
 }
 
 impl Rows {
+    fn doubt(&mut self, doubted: bool) {
+        if let Some(alive) = &mut self.alive {
+            alive.doubt(doubted);
+        }
+    }
+
     fn write(
         &mut self,
         connection: &mut Connection,

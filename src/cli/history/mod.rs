@@ -13,7 +13,7 @@ use super::args::HistoryArgs;
 use crate::journal::{CutOff, Journal, PastRow, RunRow, RunWhole};
 use crate::model::text::quoted;
 
-pub(super) use text::{GAP, moment, pad, who};
+pub(super) use text::{moment, who};
 
 /// What is to be printed.
 ///

@@ -36,6 +36,7 @@ fn run(name: &str, status: RunStatus, outcome: Option<Outcome>) -> RunRow {
         source_bytes: Some(32 << 20),
         delivered_bytes: Some(544 << 20),
         settled: None,
+        in_doubt: false,
     }
 }
 

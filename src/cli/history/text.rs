@@ -11,7 +11,7 @@ use crate::model::text::shown;
 use crate::model::{EntityState, units};
 
 /// Between two columns.
-pub(in crate::cli) const GAP: &str = "  ";
+const GAP: &str = "  ";
 
 /// `2026-11-22 21:50`, in the time of this place.
 pub(in crate::cli) fn moment(at: Timestamp, zone: &TimeZone) -> String {
@@ -24,7 +24,7 @@ fn clock(at: Timestamp, zone: &TimeZone) -> String {
 }
 
 /// In exactly so many cells.
-pub(in crate::cli) fn pad(text: &str, columns: usize) -> String {
+fn pad(text: &str, columns: usize) -> String {
     fit(text, columns, true)
 }
 
