@@ -10,7 +10,7 @@
 mod support;
 
 use serde_json::Value;
-use subtend::lab::{Behaviour, Lab};
+use subtend::lab::Behaviour;
 use support::program::{Program, served, written};
 use support::run::assert_untouched;
 use support::{IMAGE, LONG, PATH, lab, network, within};

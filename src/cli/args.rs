@@ -45,7 +45,7 @@ pub struct Common {
         value_hint = ValueHint::FilePath
     )]
     pub inventory: Option<PathBuf>,
-    /// Where groups made in the console and its log are kept [default: $XDG_STATE_HOME/subtend]
+    /// Where the journal, groups made in the console and its log are kept [default: $XDG_STATE_HOME/subtend]
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state_dir: Option<PathBuf>,
     /// Log more, to standard error or the console's log file: -v, -vv, -vvv; SUBTEND_LOG filters finer

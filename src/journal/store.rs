@@ -134,6 +134,10 @@ fn prepare(connection: &mut Connection, file: &Path) -> Result<(), JournalError>
     connection
         .pragma_update(None, "synchronous", "full")
         .map_err(wrong)?;
+    // KiB of pages: records are small, and this host is too.
+    connection
+        .pragma_update(None, "cache_size", -512)
+        .map_err(wrong)?;
     connection
         .pragma_update(None, "foreign_keys", true)
         .map_err(wrong)?;
