@@ -17,8 +17,10 @@ pub enum Holds {
     Skipped,
     /// Its file is as it was; the staging file may be there, whole or in part.
     Staged,
-    /// Its file is as it was, and there is nothing beside it.
+    /// Its file is as it was, and this run left nothing beside it.
     Untouched,
+    /// A later run wrote to it: that one tells.
+    Later,
     /// It was about to get the final name, or was written under it at once: its file is the old one
     /// or the image, or, where the entity can't rename, a part of it.
     Unknown,
@@ -31,13 +33,14 @@ impl Holds {
             Self::Skipped => "skipped",
             Self::Staged => "staged",
             Self::Untouched => "untouched",
+            Self::Later => "later",
             Self::Unknown => "unknown",
         }
     }
 
     /// Whether the image has to be sent to it again, unless a look at it says otherwise.
     pub fn lacks_image(self) -> bool {
-        !matches!(self, Self::Delivered | Self::Skipped)
+        !matches!(self, Self::Delivered | Self::Skipped | Self::Later)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Text is as it was stored. Everything here is plain data that becomes JSON as it stands.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -478,6 +478,10 @@ fn whole(from: &Connection, state_dir: &Path, run: &str) -> rusqlite::Result<Opt
     )?;
     let touches = touches(from, run)?;
     let doubted = row.in_doubt;
+    let later = match row.status {
+        RunStatus::CutOff => later_touches(from, &row)?,
+        RunStatus::Ended | RunStatus::Running => HashSet::new(),
+    };
     for (place, group) in &mut groups {
         group.passes = collect(
             from,
@@ -540,7 +544,13 @@ fn whole(from: &Connection, state_dir: &Path, run: &str) -> rusqlite::Result<Opt
                 .find(|(_, names)| names.contains(&one.entity))
                 .map(|(start, _)| *start);
             one.holds = held(one, group.started, until, &touches);
-            if doubted && one.holds.lacks_image() {
+            if !one.holds.lacks_image() {
+                continue;
+            }
+            let file = (one.address.clone(), one.path.clone());
+            if later.contains(&file) {
+                one.holds = Holds::Later;
+            } else if doubted {
                 one.holds = Holds::Unknown;
             }
         }
@@ -552,6 +562,18 @@ fn whole(from: &Connection, state_dir: &Path, run: &str) -> rusqlite::Result<Opt
             .and_then(|text| serde_json::from_str(&text).ok())
             .unwrap_or_default(),
     }))
+}
+
+/// The files that other runs wrote since, by address and path.
+fn later_touches(from: &Connection, run: &RunRow) -> rusqlite::Result<HashSet<(String, String)>> {
+    let files = collect(
+        from,
+        "SELECT DISTINCT address, path FROM touches JOIN runs USING (run)
+         WHERE at > ?2 AND run <> ?1 AND practice = ?3",
+        params![run.run, run.started.as_microsecond(), run.practice],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    Ok(files.into_iter().collect())
 }
 
 type Touches = HashMap<(String, String), Vec<(Timestamp, LastTouch)>>;
@@ -653,6 +675,10 @@ pub(super) fn cut_off(from: &Connection, state_dir: &Path) -> rusqlite::Result<V
             last.insert(&one.entity, one.holds);
         }
         let mut holds = BTreeMap::new();
+        // Later runs have dealt with all of it.
+        if !last.values().any(|holds| holds.lacks_image()) {
+            continue;
+        }
         for one in last.into_values() {
             *holds.entry(one).or_default() += 1;
         }

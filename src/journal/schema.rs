@@ -128,5 +128,6 @@ CREATE TABLE touches (
     staged INTEGER NOT NULL
 );
 CREATE INDEX touches_of_run ON touches (run, address, path, id);
+CREATE INDEX touches_by_time ON touches (at);
 CREATE INDEX touches_of_file ON touches (address, path, at);
 ";

@@ -588,6 +588,49 @@ fn many_writers_share_one_file() {
 }
 
 #[test]
+fn what_a_later_run_wrote_is_told_by_that_one() {
+    let (_folder, state_dir) = folder();
+    let touch = |address: &str| {
+        Record::Touch(Touch {
+            at: Timestamp::now(),
+            address: address.into(),
+            path: "/flash/image.bin".into(),
+            what: What::Open,
+            staged: true,
+        })
+    };
+    let start = |run: &str| {
+        let mut writer = Writer::open(&state_dir, run.into(), inventory(), false).unwrap();
+        write(&mut writer, beginning(run));
+        writer
+    };
+    let address = testing::entity("e1", "1").address.to_string();
+    let mut first = start("first");
+    first.add(touch(&address));
+    first.write_now();
+    drop(first);
+    let told = || -> Vec<String> {
+        let runs = read(&state_dir).cut_off().unwrap();
+        runs.iter().map(CutOff::sentence).collect()
+    };
+    assert!(told()[0].contains("first was cut off: 3 staged"));
+    // One that changes nothing on them says nothing of them.
+    let mut second = start("second");
+    assert!(told()[0].contains("first was cut off: 3 staged"));
+    second.add(touch(&address));
+    write(
+        &mut second,
+        ["e1", "e2", "e3"]
+            .map(|name| state(name, EntityState::Delivered))
+            .into(),
+    );
+    assert_eq!(told(), [""; 0]);
+    let whole = read(&state_dir).run("first").unwrap().unwrap();
+    assert_eq!(whole.groups[0].entities[0].holds, Holds::Later);
+    assert_eq!(whole.run.status, RunStatus::CutOff);
+}
+
+#[test]
 fn an_entity_that_may_have_got_another_file_since_is_not_known() {
     let (_folder, state_dir) = folder();
     let mut writer = Writer::open(&state_dir, RUN.into(), inventory(), false).unwrap();

@@ -124,7 +124,7 @@ fn judge(
         }
         (_, true, false) => verdict(
             Holds::Untouched,
-            "there is no staging file, and its file is the old one",
+            "there is no staging file, and its file is as it was",
             false,
         ),
         (_, true, true) => verdict(Holds::Untouched, "it has neither file", false),
@@ -231,7 +231,7 @@ pub(super) async fn clean<T: Transport>(
             Ok(()) => {
                 one.holds = Holds::Untouched;
                 one.is_litter = false;
-                one.seen = Some("the staging file was removed; its file is the old one".into());
+                one.seen = Some("the staging file was removed; its file is as it was".into());
             }
             Err(failure) => {
                 one.seen = Some(format!("the staging file can't be removed: {failure}"));

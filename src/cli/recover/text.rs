@@ -80,6 +80,7 @@ fn means(holds: Holds) -> Option<String> {
     let means = match holds {
         Holds::Delivered | Holds::Untouched => return None,
         Holds::Skipped => "has the image, as the inventory said",
+        Holds::Later => "written by a later run; `subtend history --entity NAME` tells",
         Holds::Staged => "the file is as it was; a staging file may be beside it",
         Holds::Unknown => "the final name was about to be given: the old file or the image",
     };
@@ -89,7 +90,7 @@ fn means(holds: Holds) -> Option<String> {
 fn next(args: &RecoverArgs, run: &str, found: &Found<'_>) -> String {
     let lacking = found.lacking().count();
     if lacking == 0 {
-        return "every entity has the image; this run is told no more".into();
+        return "nothing is left to do for this run".into();
     }
     let lack = format!("{} not known to have the image", count(lacking, "entity"));
     if args.resume {
