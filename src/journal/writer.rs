@@ -292,11 +292,8 @@ impl Rows {
                 self.note(to, self.place(group), *at, "depth", &text)
             }
             Event::Summary(summary) => self.end(to, summary),
-            Event::Progress { .. }
-            | Event::Peers { .. }
-            | Event::Directory { .. }
-            | Event::Refused { .. }
-            | Event::Notice { .. } => Ok(()),
+            // Figures, and what was asked and answered, are no part of what became of a run.
+            _ => Ok(()),
         }
     }
 

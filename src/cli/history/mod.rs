@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::Failed;
 use super::args::HistoryArgs;
+use crate::console::PastRun;
 use crate::journal::{CutOff, Journal, PastRow, RunRow, RunWhole};
 use crate::model::text::quoted;
 
@@ -45,6 +46,31 @@ pub fn history(args: &HistoryArgs, state_dir: &Path, columns: usize) -> Result<S
         Found::Run(run) => text::run(run, &zone, columns),
         Found::Past(rows) => text::past(rows, args.run.is_some(), &zone, columns),
     })
+}
+
+/// For the console's history page.
+///
+/// # Errors
+/// When the journal can't be read.
+pub(super) fn past_runs(state_dir: &Path) -> Result<Vec<PastRun>, String> {
+    /// More than that are looked for with `subtend history`.
+    const SHOWN: usize = 200;
+    let Some(journal) = Journal::open(state_dir).map_err(|error| error.to_string())? else {
+        return Ok(Vec::new());
+    };
+    let runs = journal.runs(Some(SHOWN));
+    let zone = TimeZone::system();
+    Ok((runs.map_err(|error| error.to_string())?.iter())
+        .map(|run| PastRun {
+            run: run.run.clone(),
+            began: moment(run.started, &zone),
+            outcome: text::outcome(run),
+            delivered: run.delivered,
+            skipped: run.skipped,
+            failed: run.failed,
+            about: format!("{} by {}", run.groups.join(", "), who(run)),
+        })
+        .collect())
 }
 
 enum Found {

@@ -50,7 +50,7 @@ pub(super) fn status(run: &RunRow) -> &'static str {
     }
 }
 
-fn outcome(run: &RunRow) -> String {
+pub(super) fn outcome(run: &RunRow) -> String {
     match (run.status, run.outcome) {
         (RunStatus::Ended, Some(outcome)) => outcome.to_string(),
         _ => status(run).into(),

@@ -23,6 +23,11 @@ pub(super) fn report(
         who(&run.run)
     );
     let mut lines = wrap(&head, 0, columns);
+    if run.run.in_doubt {
+        let doubt = "The journal could not be written when it ended: records are missing, and only \
+                     a look tells what its entities have.";
+        lines.extend(wrap(doubt, 0, columns));
+    }
     for group in &run.groups {
         let members = found.entities.iter();
         let mut members: Vec<&One<'_>> = members
