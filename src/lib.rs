@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod console;
 pub mod headless;
+pub mod journal;
 pub mod link;
 pub mod manager;
 // An agent is all that stands between a manager and the wire.

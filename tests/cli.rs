@@ -26,7 +26,8 @@ fn a_wrong_command_line_ends_with_2_and_says_nothing_on_standard_output() {
     for args in [
         &["run"][..],
         &["run", "--all", "adsl"],
-        &["history"],
+        &["history", "--json", "--csv"],
+        &["recover", "--forget", "--clean"],
         &["-i", "none.yaml", "check"],
         &["--mono", "check"],
         &["demo", "--headless", "--slow"],

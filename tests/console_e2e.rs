@@ -502,3 +502,49 @@ async fn a_group_is_started_while_another_runs() {
     }
     lab.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_cut_off_is_told_when_the_console_opens_and_past_runs_are_on_a_page() {
+    let (inventory, mut settings) = network(3, 4 * MIB);
+    behave(&mut settings, "e002", at_rate(MIB));
+    let lab = lab(&inventory, &settings).await;
+    let groups = format!(
+        "groups:\n{}{}",
+        group("first", "e001"),
+        group("second", "e002, e003")
+    );
+    let site = Site::new(lab.inventory(), &groups);
+
+    let mut pty = site.open();
+    pty.type_in("2");
+    pty.until("first, of the inventory");
+    start_group(&mut pty, "first");
+    until_line(&mut pty, "first:", "ended: delivered");
+    pty.type_in("H");
+    pty.until("running");
+    pty.type_in("\r");
+    pty.until("verified");
+    pty.type_in(ESC);
+    until_gone(&mut pty, "verified");
+    pty.type_in("2");
+    pty.until("first, of the inventory");
+    pty.type_in(DOWN);
+    pty.until("second, of the inventory");
+    start_group(&mut pty, "second");
+    within(LONG, lab.until_received("e002", MIB / 4)).await;
+    pty.signal("KILL");
+    pty.end();
+
+    let mut pty = site.open();
+    pty.until("was cut off: 1 delivered, 2 staged");
+    pty.type_in("H");
+    pty.until("cut off");
+    pty.until("first, second by");
+    pty.type_in("\r");
+    pty.until("holds");
+    pty.type_in(ESC);
+    until_gone(&mut pty, "holds");
+    pty.type_in("q");
+    assert_eq!(pty.end().exit_code(), 0);
+    lab.stop().await;
+}

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use pty::{Pty, attributes, ended};
 use subtend::cli::signals::signals;
-use subtend::console::{Keeper, Options, Site, give_back, run};
+use subtend::console::{Keeper, Options, PastRun, Site, give_back, run};
 use subtend::link::{Command, GroupSpec};
 use subtend::manager::ImageManager;
 use subtend::model::{EntityState, Logins};
@@ -238,6 +238,14 @@ impl Keeper for Nowhere {
     }
 
     fn write(&self, _: &str, _: &str) -> Result<String, String> {
+        Err("not here".into())
+    }
+
+    fn history(&self) -> Result<Vec<PastRun>, String> {
+        Ok(Vec::new())
+    }
+
+    fn past_run(&self, _: &str, _: usize) -> Result<String, String> {
         Err("not here".into())
     }
 }

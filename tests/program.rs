@@ -9,112 +9,14 @@
 
 mod support;
 
-use std::fmt::Write;
-use std::process::Stdio;
-
 use serde_json::Value;
-use subtend::lab::{Behaviour, Lab};
-use subtend::model::Inventory;
+use subtend::lab::Behaviour;
+use support::program::{Program, served, written};
 use support::run::assert_untouched;
-use support::{IMAGE, LONG, PATH, behave, lab, network, within, yaml};
+use support::{IMAGE, LONG, PATH, lab, network, within};
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
 
 const MIB: u64 = 1 << 20;
-
-/// A running `subtend`.
-struct Program {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
-impl Program {
-    fn start(args: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_subtend"))
-            .args(args)
-            .env_remove("SUBTEND_INVENTORY")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, lines }
-    }
-
-    async fn line(&mut self) -> Option<String> {
-        within(LONG, self.lines.next_line()).await.unwrap()
-    }
-
-    /// Reads lines up to one that is wanted.
-    async fn until(&mut self, wanted: impl Fn(&str) -> bool) -> String {
-        loop {
-            let line = self.line().await.expect("the program goes on");
-            if wanted(&line) {
-                return line;
-            }
-        }
-    }
-
-    fn signal(&self, name: &str) {
-        let process = self.child.id().unwrap().to_string();
-        let sent = std::process::Command::new("kill")
-            .args(["-s", name, &process])
-            .status();
-        assert!(sent.unwrap().success());
-    }
-
-    /// The rest of its lines, its exit code, and what it said on standard error.
-    async fn end(mut self) -> (Vec<String>, Option<i32>, String) {
-        let mut lines = Vec::new();
-        while let Some(line) = self.line().await {
-            lines.push(line);
-        }
-        let status = within(LONG, self.child.wait()).await.unwrap();
-        let mut said = String::new();
-        self.child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut said)
-            .await
-            .unwrap();
-        (lines, status.code(), said)
-    }
-}
-
-/// The inventory of a lab as YAML, in a folder of its own.
-fn written(inventory: &Inventory) -> (TempDir, String) {
-    let mut text = yaml(inventory);
-    let server = &inventory.file_servers[0];
-    writeln!(
-        text,
-        "groups: {{ all: {{ select: {{ type: adsl }}, image: {IMAGE}, source: {{ file_server: {} }}, retries: 0 }} }}",
-        server.name
-    )
-    .unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("inventory.yaml");
-    std::fs::write(&file, text).unwrap();
-    (folder, file.to_str().unwrap().to_owned())
-}
-
-async fn served(
-    entities: usize,
-    size: u64,
-    behaviours: &[(&str, Behaviour)],
-) -> (Lab, TempDir, String) {
-    let (mut inventory, mut settings) = network(entities, size);
-    inventory.memory = MIB;
-    for (names, behaviour) in behaviours {
-        behave(&mut settings, names, behaviour.clone());
-    }
-    let lab = lab(&inventory, &settings).await;
-    let (folder, file) = written(lab.inventory());
-    (lab, folder, file)
-}
 
 fn parsed(lines: &[String]) -> Vec<Value> {
     lines

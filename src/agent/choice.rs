@@ -243,7 +243,7 @@ pub(crate) fn login(
     })
 }
 
-pub(super) fn remote(entity: &Entity, logins: &Logins) -> Result<Remote, Failure> {
+pub(crate) fn remote(entity: &Entity, logins: &Logins) -> Result<Remote, Failure> {
     Ok(Remote {
         address: entity.address.clone(),
         login: login(logins, entity.credentials.as_ref())?,
@@ -253,7 +253,7 @@ pub(super) fn remote(entity: &Entity, logins: &Logins) -> Result<Remote, Failure
 }
 
 /// Where an entity's file goes.
-pub(super) fn destination(entity: &Entity, logins: &Logins) -> Result<Destination, Failure> {
+pub(crate) fn destination(entity: &Entity, logins: &Logins) -> Result<Destination, Failure> {
     Ok(Destination {
         remote: remote(entity, logins)?,
         verify: entity.verify,

@@ -20,7 +20,7 @@ mod route;
 mod seat;
 mod transfer;
 
-pub(crate) use choice::login;
+pub(crate) use choice::{destination, login, remote};
 pub(crate) use holders::Holders;
 pub(crate) use management::{Assignment, ManagementAgent};
 pub(crate) use peers::{ask, can_serve, right_size};

@@ -46,7 +46,7 @@ pub struct Common {
         value_hint = ValueHint::FilePath
     )]
     pub inventory: Option<PathBuf>,
-    /// Where groups made in the console and its log are kept [default: $XDG_STATE_HOME/subtend]
+    /// Where the journal, groups made in the console and its log are kept [default: $XDG_STATE_HOME/subtend]
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state_dir: Option<PathBuf>,
     /// Log more, to standard error or the console's log file: -v, -vv, -vvv; SUBTEND_LOG filters finer
@@ -122,6 +122,10 @@ pub enum Verb {
     Run(RunArgs),
     /// Validate the inventory and print the plan
     Check(CheckArgs),
+    /// Past runs, and what became of each entity
+    History(HistoryArgs),
+    /// A run that was cut off: what each entity has, and taking it up again
+    Recover(RecoverArgs),
     /// Serve the practice network of an inventory on loopback until stopped
     #[cfg(feature = "lab")]
     Lab(LabArgs),
@@ -138,6 +142,16 @@ pub enum Verb {
         #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
         dir: Option<PathBuf>,
     },
+}
+
+impl Verb {
+    /// Whether the network that it is for is made of practice servers in its own process.
+    pub fn is_practice(&self) -> bool {
+        #[cfg(feature = "lab")]
+        return matches!(self, Self::Demo(_));
+        #[cfg(not(feature = "lab"))]
+        return false;
+    }
 }
 
 #[derive(Debug, Default, Args)]
@@ -231,6 +245,61 @@ pub struct CheckArgs {
     #[arg(value_name = "GROUP")]
     pub groups: Vec<String>,
     /// Print the plan as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Default, Args)]
+#[command(
+    after_help = "Examples:\n  subtend history\n  subtend history 20261122T2050 --csv > run.csv\n  \
+                  subtend history --entity shelf1-01\n\n\
+                  What is told comes from the journal in the state directory; nothing is connected to."
+)]
+pub struct HistoryArgs {
+    /// One run whole: its identifier, or the beginning of it
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// What became of one entity; with a run, each of its states there
+    #[arg(long, value_name = "NAME")]
+    pub entity: Option<String>,
+    /// At most so many runs, the newest; 0: all
+    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 20)]
+    pub limit: usize,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Print comma-separated values, names on the first line
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+}
+
+#[derive(Debug, Default, Args)]
+#[command(
+    after_help = "Examples:\n  subtend recover\n  subtend recover --check --clean\n  \
+                  subtend recover 20261122T2050 --resume\n\n\
+                  Without --check, --clean or --resume nothing is connected to: the journal was written\n\
+                  before an entity was changed, and knows. Exit code 1: some entity lacks the image."
+)]
+pub struct RecoverArgs {
+    /// The run: its identifier, or the beginning of it [default: the newest that was cut off]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// Look at the entities that may have a staging file or the image
+    #[arg(long)]
+    pub check: bool,
+    /// Look at them, read their file back, and compare its SHA-256
+    #[arg(long)]
+    pub readback: bool,
+    /// Look at them, and remove staging files; a file that may be the only copy is kept
+    #[arg(long)]
+    pub clean: bool,
+    /// Look at them, and send the image to those that lack it, as the run would have
+    #[arg(long)]
+    pub resume: bool,
+    /// Say no more of this run
+    #[arg(long, conflicts_with_all = ["check", "readback", "clean", "resume"])]
+    pub forget: bool,
+    /// Print one JSON object; with --resume, the JSON lines of the run
     #[arg(long)]
     pub json: bool,
 }
@@ -406,7 +475,8 @@ mod tests {
                 "run --image i --source hq --entities e --laggards eject",
                 InvalidValue,
             ),
-            ("history", ErrorKind::InvalidSubcommand),
+            ("histroy", ErrorKind::InvalidSubcommand),
+            ("history --json --csv", ArgumentConflict),
             ("run --all --frobnicate", ErrorKind::UnknownArgument),
             ("demo --json", MissingRequiredArgument),
         ] {
@@ -483,7 +553,7 @@ mod tests {
             help.contains("--state-dir") && help.contains("--mono"),
             "{help}"
         );
-        assert!(!help.contains("history"), "{help}");
+        assert!(!help.contains("attach"), "{help}");
         for sub in root
             .get_subcommands_mut()
             .filter(|sub| sub.get_name() != "help")

@@ -13,11 +13,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::args::ScreenArgs;
+use super::args::{HistoryArgs, ScreenArgs};
+use super::history;
 use super::keep::Kept;
 use super::parts::{Engine, Parts};
 use super::{Failed, print};
-use crate::console::{self, Keeper, Options, Site};
+use crate::console::{self, Keeper, Options, PastRun, Site};
 use crate::headless::{self, Stop};
 use crate::link::{GroupSpec, Snapshot, Summary};
 use crate::manager::summary;
@@ -114,7 +115,10 @@ pub(super) async fn open(
     let began = Instant::now();
     let Engine { link, task } = parts.engine(inventory, logins);
     let snapshots = link.snapshots.clone();
-    let keeper = Files { kept };
+    let keeper = Files {
+        kept,
+        state_dir: setting.state_dir.clone(),
+    };
     let shown = {
         let (forward, stop) = mpsc::channel(4);
         let shown = console::run(link, site, setting.args.into(), keeper, stop);
@@ -193,6 +197,7 @@ fn to_ask(inventory: &Inventory) -> BTreeSet<Name> {
 /// What outlives the console.
 struct Files {
     kept: Result<Kept, String>,
+    state_dir: Result<PathBuf, String>,
 }
 
 impl Keeper for Files {
@@ -203,6 +208,19 @@ impl Keeper for Files {
 
     fn write(&self, file: &str, text: &str) -> Result<String, String> {
         write_new(Path::new(""), file, text)
+    }
+
+    fn history(&self) -> Result<Vec<PastRun>, String> {
+        history::past_runs(self.state_dir.as_deref().map_err(|reason| reason.clone())?)
+    }
+
+    fn past_run(&self, run: &str, columns: usize) -> Result<String, String> {
+        let state_dir = self.state_dir.as_deref().map_err(|reason| reason.clone())?;
+        let args = HistoryArgs {
+            run: Some(run.to_owned()),
+            ..HistoryArgs::default()
+        };
+        history::history(&args, state_dir, columns).map_err(|failed| failed.to_string())
     }
 }
 

@@ -3,19 +3,22 @@
 //! - [`args`]: what is typed
 //! - [`parts`]: what the commands are put together from
 //! - [`select`]: from arguments to what is started
-//! - [`run`], [`check`], [`lab`], [`demo`]: a command each
+//! - [`run`], [`check`], [`history`], [`recover`], [`lab`], [`demo`]: a command each
 //! - [`console`]: the screen, for those without a command
 //! - [`ask`], [`signals`], [`logging`]: the operator's side
 //! - [`state_dir`], [`keep`]: what outlives the process
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use thiserror::Error;
 use tracing_subscriber::util::TryInitError;
 
 use crate::headless::{self, Board, Mode, Stop};
+use crate::journal;
+use crate::transport::ftp::FtpTransport;
 use args::{Arguments, Verb};
 use ask::Tty;
 use parts::Parts;
@@ -26,12 +29,14 @@ pub mod check;
 pub mod console;
 #[cfg(feature = "lab")]
 pub mod demo;
+pub mod history;
 pub mod keep;
 #[cfg(feature = "lab")]
 pub mod lab;
 mod log_file;
 pub mod logging;
 pub mod parts;
+pub mod recover;
 pub mod run;
 pub mod select;
 pub mod signals;
@@ -103,7 +108,13 @@ pub fn start_log(arguments: &Arguments, board: Board) -> Result<Option<PathBuf>,
 /// Does what was typed and returns the exit code. After it, the process is to end at once.
 /// `log_file` is what [`start_log`] said.
 pub async fn execute(arguments: Arguments, log_file: Option<PathBuf>, board: &Board) -> u8 {
-    match dispatch(arguments, &parts::Real, log_file, board).await {
+    let journal = journal::Setting {
+        state_dir: state_dir::state_dir(arguments.common.state_dir.as_deref()),
+        practice: arguments.verb.as_ref().is_some_and(Verb::is_practice),
+        // It tells them itself, or is about to take one of them up again.
+        tell_cut_off: !matches!(arguments.verb, Some(Verb::Recover(_))),
+    };
+    match dispatch(arguments, &parts::Real { journal }, log_file, board).await {
         Ok(code) => code,
         Err(failed) => {
             // Nobody is left to tell when standard error is gone too.
@@ -125,7 +136,7 @@ async fn dispatch(
     let state_dir = state_dir::state_dir(arguments.common.state_dir.as_deref());
     let setting = |stop| console::Setting {
         args: screen.unwrap_or_default(),
-        state_dir,
+        state_dir: state_dir.clone(),
         log_file,
         stop,
     };
@@ -143,6 +154,24 @@ async fn dispatch(
         Some(Verb::Check(args)) => {
             print(&check::check(&args, file, parts)?);
             Ok(headless::OK)
+        }
+        Some(Verb::History(args)) => {
+            let state_dir = state_dir.map_err(Failed::usage)?;
+            print(&history::history(&args, &state_dir, columns())?);
+            Ok(headless::OK)
+        }
+        Some(Verb::Recover(args)) => {
+            let state_dir = state_dir.map_err(Failed::usage)?;
+            let mut signals = signals::signals().map_err(Failed::other)?;
+            let tty = &mut Tty;
+            let stage = Stage::new(&mut signals.stop, tty, args.json, board);
+            let place = recover::Place {
+                state_dir: &state_dir,
+                inventory: named,
+                columns: columns(),
+            };
+            let transport = Arc::new(FtpTransport::new());
+            recover::recover(&args, place, parts, transport, stage).await
         }
         #[cfg(feature = "lab")]
         Some(Verb::Lab(args)) => {
@@ -184,6 +213,13 @@ fn man(dir: Option<&Path>) -> Result<u8, Failed> {
         }
     }
     Ok(headless::OK)
+}
+
+/// The width of the terminal, as far as lines can be read; 80 where there is none.
+fn columns() -> usize {
+    let size = io::stdout().is_terminal().then(crossterm::terminal::size);
+    let columns = size.and_then(Result::ok).map_or(80, |(columns, _)| columns);
+    usize::from(columns).clamp(60, 120)
 }
 
 /// Prints on standard output. A reader that has gone away wants no more, which is no error.

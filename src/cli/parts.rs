@@ -11,6 +11,7 @@ use std::sync::Arc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::inventory::{self, secrets, secrets::Resolved};
+use crate::journal::{self, Gated, Recorder};
 use crate::link::Link;
 use crate::manager::ImageManager;
 use crate::model::{CredentialsRef, Inventory, Logins, Name};
@@ -102,7 +103,9 @@ pub trait Parts: Sync {
 
 /// The parts of this crate.
 #[derive(Debug)]
-pub struct Real;
+pub struct Real {
+    pub journal: journal::Setting,
+}
 
 impl Parts for Real {
     fn load(&self, file: &Path) -> Result<Inventory, String> {
@@ -132,7 +135,10 @@ impl Parts for Real {
     }
 
     fn engine(&self, inventory: Arc<Inventory>, logins: Logins) -> Engine {
-        let (link, task) = ImageManager::start(inventory, logins, FtpTransport::new());
+        let (recorder, gate) = Recorder::new(self.journal.clone());
+        let transport = Gated::new(FtpTransport::new(), gate);
+        let (link, task) = ImageManager::start(inventory.clone(), logins, transport);
+        let (link, task) = recorder.record(link, task, inventory);
         Engine { link, task }
     }
 

@@ -34,13 +34,25 @@ pub(super) async fn start(
     parts: &impl Parts,
     stage: Stage<'_, impl Prompt>,
 ) -> Result<Ended, Failed> {
+    let selection = select(args, &inventory).map_err(Failed::usage)?;
+    start_selected(selection, args.force, inventory, parts, stage).await
+}
+
+/// Runs what was selected already.
+pub(super) async fn start_selected(
+    selection: Selection,
+    force: bool,
+    inventory: Inventory,
+    parts: &impl Parts,
+    stage: Stage<'_, impl Prompt>,
+) -> Result<Ended, Failed> {
     let Stage {
         stop,
         prompt,
         mode,
         board,
     } = stage;
-    let Selection { specs, credentials } = select(args, &inventory).map_err(Failed::usage)?;
+    let Selection { specs, credentials } = selection;
     let mut logins = parts.logins(&credentials).await.map_err(Failed::usage)?;
     ask(&credentials, &mut logins, prompt).map_err(|error| match error {
         AskError::Interrupted { .. } => Failed::new(headless::CANCELLED, error),
@@ -51,7 +63,7 @@ pub(super) async fn start(
         commands: vec![
             Command::Start {
                 groups: specs,
-                force: args.force,
+                force,
             },
             Command::Finish,
         ],

@@ -37,21 +37,39 @@ pub fn select(args: &RunArgs, inventory: &Inventory) -> Result<Selection, String
     };
     let groups =
         resolve(inventory, &[], &specs, args.force).map_err(|reasons| reasons.join("\n"))?;
-    let mut used = HashSet::new();
     for (spec, group) in specs.iter_mut().zip(&groups) {
-        uses(group, &mut used);
         if let GroupSpec::Made { entities, .. } = spec {
             let names = group.entities.iter().map(|entity| entity.name.to_string());
             *entities = names.collect();
         }
     }
-    let credentials = inventory
-        .credentials
-        .iter()
+    Ok(Selection {
+        specs,
+        credentials: credentials(&groups, inventory),
+    })
+}
+
+/// Groups that are to be started whatever their entities have, by the inventory, already.
+///
+/// # Errors
+/// As [`select`].
+pub(super) fn forced(specs: Vec<GroupSpec>, inventory: &Inventory) -> Result<Selection, String> {
+    let groups = resolve(inventory, &[], &specs, true).map_err(|reasons| reasons.join("\n"))?;
+    Ok(Selection {
+        specs,
+        credentials: credentials(&groups, inventory),
+    })
+}
+
+/// Those that the groups need, in the order of the inventory.
+fn credentials(groups: &[Arc<Group>], inventory: &Inventory) -> Vec<CredentialsRef> {
+    let mut used = HashSet::new();
+    groups.iter().for_each(|group| uses(group, &mut used));
+    let known = inventory.credentials.iter();
+    known
         .filter(|one| used.contains(&one.name))
         .cloned()
-        .collect();
-    Ok(Selection { specs, credentials })
+        .collect()
 }
 
 /// The groups of these names, each once; all of them where none is named.

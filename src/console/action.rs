@@ -4,6 +4,7 @@ use tui_input::InputRequest;
 
 use crate::link::Event;
 
+use super::pages::history::PastRun;
 use super::state::Page;
 
 /// Everything that can change the state. Which of them a key means depends on where one is
@@ -83,6 +84,13 @@ pub(crate) enum Action {
     Engine(Event),
     /// What an effect came to, to be shown.
     Said(Result<String, String>),
+    /// Past runs were read.
+    Past(Result<Vec<PastRun>, String>),
+    /// One of them was read whole.
+    OpenedRun {
+        run: String,
+        text: Result<String, String>,
+    },
     Resize {
         columns: u16,
         rows: u16,

@@ -24,6 +24,7 @@ use super::input::Input;
 use super::keymap;
 use super::keys::Press;
 use super::output::Output;
+use super::pages::history::PastRun;
 use super::pages::log::{self, LogLines};
 use super::pages::watch;
 use super::state::{Page, Site, State};
@@ -46,7 +47,7 @@ pub struct Options {
     pub mouse: bool,
 }
 
-/// What outlives the console: groups made in it, and files written from it. Called one at a time,
+/// What outlives the console: groups made in it, files written from it, and what ran before. Called one at a time,
 /// on a thread that may block.
 pub trait Keeper: Send + 'static {
     /// Keeps the groups made in the console, all of them, for the next time.
@@ -60,6 +61,18 @@ pub trait Keeper: Send + 'static {
     /// # Errors
     /// A sentence for the operator.
     fn write(&self, file: &str, text: &str) -> Result<String, String>;
+
+    /// Past runs, the newest first.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    fn history(&self) -> Result<Vec<PastRun>, String>;
+
+    /// One of them whole, as lines of at most so many columns.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    fn past_run(&self, run: &str, columns: usize) -> Result<String, String>;
 }
 
 /// Least time between pictures that no press has asked for.
@@ -262,7 +275,7 @@ impl<D: Device, K: Keeper> App<D, K> {
                     self.soon();
                 }
                 said = self.work.next() => if let Some(said) = said {
-                    self.act(Action::Said(said)).await;
+                    self.act(said).await;
                 },
                 () = ready(output), if self.due.is_some() && busy => {}
                 () = sleep_until(wake.unwrap_or_else(Instant::now).into()), if wake.is_some() => {}
@@ -393,7 +406,10 @@ impl<D: Device, K: Keeper> App<D, K> {
         // Answers are waited for; what happens by itself may be a lot.
         let answer = matches!(
             event,
-            Event::Refused { .. } | Event::Peers { .. } | Event::Directory { .. }
+            Event::Refused { .. }
+                | Event::Notice { .. }
+                | Event::Peers { .. }
+                | Event::Directory { .. }
         );
         let snapshot = self.snapshot();
         // The engine's events ask for nothing.
@@ -414,6 +430,10 @@ impl<D: Device, K: Keeper> App<D, K> {
             Some(Effect::Redraw) => self.redraw(),
             Some(Effect::Suspend) => self.suspend().await,
             Some(Effect::Keep(groups)) => self.work.add(Job::Keep(groups)),
+            Some(Effect::ReadHistory) => self.work.add(Job::ReadHistory),
+            Some(Effect::OpenRun { run, columns }) => {
+                self.work.add(Job::OpenRun { run, columns });
+            }
             Some(Effect::Write { file, text }) => self.work.add(Job::Write { file, text }),
             // Nothing is begun on the way out.
             Some(Effect::Send(_) | Effect::Quit { .. }) if self.leaving.is_some() => {}

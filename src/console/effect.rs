@@ -13,6 +13,13 @@ pub(crate) enum Effect {
         file: String,
         text: String,
     },
+    /// Past runs are to be read.
+    ReadHistory,
+    /// One of them whole, in lines of so many columns.
+    OpenRun {
+        run: String,
+        columns: usize,
+    },
     Suspend,
     Redraw,
     /// Leave; what runs is cancelled first if `cancel`.

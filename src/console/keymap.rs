@@ -64,6 +64,7 @@ const LISTS: &[Page] = &[
     Page::Review,
     Page::Watch,
     Page::Log,
+    Page::History,
 ];
 
 macro_rules! bind {
@@ -390,7 +391,7 @@ pub(crate) static KEYS: &[Binding] = &[
     bind!(
         "Enter",
         [Code(KeyCode::Enter)],
-        Place::On(&[Page::Inventory, Page::Groups, Page::Watch]),
+        Place::On(&[Page::Inventory, Page::Groups, Page::Watch, Page::History]),
         Action::Details,
         "details",
         "Enter details"
@@ -464,6 +465,13 @@ pub(crate) static KEYS: &[Binding] = &[
         Place::Everywhere,
         Action::Go(Page::Log),
         "log"
+    ),
+    bind!(
+        "H",
+        [Char('H')],
+        Place::Everywhere,
+        Action::Go(Page::History),
+        "past runs, from the journal"
     ),
     bind!(
         ":",
@@ -725,6 +733,7 @@ pub(crate) fn commands() -> impl Iterator<Item = (&'static str, Action)> {
         ("review", Action::Go(Page::Review)),
         ("watch", Action::Go(Page::Watch)),
         ("log", Action::Go(Page::Log)),
+        ("history", Action::Go(Page::History)),
         ("help", Action::Help),
         ("start", Action::Start),
         ("cancel", Action::Cancel),
@@ -769,7 +778,8 @@ mod tests {
     use super::*;
 
     fn scopes() -> Vec<Scope> {
-        let pages = Page::ALL.map(Scope::Page);
+        let pages = Page::ALL.into_iter().chain([Page::History]);
+        let pages = pages.map(Scope::Page);
         let kinds = [
             Kind::Confirm,
             Kind::Text,
@@ -777,7 +787,7 @@ mod tests {
             Kind::List,
             Kind::Reading,
         ];
-        pages.into_iter().chain(kinds.map(Scope::Dialog)).collect()
+        pages.chain(kinds.map(Scope::Dialog)).collect()
     }
 
     /// Two rows for one key in one place: the second could never be reached.
@@ -823,7 +833,7 @@ mod tests {
 
     #[test]
     fn the_status_line_fits_and_tells_how_to_get_help_and_out() {
-        for page in Page::ALL {
+        for page in Page::ALL.into_iter().chain([Page::History]) {
             let line = hints(Scope::Page(page), 80);
             assert!(
                 line.len() <= 80 && line.contains("? help") && line.contains("q quit"),

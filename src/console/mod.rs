@@ -11,7 +11,7 @@
 //! | `state` | everything that is shown, as plain data |
 //! | `update` | the only code that changes the state; pure |
 //! | `view` | the frame around the pages: title, status line, dialogs on top |
-//! | `pages` | a page each: inventory, groups, review, watch, log |
+//! | `pages` | a page each: inventory, groups, review, watch, log, history |
 //! | `dialogs` | what lies over a page until it is answered |
 //! | `widgets`, `theme` | gauges, tables, colours and signs |
 //! | `app` | the loop: input, snapshots, events, drawing at its own pace |
@@ -41,6 +41,7 @@ mod widgets;
 mod work;
 
 pub use app::{Keeper, Options, run};
+pub use pages::history::PastRun;
 pub use pages::log::{LogLine, LogLines};
 pub use state::Site;
 pub use terminal::give_back;

@@ -8,7 +8,7 @@ use crate::model::{Inventory, Name};
 
 use super::dialogs::Dialog;
 use super::output::OutputFigures;
-use super::pages::{groups, inventory, log, review, watch};
+use super::pages::{groups, history, inventory, log, review, watch};
 
 /// What the console is opened on.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub(crate) enum Page {
     Review,
     Watch,
     Log,
+    /// Without a digit.
+    History,
 }
 
 impl Page {
@@ -50,12 +52,15 @@ impl Page {
             Self::Review => "Review",
             Self::Watch => "Watch",
             Self::Log => "Log",
+            Self::History => "History",
         }
     }
 
     pub(crate) fn next(self, by: isize) -> Self {
         let count = Self::ALL.len() as isize;
-        let place = (self as isize + by).rem_euclid(count);
+        // From one without a digit, as from the last one.
+        let here = (self as isize).min(count - 1);
+        let place = (here + by).rem_euclid(count);
         Self::ALL[place as usize]
     }
 }
@@ -78,6 +83,7 @@ pub(crate) struct State {
     pub(crate) review: review::View,
     pub(crate) watch: watch::View,
     pub(crate) log: log::View,
+    pub(crate) history: history::View,
     /// Entities marked on the inventory page, by their place in the inventory.
     pub(crate) marks: BTreeSet<usize>,
     /// Groups of the inventory and groups made here, in the order in which they are shown.
@@ -114,6 +120,7 @@ impl State {
             review: review::View::default(),
             watch: watch::View::default(),
             log: log::View::default(),
+            history: history::View::default(),
             marks: BTreeSet::new(),
             drafts,
             dialogs: Vec::new(),

@@ -5,7 +5,7 @@ use crate::link::{Event, Snapshot};
 use super::action::Action;
 use super::dialogs::{self, Dialog};
 use super::effect::Effect;
-use super::pages::{groups, inventory, log, review, watch};
+use super::pages::{groups, history, inventory, log, review, watch};
 use super::state::{Page, State};
 
 /// What an action does, seen from wherever the operator is.
@@ -19,11 +19,26 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
     let snapshot = frozen.as_deref().unwrap_or(live);
     match action {
         Action::Engine(event) => return engine(state, event),
+        Action::Past(Ok(runs)) => {
+            history::came(state, runs);
+            return None;
+        }
+        Action::OpenedRun {
+            run,
+            text: Ok(text),
+        } => {
+            history::opened(state, &run, &text);
+            return None;
+        }
         Action::Said(Ok(text)) => {
             state.say(text);
             return None;
         }
-        Action::Said(Err(text)) => {
+        Action::Said(Err(text))
+        | Action::Past(Err(text))
+        | Action::OpenedRun {
+            text: Err(text), ..
+        } => {
             state.complain(text);
             return None;
         }
@@ -66,6 +81,7 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
             Page::Review => review::update(state, snapshot, action),
             Page::Watch => watch::update(state, snapshot, action),
             Page::Log => log::update(state, snapshot, action),
+            Page::History => history::update(state, snapshot, action),
         },
     }
 }
@@ -75,7 +91,7 @@ fn go(state: &mut State, snapshot: &Snapshot, page: Page) -> Option<Effect> {
     if page == Page::Inventory {
         inventory::refresh(state, snapshot);
     }
-    None
+    (page == Page::History).then_some(Effect::ReadHistory)
 }
 
 fn freeze(state: &mut State, snapshot: &Snapshot) {
@@ -89,6 +105,7 @@ fn freeze(state: &mut State, snapshot: &Snapshot) {
 fn engine(state: &mut State, event: Event) -> Option<Effect> {
     match event {
         Event::Refused { reason, .. } => state.complain(format!("refused: {reason}")),
+        Event::Notice { text, .. } => state.complain(text),
         Event::Peers { image, peers, .. } => {
             state.peers.insert(image, peers);
             groups::arrived(state);

@@ -9,7 +9,7 @@ use crate::link::Snapshot;
 
 use super::dialogs;
 use super::keymap;
-use super::pages::{groups, inventory, log, review, watch};
+use super::pages::{groups, history, inventory, log, review, watch};
 use super::state::{Page, State};
 use super::theme::Theme;
 use super::widgets::fit::plain;
@@ -43,6 +43,7 @@ pub(crate) fn draw(state: &State, snapshot: &Snapshot, theme: &Theme, frame: &mu
         Page::Review => review::draw(state, snapshot, theme, frame, page),
         Page::Watch => watch::draw(state, snapshot, theme, frame, page),
         Page::Log => log::draw(state, snapshot, theme, frame, page),
+        Page::History => history::draw(state, snapshot, theme, frame, page),
     }
     draw_message(state, theme, frame, message);
     let hints = keymap::hints(keymap::scope(state), keys.width);
@@ -88,6 +89,10 @@ fn tabs(current: Page, theme: &Theme, room: usize) -> Line<'static> {
             };
             line.push_span(Span::styled(text, style));
         }
+        if !Page::ALL.contains(&current) {
+            let text = format!(" {} ", current.title());
+            line.push_span(Span::styled(text, theme.selected_tab()));
+        }
         line
     };
     [("subtend ", true), ("", true)]
@@ -119,7 +124,7 @@ mod tests {
         for width in usize::from(SMALLEST.0)..120 {
             for status in ["idle", "FROZEN", "1 group runs", "999 groups run"] {
                 let room = width - status.len() - 1;
-                for page in Page::ALL {
+                for page in Page::ALL.into_iter().chain([Page::History]) {
                     let line = tabs(page, &MONO, room);
                     assert!(line.width() <= room, "{page:?}, {width}: {line}");
                     assert!(line.to_string().contains(page.title()), "{line}");

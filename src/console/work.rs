@@ -8,6 +8,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::link::{Command, GroupSpec};
 
+use super::action::Action;
 use super::app::Keeper;
 
 /// What the keeper is to do.
@@ -15,9 +16,9 @@ use super::app::Keeper;
 pub(super) enum Job {
     Keep(Vec<GroupSpec>),
     Write { file: String, text: String },
+    ReadHistory,
+    OpenRun { run: String, columns: usize },
 }
-
-type Said = Result<String, String>;
 
 pub(super) struct Work<K> {
     commands: mpsc::Sender<Command>,
@@ -25,7 +26,7 @@ pub(super) struct Work<K> {
     jobs: VecDeque<Job>,
     /// With its job while it has one: one after the other, so that the newest groups are kept.
     keeper: Option<K>,
-    job: Option<JoinHandle<(K, Option<Said>)>>,
+    job: Option<JoinHandle<(K, Option<Action>)>>,
 }
 
 impl<K: Keeper> Work<K> {
@@ -54,7 +55,7 @@ impl<K: Keeper> Work<K> {
 
     /// Goes on with all of it until there is something to tell; waits for ever when there is
     /// nothing to do. Safe to give up and call again.
-    pub(super) async fn next(&mut self) -> Option<Said> {
+    pub(super) async fn next(&mut self) -> Option<Action> {
         self.begin_job();
         tokio::select! {
             permit = self.commands.reserve(), if !self.waiting.is_empty() => match permit {
@@ -66,7 +67,7 @@ impl<K: Keeper> Work<K> {
                 }
                 Err(_) => {
                     self.waiting.clear();
-                    Some(Err("the engine has ended: it takes no orders any more".into()))
+                    Some(failed("the engine has ended: it takes no orders any more"))
                 }
             },
             done = joined(&mut self.job) => {
@@ -78,7 +79,7 @@ impl<K: Keeper> Work<K> {
                     }
                     Err(error) => {
                         self.jobs.clear();
-                        Some(Err(format!("nothing can be kept any more: {error}")))
+                        Some(failed(format!("nothing can be kept any more: {error}")))
                     }
                 }
             }
@@ -96,13 +97,22 @@ impl<K: Keeper> Work<K> {
         self.job = self.jobs.pop_front().map(|job| {
             spawn_blocking(move || {
                 let said = match job {
-                    Job::Keep(groups) => keeper.keep(&groups).err().map(Err),
-                    Job::Write { file, text } => Some(keeper.write(&file, &text)),
+                    Job::Keep(groups) => keeper.keep(&groups).err().map(failed),
+                    Job::Write { file, text } => Some(Action::Said(keeper.write(&file, &text))),
+                    Job::ReadHistory => Some(Action::Past(keeper.history())),
+                    Job::OpenRun { run, columns } => {
+                        let text = keeper.past_run(&run, columns);
+                        Some(Action::OpenedRun { run, text })
+                    }
                 };
                 (keeper, said)
             })
         });
     }
+}
+
+fn failed(text: impl Into<String>) -> Action {
+    Action::Said(Err(text.into()))
 }
 
 async fn joined<T>(job: &mut Option<JoinHandle<T>>) -> Result<T, tokio::task::JoinError> {

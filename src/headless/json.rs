@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::lines::shown_notice;
 use super::output::Output;
 use super::watch::View;
 use crate::link::{EntityProgress, Event, GroupPhase, GroupSnapshot, Snapshot, Summary};
@@ -47,7 +48,12 @@ impl View for Json {
                 self.groups.entry(group.clone()).or_default();
             }
         }
-        self.print(event);
+        match event {
+            // For the journal.
+            Event::Detail(_) => {}
+            Event::Notice { text, .. } => self.notes.line(&shown_notice(text)),
+            event => self.print(event),
+        }
     }
 
     fn tick(&mut self, snapshot: &Snapshot) {

@@ -12,7 +12,7 @@ use super::report::report;
 use super::text::count;
 use super::watch::View;
 use crate::link::{Event, GroupPhase, GroupSnapshot, Snapshot, Summary};
-use crate::model::text::shown;
+use crate::model::text::{push_shown, shown};
 use crate::model::{Bottleneck, EntityState, Name, units};
 
 pub(super) struct Lines {
@@ -181,9 +181,19 @@ fn line(event: &Event) -> Option<(Timestamp, String)> {
         }
         Event::Peers { .. } | Event::Directory { .. } => return None,
         Event::Refused { at, reason } => (*at, format!("refused: {}", shown(reason))),
-        // Sampled here, or told by the summary at the end.
-        Event::Progress { .. } | Event::Summary(_) => return None,
+        Event::Notice { at, text } => (*at, shown_notice(text)),
+        // Sampled here, told by the summary at the end, or not meant for watchers.
+        Event::Progress { .. } | Event::Summary(_) | Event::Detail(_) => return None,
     })
+}
+
+/// A notice may be long: it is ours, and it says what to do.
+pub(super) fn shown_notice(text: &str) -> String {
+    let mut out = String::from("note: ");
+    for c in text.chars() {
+        push_shown(&mut out, c);
+    }
+    out
 }
 
 fn progress(group: &GroupSnapshot) -> String {

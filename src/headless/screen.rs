@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::frame::{Room, frame};
+use super::lines::shown_notice;
 use super::mode::Look;
 use super::output::Output;
 use super::paint::Paint;
@@ -51,6 +52,9 @@ impl View for Screen {
         // States are seen in the frame; a refusal is seen nowhere else.
         if let Event::Refused { reason, .. } = event {
             self.say(&format!("refused: {}", shown(reason)));
+        }
+        if let Event::Notice { text, .. } = event {
+            self.say(&shown_notice(text));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ImageSpec, Laggards, Limits, SourceSpec};
+use crate::model::{Group, ImageSpec, Laggards, Limits, PeerChoice, SourceChoice, SourceSpec};
 
 /// Names refer to the inventory that the engine was started with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +56,34 @@ pub enum GroupSpec {
 }
 
 impl GroupSpec {
+    /// A group as it is, so that one like it can be made again.
+    pub fn of(group: &Group) -> Self {
+        let image = &group.image;
+        Self::Made {
+            name: group.name.to_string(),
+            image: ImageSpec::Described {
+                name: image.name.to_string(),
+                file: image.file.clone(),
+                type_: image.type_.clone(),
+                version: image.version.clone(),
+                size: image.size,
+            },
+            source: match &group.source {
+                SourceChoice::FileServer(server) => SourceSpec::FileServer(server.name.to_string()),
+                SourceChoice::Peer(PeerChoice::Named(peer)) => {
+                    SourceSpec::Peer(peer.name.to_string())
+                }
+                SourceChoice::Peer(PeerChoice::Any(_)) => SourceSpec::AnyPeer,
+            },
+            entities: (group.entities.iter())
+                .map(|entity| entity.name.to_string())
+                .collect(),
+            laggards: group.laggards,
+            limits: group.limits,
+            parallel: group.parallel,
+        }
+    }
+
     pub fn name(&self) -> &str {
         match self {
             Self::Named(name) | Self::Made { name, .. } => name,

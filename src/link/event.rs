@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::command::GroupSpec;
 use crate::model::{Bottleneck, EntityState, Name, Outcome, Step, Verified};
 
 /// One thing that happened. `at` is UTC.
@@ -90,7 +91,51 @@ pub enum Event {
         at: Timestamp,
         reason: String,
     },
+    /// For the journal, which is the only one to see it.
+    Detail(Detail),
+    /// Something that the operator should know and that is no fault of the run: the journal can't
+    /// be written, an earlier run was cut off. On standard error where standard output is for JSON.
+    Notice {
+        at: Timestamp,
+        text: String,
+    },
     Summary(Summary),
+}
+
+/// What the journal records besides: watchers find all of it in snapshots, which skip moments.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "detail", rename_all = "kebab-case")]
+pub enum Detail {
+    /// A group as it starts, whole: it can be started again from this. Comes before the first
+    /// states of its entities.
+    Group {
+        at: Timestamp,
+        spec: Box<GroupSpec>,
+        force: bool,
+    },
+    /// The image was read to its end.
+    Image {
+        at: Timestamp,
+        group: Name,
+        size: Option<u64>,
+        /// Hex.
+        sha256: String,
+    },
+    /// The entity holds the whole image under its final name. Followed by its state.
+    Stored {
+        at: Timestamp,
+        group: Name,
+        entity: Name,
+        bytes: u64,
+        verified: Verified,
+    },
+    /// A staging file could not be removed, or was kept as the only copy that there is.
+    Left {
+        at: Timestamp,
+        group: Name,
+        entity: Name,
+        path: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

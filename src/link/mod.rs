@@ -10,7 +10,7 @@ mod snapshot;
 
 pub use command::{Command, GroupSpec, Secret, Target};
 pub use event::{
-    EntityProgress, EntitySummary, Entry, Event, GroupSummary, Listing, PeerCheck, Summary,
+    Detail, EntityProgress, EntitySummary, Entry, Event, GroupSummary, Listing, PeerCheck, Summary,
 };
 pub use snapshot::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
 

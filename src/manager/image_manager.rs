@@ -16,7 +16,9 @@ use crate::agent::{
     Assignment, GroupMeters, Holders, ManagementAgent, Report, ReportKind, Reporter,
 };
 use crate::inventory::{find_image, secrets};
-use crate::link::{Command, Event, GroupSnapshot, GroupSpec, Link, Secret, Snapshot, Target};
+use crate::link::{
+    Command, Detail, Event, GroupSnapshot, GroupSpec, Link, Secret, Snapshot, Target,
+};
 use crate::model::memory::shares;
 use crate::model::text::quoted;
 use crate::model::{EntityState, Group, ImageSpec, Inventory, Logins, Name};
@@ -245,6 +247,11 @@ impl<T: Transport> ImageManager<T> {
             depth: keep,
             buffer_size: layout.buffer_size,
         });
+        self.tell(Event::Detail(Detail::Group {
+            at: Timestamp::now(),
+            spec: Box::new(GroupSpec::of(&group)),
+            force,
+        }));
         let mut targets = Vec::new();
         for (entity, wanted) in group.entities.iter().enumerate() {
             let skipped = !force && group.has_image(wanted);

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::{GroupMeters, PassMeter, ReportKind};
-use crate::link::{EntitySnapshot, Event, GroupPhase, GroupSnapshot};
+use crate::link::{Detail, EntitySnapshot, Event, GroupPhase, GroupSnapshot};
 use crate::model::{Bottleneck, EntityState, Group, Name, Outcome, Step, Verified};
 
 use super::bottleneck::{BottleneckFinder, Finding, Progress};
@@ -219,11 +219,25 @@ impl GroupState {
             } => {
                 let record = self.entities.get_mut(entity)?;
                 (record.confirmed, record.verified) = (bytes, verified);
-                None
+                let entity = record.name.clone();
+                Some(Event::Detail(Detail::Stored {
+                    at,
+                    group,
+                    entity,
+                    bytes,
+                    verified,
+                }))
             }
             ReportKind::Left { entity, path } => {
-                self.entities.get_mut(entity)?.left = Some(path);
-                None
+                let record = self.entities.get_mut(entity)?;
+                record.left = Some(path.clone());
+                let entity = record.name.clone();
+                Some(Event::Detail(Detail::Left {
+                    at,
+                    group,
+                    entity,
+                    path,
+                }))
             }
             ReportKind::Pass {
                 pass,
@@ -282,7 +296,12 @@ impl GroupState {
             }
             ReportKind::Digest(sha256) => {
                 self.sha256 = Some(sha256);
-                None
+                Some(Event::Detail(Detail::Image {
+                    at,
+                    group,
+                    size: self.size,
+                    sha256: hex::encode(sha256),
+                }))
             }
             ReportKind::Depth { from, to, reason } => {
                 self.depth_reason = Some(reason.clone());

@@ -5,6 +5,8 @@
 pub mod client;
 #[cfg(feature = "lab")]
 mod practice;
+#[cfg(all(unix, feature = "lab"))]
+pub mod program;
 #[cfg(unix)]
 pub mod real;
 #[cfg(feature = "lab")]

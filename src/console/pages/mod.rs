@@ -2,6 +2,7 @@
 //! `draw`; those that ask something have `Asked` and `answered` too.
 
 pub(crate) mod groups;
+pub(crate) mod history;
 pub(crate) mod inventory;
 pub(crate) mod log;
 pub(crate) mod review;

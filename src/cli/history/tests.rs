@@ -1,0 +1,194 @@
+//! What is printed of a journal that has one of everything.
+
+use jiff::tz::TimeZone;
+
+use super::*;
+use crate::journal::{Change, EntityRow, GroupRow, Holds, PassRow, RunStatus};
+use crate::model::{EntityState, Outcome};
+
+fn at(second: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(1_795_380_600 + second).unwrap()
+}
+
+fn run(name: &str, status: RunStatus, outcome: Option<Outcome>) -> RunRow {
+    RunRow {
+        run: name.into(),
+        started: at(0),
+        ended: (status == RunStatus::Ended).then(|| at(64)),
+        status,
+        outcome,
+        user: "craft".into(),
+        host: "noc7".into(),
+        ssh_client: Some("192.0.2.7".into()),
+        pid: 4711,
+        subtend: "0.1.0".into(),
+        inventory_file: "/home/craft/site.yaml".into(),
+        practice: false,
+        groups: vec!["adsl".into(), "vdsl".into()],
+        entities: 20,
+        delivered: 17,
+        skipped: 1,
+        failed: 1,
+        cancelled: 0,
+        unfinished: usize::from(status != RunStatus::Ended),
+        memory: 8 << 20,
+        peak_pool_bytes: Some(7 << 20),
+        source_bytes: Some(32 << 20),
+        delivered_bytes: Some(544 << 20),
+        settled: None,
+        in_doubt: false,
+    }
+}
+
+fn entity(name: &str, state: EntityState) -> EntityRow {
+    let failed = state == EntityState::Failed;
+    EntityRow {
+        entity: name.into(),
+        type_: "adsl".into(),
+        address: "192.0.2.33:21".into(),
+        path: "/flash/image.bin".into(),
+        state,
+        step: failed.then(|| "send".into()),
+        cause: failed.then(|| "the server said 552 \u{1b}[2Jflash, full".into()),
+        attempts: 2,
+        at: at(61),
+        bytes: if failed { 0 } else { 32 << 20 },
+        verified: (!failed).then(|| "size".into()),
+        source: Some("hq".into()),
+        left: None,
+        holds: if failed {
+            Holds::Staged
+        } else {
+            Holds::Delivered
+        },
+        changes: vec![
+            Change {
+                at: at(1),
+                state: EntityState::Retrying,
+                step: Some("connect".into()),
+                cause: Some("refused".into()),
+                attempt: 1,
+            },
+            Change {
+                at: at(61),
+                state,
+                step: None,
+                cause: None,
+                attempt: 2,
+            },
+        ],
+    }
+}
+
+fn whole(status: RunStatus, outcome: Option<Outcome>) -> RunWhole {
+    RunWhole {
+        run: run("20261122T205000Z-1a2b", status, outcome),
+        groups: vec![GroupRow {
+            group: "adsl".into(),
+            started: at(0),
+            image: "adsl-2.4".into(),
+            version: "2.4".into(),
+            type_: "adsl".into(),
+            file: "adsl-2.4.bin".into(),
+            size: Some(32 << 20),
+            sha256: Some("9f".repeat(32)),
+            source: "hq".into(),
+            force: false,
+            spec: None,
+            passes: vec![PassRow {
+                pass: 1,
+                at: at(0),
+                source: "hq".into(),
+                offset: 0,
+                ended: Some(at(60)),
+                read: Some(32 << 20),
+            }],
+            notes: Vec::new(),
+            entities: vec![
+                entity("shelf1-01", EntityState::Delivered),
+                entity("shelf1-13", EntityState::Failed),
+            ],
+        }],
+        inventory: serde_json::Value::Null,
+    }
+}
+
+fn past() -> PastRow {
+    PastRow {
+        run: "20261122T205000Z-1a2b".into(),
+        user: "craft".into(),
+        group: "adsl".into(),
+        image: "adsl-2.4".into(),
+        version: "2.4".into(),
+        sha256: None,
+        entity: entity("shelf1-13", EntityState::Failed),
+    }
+}
+
+#[test]
+fn history_for_people_fits_80_columns_and_escapes_what_came_from_outside() {
+    let utc = &TimeZone::UTC;
+    let rows = [
+        run(
+            "20261122T205000Z-1a2b",
+            RunStatus::Ended,
+            Some(Outcome::Partial),
+        ),
+        run("20261121T020000Z-77ff", RunStatus::CutOff, None),
+    ];
+    let cut_off = [CutOff {
+        run: rows[1].run.clone(),
+        started: at(0),
+        user: "craft".into(),
+        holds: [(Holds::Delivered, 18), (Holds::Staged, 2)].into(),
+    }];
+    let texts = [
+        text::runs(&rows, &cut_off, utc, 80),
+        text::run(&whole(RunStatus::Ended, Some(Outcome::Partial)), utc, 80),
+        text::run(&whole(RunStatus::CutOff, None), utc, 80),
+        text::past(&[past()], false, utc, 80),
+        text::past(&[past()], true, utc, 80),
+    ];
+    for text in &texts {
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
+        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+    insta::assert_snapshot!(texts.join("----\n"));
+}
+
+#[test]
+fn history_for_spreadsheets_keeps_one_line_a_row() {
+    let csv = csv::past(&[past()]);
+    let lines: Vec<&str> = csv.split_terminator("\r\n").collect();
+    assert_eq!(lines.len(), 2);
+    assert!(lines[0].starts_with("run,user,group,"), "{csv}");
+    assert!(
+        lines[1].contains("\"the server said 552 \\u{1b}[2Jflash, full\""),
+        "{csv}"
+    );
+    let mut run = whole(RunStatus::Ended, None);
+    run.groups[0].entities[0].cause = Some("=cmd|' /C calc'!A0\n".into());
+    let csv = csv::run(&run);
+    assert_eq!(csv.split_terminator("\r\n").count(), 3);
+    assert!(csv.contains("\"'=cmd") && !csv.contains("\n'"), "{csv}");
+    assert!(csv::runs(&[]).starts_with("run,started,"));
+}
+
+#[test]
+fn without_a_journal_there_is_nothing_to_tell() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut args = HistoryArgs::default();
+    let text = history(&args, folder.path(), 80).unwrap();
+    assert_eq!(text, "no run was recorded yet\n");
+    args.json = true;
+    assert_eq!(
+        history(&args, folder.path(), 80).unwrap(),
+        "{\"runs\":[]}\n"
+    );
+    args.run = Some("2026".into());
+    assert_eq!(history(&args, folder.path(), 80).unwrap_err().code, 2);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}

@@ -1,0 +1,354 @@
+//! History for people, in lines that fit their terminal. Every text of the journal is escaped here.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::journal::{CutOff, EntityRow, GroupRow, PassRow, PastRow, RunRow, RunStatus, RunWhole};
+use crate::model::columns::{count, cut, fit, hang, width, wrap};
+use crate::model::text::shown;
+use crate::model::{EntityState, units};
+
+/// Between two columns.
+const GAP: &str = "  ";
+
+/// `2026-11-22 21:50`, in the time of this place.
+pub(in crate::cli) fn moment(at: Timestamp, zone: &TimeZone) -> String {
+    let local = at.to_zoned(zone.clone());
+    local.strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+fn clock(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string()
+}
+
+/// In exactly so many cells.
+fn pad(text: &str, columns: usize) -> String {
+    fit(text, columns, true)
+}
+
+fn right(text: &str, columns: usize) -> String {
+    format!("{}{text}", " ".repeat(columns.saturating_sub(width(text))))
+}
+
+/// `craft@noc7 from 192.0.2.7`.
+pub(in crate::cli) fn who(run: &RunRow) -> String {
+    let mut who = format!("{}@{}", shown(&run.user), shown(&run.host));
+    if let Some(client) = &run.ssh_client {
+        who += &format!(" from {}", shown(client));
+    }
+    who
+}
+
+/// One word for how a run ended or stands.
+pub(super) fn status(run: &RunRow) -> &'static str {
+    match run.status {
+        RunStatus::Running => "running",
+        RunStatus::CutOff => "cut off",
+        RunStatus::Ended => "ended",
+    }
+}
+
+pub(super) fn outcome(run: &RunRow) -> String {
+    match (run.status, run.outcome) {
+        (RunStatus::Ended, Some(outcome)) => outcome.to_string(),
+        _ => status(run).into(),
+    }
+}
+
+fn finished(mut lines: Vec<String>) -> String {
+    for line in &mut lines {
+        line.truncate(line.trim_end().len());
+    }
+    let mut text = lines.join("\n");
+    text.push('\n');
+    text
+}
+
+/// `20261122T205000Z-1a2b`.
+const RUN: usize = 21;
+const MOMENT: usize = 16;
+/// `catching-up` is the longest state.
+const STATE: usize = 11;
+
+pub(super) fn runs(runs: &[RunRow], cut_off: &[CutOff], zone: &TimeZone, columns: usize) -> String {
+    if runs.is_empty() {
+        return "no run was recorded yet\n".into();
+    }
+    let mut lines = vec![
+        [
+            pad("run", RUN),
+            pad("began", MOMENT),
+            pad("outcome", 9),
+            "delivered".into(),
+            "skipped".into(),
+            "failed".into(),
+        ]
+        .join(GAP),
+    ];
+    for run in runs {
+        lines.push(
+            [
+                pad(&shown(&run.run), RUN),
+                pad(&moment(run.started, zone), MOMENT),
+                pad(&outcome(run), 9),
+                right(&run.delivered.to_string(), 9),
+                right(&run.skipped.to_string(), 7),
+                right(&run.failed.to_string(), 6),
+            ]
+            .join(GAP),
+        );
+        let groups: Vec<String> = run.groups.iter().map(|group| shown(group)).collect();
+        let mut more = format!("{} in {}", count(run.entities, "entity"), groups.join(", "));
+        for (number, word) in [(run.cancelled, "cancelled"), (run.unfinished, "unfinished")] {
+            if number > 0 {
+                more += &format!(", {number} {word}");
+            }
+        }
+        more += &format!("; by {}", who(run));
+        if run.practice {
+            more += "; practice network";
+        }
+        lines.extend(wrap(&more, 4, columns));
+    }
+    for run in cut_off {
+        lines.push(String::new());
+        lines.extend(wrap(&shown(&run.sentence()), 0, columns));
+    }
+    finished(lines)
+}
+
+/// A label, and its text wrapped beside it.
+fn row(label: &str, text: &str, columns: usize, lines: &mut Vec<String>) {
+    const INDENT: usize = 12;
+    let mut rows = wrap(text, INDENT, columns);
+    if let Some(first) = rows.first_mut() {
+        first.replace_range(..INDENT, &format!("  {label:<10}"));
+    }
+    lines.append(&mut rows);
+}
+
+pub(super) fn run(whole: &RunWhole, zone: &TimeZone, columns: usize) -> String {
+    let run = &whole.run;
+    let mut lines = vec![format!("run {}: {}", shown(&run.run), outcome(run))];
+    let began = run.started.to_zoned(zone.clone());
+    let mut when = began.strftime("%Y-%m-%d %H:%M:%S %:z").to_string();
+    if let Some(ended) = run.ended {
+        let took = Duration::try_from(ended.duration_since(run.started)).unwrap_or_default();
+        when += &format!(", took {}", units::duration(took));
+    }
+    row("began", &when, columns, &mut lines);
+    let by = format!(
+        "{} (process {}, subtend {})",
+        who(run),
+        run.pid,
+        shown(&run.subtend)
+    );
+    row("by", &by, columns, &mut lines);
+    row(
+        "inventory",
+        &shown(&run.inventory_file),
+        columns,
+        &mut lines,
+    );
+    if let (Some(peak), Some(read), Some(delivered)) =
+        (run.peak_pool_bytes, run.source_bytes, run.delivered_bytes)
+    {
+        let [peak, memory, read, delivered] = [peak, run.memory, read, delivered].map(units::size);
+        let text = format!("{delivered} from {read} read; pools held at most {peak} of {memory}");
+        row("delivered", &text, columns, &mut lines);
+    }
+    if let Some(settled) = run.settled {
+        row("settled", &moment(settled, zone), columns, &mut lines);
+    }
+    for one in &whole.groups {
+        lines.push(String::new());
+        group(
+            one,
+            run.status == RunStatus::CutOff,
+            zone,
+            columns,
+            &mut lines,
+        );
+    }
+    finished(lines)
+}
+
+fn group(
+    group: &GroupRow,
+    cut_off: bool,
+    zone: &TimeZone,
+    columns: usize,
+    lines: &mut Vec<String>,
+) {
+    let [name, image, type_, version] =
+        [&group.group, &group.image, &group.type_, &group.version].map(|text| shown(text));
+    let mut head = format!("{name}: {image}, type {type_}, version {version}");
+    if let Some(size) = group.size {
+        head += &format!(", {} ({size} bytes)", units::size(size));
+    }
+    lines.extend(hang(&head, 2, columns));
+    if let Some(sha256) = &group.sha256 {
+        row("sha256", &shown(sha256), columns, lines);
+    }
+    if group.passes.is_empty() {
+        row("source", &shown(&group.source), columns, lines);
+    }
+    for one in &group.passes {
+        row(&format!("pass {}", one.pass), &pass(one), columns, lines);
+    }
+    for note in &group.notes {
+        row(&shown(&note.kind), &shown(&note.text), columns, lines);
+    }
+    let longest = group.entities.iter().map(|one| width(&shown(&one.entity)));
+    let name = longest.max().unwrap_or(0).clamp(6, columns / 3);
+    let (checked, last) = if cut_off {
+        ("holds", 9)
+    } else {
+        ("verified", 9)
+    };
+    lines.push(String::new());
+    lines.push(format!(
+        "  {}",
+        [
+            pad("entity", name),
+            pad("state", STATE),
+            pad(checked, last),
+            "attempts".into(),
+            pad("at", 8),
+            "source".into()
+        ]
+        .join(GAP)
+    ));
+    for one in &group.entities {
+        let checked = if cut_off {
+            one.holds.to_string()
+        } else {
+            one.verified.as_deref().map_or_else(|| "-".into(), shown)
+        };
+        let line = format!(
+            "  {}",
+            [
+                pad(&shown(&one.entity), name),
+                pad(one.state.as_str(), STATE),
+                pad(&checked, last),
+                right(&one.attempts.to_string(), 8),
+                clock(one.at, zone),
+                one.source.as_deref().map_or_else(|| "-".into(), shown),
+            ]
+            .join(GAP)
+        );
+        lines.push(cut(&line, columns, true));
+        if let Some(why) = why(one) {
+            lines.extend(wrap(&why, 6, columns));
+        }
+    }
+}
+
+fn pass(pass: &PassRow) -> String {
+    let mut text = shown(&pass.source);
+    if pass.offset > 0 {
+        text += &format!(", from byte {} on", pass.offset);
+    }
+    match pass.read {
+        Some(read) => text += &format!(", read {}", units::size(read)),
+        None => text += ", did not end",
+    }
+    text
+}
+
+/// `send: the server said 552 …`, and what was left behind.
+fn why(one: &EntityRow) -> Option<String> {
+    let mut text = String::new();
+    if let Some(cause) = &one.cause {
+        if let Some(step) = &one.step {
+            text += &format!("{}: ", shown(step));
+        }
+        text += &shown(cause);
+    }
+    if let Some(left) = &one.left {
+        let after = if text.is_empty() { "" } else { "; " };
+        text += &format!("{after}left behind: {}", shown(left));
+    }
+    (!text.is_empty()).then_some(text)
+}
+
+/// With `all`, each change of its state too.
+pub(super) fn past(rows: &[PastRow], all: bool, zone: &TimeZone, columns: usize) -> String {
+    let mut lines = Vec::new();
+    if let Some(newest) = rows.first() {
+        let one = &newest.entity;
+        let [name, address, path] = [&one.entity, &one.address, &one.path].map(|text| shown(text));
+        lines.extend(hang(&format!("{name}: {address}, {path}"), 2, columns));
+    }
+    let head = ["began", "run", "image", "version", "state"];
+    let image = columns
+        .saturating_sub(2 + MOMENT + RUN + 8 + STATE + 4 * GAP.len())
+        .clamp(8, 24);
+    let line = |cells: [&str; 5]| {
+        let [began, run, of, version, state] = cells;
+        let cells = [
+            pad(began, MOMENT),
+            pad(run, RUN),
+            pad(of, image),
+            pad(version, 8),
+            pad(state, STATE),
+        ];
+        format!("  {}", cells.join(GAP))
+    };
+    lines.push(line(head));
+    for row in rows {
+        let one = &row.entity;
+        let began = one.changes.first().map_or(one.at, |first| first.at);
+        lines.push(line([
+            &moment(began, zone),
+            &shown(&row.run),
+            &shown(&row.image),
+            &shown(&row.version),
+            one.state.as_str(),
+        ]));
+        lines.extend(wrap(&story(row), 6, columns));
+        if !all {
+            continue;
+        }
+        for change in &one.changes {
+            let mut text = format!("{} {}", clock(change.at, zone), change.state);
+            if let Some(step) = &change.step {
+                text += &format!(", {}", shown(step));
+            }
+            if change.attempt > 1 {
+                text += &format!(", attempt {}", change.attempt);
+            }
+            if let Some(cause) = &change.cause {
+                text += &format!(": {}", shown(cause));
+            }
+            lines.extend(wrap(&text, 6, columns));
+        }
+    }
+    finished(lines)
+}
+
+fn story(row: &PastRow) -> String {
+    let one = &row.entity;
+    let mut parts = vec![format!("group {}", shown(&row.group))];
+    if let Some(source) = &one.source {
+        parts.push(format!("from {}", shown(source)));
+    }
+    if one.state == EntityState::Delivered {
+        parts.push(units::size(one.bytes));
+        parts.push(match one.verified.as_deref() {
+            None | Some("none") => "not verified".into(),
+            Some(how) => format!("verified by {}", shown(how)),
+        });
+    }
+    if !one.state.is_final() {
+        parts.push(format!("holds: {}", one.holds));
+    }
+    if one.attempts > 1 {
+        parts.push(count(one.attempts as usize, "attempt"));
+    }
+    parts.extend(why(one));
+    parts.push(format!("by {}", shown(&row.user)));
+    parts.join(", ")
+}

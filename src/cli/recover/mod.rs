@@ -1,0 +1,356 @@
+//! `subtend recover`: a run that was cut off. What each entity has, from the journal; what the
+//! journal can't know, from a look at the entity; and the rest of the run.
+
+mod look;
+mod text;
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::args::RecoverArgs;
+use super::ask::{Prompt, ask};
+use super::history::{find, whole};
+use super::parts::Parts;
+use super::run::start_selected;
+use super::select::forced;
+use super::{Failed, Stage, print};
+use crate::headless::{self, Ended};
+use crate::journal::{EntityRow, GroupRow, Holds, Journal, RunStatus, RunWhole};
+use crate::link::GroupSpec;
+use crate::model::text::shown;
+use crate::model::{Entity, ImageSpec, Inventory};
+use crate::transport::Transport;
+
+/// Where things are.
+#[derive(Debug)]
+pub struct Place<'a> {
+    pub state_dir: &'a Path,
+    /// Where one was named; else that of the run.
+    pub inventory: Option<&'a Path>,
+    pub columns: usize,
+}
+
+/// Tells, looks, cleans up and takes up again, as far as that was asked for: the exit code.
+///
+/// # Errors
+/// No such run, one that was not cut off, or a journal or an inventory that can't be read.
+pub async fn recover<T: Transport>(
+    args: &RecoverArgs,
+    place: Place<'_>,
+    parts: &impl Parts,
+    transport: Arc<T>,
+    stage: Stage<'_, impl Prompt>,
+) -> Result<u8, Failed> {
+    let journal = Journal::open(place.state_dir).map_err(Failed::other)?;
+    let Some((journal, run)) = chosen(args, journal)? else {
+        print(match args.json {
+            true => "{\"run\":null}\n",
+            false => "no run was cut off\n",
+        });
+        return Ok(headless::OK);
+    };
+    if args.forget {
+        journal.settle(&run.run.run).map_err(Failed::other)?;
+        print(&format!("run {} is told no more\n", shown(&run.run.run)));
+        return Ok(headless::OK);
+    }
+    let mut found = Found::of(&run);
+    let looks = args.check || args.readback || args.clean || args.resume;
+    if !looks {
+        tell(args, &run, &found, place.columns)?;
+        return Ok(found.code());
+    }
+
+    let file = place
+        .inventory
+        .unwrap_or(Path::new(&run.run.inventory_file));
+    let inventory = parts.load(file).map_err(Failed::usage)?;
+    found.meet(&inventory);
+    let used = |name: &str| found.entities.iter().any(|one| one.uses(name));
+    let known = inventory.credentials.iter();
+    let credentials: Vec<_> = known.filter(|one| used(&one.name)).cloned().collect();
+    let mut logins = parts.logins(&credentials).await.map_err(Failed::usage)?;
+    ask(&credentials, &mut logins, stage.prompt).map_err(Failed::usage)?;
+    let looking = async {
+        let doubted = run.run.in_doubt;
+        look::look(
+            &transport,
+            &mut found.entities,
+            &logins,
+            doubted,
+            args.readback,
+        )
+        .await;
+        if args.clean {
+            look::clean(&transport, &mut found.entities, &logins).await;
+        }
+    };
+    tokio::select! {
+        () = looking => {}
+        Some(()) = stage.stop.recv() => return Ok(headless::CANCELLED),
+    }
+    tell(args, &run, &found, place.columns)?;
+    if found.lacking().next().is_none() {
+        journal.settle(&run.run.run).map_err(Failed::other)?;
+        return Ok(headless::OK);
+    }
+    if !args.resume {
+        return Ok(found.code());
+    }
+    let specs = found.specs(&run, &inventory);
+    if specs.is_empty() {
+        return Err(Failed::usage(
+            "nothing can be taken up again with this inventory",
+        ));
+    }
+    let selection = forced(specs, &inventory).map_err(Failed::usage)?;
+    let ended = start_selected(selection, true, inventory, parts, stage).await?;
+    if let Ended::Summary { refused, .. } = &ended
+        && refused.is_empty()
+    {
+        // From here on it is the new run that tells what each of them has.
+        journal.settle(&run.run.run).map_err(Failed::other)?;
+    }
+    let elsewhere = found.lacking().any(|one| one.entity.is_none());
+    Ok(ended.exit_code().max(u8::from(elsewhere)))
+}
+
+/// The run that is meant; none where none was cut off.
+fn chosen(
+    args: &RecoverArgs,
+    journal: Option<Journal>,
+) -> Result<Option<(Journal, RunWhole)>, Failed> {
+    let Some(journal) = journal else {
+        return match &args.run {
+            None => Ok(None),
+            Some(_) => Err(Failed::usage("no run was recorded yet")),
+        };
+    };
+    let run = match &args.run {
+        Some(prefix) => find(&journal, prefix)?,
+        None => match journal.cut_off().map_err(Failed::other)?.into_iter().next() {
+            Some(newest) => newest.run,
+            None => return Ok(None),
+        },
+    };
+    let whole = whole(&journal, &run)?;
+    let name = shown(&run);
+    match whole.run.status {
+        RunStatus::CutOff => Ok(Some((journal, whole))),
+        RunStatus::Running => Err(Failed::usage(format!(
+            "run {name} is running, in process {}",
+            whole.run.pid
+        ))),
+        RunStatus::Ended => Err(Failed::usage(format!(
+            "run {name} was not cut off; `subtend history {name}` tells how it ended"
+        ))),
+    }
+}
+
+/// With `--resume --json`, standard output is for the lines of the run.
+fn tell(
+    args: &RecoverArgs,
+    run: &RunWhole,
+    found: &Found<'_>,
+    columns: usize,
+) -> Result<(), Failed> {
+    if args.json && !args.resume {
+        let mut json = serde_json::to_string(&found.json(run)).map_err(Failed::other)?;
+        json.push('\n');
+        print(&json);
+        return Ok(());
+    }
+    let text = text::report(args, run, found, columns);
+    if args.json {
+        // Whoever does not read it wants no more.
+        let _ = io::stderr().write_all(text.as_bytes());
+    } else {
+        print(&text);
+    }
+    Ok(())
+}
+
+/// What is known of every entity of the run, the newest group of each.
+struct Found<'a> {
+    entities: Vec<One<'a>>,
+}
+
+struct One<'a> {
+    group: &'a GroupRow,
+    row: &'a EntityRow,
+    /// As the inventory has it now; none where it has it elsewhere or not at all.
+    entity: Option<Arc<Entity>>,
+    holds: Holds,
+    /// What a look at it has shown.
+    seen: Option<String>,
+    /// There is a staging file, and removing it loses nothing.
+    is_litter: bool,
+}
+
+impl One<'_> {
+    fn uses(&self, credentials: &str) -> bool {
+        let entity = self.entity.as_ref();
+        entity.and_then(|entity| entity.credentials.as_deref()) == Some(credentials)
+    }
+}
+
+impl<'a> Found<'a> {
+    fn of(run: &'a RunWhole) -> Self {
+        let mut newest: HashMap<&str, usize> = HashMap::new();
+        for (place, group) in run.groups.iter().enumerate() {
+            for one in &group.entities {
+                newest.insert(&one.entity, place);
+            }
+        }
+        let mut entities = Vec::new();
+        for (place, group) in run.groups.iter().enumerate() {
+            let rows = group.entities.iter();
+            let rows = rows.filter(|row| newest.get(row.entity.as_str()) == Some(&place));
+            entities.extend(rows.map(|row| One {
+                group,
+                row,
+                entity: None,
+                holds: row.holds,
+                seen: None,
+                is_litter: false,
+            }));
+        }
+        Self { entities }
+    }
+
+    /// An entity that moved is another one: it is neither looked at nor written.
+    fn meet(&mut self, inventory: &Inventory) {
+        for one in &mut self.entities {
+            let same = |entity: &&Arc<Entity>| {
+                entity.address.to_string() == one.row.address
+                    && entity.path.as_str() == one.row.path
+            };
+            one.entity = inventory.entity(&one.row.entity).filter(same).cloned();
+            if one.entity.is_none() && one.holds.lacks_image() {
+                one.seen = Some("not looked at: the inventory does not have it there".into());
+            }
+        }
+    }
+
+    fn lacking(&self) -> impl Iterator<Item = &One<'a>> {
+        self.entities.iter().filter(|one| one.holds.lacks_image())
+    }
+
+    fn code(&self) -> u8 {
+        match self.lacking().next() {
+            None => headless::OK,
+            Some(_) => headless::NOT_DELIVERED,
+        }
+    }
+
+    /// The groups of the run with those that lack the image.
+    fn specs(&self, run: &RunWhole, inventory: &Inventory) -> Vec<GroupSpec> {
+        let mut specs: Vec<GroupSpec> = Vec::new();
+        for group in &run.groups {
+            let lacking: Vec<String> = (self.lacking())
+                .filter(|one| std::ptr::eq(one.group, group) && one.entity.is_some())
+                .map(|one| one.row.entity.clone())
+                .collect();
+            let Some(GroupSpec::Made {
+                name,
+                image,
+                source,
+                laggards,
+                limits,
+                parallel,
+                ..
+            }) = group.spec.clone()
+            else {
+                continue;
+            };
+            if lacking.is_empty() {
+                continue;
+            }
+            let again = |name: &str| specs.iter().any(|spec| spec.name() == name);
+            let number = (2..).find(|number| !again(&format!("{name}-{number}")));
+            let name = match (again(&name), number) {
+                (true, Some(number)) => format!("{name}-{number}"),
+                _ => name,
+            };
+            specs.push(GroupSpec::Made {
+                name,
+                image: listed(image, inventory),
+                source,
+                entities: lacking,
+                laggards,
+                limits,
+                parallel,
+            });
+        }
+        specs
+    }
+
+    fn json(&self, run: &'a RunWhole) -> Report<'a> {
+        let mut holds = BTreeMap::new();
+        for one in &self.entities {
+            *holds.entry(one.holds.as_str()).or_default() += 1;
+        }
+        Report {
+            run: &run.run.run,
+            holds,
+            entities: (self.entities.iter())
+                .map(|one| ReportEntity {
+                    group: &one.group.group,
+                    image: &one.group.image,
+                    version: &one.group.version,
+                    entity: &one.row.entity,
+                    address: &one.row.address,
+                    path: &one.row.path,
+                    holds: one.holds,
+                    journal: one.row.holds,
+                    seen: one.seen.clone(),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// The inventory may know the digest of an image that it still lists.
+fn listed(image: ImageSpec, inventory: &Inventory) -> ImageSpec {
+    match &image {
+        ImageSpec::Described {
+            name,
+            file,
+            version,
+            ..
+        } if inventory
+            .image(name)
+            .is_some_and(|known| known.file == *file && known.version == *version) =>
+        {
+            ImageSpec::Named(name.clone())
+        }
+        _ => image,
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    run: &'a str,
+    /// How many entities hold what.
+    holds: BTreeMap<&'a str, usize>,
+    entities: Vec<ReportEntity<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReportEntity<'a> {
+    group: &'a str,
+    image: &'a str,
+    version: &'a str,
+    entity: &'a str,
+    address: &'a str,
+    path: &'a str,
+    /// After a look, where there was one.
+    holds: Holds,
+    /// What the journal alone says.
+    journal: Holds,
+    seen: Option<String>,
+}

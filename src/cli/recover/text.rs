@@ -1,0 +1,115 @@
+//! The report for people: what each entity has, those alike together.
+
+use jiff::tz::TimeZone;
+
+use super::{Found, One};
+use crate::cli::args::RecoverArgs;
+use crate::cli::history::{moment, who};
+use crate::journal::{Holds, RunWhole};
+use crate::model::columns::{count, wrap};
+use crate::model::names;
+use crate::model::text::shown;
+
+pub(super) fn report(
+    args: &RecoverArgs,
+    run: &RunWhole,
+    found: &Found<'_>,
+    columns: usize,
+) -> String {
+    let name = shown(&run.run.run);
+    let head = format!(
+        "run {name} of {}, by {}, was cut off",
+        moment(run.run.started, &TimeZone::system()),
+        who(&run.run)
+    );
+    let mut lines = wrap(&head, 0, columns);
+    if run.run.in_doubt {
+        let doubt = "The journal could not be written when it ended: records are missing, and only \
+                     a look tells what its entities have.";
+        lines.extend(wrap(doubt, 0, columns));
+    }
+    for group in &run.groups {
+        let members = found.entities.iter();
+        let mut members: Vec<&One<'_>> = members
+            .filter(|one| std::ptr::eq(one.group, group))
+            .collect();
+        if members.is_empty() {
+            continue;
+        }
+        members.sort_by_key(|one| one.holds);
+        lines.push(String::new());
+        let [group, image, version] = [&group.group, &group.image, &group.version];
+        let head = format!(
+            "{}: {}, version {}",
+            shown(group),
+            shown(image),
+            shown(version)
+        );
+        lines.extend(wrap(&head, 0, columns));
+        for (one, names) in alike(&members) {
+            let mut rows = wrap(&names::compress(&names).join(", "), INDENT, columns);
+            if let Some(first) = rows.first_mut() {
+                first.replace_range(..INDENT, &format!("  {:<11}", one.holds));
+            }
+            lines.append(&mut rows);
+            let means = one.seen.clone().or_else(|| means(one.holds));
+            if let Some(means) = means {
+                lines.extend(wrap(&shown(&means), INDENT, columns));
+            }
+        }
+    }
+    lines.push(String::new());
+    lines.extend(wrap(&next(args, &name, found), 0, columns));
+    let mut text = lines.join("\n");
+    text.push('\n');
+    text
+}
+
+const INDENT: usize = 13;
+
+/// Entities with the same fate, in their order.
+fn alike<'a>(members: &[&'a One<'a>]) -> Vec<(&'a One<'a>, Vec<String>)> {
+    let mut all: Vec<(&One<'_>, Vec<String>)> = Vec::new();
+    for one in members {
+        let name = shown(&one.row.entity);
+        let same = |other: &One<'_>| (other.holds, &other.seen) == (one.holds, &one.seen);
+        match all.iter_mut().find(|(other, _)| same(other)) {
+            Some((_, names)) => names.push(name),
+            None => all.push((one, vec![name])),
+        }
+    }
+    all
+}
+
+fn means(holds: Holds) -> Option<String> {
+    let means = match holds {
+        Holds::Delivered | Holds::Untouched => return None,
+        Holds::Skipped => "has the image, as the inventory said",
+        Holds::Later => "written by a later run; `subtend history --entity NAME` tells",
+        Holds::Staged => "the file is as it was; a staging file may be beside it",
+        Holds::Unknown => "the final name was about to be given: the old file or the image",
+    };
+    Some(means.into())
+}
+
+fn next(args: &RecoverArgs, run: &str, found: &Found<'_>) -> String {
+    let lacking = found.lacking().count();
+    if lacking == 0 {
+        return "nothing is left to do for this run".into();
+    }
+    let lack = format!("{} not known to have the image", count(lacking, "entity"));
+    if args.resume {
+        return format!("{lack}: sending it again");
+    }
+    let mut ways = vec![format!(
+        "`subtend recover {run} --resume` sends it to them again"
+    )];
+    if !args.check && !args.clean && !args.readback {
+        ways.push("--check looks at those that are staged or unknown".into());
+    }
+    if !args.clean {
+        ways.push("--clean removes staging files".into());
+    }
+    ways.push("--forget says no more of this run".into());
+    format!("{lack}. {}", ways.join("; "))
+}

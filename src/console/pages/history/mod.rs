@@ -1,0 +1,145 @@
+//! The history page: past runs, the newest first; Enter opens one. Reached by `H` from every page,
+//! and read from the journal each time.
+//!
+//! It has no digit: it is looked at now and then, and its title would crowd out the others on a
+//! narrow screen.
+
+#[cfg(test)]
+mod tests;
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::Line;
+
+use crate::console::action::Action;
+use crate::console::dialogs::Dialog;
+use crate::console::effect::Effect;
+use crate::console::state::{Page, Scroll, State};
+use crate::console::theme::{Theme, Tone};
+use crate::console::widgets::fit::{cut, fit, plain, right};
+use crate::link::Snapshot;
+
+/// One past run, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastRun {
+    pub run: String,
+    /// In the time of this place.
+    pub began: String,
+    /// An outcome, `running`, or `cut off`.
+    pub outcome: String,
+    pub delivered: usize,
+    pub skipped: usize,
+    pub failed: usize,
+    /// Its groups, and who started it.
+    pub about: String,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    /// None until they were read.
+    runs: Option<Vec<PastRun>>,
+    scroll: Scroll,
+}
+
+/// The head above the list.
+const HEAD: usize = 1;
+
+pub(crate) fn came(state: &mut State, runs: Vec<PastRun>) {
+    let rows = rows(state);
+    let view = &mut state.history;
+    let len = runs.len();
+    view.runs = Some(runs);
+    view.scroll.to(view.scroll.cursor, len, rows);
+}
+
+fn rows(state: &State) -> usize {
+    state.page_rows().saturating_sub(HEAD).max(1)
+}
+
+pub(crate) fn update(state: &mut State, _snapshot: &Snapshot, action: Action) -> Option<Effect> {
+    let rows = rows(state);
+    let runs = state.history.runs.as_deref().unwrap_or_default();
+    match action {
+        Action::Back => state.page = Page::Watch,
+        Action::Details => {
+            let run = runs.get(state.history.scroll.cursor)?;
+            return Some(Effect::OpenRun {
+                run: run.run.clone(),
+                // Inside the frame of a dialog.
+                columns: usize::from(state.columns).saturating_sub(8).max(40),
+            });
+        }
+        action => {
+            let len = runs.len();
+            state.history.scroll.follow(&action, len, rows);
+        }
+    }
+    None
+}
+
+/// The text of one run was read.
+pub(crate) fn opened(state: &mut State, run: &str, text: &str) {
+    let lines = text.lines().map(str::to_owned).collect();
+    (state.dialogs).push(Dialog::reading(format!("Run {run}"), lines));
+}
+
+/// `2026-11-22 21:50`.
+const BEGAN: usize = 16;
+const OUTCOME: usize = 9;
+
+pub(crate) fn draw(
+    state: &State,
+    _snapshot: &Snapshot,
+    theme: &Theme,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) {
+    let [head, body] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
+    let width = usize::from(area.width);
+    let cells = |began: &str, outcome: &str, counts: [&str; 3], about: &str| {
+        let [delivered, skipped, failed] = counts;
+        let line = [
+            fit(began, BEGAN, theme),
+            fit(outcome, OUTCOME, theme),
+            right(delivered, 9, theme),
+            right(skipped, 7, theme),
+            right(failed, 6, theme),
+            plain(about, theme),
+        ];
+        cut(&line.join(" "), width, theme)
+    };
+    let titles = cells(
+        "began",
+        "outcome",
+        ["delivered", "skipped", "failed"],
+        "groups, by",
+    );
+    frame.render_widget(Line::styled(titles, theme.head()), head);
+    let Some(runs) = state.history.runs.as_ref().filter(|runs| !runs.is_empty()) else {
+        let text = match state.history.runs {
+            None => "the journal is being read",
+            Some(_) => "no run was recorded yet",
+        };
+        frame.render_widget(Line::styled(text, theme.hint()), body);
+        return;
+    };
+    // The screen may have become smaller since the cursor moved.
+    let rows = usize::from(body.height);
+    let mut scroll = state.history.scroll;
+    scroll.to(scroll.cursor, runs.len(), rows);
+    let visible = runs.iter().enumerate().skip(scroll.offset).take(rows);
+    for (place, (row, run)) in body.rows().zip(visible) {
+        let [delivered, skipped, failed] =
+            [run.delivered, run.skipped, run.failed].map(|number| number.to_string());
+        let counts = [delivered.as_str(), &skipped, &failed];
+        let text = cells(&run.began, &run.outcome, counts, &run.about);
+        let style = match run.outcome.as_str() {
+            _ if row == scroll.cursor => theme.cursor(),
+            "delivered" => theme.tone(Tone::Plain),
+            "running" => theme.tone(Tone::Busy),
+            "failed" | "cut off" => theme.tone(Tone::Bad),
+            _ => theme.tone(Tone::Look),
+        };
+        frame.render_widget(Line::styled(text, style), place);
+    }
+}

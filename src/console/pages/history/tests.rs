@@ -1,0 +1,85 @@
+//! What the history page shows and does.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::*;
+use crate::console::testing::{self, ASCII, MONO, press, screen};
+use crate::console::update::update;
+
+fn run(number: usize, outcome: &str) -> PastRun {
+    PastRun {
+        run: format!("20261122T20{number:02}00Z-1a2b"),
+        began: format!("2026-11-22 21:{number:02}"),
+        outcome: outcome.into(),
+        delivered: 19,
+        skipped: 2,
+        failed: 1,
+        about: "adsl, vdsl by craft@noc7 from 192.0.2.7 \u{1b}[31m".into(),
+    }
+}
+
+#[test]
+fn runs_are_read_when_the_page_is_entered_and_one_is_opened() {
+    let mut state = testing::state();
+    let idle = testing::idle();
+    assert_eq!(press(&mut state, &idle, "H"), [Effect::ReadHistory]);
+    assert!(screen(&mut state, &idle, 80, 24, MONO).contains("is being read"));
+    let runs = Action::Past(Ok(vec![run(50, "partial"), run(10, "cut off")]));
+    update(&mut state, &idle, runs);
+    insta::assert_snapshot!("history_80x24", screen(&mut state, &idle, 80, 24, MONO));
+    insta::assert_snapshot!("history_60x16", screen(&mut state, &idle, 60, 16, ASCII));
+
+    screen(&mut state, &idle, 80, 24, MONO);
+    let opened = press(&mut state, &idle, "<Down><Enter>");
+    let [Effect::OpenRun { run, columns }] = opened.as_slice() else {
+        panic!("{opened:?}");
+    };
+    assert_eq!((run.as_str(), *columns), ("20261122T201000Z-1a2b", 72));
+    let text = "run x: cut off\n  by craft\n".to_owned();
+    let run = run.clone();
+    update(
+        &mut state,
+        &idle,
+        Action::OpenedRun {
+            run,
+            text: Ok(text),
+        },
+    );
+    let shown = screen(&mut state, &idle, 80, 24, MONO);
+    assert!(
+        shown.contains("Run 20261122T201000Z-1a2b") && shown.contains("by craft"),
+        "{shown}"
+    );
+    press(&mut state, &idle, "<Esc><Esc>");
+    assert_eq!(state.page, Page::Watch);
+}
+
+#[test]
+fn what_can_not_be_read_is_told() {
+    let mut state = testing::state();
+    let idle = testing::idle();
+    press(&mut state, &idle, "H");
+    let damaged = Err("the journal is damaged".to_owned());
+    update(&mut state, &idle, Action::Past(damaged));
+    assert!(screen(&mut state, &idle, 80, 24, MONO).contains("the journal is damaged"));
+    update(&mut state, &idle, Action::Past(Ok(Vec::new())));
+    assert!(screen(&mut state, &idle, 80, 24, MONO).contains("no run was recorded"));
+    assert_eq!(press(&mut state, &idle, "<Enter><Down>"), []);
+}
+
+#[test]
+fn the_cursor_is_always_on_the_screen() {
+    let mut state = testing::state();
+    let idle = testing::idle();
+    press(&mut state, &idle, "H");
+    let runs = (0..60).map(|number| run(number, "delivered")).collect();
+    update(&mut state, &idle, Action::Past(Ok(runs)));
+    for keys in ["G", "<PgUp>", "g", "<PgDn><PgDn><Up>"] {
+        press(&mut state, &idle, keys);
+        let at = state.history.scroll.cursor;
+        let shown = screen(&mut state, &idle, 80, 24, MONO);
+        assert!(shown.contains(&format!("21:{at:02}")), "{keys}: {shown}");
+    }
+    // Fewer than there were.
+    update(&mut state, &idle, Action::Past(Ok(vec![run(7, "failed")])));
+    assert!(screen(&mut state, &idle, 80, 24, MONO).contains("21:07"));
+}

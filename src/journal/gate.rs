@@ -1,0 +1,159 @@
+//! A transport that writes down what it is about to change on an entity before it does it.
+//!
+//! Two moments matter after a crash: from when on there may be a staging file, and from when on the
+//! final name may hold the image. States are reported while agents go on, so a crash can come
+//! between a command and the record of it; what stands here was on the disk before the command.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::stage::Message;
+use crate::model::{Failure, Staging, Verified};
+use crate::transport::{Destination, Directory, ImageDigest, Listed, Remote, Sink, Transport};
+
+/// A transfer waits so long at most: a disk that hangs stops no transfer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is about to happen on an entity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    /// A file is written.
+    Open,
+    /// The written file gets the final name.
+    Rename,
+}
+
+impl What {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Rename => "rename",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Touch {
+    pub(super) at: Timestamp,
+    pub(super) address: String,
+    /// The final name.
+    pub(super) path: String,
+    pub(super) what: What,
+    pub(super) staged: bool,
+}
+
+/// The way to the journal for those who are about to change something.
+#[derive(Debug, Clone)]
+pub struct Gate {
+    pub(super) inbox: mpsc::Sender<Message>,
+}
+
+impl Gate {
+    /// Returns when it is written, or when it is clear that it can't be.
+    pub(super) async fn pass(&self, destination: &Destination, what: What) {
+        let (done, written) = oneshot::channel();
+        let touch = Touch {
+            at: Timestamp::now(),
+            address: destination.remote.address.to_string(),
+            path: destination.remote.path.to_string(),
+            what,
+            staged: destination.staging == Staging::Rename,
+        };
+        if self.inbox.send(Message::Touch { touch, done }).is_ok() {
+            // Without an answer there is no journal any more, which its stage has told.
+            let _ = timeout(PATIENCE, written).await;
+        }
+    }
+}
+
+/// A transport behind the gate.
+#[derive(Debug)]
+pub struct Gated<T> {
+    inner: T,
+    gate: Gate,
+}
+
+impl<T: Transport> Gated<T> {
+    pub fn new(inner: T, gate: Gate) -> Self {
+        Self { inner, gate }
+    }
+}
+
+impl<T: Transport> Transport for Gated<T> {
+    type Source = T::Source;
+    type Sink = GatedSink<T::Sink>;
+
+    async fn open_source(&self, remote: &Remote, offset: u64) -> Result<T::Source, Failure> {
+        self.inner.open_source(remote, offset).await
+    }
+
+    async fn open_sink(&self, destination: &Destination) -> Result<Self::Sink, Failure> {
+        self.gate.pass(destination, What::Open).await;
+        let inner = self.inner.open_sink(destination).await?;
+        Ok(GatedSink {
+            inner,
+            gate: self.gate.clone(),
+            destination: destination.clone(),
+        })
+    }
+
+    async fn discard(&self, destination: &Destination) -> Result<(), Failure> {
+        self.inner.discard(destination).await
+    }
+
+    async fn size_of(&self, remote: &Remote) -> Result<Option<u64>, Failure> {
+        self.inner.size_of(remote).await
+    }
+
+    async fn list(&self, directory: &Directory) -> Result<Vec<Listed>, Failure> {
+        self.inner.list(directory).await
+    }
+}
+
+#[derive(Debug)]
+pub struct GatedSink<S> {
+    inner: S,
+    gate: Gate,
+    destination: Destination,
+}
+
+impl<S: Sink> Sink for GatedSink<S> {
+    fn staged(&self) -> bool {
+        self.inner.staged()
+    }
+
+    async fn write(&mut self, data: &[u8]) -> Result<usize, Failure> {
+        self.inner.write(data).await
+    }
+
+    async fn ready(&mut self) -> Result<(), Failure> {
+        self.inner.ready().await
+    }
+
+    async fn finish(&mut self) -> Result<(), Failure> {
+        self.inner.finish().await
+    }
+
+    async fn verify(&mut self, image: &ImageDigest) -> Result<Verified, Failure> {
+        self.inner.verify(image).await
+    }
+
+    async fn commit(&mut self, image: &ImageDigest) -> Result<(), Failure> {
+        if self.inner.staged() {
+            self.gate.pass(&self.destination, What::Rename).await;
+        }
+        self.inner.commit(image).await
+    }
+
+    async fn close(self) {
+        self.inner.close().await;
+    }
+
+    async fn discard(self) -> Result<(), Failure> {
+        self.inner.discard().await
+    }
+}

@@ -1,0 +1,160 @@
+//! The file: where it is, who may read it, how it is opened.
+
+use std::fs::{DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::error::JournalError;
+use super::schema::{MIGRATIONS, VERSION};
+
+/// In the state directory. SQLite puts its log and its index beside it, with the same permissions.
+const NAME: &str = "journal.db";
+/// Another process holds the file for the time of one small transaction.
+const BUSY: Duration = Duration::from_secs(1);
+/// Files up to so many bytes are checked whole when they are opened; it takes some milliseconds.
+const CHECKED: u64 = 16 << 20;
+
+pub(super) fn file(state_dir: &Path) -> PathBuf {
+    state_dir.join(NAME)
+}
+
+/// Makes a folder for this user alone; one that is there stays as it is.
+pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Opens the journal to write it, and brings it to the newest format.
+///
+/// # Errors
+/// Nothing was changed then.
+pub(super) fn open(state_dir: &Path) -> Result<Connection, JournalError> {
+    let file = file(state_dir);
+    make_folder(state_dir).map_err(|error| JournalError::of_io(&file, &error))?;
+    // One that is there is not opened here: closing it would end the locks that another connection
+    // of this process has on it (POSIX).
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    match options.open(&file) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(JournalError::of_io(&file, &error));
+        }
+        _ => {}
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = Connection::open_with_flags(&file, flags);
+    let mut connection = opened.map_err(|error| JournalError::of(&file, &error))?;
+    prepare(&mut connection, &file)?;
+    Ok(connection)
+}
+
+/// Opens the journal to read it; `None` where there is none yet.
+///
+/// # Errors
+/// It is damaged, of a newer format, or can't be read.
+pub(super) fn open_to_read(state_dir: &Path) -> Result<Option<Connection>, JournalError> {
+    let file = file(state_dir);
+    match file.try_exists() {
+        Ok(true) => {}
+        Ok(false) => return Ok(None),
+        Err(error) => return Err(JournalError::of_io(&file, &error)),
+    }
+    // Reading takes a lock in the file beside it, which must be writable.
+    match open(state_dir) {
+        Ok(connection) => Ok(Some(connection)),
+        Err(JournalError::Denied { .. } | JournalError::Full { .. }) => {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX
+                | OpenFlags::SQLITE_OPEN_URI;
+            // Nobody can write it, so it needs no lock.
+            let uri = format!("file:{}?immutable=1", escaped(&file));
+            let read = Connection::open_with_flags(uri, flags).and_then(|connection| {
+                let version = version(&connection)?;
+                Ok((connection, version))
+            });
+            match read {
+                Ok((_, version)) if version > VERSION => Err(JournalError::Newer { file, version }),
+                Ok((connection, VERSION)) => Ok(Some(connection)),
+                Ok(_) => Ok(None),
+                Err(error) => Err(JournalError::of(&file, &error)),
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A path in a URI (<https://www.sqlite.org/uri.html>).
+fn escaped(file: &Path) -> String {
+    let text = file.display().to_string();
+    text.replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23")
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn prepare(connection: &mut Connection, file: &Path) -> Result<(), JournalError> {
+    let wrong = |error: rusqlite::Error| JournalError::of(file, &error);
+    connection.busy_timeout(BUSY).map_err(wrong)?;
+    let found = version(connection).map_err(wrong)?;
+    if found > VERSION {
+        return Err(JournalError::Newer {
+            file: file.to_owned(),
+            version: found,
+        });
+    }
+    if file.metadata().is_ok_and(|of| of.len() <= CHECKED) {
+        let said: String = connection
+            .pragma_query_value(None, "quick_check", |row| row.get(0))
+            .map_err(wrong)?;
+        if said != "ok" {
+            return Err(JournalError::Damaged {
+                file: file.to_owned(),
+                reason: crate::model::text::shown(&said),
+            });
+        }
+    }
+    // Readers and one writer do not wait for each other.
+    let mode: String = connection
+        .pragma_query_value(None, "journal_mode", |row| row.get(0))
+        .map_err(wrong)?;
+    if !mode.eq_ignore_ascii_case("wal") {
+        connection
+            .pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))
+            .map_err(wrong)?;
+    }
+    // What an entity is about to get is on the disk before the entity gets it, so it must survive
+    // a power failure too. NORMAL would leave it to the next checkpoint. A commit costs one
+    // synchronisation, and all that happened meanwhile shares the next one.
+    connection
+        .pragma_update(None, "synchronous", "full")
+        .map_err(wrong)?;
+    // KiB of pages: records are small, and this host is too.
+    connection
+        .pragma_update(None, "cache_size", -512)
+        .map_err(wrong)?;
+    connection
+        .pragma_update(None, "foreign_keys", true)
+        .map_err(wrong)?;
+    if found < VERSION {
+        migrate(connection).map_err(wrong)?;
+    }
+    Ok(())
+}
+
+/// All of it or nothing.
+fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Another process may have been faster.
+    let from = usize::try_from(version(&transaction)?).unwrap_or(0);
+    for step in MIGRATIONS.iter().skip(from) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
+}

@@ -1,0 +1,187 @@
+//! What the program keeps of its runs, and what it does when it can't.
+#![cfg(all(unix, feature = "lab"))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
+
+mod support;
+
+use std::path::Path;
+
+use serde_json::Value;
+use subtend::lab::Behaviour;
+use support::program::{Program, served};
+use support::{IMAGE, LONG, PATH, within};
+
+const MIB: u64 = 1 << 20;
+
+/// What a command prints, and its exit code.
+async fn told(state: &Path, args: &[&str]) -> (String, Option<i32>, String) {
+    let (lines, code, said) = Program::keeping(state, args).end().await;
+    (lines.join("\n"), code, said)
+}
+
+async fn json(state: &Path, args: &[&str]) -> Value {
+    let (text, code, said) = told(state, args).await;
+    assert_eq!(code, Some(0), "{said}");
+    serde_json::from_str(&text).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_found_again_whole() {
+    let full = Behaviour {
+        disk_full_at: Some(MIB),
+        ..Behaviour::default()
+    };
+    let (lab, folder, file) = served(3, 2 * MIB, &[("e002", full)]).await;
+    let state = folder.path().join("state");
+    let (_, code, said) = told(&state, &["run", "all", "-i", &file]).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(!said.contains("note:"), "{said}");
+
+    let runs = json(&state, &["history", "--json"]).await;
+    let run = &runs["runs"][0];
+    assert_eq!(runs["runs"].as_array().unwrap().len(), 1);
+    for (key, value) in [
+        ("status", "ended".into()),
+        ("outcome", "partial".into()),
+        ("delivered", 2.into()),
+        ("failed", 1.into()),
+        ("groups", serde_json::json!(["all"])),
+        ("delivered_bytes", (4 * MIB).into()),
+    ] {
+        assert_eq!(run[key], Value::clone(&value), "{key}: {run}");
+    }
+    let name = run["run"].as_str().unwrap();
+    let whole = json(&state, &["history", &name[..13], "--json"]).await;
+    let group = &whole["groups"][0];
+    assert_eq!(
+        (&group["image"], &group["version"], &group["size"]),
+        (&IMAGE.into(), &"2".into(), &(2 * MIB).into())
+    );
+    assert_eq!(
+        group["sha256"],
+        hex::encode(lab.image_sha256(IMAGE).unwrap())
+    );
+    assert_eq!(whole["inventory"]["entities"].as_array().unwrap().len(), 3);
+    let [one, two] = [&group["entities"][0], &group["entities"][1]];
+    assert_eq!(
+        (&one["state"], &one["verified"], &one["bytes"]),
+        (&"delivered".into(), &"size".into(), &(2 * MIB).into())
+    );
+    assert_eq!((&one["path"], &one["source"]), (&PATH.into(), &"hq".into()));
+    assert_eq!(
+        (&two["state"], &two["step"]),
+        (&"failed".into(), &"send".into())
+    );
+    let states: Vec<&str> = (one["changes"].as_array().unwrap().iter())
+        .map(|change| change["state"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        states,
+        [
+            "waiting",
+            "connecting",
+            "sending",
+            "confirming",
+            "verifying",
+            "verifying",
+            "delivered"
+        ]
+    );
+
+    let past = json(&state, &["history", "--entity", "e002", "--json"]).await;
+    assert!(
+        past["past"][0]["cause"].as_str().unwrap().contains("552"),
+        "{past}"
+    );
+    let (csv, ..) = told(&state, &["history", name, "--csv"]).await;
+    assert_eq!(csv.lines().count(), 4, "{csv}");
+    for (args, words) in [
+        (&["history"][..], "partial"),
+        (&["history", name], "552"),
+        (&["history", name, "--entity", "e001"], "confirming"),
+    ] {
+        let (text, code, said) = told(&state, args).await;
+        assert_eq!(code, Some(0), "{said}");
+        assert!(text.contains(words), "{text}");
+    }
+    for args in [&["history", "1999"][..], &["history", "--entity", "nobody"]] {
+        let (_, code, said) = told(&state, args).await;
+        assert_eq!(code, Some(2), "{said}");
+    }
+    lab.stop().await;
+}
+
+/// Every entity is delivered all the same, and what is wrong is said once.
+async fn delivers_without(state: &Path, file: &str, words: &str, limit: Option<&str>) {
+    let program = env!("CARGO_BIN_EXE_subtend");
+    let run = match limit {
+        None => Program::keeping(state, &["run", "all", "--json", "-i", file]),
+        Some(blocks) => {
+            let line = format!(
+                "ulimit -f {blocks}; trap '' XFSZ; exec {program} run all --json -i {file}"
+            );
+            Program::command(state, "sh", &["-c", &line])
+        }
+    };
+    let (lines, code, said) = run.end().await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains(words), "{said}");
+    assert_eq!(said.matches("note: ").count(), 1, "{said}");
+    let last: Value = serde_json::from_str(lines.last().unwrap()).unwrap();
+    assert_eq!(last["outcome"], "delivered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_fails_is_told_and_stops_no_transfer() {
+    let (lab, folder, file) = served(20, 256 << 10, &[]).await;
+    let state = folder.path().join("state");
+    let ours = state.join("subtend");
+    std::fs::create_dir_all(&ours).unwrap();
+    let garbage = vec![b'x'; 10_000];
+    std::fs::write(ours.join("journal.db"), &garbage).unwrap();
+    delivers_without(&state, &file, "is damaged", None).await;
+    assert_eq!(std::fs::read(ours.join("journal.db")).unwrap(), garbage);
+    let (_, code, said) = told(&state, &["history"]).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("damaged") && said.contains("mv "), "{said}");
+
+    // No room for the tables, and none for what happens while it runs.
+    let full = folder.path().join("full");
+    for blocks in ["64", "512"] {
+        delivers_without(&full, &file, "the journal", Some(blocks)).await;
+    }
+    for entity in ["e001", "e020"] {
+        assert!(lab.file(entity, PATH).unwrap().same_as_image(IMAGE));
+    }
+    lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_programs_write_one_journal() {
+    let one = served(5, MIB, &[]).await;
+    let two = served(5, MIB, &[]).await;
+    let state = one.1.path().join("state");
+    let run = |file: &str| Program::keeping(&state, &["run", "all", "--json", "-i", file]).end();
+    let both = async { tokio::join!(run(&one.2), run(&two.2)) };
+    let (first, second) = within(LONG, both).await;
+    for (_, code, said) in [first, second] {
+        assert_eq!(code, Some(0), "{said}");
+        assert!(!said.contains("note:"), "{said}");
+    }
+    let runs = json(&state, &["history", "--json"]).await;
+    let runs = runs["runs"].as_array().unwrap();
+    assert_eq!(runs.len(), 2);
+    for run in runs {
+        assert_eq!(
+            (&run["delivered"], &run["status"]),
+            (&5.into(), &"ended".into())
+        );
+    }
+    one.0.stop().await;
+    two.0.stop().await;
+}
