@@ -21,7 +21,7 @@ use crate::link::{
 };
 use crate::model::memory::shares;
 use crate::model::text::quoted;
-use crate::model::{EntityState, Group, ImageSpec, Inventory, Logins, Name};
+use crate::model::{Entity, EntityState, Group, ImageSpec, Inventory, Logins, Memories, Name};
 use crate::pool::{self, Budget};
 use crate::transport::Transport;
 
@@ -49,6 +49,9 @@ pub struct ImageManager<T: Transport> {
     began: Instant,
     budget: Budget,
     holders: Holders,
+    memories: Memories,
+    /// Entities that got images in earlier runs.
+    remembered: Holders,
     depths: Depths,
     host: HostWatch,
     groups: Vec<GroupState>,
@@ -72,6 +75,24 @@ impl<T: Transport> ImageManager<T> {
         logins: Logins,
         transport: T,
     ) -> (Link, JoinHandle<()>) {
+        Self::start_with(inventory, logins, transport, Memories::default())
+    }
+
+    /// As [`Self::start`], with what earlier runs are known to have delivered. Entities that are
+    /// said to have an image are asked before they are skipped or read.
+    pub fn start_with(
+        inventory: Arc<Inventory>,
+        logins: Logins,
+        transport: T,
+        memories: Memories,
+    ) -> (Link, JoinHandle<()>) {
+        let remembered = Holders::default();
+        for image in &inventory.images {
+            let holds = |entity: &&Arc<Entity>| memories.of(entity, image).is_some();
+            for entity in inventory.entities.iter().filter(holds) {
+                remembered.add(image, entity);
+            }
+        }
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let (reports, incoming) = mpsc::unbounded_channel();
         let (events, outgoing) = mpsc::unbounded_channel();
@@ -87,6 +108,8 @@ impl<T: Transport> ImageManager<T> {
         let manager = Self {
             budget: Budget::new(inventory.memory),
             holders: Holders::default(),
+            memories,
+            remembered,
             depths: Depths::new(inventory.memory, inventory.buffers.least_memory()),
             host: HostWatch::default(),
             inventory,
@@ -252,7 +275,7 @@ impl<T: Transport> ImageManager<T> {
             spec: Box::new(GroupSpec::of(&group)),
             force,
         }));
-        let mut targets = Vec::new();
+        let (mut targets, mut believed) = (Vec::new(), Vec::new());
         for (entity, wanted) in group.entities.iter().enumerate() {
             let skipped = !force && group.has_image(wanted);
             let kind = ReportKind::State {
@@ -270,6 +293,9 @@ impl<T: Transport> ImageManager<T> {
                 self.tell(event);
             }
             if !skipped {
+                if !force && let Some(known) = self.memories.of(wanted, &group.image) {
+                    believed.push((entity, known.size));
+                }
                 targets.push(entity);
             }
         }
@@ -283,6 +309,8 @@ impl<T: Transport> ImageManager<T> {
                 logins: self.logins.clone(),
                 file_servers: self.inventory.file_servers.clone(),
                 holders: self.holders.clone(),
+                remembered: self.remembered.clone(),
+                believed,
                 budget: self.budget.clone(),
                 buffer_size: layout.buffer_size,
                 depth,
