@@ -82,6 +82,7 @@ impl Site {
             root: String::new(),
             credentials: Some(source.make.name().into()),
             timeouts: subtend::model::Timeouts::default(),
+            tls: subtend::model::Tls::default(),
         };
         let mut stored = (*inventory.images[0]).clone();
         stored.file = "image.bin".into();

@@ -42,6 +42,7 @@ pub(super) async fn choose<T: Transport>(
                     login,
                     path,
                     timeouts,
+                    tls: server.tls.clone(),
                 },
             })
         }
@@ -144,6 +145,7 @@ pub(super) fn remote(entity: &Entity, logins: &Logins) -> Result<Remote, Failure
         login: login(logins, entity.credentials.as_ref())?,
         path: entity.path.clone(),
         timeouts: entity.timeouts,
+        tls: entity.tls.clone(),
     })
 }
 

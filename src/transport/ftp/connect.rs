@@ -23,18 +23,8 @@ const NOT_SENT_LOW_WATER: u32 = 256 * 1024;
 /// Connects to the first of the host's addresses that answers, within `deadline` in all.
 pub(super) async fn connect(address: &Address, deadline: Duration) -> Result<TcpStream, Failure> {
     let attempt = async {
-        let targets: Vec<SocketAddr> = lookup_host((address.host.as_str(), address.port))
-            .await
-            .map_err(|error| Fault::Unresolved {
-                name: address.host.clone(),
-                reason: error.to_string(),
-            })?
-            .collect();
-        let mut last = Fault::Unresolved {
-            name: address.host.clone(),
-            reason: "the name has no address".into(),
-        };
-        for target in targets {
+        let mut last = no_address(address);
+        for target in resolve(address).await? {
             match open(target).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = connect_fault(address.to_string(), &error),
@@ -51,6 +41,23 @@ pub(super) async fn connect(address: &Address, deadline: Duration) -> Result<Tcp
                 after: deadline,
             },
         )),
+    }
+}
+
+/// The host's addresses, in the order in which they are to be tried.
+pub(super) async fn resolve(address: &Address) -> Result<Vec<SocketAddr>, Fault> {
+    let found = lookup_host((address.host.as_str(), address.port)).await;
+    let found = found.map_err(|error| Fault::Unresolved {
+        name: address.host.clone(),
+        reason: error.to_string(),
+    })?;
+    Ok(found.collect())
+}
+
+pub(super) fn no_address(address: &Address) -> Fault {
+    Fault::Unresolved {
+        name: address.host.clone(),
+        reason: "the name has no address".into(),
     }
 }
 
@@ -71,7 +78,13 @@ pub(super) async fn connect_data(
 
 async fn open(target: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(target).await?;
-    let socket = SockRef::from(&stream);
+    prepare(&stream)?;
+    Ok(stream)
+}
+
+/// Sets what a connection of ours needs.
+pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
+    let socket = SockRef::from(stream);
     socket.set_tcp_keepalive(
         &TcpKeepalive::new()
             .with_time(KEEPALIVE)
@@ -79,8 +92,7 @@ async fn open(target: SocketAddr) -> io::Result<TcpStream> {
     )?;
     #[cfg(any(target_os = "linux", target_os = "android", target_os = "macos"))]
     socket.set_tcp_notsent_lowat(NOT_SENT_LOW_WATER)?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
+    stream.set_nodelay(true)
 }
 
 /// Waits until the other end has made room for more bytes.
@@ -117,7 +129,7 @@ fn has_room(stream: &TcpStream) -> io::Result<()> {
     }
 }
 
-fn connect_fault(address: String, error: &io::Error) -> Fault {
+pub(super) fn connect_fault(address: String, error: &io::Error) -> Fault {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Fault::Refused { address },
         _ => Fault::Unreachable {
