@@ -306,6 +306,11 @@ impl Download {
             Err(_) => return Err(Failure::new(step, Fault::Stalled { after: progress })),
         };
         if count == 0 && !buffer.is_empty() {
+            if let Stream::Tls(stream) = &mut self.stream {
+                // Some servers confirm when they have our `close_notify` too (vsftpd). All has
+                // come already, so that nothing depends on it here.
+                let _ = timeout(REASON, stream.shutdown()).await;
+            }
             self.wait_for_confirmation(session).await?;
         }
         Ok(count)
