@@ -47,6 +47,15 @@ impl Identity {
         }
     }
 
+    /// As [`Self::self_signed`], by tools that make every certificate an authority's.
+    pub fn self_signed_authority() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = params(&["127.0.0.1"]);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = params.self_signed(&key).unwrap();
+        Self::of(&certificate, key)
+    }
+
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint(Sha256::digest(&self.certificate).into())
     }
@@ -123,6 +132,8 @@ pub struct ServerTls {
     pub forgets: bool,
     /// A data connection that does not go on with a TLS session of before is refused: with this.
     pub wants_reuse: Option<&'static str>,
+    /// A download is confirmed when the client has ended its side of TLS too.
+    pub waits_for_end: bool,
     /// Data connections end without `close_notify`.
     pub truncates: bool,
 }
@@ -136,6 +147,7 @@ impl ServerTls {
             injects: "",
             forgets: false,
             wants_reuse: None,
+            waits_for_end: false,
             truncates: false,
         }
     }

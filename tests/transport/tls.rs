@@ -244,6 +244,10 @@ async fn a_certificate_that_nobody_vouches_for_is_refused_with_its_fingerprint()
             (ca.authority.issue_expired(&hosts), "it has expired"),
             (ca.authority.issue(&["hq.example.net"]), "for another host"),
             (Identity::self_signed(), ""),
+            (
+                Identity::self_signed_authority(),
+                "signed theirs themselves",
+            ),
         ] {
             let offered = identity.fingerprint().to_string();
             let tls = ServerTls {
@@ -471,6 +475,73 @@ async fn a_file_without_the_end_of_its_tls_is_cut_short() {
         matches!(&failure.fault, Fault::Lost { side: Side::Data, reason } if reason.contains("close_notify")),
         "{failure}"
     );
+}
+
+/// As vsftpd does.
+#[tokio::test]
+async fn our_end_of_tls_is_told_without_waiting_for_the_confirmation() {
+    let ca = Ca::new();
+    let script = speaks(ServerTls {
+        waits_for_end: true,
+        ..ServerTls::new(ca.issue())
+    });
+    // Only the confirmation tells whether this was all.
+    let server = device(script.on("SIZE", Reply::line("500 what?"))).await;
+    let remote = secure(&server, false, ca.trusted(), patient()).remote;
+    let (size, read) = receive(&remote, 0).await.unwrap();
+    assert_eq!(size, None);
+    assert!(read == OLD);
+}
+
+/// A server may also say `120` when it speaks TLS from the start.
+#[tokio::test]
+async fn greetings_of_120_are_waited_through_under_implicit_tls() {
+    let ca = Ca::new();
+    let implicit = || {
+        speaks(ServerTls {
+            implicit: true,
+            ..ServerTls::new(ca.issue())
+        })
+    };
+    let greetings: [&[u8]; 4] = [
+        b"220 at once\r\n",
+        b"120 in a moment\r\n220 now\r\n",
+        b"120-busy\r\n 220 not yet\r\n120 in a moment\r\n120 nearly\r\n220-now\r\n220 really\r\n",
+        b"120\r\n220 now\r\n",
+    ];
+    for greeting in greetings {
+        let greeting = Greeting::Bytes(greeting.to_vec());
+        let server = device(Script {
+            greeting,
+            ..implicit()
+        })
+        .await;
+        let destination = secure(&server, true, ca.trusted(), patient());
+        assert_eq!(send(&destination, b"new").await, Ok(Verified::Size));
+        assert_delivered(&server, b"new");
+    }
+    // Nothing after the handshake, and a `120` that nothing follows.
+    for (greeting, reply, confirm) in [
+        (Greeting::Bytes(Vec::new()), SHORT, SOON * 3),
+        (Greeting::Bytes(b"120 soon\r\n".to_vec()), SOON * 3, SHORT),
+        (Greeting::Bytes(b"220-soon\r\n".to_vec()), SHORT, SOON * 3),
+    ] {
+        let server = device(Script {
+            greeting,
+            ..implicit()
+        })
+        .await;
+        let timeouts = Timeouts {
+            reply,
+            confirm,
+            ..patient()
+        };
+        let destination = secure(&server, true, ca.trusted(), timeouts);
+        let opened = open_sink(&FtpTransport::new(), &destination).await;
+        let failure = opened.map(drop).unwrap_err();
+        let command = "the connection (no greeting)";
+        assert_eq!(failure, no_reply(Step::Connect, command));
+    }
 }
 
 #[tokio::test]

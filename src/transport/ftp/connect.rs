@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::Interest;
+use tokio::io::{AsyncRead, AsyncReadExt, Interest};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
@@ -141,32 +141,54 @@ pub(super) fn connect_fault(address: String, error: &io::Error) -> Fault {
 
 /// Takes replies of `120` (ready in some minutes) off the stream: suppaftp expects `220` alone.
 pub(super) async fn skip_not_yet(stream: &mut TcpStream) -> io::Result<()> {
-    use tokio::io::AsyncReadExt;
-    /// A greeting longer than this is not one.
-    const LONGEST: usize = 64 * 1024;
     let mut taken = 0;
     while says_not_yet(stream).await? {
-        let mut line = Vec::new();
-        // One byte at a time: what follows the reply belongs to suppaftp.
-        loop {
-            let byte = stream.read_u8().await?;
-            taken += 1;
-            if taken > LONGEST {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "a greeting without an end",
-                ));
-            }
-            if byte != b'\n' {
-                line.push(byte);
-            } else if line.starts_with(b"120 ") || line == b"120\r" {
-                break;
-            } else {
-                line.clear();
-            }
-        }
+        skip_reply(stream, &[], &mut taken).await?;
     }
     Ok(())
+}
+
+/// As [`skip_not_yet`], where nothing can be looked at before it is taken: what was taken of the
+/// reply that counts.
+pub(super) async fn take_not_yet(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<[u8; 3]> {
+    let mut taken = 0;
+    loop {
+        let mut code = [0; 3];
+        stream.read_exact(&mut code).await?;
+        if code != *b"120" {
+            return Ok(code);
+        }
+        skip_reply(stream, &code, &mut taken).await?;
+    }
+}
+
+/// Takes the rest of a reply of `120`, of which `begun` was taken already.
+async fn skip_reply(
+    stream: &mut (impl AsyncRead + Unpin),
+    begun: &[u8],
+    taken: &mut usize,
+) -> io::Result<()> {
+    /// A greeting longer than this is not one.
+    const LONGEST: usize = 64 * 1024;
+    let mut line = begun.to_vec();
+    // One byte at a time: what follows the reply belongs to suppaftp.
+    loop {
+        let byte = stream.read_u8().await?;
+        *taken += 1;
+        if *taken > LONGEST {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a greeting without an end",
+            ));
+        }
+        if byte != b'\n' {
+            line.push(byte);
+        } else if line.starts_with(b"120 ") || line == b"120\r" {
+            return Ok(());
+        } else {
+            line.clear();
+        }
+    }
 }
 
 /// Whether a reply of `120` is on its way, once its code has come.

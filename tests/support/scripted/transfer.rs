@@ -267,7 +267,12 @@ async fn end(session: &Session, mut data: Wire) -> io::Result<()> {
         data.socket().set_nodelay(true)?;
         return Ok(());
     }
-    data.shutdown().await
+    data.shutdown().await?;
+    if (session.shared.script.tls.as_ref()).is_some_and(|tls| tls.waits_for_end) {
+        // An end without `close_notify` is an error.
+        data.read_to_end(&mut Vec::new()).await?;
+    }
+    Ok(())
 }
 
 fn end_by_server(data: Wire, how: Data) -> io::Result<()> {

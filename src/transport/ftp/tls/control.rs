@@ -7,10 +7,11 @@ use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use suppaftp::tokio::{AsyncTlsConnector, ImplAsyncFtpStream, TokioTlsStream};
 use suppaftp::{FtpError, FtpResult};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -27,7 +28,11 @@ pub(in super::super) type Ftp = ImplAsyncFtpStream<Secured>;
 
 /// A control connection over TLS.
 #[derive(Debug)]
-pub(in super::super) struct Secured(TlsStream<TcpStream>);
+pub(in super::super) struct Secured {
+    stream: TlsStream<TcpStream>,
+    /// Of the greeting, to be read first.
+    unread: Vec<u8>,
+}
 
 impl AsyncRead for Secured {
     fn poll_read(
@@ -35,7 +40,14 @@ impl AsyncRead for Secured {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_read(cx, buffer)
+        let this = self.get_mut();
+        if this.unread.is_empty() {
+            return Pin::new(&mut this.stream).poll_read(cx, buffer);
+        }
+        let count = this.unread.len().min(buffer.remaining());
+        buffer.put_slice(&this.unread[..count]);
+        this.unread.drain(..count);
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -45,15 +57,15 @@ impl AsyncWrite for Secured {
         cx: &mut Context<'_>,
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().0).poll_write(cx, data)
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, data)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_flush(cx)
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().0).poll_shutdown(cx)
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
     }
 }
 
@@ -61,15 +73,15 @@ impl TokioTlsStream for Secured {
     type InnerStream = TlsStream<TcpStream>;
 
     fn tcp_stream(self) -> FtpResult<TcpStream> {
-        Ok(self.0.into_inner().0)
+        Ok(self.stream.into_inner().0)
     }
 
     fn get_ref(&self) -> &TcpStream {
-        self.0.get_ref().0
+        self.stream.get_ref().0
     }
 
     fn mut_ref(&mut self) -> &mut Self::InnerStream {
-        &mut self.0
+        &mut self.stream
     }
 }
 
@@ -85,6 +97,8 @@ enum Progress {
 struct Connector {
     context: TlsContext,
     timeouts: Timeouts,
+    /// Whether the server greets after the handshake.
+    greets: bool,
     progress: watch::Sender<Progress>,
     fault: Arc<Mutex<Option<Fault>>>,
 }
@@ -102,11 +116,10 @@ impl AsyncTlsConnector for Connector {
     async fn connect(&self, _: &str, stream: TcpStream) -> FtpResult<Secured> {
         self.progress.send_replace(Progress::Connected);
         connect::prepare(&stream).map_err(FtpError::ConnectionError)?;
-        let handshake = (self.context).connect(stream, Side::Control, self.timeouts.reply);
-        match handshake.await {
-            Ok(stream) => {
+        match self.secured(stream).await {
+            Ok(secured) => {
                 self.progress.send_replace(Progress::Secured);
-                Ok(Secured(stream))
+                Ok(secured)
             }
             Err(fault) => {
                 let words = fault.to_string();
@@ -117,6 +130,46 @@ impl AsyncTlsConnector for Connector {
     }
 }
 
+impl Connector {
+    /// The handshake; and where it comes before the greeting, replies of `120`, which suppaftp does
+    /// not expect: a server that is busy for some minutes has as long as for writing its flash.
+    async fn secured(&self, stream: TcpStream) -> Result<Secured, Fault> {
+        let handshake = (self.context).connect(stream, Side::Control, self.timeouts.reply);
+        let mut stream = handshake.await?;
+        if !self.greets {
+            let unread = Vec::new();
+            return Ok(Secured { stream, unread });
+        }
+        let mut code = [0; 3];
+        let first = stream.read_exact(&mut code);
+        let first = timeout(self.timeouts.reply, first).await;
+        let first = first.map_err(|_| no_greeting(self.timeouts.reply))?;
+        first.map_err(|error| lost(&error))?;
+        if code == *b"120" {
+            let mut again = code.as_slice().chain(&mut stream);
+            let taken = timeout(self.timeouts.confirm, connect::take_not_yet(&mut again)).await;
+            let taken = taken.map_err(|_| no_greeting(self.timeouts.confirm))?;
+            code = taken.map_err(|error| lost(&error))?;
+        }
+        let unread = code.to_vec();
+        Ok(Secured { stream, unread })
+    }
+}
+
+fn no_greeting(after: Duration) -> Fault {
+    Fault::NoReply {
+        command: "the connection (no greeting)".into(),
+        after,
+    }
+}
+
+fn lost(error: &io::Error) -> Fault {
+    Fault::Lost {
+        side: Side::Control,
+        reason: error.to_string(),
+    }
+}
+
 /// What became of a handshake that suppaftp drove.
 struct Watch {
     progress: watch::Receiver<Progress>,
@@ -124,12 +177,13 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(context: &TlsContext, timeouts: Timeouts) -> (Connector, Self) {
+    fn new(context: &TlsContext, timeouts: Timeouts, greets: bool) -> (Connector, Self) {
         let (progress, seen) = watch::channel(Progress::Waiting);
         let fault = Arc::default();
         let connector = Connector {
             context: context.clone(),
             timeouts,
+            greets,
             progress,
             fault: Arc::clone(&fault),
         };
@@ -159,7 +213,7 @@ pub(in super::super) async fn secure(
     timeouts: Timeouts,
     fault_of: impl FnOnce(FtpError) -> Fault,
 ) -> Result<Ftp, Fault> {
-    let (connector, watch) = Watch::new(context, timeouts);
+    let (connector, watch) = Watch::new(context, timeouts, false);
     let deadline = timeouts.reply.saturating_mul(4);
     let command = || match watch.is(&Progress::Secured) {
         true => "PBSZ 0, PROT P",
@@ -195,24 +249,29 @@ pub(in super::super) async fn implicit(
     timeouts: Timeouts,
     fault_of: impl FnOnce(FtpError) -> Fault,
 ) -> Result<Ftp, Fault> {
-    let (connector, mut watch) = Watch::new(context, timeouts);
+    let (connector, watch) = Watch::new(context, timeouts, true);
+    let mut progress = watch.progress.clone();
     let mut opening = pin!(Ftp::connect_secure_implicit(target, connector, ""));
     let connected = timeout(timeouts.connect, async {
         tokio::select! {
             opened = &mut opening => Some(opened),
-            _ = watch.progress.wait_for(|progress| *progress != Progress::Waiting) => None,
+            _ = progress.wait_for(|progress| *progress != Progress::Waiting) => None,
         }
     });
     let opened = match connected.await {
         Ok(Some(opened)) => opened,
         Ok(None) => {
-            let deadline = timeouts.reply.saturating_mul(2);
-            timeout(deadline, opening)
-                .await
-                .map_err(|_| Fault::NoReply {
-                    command: "the connection (no greeting)".into(),
-                    after: deadline,
-                })?
+            // Up to there the connector has deadlines of its own.
+            let secured = tokio::select! {
+                opened = &mut opening => Some(opened),
+                _ = progress.wait_for(|progress| *progress == Progress::Secured) => None,
+            };
+            match secured {
+                Some(opened) => opened,
+                None => timeout(timeouts.reply, opening)
+                    .await
+                    .map_err(|_| no_greeting(timeouts.reply))?,
+            }
         }
         Err(_) => {
             return Err(Fault::ConnectTimeout {

@@ -191,6 +191,9 @@ fn reason(error: &Error) -> String {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             format!("it is for another host ({error})")
         }
+        error if error.to_string().contains("CaUsedAsEndEntity") => {
+            "it is an authority's own, as of devices that signed theirs themselves".into()
+        }
         error => error.to_string(),
     }
 }
