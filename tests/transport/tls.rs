@@ -378,10 +378,13 @@ async fn a_server_that_speaks_something_else_is_called_so() {
     let script = speaks(ServerTls::new(ca.issue())).delay("AUTH", FOREVER);
     let server = device(script).await;
     let failure = refused(&server, false, ca.trusted()).await;
-    assert!(
-        matches!(&failure.fault, Fault::NoReply { command, .. } if command == "AUTH TLS"),
-        "{failure}"
-    );
+    assert_eq!(failure, no_reply(Step::Connect, "AUTH TLS"));
+    for verb in ["PBSZ", "PROT"] {
+        let script = speaks(ServerTls::new(ca.issue())).delay(verb, FOREVER);
+        let failure = refused(&device(script).await, false, ca.trusted()).await;
+        let (command, after) = ("PBSZ 0 and PROT P".into(), SHORT * 2);
+        assert_eq!(failure.fault, Fault::NoReply { command, after });
+    }
 }
 
 #[tokio::test]

@@ -232,4 +232,37 @@ mod tests {
             assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE);
         }
     }
+
+    /// The runtime remembers that there was room, and does not know that it was filled.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_socket_is_writable_when_it_has_room_and_not_before() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = listener.local_addr().unwrap();
+        let limit = Duration::from_secs(10);
+        let (ours, theirs) = tokio::join!(connect_data(target, limit), listener.accept());
+        let (ours, (mut theirs, _)) = (ours.unwrap(), theirs.unwrap());
+        writable(&ours).await.unwrap();
+        let mut sent = 0;
+        while let Ok(count) = SockRef::from(&ours).send(&[0; 64 * 1024]) {
+            sent += count;
+        }
+        let early = timeout(Duration::from_millis(200), writable(&ours)).await;
+        assert!(early.is_err(), "there is no room");
+        let mut taken = vec![0; sent];
+        let (room, read) = tokio::join!(
+            timeout(limit, writable(&ours)),
+            timeout(limit, theirs.read_exact(&mut taken))
+        );
+        room.unwrap().unwrap();
+        read.unwrap().unwrap();
+        // And an end that nobody expected is told, not taken for room.
+        SockRef::from(&theirs)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+        drop(theirs);
+        timeout(limit, async { while writable(&ours).await.is_ok() {} })
+            .await
+            .unwrap();
+    }
 }

@@ -86,10 +86,10 @@ impl TokioTlsStream for Secured {
 }
 
 /// How far a [`Connector`] has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Progress {
     Waiting,
-    /// There is a TCP connection.
+    /// There is a TCP connection whose other end is about to begin with TLS.
     Connected,
     Secured,
 }
@@ -191,8 +191,8 @@ impl Watch {
         (connector, Self { progress, fault })
     }
 
-    fn is(&self, progress: &Progress) -> bool {
-        *self.progress.borrow() == *progress
+    fn has(&self, progress: Progress) -> bool {
+        *self.progress.borrow() >= progress
     }
 
     fn fault(&self, error: FtpError, other: impl FnOnce(FtpError) -> Fault) -> Fault {
@@ -205,8 +205,44 @@ impl Watch {
     }
 }
 
-/// Explicit TLS: `AUTH TLS`, the handshake, `PBSZ 0`, `PROT P`. Each reply and the handshake has
-/// the deadline of a reply.
+/// suppaftp did not get further in time: to the handshake, or from there on.
+enum Late {
+    Before,
+    After,
+}
+
+/// Lets suppaftp work with deadlines for what it does before the handshake, and for what it does
+/// after that. The handshake has one of its own.
+async fn drive(
+    opening: impl Future<Output = FtpResult<Ftp>>,
+    watch: &Watch,
+    before: Duration,
+    after: Duration,
+) -> Result<FtpResult<Ftp>, Late> {
+    let mut progress = watch.progress.clone();
+    let mut opening = pin!(opening);
+    for (wanted, deadline) in [
+        (Progress::Connected, Some(before)),
+        (Progress::Secured, None),
+    ] {
+        let reached = async {
+            tokio::select! {
+                opened = &mut opening => Some(opened),
+                _ = progress.wait_for(|now| *now >= wanted) => None,
+            }
+        };
+        let reached = match deadline {
+            Some(deadline) => timeout(deadline, reached).await.map_err(|_| Late::Before)?,
+            None => reached.await,
+        };
+        if let Some(opened) = reached {
+            return Ok(opened);
+        }
+    }
+    timeout(after, opening).await.map_err(|_| Late::After)
+}
+
+/// Explicit TLS: `AUTH TLS`, the handshake, `PBSZ 0`, `PROT P`.
 pub(in super::super) async fn secure(
     ftp: Ftp,
     context: &TlsContext,
@@ -214,31 +250,36 @@ pub(in super::super) async fn secure(
     fault_of: impl FnOnce(FtpError) -> Fault,
 ) -> Result<Ftp, Fault> {
     let (connector, watch) = Watch::new(context, timeouts, false);
-    let deadline = timeouts.reply.saturating_mul(4);
-    let command = || match watch.is(&Progress::Secured) {
-        true => "PBSZ 0, PROT P",
-        false => "AUTH TLS",
+    let (before, after) = (timeouts.reply, timeouts.reply.saturating_mul(2));
+    let no_reply = |command: &str, after| Fault::NoReply {
+        command: command.into(),
+        after,
     };
     // The name is the context's.
-    match timeout(deadline, ftp.into_secure(connector, "")).await {
-        Ok(Ok(ftp)) => Ok(ftp),
-        Ok(Err(error)) => Err(watch.fault(error, |error| match error {
+    let opening = ftp.into_secure(connector, "");
+    let opened = match drive(opening, &watch, before, after).await {
+        Ok(opened) => opened,
+        Err(Late::Before) => return Err(no_reply("AUTH TLS", before)),
+        Err(Late::After) => return Err(no_reply("PBSZ 0 and PROT P", after)),
+    };
+    opened.map_err(|error| {
+        let command = match watch.has(Progress::Secured) {
+            true => "PBSZ 0, PROT P",
+            false => "AUTH TLS",
+        };
+        watch.fault(error, |error| match error {
             FtpError::UnexpectedResponse(response) => match Reply::from_response(&response) {
                 // Too busy for it at the moment (RFC 4217 section 4).
                 Some(reply) if matches!(reply.code, 421 | 431) => reply.fault(),
                 Some(reply) => Fault::TlsRefused {
-                    command: command().into(),
+                    command: command.into(),
                     reply: reply.to_string(),
                 },
                 None => fault_of(FtpError::UnexpectedResponse(response)),
             },
             error => fault_of(error),
-        })),
-        Err(_) => Err(Fault::NoReply {
-            command: command().into(),
-            after: deadline,
-        }),
-    }
+        })
+    })
 }
 
 /// Implicit TLS: the handshake comes first, and then the greeting. (suppaftp calls it deprecated,
@@ -250,38 +291,19 @@ pub(in super::super) async fn implicit(
     fault_of: impl FnOnce(FtpError) -> Fault,
 ) -> Result<Ftp, Fault> {
     let (connector, watch) = Watch::new(context, timeouts, true);
-    let mut progress = watch.progress.clone();
-    let mut opening = pin!(Ftp::connect_secure_implicit(target, connector, ""));
-    let connected = timeout(timeouts.connect, async {
-        tokio::select! {
-            opened = &mut opening => Some(opened),
-            _ = progress.wait_for(|progress| *progress != Progress::Waiting) => None,
-        }
-    });
-    let opened = match connected.await {
-        Ok(Some(opened)) => opened,
-        Ok(None) => {
-            // Up to there the connector has deadlines of its own.
-            let secured = tokio::select! {
-                opened = &mut opening => Some(opened),
-                _ = progress.wait_for(|progress| *progress == Progress::Secured) => None,
-            };
-            match secured {
-                Some(opened) => opened,
-                None => timeout(timeouts.reply, opening)
-                    .await
-                    .map_err(|_| no_greeting(timeouts.reply))?,
-            }
-        }
-        Err(_) => {
+    let opening = Ftp::connect_secure_implicit(target, connector, "");
+    let opened = match drive(opening, &watch, timeouts.connect, timeouts.reply).await {
+        Ok(opened) => opened,
+        Err(Late::Before) => {
             return Err(Fault::ConnectTimeout {
                 address: target.to_string(),
                 after: timeouts.connect,
             });
         }
+        Err(Late::After) => return Err(no_greeting(timeouts.reply)),
     };
     opened.map_err(|error| {
-        let is_connected = !watch.is(&Progress::Waiting);
+        let is_connected = watch.has(Progress::Connected);
         watch.fault(error, |error| match error {
             FtpError::ConnectionError(error) if !is_connected => {
                 connect::connect_fault(target.to_string(), &error)
