@@ -13,6 +13,7 @@ use rcgen::{
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{HandshakeKind, ServerConfig, version};
 use sha2::{Digest, Sha256};
 use subtend::model::Fingerprint;
@@ -47,6 +48,27 @@ impl Identity {
         }
     }
 
+    /// As [`Self::self_signed`], of version 1: without the version and the extensions. Its own
+    /// signature is of no use then, as nobody asks for it who has pinned the certificate.
+    pub fn self_signed_v1() -> Self {
+        let mut identity = Self::self_signed();
+        let parts = content(&identity.certificate);
+        let (head, signed) = split(parts);
+        let mut fields = Vec::new();
+        let mut rest = content(head);
+        while !rest.is_empty() {
+            let (field, after) = split(rest);
+            if field[0] != 0xA0 && field[0] != 0xA3 {
+                fields.extend_from_slice(field);
+            }
+            rest = after;
+        }
+        let mut parts = sequence(&fields);
+        parts.extend_from_slice(signed);
+        identity.certificate = sequence(&parts).into();
+        identity
+    }
+
     /// As [`Self::self_signed`], by tools that make every certificate an authority's.
     pub fn self_signed_authority() -> Self {
         let key = KeyPair::generate().unwrap();
@@ -64,6 +86,42 @@ impl Identity {
     pub fn pem(&self) -> String {
         format!("{}{}", self.key.serialize_pem(), self.text)
     }
+}
+
+/// The header's length and that of the content of a DER value.
+fn lengths(der: &[u8]) -> (usize, usize) {
+    match usize::from(der[1]) {
+        short @ 0..0x80 => (2, short),
+        long => {
+            let bytes = &der[2..2 + (long & 0x7F)];
+            let length = bytes
+                .iter()
+                .fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+            (2 + bytes.len(), length)
+        }
+    }
+}
+
+fn content(der: &[u8]) -> &[u8] {
+    let (header, length) = lengths(der);
+    &der[header..header + length]
+}
+
+/// The first value and what follows it.
+fn split(der: &[u8]) -> (&[u8], &[u8]) {
+    let (header, length) = lengths(der);
+    der.split_at(header + length)
+}
+
+fn sequence(content: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+    let mut der = match content.len() {
+        0..0x80 => vec![0x30, length[1]],
+        0x80..0x100 => vec![0x30, 0x81, length[1]],
+        _ => vec![0x30, 0x82, length[0], length[1]],
+    };
+    der.extend_from_slice(content);
+    der
 }
 
 /// A certificate authority.
@@ -122,6 +180,8 @@ fn params(hosts: &[&str]) -> CertificateParams {
 #[derive(Debug, Clone)]
 pub struct ServerTls {
     pub identity: Arc<Identity>,
+    /// It has not the key of the certificate that it shows.
+    pub wrong_key: bool,
     /// Before the greeting, and not after `AUTH TLS`.
     pub implicit: bool,
     /// Not TLS 1.3.
@@ -142,6 +202,7 @@ impl ServerTls {
     pub fn new(identity: Identity) -> Self {
         Self {
             identity: Arc::new(identity),
+            wrong_key: false,
             implicit: false,
             max_1_2: false,
             injects: "",
@@ -159,16 +220,19 @@ impl ServerTls {
         } else {
             &[&version::TLS13, &version::TLS12]
         };
-        let key = PrivatePkcs8KeyDer::from(self.identity.key.serialize_der());
-        let mut config = ServerConfig::builder_with_provider(provider)
+        let key = match self.wrong_key {
+            true => KeyPair::generate().unwrap().serialize_der(),
+            false => self.identity.key.serialize_der(),
+        };
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key));
+        let key = provider.key_provider.load_private_key(key).unwrap();
+        // Neither looked at nor compared.
+        let shown = CertifiedKey::new(vec![self.identity.certificate.clone()], key);
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions)
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(
-                vec![self.identity.certificate.clone()],
-                PrivateKeyDer::from(key),
-            )
-            .unwrap();
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
         config.session_storage = ServerSessionMemoryCache::new(10_000);
         if self.forgets {
             config.session_storage = Arc::new(NoServerSessionStorage {});

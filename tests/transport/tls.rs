@@ -232,6 +232,60 @@ async fn a_pinned_certificate_is_the_only_one_that_is_accepted() {
     }
 }
 
+/// Version 1 was the default of tools for long, and pinning asks nothing of a certificate.
+#[tokio::test]
+async fn a_pinned_certificate_may_be_of_any_make() {
+    for identity in [
+        Identity::self_signed_v1(),
+        Identity::self_signed_authority(),
+        Authority::new("a").issue_expired(&["a.invalid"]),
+    ] {
+        let trust = Trust::Pinned(identity.fingerprint());
+        let server = device(speaks(ServerTls {
+            wants_reuse: Some(REUSE),
+            ..ServerTls::new(identity)
+        }))
+        .await;
+        for max_1_2 in [false, true] {
+            let trust = trust.clone();
+            let destination = secure(&server, false, Tls { trust, max_1_2 }, patient());
+            assert_eq!(send(&destination, b"new").await, Ok(Verified::Size));
+            assert_delivered(&server, b"new");
+        }
+    }
+}
+
+/// Anybody can show a certificate that was seen once.
+#[tokio::test]
+async fn whoever_shows_a_certificate_must_hold_its_key() {
+    let ca = Ca::new();
+    for (identity, pins) in [
+        (Identity::self_signed(), true),
+        (Identity::self_signed_v1(), true),
+        (ca.issue(), true),
+        (ca.issue(), false),
+    ] {
+        let trust = match pins {
+            true => Trust::Pinned(identity.fingerprint()),
+            false => ca.trusted().trust,
+        };
+        let server = device(speaks(ServerTls {
+            wrong_key: true,
+            ..ServerTls::new(identity)
+        }))
+        .await;
+        for max_1_2 in [false, true] {
+            let trust = trust.clone();
+            let failure = refused(&server, false, Tls { trust, max_1_2 }).await;
+            assert!(
+                matches!(&failure.fault, Fault::TlsHandshake { .. }),
+                "{failure}"
+            );
+            assert!(!failure.is_transient());
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_certificate_that_nobody_vouches_for_is_refused_with_its_fingerprint() {
     let (ca, other) = (Ca::new(), Ca::named("another"));

@@ -25,6 +25,7 @@ use crate::model::{Fault, Side, Tls, text};
 use super::reply::Reply;
 
 mod control;
+mod key;
 mod trust;
 
 pub(super) use control::{Ftp, implicit, secure};

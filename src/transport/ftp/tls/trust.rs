@@ -19,6 +19,7 @@ use tokio::sync::OnceCell;
 use crate::model::{Fault, Fingerprint, Trust, text};
 
 use super::PROVIDER;
+use super::key::PublicKey;
 
 type Loaded = Arc<OnceCell<Arc<WebPkiServerVerifier>>>;
 
@@ -153,7 +154,14 @@ impl ServerCertVerifier for Verifier {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = &PROVIDER.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
+        match self.check {
+            Check::Authorities(_) => {
+                verify_tls12_signature(message, certificate, signature, algorithms)
+            }
+            Check::Pin(_) => {
+                PublicKey::of(certificate)?.verify_tls12(message, signature, algorithms)
+            }
+        }
     }
 
     fn verify_tls13_signature(
@@ -163,7 +171,14 @@ impl ServerCertVerifier for Verifier {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = &PROVIDER.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
+        match self.check {
+            Check::Authorities(_) => {
+                verify_tls13_signature(message, certificate, signature, algorithms)
+            }
+            Check::Pin(_) => {
+                PublicKey::of(certificate)?.verify_tls13(message, signature, algorithms)
+            }
+        }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
