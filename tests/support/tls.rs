@@ -91,7 +91,7 @@ impl Identity {
 /// The header's length and that of the content of a DER value.
 fn lengths(der: &[u8]) -> (usize, usize) {
     match usize::from(der[1]) {
-        short @ 0..0x80 => (2, short),
+        short @ ..=0x7F => (2, short),
         long => {
             let bytes = &der[2..2 + (long & 0x7F)];
             let length = bytes

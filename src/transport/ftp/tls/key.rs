@@ -95,7 +95,7 @@ impl<'a> Element<'a> {
         let (tag, after) = input.split_first()?;
         let (length, after) = after.split_first()?;
         let (length, after) = match *length {
-            short @ 0..0x80 => (usize::from(short), after),
+            short @ ..=0x7F => (usize::from(short), after),
             // The length stands in so many bytes. Nothing here is larger than 3 can say.
             long @ 0x81..=0x83 => {
                 let (bytes, after) = after.split_at_checked(usize::from(long & 0x7F))?;
