@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use subtend::inventory::{InventoryErrors, expand_names, load, make_group, parse};
 use subtend::model::{
-    BufferPreference, Fingerprint, ImageSpec, Inventory, Laggards, Manner, PeerChoice,
+    BufferPreference, Fingerprint, ImageSpec, Inventory, Laggards, Limits, Manner, PeerChoice,
     SecretSource, SourceChoice, SourceSpec, Staging, Tls, Trust, VerifyMode,
 };
 
@@ -79,6 +79,9 @@ groups:
     image: adsl-2.4
     source: { file_server: hq }             # or { peer: shelf1-09 }, or { peer: any }: whichever has it
     laggards: catch-up                      # catch-up | wait | drop
+    laggard_limit: 1500ms                   # how long it may hold up the others; default 2s
+    retries: 3                              # after failures that may pass; 0: never; default 8
+    retry_for: 10m                          # so long after the first failure; default 5m
     parallel: 20                            # at most so many at a time; absent: all
 "#;
 
@@ -113,6 +116,12 @@ fn the_example_of_the_format_is_read_whole() {
         (group.laggards, group.parallel),
         (Laggards::CatchUp, Some(20))
     );
+    let limits = Limits {
+        laggard: Duration::from_millis(1500),
+        retries: 3,
+        retry_for: Duration::from_secs(600),
+    };
+    assert_eq!(group.limits, limits);
 }
 
 #[test]
@@ -304,6 +313,57 @@ fn groups_select_and_name_their_entities_in_the_order_of_the_file() {
 }
 
 #[test]
+fn limits_are_set_one_by_one_and_nonsense_is_told_with_its_place() {
+    let group = |keys: &str| {
+        grouped(&format!(
+            "  g: {{ image: adsl-2.4, source: {{ file_server: hq }}, entities: s1-01, {keys} }}\n"
+        ))
+    };
+    let of = |keys: &str| good(&group(keys)).group("g").unwrap().limits;
+    let default = Limits::default();
+    assert_eq!(of("laggards: wait"), default);
+    assert_eq!(
+        of("retries: 0"),
+        Limits {
+            retries: 0,
+            ..default
+        }
+    );
+    let hour = Duration::from_secs(3600);
+    assert_eq!(
+        of("laggard_limit: 1h, retry_for: 24h"),
+        Limits {
+            laggard: hour,
+            retry_for: hour * 24,
+            ..default
+        }
+    );
+    for (key, value, words) in [
+        ("laggard_limit", "0s", "would make every entity a laggard"),
+        ("laggard_limit", "61m", "longer than an hour"),
+        ("laggard_limit", "2", "`2` is not a time"),
+        ("laggard_limit", "[1s]", "must be text"),
+        ("retries", "-1", "`-1` is not a number of retries"),
+        ("retries", "1001", "too many"),
+        ("retry_for", "0s", "within a time of 0"),
+        ("retry_for", "25h", "longer than a day"),
+        ("retry_for", "later", "`later` is not a time"),
+        ("laggard_limt", "2s", "did you mean `laggard_limit`?"),
+        ("retrys", "2", "did you mean `retries`?"),
+    ] {
+        let text = group(&format!("{key}: {value}"));
+        let errors = read(&text).unwrap_err().to_string();
+        assert!(errors.contains(words), "{key}: {value}: {errors}");
+        let line = text.lines().position(|line| line.contains(key)).unwrap() + 1;
+        assert!(errors.contains(&format!(":{line}:")), "{errors}");
+        assert!(errors.contains("1 error"), "one mistake, once: {errors}");
+    }
+    // Limits are of a group: an entity has none of its own.
+    let errors = read("defaults: { laggard_limit: 2s }\n").unwrap_err();
+    assert!(errors.to_string().contains("unknown key `laggard_limit`"));
+}
+
+#[test]
 fn peers_are_those_that_have_the_image() {
     let of = |source: &str, select: &str| {
         let text = grouped(&format!(
@@ -381,6 +441,27 @@ fn groups_are_made_on_the_spot_by_the_same_rules() {
     assert!(wrong.contains("`s2-1` is of type `vdsl`"), "{wrong}");
     assert!(wrong.contains("the peer `s1-06` is a target"), "{wrong}");
     assert!(make("adsl-2.4", hq(), &[], None).is_err());
+
+    let limited = |limits| {
+        let image = ImageSpec::Named("adsl-2.4".into());
+        let manner = Manner {
+            limits,
+            ..Manner::default()
+        };
+        let entities = ["s1-01".to_owned()];
+        make_group(&inventory, "spot", &image, hq(), &entities, manner)
+    };
+    let limits = Limits {
+        retries: 0,
+        ..Limits::default()
+    };
+    assert_eq!(limited(limits).unwrap().limits, limits);
+    let wrong = limited(Limits {
+        laggard: Duration::ZERO,
+        ..limits
+    });
+    let wrong = wrong.unwrap_err().join("\n");
+    assert!(wrong.contains("every entity a laggard"), "{wrong}");
 }
 
 #[test]

@@ -316,6 +316,27 @@ async fn a_rate_is_kept_in_both_directions_and_smoothly() {
 }
 
 #[tokio::test]
+async fn a_server_can_be_read_faster_than_it_is_written() {
+    let behaviour = Behaviour {
+        read_rate: Some(64 * MIB),
+        ..at_rate(MIB)
+    };
+    let (lab, image) = one(MIB / 2, behaviour).await;
+    let mut client = Client::login(address(&lab, "e001")).await.unwrap();
+    let begun = Instant::now();
+    client.store(PATH, &image).await.unwrap();
+    assert!(begun.elapsed() >= Duration::from_millis(440));
+    let begun = Instant::now();
+    let (bytes, _) = client.retrieve(PATH, 0).await.unwrap();
+    assert!(bytes == image);
+    assert!(
+        begun.elapsed() < Duration::from_millis(440),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[tokio::test]
 async fn latency_delays_every_answer() {
     let behaviour = Behaviour {
         latency: Some(Duration::from_millis(80)),
@@ -465,6 +486,252 @@ async fn a_dropped_upload_leaves_a_part_and_heals_after_so_many_times() {
             assert!(stored.bytes() == image[..300_000]);
         }
     }
+}
+
+/// Writes until the connection breaks, and says how; fails the test if it never does.
+async fn broken(data: &mut tokio::net::TcpStream, bytes: &[u8]) -> std::io::ErrorKind {
+    within(LONG, data.write_all(bytes))
+        .await
+        .unwrap_err()
+        .kind()
+}
+
+/// A new connection to an address that nobody listens at.
+async fn refused(address: String) {
+    let error = tokio::net::TcpStream::connect(address).await.unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+}
+
+#[tokio::test]
+async fn an_upload_is_cut_by_a_reset() {
+    let (lab, image) = one(
+        8 * MIB,
+        Behaviour {
+            drop_at: Some(300_000),
+            ..Behaviour::default()
+        },
+    )
+    .await;
+    let mut client = Client::login(address(&lab, "e001")).await.unwrap();
+    let mut data = client.open_store("/a").await.unwrap();
+    let kind = broken(&mut data, &image).await;
+    assert_eq!(kind, std::io::ErrorKind::ConnectionReset);
+    assert!(client.reply().await.unwrap().starts_with("426"));
+}
+
+#[tokio::test]
+async fn an_entity_that_reboots_is_gone_for_its_time_and_keeps_its_files() {
+    let down_for = Duration::from_millis(1500);
+    let (lab, image) = one(
+        8 * MIB,
+        Behaviour {
+            drop_at: Some(300_000),
+            drop_times: Some(1),
+            down_for: Some(down_for),
+            ..Behaviour::default()
+        },
+    )
+    .await;
+    let address = address(&lab, "e001");
+    let mut idle = Client::login(&address).await.unwrap();
+    let mut client = Client::login(&address).await.unwrap();
+    let mut data = client.open_store("/a").await.unwrap();
+    let begun = Instant::now();
+    let kind = broken(&mut data, &image).await;
+    assert_eq!(kind, std::io::ErrorKind::ConnectionReset);
+    // No 426: the control connections are reset too.
+    for client in [&mut client, &mut idle] {
+        let kind = client.reply().await.unwrap_err().kind();
+        assert_eq!(kind, std::io::ErrorKind::ConnectionReset);
+    }
+    refused(address.clone()).await;
+    assert!(begun.elapsed() < down_for, "too slow to see it gone");
+    within(LONG, lab.until_serving("e001")).await;
+    assert!(begun.elapsed() >= down_for, "{:?}", begun.elapsed());
+    assert!(lab.file("e001", "/a").unwrap().bytes() == image[..300_000]);
+    // It reboots once only.
+    let mut client = Client::login(&address).await.unwrap();
+    let reply = client.store("/a", &image).await.unwrap();
+    assert!(reply.starts_with("226"), "{reply}");
+    assert!(lab.file("e001", "/a").unwrap().same_as_image(IMAGE));
+    within(LONG, lab.stop()).await;
+}
+
+#[tokio::test]
+async fn a_server_is_restarted_and_revived_at_its_address() {
+    let (lab, image) = one(MIB, Behaviour::default()).await;
+    let address = address(&lab, "e001");
+    let mut client = Client::login(&address).await.unwrap();
+    let down_for = Duration::from_millis(300);
+    let begun = Instant::now();
+    within(LONG, lab.restart("e001", down_for)).await;
+    assert!(client.closed().await);
+    within(LONG, lab.until_serving("e001")).await;
+    assert!(begun.elapsed() >= down_for);
+    let mut client = Client::login(&address).await.unwrap();
+    client.store("/a", &image).await.unwrap();
+    within(LONG, lab.kill("e001")).await;
+    assert!(client.closed().await);
+    // It is still dead then: a restart is for one that lives.
+    within(LONG, lab.restart("e001", Duration::ZERO)).await;
+    let serving = tokio::time::timeout(Duration::from_millis(50), lab.until_serving("e001"));
+    assert!(serving.await.is_err());
+    within(LONG, lab.revive("e001")).await;
+    let mut client = Client::login(&address).await.unwrap();
+    let (bytes, _) = client.retrieve("/a", 0).await.unwrap();
+    assert!(bytes == image);
+    // A server that is killed while it reboots stays away, and does not hold up the end.
+    within(LONG, lab.restart("e001", LONG)).await;
+    within(LONG, lab.kill("e001")).await;
+    within(LONG, lab.stop()).await;
+}
+
+#[tokio::test]
+async fn a_server_dies_for_good_when_it_has_sent_so_much() {
+    let dies = Behaviour {
+        dies_at: Some(MIB + MIB / 2),
+        ..at_rate(8 * MIB)
+    };
+    let (lab, image) = source(MIB, dies.clone()).await;
+    let mut idle = Client::login(server_address(&lab)).await.unwrap();
+    let mut client = Client::login(server_address(&lab)).await.unwrap();
+    let (bytes, reply) = client.retrieve("images/adsl-2.bin", 0).await.unwrap();
+    assert!(bytes == image && reply.starts_with("226"), "{reply}");
+    let mut data = client.open_retrieve("images/adsl-2.bin", 0).await.unwrap();
+    let mut rest = Vec::new();
+    let _ = within(LONG, data.read_to_end(&mut rest)).await;
+    assert!(rest.len() <= image.len() / 2);
+    assert!(client.reply().await.is_err());
+    assert!(idle.closed().await);
+    assert_eq!(lab.bytes_served(SERVER), MIB + MIB / 2);
+    let serving = tokio::time::timeout(Duration::from_millis(50), lab.until_serving(SERVER));
+    assert!(serving.await.is_err());
+
+    // An entity that is read as a peer does so too.
+    let (lab, image) = one(MIB, dies).await;
+    let mut client = Client::login(address(&lab, "e001")).await.unwrap();
+    client.store(PATH, &image).await.unwrap();
+    client.retrieve(PATH, 0).await.unwrap();
+    assert!(client.retrieve(PATH, 0).await.is_err());
+    assert_eq!(lab.bytes_served("e001"), MIB + MIB / 2);
+}
+
+#[tokio::test]
+async fn a_busy_server_turns_so_many_sessions_away() {
+    let (lab, _) = one(
+        MIB,
+        Behaviour {
+            busy_times: Some(2),
+            ..Behaviour::default()
+        },
+    )
+    .await;
+    for _ in 0..2 {
+        let mut client = Client::connect(address(&lab, "e001")).await.unwrap();
+        assert!(client.greeting.starts_with("421"), "{}", client.greeting);
+        assert!(client.closed().await);
+    }
+    Client::login(address(&lab, "e001")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_without_rest_says_so() {
+    let (lab, _) = source(
+        MIB,
+        Behaviour {
+            no_rest: true,
+            ..Behaviour::default()
+        },
+    )
+    .await;
+    let mut client = Client::login(server_address(&lab)).await.unwrap();
+    let reply = client.command("REST 100").await.unwrap();
+    assert!(reply.starts_with("502"), "{reply}");
+    let features = client.command("FEAT").await.unwrap();
+    assert!(!features.contains("REST"), "{features}");
+}
+
+#[tokio::test]
+async fn an_image_is_replaced_by_another_of_the_same_size_and_a_later_time() {
+    let (lab, image) = source(MIB, at_rate(4 * MIB)).await;
+    let path = "images/adsl-2.bin";
+    let mut client = Client::login(server_address(&lab)).await.unwrap();
+    let before = client.command(&format!("MDTM {path}")).await.unwrap();
+    assert!(before.starts_with("213 "), "{before}");
+    let mut data = client.open_retrieve(path, 0).await.unwrap();
+    within(LONG, lab.until_served(SERVER, 1)).await;
+    assert!(lab.replace_image(SERVER, IMAGE));
+    // What is being read goes on as it was.
+    let mut bytes = Vec::new();
+    within(LONG, data.read_to_end(&mut bytes)).await.unwrap();
+    assert!(client.reply().await.unwrap().starts_with("226"));
+    assert!(bytes == image);
+    let after = client.command(&format!("MDTM {path}")).await.unwrap();
+    assert!(after > before, "{before}, then {after}");
+    let again = client.command(&format!("MDTM {path}")).await.unwrap();
+    assert_eq!(after, again);
+    let (bytes, _) = client.retrieve(path, 0).await.unwrap();
+    assert!(bytes.len() == image.len() && bytes != image);
+    assert!(!lab.replace_image(SERVER, "other") && !lab.replace_image("other", IMAGE));
+}
+
+#[tokio::test]
+async fn entities_of_one_pattern_drop_and_pause_at_bytes_of_their_own() {
+    let (inventory, mut settings) = network(3, MIB);
+    let everywhere = Behaviour {
+        drop_somewhere: true,
+        drop_times: Some(1),
+        ..Behaviour::default()
+    };
+    behave(&mut settings, "e*", everywhere);
+    let mut cuts = Vec::new();
+    // In another lab they are the same.
+    for _ in 0..2 {
+        let lab = lab(&inventory, &settings).await;
+        let image = lab.image_bytes(IMAGE, 0, MIB as usize).unwrap();
+        for entity in &lab.inventory().entities {
+            let mut client = Client::login(&entity.address).await.unwrap();
+            let reply = client.store("/a", &image).await.unwrap();
+            assert!(reply.starts_with("426"), "{reply}");
+            let cut = lab.file(&entity.name, "/a").unwrap().size();
+            assert!((1..MIB).contains(&cut));
+            cuts.push(cut);
+        }
+    }
+    assert!(cuts[0] != cuts[1] && cuts[1] != cuts[2] && cuts[0] != cuts[2]);
+    assert_eq!(cuts[..3], cuts[3..]);
+
+    let (inventory, mut settings) = network(2, MIB);
+    let pause = Some(Pause {
+        every: MIB,
+        length: LONG,
+    });
+    let stops = Behaviour {
+        pause,
+        random_pauses: true,
+        ..Behaviour::default()
+    };
+    behave(&mut settings, "e*", stops);
+    let lab = lab(&inventory, &settings).await;
+    let image = lab.image_bytes(IMAGE, 0, MIB as usize).unwrap();
+    let mut stood = Vec::new();
+    for entity in &lab.inventory().entities {
+        let mut client = Client::login(&entity.address).await.unwrap();
+        let mut data = client.open_store("/a").await.unwrap();
+        // It stands still within the first MiB, so the image is never confirmed.
+        let _ = tokio::time::timeout(Duration::from_millis(300), data.write_all(&image)).await;
+        let mut at = 0;
+        within(LONG, async {
+            while lab.bytes_received(&entity.name) > at || at == 0 {
+                at = lab.bytes_received(&entity.name);
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        })
+        .await;
+        stood.push(at);
+    }
+    assert!(stood.iter().all(|at| (1..=MIB).contains(at)), "{stood:?}");
+    assert_ne!(stood[0], stood[1]);
 }
 
 #[tokio::test]

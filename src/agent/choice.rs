@@ -1,13 +1,14 @@
 //! Where a group's image is read from: the file server, one named peer, or any peer that has it
-//! (Figure 4, \[0027\]).
+//! (Figure 4, \[0027\]), and who can take over when that fails.
 
 use std::sync::Arc;
 
 use crate::model::{
-    Entity, Failure, Fault, Group, Image, Logins, Name, PeerChoice, SourceChoice, Step,
+    Entity, Failure, Fault, FileServer, Group, Image, Logins, Name, PeerChoice, SourceChoice, Step,
 };
 use crate::transport::{Destination, Remote, Transport};
 
+use super::holders::Holders;
 use super::peers::{ASKED_AT_ONCE, ask, can_serve, right_size};
 
 /// A source that was chosen, by its name in reports.
@@ -15,56 +16,139 @@ use super::peers::{ASKED_AT_ONCE, ask, can_serve, right_size};
 pub(super) struct Chosen {
     pub(super) name: Name,
     pub(super) remote: Remote,
+    /// Devices come and go: a peer that fails is replaced, a file server is first tried again.
+    pub(super) is_peer: bool,
 }
 
-/// # Errors
-/// Step `select`, with what every peer that was asked said.
-pub(super) async fn choose<T: Transport>(
-    transport: &Arc<T>,
-    group: &Group,
-    logins: &Logins,
-) -> Result<Chosen, Failure> {
-    let no_login = |failure: Failure| Failure {
+/// Everything that a group's image can be read from.
+#[derive(Debug)]
+pub(super) struct Sources {
+    group: Arc<Group>,
+    logins: Arc<Logins>,
+    holders: Holders,
+    /// What the operator asked for: one, or every peer that holds the right size.
+    asked_for: Vec<Chosen>,
+    /// They take over from peers.
+    file_servers: Vec<Chosen>,
+}
+
+impl Sources {
+    /// # Errors
+    /// Step `select`, with what every peer that was asked said.
+    pub(super) async fn choose<T: Transport>(
+        transport: &Arc<T>,
+        group: &Arc<Group>,
+        logins: &Arc<Logins>,
+        holders: &Holders,
+        file_servers: &[Arc<FileServer>],
+    ) -> Result<Self, Failure> {
+        let (asked_for, file_servers) = match &group.source {
+            SourceChoice::FileServer(server) => {
+                (vec![of_server(server, group, logins)?], Vec::new())
+            }
+            SourceChoice::Peer(peer) => {
+                let asked_for = match peer {
+                    PeerChoice::Named(peer) => {
+                        vec![named(transport, peer, group, logins, holders).await?]
+                    }
+                    PeerChoice::Any(peers) => {
+                        let mut peers = peers.clone();
+                        let held = holders.of(&group.image).into_iter();
+                        peers.extend(held.filter(|holder| is_other(holder, group)));
+                        any(transport, &peers, group, logins, holders).await?
+                    }
+                };
+                let servers = file_servers.iter();
+                let able = servers.filter_map(|server| of_server(server, group, logins).ok());
+                (asked_for, able.collect())
+            }
+        };
+        Ok(Self {
+            group: group.clone(),
+            logins: logins.clone(),
+            holders: holders.clone(),
+            asked_for,
+            file_servers,
+        })
+    }
+
+    /// What a pass can read from, the best first. For a later pass those are the entities that this
+    /// run has delivered: they spare the file server.
+    pub(super) fn candidates(&self, later: bool) -> Vec<Chosen> {
+        let holders = (self.holders.of(&self.group.image).into_iter()).filter_map(|holder| {
+            let remote = remote(&holder, &self.logins).ok()?;
+            let name = peer_name(&holder);
+            let is_peer = true;
+            Some(Chosen {
+                name,
+                remote,
+                is_peer,
+            })
+        });
+        let mut order: Vec<Chosen> = Vec::new();
+        if later {
+            order.extend(holders);
+            order.extend(self.asked_for.iter().cloned());
+        } else {
+            order.extend(self.asked_for.iter().cloned());
+            order.extend(holders);
+        }
+        order.extend(self.file_servers.iter().cloned());
+        let mut seen = std::collections::HashSet::new();
+        order.retain(|chosen| seen.insert(chosen.name.clone()));
+        order
+    }
+}
+
+fn is_other(entity: &Entity, group: &Group) -> bool {
+    group.entities.iter().all(|one| one.name != entity.name)
+}
+
+fn no_login(failure: Failure) -> Failure {
+    Failure {
         step: Step::Select,
         ..failure
-    };
-    match &group.source {
-        SourceChoice::FileServer(server) => {
-            let path = server
-                .path_of(&group.image)
-                .map_err(|reason| Failure::new(Step::Select, Fault::Local(reason)))?;
-            let login = login(logins, server.credentials.as_ref()).map_err(no_login)?;
-            let (address, timeouts) = (server.address.clone(), server.timeouts);
-            Ok(Chosen {
-                name: server.name.clone(),
-                remote: Remote {
-                    address,
-                    login,
-                    path,
-                    timeouts,
-                    tls: server.tls.clone(),
-                },
-            })
+    }
+}
+
+fn of_server(server: &FileServer, group: &Group, logins: &Logins) -> Result<Chosen, Failure> {
+    let path = (server.path_of(&group.image))
+        .map_err(|reason| Failure::new(Step::Select, Fault::Local(reason)))?;
+    let login = login(logins, server.credentials.as_ref()).map_err(no_login)?;
+    let (address, timeouts) = (server.address.clone(), server.timeouts);
+    Ok(Chosen {
+        name: server.name.clone(),
+        remote: Remote {
+            address,
+            login,
+            path,
+            timeouts,
+            tls: server.tls.clone(),
+        },
+        is_peer: false,
+    })
+}
+
+async fn named<T: Transport>(
+    transport: &Arc<T>,
+    peer: &Arc<Entity>,
+    group: &Group,
+    logins: &Logins,
+    holders: &Holders,
+) -> Result<Chosen, Failure> {
+    check(peer, &group.image, holders)?;
+    let remote = remote(peer, logins).map_err(no_login)?;
+    match transport.size_of(&remote).await {
+        Err(failure) => Err(no_peer(format!("{}: {failure}", peer.name))),
+        Ok(Some(actual)) if group.image.size.is_some_and(|size| size != actual) => {
+            let reason = format!("{} holds {actual} bytes, not the image", peer.name);
+            Err(no_peer(reason))
         }
-        SourceChoice::Peer(PeerChoice::Named(peer)) => {
-            check(peer, &group.image)?;
-            let remote = remote(peer, logins).map_err(no_login)?;
-            let size = transport.size_of(&remote).await;
-            match size {
-                Err(failure) => Err(no_peer(format!("{}: {failure}", peer.name))),
-                Ok(Some(actual)) if group.image.size.is_some_and(|size| size != actual) => {
-                    let reason = format!("{} holds {actual} bytes, not the image", peer.name);
-                    Err(no_peer(reason))
-                }
-                Ok(_) => Ok(Chosen {
-                    name: peer_name(peer),
-                    remote,
-                }),
-            }
-        }
-        SourceChoice::Peer(PeerChoice::Any(peers)) => {
-            any(transport, peers, &group.image, logins).await
-        }
+        Ok(_) => Ok(Chosen {
+            name: peer_name(peer),
+            remote,
+            is_peer: true,
+        }),
     }
 }
 
@@ -76,31 +160,51 @@ fn peer_name(peer: &Entity) -> Name {
     format!("peer:{}", peer.name).into()
 }
 
-fn check(peer: &Entity, image: &Image) -> Result<(), Failure> {
+/// This run knows better than the inventory what it has delivered.
+fn check(peer: &Entity, image: &Image, holders: &Holders) -> Result<(), Failure> {
+    let held = holders.of(image);
+    if held.iter().any(|holder| holder.name == peer.name) {
+        return Ok(());
+    }
     can_serve(peer, image).map_err(no_peer)
 }
 
-/// The first peer, in the inventory's order, that holds a file of the right size: the size that
-/// the inventory gives, or else the one that most of the peers hold.
+/// The peers, in the inventory's order, that hold a file of the right size: the size that the
+/// inventory gives, or else the one that most of the peers hold. Asked a few at a time, until
+/// there are some.
 async fn any<T: Transport>(
     transport: &Arc<T>,
     peers: &[Arc<Entity>],
-    image: &Image,
+    group: &Group,
     logins: &Logins,
-) -> Result<Chosen, Failure> {
+    holders: &Holders,
+) -> Result<Vec<Chosen>, Failure> {
+    let image = &group.image;
     let mut refusals = Vec::new();
-    let mut holders: Vec<(u64, Chosen)> = Vec::new();
+    let mut held: Vec<(u64, Chosen)> = Vec::new();
     for batch in peers.chunks(ASKED_AT_ONCE) {
         let (able, unable): (Vec<_>, Vec<_>) =
-            (batch.iter().map(|peer| (peer, can_serve(peer, image))))
+            (batch.iter().map(|peer| (peer, check(peer, image, holders))))
                 .partition(|(_, check)| check.is_ok());
-        refusals.extend(unable.into_iter().filter_map(|(_, check)| check.err()));
+        let unable = unable.into_iter().filter_map(|(_, check)| check.err());
+        refusals.extend(unable.map(|failure| match failure.fault {
+            Fault::NoPeer { reason } => reason,
+            fault => fault.to_string(),
+        }));
         let able: Vec<Arc<Entity>> = able.into_iter().map(|(peer, _)| peer.clone()).collect();
         for (peer, answer) in able.iter().zip(ask(transport, &able, logins).await) {
             match (remote(peer, logins), answer) {
                 (Ok(remote), Ok(Some(size))) if size > 0 => {
                     let name = peer_name(peer);
-                    holders.push((size, Chosen { name, remote }));
+                    let is_peer = true;
+                    held.push((
+                        size,
+                        Chosen {
+                            name,
+                            remote,
+                            is_peer,
+                        },
+                    ));
                 }
                 (_, Ok(_)) => {
                     refusals.push(format!("{} does not tell the size of its file", peer.name))
@@ -108,11 +212,12 @@ async fn any<T: Transport>(
                 (_, Err(failure)) => refusals.push(format!("{}: {failure}", peer.name)),
             }
         }
-        let right = right_size(image, holders.iter().map(|(size, _)| *size));
-        if let Some(found) = holders.iter().position(|(size, _)| Some(*size) == right) {
-            return Ok(holders.swap_remove(found).1);
+        let right = right_size(image, held.iter().map(|(size, _)| *size));
+        if held.iter().any(|(size, _)| Some(*size) == right) {
+            held.retain(|(size, _)| Some(*size) == right);
+            return Ok(held.into_iter().map(|(_, chosen)| chosen).collect());
         }
-        for (size, chosen) in holders.drain(..) {
+        for (size, chosen) in held.drain(..) {
             refusals.push(format!("{} holds {size} bytes, not the image", chosen.name));
         }
     }

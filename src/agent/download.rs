@@ -1,17 +1,23 @@
 //! The download agent (\[0017\], step 308): pool to one entity, from the staging file to the rename.
+//!
+//! It keeps its session and its file when it has to leave a pass, and goes on from the same byte in
+//! another one.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{EntityState, Failure, Fault, Name, Step, Verified};
+use crate::model::{EntityState, Failure, Fault, Laggards, Limits, Step, Verified};
 use crate::pool::Next;
 use crate::transport::{Destination, ImageDigest, Sink, Transport};
 
-use super::Reader;
 use super::report::{GroupMeters, ReportKind, Reporter};
+use super::seat::{Request, Seat};
+use super::transfer::is_about_the_image;
 
 /// After a cancellation so much time is spent on removing what was written: the operator waits.
 const CLEAN_UP: Duration = Duration::from_millis(1500);
@@ -23,63 +29,71 @@ pub(super) struct DownloadAgent<T: Transport> {
     /// `group/entity`, for the log.
     pub(super) who: String,
     pub(super) destination: Result<Destination, Failure>,
-    /// The source's name, for messages.
-    pub(super) source: Name,
     pub(super) meters: Arc<GroupMeters>,
     pub(super) reporter: Reporter,
     pub(super) cancel: CancellationToken,
-    /// The source failed: the reader tells why.
-    pub(super) broken: CancellationToken,
+    pub(super) laggards: Laggards,
+    pub(super) limits: Limits,
+    pub(super) requests: mpsc::UnboundedSender<Request>,
     pub(super) attempt: u32,
 }
 
+/// One attempt: where it is, and where it gets its blocks from.
+struct Progress {
+    seat: Option<Seat>,
+    /// Offset in the image of the next byte that the entity is to get.
+    position: u64,
+    /// Passes that it had to leave.
+    left: Vec<u32>,
+    step: Step,
+}
+
+/// Why an agent stops taking blocks from a pass.
+enum Fed {
+    Whole(ImageDigest),
+    /// It held up the others.
+    Left,
+    /// The source has failed.
+    Broken(Failure),
+}
+
 impl<T: Transport> DownloadAgent<T> {
-    /// One attempt. A final state has been reported when this returns.
-    pub(super) async fn run(mut self, pass: u32, reader: Reader) {
+    /// One attempt, from byte 0.
+    pub(super) async fn run(self, seat: Seat) -> Result<Verified, Failure> {
         self.meters.entities[self.entity].begin();
-        self.meters.entities[self.entity].joins(pass, reader.meter());
-        let result = self.deliver(reader).await;
+        self.sits(&seat);
+        let result = self.deliver(seat).await;
         self.meters.entities[self.entity].leaves();
-        let (state, step, cause) = match result {
-            Ok(()) => (EntityState::Delivered, None, None),
-            Err(failure) if failure.is_cancelled() => {
-                (EntityState::Cancelled, Some(failure.step), None)
-            }
-            Err(failure) => {
-                let cause = failure.fault.to_string();
-                (EntityState::Failed, Some(failure.step), Some(cause))
-            }
-        };
-        let (entity, attempt) = (self.entity, self.attempt);
-        self.reporter.send(ReportKind::State {
-            entity,
-            state,
-            step,
-            cause,
-            attempt,
-        });
+        result
+    }
+
+    fn sits(&self, seat: &Seat) {
+        self.meters.entities[self.entity].joins(seat.pass, seat.reader.meter());
     }
 
     fn state(&self, state: EntityState, step: Step) {
         self.reporter.state(self.entity, state, step, self.attempt);
     }
 
-    async fn deliver(&mut self, mut reader: Reader) -> Result<(), Failure> {
+    async fn deliver(&self, seat: Seat) -> Result<Verified, Failure> {
         let destination = self.destination.clone()?;
-        let (cancel, broken) = (self.cancel.clone(), self.broken.clone());
-        let cancelled = |step| Failure::new(step, Fault::Cancelled);
+        let mut progress = Progress {
+            seat: Some(seat),
+            position: 0,
+            left: Vec::new(),
+            step: Step::Connect,
+        };
 
         self.state(EntityState::Connecting, Step::Connect);
         let opened = tokio::select! {
             biased;
-            () = cancel.cancelled() => Err(cancelled(Step::Connect)),
-            () = broken.cancelled() => Err(self.source_failed(&mut reader).await),
-            opened = self.transport.open_sink(&destination) => opened,
+            () = self.cancel.cancelled() => Err(cancelled(Step::Connect)),
+            opened = self.open(&destination, &mut progress) => opened,
         };
         let mut sink = match opened {
             Ok(sink) => sink,
             Err(failure) => {
-                drop(reader);
+                drop(progress);
                 if may_have_been_opened(&failure) {
                     let discard = self.transport.discard(&destination);
                     self.clean_up(failure.is_cancelled(), discard, &destination)
@@ -93,21 +107,14 @@ impl<T: Transport> DownloadAgent<T> {
             entity: self.entity,
             staged: sink.staged(),
         });
-        let mut step = Step::Send;
         let sent = tokio::select! {
             biased;
-            () = cancel.cancelled() => Err(None),
-            () = broken.cancelled() => Err(None),
-            sent = self.send(&mut sink, &mut reader, &mut step) => sent.map_err(Some),
+            () = self.cancel.cancelled() => None,
+            sent = self.send(&mut sink, &mut progress) => Some(sent),
         };
-        let sent = match sent {
-            Ok(done) => Ok(done),
-            Err(Some(failure)) => Err(failure),
-            Err(None) if cancel.is_cancelled() => Err(cancelled(step)),
-            Err(None) => Err(self.source_failed(&mut reader).await),
-        };
+        let sent = sent.unwrap_or_else(|| Err(cancelled(progress.step)));
         // An entity that needs no more blocks holds nobody up, whatever becomes of it.
-        drop(reader);
+        drop(progress);
         let (image, verified) = match sent {
             Ok(done) => done,
             Err(failure) => {
@@ -129,66 +136,167 @@ impl<T: Transport> DownloadAgent<T> {
             verified,
         });
         sink.close().await;
-        Ok(())
+        Ok(verified)
+    }
+
+    /// Opens the file on the entity. One that takes long to connect leaves the pass and goes on
+    /// connecting.
+    async fn open(
+        &self,
+        destination: &Destination,
+        progress: &mut Progress,
+    ) -> Result<T::Sink, Failure> {
+        let mut opening = pin!(self.transport.open_sink(destination));
+        if let Some(seat) = &mut progress.seat {
+            tokio::select! {
+                biased;
+                () = seat.leave.cancelled() => {}
+                () = seat.broken.cancelled() => return Err(source_failed(seat).await),
+                opened = &mut opening => return opened,
+            }
+            self.leave(progress, Step::Connect)?;
+        }
+        opening.await
     }
 
     /// Sends every block, waits for the entity's confirmation and verifies its copy.
     async fn send(
         &self,
         sink: &mut T::Sink,
-        reader: &mut Reader,
-        step: &mut Step,
+        progress: &mut Progress,
     ) -> Result<(ImageDigest, Verified), Failure> {
-        let meter = &self.meters.entities[self.entity];
-        self.state(EntityState::Sending, Step::Send);
+        progress.step = Step::Send;
+        let behind = progress.seat.is_none();
+        self.state(
+            if behind {
+                EntityState::CatchingUp
+            } else {
+                EntityState::Sending
+            },
+            Step::Send,
+        );
         let image = loop {
-            match reader.next().await {
-                Next::Block(block) => {
-                    let mut rest: &[u8] = &block;
-                    while !rest.is_empty() {
-                        let count = sink.write(rest).await?;
-                        meter.add_sent(count);
-                        rest = &rest[count..];
-                    }
+            let Some(seat) = &mut progress.seat else {
+                let seat = self.ask(sink, progress).await?;
+                self.sits(&seat);
+                progress.seat = Some(seat);
+                continue;
+            };
+            match self.feed(sink, seat, &mut progress.position).await? {
+                Fed::Whole(image) => break image,
+                Fed::Left => {
+                    self.leave(progress, Step::Send)?;
+                    self.state(EntityState::CatchingUp, Step::Send);
                 }
-                Next::End(image) => break image,
-                Next::Failed(failure) => return Err(self.of_source(failure)),
-                Next::Abandoned => return Err(gone()),
+                Fed::Broken(failure) => {
+                    // A later pass may not have found room at the source beside the first one.
+                    let first = progress.left.is_empty();
+                    if first || failure.is_cancelled() || is_about_the_image(&failure) {
+                        return Err(failure);
+                    }
+                    let seat = progress.seat.take();
+                    progress.left.extend(seat.map(|seat| seat.pass));
+                }
             }
         };
-        *step = Step::Confirm;
+        progress.seat = None;
+        self.meters.entities[self.entity].leaves();
+        if progress.position != image.size {
+            let (sent, size) = (progress.position, image.size);
+            let fault = Fault::Local(format!("{sent} bytes of {size} were sent"));
+            return Err(Failure::new(Step::Send, fault));
+        }
+        progress.step = Step::Confirm;
         self.state(EntityState::Confirming, Step::Confirm);
         sink.finish().await?;
-        *step = Step::Verify;
+        progress.step = Step::Verify;
         self.state(EntityState::Verifying, Step::Verify);
         let verified = sink.verify(&image).await?;
         Ok((image, verified))
     }
 
-    /// Why the source failed, once it has: the reader is told before anybody else.
-    async fn source_failed(&self, reader: &mut Reader) -> Failure {
+    /// Writes the pass's blocks from `position` on, which it moves.
+    async fn feed(
+        &self,
+        sink: &mut T::Sink,
+        seat: &mut Seat,
+        position: &mut u64,
+    ) -> Result<Fed, Failure> {
+        let meter = &self.meters.entities[self.entity];
+        let (leave, broken) = (seat.leave.clone(), seat.broken.clone());
+        let (mut leave, mut broken) = (pin!(leave.cancelled()), pin!(broken.cancelled()));
         loop {
-            match reader.next().await {
-                Next::Failed(failure) => return self.of_source(failure),
-                Next::Abandoned => return gone(),
-                Next::Block(_) | Next::End(_) => {}
+            let next = tokio::select! {
+                biased;
+                () = &mut leave => return Ok(Fed::Left),
+                next = seat.reader.next() => next,
+            };
+            let block = match next {
+                Next::Block(block) => block,
+                Next::End(image) => return Ok(Fed::Whole(image)),
+                Next::Failed(failure) => return Ok(Fed::Broken(failure)),
+                Next::Abandoned => return Err(gone()),
+            };
+            let begins = seat.next;
+            seat.next += block.len() as u64;
+            if begins > *position {
+                let fault = format!("a pass at byte {begins} for an entity at {position}");
+                return Err(Failure::new(Step::Send, Fault::Local(fault)));
+            }
+            // A pass may begin a little before the byte that is needed.
+            let skipped = usize::try_from(*position - begins).unwrap_or(usize::MAX);
+            let mut rest = block.get(skipped..).unwrap_or_default();
+            while !rest.is_empty() {
+                let count = tokio::select! {
+                    biased;
+                    () = &mut leave => return Ok(Fed::Left),
+                    () = &mut broken => {
+                        drop(block);
+                        return Ok(Fed::Broken(source_failed(seat).await));
+                    }
+                    count = sink.write(rest) => count?,
+                };
+                meter.add_sent(count);
+                *position += count as u64;
+                rest = &rest[count..];
             }
         }
     }
 
-    fn of_source(&self, failure: Failure) -> Failure {
-        if failure.is_cancelled() {
-            return failure;
+    /// Leaves the pass at once: from here on the others do not wait.
+    ///
+    /// # Errors
+    /// The group drops laggards.
+    fn leave(&self, progress: &mut Progress, step: Step) -> Result<(), Failure> {
+        progress
+            .left
+            .extend(progress.seat.take().map(|seat| seat.pass));
+        self.meters.entities[self.entity].leaves();
+        if self.laggards == Laggards::Drop {
+            let after = self.limits.laggard;
+            return Err(Failure::new(step, Fault::HeldUp { after }));
         }
-        let step = Step::Read;
-        let name = self.source.to_string();
-        Failure::new(
-            step,
-            Fault::Source {
-                name,
-                failure: Box::new(failure),
-            },
-        )
+        let position = progress.position;
+        tracing::info!(
+            "{}: leaves the pool at byte {position}: it held up the others",
+            self.who
+        );
+        Ok(())
+    }
+
+    /// A place at a pass that brings the next byte. An entity that takes no bytes gets none: a
+    /// pass would be read for nothing.
+    async fn ask(&self, sink: &mut T::Sink, progress: &Progress) -> Result<Seat, Failure> {
+        sink.ready().await?;
+        let (grant, granted) = oneshot::channel();
+        let request = Request {
+            entity: self.entity,
+            position: progress.position,
+            left: progress.left.clone(),
+            grant,
+        };
+        self.requests.send(request).map_err(|_| gone())?;
+        granted.await.unwrap_or_else(|_| Err(gone()))
     }
 
     /// Removes what was written, and reports what could not be removed.
@@ -220,6 +328,21 @@ impl<T: Transport> DownloadAgent<T> {
     }
 }
 
+fn cancelled(step: Step) -> Failure {
+    Failure::new(step, Fault::Cancelled)
+}
+
+/// Why the source failed, once it has: the pool is told before anybody else.
+async fn source_failed(seat: &mut Seat) -> Failure {
+    loop {
+        match seat.reader.next().await {
+            Next::Failed(failure) => return failure,
+            Next::Abandoned => return gone(),
+            Next::Block(_) | Next::End(_) => {}
+        }
+    }
+}
+
 /// The transfer agent ended without a word, which only a fault of ours can bring about.
 fn gone() -> Failure {
     Failure::new(
@@ -232,8 +355,7 @@ fn gone() -> Failure {
 /// acted on a command whose reply never came.
 fn may_have_been_opened(failure: &Failure) -> bool {
     match failure.fault {
-        Fault::Cancelled => true,
-        Fault::Source { .. } => true,
+        Fault::Cancelled | Fault::Source { .. } | Fault::HeldUp { .. } => true,
         Fault::Reply { .. } => false,
         _ => failure.step == Step::Open,
     }

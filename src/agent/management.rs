@@ -1,21 +1,43 @@
-//! The management agent (\[0016\], step 302): one a group, with a transfer agent, a pool and a
-//! download agent an entity.
+//! The management agent (\[0016\], step 302): one a group, with a pool and a transfer agent a pass
+//! and a download agent an entity.
+//!
+//! One task owns all of the group. It decides who reads from which pass: everybody from the first
+//! one; whoever had to leave it from a pass that begins where that entity stopped; whoever is tried
+//! again, or had to wait for its turn, from a later pass over the whole image, or from one that is
+//! still at its start.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use sha2::Sha256;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{EntityState, Failure, Fault, Group, Logins, Step};
-use crate::pool::{Budget, BufferPool};
+use crate::model::{
+    EntityState, Failure, Fault, FileServer, Group, Laggards, Logins, Step, Verified,
+};
+use crate::pool::{Budget, BufferPool, PoolStats};
 use crate::transport::Transport;
 
-use super::choice::{self, Chosen};
+use super::Writer;
+use super::choice::{self, Chosen, Sources};
+use super::digests::Digests;
 use super::download::DownloadAgent;
+use super::holders::Holders;
+use super::members::{Members, Way};
+use super::passes::{Pass, most, split};
 use super::report::{GroupMeters, PassMeter, ReportKind, Reporter};
-use super::transfer::{PassEnd, TransferAgent};
+use super::seat::{Request, Seat};
+use super::transfer::{PassEnd, TransferAgent, is_about_the_image};
+
+/// So often the management agent looks who holds up whom, and who can begin.
+const LOOK: Duration = Duration::from_millis(100);
+/// Entities that are not further apart than this part of the image share a later pass.
+const NEAR: u64 = 16;
 
 /// What a management agent is to do.
 pub(crate) struct Assignment {
@@ -26,10 +48,13 @@ pub(crate) struct Assignment {
     pub(crate) cancels: Vec<CancellationToken>,
     pub(crate) cancel: CancellationToken,
     pub(crate) logins: Arc<Logins>,
+    /// They take over from a peer that fails.
+    pub(crate) file_servers: Vec<Arc<FileServer>>,
+    pub(crate) holders: Holders,
     pub(crate) budget: Budget,
     /// Bytes of one buffer; fixed for the run of the group.
     pub(crate) buffer_size: usize,
-    /// Number of buffers to keep, as the manager sees fit.
+    /// Number of buffers to keep in all pools of the group, as the manager sees fit.
     pub(crate) depth: watch::Receiver<usize>,
     pub(crate) meters: Arc<GroupMeters>,
     pub(crate) reporter: Reporter,
@@ -41,151 +66,518 @@ pub(crate) struct ManagementAgent<T: Transport> {
 }
 
 impl<T: Transport> ManagementAgent<T> {
-    /// Delivers the image, in as many passes as `parallel` asks for. Ends when no task of the
-    /// group runs any more, and says so.
+    /// Delivers the image. Ends when no task of the group runs any more, and says so.
     pub(crate) async fn run(mut self) {
+        let reporter = self.work.reporter.clone();
         let targets = std::mem::take(&mut self.work.targets);
         if !targets.is_empty() {
             self.deliver(&targets).await;
         }
-        self.work.reporter.send(ReportKind::Ended);
+        reporter.send(ReportKind::Ended);
     }
 
-    async fn deliver(&mut self, targets: &[usize]) {
+    async fn deliver(self, targets: &[usize]) {
+        let work = &self.work;
         let chosen = tokio::select! {
             biased;
-            () = self.work.cancel.cancelled() => Err(Failure::new(Step::Select, Fault::Cancelled)),
-            chosen = choice::choose(&self.transport, &self.work.group, &self.work.logins) => chosen,
+            () = work.cancel.cancelled() => Err(Failure::new(Step::Select, Fault::Cancelled)),
+            chosen = Sources::choose(
+                &self.transport, &work.group, &work.logins, &work.holders, &work.file_servers,
+            ) => chosen,
         };
-        let chosen = match chosen {
-            Ok(chosen) => chosen,
+        let members = Members::new(
+            targets,
+            work.group.parallel,
+            work.group.limits,
+            Instant::now(),
+        );
+        let sources = match chosen {
+            Ok(sources) => sources,
             Err(failure) => {
-                let name = self.work.group.source.label();
-                return self.none_delivered(targets, &failure, &name);
+                let failure = of_source(&work.group.source.label(), failure);
+                for &entity in targets {
+                    not_delivered(&work.reporter, entity, &failure, 1);
+                }
+                return;
             }
         };
-        let at_once = self.work.group.parallel.unwrap_or(targets.len()).max(1);
-        let mut broken = None;
-        for (pass, wave) in (1..).zip(targets.chunks(at_once)) {
-            if self.work.cancel.is_cancelled() {
-                broken = Some(Failure::new(Step::Connect, Fault::Cancelled));
+        let (requests, asked) = mpsc::unbounded_channel();
+        let delivery = Delivery {
+            transport: self.transport,
+            work: self.work,
+            sources,
+            members,
+            passes: Vec::new(),
+            begun: 0,
+            digests: Arc::default(),
+            requests,
+            waiting: Vec::new(),
+            agents: JoinSet::new(),
+            tasks: HashMap::new(),
+            one_at_a_time: false,
+            broken: None,
+        };
+        delivery.run(asked).await;
+    }
+}
+
+/// Whom a task works for.
+enum Task {
+    /// The entity's place in the group.
+    Download(usize),
+    /// The pass's number.
+    Transfer(u32),
+}
+
+/// How it ended.
+enum Ended {
+    Download(Result<Verified, Failure>),
+    Transfer(PassEnd),
+}
+
+/// A pass that is about to be read.
+struct Begun {
+    candidates: Vec<Chosen>,
+    /// The state of the image's digest where it begins.
+    state: Sha256,
+    writer: Writer,
+}
+
+/// One group while its image is being delivered.
+struct Delivery<T: Transport> {
+    transport: Arc<T>,
+    work: Assignment,
+    sources: Sources,
+    members: Members,
+    /// Those that run, or whose pools are still being emptied; the oldest first.
+    passes: Vec<Pass>,
+    /// Number of passes so far.
+    begun: u32,
+    digests: Arc<Digests>,
+    requests: mpsc::UnboundedSender<Request>,
+    /// Requests that no pass can serve yet.
+    waiting: Vec<Request>,
+    agents: JoinSet<Ended>,
+    tasks: HashMap<Id, Task>,
+    /// A source refused a second session: passes wait for each other.
+    one_at_a_time: bool,
+    /// No source can be read any more: nothing new is begun.
+    broken: Option<Failure>,
+}
+
+impl<T: Transport> Delivery<T> {
+    async fn run(mut self, mut asked: mpsc::UnboundedReceiver<Request>) {
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let cancel = self.work.cancel.clone();
+        loop {
+            self.begin_what_can();
+            if self.members.all_done() && self.agents.is_empty() {
+                break;
             }
-            if let Some(failure) = &broken {
-                self.none_delivered(wave, failure, &chosen.name);
-                continue;
+            tokio::select! {
+                biased;
+                Some(ended) = self.agents.join_next_with_id() => self.task_ended(ended),
+                Some(request) = asked.recv() => self.waiting.push(request),
+                Ok(()) = self.work.depth.changed() => {}
+                () = cancel.cancelled(), if !self.members.waiting().is_empty() => {}
+                _ = look.tick() => self.look(Instant::now()),
             }
-            if let PassEnd::Failed(failure) = self.pass(pass, &chosen, wave).await {
-                broken = Some(failure);
-            }
+            self.cancel_waiting();
+        }
+        for pass in &self.passes {
+            self.work.meters.end_pass(pass.number);
         }
     }
 
-    /// One reading of the image for the entities of one wave.
-    async fn pass(&mut self, pass: u32, chosen: &Chosen, wave: &[usize]) -> PassEnd {
-        let work = &mut self.work;
-        let depth = *work.depth.borrow_and_update();
-        let (pool, writer) = BufferPool::new(&work.budget, work.buffer_size, depth);
-        let read = Arc::new(AtomicU64::new(0));
-        work.meters.begin_pass(PassMeter {
-            pass,
-            origin: 0,
-            pool: pool.clone(),
-            read: read.clone(),
+    /// Laggards are sent away, and passes that nobody needs any more forgotten.
+    fn look(&mut self, now: Instant) {
+        let group = &self.work.group;
+        if group.laggards != Laggards::Wait {
+            for pass in &mut self.passes {
+                pass.send_laggards_away(now, group.limits.laggard);
+            }
+        }
+        let meters = &self.work.meters;
+        self.passes.retain(|pass| {
+            let over = pass.is_over();
+            if over {
+                meters.end_pass(pass.number);
+            }
+            !over
         });
-        let entities = wave.to_vec();
-        let (source, offset) = (chosen.name.to_string(), 0);
+    }
+
+    fn begin_what_can(&mut self) {
+        if let Some(failure) = self.broken.clone() {
+            for request in self.waiting.drain(..) {
+                let _ = request.grant.send(Err(failure.clone()));
+            }
+            for entity in self.members.waiting() {
+                self.not_begun(entity, &failure);
+            }
+        }
+        self.serve_requests();
+        self.begin_attempts(Instant::now());
+        self.share_out();
+    }
+
+    /// Gives those whose session waits a place: at a pass that runs and comes to their byte, or at
+    /// a new one.
+    fn serve_requests(&mut self) {
+        self.waiting.retain(|request| !request.grant.is_closed());
+        self.waiting.sort_by_key(|request| request.position);
+        let mut unserved = Vec::new();
+        for request in std::mem::take(&mut self.waiting) {
+            match self.join_running(&request) {
+                Some(seat) => grant(request, seat),
+                None => unserved.push(request),
+            }
+        }
+        if let Some(first) = unserved.first()
+            && self.may_begin_pass()
+        {
+            let near = self.near();
+            let (position, until) = (first.position, first.position.saturating_add(near));
+            let entities: Vec<usize> = (unserved.iter())
+                .filter(|request| request.position <= until)
+                .map(|request| request.entity)
+                .collect();
+            let begun = self.begin_pass(position, &entities);
+            for request in unserved {
+                let sits = match self.passes.last_mut() {
+                    Some(pass) if request.position <= until => {
+                        pass.sit(request.entity, request.position)
+                    }
+                    _ => None,
+                };
+                match sits {
+                    Some(seat) => grant(request, seat),
+                    None => self.waiting.push(request),
+                }
+            }
+            self.begin_transfer(begun);
+        } else {
+            self.waiting = unserved;
+        }
+    }
+
+    /// A place at the pass that comes to the byte soonest, unless it is too far behind to be
+    /// waited for while there could be a pass of its own.
+    fn join_running(&mut self, request: &Request) -> Option<Seat> {
+        let far = if self.may_begin_pass() {
+            self.near()
+        } else {
+            u64::MAX
+        };
+        let mut able: Vec<(u64, usize)> = (self.passes.iter().enumerate())
+            .filter(|(_, pass)| !request.left.contains(&pass.number))
+            .filter(|(_, pass)| !pass.broken.is_cancelled())
+            .map(|(place, pass)| (request.position.saturating_sub(pass.position()), place))
+            .filter(|(behind, place)| *behind == 0 || self.passes[*place].reads && *behind <= far)
+            .collect();
+        able.sort_unstable();
+        able.into_iter()
+            .find_map(|(_, place)| self.passes[place].sit(request.entity, request.position))
+    }
+
+    fn near(&self) -> u64 {
+        let pools = *self.work.depth.borrow() as u64 * self.work.buffer_size as u64;
+        let size = self.digests.size(&self.work.group.image).unwrap_or(0);
+        pools.max(size / NEAR)
+    }
+
+    fn may_begin_pass(&self) -> bool {
+        let most = if self.one_at_a_time {
+            1
+        } else {
+            most(*self.work.depth.borrow())
+        };
+        let running = self.passes.iter().filter(|pass| pass.reads).count();
+        self.broken.is_none() && running < most
+    }
+
+    /// Begins attempts of those whose turn it is: in a pass that is still at its start, or in a
+    /// new one when the last one over the whole image was read to its end.
+    fn begin_attempts(&mut self, now: Instant) {
+        if self.broken.is_some() {
+            return;
+        }
+        let mut ready = self.members.ready(now);
+        if ready.is_empty() {
+            return;
+        }
+        if let Some(place) = (self.passes.iter())
+            .position(|pass| pass.reads && pass.origin == 0 && !pass.broken.is_cancelled())
+        {
+            ready.retain(|&entity| match self.passes[place].sit(entity, 0) {
+                Some(seat) => {
+                    let attempt = self.members.begins(entity);
+                    self.begin_attempt(entity, attempt, seat);
+                    false
+                }
+                None => true,
+            });
+            return;
+        }
+        if ready.is_empty() || !self.may_begin_pass() || !self.members.gathered(now) {
+            return;
+        }
+        let begun = self.begin_pass(0, &ready);
+        // Every reader joins before the first block is there: whoever connects late misses none.
+        for entity in ready {
+            let attempt = self.members.begins(entity);
+            let seat = self.passes.last_mut().and_then(|pass| pass.sit(entity, 0));
+            if let Some(seat) = seat {
+                self.begin_attempt(entity, attempt, seat);
+            }
+        }
+        self.begin_transfer(begun);
+    }
+
+    fn begin_attempt(&mut self, entity: usize, attempt: u32, seat: Seat) {
+        let work = &self.work;
+        let target = &work.group.entities[entity];
+        work.holders.forget(&target.name);
+        let agent = DownloadAgent {
+            transport: self.transport.clone(),
+            entity,
+            who: format!("{}/{}", work.group.name, target.name),
+            destination: choice::destination(target, &work.logins),
+            meters: work.meters.clone(),
+            reporter: work.reporter.clone(),
+            cancel: work.cancels[entity].clone(),
+            laggards: work.group.laggards,
+            limits: work.group.limits,
+            requests: self.requests.clone(),
+            attempt,
+        };
+        let task = (self.agents).spawn(async move { Ended::Download(agent.run(seat).await) });
+        self.tasks.insert(task.id(), Task::Download(entity));
+    }
+
+    /// Makes the pool of a pass that begins at `position`, or a little before.
+    fn begin_pass(&mut self, position: u64, entities: &[usize]) -> Begun {
+        let work = &self.work;
+        self.begun += 1;
+        let number = self.begun;
+        let (origin, state) = self.digests.before(position);
+        let candidates = self.sources.candidates(number > 1);
+        let source = (candidates.first())
+            .map_or_else(|| work.group.source.label(), |first| first.name.to_string());
+        let (pool, writer) = BufferPool::new(&work.budget, work.buffer_size, 1);
+        let pass = Pass::new(number, origin, pool, work.buffer_size, source.clone());
+        work.meters.begin_pass(PassMeter {
+            pass: number,
+            origin,
+            pool: pass.pool.clone(),
+            read: pass.read.clone(),
+        });
         work.reporter.send(ReportKind::Pass {
-            pass,
-            source: source.clone(),
-            offset,
-            entities: entities.clone(),
+            pass: number,
+            source,
+            offset: origin,
+            entities: entities.to_vec(),
             read: None,
         });
-
-        let broken = CancellationToken::new();
-        // Every reader joins before the first block is there: whoever connects late misses none.
-        let mut downloads = JoinSet::new();
-        for &entity in wave {
-            let agent = DownloadAgent {
-                transport: self.transport.clone(),
-                entity,
-                who: format!("{}/{}", work.group.name, work.group.entities[entity].name),
-                destination: choice::destination(&work.group.entities[entity], &work.logins),
-                source: chosen.name.clone(),
-                meters: work.meters.clone(),
-                reporter: work.reporter.clone(),
-                cancel: work.cancels[entity].clone(),
-                broken: broken.clone(),
-                attempt: 1,
-            };
-            downloads.spawn(agent.run(pass, pool.join()));
+        self.passes.push(pass);
+        self.share_out();
+        Begun {
+            candidates,
+            state,
+            writer,
         }
-        let transfer = TransferAgent {
+    }
+
+    /// Everybody who is to be served from the first block on has a place now.
+    fn begin_transfer(&mut self, begun: Begun) {
+        let (work, Some(pass)) = (&self.work, self.passes.last()) else {
+            return;
+        };
+        let number = pass.number;
+        let agent = TransferAgent {
             transport: self.transport.clone(),
-            source: chosen.remote.clone(),
-            name: source.clone(),
+            group: work.group.name.clone(),
+            pass: number,
+            candidates: begun.candidates,
+            limits: work.group.limits,
+            origin: pass.origin,
+            state: begun.state,
+            digests: self.digests.clone(),
             image: work.group.image.clone(),
             meters: work.meters.clone(),
-            read: read.clone(),
+            read: pass.read.clone(),
             reporter: work.reporter.clone(),
             cancel: work.cancel.clone(),
-            broken,
+            broken: pass.broken.clone(),
         };
-        let reporter = work.reporter.clone();
-        let mut transfer = JoinSet::from_iter([async move {
-            let end = transfer.run(writer).await;
-            tracing::debug!(?end, "pass {pass} of {source} ended");
-            let read = read.load(Ordering::Relaxed);
-            reporter.send(ReportKind::Pass {
-                pass,
-                source,
-                offset,
-                entities,
-                read: Some(read),
-            });
-            end
-        }]);
+        let run = agent.run(begun.writer);
+        let task = (self.agents).spawn(async move { Ended::Transfer(run.await) });
+        self.tasks.insert(task.id(), Task::Transfer(number));
+    }
 
-        // A panic in the agent counts as abandoned: the entities report what they saw of it.
-        let mut end = PassEnd::Abandoned;
-
-        loop {
-            tokio::select! {
-                Some(ended) = transfer.join_next() => end = ended.unwrap_or(end),
-                Some(_) = downloads.join_next() => {}
-                Ok(()) = work.depth.changed() => pool.set_depth(*work.depth.borrow_and_update()),
-            }
-            if transfer.is_empty() && downloads.is_empty() {
-                work.meters.end_pass(pass);
-                return end;
+    /// Splits the group's buffers between its passes.
+    fn share_out(&mut self) {
+        let depth = *self.work.depth.borrow_and_update();
+        let stats: Vec<PoolStats> = (self.passes.iter()).map(|pass| pass.pool.stats()).collect();
+        let used: Vec<Option<usize>> = (self.passes.iter().zip(&stats))
+            .map(|(pass, stats)| (!pass.reads).then_some(stats.used))
+            .collect();
+        let shares = split(depth, &used);
+        for ((pass, stats), share) in self.passes.iter().zip(&stats).zip(shares) {
+            if stats.depth != share {
+                pass.pool.set_depth(share);
             }
         }
     }
 
-    /// Nothing was sent to these.
-    fn none_delivered(&self, entities: &[usize], failure: &Failure, source: &str) {
-        for &entity in entities {
-            let (state, step, cause) = if failure.is_cancelled() {
-                (EntityState::Cancelled, None, None)
+    fn task_ended(&mut self, ended: Result<(tokio::task::Id, Ended), JoinError>) {
+        let (id, ended) = match ended {
+            Ok((id, ended)) => (id, Some(ended)),
+            Err(error) => {
+                tracing::error!("{}: an agent failed: {error}", self.work.group.name);
+                (error.id(), None)
+            }
+        };
+        match (self.tasks.remove(&id), ended) {
+            (Some(Task::Download(entity)), Some(Ended::Download(result))) => {
+                self.attempt_ended(entity, result);
+            }
+            // Its state says so in the end.
+            (Some(Task::Download(entity)), _) => {
+                if let Some(member) = self.members.of(entity) {
+                    member.way = Way::Done;
+                }
+            }
+            (Some(Task::Transfer(pass)), Some(Ended::Transfer(end))) => self.pass_ended(pass, end),
+            // Its readers have seen that it is gone.
+            (Some(Task::Transfer(pass)), _) => self.pass_ended(pass, PassEnd::Abandoned),
+            (None, _) => {}
+        }
+    }
+
+    fn pass_ended(&mut self, number: u32, end: PassEnd) {
+        let group = &self.work.group.name;
+        tracing::debug!(?end, "{group}: pass {number} ended");
+        let Some(pass) = self.passes.iter_mut().find(|pass| pass.number == number) else {
+            return;
+        };
+        pass.reads = false;
+        self.work.reporter.send(ReportKind::Pass {
+            pass: number,
+            source: pass.source.clone(),
+            offset: pass.origin,
+            entities: pass.entities.clone(),
+            read: Some(pass.read.load(Ordering::Relaxed)),
+        });
+        if let PassEnd::Failed(failure) = end {
+            if self.passes.iter().any(|pass| pass.reads) && !is_about_the_image(&failure) {
+                // Perhaps the source takes one session at a time.
+                self.one_at_a_time = true;
             } else {
-                let name = source.to_owned();
-                let fault = Fault::Source {
-                    name,
-                    failure: Box::new(failure.clone()),
-                };
-                (
-                    EntityState::Failed,
-                    Some(failure.step),
-                    Some(fault.to_string()),
-                )
-            };
-            self.work.reporter.send(ReportKind::State {
-                entity,
-                state,
-                step,
-                cause,
-                attempt: 1,
-            });
+                self.broken = Some(failure);
+            }
         }
     }
+
+    fn attempt_ended(&mut self, entity: usize, result: Result<Verified, Failure>) {
+        let failure = match result {
+            Ok(verified) => {
+                if let Some(member) = self.members.of(entity) {
+                    member.way = Way::Done;
+                }
+                let group = &self.work.group;
+                if verified != Verified::None {
+                    (self.work.holders).add(&group.image, &group.entities[entity]);
+                }
+                return self.state(entity, EntityState::Delivered, None, None);
+            }
+            Err(failure) => failure,
+        };
+        if failure.is_cancelled() {
+            if let Some(member) = self.members.of(entity) {
+                member.way = Way::Done;
+            }
+            return self.state(entity, EntityState::Cancelled, Some(failure.step), None);
+        }
+        if self.members.failed(entity, &failure, Instant::now()) {
+            let cause = Some(failure.fault.to_string());
+            return self.state(entity, EntityState::Retrying, Some(failure.step), cause);
+        }
+        let (told, cause) = match self.members.of(entity) {
+            Some(member) => member.tries.verdict(&failure),
+            None => (failure.clone(), failure.fault.to_string()),
+        };
+        self.state(entity, EntityState::Failed, Some(told.step), Some(cause));
+    }
+
+    /// Those that wait for their turn, or to be tried again, and are cancelled meanwhile.
+    fn cancel_waiting(&mut self) {
+        for entity in self.members.waiting() {
+            if self.work.cancels[entity].is_cancelled() {
+                let failure = Failure::new(Step::Connect, Fault::Cancelled);
+                self.not_begun(entity, &failure);
+            }
+        }
+    }
+
+    fn not_begun(&mut self, entity: usize, failure: &Failure) {
+        let mut attempt = 1;
+        if let Some(member) = self.members.of(entity) {
+            member.way = Way::Done;
+            attempt = member.attempt.max(1);
+        }
+        not_delivered(&self.work.reporter, entity, failure, attempt);
+    }
+
+    fn state(
+        &mut self,
+        entity: usize,
+        state: EntityState,
+        step: Option<Step>,
+        cause: Option<String>,
+    ) {
+        let attempt = self.members.of(entity).map_or(1, |member| member.attempt);
+        self.work.reporter.send(ReportKind::State {
+            entity,
+            state,
+            step,
+            cause,
+            attempt,
+        });
+    }
+}
+
+fn grant(request: Request, seat: Seat) {
+    // Who was cancelled meanwhile leaves its seat with the message.
+    let _ = request.grant.send(Ok(seat));
+}
+
+fn of_source(name: &str, failure: Failure) -> Failure {
+    if failure.is_cancelled() {
+        return failure;
+    }
+    let step = failure.step;
+    let fault = Fault::Source {
+        name: name.to_owned(),
+        failure: Box::new(failure),
+    };
+    Failure::new(step, fault)
+}
+
+/// Nothing was sent in this attempt.
+fn not_delivered(reporter: &Reporter, entity: usize, failure: &Failure, attempt: u32) {
+    let (state, step, cause) = if failure.is_cancelled() {
+        (EntityState::Cancelled, None, None)
+    } else {
+        let cause = failure.fault.to_string();
+        (EntityState::Failed, Some(failure.step), Some(cause))
+    };
+    reporter.send(ReportKind::State {
+        entity,
+        state,
+        step,
+        cause,
+        attempt,
+    });
 }

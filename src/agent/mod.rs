@@ -6,13 +6,22 @@
 //! cancellation token and as a depth to keep.
 
 mod choice;
+mod digests;
 mod download;
+mod holders;
+mod laggards;
 mod management;
+mod members;
+mod passes;
 mod peers;
 mod report;
+mod retry;
+mod route;
+mod seat;
 mod transfer;
 
 pub(crate) use choice::login;
+pub(crate) use holders::Holders;
 pub(crate) use management::{Assignment, ManagementAgent};
 pub(crate) use peers::{ask, can_serve, right_size};
 pub(crate) use report::{GroupMeters, PassMeter, Report, ReportKind, Reporter};

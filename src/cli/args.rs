@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{ArgGroup, Args, CommandFactory, Parser, Subcommand, ValueHint};
 
-use crate::model::SourceSpec;
+use crate::model::{Limits, SourceSpec};
 
 /// The inventory when none is named.
 pub const INVENTORY: &str = "inventory.yaml";
@@ -143,7 +144,10 @@ pub enum Verb {
 #[command(
     group = ArgGroup::new("what").required(true).args(["all", "groups", "image"]),
     after_help = "Examples:\n  subtend run --all\n  subtend run adsl vdsl --json > run.jsonl\n  \
-                  subtend run --image adsl-2.4 --source hq --entities 'shelf1-[01-20]'\n\n\
+                  subtend run --image adsl-2.4 --source hq --entities 'shelf1-[01-20]'\n  \
+                  subtend run --image adsl-2.4 --source hq --entities 'shelf1-*' --retries 3\n\n\
+                  A failure that may pass (a reset, a timeout, a refused connection, 421, 425,\n\
+                  426, 451) is tried again after delays that grow; 530, 552 and 553 are not.\n\
                   Ctrl-C cancels in good order, a second one leaves at once."
 )]
 pub struct RunArgs {
@@ -171,9 +175,36 @@ pub struct RunArgs {
     /// What the group is called [default: the image's name]
     #[arg(long, requires = "image", help_heading = MADE)]
     pub name: Option<String>,
-    /// What to do with an entity that holds up the others; all wait in this version [default: catch-up]
+    /// What to do with an entity that holds up the others for longer than the limit [default: catch-up]
     #[arg(long, requires = "image", help_heading = MADE)]
     pub laggards: Option<LaggardsArg>,
+    /// How long an entity may hold up the others before it catches up alone or is dropped [default: 2s]
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = Limits::read_laggard,
+        requires = "image",
+        help_heading = MADE
+    )]
+    pub laggard_limit: Option<Duration>,
+    /// How many times an entity is tried again after a failure that may pass; 0 is never [default: 8]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        value_parser = Limits::read_retries,
+        requires = "image",
+        help_heading = MADE
+    )]
+    pub retries: Option<u32>,
+    /// How long after its first failure an entity may be tried again [default: 5m]
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = Limits::read_retry_for,
+        requires = "image",
+        help_heading = MADE
+    )]
+    pub retry_for: Option<Duration>,
     /// At most so many entities at a time [default: all]
     #[arg(
         long,
@@ -252,8 +283,11 @@ impl FromStr for SourceArg {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LaggardsArg {
+    /// It goes on from the same byte in a second pass, without the others
     CatchUp,
+    /// All go at its pace
     Wait,
+    /// It fails with that cause, and the others go on
     Drop,
 }
 
@@ -307,13 +341,17 @@ mod tests {
         assert_eq!(run_args("run adsl vdsl --force").groups, ["adsl", "vdsl"]);
         let made = run_args(
             "run --image adsl-2.4 --source peer:any --entities shelf1-* shelf2-01 --entities olt \
-             --name tonight --laggards drop --parallel 4",
+             --name tonight --laggards drop --laggard-limit 500ms --retries 0 --retry-for 10m \
+             --parallel 4",
         );
         assert_eq!(made.image.as_deref(), Some("adsl-2.4"));
         assert_eq!(made.source, Some(SourceArg(SourceSpec::AnyPeer)));
         assert_eq!(made.entities, ["shelf1-*", "shelf2-01", "olt"]);
         assert_eq!(made.name.as_deref(), Some("tonight"));
         assert_eq!(made.laggards, Some(LaggardsArg::Drop));
+        assert_eq!(made.laggard_limit, Some(Duration::from_millis(500)));
+        assert_eq!(made.retries, Some(0));
+        assert_eq!(made.retry_for, Some(Duration::from_secs(600)));
         assert_eq!(made.parallel, Some(4));
     }
 
@@ -336,6 +374,25 @@ mod tests {
             ("run --image i --source hq", MissingRequiredArgument),
             ("run adsl --source hq", MissingRequiredArgument),
             ("run --all --laggards drop", MissingRequiredArgument),
+            ("run --all --laggard-limit 2s", MissingRequiredArgument),
+            ("run --all --retries 3", MissingRequiredArgument),
+            ("run adsl --retry-for 5m", MissingRequiredArgument),
+            (
+                "run --image i --source hq --entities e --laggard-limit 0s",
+                ValueValidation,
+            ),
+            (
+                "run --image i --source hq --entities e --retries -1",
+                ErrorKind::UnknownArgument,
+            ),
+            (
+                "run --image i --source hq --entities e --retries 1001",
+                ValueValidation,
+            ),
+            (
+                "run --image i --source hq --entities e --retry-for 25h",
+                ValueValidation,
+            ),
             ("run --image i --source peer: --entities e", ValueValidation),
             (
                 "run --image i --source http://x --entities e",

@@ -89,12 +89,10 @@ fn group(one: &GroupPlan, lines: &mut Vec<String>) {
         &format!("{share}: {} of {size}", count(one.buffers, "buffer")),
         lines,
     );
-    row("laggards", group.laggards.word(), lines);
-    let parallel = match group.parallel {
-        Some(number) => format!("at most {number} at a time"),
-        None => "all at a time".into(),
-    };
-    row("parallel", &parallel, lines);
+    let manner = group.manner();
+    row("laggards", &manner.laggards_in_words(), lines);
+    row("retries", &manner.limits.retries_in_words(), lines);
+    row("parallel", &manner.parallel_in_words(), lines);
 }
 
 /// Entities that already have the image, and those that it is sent to.
@@ -167,6 +165,11 @@ struct JsonGroup<'a> {
     buffers: usize,
     buffer_size: u64,
     laggards: Laggards,
+    /// Seconds.
+    laggard_limit: f64,
+    retries: u32,
+    /// Seconds.
+    retry_for: f64,
     parallel: Option<usize>,
 }
 
@@ -189,6 +192,9 @@ impl<'a> Json<'a> {
                 buffers: one.buffers,
                 buffer_size: one.buffer_size,
                 laggards: group.laggards,
+                laggard_limit: group.limits.laggard.as_secs_f64(),
+                retries: group.limits.retries,
+                retry_for: group.limits.retry_for.as_secs_f64(),
                 parallel: group.parallel,
             }
         });

@@ -201,8 +201,10 @@ fn replace(written: &Path, file: &Path, text: &[u8]) -> io::Result<()> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
+    use std::time::Duration;
+
     use super::*;
-    use crate::model::{ImageSpec, Laggards, SourceSpec};
+    use crate::model::{ImageSpec, Laggards, Limits, SourceSpec};
 
     fn groups() -> Vec<GroupSpec> {
         let made = |name: &str, image, source| GroupSpec::Made {
@@ -211,8 +213,21 @@ mod tests {
             source,
             entities: vec!["shelf1-01".into(), "shelf1-02".into()],
             laggards: Laggards::Wait,
-            limits: crate::model::Limits::default(),
+            limits: Limits::default(),
             parallel: Some(4),
+        };
+        let limited = GroupSpec::Made {
+            name: "limited".into(),
+            image: ImageSpec::Named("adsl-2.4".into()),
+            source: SourceSpec::AnyPeer,
+            entities: vec!["shelf1-01".into()],
+            laggards: Laggards::Drop,
+            limits: Limits {
+                laggard: Duration::from_millis(2500),
+                retries: 0,
+                retry_for: Duration::from_secs(60),
+            },
+            parallel: None,
         };
         vec![
             made(
@@ -237,6 +252,7 @@ mod tests {
                 SourceSpec::AnyPeer,
             ),
             GroupSpec::Named("adsl".into()),
+            limited,
         ]
     }
 
@@ -278,6 +294,13 @@ mod tests {
         assert_eq!(mode(&file), 0o600);
         let state = folder.state.path().join("subtend");
         assert_eq!((mode(&state), mode(file.parent().unwrap())), (0o700, 0o700));
+        // Limits are written down where they differ from the default.
+        let text = |groups: &[GroupSpec]| {
+            kept(&folder).save(groups).unwrap();
+            fs::read_to_string(&file).unwrap()
+        };
+        assert!(!text(&groups()[..4]).contains("limits"));
+        assert!(text(&groups()).contains("limits"));
         // Nothing else is left there, and the inventory is as it was.
         assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
         assert_eq!(

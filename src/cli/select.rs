@@ -11,7 +11,7 @@ use crate::inventory::find_group;
 use crate::link::GroupSpec;
 use crate::manager::resolve::resolve;
 use crate::model::{
-    CredentialsRef, Group, ImageSpec, Inventory, Name, PeerChoice, SourceChoice, SourceSpec,
+    CredentialsRef, Group, ImageSpec, Inventory, Limits, Name, PeerChoice, SourceChoice, SourceSpec,
 };
 
 /// What a run is made of.
@@ -108,7 +108,16 @@ fn made(args: &RunArgs, image: &str) -> GroupSpec {
             .map_or(SourceSpec::AnyPeer, |source| source.0),
         entities: args.entities.clone(),
         laggards: args.laggards.map(Into::into).unwrap_or_default(),
-        limits: crate::model::Limits::default(),
+        limits: limits(args),
         parallel: args.parallel,
+    }
+}
+
+fn limits(args: &RunArgs) -> Limits {
+    let default = Limits::default();
+    Limits {
+        laggard: args.laggard_limit.unwrap_or(default.laggard),
+        retries: args.retries.unwrap_or(default.retries),
+        retry_for: args.retry_for.unwrap_or(default.retry_for),
     }
 }

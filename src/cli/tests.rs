@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -14,8 +15,8 @@ use super::parts::{Lab, Practice};
 use super::select::select;
 use crate::link::GroupSpec;
 use crate::model::{
-    BufferPreference, CredentialsRef, Entity, FileServer, Group, Image, Inventory, Logins, Name,
-    PeerChoice, SecretSource, SourceChoice, SourceSpec, testing,
+    BufferPreference, CredentialsRef, Entity, FileServer, Group, Image, Inventory, Limits, Logins,
+    Name, PeerChoice, SecretSource, SourceChoice, SourceSpec, testing,
 };
 
 struct Fake(Inventory);
@@ -146,6 +147,35 @@ fn a_group_is_made_from_patterns() {
 }
 
 #[test]
+fn limits_of_a_group_made_on_the_spot_are_those_given_and_else_the_defaults() {
+    let limits = |options: &str| {
+        let line = format!("--image adsl-2.4 --source hq --entities shelf1-01 {options}");
+        let selection = select(&args(&line), &inventory()).unwrap();
+        match &selection.specs[..] {
+            [GroupSpec::Made { limits, .. }] => *limits,
+            other => panic!("{other:?}"),
+        }
+    };
+    let default = Limits::default();
+    assert_eq!(limits("--laggards drop"), default);
+    assert_eq!(
+        limits("--laggard-limit 500ms"),
+        Limits {
+            laggard: Duration::from_millis(500),
+            ..default
+        }
+    );
+    assert_eq!(
+        limits("--retries 3 --retry-for 10m"),
+        Limits {
+            retries: 3,
+            retry_for: Duration::from_secs(600),
+            ..default
+        }
+    );
+}
+
+#[test]
 fn what_the_inventory_does_not_know_is_named_in_one_go() {
     for (line, words) in [
         (
@@ -213,6 +243,15 @@ fn the_plan_for_scripts() {
     assert_eq!(group["skipped"], serde_json::json!(["shelf1-09"]));
     assert_eq!(group["source"], "hq");
     assert_eq!(group["parallel"], serde_json::Value::Null);
+    assert_eq!(group["laggards"], "catch-up");
+    assert_eq!(
+        (
+            &group["laggard_limit"],
+            &group["retries"],
+            &group["retry_for"]
+        ),
+        (&2.0.into(), &8.into(), &300.0.into())
+    );
 }
 
 #[test]

@@ -53,6 +53,8 @@ pub(crate) enum Action {
     PickSource,
     ShowYaml,
     Laggards,
+    /// How often and how long an entity is tried again.
+    Retries,
     Parallel,
     // Work.
     Start,

@@ -206,6 +206,13 @@ pub(crate) static KEYS: &[Binding] = &[
         "what becomes of slow entities"
     ),
     bind!(
+        "T",
+        [Char('T')],
+        GROUPS,
+        Action::Retries,
+        "how often entities are tried again"
+    ),
+    bind!(
         "P",
         [Char('P')],
         GROUPS,
@@ -740,6 +747,7 @@ pub(crate) fn commands() -> impl Iterator<Item = (&'static str, Action)> {
         ("remove", Action::RemoveMembers),
         ("rename", Action::RenameGroup),
         ("laggards", Action::Laggards),
+        ("retries", Action::Retries),
         ("parallel", Action::Parallel),
         ("delete", Action::DeleteGroup),
         ("image", Action::PickImage),

@@ -54,6 +54,7 @@ groups:
     image: vdsl-3.1
     source: { peer: any }
     laggards: wait
+    retries: 3
     parallel: 2
 "#;
 
@@ -146,9 +147,11 @@ pub(crate) fn group(name: &str, entities: Vec<EntitySnapshot>) -> GroupSnapshot 
         passes: 1,
         rate: 1_500_000.0,
         depth: 32,
+        depth_reason: Some("mostly empty: gives 24 buffers back".into()),
         used: 12,
         buffer_size: 64 << 10,
         bottleneck: Bottleneck::None,
+        time_left: Some(17.0),
         seconds: 4.0,
         entities,
     }

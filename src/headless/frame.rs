@@ -141,16 +141,22 @@ fn header(group: &GroupSnapshot, room: Room) -> Line {
             } else {
                 parts.push(Part(2, GAP, units::rate(group.rate)));
             }
+            if let Some(left) = left(group) {
+                parts.push(Part(6, GAP, left));
+            }
             let times = if room.utf8 { "×" } else { "x" };
             let buffer = units::size(group.buffer_size);
             parts.push(Part(4, GAP, format!("pool {}/{}", group.used, group.depth)));
-            parts.push(Part(6, " ", format!("{times} {buffer}")));
+            parts.push(Part(7, " ", format!("{times} {buffer}")));
             match &group.bottleneck {
                 Bottleneck::None => {}
                 Bottleneck::Entity(name) => {
                     parts.push(Part(5, GAP, format!("limited by {}", shown(name))));
                 }
                 other => parts.push(Part(5, GAP, format!("limited by {other}"))),
+            }
+            if let Some(reason) = &group.depth_reason {
+                parts.push(Part(8, GAP, format!("({})", shown(reason))));
             }
         }
     }
@@ -197,6 +203,12 @@ pub(super) fn done(group: &GroupSnapshot) -> Option<f64> {
         })
         .collect();
     (!parts.is_empty()).then(|| parts.iter().sum::<f64>() / parts.len() as f64)
+}
+
+/// `17 s left`, in whole seconds.
+pub(super) fn left(group: &GroupSnapshot) -> Option<String> {
+    let left = seconds(group.time_left?.ceil().max(1.0));
+    Some(format!("{} left", units::duration(left)))
 }
 
 /// Rounded down, so that 100 % means all of it.

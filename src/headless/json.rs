@@ -96,9 +96,11 @@ fn progress(snapshot: &Snapshot, group: &GroupSnapshot) -> Event {
         read: group.read,
         size: group.size,
         depth: group.depth,
+        depth_reason: group.depth_reason.clone(),
         used: group.used,
         buffer_size: group.buffer_size,
         bottleneck: group.bottleneck.clone(),
+        time_left: group.time_left.filter(|left| left.is_finite()),
         entities: group
             .entities
             .iter()

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::frame::{done, percent, tally};
+use super::frame::{done, left, percent, tally};
 use super::output::Output;
 use super::report::report;
 use super::text::count;
@@ -115,6 +115,7 @@ fn line(event: &Event) -> Option<(Timestamp, String)> {
                     }
                     line += &format!(" (attempt {attempt})");
                 }
+                EntityState::CatchingUp => line += ": goes on in a later pass",
                 EntityState::Delivered | EntityState::Cancelled | EntityState::Skipped => {}
                 _ => return None,
             }
@@ -199,9 +200,55 @@ fn progress(group: &GroupSnapshot) -> String {
         Bottleneck::Entity(name) => format!(", limited by {}", shown(name)),
         other => format!(", limited by {other}"),
     };
+    let left = left(group).map_or_else(String::new, |left| format!(", {left}"));
+    let why = (group.depth_reason.as_deref())
+        .map_or_else(String::new, |reason| format!(" ({})", shown(reason)));
     format!(
-        "{name} {}: read {read}{size} at {rate}, pool {used}/{depth}{limit}; {}",
+        "{name} {}: read {read}{size} at {rate}{left}, pool {used}/{depth}{why}{limit}; {}",
         part.trim_start(),
         tally(&states)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Step;
+
+    #[test]
+    fn laggards_retries_and_other_sources_are_told() {
+        let at = Timestamp::UNIX_EPOCH;
+        let state = |state, step, cause: Option<&str>| Event::State {
+            at,
+            group: "adsl".into(),
+            entity: "shelf1-03".into(),
+            state,
+            step,
+            cause: cause.map(Into::into),
+            attempt: 1,
+        };
+        let said = |event: &Event| line(event).map(|(_, line)| line);
+        assert_eq!(
+            said(&state(EntityState::CatchingUp, Some(Step::Send), None)).as_deref(),
+            Some("adsl shelf1-03 catching-up: goes on in a later pass")
+        );
+        let reset = state(EntityState::Retrying, Some(Step::Send), Some("reset"));
+        assert_eq!(
+            said(&reset).as_deref(),
+            Some("adsl shelf1-03 retrying at send (attempt 1): reset")
+        );
+        assert_eq!(said(&state(EntityState::Sending, None, None)), None);
+        let source = Event::Source {
+            at,
+            group: "adsl".into(),
+            pass: 2,
+            source: "hq".into(),
+            offset: 4096,
+            cause: "peer:shelf1-09 is gone".into(),
+        };
+        assert_eq!(
+            said(&source).as_deref(),
+            Some("adsl pass 2: goes on from hq at byte 4096: peer:shelf1-09 is gone")
+        );
+    }
 }

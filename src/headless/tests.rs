@@ -48,9 +48,11 @@ fn group(name: &str, entities: Vec<EntitySnapshot>) -> GroupSnapshot {
         passes: 1,
         rate: 3.0 * 1024.0 * 1024.0,
         depth: 16,
+        depth_reason: Some("mostly empty: gives 24 buffers back".into()),
         used: 12,
         buffer_size: 256 << 10,
         bottleneck: Bottleneck::Entity("shelf1-09".into()),
+        time_left: Some(17.0),
         seconds: 2.0,
         entities,
     }
@@ -127,6 +129,21 @@ fn text(lines: &[Line]) -> String {
         .iter()
         .map(|line| format!("{}\n", line.text))
         .collect()
+}
+
+#[test]
+fn a_wide_screen_tells_the_time_left_and_why_the_pool_is_as_deep_as_it_is() {
+    let head = |columns| {
+        let lines = frame(&one_of_each(), None, room(columns, 23, true));
+        lines[0].text.clone()
+    };
+    assert_eq!(
+        head(160),
+        "adsl  adsl-2.4 from hq  47 %  3.0 MiB/s  17 s left  pool 12/16 × 256.0 KiB  \
+         limited by shelf1-09  (mostly empty: gives 24 buffers back)"
+    );
+    assert!(head(100).contains("17 s left"));
+    assert!(!head(100).contains("mostly empty"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use crate::model::limits::BadLimit;
 use crate::model::names::BadPattern;
 use crate::model::text::{push_shown, shown};
 
@@ -50,6 +51,12 @@ impl Complaint {
 
 impl From<BadPattern> for Complaint {
     fn from(BadPattern { message, help }: BadPattern) -> Self {
+        Self { message, help }
+    }
+}
+
+impl From<BadLimit> for Complaint {
+    fn from(BadLimit { message, help }: BadLimit) -> Self {
         Self { message, help }
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use crate::model::limits::BadLimit;
 use crate::model::names::Pattern;
-use crate::model::{Entity, Group, Image, Laggards, Name, PeerChoice, SourceChoice};
+use crate::model::{Entity, Group, Image, Laggards, Limits, Name, PeerChoice, SourceChoice};
 
 use super::defaults::NO_LABELS;
 use super::error::{Complaint, Problems, Span, did_you_mean, quoted, some_of};
@@ -16,7 +17,15 @@ use super::values;
 const GROUP: Shape = Shape {
     what: "a group",
     known: &[
-        "select", "entities", "image", "source", "laggards", "parallel",
+        "select",
+        "entities",
+        "image",
+        "source",
+        "laggards",
+        "laggard_limit",
+        "retries",
+        "retry_for",
+        "parallel",
     ],
     extensions: false,
     may_be_empty: &[],
@@ -96,6 +105,7 @@ fn read_group(
         ];
         values::choice(problems, node, "laggards", &choices)
     });
+    let limits = read_limits(problems, fields);
     let parallel = fields.get("parallel");
     let parallel = parallel.map(|node| values::count(problems, node, "parallel"));
     Some(Arc::new(Group {
@@ -107,9 +117,35 @@ fn read_group(
             .map(|at| Arc::clone(&lookup.entities[*at]))
             .collect(),
         laggards: laggards.flatten().unwrap_or_default(),
-        limits: crate::model::Limits::default(),
+        limits,
         parallel: parallel.flatten(),
     }))
+}
+
+/// Each has its default where it is absent.
+fn read_limits(problems: &mut Problems, fields: &Fields<'_>) -> Limits {
+    let default = Limits::default();
+    Limits {
+        laggard: limit(problems, fields, "laggard_limit", Limits::read_laggard)
+            .unwrap_or(default.laggard),
+        retries: limit(problems, fields, "retries", Limits::read_retries)
+            .unwrap_or(default.retries),
+        retry_for: limit(problems, fields, "retry_for", Limits::read_retry_for)
+            .unwrap_or(default.retry_for),
+    }
+}
+
+fn limit<T>(
+    problems: &mut Problems,
+    fields: &Fields<'_>,
+    key: &str,
+    read: impl Fn(&str) -> Result<T, BadLimit>,
+) -> Option<T> {
+    let node = fields.get(key)?;
+    let written = values::text(problems, node, key)?;
+    read(written)
+        .map_err(|wrong| problems.complain(&node.span, wrong.into()))
+        .ok()
 }
 
 /// An entity gets one image at a time: `run --all` runs all groups at once.

@@ -53,6 +53,9 @@ pub fn make_group(
             "give a number from 1, or none for all at a time",
         ));
     }
+    if let Err(wrong) = manner.limits.check() {
+        keep(wrong.into());
+    }
     if let Some(image) = image {
         let types = lookup.check_types(image, targets.iter().copied());
         types.unwrap_or_else(&mut keep);

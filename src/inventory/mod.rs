@@ -138,7 +138,10 @@ pub fn load(path: &Path) -> Result<Inventory, InventoryErrors> {
 ///     entities: [shelf2-01, "shelf2-[05-07]"]
 ///     image: adsl-2.4
 ///     source: { file_server: hq }
-///     laggards: catch-up
+///     laggards: catch-up        # or wait, drop; default catch-up
+///     laggard_limit: 2s         # up to 1h; default 2s
+///     retries: 8                # after transient failures, 0 is never; default 8
+///     retry_for: 5m             # up to 24h; default 5m
 ///     parallel: 20
 /// ```
 ///

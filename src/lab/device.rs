@@ -7,12 +7,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
 use super::chunks::{CHUNK, Chunks};
 use super::image::Generated;
+
+/// From the modification time of a file to that of the one which replaces it.
+const LATER: Duration = Duration::from_secs(60);
 
 /// What a file holds.
 #[derive(Debug)]
@@ -132,6 +135,19 @@ impl Device {
     /// Puts a generated file there.
     pub(super) fn place(&self, path: &str, generated: Generated) {
         lock(&self.files).insert(clean(path), File::new(Content::Generated(generated)));
+    }
+
+    /// Puts a generated file in the place of another, later by a time that every server can tell
+    /// (`MDTM` knows seconds). Whether there was such a file.
+    pub(super) fn replace(&self, path: &str, generated: Generated) -> bool {
+        let file = File::new(Content::Generated(generated));
+        let mut files = lock(&self.files);
+        let Some(old) = files.get_mut(&clean(path)) else {
+            return false;
+        };
+        *lock(&file.modified) = old.modified() + LATER;
+        *old = file;
+        true
     }
 
     pub(super) fn file(&self, path: &str) -> Option<Arc<File>> {

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 pub(super) const DEFAULT_SIZE: u64 = 8 << 20;
 
 /// The step of splitmix64's counter.
-const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+pub(super) const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A file that is computed where it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,12 +21,8 @@ pub(super) struct Generated {
 
 impl Generated {
     pub(super) fn new(name: &str, size: u64) -> Self {
-        // FNV-1a: names that differ in one digit must give files that differ everywhere.
-        let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
         Self {
-            seed: mix(hash ^ size),
+            seed: mix(hash(name) ^ size),
             size,
         }
     }
@@ -66,8 +62,15 @@ impl Generated {
     }
 }
 
+/// FNV-1a: names that differ in one digit must give files that differ everywhere.
+pub(super) fn hash(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
 /// The finalizer of splitmix64 (Steele, Lea and Flood, 2014): any counter to a well spread word.
-fn mix(mut word: u64) -> u64 {
+pub(super) fn mix(mut word: u64) -> u64 {
     word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     word ^ (word >> 31)

@@ -6,9 +6,11 @@
 //!
 //! - `settings` what an inventory's `x-lab` key says
 //! - `network` [`Lab`]: starts, shows and stops the servers of an inventory
-//! - `server` one server: its listener, its counters, and whether it still lives
+//! - `server` one server: its listener, its counters, its end and its return
+//! - `life` whether it still lives, and in which boot
 //! - `relay` the control connection, where latency, silence and death are brought about
-//! - `storage` what libunftp stores to and reads from; `pace` how fast
+//! - `storage` what libunftp stores to and reads from; `pace` how fast; `draw` numbers that an entity
+//!   draws by its name
 //! - `device` the files of one server; `chunks` memory that equal files share; `image` the bytes of
 //!   generated images
 //! - `login` who may log in; `limits` the open files that so many servers need
@@ -18,8 +20,10 @@
 
 mod chunks;
 mod device;
+mod draw;
 mod error;
 mod image;
+mod life;
 mod limits;
 mod login;
 mod network;

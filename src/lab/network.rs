@@ -17,7 +17,7 @@ use super::server::{Served, ServedKind, Server, bind};
 use super::settings::{Behaviour, LabSettings};
 use crate::model::names::Pattern;
 use crate::model::{
-    Address, Entity, FileServer, Group, Inventory, Name, PeerChoice, Scheme, SourceChoice,
+    Address, Entity, FileServer, Group, Image, Inventory, Name, PeerChoice, Scheme, SourceChoice,
 };
 
 /// Bytes of the file of an entity that has an old version: 4 KiB.
@@ -90,7 +90,9 @@ impl Lab {
             lab.serve(
                 (&server.name, ServedKind::FileServer),
                 &server.address,
-                settings.of_file_server(&server.name),
+                settings
+                    .of_file_server(&server.name)
+                    .settled(&server.name, lab.smallest(inventory.images.iter())),
                 server.credentials.as_ref(),
                 device,
                 options,
@@ -98,10 +100,14 @@ impl Lab {
         }
         for entity in &inventory.entities {
             let device = lab.flash_of(entity, inventory);
+            let its = inventory.images.iter();
+            let smallest = lab.smallest(its.filter(|image| image.type_ == entity.type_));
             lab.serve(
                 (&entity.name, ServedKind::Entity),
                 &entity.address,
-                settings.of_entity(&entity.name),
+                settings
+                    .of_entity(&entity.name)
+                    .settled(&entity.name, smallest),
                 entity.credentials.as_ref(),
                 device,
                 options,
@@ -217,6 +223,54 @@ impl Lab {
         }
     }
 
+    /// The server goes away as [`Lab::kill`] has it, and comes back at the same address when the time
+    /// is over, with the files that it has. Returns when it is gone.
+    pub async fn restart(&self, name: &str, down_for: Duration) {
+        if let (Some(server), Some(runtime)) = (self.find(name), &self.runtime)
+            && let Some(back) = server.restart(down_for)
+        {
+            runtime.spawn(back);
+            server.gone().await;
+        }
+    }
+
+    /// A server that was killed comes back at the same address, with the files that it has. Returns
+    /// when it can be reached.
+    pub async fn revive(&self, name: &str) {
+        if let (Some(server), Some(runtime)) = (self.find(name), &self.runtime)
+            && let Some(back) = server.revive()
+        {
+            runtime.spawn(back);
+            server.until_serving().await;
+        }
+    }
+
+    /// Waits until a server can be reached; returns at once for an unknown one.
+    pub async fn until_serving(&self, name: &str) {
+        if let Some(server) = self.find(name) {
+            server.until_serving().await;
+        }
+    }
+
+    /// Another file of the same size takes the place of an image on a file server, with a later
+    /// modification time. Downloads under way go on with the old one, as on any file system.
+    /// Whether the server has that image.
+    pub fn replace_image(&self, server: &str, image: &str) -> bool {
+        let of_that_name =
+            (self.inventory.file_servers.iter()).find(|known| &*known.name == server);
+        let (Some(known), Some(server)) = (of_that_name, self.find_file_server(server)) else {
+            return false;
+        };
+        let path = (self.inventory.images.iter())
+            .find(|known| &*known.name == image)
+            .and_then(|image| known.path_of(image).ok());
+        let (Some(path), Some(size)) = (path, self.image_size(image)) else {
+            return false;
+        };
+        let other = Generated::new(&format!("{image} replaced"), size);
+        server.device.replace(path.as_str(), other)
+    }
+
     /// Ends all servers, and returns when all their tasks have ended.
     pub async fn stop(mut self) {
         for server in &self.servers {
@@ -234,15 +288,26 @@ impl Lab {
         }
     }
 
-    fn find(&self, name: &str) -> Option<&Server> {
+    fn find(&self, name: &str) -> Option<&Arc<Server>> {
         let of = |kind| {
             self.servers
                 .iter()
                 .find(|server| server.kind == kind && server.name == name)
         };
-        of(ServedKind::Entity)
-            .or_else(|| of(ServedKind::FileServer))
-            .map(|server| &**server)
+        of(ServedKind::Entity).or_else(|| of(ServedKind::FileServer))
+    }
+
+    fn find_file_server(&self, name: &str) -> Option<&Arc<Server>> {
+        (self.servers.iter())
+            .find(|server| server.kind == ServedKind::FileServer && server.name == name)
+    }
+
+    /// The size of the smallest of these images: a byte in it is a byte of each.
+    fn smallest<'a>(&self, images: impl Iterator<Item = &'a Arc<Image>>) -> u64 {
+        images
+            .filter_map(|image| self.image_size(&image.name))
+            .min()
+            .unwrap_or(DEFAULT_SIZE)
     }
 
     /// A file server's disk: every image, below the root of its url.

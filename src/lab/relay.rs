@@ -13,6 +13,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::life::Boot;
 use super::server::Server;
 use super::storage;
 
@@ -20,8 +21,14 @@ use super::storage;
 const LONGEST_LINE: u64 = 8 * 1024;
 
 /// One session, from its greeting until either side closes it or the server is killed.
-pub(super) async fn session(server: Arc<Server>, mut client: TcpStream) {
-    match server.while_alive(relayed(&server, &mut client)).await {
+pub(super) async fn session(server: Arc<Server>, boot: Boot, mut client: TcpStream) {
+    let session = async {
+        if server.busy_now() {
+            return turned_away(&mut client).await;
+        }
+        relayed(&server, boot, &mut client).await
+    };
+    match server.while_alive(boot, session).await {
         Some(Ok(())) => {}
         Some(Err(error)) => {
             tracing::debug!(server = %server.name, "a session of the lab ended: {error}");
@@ -36,7 +43,14 @@ pub(super) async fn session(server: Arc<Server>, mut client: TcpStream) {
     }
 }
 
-async fn relayed(server: &Arc<Server>, client: &mut TcpStream) -> io::Result<()> {
+async fn turned_away(client: &mut TcpStream) -> io::Result<()> {
+    client
+        .write_all(b"421 Too many sessions, try later\r\n")
+        .await?;
+    client.shutdown().await
+}
+
+async fn relayed(server: &Arc<Server>, boot: Boot, client: &mut TcpStream) -> io::Result<()> {
     client.set_nodelay(true)?;
     let (inner, outer) = pair(SocketAddr::new(client.local_addr()?.ip(), 0)).await?;
     let (from_client, to_client) = client.split();
@@ -45,11 +59,11 @@ async fn relayed(server: &Arc<Server>, client: &mut TcpStream) -> io::Result<()>
     let refuse_rename = server.behaviour.no_rename;
     let session = async {
         tokio::join!(
-            storage::serve(server, outer),
+            storage::serve(server, boot, outer),
             up(from_client, to_inner, latency, refuse_rename),
         )
     };
-    let replies = down(from_inner, to_client);
+    let replies = down(server, boot, from_inner, to_client);
     tokio::pin!(replies);
     // The session is over when libunftp has closed its end, and not when its last command is in.
     tokio::select! {
@@ -97,10 +111,21 @@ async fn up(
 }
 
 /// Passes replies on.
-async fn down(mut from: OwnedReadHalf, mut to: WriteHalf<'_>) -> io::Result<()> {
+async fn down(
+    server: &Server,
+    boot: Boot,
+    mut from: OwnedReadHalf,
+    mut to: WriteHalf<'_>,
+) -> io::Result<()> {
     let mut buffer = [0; 512];
     loop {
-        match from.read(&mut buffer).await {
+        let read = from.read(&mut buffer).await;
+        if !server.serves(boot) {
+            // What libunftp says of the end of a transfer can be here before the news that this
+            // server is silent or gone; whoever polls this stops doing so.
+            std::future::pending::<()>().await;
+        }
+        match read {
             Ok(0) | Err(_) => return to.shutdown().await,
             Ok(count) => to.write_all(&buffer[..count]).await?,
         }

@@ -1,4 +1,4 @@
-//! One server of the lab: what it is, what it counts, and whether it still lives.
+//! One server of the lab: what it is, what it counts, and how it goes and comes back.
 
 use std::fmt;
 use std::future::Future;
@@ -8,15 +8,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::device::Device;
+use super::life::{Boot, Life};
 use super::relay;
 use super::settings::Behaviour;
 use crate::model::Address;
+
+/// Between two attempts at what the system refuses for now.
+const AGAIN: Duration = Duration::from_millis(100);
+/// Connections that wait to be accepted, as the standard library has it.
+const BACKLOG: u32 = 128;
 
 /// What a server of the lab stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -58,16 +64,6 @@ impl fmt::Display for Served {
             write!(f, "  ({})", self.does)
         }
     }
-}
-
-/// How alive a server is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Life {
-    Serving,
-    /// Connections stay open; nothing is read, answered or sent.
-    Silent,
-    /// Gone, with all its connections.
-    Dead,
 }
 
 /// A number that only grows, and that can be waited for.
@@ -116,7 +112,8 @@ pub(super) struct Server {
     /// Control connections accepted.
     pub(super) sessions: Counter,
     drops: AtomicU32,
-    life: watch::Sender<Life>,
+    busy: AtomicU32,
+    life: Life,
     tasks: TaskTracker,
 }
 
@@ -140,71 +137,148 @@ impl Server {
             received: Counter::default(),
             sessions: Counter::default(),
             drops: AtomicU32::new(0),
-            life: watch::Sender::new(Life::Serving),
+            busy: AtomicU32::new(0),
+            life: Life::new(),
             tasks: TaskTracker::new(),
         }
     }
 
-    /// Accepts control connections until the server is killed.
-    pub(super) async fn serve(self: Arc<Self>, listener: TcpListener) {
-        let _token = self.token();
+    /// Accepts control connections until the server is gone.
+    pub(super) fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let (boot, token) = (self.life.boot(), self.token());
+        self.serve_in(boot, token, listener)
+    }
+
+    async fn serve_in(
+        self: Arc<Self>,
+        boot: Boot,
+        _token: TaskTrackerToken,
+        listener: TcpListener,
+    ) {
         let accepting = async {
             loop {
                 match listener.accept().await {
                     Ok((client, _)) => {
                         self.sessions.add(1);
                         let server = Arc::clone(&self);
-                        self.tasks.spawn(relay::session(server, client));
+                        self.tasks.spawn(relay::session(server, boot, client));
                     }
                     Err(error) => {
                         // Out of files, most likely: others have to close theirs first.
                         tracing::warn!(server = %self.name, "no connection accepted: {error}");
-                        tokio::time::sleep(Duration::from_millis(100)).await;
+                        tokio::time::sleep(AGAIN).await;
                     }
                 }
             }
         };
-        self.while_alive(accepting).await;
+        self.while_alive(boot, accepting).await;
     }
 
-    /// Polls a future while the server lives and answers. A silent server's work is neither done
-    /// nor given up: its sockets stay open. `None` once the server is dead.
-    pub(super) async fn while_alive<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let mut life = self.life.subscribe();
-        tokio::pin!(work);
-        tokio::select! {
-            biased;
-            _ = life.wait_for(|life| *life != Life::Serving) => {}
-            done = &mut work => return Some(done),
-        }
-        // The sender is ours: waiting can't fail before the server is gone.
-        let _ = life.wait_for(|life| *life == Life::Dead).await;
-        None
+    /// See [`Life::while_alive`].
+    pub(super) async fn while_alive<T>(
+        &self,
+        boot: Boot,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        self.life.while_alive(boot, work).await
     }
 
-    /// Whether it is neither silent nor dead.
-    pub(super) fn serves(&self) -> bool {
-        *self.life.borrow() == Life::Serving
+    /// Whether it is in that boot, and not silent.
+    pub(super) fn serves(&self, boot: Boot) -> bool {
+        self.life.serves(boot)
     }
 
     pub(super) fn silence(&self) {
-        self.life.send_if_modified(|life| {
-            let serving = *life == Life::Serving;
-            if serving {
-                *life = Life::Silent;
-            }
-            serving
-        });
+        self.life.silence();
     }
 
     pub(super) fn kill(&self) {
-        self.life.send_replace(Life::Dead);
+        self.life.kill();
         self.tasks.close();
     }
 
-    /// Waits until a killed server has let go of its listener and its connections.
+    /// Waits until a server that went has let go of its listener and its connections.
     pub(super) async fn gone(&self) {
         self.tasks.wait().await;
+    }
+
+    pub(super) async fn until_serving(&self) {
+        self.life.until_serving().await;
+    }
+
+    /// Goes away with all its connections. `None` when it is gone already; else the work of coming
+    /// back at the same address when the time is over, which ends early when the server is killed.
+    pub(super) fn restart(
+        self: &Arc<Self>,
+        down_for: Duration,
+    ) -> Option<impl Future<Output = ()> + Send + 'static> {
+        self.life.go_down().then(|| {
+            self.tasks.close();
+            Arc::clone(self).come_back(down_for)
+        })
+    }
+
+    /// As [`Self::restart`], for a server that was killed: it comes back at once.
+    pub(super) fn revive(self: &Arc<Self>) -> Option<impl Future<Output = ()> + Send + 'static> {
+        (self.life.revive()).then(|| Arc::clone(self).come_back(Duration::ZERO))
+    }
+
+    async fn come_back(self: Arc<Self>, down_for: Duration) {
+        let back = tokio::time::Instant::now() + down_for;
+        let listens = async {
+            self.gone().await;
+            // Bound without listening: connections are refused, and nobody else gets the port.
+            let mut held = self.again(|| self.hold_port()).await;
+            tokio::time::sleep_until(back).await;
+            loop {
+                match held.listen(BACKLOG) {
+                    Ok(listener) => break listener,
+                    Err(error) => {
+                        tracing::warn!(server = %self.name, "can't listen yet: {error}");
+                        tokio::time::sleep(AGAIN).await;
+                        held = self.again(|| self.hold_port()).await;
+                    }
+                }
+            }
+        };
+        let listener = tokio::select! {
+            () = self.life.until_dead() => return,
+            listener = listens => listener,
+        };
+        let begun = self.life.come_up(|| {
+            self.tasks.reopen();
+            self.token()
+        });
+        if let Some((boot, token)) = begun {
+            tokio::spawn(Arc::clone(&self).serve_in(boot, token, listener));
+        }
+    }
+
+    fn hold_port(&self) -> io::Result<TcpSocket> {
+        let socket = match self.address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        // Connections of its earlier life may still be on their way out.
+        socket.set_reuseaddr(true)?;
+        socket.bind(self.address)?;
+        Ok(socket)
+    }
+
+    /// Tries until it works: the port may be somebody else's for a moment.
+    async fn again<T>(&self, make: impl Fn() -> io::Result<T>) -> T {
+        loop {
+            match make() {
+                Ok(made) => return made,
+                Err(error) => {
+                    tracing::warn!(server = %self.name, "not at {} yet: {error}", self.address);
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        }
     }
 
     /// Held by whoever holds a connection of this server.
@@ -214,12 +288,12 @@ impl Server {
 
     /// Whether this transfer is to be cut at `drop_at`; counts the ones that were.
     pub(super) fn drops_now(&self) -> bool {
-        let times = self.behaviour.drop_times.unwrap_or(u32::MAX);
-        self.drops
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |done| {
-                (done < times).then(|| done.saturating_add(1))
-            })
-            .is_ok()
+        counted(&self.drops, self.behaviour.drop_times.unwrap_or(u32::MAX))
+    }
+
+    /// Whether this control connection is to be turned away; counts the ones that were.
+    pub(super) fn busy_now(&self) -> bool {
+        counted(&self.busy, self.behaviour.busy_times.unwrap_or(0))
     }
 
     pub(super) fn served_address(&self) -> Address {
@@ -229,6 +303,14 @@ impl Server {
             port: self.address.port(),
         }
     }
+}
+
+/// Counts one more, if that is still within the times.
+fn counted(done: &AtomicU32, times: u32) -> bool {
+    done.fetch_update(Ordering::AcqRel, Ordering::Acquire, |done| {
+        (done < times).then(|| done.saturating_add(1))
+    })
+    .is_ok()
 }
 
 /// A listener on an address, or where it can't be had and `or_free` says so, on a free port.

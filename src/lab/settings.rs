@@ -17,6 +17,7 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use super::draw;
 use super::error::LabError;
 use crate::model::{names, units};
 
@@ -48,22 +49,41 @@ pub struct Behaviour {
     /// Bytes a second of one transfer.
     #[serde(deserialize_with = "rate")]
     pub rate: Option<u64>,
+    /// Bytes a second of one download, where that is not `rate`.
+    #[serde(deserialize_with = "rate")]
+    pub read_rate: Option<u64>,
     /// Before each command is acted on.
     #[serde(deserialize_with = "time")]
     pub latency: Option<Duration>,
     /// Stops taking an upload for a while, as a device that erases flash does.
     pub pause: Option<Pause>,
+    /// Pauses at bytes drawn from the server's name, the same in every upload: the first within
+    /// `every`, each next one after half of `every` to one and a half, in the mean `every`.
+    pub random_pauses: bool,
+    /// So many control connections are greeted with 421 and closed before one is accepted.
+    pub busy_times: Option<u32>,
     /// `login: refuse`: every login is answered with 530.
     #[serde(rename = "login", deserialize_with = "login")]
     pub refuse_login: bool,
     /// An upload that goes on after so many bytes is answered with 552.
     #[serde(deserialize_with = "size")]
     pub disk_full_at: Option<u64>,
-    /// The data connection is cut at this byte, and the transfer answered with 426.
+    /// The data connection is cut at this byte, and the transfer answered with 426. An upload's is
+    /// reset; a download's is closed after the bytes before.
     #[serde(deserialize_with = "size")]
     pub drop_at: Option<u64>,
+    /// As `drop_at`, at a byte drawn from the server's name within the smallest image that it may
+    /// be about. `drop_at` goes before it.
+    pub drop_somewhere: bool,
     /// So many transfers are cut; the ones after them are not. Absent: all are.
     pub drop_times: Option<u32>,
+    /// A cut is a reboot: no 426, all connections of the server are reset, and new ones are refused
+    /// for so long. Its files stay, partial ones too.
+    #[serde(deserialize_with = "time")]
+    pub down_for: Option<Duration>,
+    /// Vanishes for good when it has sent so many file bytes, over all downloads.
+    #[serde(deserialize_with = "size")]
+    pub dies_at: Option<u64>,
     /// From the last byte of an upload to its 226.
     #[serde(deserialize_with = "time")]
     pub confirm_after: Option<Duration>,
@@ -76,6 +96,8 @@ pub struct Behaviour {
     /// This byte is changed: in what is stored, and for a file server in what is sent.
     #[serde(deserialize_with = "size")]
     pub corrupt_at: Option<u64>,
+    /// `REST` is answered with 502, and `FEAT` does not name it.
+    pub no_rest: bool,
     /// `RNFR` is answered with 502.
     pub no_rename: bool,
     /// A rename onto an existing file is answered with 553.
@@ -173,21 +195,36 @@ impl Behaviour {
     fn or(self, other: &Self) -> Self {
         Self {
             rate: self.rate.or(other.rate),
+            read_rate: self.read_rate.or(other.read_rate),
             latency: self.latency.or(other.latency),
             pause: self.pause.or(other.pause),
+            random_pauses: self.random_pauses || other.random_pauses,
+            busy_times: self.busy_times.or(other.busy_times),
             refuse_login: self.refuse_login || other.refuse_login,
             disk_full_at: self.disk_full_at.or(other.disk_full_at),
             drop_at: self.drop_at.or(other.drop_at),
+            drop_somewhere: self.drop_somewhere || other.drop_somewhere,
             drop_times: self.drop_times.or(other.drop_times),
+            down_for: self.down_for.or(other.down_for),
+            dies_at: self.dies_at.or(other.dies_at),
             confirm_after: self.confirm_after.or(other.confirm_after),
             silent_at: self.silent_at.or(other.silent_at),
             truncate_at: self.truncate_at.or(other.truncate_at),
             corrupt_at: self.corrupt_at.or(other.corrupt_at),
+            no_rest: self.no_rest || other.no_rest,
             no_rename: self.no_rename || other.no_rename,
             no_overwrite: self.no_overwrite || other.no_overwrite,
             no_delete: self.no_delete || other.no_delete,
             read_only: self.read_only || other.read_only,
         }
+    }
+
+    /// The same, with the byte at which transfers are dropped somewhere.
+    pub(super) fn settled(mut self, name: &str, image: u64) -> Self {
+        if self.drop_somewhere && self.drop_at.is_none() {
+            self.drop_at = Some(draw::byte_within(name, image));
+        }
+        self
     }
 
     /// The settings in words, for people: `600.0 KiB/s, disk full at 3.0 MiB`; empty for none.
@@ -196,15 +233,22 @@ impl Behaviour {
         if let Some(rate) = self.rate {
             words.push(units::rate(rate as f64));
         }
+        if let Some(rate) = self.read_rate {
+            words.push(format!("{} when read", units::rate(rate as f64)));
+        }
         if let Some(time) = self.latency {
             words.push(format!("answers after {}", units::duration(time)));
         }
         if let Some(pause) = self.pause {
+            let random = if self.random_pauses { " or so" } else { "" };
             words.push(format!(
-                "pauses {} every {}",
+                "pauses {} every {}{random}",
                 units::duration(pause.length),
                 units::size(pause.every)
             ));
+        }
+        if let Some(times) = self.busy_times {
+            words.push(format!("turns the first {times} sessions away"));
         }
         if self.refuse_login {
             words.push("refuses logins".into());
@@ -213,6 +257,7 @@ impl Behaviour {
             ("disk full at", self.disk_full_at),
             ("drops transfers at", self.drop_at),
             ("falls silent at", self.silent_at),
+            ("dies when it has sent", self.dies_at),
             ("truncates downloads at", self.truncate_at),
             ("corrupts the byte at", self.corrupt_at),
         ] {
@@ -220,13 +265,21 @@ impl Behaviour {
                 words.push(format!("{what} {}", units::size(at)));
             }
         }
-        if let (Some(_), Some(times)) = (self.drop_at, self.drop_times) {
+        let drops = self.drop_at.is_some() || self.drop_somewhere;
+        if self.drop_somewhere && self.drop_at.is_none() {
+            words.push("drops transfers somewhere".into());
+        }
+        if let Some(times) = self.drop_times.filter(|_| drops) {
             words.push(format!("{times} times only"));
+        }
+        if let Some(time) = self.down_for.filter(|_| drops) {
+            words.push(format!("is gone for {} then", units::duration(time)));
         }
         if let Some(time) = self.confirm_after {
             words.push(format!("confirms after {}", units::duration(time)));
         }
         for (is_so, what) in [
+            (self.no_rest, "can't restart"),
             (self.no_rename, "can't rename"),
             (self.no_overwrite, "can't rename onto a file"),
             (self.no_delete, "can't delete"),
@@ -301,6 +354,8 @@ x-lab:
     "shelf1-[01-08]": { rate: 600 KiB/s, no_delete: true }
     shelf1-07: { disk_full_at: 3 MiB, login: refuse, drop_at: 2 MiB, drop_times: 2 }
     shelf2-05: { pause: { every: 1 MiB, for: 400ms }, confirm_after: 2s }
+    shelf3-01: { drop_somewhere: true, drop_times: 1, down_for: 2s, busy_times: 3, read_rate: 8 MiB/s }
+    shelf3-02: { dies_at: 32 MiB, no_rest: true, pause: { every: 1 MiB, for: 1s }, random_pauses: true }
 "#;
 
     #[test]
@@ -322,6 +377,31 @@ x-lab:
         assert_eq!(
             five.words(),
             "1.0 MiB/s, answers after 5 ms, pauses 400 ms every 1.0 MiB, confirms after 2 s"
+        );
+    }
+
+    #[test]
+    fn settings_are_told_in_words() {
+        let settings = LabSettings::from_inventory_text(TEXT).unwrap();
+        let always = "answers after 5 ms";
+        let reboots = settings.of_entity("shelf3-01");
+        assert_eq!(
+            reboots.words(),
+            format!(
+                "1.0 MiB/s, 8.0 MiB/s when read, {always}, turns the first 3 sessions away, drops transfers somewhere, \
+                 1 times only, is gone for 2 s then"
+            )
+        );
+        let settled = reboots.settled("shelf3-01", 1 << 20);
+        assert!(settled.drop_at.is_some_and(|byte| byte < 1 << 20));
+        assert!(settled.words().contains("drops transfers at"));
+        let dies = settings.of_entity("shelf3-02");
+        assert_eq!(
+            dies.words(),
+            format!(
+                "1.0 MiB/s, {always}, pauses 1 s every 1.0 MiB or so, dies when it has sent 32.0 MiB, \
+                 can't restart"
+            )
         );
     }
 

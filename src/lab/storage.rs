@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use libunftp::ServerBuilder;
@@ -19,27 +19,30 @@ use unftp_core::storage::{
 };
 
 use super::device::{clean, text_of};
+use super::draw::Pauses;
+use super::life::Boot;
 use super::login::Logins;
 use super::pace::Pace;
 use super::server::{ServedKind, Server};
 
 /// Bytes that a transfer moves at once.
 const PIECE: usize = 32 * 1024;
+/// How long a transfer that is cut waits for bytes that it leaves unread.
+const UNREAD: Duration = Duration::from_millis(100);
 /// Bytes that the kernel may hold for a data connection, each way. With its own idea of it, a slow
 /// or silent entity would seem to take megabytes that it never takes.
 const SOCKET_BUFFER: u64 = 256 * 1024;
 const SMALLEST_SOCKET_BUFFER: u64 = 16 * 1024;
 
 /// Runs one session on a control connection.
-pub(super) async fn serve(server: &Arc<Server>, control: TcpStream) -> io::Result<()> {
-    let backend = Backend(Arc::clone(server));
+pub(super) async fn serve(server: &Arc<Server>, boot: Boot, control: TcpStream) -> io::Result<()> {
+    let backend = Backend {
+        server: Arc::clone(server),
+        boot,
+    };
     let logins = Logins {
         user: server.user.clone(),
         refuse: server.behaviour.refuse_login,
-    };
-    let buffer = match server.behaviour.rate {
-        None => SOCKET_BUFFER,
-        Some(rate) => (rate / 8).clamp(SMALLEST_SOCKET_BUFFER, SOCKET_BUFFER),
     };
     // libunftp gives a server's binder to its first session only; so each session has a server.
     let unftp =
@@ -50,7 +53,8 @@ pub(super) async fn serve(server: &Arc<Server>, control: TcpStream) -> io::Resul
             // Its own logger would write to whatever logger the process has, and it writes a lot.
             .logger(slog::Logger::root(slog::Discard, slog::o!()))
             .binder(Passive {
-                buffer: u32::try_from(buffer).unwrap_or(u32::MAX),
+                receive: buffer(server.behaviour.rate),
+                send: buffer(server.behaviour.read_rate.or(server.behaviour.rate)),
             })
             .build()
             .map_err(io::Error::other)?;
@@ -60,7 +64,17 @@ pub(super) async fn serve(server: &Arc<Server>, control: TcpStream) -> io::Resul
 /// Opens the listeners of data connections: on the session's own address, on any free port.
 #[derive(Debug)]
 struct Passive {
-    buffer: u32,
+    receive: u32,
+    send: u32,
+}
+
+/// Bytes of a socket buffer, for what moves at this rate.
+fn buffer(rate: Option<u64>) -> u32 {
+    let bytes = match rate {
+        None => SOCKET_BUFFER,
+        Some(rate) => (rate / 8).clamp(SMALLEST_SOCKET_BUFFER, SOCKET_BUFFER),
+    };
+    u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
 #[async_trait]
@@ -70,22 +84,25 @@ impl Binder for Passive {
             IpAddr::V4(_) => TcpSocket::new_v4()?,
             IpAddr::V6(_) => TcpSocket::new_v6()?,
         };
-        socket.set_recv_buffer_size(self.buffer)?;
-        socket.set_send_buffer_size(self.buffer)?;
+        socket.set_recv_buffer_size(self.receive)?;
+        socket.set_send_buffer_size(self.send)?;
         socket.bind((ip, 0).into())?;
         Ok(socket)
     }
 }
 
-/// A server's device, as libunftp sees it.
+/// A server's device in one boot, as libunftp sees it.
 #[derive(Debug, Clone)]
-struct Backend(Arc<Server>);
+struct Backend {
+    server: Arc<Server>,
+    boot: Boot,
+}
 
 impl Backend {
     /// What the work comes to, or an error once the server is dead.
     async fn while_alive<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        self.0
-            .while_alive(work)
+        self.server
+            .while_alive(self.boot, work)
             .await
             .unwrap_or_else(|| Err(dead()))
     }
@@ -97,7 +114,7 @@ impl Backend {
         path: &str,
         start: u64,
     ) -> Result<u64> {
-        let server = &*self.0;
+        let server = &*self.server;
         let behaviour = &server.behaviour;
         if behaviour.read_only {
             return Err(refused(ErrorKind::FileNameNotAllowedError, "read-only"));
@@ -110,19 +127,26 @@ impl Backend {
         let mut pace = Pace::new(behaviour.rate);
         let mut buffer = vec![0; PIECE];
         let mut at = start;
-        let mut pause_at = behaviour.pause.map(|pause| start + pause.every);
+        let mut pauses = behaviour.pause.map(|pause| {
+            let random = behaviour.random_pauses;
+            (pause, Pauses::new(pause, random, &server.name, start))
+        });
         let result = loop {
             if drop_at == Some(at) && server.drops_now() {
+                // With bytes that nobody read, the end of a connection is a reset (RFC 1122,
+                // section 4.2.2.13); the system's socket is out of reach.
+                let _ = tokio::time::timeout(UNREAD, input.read(&mut [0])).await;
+                self.go_down().await;
                 break Err(refused(ErrorKind::ConnectionClosed, "dropped on purpose"));
             }
             if behaviour.silent_at == Some(at) {
                 std::future::pending::<()>().await;
             }
-            if let (Some(pause), Some(next)) = (behaviour.pause, pause_at)
-                && next == at
+            if let Some((pause, pauses)) = &mut pauses
+                && pauses.next() == at
             {
                 tokio::time::sleep(pause.length).await;
-                pause_at = Some(at + pause.every);
+                pauses.advance();
             }
             let most = until(
                 at,
@@ -131,7 +155,7 @@ impl Backend {
                     behaviour.disk_full_at,
                     drop_at,
                     behaviour.silent_at,
-                    pause_at,
+                    pauses.as_ref().map(|(_, pauses)| pauses.next()),
                 ],
             );
             let count = match input.read(&mut buffer[..most]).await {
@@ -139,7 +163,7 @@ impl Backend {
                 Ok(count) => count,
                 Err(error) => break Err(Error::from(error)),
             };
-            if !server.serves() {
+            if !server.serves(self.boot) {
                 // Silenced or killed while it was read: whoever polls this stops doing so.
                 std::future::pending::<()>().await;
             }
@@ -170,7 +194,7 @@ impl Backend {
         path: &str,
         start: u64,
     ) -> Result<u64> {
-        let server = &*self.0;
+        let server = &*self.server;
         let behaviour = &server.behaviour;
         let file = self.find(path)?;
         let is_source = server.kind == ServedKind::FileServer;
@@ -187,20 +211,28 @@ impl Backend {
         };
         let drop_at = self.cut(ServedKind::FileServer);
         let silent_at = behaviour.silent_at.filter(|_| is_source);
-        let mut pace = Pace::new(behaviour.rate);
+        let mut pace = Pace::new(behaviour.read_rate.or(behaviour.rate));
         let mut buffer = vec![0; PIECE];
         let mut at = start;
         loop {
             if drop_at == Some(at) && server.drops_now() {
+                self.go_down().await;
                 return Err(refused(ErrorKind::ConnectionClosed, "dropped on purpose"));
             }
             if silent_at == Some(at) {
                 std::future::pending::<()>().await;
             }
+            let dies_at = (behaviour.dies_at)
+                .map(|all| at.saturating_add(all.saturating_sub(server.sent.get())));
+            if dies_at == Some(at) {
+                server.kill();
+                // Whoever polls this stops doing so.
+                std::future::pending::<()>().await;
+            }
             let most = until(
                 at,
                 PIECE.min(pace.slice()),
-                [Some(end), drop_at, silent_at, None],
+                [Some(end), drop_at, silent_at, dies_at],
             );
             let most = if at < end { most } else { 0 };
             let count = file.read(at, &mut buffer[..most]);
@@ -218,8 +250,20 @@ impl Backend {
         }
     }
 
+    /// The end of this boot, where a cut is one; never comes back then.
+    async fn go_down(&self) {
+        let Some(down_for) = self.server.behaviour.down_for else {
+            return;
+        };
+        if let Some(back) = self.server.restart(down_for) {
+            // It waits for the end of this very transfer. The lab's runtime ends it at the latest.
+            tokio::spawn(back);
+        }
+        std::future::pending::<()>().await;
+    }
+
     fn find(&self, path: &str) -> Result<Arc<super::device::File>> {
-        self.0
+        self.server
             .device
             .file(path)
             .ok_or_else(|| refused(ErrorKind::PermanentFileNotAvailable, "no such file"))
@@ -227,7 +271,10 @@ impl Backend {
 
     /// Where a transfer is cut, in the direction that this kind of server is about.
     fn cut(&self, kind: ServedKind) -> Option<u64> {
-        self.0.behaviour.drop_at.filter(|_| self.0.kind == kind)
+        self.server
+            .behaviour
+            .drop_at
+            .filter(|_| self.server.kind == kind)
     }
 }
 
@@ -268,7 +315,12 @@ impl StorageBackend<DefaultUser> for Backend {
     type Metadata = Facts;
 
     fn supported_features(&self) -> u32 {
-        FEATURE_RESTART
+        // Without it, libunftp answers REST with 502 and FEAT does not name it.
+        if self.server.behaviour.no_rest {
+            0
+        } else {
+            FEATURE_RESTART
+        }
     }
 
     async fn metadata<P: AsRef<Path> + Send + fmt::Debug>(
@@ -291,11 +343,11 @@ impl StorageBackend<DefaultUser> for Backend {
         let folder = clean(&text_of(path.as_ref()));
         let prefix = format!("{}/", folder.trim_end_matches('/'));
         let mut found: Vec<Fileinfo<PathBuf, Facts>> = Vec::new();
-        for name in self.0.device.names() {
+        for name in self.server.device.names() {
             let Some(rest) = name.strip_prefix(&prefix) else {
                 continue;
             };
-            let (path, metadata) = match (rest.split_once('/'), self.0.device.file(&name)) {
+            let (path, metadata) = match (rest.split_once('/'), self.server.device.file(&name)) {
                 (Some((folder, _)), _) => (
                     PathBuf::from(format!("{prefix}{folder}")),
                     Facts {
@@ -331,7 +383,7 @@ impl StorageBackend<DefaultUser> for Backend {
         W: AsyncWrite + Unpin + Sync + Send,
         P: AsRef<Path> + Send + fmt::Debug,
     {
-        let _token = self.0.token();
+        let _token = self.server.token();
         let path = text_of(path.as_ref());
         let sending = self.send(output, &path, start_pos);
         self.while_alive(sending).await
@@ -352,7 +404,7 @@ impl StorageBackend<DefaultUser> for Backend {
         P: AsRef<Path> + Send + fmt::Debug,
         R: AsyncRead + Send + Sync + Unpin + 'static,
     {
-        let _token = self.0.token();
+        let _token = self.server.token();
         let path = text_of(path.as_ref());
         let receiving = self.receive(input, &path, start_pos);
         self.while_alive(receiving).await
@@ -363,10 +415,10 @@ impl StorageBackend<DefaultUser> for Backend {
         _: &DefaultUser,
         path: P,
     ) -> Result<()> {
-        if self.0.behaviour.no_delete {
+        if self.server.behaviour.no_delete {
             return Err(refused(ErrorKind::PermissionDenied, "deletes nothing"));
         }
-        if self.0.device.delete(&text_of(path.as_ref())) {
+        if self.server.device.delete(&text_of(path.as_ref())) {
             Ok(())
         } else {
             Err(refused(
@@ -387,10 +439,10 @@ impl StorageBackend<DefaultUser> for Backend {
         to: P,
     ) -> Result<()> {
         let (from, to) = (text_of(from.as_ref()), text_of(to.as_ref()));
-        if self.0.behaviour.no_overwrite && self.0.device.file(&to).is_some() {
+        if self.server.behaviour.no_overwrite && self.server.device.file(&to).is_some() {
             return Err(refused(ErrorKind::FileNameNotAllowedError, "file exists"));
         }
-        if self.0.device.rename(&from, &to) {
+        if self.server.device.rename(&from, &to) {
             Ok(())
         } else {
             Err(refused(

@@ -48,7 +48,7 @@ pub enum GroupSpec {
         entities: Vec<String>,
         #[serde(default)]
         laggards: Laggards,
-        #[serde(default)]
+        #[serde(default, skip_serializing_if = "Limits::are_default")]
         limits: Limits,
         #[serde(default)]
         parallel: Option<usize>,

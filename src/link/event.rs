@@ -33,9 +33,15 @@ pub enum Event {
         read: u64,
         size: Option<u64>,
         depth: usize,
+        /// Why the depth was last changed; null while it is what the group began with.
+        #[serde(default)]
+        depth_reason: Option<String>,
         used: usize,
         buffer_size: u64,
         bottleneck: Bottleneck,
+        /// Seconds until all is sent; null when it can't be told.
+        #[serde(default)]
+        time_left: Option<f64>,
         entities: Vec<EntityProgress>,
     },
     Depth {

@@ -76,11 +76,17 @@ pub struct GroupSnapshot {
     pub passes: u32,
     /// Bytes a second out of the source.
     pub rate: f64,
-    /// The pool: number of buffers, how many of them hold a block, bytes of one.
+    /// The pools of all passes: number of buffers, how many of them hold a block, bytes of one.
     pub depth: usize,
+    /// Why the depth was last changed; absent while it is what the group began with.
+    #[serde(default)]
+    pub depth_reason: Option<String>,
     pub used: usize,
     pub buffer_size: u64,
     pub bottleneck: Bottleneck,
+    /// Seconds until all is sent, as things go; absent when it can't be told.
+    #[serde(default)]
+    pub time_left: Option<f64>,
     pub seconds: f64,
     pub entities: Vec<EntitySnapshot>,
 }

@@ -1,62 +1,298 @@
-//! What a group is waiting for, from how its pool was used since the last look.
+//! What a group is waiting for, from how its pools are used.
+//!
+//! While the leading pass reads: a writer that hardly ever waits is held up by its source. One that
+//! waits is held up by whoever holds the oldest block: by one entity if it is mostly the same one,
+//! or if everybody is busy all the time; by lack of memory if they take turns at it while others
+//! starve. After that the group waits for the entity that is furthest behind, or for the source of
+//! the later pass that this entity reads from.
 
 use std::time::{Duration, Instant};
 
-use crate::model::{Bottleneck, Name};
-use crate::pool::PoolStats;
+use super::usage::{Figures, PassFigures};
 
-/// A side that waited for more than this part of the time is held up by the other one.
-const WAITED: f64 = 0.3;
-/// Shorter looks say more about the scheduler than about the network.
-const SHORTEST: Duration = Duration::from_millis(400);
+/// A writer that waits for less than this part of the time is not held up.
+const WAITED: f64 = 0.15;
+/// A reader that starves for more than this part of the time is not the one that is waited for.
+const STARVED: f64 = 0.2;
+/// Readers lose this part of their time by a full pool, on average, where memory is too little.
+const LOST: f64 = 0.05;
+/// As in [`super::usage`].
+const TURNS: f64 = 0.1;
+/// One entity has so much of the blame where it is that entity.
+const MOST: f64 = 0.6;
+/// As long as its blame is so near to the greatest, the one that was named before stays.
+const NEAR: f64 = 0.7;
+/// A finding must last so long before it is told.
+const LASTS: Duration = Duration::from_millis(400);
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Finding {
+    Source,
+    /// By its place in the group.
+    Entity(usize),
+    Memory,
+    #[default]
+    None,
+}
+
+/// What is known of an entity besides the use of its pool.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Progress {
+    /// It has not come to its end, and is not waiting for its turn either.
+    pub(super) is_active: bool,
+    /// Bytes sent.
+    pub(super) sent: u64,
+}
+
+#[derive(Debug, Default)]
 pub(super) struct BottleneckFinder {
-    since: Instant,
-    writer_waited: Duration,
-    found: Bottleneck,
+    told: Finding,
+    /// What was found since when, if it is something else.
+    next: Option<(Finding, Instant)>,
 }
 
 impl BottleneckFinder {
-    pub(super) fn new() -> Self {
-        Self {
-            since: Instant::now(),
-            writer_waited: Duration::ZERO,
-            found: Bottleneck::None,
+    pub(super) fn look(
+        &mut self,
+        now: Instant,
+        figures: &Figures,
+        entities: &[Progress],
+    ) -> Finding {
+        let found = find(figures, entities, self.told);
+        if found == self.told {
+            self.next = None;
+        } else {
+            match self.next {
+                Some((next, since)) if next == found => {
+                    if now.saturating_duration_since(since) >= LASTS {
+                        (self.told, self.next) = (found, None);
+                    }
+                }
+                _ => self.next = Some((found, now)),
+            }
+        }
+        self.told
+    }
+}
+
+fn find(figures: &Figures, entities: &[Progress], before: Finding) -> Finding {
+    if entities.iter().all(|entity| entity.sent == 0) {
+        // Connecting, or opening the source.
+        return Finding::None;
+    }
+    match figures.passes.first() {
+        Some(leading) if !leading.ended => of_pass(leading, figures, before),
+        _ => at_the_end(figures, entities, before),
+    }
+}
+
+fn of_pass(pass: &PassFigures, figures: &Figures, before: Finding) -> Finding {
+    if pass.published == 0 {
+        return Finding::None;
+    }
+    let blame: Vec<(usize, f64)> = (figures.blame.iter().enumerate())
+        .filter(|(place, _)| figures.reads.get(*place) == Some(&Some(pass.pass)))
+        .map(|(place, blame)| (place, *blame))
+        .collect();
+    let Some(worst) = blame.iter().max_by(|one, other| one.1.total_cmp(&other.1)) else {
+        return Finding::None;
+    };
+    let all: f64 = blame.iter().map(|(_, blame)| blame).sum();
+    // Of many that are equally slow always the same one.
+    let is_near = |place: usize| {
+        let mut known = blame.iter().filter(|(one, _)| *one == place);
+        known.any(|(_, blame)| *blame > 0.0 && *blame >= worst.1 * NEAR)
+    };
+    let entity = match before {
+        Finding::Entity(place) if is_near(place) => Finding::Entity(place),
+        _ => Finding::Entity(worst.0),
+    };
+    if pass.waited < WAITED {
+        // While a deep pool still fills, nobody waits; readers that are all busy tell the outcome.
+        let fills = pass.starved < STARVED && pass.used * 2 > pass.depth;
+        return if fills && all > 0.0 {
+            entity
+        } else {
+            Finding::Source
+        };
+    }
+    let take_turns = pass.turns >= TURNS && pass.lost >= LOST;
+    if take_turns && worst.1 < all * MOST {
+        Finding::Memory
+    } else {
+        entity
+    }
+}
+
+/// Nothing is read for most of the entities any more.
+fn at_the_end(figures: &Figures, entities: &[Progress], before: Finding) -> Finding {
+    let active = || (entities.iter().enumerate()).filter(|(_, entity)| entity.is_active);
+    let Some((last, behind)) = active().min_by_key(|(_, entity)| entity.sent) else {
+        return Finding::None;
+    };
+    let pass = (figures.reads.get(last).copied().flatten()).and_then(|pass| figures.of(pass));
+    match pass.filter(|pass| !pass.ended) {
+        Some(pass) => match of_pass(pass, figures, before) {
+            Finding::None => Finding::Entity(last),
+            found => found,
+        },
+        None => match before {
+            // Equally far behind.
+            Finding::Entity(place)
+                if active().any(|(one, entity)| one == place && entity.sent == behind.sent) =>
+            {
+                before
+            }
+            _ => Finding::Entity(last),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pass(waited: f64, lost: f64, turns: f64, starved: f64) -> PassFigures {
+        PassFigures {
+            pass: 1,
+            published: 100,
+            depth: 16,
+            used: 8,
+            waited,
+            lost,
+            turns,
+            starved,
+            ..PassFigures::default()
         }
     }
 
-    /// `slowest` is the entity that is furthest behind.
-    pub(super) fn look(&mut self, pool: Option<&PoolStats>, slowest: Option<&Name>) -> Bottleneck {
-        let Some(pool) = pool else {
-            return Bottleneck::None;
-        };
-        let elapsed = self.since.elapsed();
-        if elapsed < SHORTEST {
-            return self.found.clone();
+    fn figures(pass: PassFigures, blame: &[f64]) -> Figures {
+        Figures {
+            reads: vec![Some(pass.pass); blame.len()],
+            passes: vec![pass],
+            blame: blame.to_vec(),
         }
-        // A new pass has a new pool, which starts to count anew.
-        let waited = pool
-            .writer_waited
-            .checked_sub(self.writer_waited)
-            .unwrap_or_default();
-        let part = waited.as_secs_f64() / elapsed.as_secs_f64();
-        self.found = if pool.ended {
-            // Only the entities are left to wait for.
-            slowest
-                .cloned()
-                .map_or(Bottleneck::None, Bottleneck::Entity)
-        } else if part > WAITED {
-            slowest
-                .cloned()
-                .map_or(Bottleneck::Memory, Bottleneck::Entity)
-        } else if pool.readers > 0 && pool.used * 4 <= pool.depth {
-            Bottleneck::Source
-        } else {
-            Bottleneck::None
+    }
+
+    fn sent(bytes: &[u64]) -> Vec<Progress> {
+        let progress = |sent: &u64| Progress {
+            is_active: true,
+            sent: *sent,
         };
-        self.since = Instant::now();
-        self.writer_waited = pool.writer_waited;
-        self.found.clone()
+        bytes.iter().map(progress).collect()
+    }
+
+    fn found(pass: PassFigures, blame: &[f64]) -> Finding {
+        let entities = sent(&vec![1000; blame.len()]);
+        find(&figures(pass, blame), &entities, Finding::None)
+    }
+
+    #[test]
+    fn a_writer_that_hardly_waits_is_held_up_by_its_source() {
+        assert_eq!(found(pass(0.02, 0.0, 0.0, 0.8), &[0.0; 3]), Finding::Source);
+        // Pauses that the pool takes up cost nothing.
+        assert_eq!(
+            found(pass(0.1, 0.05, 0.3, 0.5), &[0.1, 0.0, 0.1]),
+            Finding::Source
+        );
+    }
+
+    #[test]
+    fn one_that_holds_the_oldest_block_most_of_the_time_is_named() {
+        assert_eq!(
+            found(pass(0.8, 0.5, 0.0, 0.8), &[0.0, 0.7, 0.1]),
+            Finding::Entity(1)
+        );
+        // Even if it is fast in between.
+        assert_eq!(
+            found(pass(0.4, 0.3, 0.4, 0.6), &[0.0, 0.4, 0.0]),
+            Finding::Entity(1)
+        );
+    }
+
+    #[test]
+    fn entities_that_take_turns_while_others_starve_lack_memory() {
+        let turns = pass(0.5, 0.2, 0.4, 0.6);
+        assert_eq!(found(turns, &[0.2, 0.15, 0.2]), Finding::Memory);
+    }
+
+    #[test]
+    fn entities_that_are_all_busy_are_the_bottleneck_themselves() {
+        let busy = pass(0.9, 0.01, 0.02, 0.05);
+        assert_eq!(found(busy, &[0.3, 0.31, 0.29]), Finding::Entity(1));
+        // The name does not change with every look.
+        let entities = sent(&[5, 5, 5]);
+        let before = Finding::Entity(2);
+        let figures = figures(busy, &[0.3, 0.31, 0.29]);
+        assert_eq!(find(&figures, &entities, before), before);
+    }
+
+    #[test]
+    fn two_that_are_slow_are_not_a_lack_of_memory() {
+        // They hold the block in turns, but neither ever waits for one.
+        let two = pass(0.8, 0.6, 0.02, 0.8);
+        assert_eq!(found(two, &[0.4, 0.38, 0.0]), Finding::Entity(0));
+    }
+
+    #[test]
+    fn nothing_is_told_before_anything_moves() {
+        let reads = figures(pass(0.9, 0.0, 0.0, 0.0), &[0.4, 0.4]);
+        assert_eq!(find(&reads, &sent(&[0, 0]), Finding::None), Finding::None);
+        let nothing = Figures::default();
+        assert_eq!(find(&nothing, &sent(&[0]), Finding::None), Finding::None);
+    }
+
+    #[test]
+    fn at_the_end_the_one_that_is_furthest_behind_is_waited_for() {
+        let mut ended = pass(0.0, 0.0, 0.0, 0.0);
+        ended.ended = true;
+        let figures = figures(ended, &[0.0; 3]);
+        let mut entities = sent(&[900, 100, 500]);
+        assert_eq!(
+            find(&figures, &entities, Finding::Source),
+            Finding::Entity(1)
+        );
+        entities[1].is_active = false;
+        assert_eq!(
+            find(&figures, &entities, Finding::Source),
+            Finding::Entity(2)
+        );
+    }
+
+    #[test]
+    fn a_later_pass_counts_when_the_leading_one_has_ended() {
+        let mut first = pass(0.9, 0.0, 0.0, 0.0);
+        let mut later = pass(0.0, 0.0, 0.0, 0.9);
+        later.pass = 2;
+        let mut figures = Figures {
+            passes: vec![first, later],
+            reads: vec![Some(1), Some(2)],
+            blame: vec![0.9, 0.0],
+        };
+        let entities = sent(&[900, 100]);
+        assert_eq!(
+            find(&figures, &entities, Finding::None),
+            Finding::Entity(0),
+            "the leading pass, while it reads"
+        );
+        first.ended = true;
+        figures.passes[0] = first;
+        assert_eq!(find(&figures, &entities, Finding::None), Finding::Source);
+    }
+
+    #[test]
+    fn a_moment_is_not_a_finding() {
+        let mut finder = BottleneckFinder::default();
+        let entities = sent(&[10, 10]);
+        let source = figures(pass(0.0, 0.0, 0.0, 0.9), &[0.0, 0.0]);
+        let slow = figures(pass(0.9, 0.5, 0.0, 0.9), &[0.0, 0.9]);
+        let start = Instant::now();
+        let at = |millis| start + Duration::from_millis(millis);
+        assert_eq!(finder.look(at(0), &source, &entities), Finding::None);
+        assert_eq!(finder.look(at(400), &source, &entities), Finding::Source);
+        assert_eq!(finder.look(at(500), &slow, &entities), Finding::Source);
+        assert_eq!(finder.look(at(600), &source, &entities), Finding::Source);
+        assert_eq!(finder.look(at(700), &slow, &entities), Finding::Source);
+        assert_eq!(finder.look(at(1100), &slow, &entities), Finding::Entity(1));
     }
 }

@@ -12,7 +12,9 @@ use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::agent::{Assignment, GroupMeters, ManagementAgent, Report, ReportKind, Reporter};
+use crate::agent::{
+    Assignment, GroupMeters, Holders, ManagementAgent, Report, ReportKind, Reporter,
+};
 use crate::inventory::{find_image, secrets};
 use crate::link::{Command, Event, GroupSnapshot, GroupSpec, Link, Secret, Snapshot, Target};
 use crate::model::memory::shares;
@@ -21,10 +23,11 @@ use crate::model::{EntityState, Group, ImageSpec, Inventory, Logins, Name};
 use crate::pool::{self, Budget};
 use crate::transport::Transport;
 
+use super::depth::{Change, Depths};
+use super::host::HostWatch;
 use super::log;
 use super::questions;
 use super::resolve::{Running, resolve};
-use super::shares::depth;
 use super::state::{GroupStart, GroupState};
 use super::summary::summary;
 
@@ -43,6 +46,9 @@ pub struct ImageManager<T: Transport> {
     run: String,
     began: Instant,
     budget: Budget,
+    holders: Holders,
+    depths: Depths,
+    host: HostWatch,
     groups: Vec<GroupState>,
     ended_snapshots: Vec<Option<Arc<GroupSnapshot>>>,
     agents: JoinSet<()>,
@@ -78,6 +84,9 @@ impl<T: Transport> ImageManager<T> {
         }));
         let manager = Self {
             budget: Budget::new(inventory.memory),
+            holders: Holders::default(),
+            depths: Depths::new(inventory.memory, inventory.buffers.least_memory()),
+            host: HostWatch::default(),
             inventory,
             logins: Arc::new(logins),
             transport: Arc::new(transport),
@@ -134,7 +143,10 @@ impl<T: Transport> ImageManager<T> {
                     Some(command) => self.obey(command),
                     None => (self.finishing, closed) = (true, true),
                 },
-                _ = tick.tick() => if self.runs() { self.publish() },
+                _ = tick.tick() => if self.runs() {
+                    self.adjust();
+                    self.publish();
+                },
             }
             if self.finishing && !self.runs() && self.agents.is_empty() {
                 break;
@@ -202,7 +214,8 @@ impl<T: Transport> ImageManager<T> {
         let running = running.len();
         let shares = shares(self.inventory.memory, running + groups.len());
         let joining = shares[running..].to_vec();
-        self.share_out(&shares[..running], "a group joined");
+        let changes = self.depths.make_room(groups.len());
+        self.change_depths(changes);
         for (group, share) in groups.into_iter().zip(joining) {
             self.begin_group(group, share, force);
         }
@@ -261,6 +274,8 @@ impl<T: Transport> ImageManager<T> {
                 cancels: state.cancels.clone(),
                 cancel,
                 logins: self.logins.clone(),
+                file_servers: self.inventory.file_servers.clone(),
+                holders: self.holders.clone(),
                 budget: self.budget.clone(),
                 buffer_size: layout.buffer_size,
                 depth,
@@ -268,26 +283,43 @@ impl<T: Transport> ImageManager<T> {
                 reporter,
             },
         };
+        self.depths.join(place, layout.buffers, layout.buffer_size);
         self.groups.push(state);
         self.ended_snapshots.push(None);
         self.handles.push(self.agents.spawn(agent.run()));
     }
 
-    /// Gives every running group its share, in order.
-    fn share_out(&mut self, shares: &[u64], reason: &str) {
-        let mut events = Vec::new();
-        let running = self.groups.iter_mut().filter(|group| !group.is_ended());
-        for (group, share) in running.zip(shares) {
-            let to = depth(*share, group.buffer_size);
-            let from = group.depth.send_replace(to);
-            if from != to {
-                let reason = reason.to_owned();
-                events
-                    .extend(group.apply(Timestamp::now(), ReportKind::Depth { from, to, reason }));
+    /// Looks at how the pools are used, and moves depth between them.
+    fn adjust(&mut self) {
+        let mut usage = Vec::new();
+        for (place, group) in self.groups.iter_mut().enumerate() {
+            if !group.is_ended() {
+                group.measure();
+                usage.push((place, group.usage.figures()));
             }
         }
-        for event in events {
-            self.tell(event);
+        let now = Instant::now();
+        let host = self.host.look(now);
+        let changes = self.depths.tick(now, host.as_ref(), &usage);
+        self.change_depths(changes);
+    }
+
+    fn change_depths(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            let Change {
+                place,
+                from,
+                to,
+                reason,
+            } = change;
+            let Some(group) = self.groups.get_mut(place) else {
+                continue;
+            };
+            group.depth.send_replace(to);
+            let report = ReportKind::Depth { from, to, reason };
+            if let Some(event) = group.apply(Timestamp::now(), report) {
+                self.tell(event);
+            }
         }
     }
 
@@ -404,9 +436,8 @@ impl<T: Transport> ImageManager<T> {
         for event in group.end(Timestamp::now()) {
             self.tell(event);
         }
-        let running = self.groups.iter().filter(|group| !group.is_ended()).count();
-        let shares = shares(self.inventory.memory, running);
-        self.share_out(&shares, "a group ended");
+        let changes = self.depths.leave(place);
+        self.change_depths(changes);
         self.publish();
     }
 

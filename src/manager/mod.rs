@@ -5,6 +5,8 @@
 //! else ever touches the state, so there is nothing to lock.
 
 mod bottleneck;
+mod depth;
+mod host;
 mod image_manager;
 mod log;
 pub mod plan;
@@ -13,6 +15,8 @@ pub mod resolve;
 mod shares;
 mod state;
 mod summary;
+mod time_left;
+mod usage;
 
 pub use image_manager::ImageManager;
 pub use summary::summary;

@@ -12,8 +12,10 @@ use crate::agent::{GroupMeters, PassMeter, ReportKind};
 use crate::link::{EntitySnapshot, Event, GroupPhase, GroupSnapshot};
 use crate::model::{Bottleneck, EntityState, Group, Name, Outcome, Step, Verified};
 
-use super::bottleneck::BottleneckFinder;
+use super::bottleneck::{BottleneckFinder, Finding, Progress};
 use super::resolve::Running;
+use super::time_left::{Sending, TimeLeft};
+use super::usage::{Reading, Usage};
 
 /// One group of a run, from its start to its end and after.
 pub(super) struct GroupState {
@@ -30,10 +32,18 @@ pub(super) struct GroupState {
     size: Option<u64>,
     sha256: Option<[u8; 32]>,
     passes: u32,
+    /// Passes whose sources are being read.
+    reading: usize,
     /// Offset in the image up to which the leading pass has read.
     read: u64,
     rate: RateMeter,
+    /// How its pools are used, and what follows from it.
+    pub(super) usage: Usage,
+    depth_reason: Option<String>,
     finder: BottleneckFinder,
+    bottleneck: Finding,
+    time_left: TimeLeft,
+    seconds_left: Option<f64>,
     started: Instant,
     seconds: Option<f64>,
 }
@@ -132,9 +142,15 @@ impl GroupState {
             size: None,
             sha256: None,
             passes: 0,
+            reading: 0,
             read: 0,
             rate: RateMeter::new(),
-            finder: BottleneckFinder::new(),
+            usage: Usage::default(),
+            depth_reason: None,
+            finder: BottleneckFinder::default(),
+            bottleneck: Finding::None,
+            time_left: TimeLeft::default(),
+            seconds_left: None,
             started: Instant::now(),
             seconds: None,
         }
@@ -191,7 +207,9 @@ impl GroupState {
                 })
             }
             ReportKind::Opened { entity, staged } => {
-                self.entities.get_mut(entity)?.staged = staged;
+                let record = self.entities.get_mut(entity)?;
+                // What an earlier attempt left behind is overwritten.
+                (record.staged, record.left) = (staged, None);
                 None
             }
             ReportKind::Held {
@@ -216,11 +234,19 @@ impl GroupState {
             } => {
                 let entities = names(&entities);
                 if read.is_some() {
-                    self.phase = GroupPhase::Draining;
+                    self.reading = self.reading.saturating_sub(1);
+                    if self.reading == 0 {
+                        self.phase = GroupPhase::Draining;
+                    }
                 } else {
+                    self.reading += 1;
                     self.phase = GroupPhase::Transferring;
                     self.passes = self.passes.max(pass);
-                    self.source.clone_from(&source);
+                    // What the group was asked to be read from, or what took its place; the sources
+                    // of later passes are theirs.
+                    if pass == 1 {
+                        self.source.clone_from(&source);
+                    }
                 }
                 Some(Event::Pass {
                     at,
@@ -238,7 +264,9 @@ impl GroupState {
                 offset,
                 cause,
             } => {
-                self.source.clone_from(&source);
+                if pass == 1 {
+                    self.source.clone_from(&source);
+                }
                 Some(Event::Source {
                     at,
                     group,
@@ -256,13 +284,16 @@ impl GroupState {
                 self.sha256 = Some(sha256);
                 None
             }
-            ReportKind::Depth { from, to, reason } => Some(Event::Depth {
-                at,
-                group,
-                from,
-                to,
-                reason,
-            }),
+            ReportKind::Depth { from, to, reason } => {
+                self.depth_reason = Some(reason.clone());
+                Some(Event::Depth {
+                    at,
+                    group,
+                    from,
+                    to,
+                    reason,
+                })
+            }
             // See `end`.
             ReportKind::Ended => None,
         }
@@ -305,32 +336,58 @@ impl GroupState {
             .unwrap_or_else(|| self.started.elapsed().as_secs_f64())
     }
 
-    /// How the group stands now. Takes the time since the last look for rates.
-    pub(super) fn snapshot(&mut self) -> GroupSnapshot {
+    /// Reads the counters of the group's agents: at every tick, and only then, because what follows
+    /// from them is about the time in between.
+    pub(super) fn measure(&mut self) {
+        let reading = Reading::take(&self.meters);
+        self.usage.look(&reading);
+        self.find_read();
+        let progress: Vec<Progress> = (self.entities.iter().zip(&self.meters.entities))
+            .map(|(record, meter)| Progress {
+                is_active: !record.state.is_final() && record.state != EntityState::Waiting,
+                sent: meter.sent(),
+            })
+            .collect();
+        self.bottleneck = self
+            .finder
+            .look(reading.at, self.usage.figures(), &progress);
+        let sending: Vec<Sending> = (self.entities.iter().zip(&progress))
+            .map(|(record, progress)| Sending {
+                sent: progress.sent,
+                sends: record.state == EntityState::Sending,
+                catches_up: record.state == EntityState::CatchingUp,
+            })
+            .collect();
+        self.seconds_left =
+            self.time_left
+                .look(reading.at, self.size, self.read, &sending, self.bottleneck);
+    }
+
+    fn find_read(&mut self) {
         let passes = self.meters.passes();
         // The one that is furthest behind is the last to end, and the first is what most entities
         // read from: until it was read to its end it stands for the group.
         let leading = (passes.iter().find(|pass| !pool_ended(pass))).or(passes.first());
-        let pool = leading.map(|pass| pass.pool.stats());
         if let Some(pass) = leading {
             self.read = pass.origin + pass.read.load(Ordering::Relaxed);
         }
+    }
+
+    /// How the group stands now. Takes the time since the last look for rates.
+    pub(super) fn snapshot(&mut self) -> GroupSnapshot {
+        self.find_read();
+        let passes = self.meters.passes();
+        let used = passes.iter().map(|pass| pass.pool.stats().used).sum();
         let entities: Vec<EntitySnapshot> = (self.entities.iter_mut())
             .zip(&self.meters.entities)
             .map(|(record, meter)| record.snapshot(meter.sent(), meter.lag()))
             .collect();
-        let slowest = (entities.iter())
-            .filter(|entity| entity.state == EntityState::Sending)
-            .max_by_key(|entity| entity.lag)
-            .map(|entity| &entity.entity);
-        let bottleneck = match self.phase {
-            GroupPhase::Ended(_) => Bottleneck::None,
-            _ => self.finder.look(pool.as_ref(), slowest),
+        let (bottleneck, time_left) = match self.phase {
+            GroupPhase::Ended(_) => (Bottleneck::None, None),
+            _ => (self.bottleneck(), self.seconds_left),
         };
         let source_bytes = self.meters.source_bytes.load(Ordering::Relaxed);
-        let depth = pool
-            .as_ref()
-            .map_or_else(|| *self.depth.borrow(), |pool| pool.depth);
+        let depth = *self.depth.borrow();
         let rate = self.rate.look(source_bytes);
         GroupSnapshot {
             group: self.group.name.clone(),
@@ -350,11 +407,29 @@ impl GroupState {
                 0.0
             },
             depth,
-            used: pool.as_ref().map_or(0, |pool| pool.used),
+            depth_reason: self.depth_reason.clone(),
+            used,
             buffer_size: self.buffer_size as u64,
             bottleneck,
+            time_left,
             seconds: self.seconds(),
             entities,
+        }
+    }
+}
+
+impl GroupState {
+    fn bottleneck(&self) -> Bottleneck {
+        match self.bottleneck {
+            Finding::Source => Bottleneck::Source,
+            Finding::Memory => Bottleneck::Memory,
+            Finding::None => Bottleneck::None,
+            // One that has come to its end since then is not waited for.
+            Finding::Entity(place) => (self.entities.get(place))
+                .filter(|record| !record.state.is_final())
+                .map_or(Bottleneck::None, |record| {
+                    Bottleneck::Entity(record.name.clone())
+                }),
         }
     }
 }
@@ -405,7 +480,7 @@ impl EntityRecord {
             sent,
             confirmed: self.confirmed,
             lag,
-            rate: if self.state == EntityState::Sending {
+            rate: if matches!(self.state, EntityState::Sending | EntityState::CatchingUp) {
                 rate
             } else {
                 0.0

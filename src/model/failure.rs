@@ -170,6 +170,9 @@ pub enum Fault {
     /// Another file than the one that was begun with, under the same name.
     #[error("the source's file changed while it was read: {reason}")]
     SourceChanged { reason: String },
+    /// What a source holds is not what another one held.
+    #[error("it holds another image: {reason}")]
+    NotTheImage { reason: String },
     #[error("cancelled")]
     Cancelled,
 }
@@ -216,6 +219,7 @@ impl Fault {
             | Fault::Local(_)
             | Fault::HeldUp { .. }
             | Fault::SourceChanged { .. }
+            | Fault::NotTheImage { .. }
             | Fault::Cancelled => Permanent,
         }
     }

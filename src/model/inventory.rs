@@ -309,6 +309,14 @@ impl Entity {
 }
 
 impl Group {
+    pub fn manner(&self) -> Manner {
+        Manner {
+            laggards: self.laggards,
+            limits: self.limits,
+            parallel: self.parallel,
+        }
+    }
+
     /// Whether an entity already has this group's image, as far as the inventory knows.
     pub fn has_image(&self, entity: &Entity) -> bool {
         entity.version == self.image.version

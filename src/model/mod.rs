@@ -5,6 +5,7 @@
 pub(crate) mod columns;
 pub mod failure;
 pub mod inventory;
+pub mod limits;
 pub mod memory;
 pub mod names;
 pub mod remote;

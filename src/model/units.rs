@@ -57,6 +57,26 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
+/// A limit for people, nothing rounded away: `2 s`, `5 min`, `1 h`, `1m 30s`.
+pub fn limit(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match (seconds, time.subsec_nanos()) {
+        (1.., 0) if seconds.is_multiple_of(3600) => format!("{} h", seconds / 3600),
+        (1.., 0) if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
+        (0..60, 0) => format!("{seconds} s"),
+        (0, nanos) if nanos.is_multiple_of(1_000_000) => format!("{} ms", nanos / 1_000_000),
+        _ => written(time),
+    }
+}
+
+/// A duration as [`parse_duration`] reads it, nothing rounded away: `2s`, `5m`, `1m 30s`.
+pub fn written(time: Duration) -> String {
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    // Less than a thousand million of them.
+    let nanos = i32::try_from(time.subsec_nanos()).unwrap_or(0);
+    format!("{:#}", jiff::SignedDuration::new(seconds, nanos))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,5 +101,24 @@ mod tests {
         assert_eq!(duration(Duration::from_millis(4321)), "4.3 s");
         assert_eq!(duration(Duration::from_secs(30)), "30 s");
         assert_eq!(duration(Duration::from_secs(125)), "2m 05s");
+    }
+
+    #[test]
+    fn limits_are_exact_in_words_and_as_written() {
+        for (time, words, text) in [
+            (Duration::from_millis(250), "250 ms", "250ms"),
+            (Duration::from_secs(2), "2 s", "2s"),
+            (Duration::from_millis(2500), "2s 500ms", "2s 500ms"),
+            (Duration::from_secs(90), "1m 30s", "1m 30s"),
+            (Duration::from_secs(300), "5 min", "5m"),
+            (Duration::from_secs(7200), "2 h", "2h"),
+            (Duration::ZERO, "0 s", "0s"),
+        ] {
+            assert_eq!(
+                (limit(time).as_str(), written(time).as_str()),
+                (words, text)
+            );
+            assert_eq!(parse_duration(text), Ok(time));
+        }
     }
 }

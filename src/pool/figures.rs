@@ -46,6 +46,11 @@ impl ReaderMeter {
         self.pool.published.load(Relaxed).saturating_sub(done)
     }
 
+    /// Whether the reader has left.
+    pub fn left(&self) -> bool {
+        self.gauge.left.load(Relaxed)
+    }
+
     /// The index of the block that the reader gets next.
     pub fn position(&self) -> u64 {
         self.gauge.position.load(Relaxed)

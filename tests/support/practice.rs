@@ -44,7 +44,11 @@ pub fn network(entities: usize, image_size: u64) -> (Inventory, LabSettings) {
         source: SourceChoice::FileServer(Arc::clone(&server)),
         entities: entities.clone(),
         laggards: Laggards::default(),
-        limits: Limits::default(),
+        // A test that is about trying again says so.
+        limits: Limits {
+            retries: 0,
+            ..Limits::default()
+        },
         parallel: None,
     };
     let inventory = Inventory {

@@ -214,9 +214,11 @@ fn snapshot(running: usize) -> Arc<Snapshot> {
             passes: 1,
             rate: 0.0,
             depth: 4,
+            depth_reason: None,
             used: 0,
             buffer_size: 65536,
             bottleneck: Bottleneck::None,
+            time_left: None,
             seconds: 0.0,
             entities: vec![EntitySnapshot {
                 entity: "e1".into(),

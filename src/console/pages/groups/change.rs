@@ -1,4 +1,4 @@
-//! Changes of a group: its members, its name, how it treats laggards; and its end.
+//! Changes of a group: its members, its name, how it treats laggards and failures; and its end.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use crate::console::dialogs::{Dialog, Intent, Row};
 use crate::console::effect::Effect;
 use crate::console::state::{Draft, State};
 use crate::link::{GroupSpec, Snapshot};
-use crate::model::{ImageSpec, Laggards, SourceSpec};
+use crate::model::{ImageSpec, Laggards, Limits, SourceSpec, units};
 
 use super::sheet::{Chosen, Sheet, Source};
 use super::{Asked, changed, check_name, made, make, push, push_text, unique, update};
@@ -201,12 +201,9 @@ fn spec_of(state: &State, sheet: &Sheet, name: &str) -> GroupSpec {
 }
 
 const LAGGARDS: [(Laggards, &str); 3] = [
-    (
-        Laggards::CatchUp,
-        "a pass of its own; waits in this version",
-    ),
+    (Laggards::CatchUp, "a slow entity goes on in a later pass"),
     (Laggards::Wait, "the others wait for a slow entity"),
-    (Laggards::Drop, "it fails alone; waits in this version"),
+    (Laggards::Drop, "a slow entity fails, the others go on"),
 ];
 
 pub(super) fn ask_laggards(state: &mut State, at: usize) {
@@ -222,6 +219,7 @@ pub(super) fn ask_laggards(state: &mut State, at: usize) {
     );
 }
 
+/// Where the choice has a limit, that is asked next.
 pub(super) fn set_laggards(
     state: &mut State,
     snapshot: &Snapshot,
@@ -230,6 +228,77 @@ pub(super) fn set_laggards(
 ) -> Option<Effect> {
     let (laggards, _) = LAGGARDS.iter().find(|(one, _)| one.word() == how)?;
     *made(state, at)?.laggards = *laggards;
+    let effect = changed(state, snapshot);
+    if *laggards != Laggards::Wait {
+        let limit = units::written(state.groups.sheets[at].limits.laggard);
+        ask_laggard_limit(state, at, &limit);
+    }
+    effect
+}
+
+fn ask_laggard_limit(state: &mut State, at: usize, value: &str) {
+    let title = format!("Laggard limit of {}", state.groups.sheets[at].name);
+    let lines = vec!["how long an entity may hold up the others".to_owned()];
+    push_text(state, title, lines, value, Asked::LaggardLimit { at });
+}
+
+pub(super) fn set_laggard_limit(
+    state: &mut State,
+    snapshot: &Snapshot,
+    at: usize,
+    typed: &str,
+) -> Option<Effect> {
+    match Limits::read_laggard(typed.trim()) {
+        Ok(limit) => made(state, at)?.limits.laggard = limit,
+        Err(wrong) => {
+            ask_laggard_limit(state, at, typed);
+            state.complain(wrong.to_string());
+            return None;
+        }
+    }
+    changed(state, snapshot)
+}
+
+pub(super) fn ask_retries(state: &mut State, at: usize) {
+    let limits = state.groups.sheets[at].limits;
+    let value = format!("{} {}", limits.retries, units::written(limits.retry_for));
+    push_retries(state, at, &value);
+}
+
+fn push_retries(state: &mut State, at: usize, value: &str) {
+    let title = format!("Retries of {}", state.groups.sheets[at].name);
+    let lines = vec![
+        "how often, and how long after an entity's first failure: 8 5m".to_owned(),
+        "0 for none; what can't pass by itself is never tried again".to_owned(),
+    ];
+    push_text(state, title, lines, value, Asked::Retries { at });
+}
+
+/// A number, and where one follows a time; else the time stays.
+pub(super) fn set_retries(
+    state: &mut State,
+    snapshot: &Snapshot,
+    at: usize,
+    typed: &str,
+) -> Option<Effect> {
+    let (number, time) = typed
+        .trim()
+        .split_once(char::is_whitespace)
+        .map_or((typed, None), |(number, time)| (number, Some(time.trim())));
+    let read = Limits::read_retries(number.trim())
+        .and_then(|retries| Ok((retries, time.map(Limits::read_retry_for).transpose()?)));
+    match read {
+        Ok((retries, time)) => {
+            let limits = made(state, at)?.limits;
+            limits.retries = retries;
+            limits.retry_for = time.unwrap_or(limits.retry_for);
+        }
+        Err(wrong) => {
+            push_retries(state, at, typed);
+            state.complain(wrong.to_string());
+            return None;
+        }
+    }
     changed(state, snapshot)
 }
 

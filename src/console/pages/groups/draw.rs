@@ -331,12 +331,14 @@ fn facts(state: &State, snapshot: &Snapshot, at: usize) -> Vec<Fact> {
     if !versions.is_empty() {
         fact("versions", versions.join(", "), Tone::Plain);
     }
-    let parallel = match sheet.parallel {
-        Some(count) => format!("{count} at a time"),
-        None => "all at a time".into(),
-    };
-    let text = format!("{}; {parallel}", sheet.laggards.word());
+    let manner = sheet.manner();
+    let text = format!(
+        "{}; {}",
+        manner.laggards_in_words(),
+        manner.parallel_in_words()
+    );
     fact("laggards", text, Tone::Plain);
+    fact("retries", manner.limits.retries_in_words(), Tone::Plain);
     if let Some(run) = run_of(snapshot, sheet) {
         let count = |state| run.entities.iter().filter(|one| one.state == state).count();
         let text = format!(

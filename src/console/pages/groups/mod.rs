@@ -5,7 +5,7 @@
 //! | `sheet` | a group with its names looked up |
 //! | `conflicts` | what is wrong with it, in words |
 //! | `make` | new groups: from marks, from the filter, by type and version |
-//! | `change` | members, name, deletion, laggards; copies of the inventory's groups |
+//! | `change` | members, name, deletion, laggards, retries; copies of the inventory's groups |
 //! | `image`, `browse` | choosing an image, or a file on a file server |
 //! | `source` | choosing a file server or a peer |
 //! | `yaml` | the groups made here in the inventory's format |
@@ -159,6 +159,7 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
         | Action::PickImage
         | Action::PickSource
         | Action::Laggards
+        | Action::Retries
         | Action::Parallel => {
             let Some(at) = view.current() else {
                 state.say("there is no group yet: n makes one, A makes them by type and version");
@@ -208,6 +209,10 @@ fn of_group(state: &mut State, snapshot: &Snapshot, action: Action, at: usize) -
         Action::PickSource => source::ask(state, at),
         Action::Laggards => {
             change::ask_laggards(state, at);
+            None
+        }
+        Action::Retries => {
+            change::ask_retries(state, at);
             None
         }
         Action::Parallel => {
@@ -282,6 +287,12 @@ pub(crate) enum Asked {
     Laggards {
         at: usize,
     },
+    LaggardLimit {
+        at: usize,
+    },
+    Retries {
+        at: usize,
+    },
     Parallel {
         at: usize,
     },
@@ -319,6 +330,12 @@ pub(crate) fn answered(
         (Asked::Delete { at }, Answer::Yes) => change::delete(state, snapshot, at),
         (Asked::Laggards { at }, Answer::Chosen(how)) => {
             change::set_laggards(state, snapshot, at, &how)
+        }
+        (Asked::LaggardLimit { at }, Answer::Text(limit)) => {
+            change::set_laggard_limit(state, snapshot, at, &limit)
+        }
+        (Asked::Retries { at }, Answer::Text(limits)) => {
+            change::set_retries(state, snapshot, at, &limits)
         }
         (Asked::Parallel { at }, Answer::Text(count)) => {
             change::set_parallel(state, snapshot, at, &count)
@@ -414,6 +431,7 @@ struct Made<'a> {
     source: &'a mut SourceSpec,
     entities: &'a mut Vec<String>,
     laggards: &'a mut crate::model::Laggards,
+    limits: &'a mut crate::model::Limits,
     parallel: &'a mut Option<usize>,
 }
 
@@ -428,8 +446,8 @@ fn made(state: &mut State, at: usize) -> Option<Made<'_>> {
                     source,
                     entities,
                     laggards,
+                    limits,
                     parallel,
-                    ..
                 },
             from_inventory: false,
         }) => Some(Made {
@@ -438,6 +456,7 @@ fn made(state: &mut State, at: usize) -> Option<Made<'_>> {
             source,
             entities,
             laggards,
+            limits,
             parallel,
         }),
         _ => None,

@@ -11,8 +11,8 @@ use crate::console::state::Draft;
 use crate::link::GroupSpec;
 use crate::model::names::{self, Pattern};
 use crate::model::{
-    FileServer, Group, Image, ImageSpec, Inventory, Laggards, Limits, Name, PeerChoice, Scheme,
-    SourceChoice, SourceSpec,
+    FileServer, Group, Image, ImageSpec, Inventory, Laggards, Limits, Manner, Name, PeerChoice,
+    Scheme, SourceChoice, SourceSpec,
 };
 
 /// Something that is chosen by name.
@@ -158,6 +158,14 @@ impl Sheet {
             limits: group.limits,
             parallel: group.parallel,
             ..Self::empty(&group.name, true)
+        }
+    }
+
+    pub(super) fn manner(&self) -> Manner {
+        Manner {
+            laggards: self.laggards,
+            limits: self.limits,
+            parallel: self.parallel,
         }
     }
 

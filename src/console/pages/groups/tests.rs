@@ -1,12 +1,13 @@
 //! The groups page: every action, its dialogs, and how it looks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::*;
 use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
 use crate::console::update::update as act;
 use crate::link::{Command, Entry, Event, Listing, PeerCheck};
-use crate::model::Laggards;
+use crate::model::{Laggards, Limits};
 use jiff::Timestamp;
 
 /// The page after these keys, and what was asked of the world outside. The cursor is on `adsl`.
@@ -228,6 +229,7 @@ fn a_group_of_the_inventory_is_changed_in_a_copy_only() {
         image,
         source,
         laggards,
+        limits,
         parallel,
         ..
     } = &state.drafts[2].spec
@@ -237,6 +239,7 @@ fn a_group_of_the_inventory_is_changed_in_a_copy_only() {
     assert_eq!(*image, ImageSpec::Named("vdsl-3.1".into()));
     assert_eq!(*source, SourceSpec::AnyPeer);
     assert_eq!((*laggards, *parallel), (Laggards::Wait, Some(2)));
+    assert_eq!(limits.retries, 3);
     assert_eq!(
         made_here(&state),
         [["mine", "shelf2-[03-05]", "vdsl-3.1", "peer:any"]]
@@ -494,6 +497,36 @@ fn laggards_and_how_many_at_a_time_are_set() {
 }
 
 #[test]
+fn limits_are_set_and_those_without_sense_are_asked_for_again() {
+    let (mut state, _) = after(NEW);
+    // Whoever chooses what has a limit is asked for it; what was chosen counts already.
+    more(&mut state, "L<End><Enter>");
+    assert_eq!(title(&state), "Laggard limit of new");
+    assert_eq!(state.groups.sheets[2].laggards, Laggards::Drop);
+    assert_eq!(more(&mut state, "<Ctrl-U>2h<Enter>"), []);
+    assert!(said(&state).contains("longer than an hour"));
+    more(&mut state, "<Ctrl-U>500ms<Enter>");
+    more(&mut state, "T<Ctrl-U>x 5m<Enter>");
+    assert!(said(&state).contains("`x` is not a number of retries"));
+    let effects = more(&mut state, "<Ctrl-U>3 90s<Enter>");
+    let limits = |effects: &[Effect]| match &kept(effects)[0] {
+        GroupSpec::Made { limits, .. } => *limits,
+        GroupSpec::Named(_) => panic!("not made"),
+    };
+    let expected = Limits {
+        laggard: Duration::from_millis(500),
+        retries: 3,
+        retry_for: Duration::from_secs(90),
+    };
+    assert_eq!(limits(&effects), expected);
+    assert!(state.dialogs.is_empty());
+    // What is offered is what there is, and without a time that stays.
+    assert_eq!(limits(&more(&mut state, "T<Enter>")), expected);
+    let never = limits(&more(&mut state, "T<Ctrl-U>0<Enter>"));
+    assert_eq!((never.retries, never.retry_for), (0, expected.retry_for));
+}
+
+#[test]
 fn only_what_is_complete_goes_to_the_review() {
     let names = |state: &State| -> Result<Vec<String>, String> {
         let specs = chosen(state)?;
@@ -546,6 +579,7 @@ fn groups_made_earlier_are_there_again() {
 fn the_yaml_is_read_by_the_inventory_as_the_same_groups() {
     // Two groups that are complete, one with a described image, and one without an image.
     let (mut state, _) = after(&format!("{NEW}i<Enter>o<Down><Down><Enter>LG<Enter>"));
+    more(&mut state, "<Ctrl-U>2500ms<Enter>T<Ctrl-U>3 90s<Enter>");
     more(&mut state, "1/shelf1-0[5-6]<Enter>n<Ctrl-U>no<Enter>");
     more(&mut state, "i<End><Enter><End><Enter>");
     directory(&mut state, "", Ok(vec![("a b: \"c\".bin", Some(4096))]));
@@ -578,8 +612,7 @@ fn the_yaml_is_read_by_the_inventory_as_the_same_groups() {
                     sheet.members.clone(),
                     sheet.image.clone(),
                     sheet.source_label(&state.site.inventory),
-                    sheet.laggards,
-                    sheet.parallel,
+                    sheet.manner(),
                 )
             })
             .collect()

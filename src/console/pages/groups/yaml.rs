@@ -9,7 +9,7 @@ use crate::console::dialogs::Dialog;
 use crate::console::state::State;
 use crate::link::GroupSpec;
 use crate::model::names::compress;
-use crate::model::{ImageSpec, Inventory, Laggards, Name};
+use crate::model::{ImageSpec, Inventory, Laggards, Limits, Name, units};
 
 use super::conflicts::Conflict;
 use super::sheet::{Chosen, Sheet, Source};
@@ -112,6 +112,23 @@ fn group(inventory: &Inventory, sheet: &Sheet) -> Vec<String> {
     lines.push(format!("    source: {source}"));
     if sheet.laggards != Laggards::default() {
         lines.push(format!("    laggards: {}", sheet.laggards.word()));
+    }
+    let (limits, default) = (sheet.limits, Limits::default());
+    if limits.laggard != default.laggard {
+        lines.push(format!(
+            "    laggard_limit: {}",
+            units::written(limits.laggard)
+        ));
+    }
+    if limits.retries != default.retries {
+        lines.push(format!("    retries: {}", limits.retries));
+    }
+    // Without retries their time may be anything, also what the inventory would not take.
+    if limits.retries > 0 && limits.retry_for != default.retry_for {
+        lines.push(format!(
+            "    retry_for: {}",
+            units::written(limits.retry_for)
+        ));
     }
     if let Some(parallel) = sheet.parallel {
         lines.push(format!("    parallel: {parallel}"));

@@ -139,12 +139,10 @@ fn describe(page: &mut Writer<'_>, state: &State, group: &Planned) {
             ),
         );
     }
-    let laggards = group.laggards.word();
-    let parallel = match group.parallel {
-        Some(most) => format!("at most {most} at a time"),
-        None => "all at a time".into(),
-    };
+    let manner = &group.manner;
+    let (laggards, parallel) = (manner.laggards_in_words(), manner.parallel_in_words());
     page.entry("laggards", &format!("{laggards}; {parallel}"));
+    page.entry("retries", &manner.limits.retries_in_words());
 }
 
 fn source(state: &State, group: &Planned) -> String {

@@ -12,7 +12,7 @@ use crate::model::memory::{Layout, check_memory, layout, shares};
 use crate::model::names::{self, Pattern};
 use crate::model::text::{quoted, shown};
 use crate::model::{
-    Address, Entity, FileServer, Image, ImageSpec, Inventory, Laggards, Name, PeerChoice, Scheme,
+    Address, Entity, FileServer, Image, ImageSpec, Inventory, Manner, Name, PeerChoice, Scheme,
     SecretSource, SourceChoice, SourceSpec,
 };
 
@@ -35,8 +35,7 @@ pub(super) struct Planned {
     pub(super) name: String,
     pub(super) image: Arc<Image>,
     pub(super) source: Source,
-    pub(super) laggards: Laggards,
-    pub(super) parallel: Option<usize>,
+    pub(super) manner: Manner,
     pub(super) send: Vec<Arc<Entity>>,
     /// Those that have the image already; empty if it is sent to them all the same.
     pub(super) skip: Vec<Arc<Entity>>,
@@ -118,7 +117,7 @@ pub(super) fn plan(site: &Site, snapshot: &Snapshot, specs: &[GroupSpec], force:
 
 fn find(inventory: &Inventory, spec: &GroupSpec, force: bool) -> Result<Planned, Vec<String>> {
     let name = spec.name().to_owned();
-    let (image, source, entities, laggards, parallel) = match spec {
+    let (image, source, entities, manner) = match spec {
         GroupSpec::Named(named) => {
             let group = inventory
                 .group(named)
@@ -129,23 +128,26 @@ fn find(inventory: &Inventory, spec: &GroupSpec, force: bool) -> Result<Planned,
                 SourceChoice::Peer(PeerChoice::Any(peers)) => Source::AnyPeer(peers.clone()),
             };
             let entities = group.entities.clone();
-            (
-                group.image.clone(),
-                source,
-                entities,
-                group.laggards,
-                group.parallel,
-            )
+            (group.image.clone(), source, entities, group.manner())
         }
         GroupSpec::Made {
             image,
             source,
             entities,
             laggards,
+            limits,
             parallel,
             ..
         } => {
             let mut wrong = Vec::new();
+            let manner = Manner {
+                laggards: *laggards,
+                limits: *limits,
+                parallel: *parallel,
+            };
+            if let Err(bad) = limits.check() {
+                wrong.push(format!("group {}: {bad}", quoted(&name)));
+            }
             let entities = targets(inventory, &name, entities, &mut wrong);
             let image = image_of(inventory, image).map_err(|reason| wrong.push(reason));
             let Ok(image) = image else {
@@ -164,7 +166,7 @@ fn find(inventory: &Inventory, spec: &GroupSpec, force: bool) -> Result<Planned,
             let source = source_of(inventory, &name, source, &image, &entities)
                 .map_err(|reason| wrong.push(reason));
             match source {
-                Ok(source) if wrong.is_empty() => (image, source, entities, *laggards, *parallel),
+                Ok(source) if wrong.is_empty() => (image, source, entities, manner),
                 _ => return Err(wrong),
             }
         }
@@ -175,8 +177,7 @@ fn find(inventory: &Inventory, spec: &GroupSpec, force: bool) -> Result<Planned,
         name,
         image,
         source,
-        laggards,
-        parallel,
+        manner,
         send,
         skip,
         pool: None,

@@ -1,10 +1,12 @@
 //! What the review says and does.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::time::Duration;
+
 use super::*;
 use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
 use crate::link::PeerCheck;
-use crate::model::{ImageSpec, Laggards, SourceSpec};
+use crate::model::{ImageSpec, Laggards, Limits, SourceSpec};
 
 fn named(names: &[&str]) -> Vec<GroupSpec> {
     names
@@ -20,7 +22,7 @@ fn made(name: &str, image: &str, source: SourceSpec, entities: &[&str]) -> Group
         source,
         entities: entities.iter().map(|name| (*name).into()).collect(),
         laggards: Laggards::CatchUp,
-        limits: crate::model::Limits::default(),
+        limits: Limits::default(),
         parallel: None,
     }
 }
@@ -40,6 +42,40 @@ fn reviewed(specs: Vec<GroupSpec>) -> State {
 fn refusals(specs: Vec<GroupSpec>, snapshot: &Snapshot) -> Vec<String> {
     let state = reviewed(specs);
     current(&state, snapshot).refusals
+}
+
+#[test]
+fn limits_are_shown_and_those_without_sense_refused() {
+    let limited = |limits| {
+        let mut spec = made("mine", "adsl-2.4", from("hq"), &["shelf1-01"]);
+        if let GroupSpec::Made { limits: place, .. } = &mut spec {
+            *place = limits;
+        }
+        spec
+    };
+    let limits = Limits {
+        laggard: Duration::from_millis(500),
+        retries: 0,
+        ..Limits::default()
+    };
+    let idle = testing::idle();
+    let mut state = reviewed(vec![limited(limits)]);
+    let page = screen(&mut state, &idle, 80, 24, MONO);
+    for entry in [
+        "laggards   catch-up after 500 ms; all at a time",
+        "retries    none",
+    ] {
+        assert!(page.contains(entry), "{page}");
+    }
+    let wrong = Limits {
+        laggard: Duration::ZERO,
+        ..limits
+    };
+    let told = refusals(vec![limited(wrong)], &idle).join("\n");
+    assert!(
+        told.contains("group `mine`") && told.contains("every entity a laggard"),
+        "{told}"
+    );
 }
 
 #[test]

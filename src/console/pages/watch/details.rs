@@ -5,7 +5,7 @@ use crate::console::state::Site;
 use crate::link::{EntitySnapshot, GroupSnapshot};
 use crate::model::columns::wrap;
 use crate::model::text::shown;
-use crate::model::{Verified, units};
+use crate::model::{EntityState, Manner, Verified, units};
 
 use super::figures;
 
@@ -28,7 +28,15 @@ pub(super) fn of_entity(
         page.entry("address", &known.address.to_string());
         page.entry("file", known.path.as_str());
     }
-    page.entry("state", entity.state.as_str());
+    let state = match entity.state {
+        EntityState::CatchingUp => {
+            "catching-up: it held up the others, so it left their pass with its file open and goes \
+             on from the same byte in a later one"
+        }
+        EntityState::Retrying => "retrying: it waits for its next try, from byte 0",
+        state => state.as_str(),
+    };
+    page.entry("state", state);
     if let Some(step) = entity.step {
         page.entry("step", &step.to_string());
     }
@@ -64,7 +72,7 @@ pub(super) fn of_entity(
     Dialog::reading(shown(&entity.entity), page.lines)
 }
 
-pub(super) fn of_group(group: &GroupSnapshot, width: usize) -> Dialog {
+pub(super) fn of_group(group: &GroupSnapshot, manner: Option<Manner>, width: usize) -> Dialog {
     let totals = figures::totals(group);
     let mut page = Page::new(width);
     page.entry(
@@ -99,9 +107,17 @@ pub(super) fn of_group(group: &GroupSnapshot, width: usize) -> Dialog {
             group.used
         ),
     );
+    if let Some(manner) = manner {
+        page.entry("laggards", &manner.laggards_in_words());
+        page.entry("retries", &manner.limits.retries_in_words());
+        page.entry("parallel", &manner.parallel_in_words());
+    }
+    if let Some(reason) = &group.depth_reason {
+        page.entry("depth", &format!("last changed: {reason}"));
+    }
     page.entry("waits for", &figures::bottleneck(&group.bottleneck));
     page.entry("time", &seconds(group.seconds));
-    page.entry("left", &figures::time_left(totals.left));
+    page.entry("left", &figures::time_left(group.time_left));
     for (state, count) in figures::STATES.iter().zip(totals.states) {
         if count > 0 {
             page.entry(state.as_str(), &count.to_string());

@@ -200,7 +200,7 @@ fn group_lines<'a>(
     let left = if group.phase.is_ended() {
         String::new()
     } else {
-        format!("  left {}", figures::time_left(totals.left))
+        format!("  left {}", figures::time_left(group.time_left))
     };
     let sent = gauge(totals.sent, totals.to_send, cells, theme);
     let get_it = group.entities.len() - totals.states[figures::rank(EntityState::Skipped)];
@@ -470,15 +470,21 @@ fn footer<'a>(view: &View, group: &GroupSnapshot, theme: &Theme, width: u16) -> 
     let Some(entity) = selected(view, group) else {
         let sorted = view.sort.title();
         let view = if view.dense { "cells" } else { "rows" };
+        let why = match &group.depth_reason {
+            Some(reason) if !group.phase.is_ended() => format!("; pool: {reason}"),
+            _ => String::new(),
+        };
         let text = format!(
-            "{}, {view} sorted by {sorted}",
+            "{}, {view} sorted by {sorted}{why}",
             columns::count(group.entities.len(), "entity")
         );
         return Line::styled(cut(&text, width, theme), theme.hint());
     };
     let note = figures::note(entity, group);
     let mut text = format!("{}: {}", entity.entity, entity.state);
-    if !entity.state.is_final() && group.phase != GroupPhase::Starting {
+    // The cause of a retry needs the room, and nothing moves meanwhile.
+    let still = entity.state.is_final() || entity.state == EntityState::Retrying;
+    if !still && group.phase != GroupPhase::Starting {
         let size = group.size.unwrap_or(0);
         text += &format!(
             ", {}%, {}, lag {}",

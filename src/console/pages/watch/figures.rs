@@ -14,8 +14,6 @@ pub(super) struct Totals {
     pub(super) to_send: u64,
     /// Bytes that entities have confirmed.
     pub(super) confirmed: u64,
-    /// Seconds until all is sent, as things go now.
-    pub(super) left: Option<f64>,
 }
 
 /// What needs a look first comes first.
@@ -59,7 +57,6 @@ pub(super) fn short(state: EntityState) -> &'static str {
 
 pub(super) fn totals(group: &GroupSnapshot) -> Totals {
     let mut totals = Totals::default();
-    let (mut remaining, mut rate) = (0_u64, 0.0);
     for entity in &group.entities {
         if let Some(count) = totals.states.get_mut(rank(entity.state)) {
             *count += 1;
@@ -72,13 +69,7 @@ pub(super) fn totals(group: &GroupSnapshot) -> Totals {
         let sent = entity.sent.min(size);
         totals.to_send += size;
         totals.sent += sent;
-        if !entity.state.is_final() {
-            remaining += size - sent;
-            rate += entity.rate;
-        }
     }
-    let known = group.size.is_some() && !group.phase.is_ended() && rate >= 1.0;
-    totals.left = known.then(|| remaining as f64 / rate);
     totals
 }
 
@@ -141,18 +132,12 @@ pub(super) fn bottleneck(bottleneck: &Bottleneck) -> String {
 /// What there is to say about an entity besides its figures.
 pub(super) fn note(entity: &EntitySnapshot, group: &GroupSnapshot) -> String {
     match entity.state {
-        EntityState::Failed => match (entity.step, &entity.cause) {
-            (Some(step), Some(cause)) if !cause.starts_with(&step.to_string()) => {
-                format!("{step}: {cause}")
-            }
-            (_, Some(cause)) => cause.clone(),
-            (Some(step), None) => format!("at step {step}"),
-            (None, None) => String::new(),
+        EntityState::Failed => why(entity),
+        EntityState::Retrying => match why(entity) {
+            why if why.is_empty() => format!("after try {}", entity.attempt),
+            why => format!("after try {}: {why}", entity.attempt),
         },
-        EntityState::Retrying => match &entity.cause {
-            Some(cause) => format!("after try {}: {cause}", entity.attempt),
-            None => format!("after try {}", entity.attempt),
-        },
+        EntityState::CatchingUp => "in a later pass".into(),
         EntityState::Delivered => format!("confirmed, {}", verified(entity)),
         EntityState::Confirming => "sent, not confirmed yet".into(),
         EntityState::Verifying => "sent, being checked".into(),
@@ -161,6 +146,18 @@ pub(super) fn note(entity: &EntitySnapshot, group: &GroupSnapshot) -> String {
         _ if lags(entity, group) => "falls behind".into(),
         _ if entity.attempt > 1 => format!("try {}", entity.attempt),
         _ => String::new(),
+    }
+}
+
+/// The step and the cause of a failure, where the cause does not name the step itself.
+fn why(entity: &EntitySnapshot) -> String {
+    match (entity.step, &entity.cause) {
+        (Some(step), Some(cause)) if !cause.starts_with(&step.to_string()) => {
+            format!("{step}: {cause}")
+        }
+        (_, Some(cause)) => cause.clone(),
+        (Some(step), None) => format!("at step {step}"),
+        (None, None) => String::new(),
     }
 }
 

@@ -76,15 +76,8 @@ type Origin = (ImageSpec, SourceSpec, Manner);
 /// What the group was made from: as it was started here, as it is in the inventory, or as the
 /// engine tells.
 fn origin(state: &State, group: &GroupSnapshot) -> Option<Origin> {
-    let inventory = &state.site.inventory;
-    let drafts = state.drafts.iter().map(|draft| &draft.spec);
-    let mut known = (state.watch.started.get(&*group.group).into_iter())
-        .chain(drafts.filter(|spec| spec.name() == &*group.group))
-        .filter_map(|spec| parts(inventory, spec));
-    // A draft may have been given another image since.
-    let found = known.find(|(image, ..)| image.name() == &*group.image);
-    found.or_else(|| {
-        let image = inventory.image(&group.image)?;
+    known(state, group).or_else(|| {
+        let image = state.site.inventory.image(&group.image)?;
         let source = match group.source.strip_prefix("peer:") {
             Some("any") => SourceSpec::AnyPeer,
             Some(peer) => SourceSpec::Peer(peer.into()),
@@ -99,6 +92,21 @@ fn origin(state: &State, group: &GroupSnapshot) -> Option<Origin> {
     })
 }
 
+/// The manner that a group was started with, where that is known here.
+pub(super) fn manner(state: &State, group: &GroupSnapshot) -> Option<Manner> {
+    known(state, group).map(|(_, _, manner)| manner)
+}
+
+fn known(state: &State, group: &GroupSnapshot) -> Option<Origin> {
+    let inventory = &state.site.inventory;
+    let drafts = state.drafts.iter().map(|draft| &draft.spec);
+    let mut known = (state.watch.started.get(&*group.group).into_iter())
+        .chain(drafts.filter(|spec| spec.name() == &*group.group))
+        .filter_map(|spec| parts(inventory, spec));
+    // A draft may have been given another image since.
+    known.find(|(image, ..)| image.name() == &*group.image)
+}
+
 fn parts(inventory: &Inventory, spec: &GroupSpec) -> Option<Origin> {
     match spec {
         GroupSpec::Named(name) => {
@@ -111,12 +119,7 @@ fn parts(inventory: &Inventory, spec: &GroupSpec) -> Option<Origin> {
                 SourceChoice::Peer(PeerChoice::Any(_)) => SourceSpec::AnyPeer,
             };
             let image = ImageSpec::Named(group.image.name.to_string());
-            let manner = Manner {
-                laggards: group.laggards,
-                limits: group.limits,
-                parallel: group.parallel,
-            };
-            Some((image, source, manner))
+            Some((image, source, group.manner()))
         }
         GroupSpec::Made {
             image,

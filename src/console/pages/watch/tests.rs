@@ -126,6 +126,52 @@ fn a_running_group_at_every_size_and_look() {
 }
 
 #[test]
+fn those_that_catch_up_or_are_tried_again_say_so() {
+    let mut snapshot = testing::snapshot();
+    let group = Arc::make_mut(&mut snapshot.groups[0]);
+    group.entities[5].step = Some(Step::Send);
+    group.entities[5].cause = Some("the server closed the connection".into());
+    let mut state = watching(&snapshot);
+    let rows = screen(&mut state, &snapshot, 100, 24, MONO);
+    let row = |name: &str| rows.lines().find(|line| line.starts_with(name)).unwrap();
+    let behind = row("shelf1-03");
+    assert!(
+        behind.contains("L catching-up") && behind.contains("in a later pass"),
+        "{rows}"
+    );
+    let again = row("shelf1-06");
+    assert!(
+        again.contains("r retrying") && again.contains("after try 2: send: the server closed"),
+        "{rows}"
+    );
+    // Under the cursor, the cause is there in full at the smallest usual size.
+    press(&mut state, &snapshot, "<Down><Down><Down>");
+    let details = press_and_show(&mut state, &snapshot, "<Enter>");
+    assert!(
+        details.contains("from the same byte in a later one"),
+        "{details}"
+    );
+    press(&mut state, &snapshot, "<Esc><Down><Down><Down>");
+    let footer = screen(&mut state, &snapshot, 80, 24, MONO);
+    assert!(
+        footer.contains("retrying, after try 2: send: the server closed the connection"),
+        "{footer}"
+    );
+    // What the group was started with stands in its details.
+    press(&mut state, &snapshot, "<Home>");
+    let details = press_and_show(&mut state, &snapshot, "<Enter>");
+    assert!(
+        details.contains("catch-up after 2 s") && details.contains("up to 8 within 5 min"),
+        "{details}"
+    );
+}
+
+fn press_and_show(state: &mut State, snapshot: &Snapshot, keys: &str) -> String {
+    press(state, snapshot, keys);
+    screen(state, snapshot, 80, 24, MONO)
+}
+
+#[test]
 fn two_hundred_entities_as_cells() {
     let snapshot = many(200);
     let mut state = watching(&snapshot);
@@ -351,6 +397,9 @@ fn details_tell_everything_about_a_failure() {
         shown.contains("Group adsl") && shown.contains("6291456 bytes"),
         "{shown}"
     );
+    for told in ["last changed: mostly empty: gives 24", "left        17 s"] {
+        assert!(shown.contains(told), "{told}: {shown}");
+    }
 }
 
 #[test]
@@ -443,7 +492,10 @@ fn a_retry_reads_from_where_the_group_was_told_to() {
         source: SourceSpec::AnyPeer,
         entities: vec!["shelf2-03".into()],
         laggards: Laggards::Wait,
-        limits: crate::model::Limits::default(),
+        limits: crate::model::Limits {
+            retries: 3,
+            ..Default::default()
+        },
         parallel: Some(2),
     };
     assert_eq!(groups, &[expected]);

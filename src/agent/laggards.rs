@@ -1,0 +1,157 @@
+//! Who holds the others up.
+//!
+//! A bounded pool moves at the pace of its slowest reader. An entity holds the others up while the
+//! pool is full of blocks that it has not taken and most of those that are further are waiting for
+//! more. Time in which that is so adds up; time in which it is not makes up for it in part, so
+//! that an entity which pauses now and then is left alone, and one that keeps up at times is
+//! forgiven at once. What adds up is time that the others lost, and the limit is one on that.
+
+use std::time::{Duration, Instant};
+
+/// Of the time in which nobody is held up so much is taken off what has added up: an entity that
+/// costs the others less than about a quarter of their time is not worth a second reading.
+const FORGIVEN: f64 = 0.3;
+/// A look that comes late (a busy host) is not all charged to the entity.
+const LONGEST_LOOK: Duration = Duration::from_millis(500);
+
+/// How a reader stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Standing {
+    /// Blocks behind the newest one.
+    pub(super) lag: u64,
+    /// It waits for a block.
+    pub(super) starves: bool,
+}
+
+/// The readers of one pool, by place.
+#[derive(Debug)]
+pub(super) struct Watch {
+    looked: Instant,
+    held_up: Vec<Duration>,
+}
+
+impl Watch {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            looked: now,
+            held_up: Vec::new(),
+        }
+    }
+
+    /// The places of those that have held up the others for longer than `limit`. `standing` tells
+    /// of each place, `None` of one that was left; `used` and `depth` are the pool's.
+    pub(super) fn look(
+        &mut self,
+        now: Instant,
+        (used, depth): (usize, usize),
+        standing: &[Option<Standing>],
+        limit: Duration,
+    ) -> Vec<usize> {
+        let elapsed = now.duration_since(self.looked).min(LONGEST_LOOK);
+        self.looked = now;
+        self.held_up.resize(standing.len(), Duration::ZERO);
+        let is_full = used + 1 >= depth;
+        // The oldest block held, or the one after it: whoever lets it go gets no further than that
+        // while the source fills the buffer again.
+        let holds = |one: &Standing| is_full && one.lag > 0 && one.lag + 1 >= used as u64;
+        let (mut others, mut starving) = (0_usize, 0_usize);
+        for one in standing.iter().flatten().filter(|one| !holds(one)) {
+            others += 1;
+            starving += usize::from(one.starves);
+        }
+        let held = others > 0 && starving * 2 >= others;
+        let mut over = Vec::new();
+        for (place, (one, sum)) in standing.iter().zip(&mut self.held_up).enumerate() {
+            match one {
+                Some(one) if holds(one) && held => *sum += elapsed,
+                Some(one) if holds(one) => *sum = sum.saturating_sub(elapsed.mul_f64(FORGIVEN)),
+                _ => *sum = Duration::ZERO,
+            }
+            if *sum > limit {
+                over.push(place);
+            }
+        }
+        over
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(2);
+    const LOOK: Duration = Duration::from_millis(100);
+    const DEPTH: usize = 25;
+
+    fn at(lag: u64) -> Option<Standing> {
+        let starves = lag == 0;
+        Some(Standing { lag, starves })
+    }
+
+    /// Looks ten times a second until somebody is over the limit: who, and after how long.
+    fn until(
+        looks: usize,
+        used: usize,
+        standing: impl Fn(usize) -> Vec<Option<Standing>>,
+    ) -> Option<(Vec<usize>, Duration)> {
+        let start = Instant::now();
+        let mut watch = Watch::new(start);
+        (1..=looks).find_map(|look| {
+            let now = start + LOOK * u32::try_from(look).unwrap();
+            let over = watch.look(now, (used, DEPTH), &standing(look), LIMIT);
+            (!over.is_empty()).then(|| (over, now - start))
+        })
+    }
+
+    #[test]
+    fn a_silent_entity_is_over_after_the_limit() {
+        let found = until(100, DEPTH, |_| vec![at(0), at(25), at(0)]);
+        assert_eq!(found, Some((vec![1], LIMIT + LOOK)));
+    }
+
+    #[test]
+    fn several_are_over_together_and_do_not_hide_behind_each_other() {
+        let found = until(100, DEPTH, |_| vec![at(0), at(25), at(25), at(24), at(25)]);
+        assert_eq!(found.unwrap().0, [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn nobody_is_over_while_the_pool_is_not_full() {
+        assert_eq!(until(1000, 20, |_| vec![at(0), at(20), at(0)]), None);
+    }
+
+    #[test]
+    fn entities_that_are_all_slow_hold_nobody_up() {
+        // The last one is always the same; the others are busy with blocks of their own.
+        assert_eq!(until(1000, DEPTH, |_| vec![at(3), at(25), at(7)]), None);
+        assert_eq!(until(1000, DEPTH, |_| vec![at(25), at(25)]), None);
+        assert_eq!(until(1000, DEPTH, |_| vec![at(25)]), None, "it is alone");
+    }
+
+    #[test]
+    fn a_slow_one_is_over_and_one_that_is_slightly_slower_is_not() {
+        // The others wait for so many of six looks.
+        let slower = |held: usize| {
+            move |look: usize| vec![if look % 6 < held { at(0) } else { at(2) }, at(25)]
+        };
+        let (over, after) = until(1000, DEPTH, slower(5)).unwrap();
+        assert_eq!(over, [1]);
+        assert!(after < LIMIT * 2, "{after:?}");
+        assert_eq!(until(10_000, DEPTH, slower(1)), None);
+    }
+
+    #[test]
+    fn pauses_of_400_ms_never_count() {
+        // Paused for four looks of every twenty, and behind but moving in between.
+        let pausing = |look: usize| vec![if look % 20 < 4 { at(0) } else { at(1) }, at(25)];
+        assert_eq!(until(10_000, DEPTH, pausing), None);
+        // A longer one counts, but is forgotten when it has caught up.
+        let catches_up = |look: usize| vec![at(0), if look % 20 < 18 { at(25) } else { at(10) }];
+        assert_eq!(until(10_000, DEPTH, catches_up), None);
+    }
+
+    #[test]
+    fn a_place_that_was_left_is_nobody() {
+        assert_eq!(until(1000, DEPTH, |_| vec![None, at(25), None]), None);
+    }
+}

@@ -1,0 +1,223 @@
+//! When a group will have sent everything, as things go.
+//!
+//! The rates that a screen shows follow the last second, so that one sees a pause. An estimate must
+//! not jump with every pause: it goes by rates over several seconds.
+
+use std::time::{Duration, Instant};
+
+use super::bottleneck::Finding;
+use super::usage::smooth;
+
+/// Over so long rates are averaged.
+const OVER: Duration = Duration::from_secs(5);
+/// Bytes a second; what is slower stands still.
+const SLOWEST: f64 = 1.0;
+/// An estimate from less than that is a guess.
+const LEAST: Duration = Duration::from_millis(500);
+
+/// A counter's rate, averaged over [`OVER`], and over as long as it is known before that.
+#[derive(Debug, Clone, Copy, Default)]
+struct Trend {
+    at: Option<Instant>,
+    count: u64,
+    rate: f64,
+    /// How much of the average is known, from 0 to 1.
+    known: f64,
+    span: Duration,
+}
+
+impl Trend {
+    fn look(&mut self, now: Instant, count: u64) {
+        let Some(at) = self.at.filter(|_| count >= self.count) else {
+            // The first look, or an attempt that begins to count anew.
+            *self = Self {
+                at: Some(now),
+                count,
+                ..Self::default()
+            };
+            return;
+        };
+        let elapsed = now.saturating_duration_since(at);
+        if elapsed.is_zero() {
+            return;
+        }
+        let rate = (count - self.count) as f64 / elapsed.as_secs_f64();
+        if self.rate == 0.0 && rate == 0.0 {
+            // It has not begun: the time until then says nothing.
+            (self.at, self.count) = (Some(now), count);
+            return;
+        }
+        smooth(&mut self.rate, rate, elapsed, OVER);
+        smooth(&mut self.known, 1.0, elapsed, OVER);
+        self.span += elapsed;
+        (self.at, self.count) = (Some(now), count);
+    }
+
+    fn seconds(&self, remaining: u64) -> Option<f64> {
+        if self.span < LEAST {
+            return None;
+        }
+        let rate = self.rate / self.known;
+        (rate >= SLOWEST).then(|| remaining as f64 / rate)
+    }
+}
+
+/// How far an entity is, and whether it sends at all.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sending {
+    pub(super) sent: u64,
+    /// It reads from the pool of the leading pass, or of a later one.
+    pub(super) sends: bool,
+    pub(super) catches_up: bool,
+}
+
+/// Keeps the trends of one group.
+#[derive(Debug, Default)]
+pub(super) struct TimeLeft {
+    read: Trend,
+    entities: Vec<Trend>,
+}
+
+impl TimeLeft {
+    /// Seconds until all is sent. `read` is how far the leading pass has read. Entities that wait
+    /// or stand still are unknown: they count neither way.
+    pub(super) fn look(
+        &mut self,
+        now: Instant,
+        size: Option<u64>,
+        read: u64,
+        entities: &[Sending],
+        bottleneck: Finding,
+    ) -> Option<f64> {
+        self.read.look(now, read);
+        self.entities.resize_with(entities.len(), Trend::default);
+        for (trend, entity) in self.entities.iter_mut().zip(entities) {
+            trend.look(now, entity.sent);
+        }
+        let size = size?;
+        let source = match bottleneck {
+            // Lack of memory slows the source itself down.
+            Finding::Source | Finding::Memory if read < size => self.read.seconds(size - read),
+            _ => None,
+        };
+        let known = |(trend, entity): (&Trend, &Sending)| {
+            // Those that follow the source have no time of their own.
+            let counts = match source {
+                Some(_) => entity.catches_up,
+                None => entity.sends || entity.catches_up,
+            };
+            let remaining = size.saturating_sub(entity.sent);
+            if counts && remaining > 0 {
+                trend.seconds(remaining)
+            } else {
+                None
+            }
+        };
+        (self.entities.iter().zip(entities))
+            .filter_map(known)
+            .chain(source)
+            .max_by(f64::total_cmp)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    /// One second in steps of 100 ms after the other, and what is told at its end. `sent` gives the
+    /// bytes of each entity after so many tenths of a second.
+    fn after(
+        tenths: u64,
+        read: impl Fn(u64) -> u64,
+        sent: impl Fn(u64) -> Vec<Sending>,
+        bottleneck: Finding,
+    ) -> Option<f64> {
+        let start = Instant::now();
+        let mut left = TimeLeft::default();
+        let mut told = None;
+        for tenth in 0..=tenths {
+            let now = start + Duration::from_millis(tenth * 100);
+            told = left.look(now, Some(64 * MIB), read(tenth), &sent(tenth), bottleneck);
+        }
+        told
+    }
+
+    fn sends(sent: u64) -> Sending {
+        Sending {
+            sent,
+            sends: true,
+            catches_up: false,
+        }
+    }
+
+    fn near(told: Option<f64>, expected: f64) {
+        let told = told.expect("it is known");
+        assert!((told - expected).abs() < expected * 0.1, "{told}");
+    }
+
+    #[test]
+    fn the_source_tells_the_time_where_it_is_the_bottleneck() {
+        let read = |tenth| tenth * MIB / 5;
+        let entities = |tenth| vec![sends(tenth * MIB / 5), sends(tenth * MIB / 6)];
+        near(after(40, read, entities, Finding::Source), 28.0);
+    }
+
+    #[test]
+    fn the_slowest_entity_tells_it_otherwise() {
+        let entities = |tenth| vec![sends(tenth * MIB / 5), sends(tenth * MIB / 10)];
+        let told = after(40, |_| 64 * MIB, entities, Finding::Entity(1));
+        near(told, 60.0);
+    }
+
+    #[test]
+    fn one_that_catches_up_counts_beside_the_source() {
+        let read = |tenth| tenth * MIB / 5;
+        let entities = |tenth| {
+            let mut behind = sends(tenth * MIB / 20);
+            (behind.sends, behind.catches_up) = (false, true);
+            vec![sends(tenth * MIB / 5), behind]
+        };
+        near(after(40, read, entities, Finding::Source), 124.0);
+    }
+
+    #[test]
+    fn a_pause_changes_the_estimate_little() {
+        // 8 tenths at full speed, 2 of pause.
+        let entities = |tenth: u64| vec![sends((tenth / 10 * 8 + (tenth % 10).min(8)) * MIB / 4)];
+        for tenths in [95, 98, 100] {
+            let sent = entities(tenths)[0].sent;
+            let expected = (64 * MIB - sent) as f64 / (2.0 * MIB as f64);
+            let told = after(tenths, |_| 64 * MIB, entities, Finding::Entity(0)).unwrap();
+            assert!((told / expected - 1.0).abs() < 0.15, "{told} of {expected}");
+        }
+    }
+
+    #[test]
+    fn what_stands_still_or_waits_is_not_known() {
+        let silent = |_| vec![sends(MIB)];
+        assert_eq!(after(40, |_| MIB, silent, Finding::Entity(0)), None);
+        let retries = |tenth| {
+            let mut one = sends(tenth * MIB);
+            one.sends = false;
+            vec![one]
+        };
+        assert_eq!(after(40, |_| 64 * MIB, retries, Finding::Entity(0)), None);
+        let done = |_| vec![sends(64 * MIB)];
+        assert_eq!(after(40, |_| 64 * MIB, done, Finding::Entity(0)), None);
+    }
+
+    #[test]
+    fn an_attempt_that_begins_anew_is_judged_anew() {
+        let entities = |tenth: u64| {
+            let sent = if tenth < 20 {
+                tenth * 3 * MIB
+            } else {
+                (tenth - 20) * MIB / 10
+            };
+            vec![sends(sent)]
+        };
+        near(after(40, |_| 64 * MIB, entities, Finding::Entity(0)), 62.0);
+    }
+}
