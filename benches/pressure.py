@@ -707,7 +707,8 @@ def peer_dies(bench, shared):
     digest = done.summary["groups"][0]["sha256"]
     done.expect(digest == bench.digest("image", size), f"digest {digest}")
     result.took(done)
-    result.figure("source bytes / image", done.summary["source_bytes"] / size, 1.10)
+    # The inventory has no SHA-256, so the file server proves first that its half is the same.
+    result.figure("source bytes / image", done.summary["source_bytes"] / size, 1.60)
     on_from = "; ".join(
         f"on from {event['source']} at {event['offset'] / MIB:.1f} MiB: {event['cause']}"
         for _, event in done.sources

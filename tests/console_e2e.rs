@@ -208,6 +208,13 @@ async fn from_marks_to_all_delivered_over_a_failure() {
     let mut pty = site.open();
     make_group(&mut pty, "tonight", 2, "1 have it, 6 checked");
     pty.until("peer:e006");
+    // What fails is to stay failed until the operator has it tried again.
+    pty.type_in("T");
+    pty.until("8 5m");
+    pty.type_in(CTRL_U);
+    pty.type_in("0");
+    pty.type_in(ENTER);
+    until_line(&mut pty, "retries", "none");
 
     pty.type_in("S");
     pty.until("1 group: 5 entities get an image");

@@ -102,6 +102,7 @@ impl<T: Transport> ManagementAgent<T> {
             }
         };
         let (requests, asked) = mpsc::unbounded_channel();
+        let share = *self.work.depth.borrow();
         let delivery = Delivery {
             transport: self.transport,
             work: self.work,
@@ -114,6 +115,7 @@ impl<T: Transport> ManagementAgent<T> {
             waiting: Vec::new(),
             agents: JoinSet::new(),
             tasks: HashMap::new(),
+            share,
             one_at_a_time: false,
             broken: None,
         };
@@ -159,6 +161,8 @@ struct Delivery<T: Transport> {
     waiting: Vec<Request>,
     agents: JoinSet<Ended>,
     tasks: HashMap<Id, Task>,
+    /// Number of buffers that the group began with.
+    share: usize,
     /// A source refused a second session: passes wait for each other.
     one_at_a_time: bool,
     /// No source can be read any more: nothing new is begun.
@@ -291,7 +295,8 @@ impl<T: Transport> Delivery<T> {
         let most = if self.one_at_a_time {
             1
         } else {
-            most(*self.work.depth.borrow())
+            // What the pool gave back because it was empty comes again with another pass.
+            most(self.share.max(*self.work.depth.borrow()))
         };
         let running = self.passes.iter().filter(|pass| pass.reads).count();
         self.broken.is_none() && running < most
