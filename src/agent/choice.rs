@@ -130,6 +130,7 @@ fn of_server(server: &FileServer, group: &Group, logins: &Logins) -> Result<Chos
             login,
             path,
             timeouts,
+            tls: server.tls.clone(),
         },
         is_peer: false,
     })
@@ -256,6 +257,7 @@ pub(crate) fn remote(entity: &Entity, logins: &Logins) -> Result<Remote, Failure
         login: login(logins, entity.credentials.as_ref())?,
         path: entity.path.clone(),
         timeouts: entity.timeouts,
+        tls: entity.tls.clone(),
     })
 }
 

@@ -14,6 +14,7 @@ pub mod state;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
+pub mod tls;
 pub mod units;
 
 pub use failure::{Failure, Fault, FaultKind, Side, Step};
@@ -26,3 +27,4 @@ pub use remote::{
     Address, CredentialsRef, Login, Logins, RemotePath, Scheme, SecretSource, Timeouts,
 };
 pub use state::{Bottleneck, EntityState, Outcome, Verified};
+pub use tls::{Fingerprint, Tls, Trust};

@@ -7,7 +7,9 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::model::{Address, Failure, Login, RemotePath, Staging, Timeouts, Verified, VerifyMode};
+use crate::model::{
+    Address, Failure, Login, RemotePath, Staging, Timeouts, Tls, Verified, VerifyMode,
+};
 
 mod digest;
 pub mod ftp;
@@ -19,6 +21,7 @@ pub struct Remote {
     pub login: Arc<Login>,
     pub path: RemotePath,
     pub timeouts: Timeouts,
+    pub tls: Tls,
 }
 
 /// A directory on a remote host and how to get at it.
@@ -29,6 +32,7 @@ pub struct Directory {
     /// Empty for the directory that a login leads to.
     pub path: String,
     pub timeouts: Timeouts,
+    pub tls: Tls,
 }
 
 /// What a directory holds under one name. The name is fit to be part of a path: UTF-8, without

@@ -12,6 +12,7 @@ pub mod real;
 #[cfg(feature = "lab")]
 pub mod run;
 pub mod scripted;
+pub mod tls;
 
 use std::future::Future;
 use std::time::Duration;

@@ -24,5 +24,6 @@ mod passive;
 mod ready;
 mod rename;
 mod session;
+mod tls;
 mod upload;
 mod verify;

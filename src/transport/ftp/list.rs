@@ -35,8 +35,9 @@ pub(super) async fn list(memory: &Memory, directory: &Directory) -> Result<Vec<L
         login,
         path,
         timeouts,
+        tls,
     } = directory;
-    let mut session = Session::open_at(memory, address, login, *timeouts).await?;
+    let mut session = Session::open_at(memory, address, login, *timeouts, tls).await?;
     let result = timeout(WHOLE, read_all(&mut session, path)).await;
     let result = result.unwrap_or_else(|_| {
         let command = "LIST".into();

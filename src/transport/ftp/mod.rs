@@ -21,6 +21,8 @@ mod reply;
 mod session;
 mod sink;
 mod source;
+mod stream;
+mod tls;
 mod verify;
 
 pub use sink::FtpSink;
@@ -39,18 +41,21 @@ struct Quirks {
     no_mdtm: bool,
 }
 
-/// The quirks of every server met so far.
+/// The quirks of every server met so far, and the authorities that vouch for servers.
 #[derive(Debug, Clone, Default)]
-struct Memory(Arc<Mutex<HashMap<Address, Quirks>>>);
+struct Memory {
+    quirks: Arc<Mutex<HashMap<Address, Quirks>>>,
+    authorities: tls::Authorities,
+}
 
 impl Memory {
     fn of(&self, address: &Address) -> Quirks {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.quirks.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(address).copied().unwrap_or_default()
     }
 
     fn learn(&self, address: &Address, lesson: impl FnOnce(&mut Quirks)) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.quirks.lock().unwrap_or_else(PoisonError::into_inner);
         lesson(known.entry(address.clone()).or_default());
     }
 

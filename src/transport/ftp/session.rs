@@ -5,17 +5,20 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
-use suppaftp::tokio::AsyncFtpStream;
 use suppaftp::{FtpError, ReplyTooLarge};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::model::{Address, Failure, Fault, Login, Scheme, Side, Step, Timeouts, text};
+use crate::model::{Address, Failure, Fault, Login, Scheme, Side, Step, Timeouts, Tls, text};
 use crate::transport::Remote;
 
 use super::reply::Reply;
+use super::stream::Stream;
+use super::tls::{self, Ftp, TlsContext};
 use super::{Memory, connect};
 
+/// After a data connection broke, the reply that says why is near or will not come.
+pub(super) const REASON: Duration = Duration::from_secs(2);
 /// How long good manners may take at the end of a session.
 const GOODBYE: Duration = Duration::from_millis(500);
 /// A server with room for one session says `421` until it has noticed that the last one ended.
@@ -24,7 +27,9 @@ const ROOM: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_millis(200);
 
 pub(super) struct Session {
-    ftp: AsyncFtpStream,
+    ftp: Ftp,
+    /// For data connections too; absent in clear text.
+    tls: Option<TlsContext>,
     pub(super) address: Address,
     pub(super) peer: SocketAddr,
     pub(super) timeouts: Timeouts,
@@ -40,7 +45,14 @@ pub(super) struct Session {
 impl Session {
     /// Connects, logs in and asks for binary transfers.
     pub(super) async fn open(memory: &Memory, remote: &Remote) -> Result<Self, Failure> {
-        Self::open_at(memory, &remote.address, &remote.login, remote.timeouts).await
+        let Remote {
+            address,
+            login,
+            timeouts,
+            tls,
+            ..
+        } = remote;
+        Self::open_at(memory, address, login, *timeouts, tls).await
     }
 
     /// As [`Self::open`], for more than one file.
@@ -49,10 +61,11 @@ impl Session {
         address: &Address,
         login: &Login,
         timeouts: Timeouts,
+        tls: &Tls,
     ) -> Result<Self, Failure> {
         let until = Instant::now() + ROOM;
         loop {
-            match Self::open_once(memory, address, login, timeouts).await {
+            match Self::open_once(memory, address, login, timeouts, tls).await {
                 Err(failure)
                     if matches!(failure.fault, Fault::Reply { code: 421, .. })
                         && Instant::now() < until =>
@@ -69,19 +82,20 @@ impl Session {
         address: &Address,
         login: &Login,
         timeouts: Timeouts,
+        tls: &Tls,
     ) -> Result<Self, Failure> {
-        if address.scheme != Scheme::Ftp {
-            let cause = "FTPS is not supported yet; use an ftp:// address";
-            return Err(Failure::new(Step::Connect, Fault::Local(cause.into())));
-        }
-        let stream = connect::connect(address, timeouts.connect).await?;
         let at_connect = |fault| Failure::new(Step::Connect, fault);
-        let peer = stream
-            .peer_addr()
-            .map_err(|error| at_connect(lost(&error)))?;
-        let ftp = greet(stream, &timeouts).await.map_err(at_connect)?;
+        let connected = match address.scheme {
+            Scheme::Ftp | Scheme::FtpsExplicit => {
+                let stream = connect::connect(address, timeouts.connect).await?;
+                greeted(memory, address, stream, timeouts, tls).await
+            }
+            Scheme::FtpsImplicit => implicit(memory, address, timeouts, tls).await,
+        };
+        let Connected { ftp, peer, tls } = connected.map_err(at_connect)?;
         let mut session = Self {
             ftp,
+            tls,
             address: address.clone(),
             peer,
             timeouts,
@@ -90,12 +104,63 @@ impl Session {
             farewell: None,
             transferring: false,
         };
+        if address.scheme == Scheme::FtpsImplicit {
+            session.protect_data().await?;
+        }
         session.log_in(login).await?;
         // The default is ASCII, which mangles line ends (RFC 959 section 3.1.1.1).
         session
             .expect(Step::Prepare, "TYPE I", Reply::is_done)
             .await?;
         Ok(session)
+    }
+
+    /// With implicit TLS too, data connections are in clear text unless this is said (RFC 4217
+    /// section 9).
+    async fn protect_data(&mut self) -> Result<(), Failure> {
+        for command in ["PBSZ 0", "PROT P"] {
+            let reply = self.command(Step::Connect, command).await?;
+            if reply.code == 421 {
+                return Err(Failure::new(Step::Connect, reply.fault()));
+            }
+            if !reply.is_done() {
+                let fault = Fault::TlsRefused {
+                    command: command.into(),
+                    reply: reply.to_string(),
+                };
+                return Err(Failure::new(Step::Connect, fault));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a data connection what the session's transfers go over, once the server has said that
+    /// the transfer begins.
+    pub(super) async fn protect(
+        &mut self,
+        stream: TcpStream,
+        step: Step,
+    ) -> Result<Stream, Failure> {
+        let Some(tls) = &self.tls else {
+            return Ok(Stream::Plain(stream));
+        };
+        let fault = match tls.connect(stream, Side::Data, self.timeouts.reply).await {
+            Ok(stream) => return Ok(Stream::Tls(Box::new(stream))),
+            Err(fault) => fault,
+        };
+        let ours = matches!(fault, Fault::TlsCertificate { .. });
+        if !ours
+            && let Ok(reply) = self.final_reply(step, REASON, fault.clone()).await
+            && !reply.is_done()
+        {
+            return Err(Failure::new(step, self.transfer_fault(&reply)));
+        }
+        Err(Failure::new(step, fault))
+    }
+
+    /// What a reply that ends a transfer badly says.
+    pub(super) fn transfer_fault(&self, reply: &Reply) -> Fault {
+        tls::transfer_fault(reply, self.tls.is_some())
     }
 
     async fn log_in(&mut self, login: &Login) -> Result<(), Failure> {
@@ -235,6 +300,11 @@ impl Session {
         self.transferring = true;
     }
 
+    /// Whether a transfer began, and nobody knows how it ended.
+    pub(super) fn is_transferring(&self) -> bool {
+        self.transferring
+    }
+
     pub(super) fn end_transfer(&mut self) {
         self.transferring = false;
     }
@@ -247,9 +317,66 @@ impl Session {
     }
 }
 
+/// A control connection that has been greeted, and is as safe as the address asks for.
+struct Connected {
+    ftp: Ftp,
+    peer: SocketAddr,
+    tls: Option<TlsContext>,
+}
+
+/// In clear text at first, and then for the rest of the session with explicit TLS.
+async fn greeted(
+    memory: &Memory,
+    address: &Address,
+    stream: TcpStream,
+    timeouts: Timeouts,
+    tls: &Tls,
+) -> Result<Connected, Fault> {
+    let peer = stream.peer_addr().map_err(|error| lost(&error))?;
+    let ftp = greet(stream, &timeouts).await?;
+    if address.scheme == Scheme::Ftp {
+        let tls = None;
+        return Ok(Connected { ftp, peer, tls });
+    }
+    let context = TlsContext::new(&memory.authorities, tls, &address.host, peer.ip()).await?;
+    let ftp = tls::secure(ftp, &context, timeouts, fault_of).await?;
+    let tls = Some(context);
+    Ok(Connected { ftp, peer, tls })
+}
+
+async fn implicit(
+    memory: &Memory,
+    address: &Address,
+    timeouts: Timeouts,
+    tls: &Tls,
+) -> Result<Connected, Fault> {
+    let resolved = timeout(timeouts.connect, connect::resolve(address)).await;
+    let targets = resolved.map_err(|_| Fault::ConnectTimeout {
+        address: address.to_string(),
+        after: timeouts.connect,
+    })??;
+    let mut last = connect::no_address(address);
+    for peer in targets {
+        let context = TlsContext::new(&memory.authorities, tls, &address.host, peer.ip()).await?;
+        match tls::implicit(peer, &context, timeouts, fault_of).await {
+            Ok(ftp) => {
+                let tls = Some(context);
+                return Ok(Connected { ftp, peer, tls });
+            }
+            Err(
+                fault @ (Fault::Refused { .. }
+                | Fault::Unreachable { .. }
+                | Fault::ConnectTimeout { .. }),
+            ) => last = fault,
+            Err(fault) => return Err(fault),
+        }
+    }
+    Err(last)
+}
+
 /// Reads the greeting. `120` says that the server is busy for some minutes yet: it has as long
 /// for them as for writing its flash.
-async fn greet(stream: TcpStream, timeouts: &Timeouts) -> Result<AsyncFtpStream, Fault> {
+async fn greet(stream: TcpStream, timeouts: &Timeouts) -> Result<Ftp, Fault> {
     let no_greeting = |after| no_reply("the connection (no greeting)", after);
     let mut stream = stream;
     let not_yet = timeout(timeouts.reply, connect::says_not_yet(&stream))
@@ -262,7 +389,7 @@ async fn greet(stream: TcpStream, timeouts: &Timeouts) -> Result<AsyncFtpStream,
             .map_err(|_| no_greeting(timeouts.confirm))?
             .map_err(|error| fault_of(FtpError::ConnectionError(error)))?;
     }
-    timeout(timeouts.reply, AsyncFtpStream::connect_with_stream(stream))
+    timeout(timeouts.reply, Ftp::connect_with_stream(stream))
         .await
         .map_err(|_| no_greeting(timeouts.reply))?
         .map_err(fault_of)

@@ -61,7 +61,12 @@ impl FtpSink {
                         .command(Step::Discard, &format!("DELE {path}"))
                         .await;
                 }
+                let began = session.is_transferring();
                 session.close().await;
+                // The file is there, and it was the data connection that could not be had.
+                if destination.staging == Staging::Rename && began {
+                    let _ = remove(memory, destination, None).await;
+                }
                 return Err(failure);
             }
         };
