@@ -129,8 +129,8 @@ async fn delivers_without(state: &Path, file: &str, words: &str, limit: Option<&
         }
     };
     let (lines, code, said) = run.end().await;
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains(words), "{said}");
+    assert_eq!(code, Some(0), "{limit:?}: {said} {lines:?}");
+    assert!(said.contains(words), "{limit:?} {words}: {said}");
     assert_eq!(said.matches("note: ").count(), 1, "{said}");
     let last: Value = serde_json::from_str(lines.last().unwrap()).unwrap();
     assert_eq!(last["outcome"], "delivered");
@@ -152,7 +152,7 @@ async fn a_journal_that_fails_is_told_and_stops_no_transfer() {
 
     // No room for the tables, and none for what happens while it runs.
     let full = folder.path().join("full");
-    for blocks in ["64", "512"] {
+    for blocks in ["64", "256"] {
         delivers_without(&full, &file, "the journal", Some(blocks)).await;
     }
     for entity in ["e001", "e020"] {
