@@ -240,11 +240,18 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
 fn assert_without(place: &str, bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     for core in [CORE, OTHER_CORE] {
-        for form in [core.to_owned(), hex::encode(core), core.to_uppercase()] {
+        let numbers: Vec<String> = core.bytes().map(|byte| byte.to_string()).collect();
+        let plain = core.to_owned();
+        for form in [
+            plain,
+            core.to_uppercase(),
+            hex::encode(core),
+            numbers.join(", "),
+        ] {
             if let Some(at) = text.find(&form) {
-                let from = text.floor_char_boundary(at.saturating_sub(200));
-                let to = text.ceil_char_boundary((at + 60).min(text.len()));
-                panic!("{place} holds a password: {:?}", &text[from..to]);
+                let before: String = text[..at].chars().rev().take(200).collect();
+                let before: String = before.chars().rev().collect();
+                panic!("{place} holds a password: {before:?}, {form:?}");
             }
         }
     }
