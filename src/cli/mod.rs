@@ -7,6 +7,7 @@
 //! - [`console`]: the screen, for those without a command
 //! - [`ask`], [`signals`], [`logging`]: the operator's side
 //! - [`state_dir`], [`keep`]: what outlives the process
+//! - [`privacy`]: what keeps others from looking into it
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -36,6 +37,7 @@ pub mod lab;
 mod log_file;
 pub mod logging;
 pub mod parts;
+pub mod privacy;
 pub mod recover;
 pub mod run;
 pub mod select;
@@ -202,8 +204,11 @@ async fn dispatch(
 
 fn man(dir: Option<&Path>) -> Result<u8, Failed> {
     match dir {
-        Some(dir) => clap_mangen::generate_to(args::command(), dir)
-            .map_err(|error| Failed::other(format!("{}: {error}", dir.display())))?,
+        Some(dir) => {
+            privacy::write_for_everyone();
+            clap_mangen::generate_to(args::command(), dir)
+                .map_err(|error| Failed::other(format!("{}: {error}", dir.display())))?;
+        }
         None => {
             let mut page = Vec::new();
             clap_mangen::Man::new(args::command())

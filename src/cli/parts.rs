@@ -60,10 +60,11 @@ pub trait Parts: Sync {
     fn load(&self, file: &Path) -> Result<Inventory, String>;
 
     /// Looks passwords up where they are kept; those to be asked for are left out. Beside the
-    /// logins stands why others can't be had.
+    /// logins stands why others can't be had. `all` are those of the inventory.
     fn look_up(
         &self,
         credentials: &[CredentialsRef],
+        all: &[CredentialsRef],
     ) -> impl Future<Output = (Logins, BTreeMap<Name, String>)> + Send;
 
     /// As [`Self::look_up`], all or nothing.
@@ -73,9 +74,10 @@ pub trait Parts: Sync {
     fn logins(
         &self,
         credentials: &[CredentialsRef],
+        all: &[CredentialsRef],
     ) -> impl Future<Output = Result<Logins, String>> + Send {
         async {
-            let (logins, wrong) = self.look_up(credentials).await;
+            let (logins, wrong) = self.look_up(credentials, all).await;
             if wrong.is_empty() {
                 Ok(logins)
             } else {
@@ -150,14 +152,18 @@ impl Parts for Real {
         inventory::load(file).map_err(|errors| format!("the inventory is wrong\n\n{errors}"))
     }
 
-    async fn look_up(&self, credentials: &[CredentialsRef]) -> (Logins, BTreeMap<Name, String>) {
+    async fn look_up(
+        &self,
+        credentials: &[CredentialsRef],
+        all: &[CredentialsRef],
+    ) -> (Logins, BTreeMap<Name, String>) {
         let mut logins = Logins::default();
         let mut wrong = BTreeMap::new();
         // One after the other: a command may have a question of its own on the terminal.
         for one in credentials {
-            let looked_up = one.clone();
+            let (looked_up, all) = (one.clone(), all.to_vec());
             // A password command may run for a while.
-            let resolved = spawn_blocking(move || secrets::resolve(&looked_up)).await;
+            let resolved = spawn_blocking(move || secrets::resolve(&looked_up, &all)).await;
             let reason = match resolved {
                 Ok(Ok(Resolved::Login(login))) => {
                     logins.insert(one.name.clone(), login);

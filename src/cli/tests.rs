@@ -29,7 +29,11 @@ impl Parts for Fake {
         Ok(self.0.clone())
     }
 
-    async fn look_up(&self, _: &[CredentialsRef]) -> (Logins, BTreeMap<Name, String>) {
+    async fn look_up(
+        &self,
+        _: &[CredentialsRef],
+        _: &[CredentialsRef],
+    ) -> (Logins, BTreeMap<Name, String>) {
         Default::default()
     }
 

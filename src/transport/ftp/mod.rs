@@ -17,6 +17,7 @@ mod data;
 mod features;
 mod list;
 mod passive;
+mod redact;
 mod reply;
 mod session;
 mod sink;

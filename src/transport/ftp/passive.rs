@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
 
-use crate::model::{Failure, Fault, Step, text};
+use crate::model::{Failure, Fault, Step};
 
 use super::connect::connect_data;
 use super::session::Session;
@@ -56,12 +56,7 @@ async fn extended(session: &mut Session, step: Step) -> Result<TcpStream, Failur
         .expect(step, "EPSV", |reply| reply.code == 229)
         .await?;
     let Some(port) = port_of_epsv(&reply.raw) else {
-        return Err(Failure::new(
-            step,
-            Fault::Malformed {
-                reply: text::shown(&reply.raw),
-            },
-        ));
+        return Err(Failure::new(step, Fault::Malformed { reply: reply.shown }));
     };
     connect(session, step, port).await
 }
@@ -71,12 +66,7 @@ async fn passive(session: &mut Session, step: Step) -> Result<TcpStream, Failure
         .expect(step, "PASV", |reply| reply.code == 227)
         .await?;
     let Some(port) = port_of_pasv(&reply.raw) else {
-        return Err(Failure::new(
-            step,
-            Fault::Malformed {
-                reply: text::shown(&reply.raw),
-            },
-        ));
+        return Err(Failure::new(step, Fault::Malformed { reply: reply.shown }));
     };
     connect(session, step, port).await
 }

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use crate::model::{Address, Failure, Fault, Login, Scheme, Side, Step, Timeouts, Tls, text};
 use crate::transport::Remote;
 
+use super::redact::Redact;
 use super::reply::Reply;
 use super::stream::Stream;
 use super::tls::{self, Ftp, TlsContext};
@@ -34,6 +35,7 @@ pub(super) struct Session {
     pub(super) peer: SocketAddr,
     pub(super) timeouts: Timeouts,
     pub(super) memory: Memory,
+    redact: Redact,
     /// A reply is missing or made no sense: the next one would be taken for the wrong command.
     out_of_step: bool,
     /// `421`: the server said why it is closing.
@@ -85,12 +87,13 @@ impl Session {
         tls: &Tls,
     ) -> Result<Self, Failure> {
         let at_connect = |fault| Failure::new(Step::Connect, fault);
+        let redact = Redact::of(login);
         let connected = match address.scheme {
             Scheme::Ftp | Scheme::FtpsExplicit => {
                 let stream = connect::connect(address, timeouts.connect).await?;
-                greeted(memory, address, stream, timeouts, tls).await
+                greeted(memory, address, stream, timeouts, tls, &redact).await
             }
-            Scheme::FtpsImplicit => implicit(memory, address, timeouts, tls).await,
+            Scheme::FtpsImplicit => implicit(memory, address, timeouts, tls, &redact).await,
         };
         let Connected { ftp, peer, tls } = connected.map_err(at_connect)?;
         let mut session = Self {
@@ -100,6 +103,7 @@ impl Session {
             peer,
             timeouts,
             memory: memory.clone(),
+            redact,
             out_of_step: false,
             farewell: None,
             transferring: false,
@@ -170,7 +174,7 @@ impl Session {
             .login(login.user.as_str(), login.password.expose_secret());
         let fault = match timeout(self.timeouts.reply.saturating_mul(2), attempt).await {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => without(fault_of(error), login.password.expose_secret()),
+            Ok(Err(error)) => fault_of(error, &self.redact),
             Err(_) => no_reply("USER and PASS", self.timeouts.reply.saturating_mul(2)),
         };
         Err(Failure::new(Step::Login, fault))
@@ -272,17 +276,17 @@ impl Session {
     ) -> Result<Reply, Failure> {
         let fault = match result {
             Ok(Ok(response)) | Ok(Err(FtpError::UnexpectedResponse(response))) => {
-                match Reply::from_response(&response) {
+                match Reply::from_response(&response, &self.redact) {
                     Some(reply) => {
                         // The server is closing (RFC 959 section 5.4).
                         self.out_of_step = reply.code == 421;
                         self.farewell = self.out_of_step.then(|| reply.fault());
                         return Ok(reply);
                     }
-                    None => malformed(&response),
+                    None => malformed(&response, &self.redact),
                 }
             }
-            Ok(Err(error)) => fault_of(error),
+            Ok(Err(error)) => fault_of(error, &self.redact),
             Err(fault) => fault,
         };
         self.out_of_step = true;
@@ -331,15 +335,19 @@ async fn greeted(
     stream: TcpStream,
     timeouts: Timeouts,
     tls: &Tls,
+    redact: &Redact,
 ) -> Result<Connected, Fault> {
     let peer = stream.peer_addr().map_err(|error| lost(&error))?;
-    let ftp = greet(stream, &timeouts).await?;
+    let ftp = greet(stream, &timeouts, redact).await?;
     if address.scheme == Scheme::Ftp {
         let tls = None;
         return Ok(Connected { ftp, peer, tls });
     }
     let context = TlsContext::new(&memory.authorities, tls, &address.host, peer.ip()).await?;
-    let ftp = tls::secure(ftp, &context, timeouts, fault_of).await?;
+    let ftp = tls::secure(ftp, &context, timeouts, redact, |error| {
+        fault_of(error, redact)
+    })
+    .await?;
     let tls = Some(context);
     Ok(Connected { ftp, peer, tls })
 }
@@ -349,6 +357,7 @@ async fn implicit(
     address: &Address,
     timeouts: Timeouts,
     tls: &Tls,
+    redact: &Redact,
 ) -> Result<Connected, Fault> {
     let resolved = timeout(timeouts.connect, connect::resolve(address)).await;
     let targets = resolved.map_err(|_| Fault::ConnectTimeout {
@@ -358,7 +367,7 @@ async fn implicit(
     let mut last = connect::no_address(address);
     for peer in targets {
         let context = TlsContext::new(&memory.authorities, tls, &address.host, peer.ip()).await?;
-        match tls::implicit(peer, &context, timeouts, fault_of).await {
+        match tls::implicit(peer, &context, timeouts, |error| fault_of(error, redact)).await {
             Ok(ftp) => {
                 let tls = Some(context);
                 return Ok(Connected { ftp, peer, tls });
@@ -376,7 +385,7 @@ async fn implicit(
 
 /// Reads the greeting. `120` says that the server is busy for some minutes yet: it has as long
 /// for them as for writing its flash.
-async fn greet(stream: TcpStream, timeouts: &Timeouts) -> Result<Ftp, Fault> {
+async fn greet(stream: TcpStream, timeouts: &Timeouts, redact: &Redact) -> Result<Ftp, Fault> {
     let no_greeting = |after| no_reply("the connection (no greeting)", after);
     let mut stream = stream;
     let not_yet = timeout(timeouts.reply, connect::says_not_yet(&stream))
@@ -387,30 +396,12 @@ async fn greet(stream: TcpStream, timeouts: &Timeouts) -> Result<Ftp, Fault> {
         timeout(timeouts.confirm, connect::skip_not_yet(&mut stream))
             .await
             .map_err(|_| no_greeting(timeouts.confirm))?
-            .map_err(|error| fault_of(FtpError::ConnectionError(error)))?;
+            .map_err(|error| fault_of(FtpError::ConnectionError(error), redact))?;
     }
     timeout(timeouts.reply, Ftp::connect_with_stream(stream))
         .await
         .map_err(|_| no_greeting(timeouts.reply))?
-        .map_err(fault_of)
-}
-
-/// Some servers repeat what they refuse, the password included.
-fn without(fault: Fault, secret: &str) -> Fault {
-    let hidden = |said: String| match secret {
-        "" => said,
-        secret => said.replace(secret, "********"),
-    };
-    match fault {
-        Fault::Reply { code, text } => Fault::Reply {
-            code,
-            text: hidden(text),
-        },
-        Fault::Malformed { reply } => Fault::Malformed {
-            reply: hidden(reply),
-        },
-        other => other,
-    }
+        .map_err(|error| fault_of(error, redact))
 }
 
 /// Whether a reply can be meant for this command. Refusals always can; of the others, those that
@@ -443,18 +434,18 @@ fn lost(error: &std::io::Error) -> Fault {
     }
 }
 
-fn malformed(response: &suppaftp::types::Response) -> Fault {
+fn malformed(response: &suppaftp::types::Response, redact: &Redact) -> Fault {
     Fault::Malformed {
-        reply: text::shown(&String::from_utf8_lossy(&response.body)),
+        reply: text::shown(&redact.hide(&String::from_utf8_lossy(&response.body))),
     }
 }
 
 /// What suppaftp says, in our words.
-fn fault_of(error: FtpError) -> Fault {
+fn fault_of(error: FtpError, redact: &Redact) -> Fault {
     match error {
-        FtpError::UnexpectedResponse(response) => match Reply::from_response(&response) {
+        FtpError::UnexpectedResponse(response) => match Reply::from_response(&response, redact) {
             Some(reply) => reply.fault(),
-            None => malformed(&response),
+            None => malformed(&response, redact),
         },
         FtpError::ConnectionError(error) => {
             if error
@@ -468,7 +459,7 @@ fn fault_of(error: FtpError) -> Fault {
             match error.kind() {
                 std::io::ErrorKind::InvalidInput => Fault::Local(error.to_string()),
                 std::io::ErrorKind::InvalidData => Fault::Malformed {
-                    reply: error.to_string(),
+                    reply: redact.hide(&error.to_string()),
                 },
                 std::io::ErrorKind::UnexpectedEof => Fault::Lost {
                     side: Side::Control,

@@ -194,14 +194,12 @@ fn size_in_preliminary(reply: &Reply, offset: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::redact::Redact;
     use super::*;
 
     #[test]
     fn the_size_is_taken_from_the_preliminary_reply_when_it_is_certain() {
-        let reply = |raw: &str| Reply {
-            code: 150,
-            raw: raw.into(),
-        };
+        let reply = |raw: &str| Reply::new(150, raw, &Redact::default());
         let said = reply("Opening BINARY mode data connection for a.bin (1234 bytes).");
         assert_eq!(size_in_preliminary(&said, 0), Some(1234));
         assert_eq!(size_in_preliminary(&said, 10), None);

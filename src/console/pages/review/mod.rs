@@ -18,7 +18,7 @@ use crate::console::effect::Effect;
 use crate::console::pages::watch;
 use crate::console::state::{Page, State};
 use crate::console::theme::{Palette, Theme};
-use crate::link::{Command, GroupSpec, Secret, Snapshot};
+use crate::link::{Command, GroupSpec, Snapshot};
 use crate::model::text::{quoted, shown};
 use crate::model::{Name, SecretSource};
 
@@ -187,13 +187,13 @@ pub(crate) fn answered(
                 credentials,
                 start: go_on,
             },
-            Answer::Text(password),
+            Answer::Secret(password),
         ) => {
             state.site.to_ask.remove(&credentials);
             state.site.without_password.remove(&credentials);
             let mut commands = vec![Command::Login {
                 credentials: credentials.to_string(),
-                password: Secret::new(password),
+                password,
             }];
             if !go_on {
                 state.say(format!("the password of {} is set", shown(&credentials)));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
-use crate::link::PeerCheck;
+use crate::link::{PeerCheck, Secret};
 use crate::model::{ImageSpec, Laggards, Limits, SourceSpec};
 
 fn named(names: &[&str]) -> Vec<GroupSpec> {

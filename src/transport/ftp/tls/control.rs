@@ -20,6 +20,7 @@ use tokio_rustls::client::TlsStream;
 use crate::model::{Fault, Side, Timeouts};
 
 use super::super::connect;
+use super::super::redact::Redact;
 use super::super::reply::Reply;
 use super::TlsContext;
 
@@ -247,6 +248,7 @@ pub(in super::super) async fn secure(
     ftp: Ftp,
     context: &TlsContext,
     timeouts: Timeouts,
+    redact: &Redact,
     fault_of: impl FnOnce(FtpError) -> Fault,
 ) -> Result<Ftp, Fault> {
     let (connector, watch) = Watch::new(context, timeouts, false);
@@ -268,7 +270,8 @@ pub(in super::super) async fn secure(
             false => "AUTH TLS",
         };
         watch.fault(error, |error| match error {
-            FtpError::UnexpectedResponse(response) => match Reply::from_response(&response) {
+            FtpError::UnexpectedResponse(response) => match Reply::from_response(&response, redact)
+            {
                 // Too busy for it at the moment (RFC 4217 section 4).
                 Some(reply) if matches!(reply.code, 421 | 431) => reply.fault(),
                 Some(reply) => Fault::TlsRefused {
