@@ -115,7 +115,8 @@ fn timeouts(fault: Fault) -> Timeouts {
             progress: SILENCE,
             ..PATIENT
         },
-        Fault::NoConfirmation => Timeouts {
+        // A reset that comes when the sender is through is waited upon like a confirmation.
+        Fault::NoConfirmation | Fault::Reset(_) => Timeouts {
             confirm: SILENCE,
             ..PATIENT
         },

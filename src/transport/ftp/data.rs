@@ -23,9 +23,17 @@ use super::session::Session;
 const REASON: Duration = Duration::from_secs(2);
 
 fn lost(error: &std::io::Error) -> Fault {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
+    let reason = match error.kind() {
+        // Which of them it is depends on the moment alone.
+        BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected => {
+            "the server closed it".into()
+        }
+        _ => error.to_string(),
+    };
     Fault::Lost {
         side: Side::Data,
-        reason: error.to_string(),
+        reason,
     }
 }
 
@@ -112,7 +120,20 @@ impl Upload {
             Ok(()) => (confirm, Fault::NotConfirmed { after: confirm }),
             Err(error) => (REASON, lost(error)),
         };
-        let reply = session.final_reply(Step::Confirm, deadline, fault).await?;
+        let reply = {
+            let reply = session.final_reply(Step::Confirm, deadline, fault);
+            tokio::pin!(reply);
+            tokio::select! {
+                biased;
+                reply = &mut reply => reply,
+                // Some servers end all data connections like this, and confirm when the flash is
+                // written. When none comes, this is why.
+                error = broken(&self.stream) => reply.await.map_err(|failure| match failure.fault {
+                    Fault::NotConfirmed { .. } => Failure::new(Step::Confirm, lost(&error)),
+                    _ => failure,
+                }),
+            }
+        }?;
         if !reply.is_done() {
             return Err(Failure::new(Step::Confirm, reply.fault()));
         }
@@ -122,6 +143,15 @@ impl Upload {
         self.finished = true;
         session.end_transfer();
         Ok(())
+    }
+}
+
+/// Waits until the server resets a connection that was ended from here; for ever, if it ends it in
+/// good order.
+async fn broken(stream: &TcpStream) -> io::Error {
+    match stream.peek(&mut [0]).await {
+        Err(error) => error,
+        Ok(_) => std::future::pending().await,
     }
 }
 
