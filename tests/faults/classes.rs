@@ -1,14 +1,11 @@
 //! Each class of fault alone on its entity: state, step and cause are those of the table.
 
-use std::time::Duration;
-
 use subtend::model::{EntityState, Outcome, Step};
 
 use crate::support::faulty::Fault;
 use crate::world::*;
 
 const SIZE: u64 = 3 << 20;
-const END: Duration = Duration::from_secs(120);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_class_has_its_own_cause() {
@@ -20,7 +17,7 @@ async fn every_class_has_its_own_cause() {
             let (name, fault, delete_first) = class(number, at, SIZE);
             devices.push(device(name, (fault, delete_first), &image).await);
         }
-        let summary = run(&image, &devices, END).await;
+        let summary = run(&image, &devices).await;
         assert_eq!(summary.outcome, Outcome::Partial);
         let all: Vec<_> = (devices.iter())
             .map(|device| (device, assert_as_expected(device, &summary, &image)))
@@ -57,7 +54,7 @@ async fn what_breaks_early_is_told_while_sending() {
         let (name, fault, _) = class(number, 70_001, SIZE);
         devices.push(device(name, (fault, false), &image).await);
     }
-    let summary = run(&image, &devices, END).await;
+    let summary = run(&image, &devices).await;
     for device in &devices {
         let said = assert_as_expected(device, &summary, &image);
         assert_eq!(said.step, Some(Step::Send), "{said:?}");

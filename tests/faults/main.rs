@@ -15,5 +15,9 @@
 mod support;
 
 mod classes;
+mod flood;
+mod hostile;
 mod many;
+mod memory;
+mod program;
 mod world;

@@ -12,12 +12,13 @@ use crate::support::run::{Run, entity};
 use crate::support::scripted::{Script, ScriptedServer};
 use crate::support::{GROUP, PATH, network};
 
-/// Nothing that a test is not about waits for these.
+/// Longer than a run takes in which nobody waits for it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 const PATIENT: Timeouts = Timeouts {
-    connect: Duration::from_secs(20),
-    reply: Duration::from_secs(30),
-    progress: Duration::from_secs(30),
-    confirm: Duration::from_secs(40),
+    connect: PATIENCE,
+    reply: PATIENCE,
+    progress: PATIENCE,
+    confirm: PATIENCE,
 };
 /// The deadline of a fault that is a silence.
 pub const SILENCE: Duration = Duration::from_millis(1500);
@@ -66,6 +67,8 @@ pub fn expected(fault: Fault, delete_first: bool) -> Expected {
         Fault::EarlyConfirmation(_) => fails(&[Send], "before its end was sent"),
         Fault::ControlLost(_) => fails(&[Send, Confirm], "the control connection was lost"),
         Fault::NoConfirmation => fails(&[Confirm], "not confirmed within"),
+        Fault::DripConfirmation => fails(&[Confirm], "not confirmed within"),
+        Fault::EndlessImage => fails(&[Open], "502"),
         Fault::Short(_) => fails(&[Verify], "the entity holds"),
         Fault::Wrong(_) => fails(&[Verify], "SHA-256 is"),
     }
@@ -116,7 +119,7 @@ fn timeouts(fault: Fault) -> Timeouts {
             ..PATIENT
         },
         // A reset that comes when the sender is through is waited upon like a confirmation.
-        Fault::NoConfirmation | Fault::Reset(_) => Timeouts {
+        Fault::NoConfirmation | Fault::DripConfirmation | Fault::Reset(_) => Timeouts {
             confirm: SILENCE,
             ..PATIENT
         },
@@ -163,10 +166,10 @@ fn entity_of(device: &Device, like: &Entity) -> Arc<Entity> {
 }
 
 /// The inventory of these devices and a source, in one group without retries.
-pub fn inventory_of(source: &ScriptedServer, devices: &[Device]) -> Inventory {
+pub fn inventory_of(source: std::net::SocketAddr, devices: &[Device]) -> Inventory {
     let (mut inventory, _) = network(1, 1);
     let hq = Arc::new(FileServer {
-        address: at(source.address()),
+        address: at(source),
         ..(*inventory.file_servers[0]).clone()
     });
     let like = Arc::clone(&inventory.entities[0]);
@@ -182,12 +185,12 @@ pub fn inventory_of(source: &ScriptedServer, devices: &[Device]) -> Inventory {
 }
 
 /// One run to its end, from a good source.
-pub async fn run(image: &Arc<Vec<u8>>, devices: &[Device], limit: Duration) -> Summary {
+pub async fn run(image: &Arc<Vec<u8>>, devices: &[Device]) -> Summary {
     let source = ScriptedServer::start(Script::default()).await;
     source.put("/images/adsl-2.bin", image.as_slice());
-    let inventory = inventory_of(&source, devices);
+    let inventory = inventory_of(source.address(), devices);
     let run = Run::start(&inventory, &[GROUP]).await;
-    run.finish_within(limit).await.0
+    run.finish_within(PATIENCE).await.0
 }
 
 /// What a run said of a device is true, and nothing but a whole file has its final name.

@@ -73,6 +73,10 @@ pub enum Fault {
     NoConfirmation,
     /// It is confirmed after a while, which is no fault of the upload.
     LateConfirmation,
+    /// `226` comes byte by byte, and never to its end.
+    DripConfirmation,
+    /// A source that tells no size and never ends.
+    EndlessImage,
     /// What comes after this byte is not stored, and all of it confirmed.
     Short(u64),
     /// This byte is stored wrong. The server computes digests.
@@ -242,6 +246,11 @@ impl Session {
             "TYPE" => "200 as you like".into(),
             "FEAT" if matches!(fault, Fault::Wrong(_)) => "211-I can\r\n XSHA256\r\n211 end".into(),
             "XSHA256" => self.digest(argument),
+            "SIZE" if fault == Fault::EndlessImage => "502 not here".into(),
+            "RETR" if fault == Fault::EndlessImage => {
+                self.send_for_ever().await?;
+                return Ok(false);
+            }
             "SIZE" => match self.kept(argument) {
                 Some(kept) => format!("213 {}", kept.length),
                 None => "550 no such file".into(),
@@ -326,6 +335,18 @@ impl Session {
         let port = listener.local_addr()?.port();
         self.listener = Some(listener);
         Ok(format!("229 Entering Extended Passive Mode (|||{port}|)"))
+    }
+
+    async fn send_for_ever(&mut self) -> io::Result<()> {
+        let Some(listener) = self.listener.take() else {
+            return self.say("503 EPSV first").await;
+        };
+        self.say("150 here it comes").await?;
+        let (mut data, _) = listener.accept().await?;
+        let image = Arc::clone(&self.shared.image);
+        loop {
+            data.write_all(&image).await?;
+        }
     }
 
     async fn store(&mut self, path: &str) -> io::Result<bool> {
@@ -432,6 +453,13 @@ impl Session {
         );
         match fault {
             Fault::NoConfirmation => return Ok(true),
+            Fault::DripConfirmation => {
+                self.control.get_mut().write_all(b"226 ").await?;
+                loop {
+                    self.control.get_mut().write_all(b"x").await?;
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
             Fault::ControlLost(_) => return Ok(false),
             Fault::LateConfirmation => tokio::time::sleep(LATE).await,
             _ => {}

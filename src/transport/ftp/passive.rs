@@ -124,6 +124,8 @@ mod tests {
             Some(6446)
         );
         assert_eq!(port_of_epsv("ok (!!!21!)."), Some(21));
+        // The host that it names is not looked at.
+        assert_eq!(port_of_epsv("ok (|1|192.0.2.1|21|)"), Some(21));
         assert_eq!(port_of_epsv("ok |||6446|"), None);
         assert_eq!(port_of_epsv("ok (|||70000|)"), None);
         assert_eq!(

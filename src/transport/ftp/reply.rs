@@ -21,7 +21,12 @@ impl Reply {
         let raw = text.get(3..).unwrap_or_default();
         Some(Self {
             code,
-            raw: raw.trim_start_matches(['-', ' ']).trim_end().to_owned(),
+            // One separator alone: `213 -1` is not a size of 1.
+            raw: raw
+                .strip_prefix(['-', ' '])
+                .unwrap_or(raw)
+                .trim()
+                .to_owned(),
         })
     }
 
