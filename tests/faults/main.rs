@@ -20,4 +20,5 @@ mod hostile;
 mod many;
 mod memory;
 mod program;
+mod text;
 mod world;
