@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use subtend::link::Summary;
-use subtend::model::{EntityState, Inventory, Step, Timeouts};
+use subtend::model::{EntityState, Inventory, Login, Step, Timeouts};
+use subtend::transport::ftp::FtpTransport;
+use subtend::transport::{Directory, Transport};
 
 use crate::support::faulty::{Fault, FaultyServer, OLD};
 use crate::support::run::{Run, entity};
 use crate::support::scripted::{Reply, Script, ScriptedServer};
-use crate::support::{GROUP, PATH};
+use crate::support::{GROUP, PATH, within};
 use crate::world::*;
 
 const SIZE: u64 = 200_000;
@@ -187,4 +189,53 @@ async fn a_confirmation_that_drips_has_its_deadline() {
     let summary = run(&image, &devices).await;
     let said = assert_as_expected(&devices[0], &summary, &image);
     assert!(said.seconds < 10.0, "{said:?}");
+}
+
+/// A name from a listing becomes part of a path that is sent back.
+#[tokio::test]
+async fn names_that_would_be_another_path_or_another_command_are_not_listed() {
+    let hostile = [
+        "..",
+        ".",
+        "",
+        "../../etc/passwd",
+        "a/b",
+        "a\0b",
+        "a\rDELE b",
+        "caf\u{0}",
+    ];
+    let facts = |name: &str| format!("type=file;size=1; {name}\r\n");
+    let people = |name: &str| format!("-rw-r--r-- 1 a b 1 Nov 22 18:01 {name}\r\n");
+    let bare = |name: &str| format!("{name}\r\n");
+    let text = |line: &dyn Fn(&str) -> String| -> Vec<u8> {
+        let lines: String = hostile.iter().map(|name| line(name)).collect();
+        // And a name that is not UTF-8 beside a good one.
+        [
+            lines.as_bytes(),
+            b"\xff\xfe\r\n",
+            line("good.bin").as_bytes(),
+        ]
+        .concat()
+    };
+    for script in [
+        Script::default().listing("MLSD", text(&facts)),
+        Script::default().listing("LIST", text(&people)),
+        Script::default().listing("NLST", text(&bare)),
+    ] {
+        let server = ScriptedServer::start(script).await;
+        let directory = Directory {
+            address: at(server.address()),
+            login: Arc::new(Login::anonymous()),
+            path: "images".into(),
+            timeouts: Timeouts::default(),
+        };
+        let listed = within(PATIENCE, FtpTransport::new().list(&directory)).await;
+        let names: Vec<_> = listed.unwrap().into_iter().map(|one| one.name).collect();
+        // Bare names may come with their directory, of which nothing is kept.
+        let kept: Vec<_> = names
+            .iter()
+            .filter(|name| !["b", "passwd"].contains(&name.as_str()))
+            .collect();
+        assert_eq!(kept, ["good.bin"], "{names:?}");
+    }
 }
