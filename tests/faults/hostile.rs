@@ -7,6 +7,7 @@ use subtend::link::Summary;
 use subtend::model::{EntityState, Inventory, Login, Step, Timeouts};
 use subtend::transport::ftp::FtpTransport;
 use subtend::transport::{Directory, Transport};
+use tokio::task::JoinSet;
 
 use crate::support::faulty::{Fault, FaultyServer, OLD};
 use crate::support::run::{Run, entity};
@@ -132,7 +133,7 @@ fn at_another(inventory: &mut Inventory, server: &ScriptedServer, reply: Duratio
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reply_that_drips_has_the_deadline_of_its_command() {
     let image = image(SIZE);
-    let reply = Duration::from_millis(800);
+    let mut running = JoinSet::new();
     // Two deadlines: one for each of the two commands of a login.
     for (verb, code, words) in [
         (
@@ -155,31 +156,40 @@ async fn a_reply_that_drips_has_the_deadline_of_its_command() {
         // Good manners are not waited for.
         ("QUIT", "221", None),
     ] {
-        let drip = Reply::Drip {
-            bytes: [code.as_bytes(), b" ", &[b'x'; 2000]].concat(),
-            every: Duration::from_millis(40),
-        };
-        let source = ScriptedServer::start(Script::default()).await;
-        source.put("/images/adsl-2.bin", image.as_slice());
-        let server = ScriptedServer::start(Script::default().on(verb, drip)).await;
-        let devices = [device("one", (Fault::None, false), &image).await];
-        let mut inventory = inventory_of(source.address(), &devices);
-        at_another(&mut inventory, &server, reply);
-        let summary = finish(&inventory).await;
-        let said = entity(&summary, "one");
-        match words {
-            Some(words) => {
-                let cause = said.cause.as_deref().unwrap_or_default();
-                assert!(cause.contains(words), "{verb}: {said:?}");
-                assert_eq!(server.files(), Vec::<String>::new(), "{verb}");
-            }
-            None => {
-                assert_eq!(said.state, EntityState::Delivered, "{verb}: {said:?}");
-                assert!(server.file(PATH).unwrap() == *image, "{verb}");
-            }
-        }
-        assert!(said.seconds < 10.0, "{verb}: {said:?}");
+        running.spawn(drips(verb, code, words, Arc::clone(&image)));
     }
+    while let Some(ended) = running.join_next().await {
+        ended.unwrap();
+    }
+}
+
+/// One run to an entity that answers a command byte by byte.
+async fn drips(verb: &str, code: &str, words: Option<&str>, image: Arc<Vec<u8>>) {
+    let reply = Duration::from_millis(800);
+    let drip = Reply::Drip {
+        bytes: [code.as_bytes(), b" ", &[b'x'; 2000]].concat(),
+        every: Duration::from_millis(40),
+    };
+    let source = ScriptedServer::start(Script::default()).await;
+    source.put("/images/adsl-2.bin", image.as_slice());
+    let server = ScriptedServer::start(Script::default().on(verb, drip)).await;
+    let devices = [device("one", (Fault::None, false), &image).await];
+    let mut inventory = inventory_of(source.address(), &devices);
+    at_another(&mut inventory, &server, reply);
+    let summary = finish(&inventory).await;
+    let said = entity(&summary, "one");
+    match words {
+        Some(words) => {
+            let cause = said.cause.as_deref().unwrap_or_default();
+            assert!(cause.contains(words), "{verb}: {said:?}");
+            assert_eq!(server.files(), Vec::<String>::new(), "{verb}");
+        }
+        None => {
+            assert_eq!(said.state, EntityState::Delivered, "{verb}: {said:?}");
+            assert!(server.file(PATH).unwrap() == *image, "{verb}");
+        }
+    }
+    assert!(said.seconds < 10.0, "{verb}: {said:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
