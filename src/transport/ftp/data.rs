@@ -148,7 +148,7 @@ impl Upload {
 
 /// Waits until the server resets a connection that was ended from here; for ever, if it ends it in
 /// good order.
-async fn broken(stream: &TcpStream) -> io::Error {
+async fn broken(stream: &tokio::net::TcpStream) -> io::Error {
     match stream.peek(&mut [0]).await {
         Err(error) => error,
         Ok(_) => std::future::pending().await,
