@@ -147,7 +147,7 @@ fn replay(target: &str, cases: u32, check: fn(&[u8])) {
 
 #[test]
 fn inventories() {
-    replay("inventory", 5000, checks::inventory);
+    replay("inventory", 20_000, checks::inventory);
 }
 
 #[test]
