@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, unused_imports)]
 
 pub mod client;
+pub mod faulty;
 #[cfg(feature = "lab")]
 mod practice;
 #[cfg(all(unix, feature = "lab"))]

@@ -20,9 +20,17 @@ use super::session::{REASON, Session};
 use super::stream::Stream;
 
 fn lost(error: &std::io::Error) -> Fault {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
+    let reason = match error.kind() {
+        // Which of them it is depends on the moment alone.
+        BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected => {
+            "the server closed it".into()
+        }
+        _ => error.to_string(),
+    };
     Fault::Lost {
         side: Side::Data,
-        reason: error.to_string(),
+        reason,
     }
 }
 
@@ -106,7 +114,20 @@ impl Upload {
             Ok(()) => (confirm, Fault::NotConfirmed { after: confirm }),
             Err(error) => (REASON, lost(error)),
         };
-        let reply = session.final_reply(Step::Confirm, deadline, fault).await?;
+        let reply = {
+            let reply = session.final_reply(Step::Confirm, deadline, fault);
+            tokio::pin!(reply);
+            tokio::select! {
+                biased;
+                reply = &mut reply => reply,
+                // Some servers end all data connections like this, and confirm when the flash is
+                // written. When none comes, this is why.
+                error = broken(self.stream.socket()) => reply.await.map_err(|failure| match failure.fault {
+                    Fault::NotConfirmed { .. } => Failure::new(Step::Confirm, lost(&error)),
+                    _ => failure,
+                }),
+            }
+        }?;
         if !reply.is_done() {
             let fault = session.transfer_fault(&reply);
             return Err(Failure::new(Step::Confirm, fault));
@@ -132,6 +153,15 @@ impl Upload {
             Step::Send,
             Fault::Stalled { after: progress },
         )))
+    }
+}
+
+/// Waits until the server resets a connection that was ended from here; for ever, if it ends it in
+/// good order.
+async fn broken(stream: &tokio::net::TcpStream) -> io::Error {
+    match stream.peek(&mut [0]).await {
+        Err(error) => error,
+        Ok(_) => std::future::pending().await,
     }
 }
 

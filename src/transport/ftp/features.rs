@@ -54,7 +54,7 @@ pub(super) async fn best_digest(session: &mut Session) -> Result<Option<DigestCo
     }
 }
 
-fn strongest(features: &str) -> Option<DigestCommand> {
+pub(super) fn strongest(features: &str) -> Option<DigestCommand> {
     features
         .lines()
         .filter_map(offer)

@@ -15,6 +15,8 @@ use super::{Destination, Directory, Listed, Remote, Transport};
 mod connect;
 mod data;
 mod features;
+#[doc(hidden)]
+pub mod fuzzing;
 mod list;
 mod passive;
 mod redact;

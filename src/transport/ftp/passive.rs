@@ -79,7 +79,7 @@ async fn connect(session: &Session, step: Step, port: u16) -> Result<TcpStream, 
 }
 
 /// The port in `Entering Extended Passive Mode (|||6446|)`; any delimiter (RFC 2428 section 3).
-fn port_of_epsv(text: &str) -> Option<u16> {
+pub(super) fn port_of_epsv(text: &str) -> Option<u16> {
     let inner = &text[text.find('(')? + 1..];
     let delimiter = inner.chars().next()?;
     let port = inner.split(delimiter).nth(3)?;
@@ -87,7 +87,7 @@ fn port_of_epsv(text: &str) -> Option<u16> {
 }
 
 /// The port in `Entering Passive Mode (h1,h2,h3,h4,p1,p2)`, with or without the parentheses.
-fn port_of_pasv(text: &str) -> Option<u16> {
+pub(super) fn port_of_pasv(text: &str) -> Option<u16> {
     let is_part = |c: char| c.is_ascii_digit() || c == ',' || c == ' ';
     text.split(|c: char| !is_part(c))
         .find_map(|run| {
@@ -114,6 +114,8 @@ mod tests {
             Some(6446)
         );
         assert_eq!(port_of_epsv("ok (!!!21!)."), Some(21));
+        // The host that it names is not looked at.
+        assert_eq!(port_of_epsv("ok (|1|192.0.2.1|21|)"), Some(21));
         assert_eq!(port_of_epsv("ok |||6446|"), None);
         assert_eq!(port_of_epsv("ok (|||70000|)"), None);
         assert_eq!(

@@ -23,7 +23,8 @@ impl Reply {
         let text = String::from_utf8_lossy(&response.body);
         let code = text.get(..3)?.parse().ok()?;
         let raw = text.get(3..).unwrap_or_default();
-        let raw = raw.trim_start_matches(['-', ' ']).trim_end();
+        // One separator alone: `213 -1` is not a size of 1.
+        let raw = raw.strip_prefix(['-', ' ']).unwrap_or(raw).trim();
         Some(Self::new(code, raw, redact))
     }
 

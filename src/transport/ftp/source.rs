@@ -184,7 +184,7 @@ async fn modified(session: &mut Session, path: &str) -> Result<Option<String>, F
 
 /// Many servers say `150 Opening … (1234 bytes)`. With an offset some count the rest, some the
 /// whole, so it is then of no use.
-fn size_in_preliminary(reply: &Reply, offset: u64) -> Option<u64> {
+pub(super) fn size_in_preliminary(reply: &Reply, offset: u64) -> Option<u64> {
     if offset > 0 {
         return None;
     }
