@@ -10,7 +10,8 @@ mod snapshot;
 
 pub use command::{Command, GroupSpec, Secret, Target};
 pub use event::{
-    EntityProgress, EntitySummary, Entry, Event, GroupSummary, Listing, PeerCheck, Summary,
+    EntityProgress, EntitySummary, Entry, Event, GroupSummary, HeldCheck, Listing, PeerCheck,
+    ProbeCheck, Summary,
 };
 pub use snapshot::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
 

@@ -7,6 +7,7 @@
 mod bottleneck;
 mod image_manager;
 mod log;
+mod looks;
 pub mod plan;
 mod questions;
 pub mod resolve;

@@ -8,19 +8,23 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::model::{Address, Failure, Fault};
+use tokio_util::sync::CancellationToken;
 
-use super::{Destination, Directory, Listed, Remote, Transport};
+use crate::model::{Address, Failure, Fault, Probe};
+
+use super::{Compared, Destination, Directory, Listed, Remote, Transport};
 
 mod connect;
 mod data;
 mod features;
 mod list;
 mod passive;
+mod probe;
 mod reply;
 mod session;
 mod sink;
 mod source;
+mod space;
 mod verify;
 
 pub use sink::FtpSink;
@@ -106,6 +110,18 @@ impl Transport for FtpTransport {
 
     async fn size_of(&self, remote: &Remote) -> Result<Option<u64>, Failure> {
         source::size_of(&self.memory, remote).await
+    }
+
+    async fn probe(
+        &self,
+        destination: &Destination,
+        cancel: &CancellationToken,
+    ) -> Result<Probe, Failure> {
+        probe::probe(&self.memory, destination, cancel).await
+    }
+
+    async fn compare(&self, remote: &Remote, sha256: [u8; 32]) -> Result<Compared, Failure> {
+        probe::compare(&self.memory, remote, sha256).await
     }
 
     async fn list(&self, directory: &Directory) -> Result<Vec<Listed>, Failure> {
