@@ -37,21 +37,27 @@ pub fn select(args: &RunArgs, inventory: &Inventory) -> Result<Selection, String
     };
     let groups =
         resolve(inventory, &[], &specs, args.force).map_err(|reasons| reasons.join("\n"))?;
-    let mut used = HashSet::new();
     for (spec, group) in specs.iter_mut().zip(&groups) {
-        uses(group, &mut used);
         if let GroupSpec::Made { entities, .. } = spec {
             let names = group.entities.iter().map(|entity| entity.name.to_string());
             *entities = names.collect();
         }
     }
-    let credentials = inventory
-        .credentials
-        .iter()
+    let credentials = credentials(&groups, inventory);
+    Ok(Selection { specs, credentials })
+}
+
+/// The credentials that groups need, in the order of the inventory.
+pub(super) fn credentials(groups: &[Arc<Group>], inventory: &Inventory) -> Vec<CredentialsRef> {
+    let mut used = HashSet::new();
+    for group in groups {
+        uses(group, &mut used);
+    }
+    let known = inventory.credentials.iter();
+    known
         .filter(|one| used.contains(&one.name))
         .cloned()
-        .collect();
-    Ok(Selection { specs, credentials })
+        .collect()
 }
 
 /// The groups of these names, each once; all of them where none is named.

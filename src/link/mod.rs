@@ -6,6 +6,7 @@
 
 mod command;
 mod event;
+pub mod looks;
 mod snapshot;
 
 pub use command::{Command, GroupSpec, Secret, Target};
