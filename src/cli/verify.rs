@@ -112,7 +112,7 @@ impl Answer {
             ] {
                 let many = checks.iter().filter(|check| check.holds == kind).count();
                 if many > 0 || kind == Holding::Has {
-                    counts += &format!(", {many} {words}");
+                    counts += &format!(", {words}: {many}");
                 }
             }
             if !lines.is_empty() {
@@ -120,7 +120,7 @@ impl Answer {
             }
             let (name, image) = (shown(&group.name), shown(&group.image.name));
             let of = count(group.entities.len(), "entity");
-            lines.extend(wrap(&format!("{name}: {image}, {of}{counts}"), 0, COLUMNS));
+            lines.extend(wrap(&format!("{name}: {image}; {of}{counts}"), 0, COLUMNS));
             looking::print(&held(&checks), COLUMNS, &mut lines);
         }
         if self.stopped {
