@@ -151,8 +151,8 @@ async fn what_would_fail_is_told_before_and_nothing_is_left() {
     // And a run beside it goes as it would have without.
     run.begin(&[GROUP]).await;
     run.until_state("e001", EntityState::Delivered).await;
-    let summary = run.finish().await;
-    assert_delivered(&lab, &summary, "e001");
+    let (summary, _) = run.finish().await;
+    assert_delivered(&lab, &summary, "e001", IMAGE);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -250,8 +250,8 @@ async fn a_start_ends_the_looking_first() {
             .iter()
             .any(|event| matches!(event, Event::Run { .. }))
     );
-    let summary = run.finish().await;
-    assert_delivered(&lab, &summary, "e001");
+    let (summary, _) = run.finish().await;
+    assert_delivered(&lab, &summary, "e001", IMAGE);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -269,7 +269,7 @@ async fn verify_tells_who_has_the_image() {
     let lab = lab(&inventory, &settings).await;
     let empty = ScriptedServer::start(Script::default()).await;
     let worn = ScriptedServer::start(Script::default()).await;
-    let mut bytes = lab.file("e001", PATH).unwrap().to_vec();
+    let mut bytes = lab.image_bytes(IMAGE, 0, MIB as usize).unwrap();
     bytes[1000] ^= 1;
     worn.put(PATH, bytes);
     let mut inventory = lab.inventory().clone();

@@ -340,9 +340,7 @@ fn too_full(entity: &Entity, image: Option<u64>, probe: &Probe) -> Option<String
 fn notes(entity: &Entity, probe: &Probe) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(staging) = &probe.staging {
-        let size = staging.size.map_or("of unknown size".into(), |size| {
-            format!("{}", units::size(size))
-        });
+        let size = staging.size.map_or("of unknown size".into(), units::size);
         let since = match &staging.modified {
             Some(time) => format!(", of {}", time_of(time)),
             None => String::new(),

@@ -98,6 +98,22 @@ async fn a_directory_that_is_missing_and_one_that_is_read_only_are_told_apart() 
     };
     assert_eq!(failure, Failure::new(Step::Open, fault));
 
+    // Some refuse only when the data comes.
+    let late = Script {
+        store: Store {
+            confirm: "550 no",
+            ..Store::default()
+        },
+        ..Script::default()
+    };
+    let server = device(late.on("CWD", Reply::line("550 no such directory"))).await;
+    let failure = probe(&destination(&server)).await.unwrap_err();
+    assert!(
+        matches!(failure.fault, Fault::NoDirectory { .. }),
+        "{failure}"
+    );
+    assert_untouched(&server);
+
     let server = device(refused()).await;
     let failure = probe(&destination(&server)).await.unwrap_err();
     let fault = Fault::NotWritable {

@@ -70,11 +70,14 @@ async fn probe_once(
         Staging::Rename => {
             if let Err(failure) = write(&mut session, destination, &mut look).await {
                 if look.begun && !session.in_step() {
-                    // The reply was lost, and perhaps the byte is there.
+                    // The upload was broken off, and perhaps the byte is there.
                     let _ = sink::discard(memory, destination).await;
                 }
-                session.close().await;
-                return Err(failure);
+                if look.probe.written || !sink::is_refusal(&failure) {
+                    session.close().await;
+                    return Err(failure);
+                }
+                return Err(why_refused(memory, session, &destination.remote, failure).await);
             }
         }
     }
@@ -195,12 +198,7 @@ async fn write(
             look.probe.left = Some(path.to_string());
         }
     }
-    match tried {
-        Err(failure) if sink::is_refusal(&failure) && !look.probe.written => {
-            Err(why_refused(session, &destination.remote.path, failure).await)
-        }
-        tried => tried,
-    }
+    tried
 }
 
 /// What a delivery does with the file once it is stored.
@@ -239,18 +237,34 @@ async fn attempt(
     Ok(())
 }
 
-/// A directory that is not there is refused in the same words as one that can't be written.
-async fn why_refused(session: &mut Session, path: &RemotePath, failure: Failure) -> Failure {
+/// A directory that is not there is refused in the same words as one that can't be written. Where
+/// the upload had begun, another session must tell.
+async fn why_refused(
+    memory: &Memory,
+    session: Session,
+    remote: &Remote,
+    failure: Failure,
+) -> Failure {
     let Fault::Reply { code, text } = &failure.fault else {
+        session.close().await;
         return failure;
     };
     let reply = format!("the server said {code} {text}");
-    let directory = directory(path).to_owned();
-    if !session.in_step() {
-        return failure;
-    }
+    let directory = directory(&remote.path).to_owned();
+    let mut session = match session.in_step() {
+        true => session,
+        false => {
+            session.close().await;
+            match Session::open(memory, remote).await {
+                Ok(session) => session,
+                Err(_) => return failure,
+            }
+        }
+    };
     let change = format!("CWD {directory}");
-    let fault = match session.command(Step::Open, &change).await {
+    let there = session.command(Step::Open, &change).await;
+    session.close().await;
+    let fault = match there {
         Ok(there) if there.is_done() || there.is_unknown_command() => {
             Fault::NotWritable { directory, reply }
         }
@@ -260,7 +274,7 @@ async fn why_refused(session: &mut Session, path: &RemotePath, failure: Failure)
         },
         Err(_) => return failure,
     };
-    Failure::new(failure.step, fault)
+    Failure::new(Step::Open, fault)
 }
 
 fn directory(path: &RemotePath) -> &str {
