@@ -41,7 +41,8 @@ fn in_text(text: &str) -> Option<u64> {
     let amounts = amounts(text);
     match amounts.as_slice() {
         [] => None,
-        [only] => Some(only.bytes),
+        [only] if !only.is_other => Some(only.bytes),
+        [_] => None,
         several => {
             let mut named = several.iter().filter(|amount| amount.is_free);
             let first = named.next()?;
@@ -54,17 +55,26 @@ struct Amount {
     bytes: u64,
     /// `… 12 MB free`, `free: 12 MB`
     is_free: bool,
+    /// `used 52 MB`
+    is_other: bool,
 }
 
+/// Clause by clause, so that a word belongs to the amount that it stands beside.
 fn amounts(text: &str) -> Vec<Amount> {
-    let words: Vec<&str> = text
-        .split(|c: char| c.is_whitespace() || matches!(c, ':' | '=' | '(' | ')' | ';' | '/'))
+    let clauses = text.split([';', '\n', '(', ')']);
+    let clauses = clauses.flat_map(|part| part.split(", "));
+    clauses.flat_map(in_clause).collect()
+}
+
+fn in_clause(clause: &str) -> Vec<Amount> {
+    let words: Vec<&str> = clause
+        .split(|c: char| c.is_whitespace() || matches!(c, ':' | '=' | '/'))
         .map(|word| word.trim_end_matches([',', '.']))
         .filter(|word| !word.is_empty())
         .collect();
     let mut found = Vec::new();
     let mut at = 0;
-    // Where the amount before this one ended: a word belongs to one amount alone.
+    // Where the amount before this one ended.
     let mut taken = 0;
     while at < words.len() {
         let (number, joined) = split(words[at]);
@@ -88,26 +98,32 @@ fn amounts(text: &str) -> Vec<Amount> {
                 None => continue,
             },
         };
-        let is_free = |word: &&&str| {
-            let word = word.to_ascii_lowercase();
-            word.starts_with("free") || word.starts_with("avail")
-        };
-        let after = words[at..].iter().take(1).find(is_free).is_some();
-        let before = words[taken..begin]
-            .iter()
-            .rev()
-            .take(2)
-            .any(|w| is_free(&w));
-        if after {
+        // `free space: 12 MB` and `used 52 MB` go before `12 MB free`.
+        let before = words[taken..begin].iter().rev().take(2);
+        let is_free = before.clone().find_map(|word| label(word)).or_else(|| {
+            let is_free = words.get(at).and_then(|word| label(word))?;
             at += 1;
-        }
+            Some(is_free)
+        });
         taken = at;
         found.push(Amount {
             bytes: (number * factor) as u64,
-            is_free: before || after,
+            is_free: is_free == Some(true),
+            is_other: is_free == Some(false),
         });
     }
     found
+}
+
+/// Whether a word that says what an amount is of means the free ones.
+fn label(word: &str) -> Option<bool> {
+    let word = word.to_ascii_lowercase();
+    let is = |beginnings: &[&str]| beginnings.iter().any(|begin| word.starts_with(begin));
+    if is(&["free", "avail", "remain", "left"]) {
+        Some(true)
+    } else {
+        is(&["used", "total", "size", "capacity", "in-use", "quota"]).then_some(false)
+    }
 }
 
 /// A number, with thousands in groups of three after commas perhaps, and what is joined to it.
@@ -177,8 +193,11 @@ mod tests {
                 "Filesystem Size Used Avail Use% Mounted on\n /dev/f 64M 32M 2M 50% /",
                 Some(2 * MIB),
             ),
+            ("Used 52 MB Free 12 MB Total 64 MB", Some(12 * MIB)),
+            ("64 MB total 12 MB free", Some(12 * MIB)),
             // Which of them it is can't be known.
             ("64 MB, 12 MB", None),
+            ("52 MB used", None),
             ("done", None),
             ("", None),
             ("50% in use", None),
