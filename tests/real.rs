@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
-use subtend::link::{Command, Entry, Event, Summary, Target};
+use subtend::link::{Command, Entry, Event, GroupSpec, Summary, Target};
 use subtend::model::{
-    Address, EntityState, Failure, FileServer, Fingerprint, Group, Inventory, Login, Logins,
-    Outcome, PeerChoice, RemotePath, Scheme, SourceChoice, Staging, Timeouts, Tls, Trust, Verified,
-    VerifyMode,
+    Address, EntityState, Failure, FileServer, Fingerprint, Group, Holding, Inventory, Login,
+    Logins, Outcome, PeerChoice, RemotePath, Scheme, SourceChoice, Staging, Timeouts, Tls, Trust,
+    Verified, VerifyMode,
 };
 use subtend::transport::ftp::FtpTransport;
 use subtend::transport::{Destination, ImageDigest, Remote, Sink, Source, Transport};
@@ -435,4 +435,76 @@ async fn read_from(remote: &Remote, offset: usize) -> Vec<u8> {
     }
     source.close().await;
     bytes
+}
+/// Looked at before, delivered to, and looked at again.
+#[tokio::test(flavor = "multi_thread")]
+async fn real_servers_are_looked_at_before_and_after_and_keep_nothing_of_it() {
+    let image = image(1 << 20);
+    for make in Make::ALL {
+        if !require_or_skip(make.name()) {
+            continue;
+        }
+        let site = Site::new(make, make, 2, &image, VerifyMode::Best);
+        site.entities[0].put("image.bin", b"the old one");
+        let groups = || vec![GroupSpec::Named(GROUP.into())];
+        let mut run = Run::with_logins(&site.inventory, site.logins.clone());
+        for after in [false, true] {
+            if after {
+                run.begin(&[GROUP]).await;
+                let delivered = std::cell::Cell::new(0);
+                let both = |event: &Event| {
+                    if let Event::State { state, .. } = event
+                        && *state == EntityState::Delivered
+                    {
+                        delivered.set(delivered.get() + 1);
+                    }
+                    delivered.get() == 2
+                };
+                run.until(both).await;
+            }
+            run.send(Command::Verify {
+                groups: groups(),
+                size_only: false,
+            })
+            .await;
+            run.until(|event| matches!(event, Event::Held { ended: true, .. }))
+                .await;
+            if after {
+                break;
+            }
+            run.send(Command::Probe {
+                groups: groups(),
+                force: false,
+            })
+            .await;
+            run.until(|event| matches!(event, Event::Probed { ended: true, .. }))
+                .await;
+            assert_eq!(site.entities[0].files(), ["image.bin"], "{}", make.name());
+            assert!(site.entities[0].file("image.bin").unwrap() == b"the old one");
+            assert!(site.entities[1].files().is_empty(), "{}", make.name());
+        }
+        let mut held = Vec::new();
+        for event in &run.events {
+            match event {
+                Event::Probed { checks, .. } => {
+                    for check in checks {
+                        assert_eq!(check.problem, None, "{}: {check:?}", make.name());
+                        let written = check.probe.as_ref().is_none_or(|probe| probe.written);
+                        assert!(written, "{}: {check:?}", make.name());
+                    }
+                }
+                Event::Held { checks, .. } => {
+                    held.extend(checks.iter().map(|one| (one.entity.to_string(), one.holds)));
+                }
+                _ => {}
+            }
+        }
+        let (before, after) = held.split_at_mut(2);
+        before.sort();
+        after.sort();
+        use Holding::{Differs, Has, Missing};
+        let of = |first, second| [("e001".to_owned(), first), ("e002".to_owned(), second)];
+        assert_eq!(before, of(Differs, Missing), "{}", make.name());
+        assert_eq!(after, of(Has, Has), "{}", make.name());
+    }
 }

@@ -10,7 +10,6 @@ use crate::model::{
 use crate::transport::{Destination, Remote, Transport};
 
 use super::holders::Holders;
-use super::management::Assignment;
 use super::peers::{ASKED_AT_ONCE, ask, can_serve, right_size};
 
 /// A source that was chosen, by its name in reports.
@@ -39,17 +38,13 @@ impl Sources {
     /// Step `select`, with what every peer that was asked said.
     pub(super) async fn choose<T: Transport>(
         transport: &Arc<T>,
-        work: &Assignment,
+        group: &Arc<Group>,
+        logins: &Arc<Logins>,
+        (holders, remembered): (&Holders, &Holders),
+        file_servers: &[Arc<FileServer>],
     ) -> Result<Self, Failure> {
-        let Assignment {
-            group,
-            logins,
-            holders,
-            file_servers,
-            ..
-        } = work;
         let mut delivered = holders.of(&group.image);
-        delivered.extend(work.remembered.of(&group.image));
+        delivered.extend(remembered.of(&group.image));
         let (asked_for, file_servers) = match &group.source {
             SourceChoice::FileServer(server) => {
                 (vec![of_server(server, group, logins)?], Vec::new())

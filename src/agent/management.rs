@@ -122,7 +122,11 @@ impl<T: Transport> ManagementAgent<T> {
             biased;
             () = work.cancel.cancelled() => Err(Failure::new(Step::Select, Fault::Cancelled)),
             chosen = Sources::choose(
-                &self.transport, work,
+                &self.transport,
+                &work.group,
+                &work.logins,
+                (&work.holders, &work.remembered),
+                &work.file_servers,
             ) => chosen,
         };
         let members = Members::new(

@@ -3,7 +3,7 @@
 //! - [`args`]: what is typed
 //! - [`parts`]: what the commands are put together from
 //! - [`select`]: from arguments to what is started
-//! - [`run`], [`check`], [`history`], [`recover`], [`lab`], [`demo`]: a command each
+//! - [`run`], [`check`], [`online`], [`verify`], [`history`], [`recover`], [`lab`], [`demo`]: a command each
 //! - [`console`]: the screen, for those without a command
 //! - [`ask`], [`signals`], [`logging`]: the operator's side
 //! - [`state_dir`], [`keep`]: what outlives the process
@@ -36,6 +36,8 @@ pub mod keep;
 pub mod lab;
 mod log_file;
 pub mod logging;
+mod looking;
+pub mod online;
 pub mod parts;
 pub mod privacy;
 pub mod recover;
@@ -43,6 +45,7 @@ pub mod run;
 pub mod select;
 pub mod signals;
 pub mod state_dir;
+pub mod verify;
 
 /// Why a command ended before it did what it is for, and the exit code that says so.
 #[derive(Debug, Error)]
@@ -152,6 +155,20 @@ async fn dispatch(
             let tty = &mut Tty;
             let stage = Stage::new(&mut signals.stop, tty, args.json, board);
             run::run(&args, file, parts, stage).await
+        }
+        Some(Verb::Check(args)) if args.online => {
+            let mut signals = signals::signals().map_err(Failed::other)?;
+            let (text, code) =
+                online::check_online(&args, file, parts, &mut signals.stop, &mut Tty).await?;
+            print(&text);
+            Ok(code)
+        }
+        Some(Verb::Verify(args)) => {
+            let mut signals = signals::signals().map_err(Failed::other)?;
+            let (text, code) =
+                verify::verify(&args, file, parts, &mut signals.stop, &mut Tty).await?;
+            print(&text);
+            Ok(code)
         }
         Some(Verb::Check(args)) => {
             print(&check::check(&args, file, parts)?);

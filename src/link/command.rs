@@ -32,6 +32,22 @@ pub enum Command {
         server: String,
         path: String,
     },
+    /// Looks at what these groups need, without changing anything: answered by
+    /// [`Event::Probed`](super::Event::Probed), as many as it takes.
+    Probe {
+        groups: Vec<GroupSpec>,
+        /// Entities that have the image are looked at too.
+        force: bool,
+    },
+    /// What the entities of these groups hold at their final path: answered by
+    /// [`Event::Held`](super::Event::Held), as many as it takes.
+    Verify {
+        groups: Vec<GroupSpec>,
+        /// Sizes are compared, and nothing is read.
+        size_only: bool,
+    },
+    /// Ends all [`Self::Probe`] and [`Self::Verify`]; their last answers say so.
+    StopLooking,
     /// No more groups will be started: the engine ends when those that run have ended.
     Finish,
 }

@@ -130,6 +130,12 @@ pub enum Fault {
         "the entity can't rename files ({reply}); `staging: direct` would write under the final name"
     )]
     NoRename { reply: String },
+    #[error(
+        "there is no directory {directory}: {reply}; create it, or correct the entity's `path`"
+    )]
+    NoDirectory { directory: String, reply: String },
+    #[error("the directory {directory} can't be written: {reply}")]
+    NotWritable { directory: String, reply: String },
     #[error("no such file: {reply}")]
     NoFile { reply: String },
     #[error("no peer has the image: {reason}")]
@@ -208,6 +214,8 @@ impl Fault {
             | Fault::EmptyImage
             | Fault::NotVerifiable { .. }
             | Fault::NoRename { .. }
+            | Fault::NoDirectory { .. }
+            | Fault::NotWritable { .. }
             | Fault::NoFile { .. }
             | Fault::NoPeer { .. }
             | Fault::NoCredentials { .. }

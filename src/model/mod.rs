@@ -8,6 +8,7 @@ pub mod inventory;
 pub mod limits;
 pub mod memory;
 pub mod names;
+pub mod probe;
 pub mod remembered;
 pub mod remote;
 pub mod state;
@@ -22,6 +23,7 @@ pub use inventory::{
     BufferPreference, Entity, FileServer, Group, Image, ImageSpec, Inventory, Laggards, Limits,
     Manner, Name, PeerChoice, SMALLEST_BUFFER, SourceChoice, SourceSpec, Staging, VerifyMode,
 };
+pub use probe::{Abilities, Holding, Leftover, Probe};
 pub use remembered::{Memories, Remembered};
 pub use remote::{
     Address, CredentialsRef, Login, Logins, RemotePath, Scheme, SecretSource, Timeouts,

@@ -7,8 +7,10 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::model::{
-    Address, Failure, Login, RemotePath, Staging, Timeouts, Tls, Verified, VerifyMode,
+    Address, Failure, Login, Probe, RemotePath, Staging, Timeouts, Tls, Verified, VerifyMode,
 };
 
 mod digest;
@@ -72,6 +74,14 @@ pub struct ImageDigest {
     pub sha256: [u8; 32],
 }
 
+/// What a host says of its file, without sending it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compared {
+    pub size: Option<u64>,
+    /// Whether the host's own SHA-256 of the file is the right one; `None` where it computes none.
+    pub same: Option<bool>,
+}
+
 /// The way to remote files. Every call ends within the deadlines of its [`Timeouts`].
 pub trait Transport: Send + Sync + 'static {
     type Source: Source;
@@ -103,6 +113,25 @@ pub trait Transport: Send + Sync + 'static {
     /// Whether the file is there; its size in bytes where the host tells it.
     fn size_of(&self, remote: &Remote)
     -> impl Future<Output = Result<Option<u64>, Failure>> + Send;
+
+    /// Whether a file could be written there, and what the host can do, over a session of its own.
+    /// Nothing that stays is written, and nothing that is there is changed. Cancelled, it ends at
+    /// once, or when it has removed what it wrote.
+    ///
+    /// # Errors
+    /// What would make a delivery fail too.
+    fn probe(
+        &self,
+        destination: &Destination,
+        cancel: &CancellationToken,
+    ) -> impl Future<Output = Result<Probe, Failure>> + Send;
+
+    /// What the host says of its file beside a SHA-256, as far as it does.
+    fn compare(
+        &self,
+        remote: &Remote,
+        sha256: [u8; 32],
+    ) -> impl Future<Output = Result<Compared, Failure>> + Send;
 
     /// What a directory holds: directories first, each kind by name.
     ///

@@ -8,9 +8,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::model::{Address, Failure, Fault};
+use tokio_util::sync::CancellationToken;
 
-use super::{Destination, Directory, Listed, Remote, Transport};
+use crate::model::{Address, Failure, Fault, Probe};
+
+use super::{Compared, Destination, Directory, Listed, Remote, Transport};
 
 mod connect;
 mod data;
@@ -19,11 +21,13 @@ mod features;
 pub mod fuzzing;
 mod list;
 mod passive;
+mod probe;
 mod redact;
 mod reply;
 mod session;
 mod sink;
 mod source;
+mod space;
 mod stream;
 mod tls;
 mod verify;
@@ -114,6 +118,18 @@ impl Transport for FtpTransport {
 
     async fn size_of(&self, remote: &Remote) -> Result<Option<u64>, Failure> {
         source::size_of(&self.memory, remote).await
+    }
+
+    async fn probe(
+        &self,
+        destination: &Destination,
+        cancel: &CancellationToken,
+    ) -> Result<Probe, Failure> {
+        probe::probe(&self.memory, destination, cancel).await
+    }
+
+    async fn compare(&self, remote: &Remote, sha256: [u8; 32]) -> Result<Compared, Failure> {
+        probe::compare(&self.memory, remote, sha256).await
     }
 
     async fn list(&self, directory: &Directory) -> Result<Vec<Listed>, Failure> {

@@ -300,7 +300,7 @@ async fn probe_rename(session: &mut Session, staging: &RemotePath) -> Result<(),
 }
 
 /// The server refused what was asked because of the file that is already there, perhaps.
-fn is_refusal(failure: &Failure) -> bool {
+pub(super) fn is_refusal(failure: &Failure) -> bool {
     matches!(
         failure.fault,
         Fault::Reply {

@@ -148,7 +148,7 @@ pub(super) async fn size(session: &mut Session, path: &str) -> Result<Option<u64
 ///
 /// # Errors
 /// The session is lost. Where that was the command's doing it is remembered, and not sent again.
-async fn modified(session: &mut Session, path: &str) -> Result<Option<String>, Failure> {
+pub(super) async fn modified(session: &mut Session, path: &str) -> Result<Option<String>, Failure> {
     if session.memory.of(&session.address).no_mdtm {
         return Ok(None);
     }
