@@ -10,10 +10,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-
-use super::stage::Message;
 use tokio_util::sync::CancellationToken;
 
+use super::stage::Message;
 use crate::model::{Failure, Probe, Staging, Verified};
 use crate::transport::{
     Compared, Destination, Directory, ImageDigest, Listed, Remote, Sink, Transport,
