@@ -192,7 +192,7 @@ fn group_lines<'a>(
         lines.push(Line::from(vec![
             label("source"),
             Span::raw(read(group, cells, theme)),
-            span(format!("  {}", pass(group, theme)), Style::new()),
+            span(format!("  {}", pass(group, theme, width)), Style::new()),
         ]));
         lines.push(pool(view, group, cells, theme, width));
     }
@@ -227,10 +227,12 @@ fn read(group: &GroupSnapshot, cells: usize, theme: &Theme) -> String {
     )
 }
 
-fn pass(group: &GroupSnapshot, theme: &Theme) -> String {
+fn pass(group: &GroupSnapshot, theme: &Theme, width: usize) -> String {
     let source = plain(&group.source, theme);
     match group.passes {
         0 | 1 => format!("from {source}"),
+        // The bytes of all passes are in the details too.
+        passes if width < 100 => format!("from {source}, pass {passes}"),
         passes => format!(
             "from {source}, pass {passes}, {} in all",
             units::size(group.source_bytes)
