@@ -106,6 +106,8 @@ fn engine(state: &mut State, event: Event) -> Option<Effect> {
     match event {
         Event::Refused { reason, .. } => state.complain(format!("refused: {reason}")),
         Event::Notice { text, .. } => state.complain(text),
+        Event::Viewers { others, .. } => state.others = others,
+        Event::Did { who, what, .. } => state.say(format!("{who} {what}")),
         Event::Peers { image, peers, .. } => {
             state.peers.insert(image, peers);
             groups::arrived(state);

@@ -65,6 +65,16 @@ fn draw_title(
         (_, 1) => "1 group runs".to_owned(),
         (_, many) => format!("{many} groups run"),
     };
+    let others = match state.others {
+        0 => String::new(),
+        1 => ", 1 other".to_owned(),
+        many => format!(", {many} others"),
+    };
+    let right = if state.watch_only {
+        format!("{right}{others}, watching")
+    } else {
+        format!("{right}{others}")
+    };
     let room = usize::from(area.width).saturating_sub(right.len() + 1);
     frame.render_widget(tabs(state.page, theme, room), area);
     frame.render_widget(Line::styled(right, theme.title()).right_aligned(), area);
