@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use secrecy::ExposeSecret;
+use tokio::time::timeout;
 
 use super::console::{Files, Setting, last_words, show, terminal, to_ask};
 use super::engine::{self, Found, Start};
@@ -18,7 +19,10 @@ use crate::inventory;
 use crate::link::{Command, Link, Secret};
 use crate::manager::log_event;
 use crate::model::{CredentialsRef, Inventory, Logins, SecretSource};
-use crate::remote::{Connection, Wants};
+use crate::remote::{Connection, Parted, Wants};
+
+/// A link that was dropped ends within this time.
+const PARTING: Duration = Duration::from_secs(2);
 
 /// Opens the console on an inventory that has no fault: on the engine that runs already, or on a
 /// new one.
@@ -184,9 +188,17 @@ async fn open(
     let Link { snapshots, .. } = &link;
     let snapshots = snapshots.clone();
     let shown = show(link, site, options, keeper, setting.stop).await;
-    pump.abort();
+    // The link went with the console.
+    let parted = timeout(PARTING, pump).await;
+    let lost = matches!(parted, Ok(Ok(Parted::Lost)));
     let snapshot = snapshots.borrow().clone();
     let shown = shown.map_err(|error| format!("the console ended: {error}"));
+    if lost {
+        return Err(Failed::other(
+            "the engine is gone; the next one tells what was cut off, and `subtend recover` what \
+             each entity has",
+        ));
+    }
     if snapshot.is_busy() {
         let left: usize = snapshot
             .running()

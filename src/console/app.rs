@@ -409,6 +409,8 @@ impl<D: Device, K: Keeper> App<D, K> {
     fn event(&mut self, event: Option<Event>) {
         let Some(event) = event else {
             self.engine = Engine::Ended;
+            self.state.engine_gone = true;
+            self.state.others = 0;
             if self.leaving.is_none() {
                 if self.state.shared {
                     // Somebody else may have told it to; or it was killed, which was said already.

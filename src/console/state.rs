@@ -102,6 +102,8 @@ pub(crate) struct State {
     pub(crate) shared: bool,
     /// No order is taken from here.
     pub(crate) watch_only: bool,
+    /// It has ended, or was killed: what is shown is the last that was known.
+    pub(crate) engine_gone: bool,
     /// How many others watch the same engine.
     pub(crate) others: usize,
 }
@@ -137,6 +139,7 @@ impl State {
             output: OutputFigures::default(),
             shared: false,
             watch_only: false,
+            engine_gone: false,
             others: 0,
             site,
         }

@@ -61,6 +61,7 @@ fn draw_title(
     let running = snapshot.running().count();
     let right = match (state.frozen.is_some(), running) {
         (true, _) => "FROZEN".to_owned(),
+        _ if state.engine_gone => "no engine".to_owned(),
         (_, 0) => "idle".to_owned(),
         (_, 1) => "1 group runs".to_owned(),
         (_, many) => format!("{many} groups run"),

@@ -201,7 +201,10 @@ impl Connection {
     ///
     /// # Errors
     /// The engine has ended meanwhile.
-    pub async fn link(mut self, seen: fn(&Event)) -> Result<(Link, JoinHandle<()>), RemoteError> {
+    pub async fn link(
+        mut self,
+        seen: fn(&Event),
+    ) -> Result<(Link, JoinHandle<Parted>), RemoteError> {
         let (events, events_out) = mpsc::unbounded_channel();
         let first = loop {
             match self.next().await? {
@@ -232,6 +235,17 @@ impl Connection {
     }
 }
 
+/// How a link ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parted {
+    /// The console has left; the engine goes on.
+    Left,
+    /// The engine has said its last word.
+    Ended,
+    /// The engine is gone.
+    Lost,
+}
+
 struct Pump {
     connection: Connection,
     commands: mpsc::Receiver<Command>,
@@ -245,14 +259,16 @@ struct Pump {
 }
 
 impl Pump {
-    async fn run(mut self) {
+    async fn run(mut self) -> Parted {
         loop {
             let told = tokio::select! {
                 command = self.commands.recv(), if !self.leaving => {
-                    let Some(command) = command else { return };
+                    let Some(command) = command else {
+                        return Parted::Left;
+                    };
                     match self.order(command).await {
                         Ok(true) => continue,
-                        Ok(false) => return,
+                        Ok(false) => return Parted::Left,
                         Err(error) => Err(error),
                     }
                 }
@@ -263,7 +279,7 @@ impl Pump {
                     let busy = snapshot.is_busy();
                     self.snapshots.send_replace(snapshot);
                     if self.leaving && !busy {
-                        return;
+                        return Parted::Left;
                     }
                 }
                 Ok(Remote::Event(event)) => {
@@ -272,8 +288,11 @@ impl Pump {
                     let _ = self.events.send(*event);
                 }
                 Err(error) => {
-                    if self.over || self.leaving || !self.again(&error).await {
-                        return;
+                    if self.over {
+                        return Parted::Ended;
+                    }
+                    if self.leaving || !self.again(&error).await {
+                        return Parted::Lost;
                     }
                 }
             }

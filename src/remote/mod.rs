@@ -19,7 +19,7 @@ mod tests;
 mod viewer;
 mod wire;
 
-pub use client::{Connection, Remote, RemoteError};
+pub use client::{Connection, Parted, Remote, RemoteError};
 pub use place::{Claimed, Place, PlaceError};
 pub use server::{About, serve};
 pub use wire::{Hello, PROTOCOL, Wants, Welcome};

@@ -241,6 +241,8 @@ impl Server {
         for notice in &self.notices {
             let _ = sender.try_send(notice.clone());
         }
+        // The first one has come: nobody else is waited for.
+        self.quiet_until = Instant::now() + QUIET;
         let who: String = shown(&hello.who).chars().take(120).collect();
         if hello.wants != Wants::Errand {
             tracing::info!("{who} watches");

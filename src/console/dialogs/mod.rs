@@ -293,7 +293,7 @@ pub(crate) fn quit(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
     if running.is_empty() {
         return Some(Effect::Quit { cancel: false });
     }
-    if state.watch_only {
+    if state.watch_only || state.engine_gone {
         return Some(Effect::Quit { cancel: false });
     }
     if state.shared {
