@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use secrecy::ExposeSecret;
 use tokio::time::timeout;
@@ -16,10 +17,14 @@ use super::{Failed, print};
 use crate::console::{Options, Site};
 use crate::headless;
 use crate::inventory;
-use crate::link::{Command, Link, Secret};
+use crate::link::{Command, Event, Link, Secret};
 use crate::manager::log_event;
 use crate::model::{CredentialsRef, Inventory, Logins, SecretSource};
 use crate::remote::{Connection, Parted, Wants};
+
+/// Said when what is shown is not what stands in the file.
+const CHANGED: &str = "the inventory has changed since the engine read it; as soon as nothing runs, \
+                       `subtend` reads it anew";
 
 /// A link that was dropped ends within this time.
 const PARTING: Duration = Duration::from_secs(2);
@@ -52,16 +57,15 @@ pub(super) async fn console(
         running,
         changed,
     } = start.connect(&place, Wants::Orders).await?;
-    if running {
-        say_attached(&connection);
-    }
-    if changed {
-        print(
-            "the inventory file has changed since the engine has read it; what is shown is as it \
-             was then. The new one is read when nothing runs and the console is opened again\n",
-        );
-    }
-    open(connection, false, parts, setting).await
+    let greeting = if changed {
+        Some(Event::Notice {
+            at: Timestamp::now(),
+            text: CHANGED.into(),
+        })
+    } else {
+        running.then(|| attached(&connection))
+    };
+    open(connection, (false, greeting), parts, setting).await
 }
 
 /// Opens the console on the engine that runs; `watch`: gives no orders.
@@ -80,8 +84,8 @@ pub(super) async fn attach(
     let Some(connection) = opened.map_err(Failed::other)? else {
         return Err(no_engine(&setting.state_dir));
     };
-    say_attached(&connection);
-    open(connection, watch, parts, setting).await
+    let greeting = attached(&connection);
+    open(connection, (watch, Some(greeting)), parts, setting).await
 }
 
 pub(super) fn no_engine(state_dir: &Result<std::path::PathBuf, String>) -> Failed {
@@ -91,14 +95,19 @@ pub(super) fn no_engine(state_dir: &Result<std::path::PathBuf, String>) -> Faile
     ))
 }
 
-fn say_attached(connection: &Connection) {
+/// Says where one is.
+fn attached(connection: &Connection) -> Event {
     let welcome = &connection.welcome;
     let since = welcome.since.to_zoned(TimeZone::system());
-    print(&format!(
-        "attached to the engine that runs already (process {}, since {})\n",
-        welcome.process,
-        since.strftime("%F %T")
-    ));
+    Event::Did {
+        at: Timestamp::now(),
+        who: "attached to the engine that runs already".into(),
+        what: format!(
+            "(process {}, since {})",
+            welcome.process,
+            since.strftime("%F %T")
+        ),
+    }
 }
 
 /// Variables in which passwords stand: the engine gets those over its socket.
@@ -140,7 +149,7 @@ pub(super) fn login_commands(credentials: &[CredentialsRef], logins: &Logins) ->
 
 async fn open(
     connection: Connection,
-    watch: bool,
+    (watch, greeting): (bool, Option<Event>),
     parts: &impl Parts,
     setting: Setting<'_>,
 ) -> Result<u8, Failed> {
@@ -160,7 +169,10 @@ async fn open(
     let mut asked = to_ask(&inventory);
     asked.retain(|name| missing.iter().any(|one| one.name == *name));
     // From here on what the engine tells is taken, however long a password takes.
-    let (link, pump) = connection.link(log_event).await.map_err(Failed::other)?;
+    let (link, pump) = connection
+        .link(log_event, greeting)
+        .await
+        .map_err(Failed::other)?;
     let (logins, without_password) = tokio::select! {
         looked_up = parts.look_up(&missing) => looked_up,
         Some(()) = setting.stop.recv() => return Ok(headless::CANCELLED),

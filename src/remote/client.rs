@@ -194,7 +194,7 @@ impl Connection {
     }
 
     /// The same link as in the engine's own process, and the task that carries it. `seen` is told
-    /// each event.
+    /// each event; `greeting` comes before what the engine tells.
     ///
     /// [`Command::Finish`] leaves the engine its work, unless this link has cancelled everything:
     /// then the end of that is waited for. A connection that breaks off is made again.
@@ -204,8 +204,12 @@ impl Connection {
     pub async fn link(
         mut self,
         seen: fn(&Event),
+        greeting: Option<Event>,
     ) -> Result<(Link, JoinHandle<Parted>), RemoteError> {
         let (events, events_out) = mpsc::unbounded_channel();
+        if let Some(greeting) = greeting {
+            let _ = events.send(greeting);
+        }
         let first = loop {
             match self.next().await? {
                 Remote::Snapshot(snapshot) => break snapshot,

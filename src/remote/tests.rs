@@ -370,7 +370,7 @@ async fn a_viewer_that_never_reads_slows_nobody_and_is_cut_off() {
 async fn a_link_over_the_socket_is_like_any_other() {
     let mut stage = Stage::open(snapshot(vec![group("adsl", 3)]));
     let connection = stage.client(Wants::Orders, "console").await;
-    let (mut link, pump) = connection.link(|_| {}).await.unwrap();
+    let (mut link, pump) = connection.link(|_| {}, None).await.unwrap();
     assert_eq!(link.snapshots.borrow().groups[0].entities.len(), 3);
     let mut later = group("adsl", 3);
     later.read = 999_999;
