@@ -183,8 +183,9 @@ async fn a_terminal_that_vanishes_or_is_left_leaves_the_run_alone() {
     assert_eq!(second.end().exit_code(), 0);
     second.is_clean().unwrap();
 
-    // A signal to a console is for the console.
-    let mut third = site.pty(&["attach"]);
+    // A signal to a console is for the console. Without a name, it is the inventory that runs.
+    let mut third = site.pty(&[]);
+    third.until("attached to the engine");
     third.until("1 group runs");
     third.signal("TERM");
     third.until("goes on without this console");
@@ -407,4 +408,58 @@ async fn an_inventory_that_has_changed_is_read_anew_when_nothing_runs() {
     pty.type_in("q");
     assert_eq!(pty.end().exit_code(), 0);
     site.nothing_is_left().await;
+}
+
+/// Only root can be somebody else for a moment; elsewhere there is nothing to see.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_user_is_not_let_in() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+
+    const NOBODY: u32 = 65534;
+    const VISIT: &str = "import socket, sys\n\
+        s = socket.socket(socket.AF_UNIX)\n\
+        s.settimeout(30)\n\
+        s.connect(sys.argv[1])\n\
+        b = b'{\"protocol\":1,\"version\":\"x\",\"wants\":\"orders\",\"who\":\"x\"}'\n\
+        try:\n\
+        \u{20}s.send(len(b).to_bytes(4, 'big') + b)\n\
+        \u{20}print(s.recv(100))\n\
+        except OSError: print('cut off')\n";
+    if !nix::unistd::geteuid().is_root() {
+        println!("not root: skipped");
+        return;
+    }
+    let site = Site::new(32 * MIB).await;
+    site.detached().await;
+    let visit = |uid: u32| {
+        let socket = site
+            .left()
+            .into_iter()
+            .find(|path| path.extension().unwrap() == "sock");
+        let mut python = std::process::Command::new("python3");
+        python.args(["-c", VISIT]).arg(socket.unwrap()).uid(uid);
+        let said = python.output().unwrap();
+        String::from_utf8_lossy(&said.stdout).into_owned()
+    };
+    assert!(visit(0).contains("welcome"));
+    // The permissions alone keep others out.
+    assert_eq!(visit(NOBODY), "");
+    // And without them, it is looked at who comes.
+    let engine = site.folder.path().join("state/engine");
+    for (path, mode) in [
+        (site.folder.path().to_owned(), 0o755),
+        (site.folder.path().join("state"), 0o755),
+        (engine, 0o755),
+    ] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    for path in site.left() {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666)).unwrap();
+    }
+    let said = visit(NOBODY);
+    assert!(said.trim() == "cut off" || said.trim() == "b''", "{said}");
+    let engine = site.folder.path().join("state/engine");
+    std::fs::set_permissions(engine, std::fs::Permissions::from_mode(0o700)).unwrap();
+    site.said(&["stop", "--cancel"]).await;
 }

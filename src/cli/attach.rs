@@ -88,6 +88,23 @@ pub(super) async fn attach(
     open(connection, (watch, Some(greeting)), parts, setting).await
 }
 
+/// Whether an engine runs on another inventory than this file, which the operator did not name.
+///
+/// # Errors
+/// The engine is of another version, or does not answer.
+pub(super) async fn runs_elsewhere(
+    file: &Path,
+    state_dir: &Result<std::path::PathBuf, String>,
+) -> Result<bool, Failed> {
+    if state_dir.is_err() {
+        return Ok(false);
+    }
+    let place = engine::place(state_dir)?;
+    let opened = Connection::open(&place, Wants::Errand, &engine::who()).await;
+    let found = opened.map_err(Failed::other)?;
+    Ok(found.is_some_and(|found| found.welcome.inventory != engine::known_as(file)))
+}
+
 pub(super) fn no_engine(state_dir: &Result<std::path::PathBuf, String>) -> Failed {
     let dir = state_dir.as_deref().unwrap_or(Path::new("?")).display();
     Failed::usage(format!(

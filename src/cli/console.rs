@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::args::{HistoryArgs, ScreenArgs};
+use super::attach;
 use super::history;
 use super::keep::Kept;
 use super::parts::{Engine, Parts};
@@ -57,6 +58,8 @@ pub struct Setting<'a> {
     pub state_dir: Result<PathBuf, String>,
     /// Where the log goes, if anywhere.
     pub log_file: Option<PathBuf>,
+    /// Whether the operator has named an inventory.
+    pub is_named: bool,
     /// For an engine in a process of its own.
     pub verbose: u8,
     pub stop: &'a mut Stop,
@@ -81,9 +84,12 @@ impl From<ScreenArgs> for Options {
 /// When it was not opened, or the terminal was lost.
 pub async fn console(file: &Path, parts: &impl Parts, setting: Setting<'_>) -> Result<u8, Failed> {
     terminal().map_err(Failed::usage)?;
+    if !setting.is_named && attach::runs_elsewhere(file, &setting.state_dir).await? {
+        return attach::attach(false, parts, setting).await;
+    }
     let inventory = parts.load(file).map_err(Failed::usage)?;
     if setting.state_dir.is_ok() {
-        return super::attach::console(file, parts, setting).await;
+        return attach::console(file, parts, setting).await;
     }
     // An engine of its own could not be found again.
     let kept = setting.state_dir.clone().map(|dir| Kept::of(&dir, file));

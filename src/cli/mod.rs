@@ -150,6 +150,7 @@ async fn dispatch(
         args: screen.unwrap_or_default(),
         state_dir: state_dir.clone(),
         log_file,
+        is_named: named.is_some(),
         verbose,
         stop,
     };

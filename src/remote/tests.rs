@@ -115,6 +115,11 @@ fn a_snapshot_of_2000_entities_costs_what_changed() {
     let (moved, got) = carried(Some(&second), &third);
     assert_eq!(got, third);
     assert!(moved * 5 < whole, "{moved} bytes of {whole}");
+    let began = std::time::Instant::now();
+    for _ in 0..10 {
+        frame(&Delta::between(Some(&second), &third)).unwrap();
+    }
+    println!("one delta takes {:?}", began.elapsed() / 10);
     println!("2000 entities: whole {whole}, unchanged {unchanged}, all moved {moved} bytes");
 }
 
@@ -495,4 +500,43 @@ async fn frames_come_whole_or_not_at_all() {
     cut.next::<Ask>().await.unwrap_err();
     let mut long = Incoming::new(&bytes[..], 8);
     long.next::<Ask>().await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_off_is_made_again() {
+    let stage = Stage::open(snapshot(vec![group("adsl", 3)]));
+    // Something between the two that can be cut.
+    let between = Place {
+        socket: stage.folder.path().join("between.sock"),
+        lock: stage.place.lock.clone(),
+    };
+    let listener = tokio::net::UnixListener::bind(&between.socket).unwrap();
+    let real = stage.place.socket.clone();
+    let (cut, mut cuts) = mpsc::channel::<()>(1);
+    let forward = tokio::spawn(async move {
+        let mut connections = 0;
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut server = UnixStream::connect(&real).await.unwrap();
+            connections += 1;
+            tokio::select! {
+                _ = tokio::io::copy_bidirectional(&mut client, &mut server) => return connections,
+                _ = cuts.recv() => {}
+            }
+        }
+    });
+    let opened = Connection::open(&between, Wants::Orders, "console").await;
+    let (mut link, pump) = opened.unwrap().unwrap().link(|_| {}, None).await.unwrap();
+    cut.send(()).await.unwrap();
+    let mut later = group("adsl", 3);
+    later.read = 999_999;
+    let _ = stage
+        .snapshots
+        .send_replace(Arc::new(snapshot(vec![later])));
+    let moved = link.snapshots.wait_for(|now| now.groups[0].read == 999_999);
+    timeout(LONG, moved).await.unwrap().unwrap();
+    link.commands.send(Command::Finish).await.unwrap();
+    assert_eq!(timeout(LONG, pump).await.unwrap().unwrap(), Parted::Left);
+    assert_eq!(timeout(LONG, forward).await.unwrap().unwrap(), 2);
+    stage.end().await;
 }
