@@ -7,14 +7,19 @@ use clap::Parser;
 use color_eyre::config::{HookBuilder, Theme};
 use color_eyre::eyre::{Result, WrapErr};
 use subtend::cli::args::Arguments;
+use subtend::cli::privacy::make_private;
 use subtend::cli::{execute, start_log};
 use subtend::headless::Board;
 
 fn main() -> Result<ExitCode> {
+    let not_private = make_private();
     let arguments = Arguments::parse();
     let board = Board::default();
     hooks(board.clone())?;
     let log_file = start_log(&arguments, board.clone()).wrap_err("the log can't be started")?;
+    for reason in not_private {
+        tracing::warn!("{reason}");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

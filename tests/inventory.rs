@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use subtend::inventory::{InventoryErrors, expand_names, load, make_group, parse};
 use subtend::model::{
-    BufferPreference, ImageSpec, Inventory, Laggards, Limits, Manner, PeerChoice, SecretSource,
-    SourceChoice, SourceSpec, Staging, VerifyMode,
+    BufferPreference, Fingerprint, ImageSpec, Inventory, Laggards, Limits, Manner, PeerChoice,
+    SecretSource, SourceChoice, SourceSpec, Staging, Tls, Trust, VerifyMode,
 };
 
 fn read(text: &str) -> Result<Inventory, InventoryErrors> {
@@ -719,4 +719,70 @@ proptest::proptest! {
             proptest::prop_assert_eq!(usize::from(entity.address.port), port + n);
         }
     }
+}
+
+#[test]
+fn tls_is_the_servers_own_or_that_of_the_defaults() {
+    let pin = "AB:".repeat(31) + "AB";
+    let text = format!(
+        r#"
+file_servers:
+  hq: {{ url: "ftps://hq.example.net/images", tls_max: 1.3 }}
+  lab: {{ url: "ftp://192.0.2.10" }}
+defaults: {{ path: /flash/image.bin, tls: {{ ca: certs/lab.pem }}, tls_max: 1.2 }}
+entities:
+  - {{ name: a, type: adsl, version: "1", address: "ftps://192.0.2.21" }}
+  - {{ name: "b-[1-2]", type: adsl, version: "1", address: "ftps+implicit://192.0.2.[22-23]",
+      tls: {{ fingerprint: {pin} }}, tls_max: "1.3" }}
+  - {{ name: c, type: adsl, version: "1", address: 192.0.2.24 }}
+"#
+    );
+    let inventory = parse(&text, Path::new("/etc/subtend/inventory.yaml")).unwrap();
+    let ca = Trust::CaFile(std::sync::Arc::new("/etc/subtend/certs/lab.pem".into()));
+    let hq = inventory.file_server("hq").unwrap();
+    assert_eq!((&hq.tls.trust, hq.tls.max_1_2), (&ca, false));
+    assert_eq!(hq.address.port, 21);
+    let a = inventory.entity("a").unwrap();
+    assert_eq!((&a.tls.trust, a.tls.max_1_2), (&ca, true));
+    for name in ["b-1", "b-2"] {
+        let b = inventory.entity(name).unwrap();
+        let pinned = Trust::Pinned(Fingerprint([0xAB; 32]));
+        assert_eq!((&b.tls.trust, b.tls.max_1_2), (&pinned, false));
+        assert_eq!(b.address.port, 990);
+    }
+    // Without a word, the authorities of this host.
+    let plain =
+        good("entities: [{ name: a, type: x, version: 1, address: \"ftps://h\", path: /a }]");
+    assert_eq!(plain.entities[0].tls, Tls::default());
+    assert_eq!(plain.entities[0].tls.trust, Trust::System);
+}
+
+#[test]
+fn tls_that_makes_no_sense_is_told_in_one_go() {
+    let text = r#"
+file_servers:
+  clear: { url: "ftp://192.0.2.10", tls: { ca: a.pem } }
+  both: { url: "ftps://192.0.2.10", tls: { ca: a.pem, fingerprint: "AB" } }
+  empty: { url: "ftps://192.0.2.10", tls: {} }
+defaults: { path: /a, tls: { any: true }, tls_max: 1.1 }
+entities:
+  - { name: a, type: x, version: "1", address: "ftps://192.0.2.21", tls: { fingerprint: "AB:CD" } }
+  - { name: b, type: x, version: "1", address: "ftps://192.0.2.22", tls: { fingerprint: "no" } }
+  - { name: c, type: x, version: "1", address: 192.0.2.23, tls_max: 1.2 }
+  - { name: d, type: x, version: "1", address: "ftps://192.0.2.24", tls: accept-anything }
+"#;
+    assert_eq!(
+        told(text),
+        [
+            "3:37 `tls` stands beside an address in clear text",
+            "4:68 both `ca` and `fingerprint` are given",
+            "5:43 `tls` is empty",
+            "6:30 unknown key `any` in `tls`",
+            "6:52 `tls_max` can't be `1.1`",
+            "8:89 this is not the SHA-256 of a certificate: it has 4 digits, not 64",
+            "9:89 this is not the SHA-256 of a certificate: `n` is not a hexadecimal digit",
+            "10:60 `tls_max` stands beside an address in clear text",
+            "11:74 `tls` must be a mapping, and this is text",
+        ]
+    );
 }

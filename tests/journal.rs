@@ -120,17 +120,17 @@ async fn a_run_is_found_again_whole() {
 async fn delivers_without(state: &Path, file: &str, words: &str, limit: Option<&str>) {
     let program = env!("CARGO_BIN_EXE_subtend");
     let run = match limit {
-        None => Program::keeping(state, &["run", "all", "--json", "-i", file]),
+        None => Program::keeping(state, &["run", "all", "--force", "--json", "-i", file]),
         Some(blocks) => {
             let line = format!(
-                "ulimit -f {blocks}; trap '' XFSZ; exec {program} run all --json -i {file}"
+                "ulimit -f {blocks}; trap '' XFSZ; exec {program} run all --force --json -i {file}"
             );
             Program::command(state, "sh", &["-c", &line])
         }
     };
     let (lines, code, said) = run.end().await;
-    assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains(words), "{said}");
+    assert_eq!(code, Some(0), "{limit:?}: {said} {lines:?}");
+    assert!(said.contains(words), "{limit:?} {words}: {said}");
     assert_eq!(said.matches("note: ").count(), 1, "{said}");
     let last: Value = serde_json::from_str(lines.last().unwrap()).unwrap();
     assert_eq!(last["outcome"], "delivered");
@@ -152,7 +152,7 @@ async fn a_journal_that_fails_is_told_and_stops_no_transfer() {
 
     // No room for the tables, and none for what happens while it runs.
     let full = folder.path().join("full");
-    for blocks in ["64", "512"] {
+    for blocks in ["64", "256"] {
         delivers_without(&full, &file, "the journal", Some(blocks)).await;
     }
     for entity in ["e001", "e020"] {
@@ -184,4 +184,38 @@ async fn two_programs_write_one_journal() {
     }
     one.0.stop().await;
     two.0.stop().await;
+}
+
+/// What an earlier run has delivered is skipped, once the entity has said that it is still there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_delivered_before_is_skipped_if_it_is_still_there() {
+    let (lab, folder, file) = served(3, MIB, &[]).await;
+    let state = folder.path().join("state");
+    let run = ["run", "all", "-i", &file, "--json"];
+    let states = async |args: &[&str]| {
+        let (text, code, said) = told(&state, args).await;
+        assert_eq!(code, Some(0), "{said}");
+        let summary: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        let entities = summary["groups"][0]["entities"].as_array().unwrap().clone();
+        let states = entities
+            .iter()
+            .map(|one| one["state"].as_str().unwrap().to_owned());
+        states.collect::<Vec<_>>()
+    };
+    assert_eq!(states(&run).await, ["delivered", "delivered", "delivered"]);
+    // Somebody has put another file there since.
+    let address = &lab.inventory().entity("e002").unwrap().address;
+    let mut client = support::client::Client::login(format!("{}:{}", address.host, address.port))
+        .await
+        .unwrap();
+    let stored = client.store(PATH, b"another file").await.unwrap();
+    assert!(stored.starts_with("226"), "{stored}");
+    assert_eq!(states(&run).await, ["skipped", "delivered", "skipped"]);
+    assert_eq!(lab.bytes_received("e001"), MIB);
+    let forced = ["run", "all", "-i", &file, "--json", "--force"];
+    assert_eq!(
+        states(&forced).await,
+        ["delivered", "delivered", "delivered"]
+    );
+    lab.stop().await;
 }

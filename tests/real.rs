@@ -12,14 +12,19 @@ mod support;
 use std::sync::Arc;
 
 use secrecy::SecretString;
-use subtend::link::{Command, Entry, Event, Summary, Target};
+use sha2::{Digest, Sha256};
+use subtend::link::{Command, Entry, Event, GroupSpec, Summary, Target};
 use subtend::model::{
-    Address, EntityState, FileServer, Group, Inventory, Login, Logins, Outcome, PeerChoice,
-    RemotePath, SourceChoice, VerifyMode,
+    Address, EntityState, Failure, FileServer, Fingerprint, Group, Holding, Inventory, Login,
+    Logins, Outcome, PeerChoice, RemotePath, Scheme, SourceChoice, Staging, Timeouts, Tls, Trust,
+    Verified, VerifyMode,
 };
-use support::real::{Make, RealServer, require_or_skip};
+use subtend::transport::ftp::FtpTransport;
+use subtend::transport::{Destination, ImageDigest, Remote, Sink, Source, Transport};
+use support::real::{Make, RealServer, Secure, require_or_skip};
 use support::run::{Run, entity};
-use support::{GROUP, local, network};
+use support::tls::{Authority, Identity};
+use support::{GROUP, LONG, local, network, within};
 
 /// CR, LF and NUL alone and in every pairing, and no multiple of any buffer's size.
 fn image(size: usize) -> Vec<u8> {
@@ -82,6 +87,7 @@ impl Site {
             root: String::new(),
             credentials: Some(source.make.name().into()),
             timeouts: subtend::model::Timeouts::default(),
+            tls: subtend::model::Tls::default(),
         };
         let mut stored = (*inventory.images[0]).clone();
         stored.file = "image.bin".into();
@@ -282,5 +288,223 @@ async fn directories_of_real_servers_are_listed() {
         let told = format!("{answer:?}");
         assert!(told.contains("open: the server said 550"), "{told}");
         run.finish().await;
+    }
+}
+
+/// Both ways, with all that can be told about a file on the way: size, time, digest by reading back,
+/// an offset. vsftpd and proftpd take no data connection without the control connection's session.
+#[tokio::test(flavor = "multi_thread")]
+async fn real_servers_give_and_take_an_image_over_tls() {
+    let image = image(3 << 20);
+    let dir = tempfile::tempdir().unwrap();
+    let ca = dir.path().join("ca.pem");
+    let authority = Authority::new("the operator's authority");
+    std::fs::write(&ca, authority.pem()).unwrap();
+    let identity = authority.issue(&["localhost", "127.0.0.1"]);
+    for make in Make::SECURE {
+        if !require_or_skip(make.name()) {
+            continue;
+        }
+        for implicit in [false, true] {
+            if implicit && make == Make::PureFtpd {
+                continue;
+            }
+            let identity = &identity;
+            let server = RealServer::start_secure(make, Secure { identity, implicit });
+            let pinned = Trust::Pinned(identity.fingerprint());
+            for (trust, max_1_2) in [
+                (Trust::CaFile(Arc::new(ca.clone())), false),
+                (pinned.clone(), true),
+            ] {
+                server.put("image.bin", b"the old one");
+                let case = format!("{} {implicit} {max_1_2}", make.name());
+                let destination = secured(&server, implicit, Tls { trust, max_1_2 });
+                let told = deliver(&destination, &image).await;
+                assert_eq!(told, Ok(Verified::Readback), "{case}");
+                assert!(server.file("image.bin").unwrap() == image, "{case}");
+                assert_eq!(server.files(), ["image.bin"], "{case}");
+                for offset in [0, 12_345] {
+                    let read = within(LONG, read_from(&destination.remote, offset)).await;
+                    assert!(read == image[offset..], "{case}");
+                }
+            }
+            // Whoever is not trusted gets nothing.
+            let tls = Tls {
+                trust: Trust::Pinned(Fingerprint([0; 32])),
+                max_1_2: false,
+            };
+            let destination = secured(&server, implicit, tls);
+            let failure = deliver(&destination, &image).await.unwrap_err();
+            let offered = identity.fingerprint().to_string();
+            assert!(failure.to_string().contains(&offered), "{failure}");
+            assert!(failure.to_string().contains("is not the one"), "{failure}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_sessions_with_one_real_server_go_on_with_their_own_tls() {
+    const ENTITIES: usize = 64;
+    let image = image(100_000);
+    for make in [Make::Vsftpd, Make::Proftpd] {
+        if !require_or_skip(make.name()) {
+            continue;
+        }
+        let identity = &Identity::self_signed();
+        let implicit = false;
+        let server = RealServer::start_secure(make, Secure { identity, implicit });
+        let tls = Tls {
+            trust: Trust::Pinned(identity.fingerprint()),
+            max_1_2: false,
+        };
+        let mut sending = tokio::task::JoinSet::new();
+        for entity in 0..ENTITIES {
+            let mut destination = secured(&server, false, tls.clone());
+            destination.remote.address.host = "localhost".into();
+            destination.remote.path = RemotePath::new(&format!("e{entity}.bin")).unwrap();
+            let image = image.clone();
+            sending.spawn(async move { deliver(&destination, &image).await });
+        }
+        for told in sending.join_all().await {
+            assert_eq!(told, Ok(Verified::Readback), "{}", make.name());
+        }
+        assert_eq!(server.files().len(), ENTITIES);
+        for entity in 0..ENTITIES {
+            assert!(server.file(&format!("e{entity}.bin")).unwrap() == image);
+        }
+    }
+}
+
+fn secured(server: &RealServer, implicit: bool, tls: Tls) -> Destination {
+    Destination {
+        remote: Remote {
+            address: Address {
+                scheme: match implicit {
+                    true => Scheme::FtpsImplicit,
+                    false => Scheme::FtpsExplicit,
+                },
+                ..local(server.address.port())
+            },
+            login: Arc::new(Login {
+                user: server.user.into(),
+                password: SecretString::from(server.password),
+            }),
+            path: RemotePath::new("image.bin").unwrap(),
+            timeouts: Timeouts::default(),
+            tls,
+        },
+        verify: VerifyMode::Readback,
+        staging: Staging::Rename,
+        delete_first: false,
+    }
+}
+
+/// As an agent does it.
+async fn deliver(destination: &Destination, image: &[u8]) -> Result<Verified, Failure> {
+    within(LONG, async {
+        let mut sink = FtpTransport::new().open_sink(destination).await?;
+        let mut rest = image;
+        while !rest.is_empty() {
+            sink.ready().await?;
+            let count = sink.write(&rest[..rest.len().min(64 << 10)]).await?;
+            rest = &rest[count..];
+        }
+        sink.finish().await?;
+        let digest = ImageDigest {
+            size: image.len() as u64,
+            sha256: Sha256::digest(image).into(),
+        };
+        let verified = sink.verify(&digest).await?;
+        sink.commit(&digest).await?;
+        sink.close().await;
+        Ok(verified)
+    })
+    .await
+}
+
+async fn read_from(remote: &Remote, offset: usize) -> Vec<u8> {
+    let transport = FtpTransport::new();
+    let mut source = transport.open_source(remote, offset as u64).await.unwrap();
+    assert!(source.size().is_some() && source.modified().is_some());
+    let (mut bytes, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
+    loop {
+        match source.read(&mut buffer).await.unwrap() {
+            0 => break,
+            count => bytes.extend_from_slice(&buffer[..count]),
+        }
+    }
+    source.close().await;
+    bytes
+}
+/// Looked at before, delivered to, and looked at again.
+#[tokio::test(flavor = "multi_thread")]
+async fn real_servers_are_looked_at_before_and_after_and_keep_nothing_of_it() {
+    let image = image(1 << 20);
+    for make in Make::ALL {
+        if !require_or_skip(make.name()) {
+            continue;
+        }
+        let site = Site::new(make, make, 2, &image, VerifyMode::Best);
+        site.entities[0].put("image.bin", b"the old one");
+        let groups = || vec![GroupSpec::Named(GROUP.into())];
+        let mut run = Run::with_logins(&site.inventory, site.logins.clone());
+        for after in [false, true] {
+            if after {
+                run.begin(&[GROUP]).await;
+                let delivered = std::cell::Cell::new(0);
+                let both = |event: &Event| {
+                    if let Event::State { state, .. } = event
+                        && *state == EntityState::Delivered
+                    {
+                        delivered.set(delivered.get() + 1);
+                    }
+                    delivered.get() == 2
+                };
+                run.until(both).await;
+            }
+            run.send(Command::Verify {
+                groups: groups(),
+                size_only: false,
+            })
+            .await;
+            run.until(|event| matches!(event, Event::Held { ended: true, .. }))
+                .await;
+            if after {
+                break;
+            }
+            run.send(Command::Probe {
+                groups: groups(),
+                force: false,
+            })
+            .await;
+            run.until(|event| matches!(event, Event::Probed { ended: true, .. }))
+                .await;
+            assert_eq!(site.entities[0].files(), ["image.bin"], "{}", make.name());
+            assert!(site.entities[0].file("image.bin").unwrap() == b"the old one");
+            assert!(site.entities[1].files().is_empty(), "{}", make.name());
+        }
+        let mut held = Vec::new();
+        for event in &run.events {
+            match event {
+                Event::Probed { checks, .. } => {
+                    for check in checks {
+                        assert_eq!(check.problem, None, "{}: {check:?}", make.name());
+                        let written = check.probe.as_ref().is_none_or(|probe| probe.written);
+                        assert!(written, "{}: {check:?}", make.name());
+                    }
+                }
+                Event::Held { checks, .. } => {
+                    held.extend(checks.iter().map(|one| (one.entity.to_string(), one.holds)));
+                }
+                _ => {}
+            }
+        }
+        let (before, after) = held.split_at_mut(2);
+        before.sort();
+        after.sort();
+        use Holding::{Differs, Has, Missing};
+        let of = |first, second| [("e001".to_owned(), first), ("e002".to_owned(), second)];
+        assert_eq!(before, of(Differs, Missing), "{}", make.name());
+        assert_eq!(after, of(Has, Has), "{}", make.name());
     }
 }

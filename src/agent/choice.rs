@@ -1,6 +1,7 @@
 //! Where a group's image is read from: the file server, one named peer, or any peer that has it
 //! (Figure 4, \[0027\]), and who can take over when that fails.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::model::{
@@ -39,9 +40,11 @@ impl Sources {
         transport: &Arc<T>,
         group: &Arc<Group>,
         logins: &Arc<Logins>,
-        holders: &Holders,
+        (holders, remembered): (&Holders, &Holders),
         file_servers: &[Arc<FileServer>],
     ) -> Result<Self, Failure> {
+        let mut delivered = holders.of(&group.image);
+        delivered.extend(remembered.of(&group.image));
         let (asked_for, file_servers) = match &group.source {
             SourceChoice::FileServer(server) => {
                 (vec![of_server(server, group, logins)?], Vec::new())
@@ -49,13 +52,16 @@ impl Sources {
             SourceChoice::Peer(peer) => {
                 let asked_for = match peer {
                     PeerChoice::Named(peer) => {
-                        vec![named(transport, peer, group, logins, holders).await?]
+                        vec![named(transport, peer, group, logins, &delivered).await?]
                     }
                     PeerChoice::Any(peers) => {
                         let mut peers = peers.clone();
-                        let held = holders.of(&group.image).into_iter();
-                        peers.extend(held.filter(|holder| is_other(holder, group)));
-                        any(transport, &peers, group, logins, holders).await?
+                        let known: HashSet<Name> = (peers.iter().chain(&group.entities))
+                            .map(|peer| peer.name.clone())
+                            .collect();
+                        let others = delivered.iter();
+                        peers.extend(others.filter(|one| !known.contains(&one.name)).cloned());
+                        any(transport, &peers, group, logins, &delivered).await?
                     }
                 };
                 let servers = file_servers.iter();
@@ -94,14 +100,10 @@ impl Sources {
             order.extend(holders);
         }
         order.extend(self.file_servers.iter().cloned());
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         order.retain(|chosen| seen.insert(chosen.name.clone()));
         order
     }
-}
-
-fn is_other(entity: &Entity, group: &Group) -> bool {
-    group.entities.iter().all(|one| one.name != entity.name)
 }
 
 fn no_login(failure: Failure) -> Failure {
@@ -123,6 +125,7 @@ fn of_server(server: &FileServer, group: &Group, logins: &Logins) -> Result<Chos
             login,
             path,
             timeouts,
+            tls: server.tls.clone(),
         },
         is_peer: false,
     })
@@ -133,9 +136,9 @@ async fn named<T: Transport>(
     peer: &Arc<Entity>,
     group: &Group,
     logins: &Logins,
-    holders: &Holders,
+    delivered: &[Arc<Entity>],
 ) -> Result<Chosen, Failure> {
-    check(peer, &group.image, holders)?;
+    check(peer, &group.image, delivered)?;
     let remote = remote(peer, logins).map_err(no_login)?;
     match transport.size_of(&remote).await {
         Err(failure) => Err(no_peer(format!("{}: {failure}", peer.name))),
@@ -159,10 +162,9 @@ fn peer_name(peer: &Entity) -> Name {
     format!("peer:{}", peer.name).into()
 }
 
-/// This run knows better than the inventory what it has delivered.
-fn check(peer: &Entity, image: &Image, holders: &Holders) -> Result<(), Failure> {
-    let held = holders.of(image);
-    if held.iter().any(|holder| holder.name == peer.name) {
+/// What was delivered, by this run or an earlier one, is known better than the inventory knows it.
+fn check(peer: &Entity, image: &Image, delivered: &[Arc<Entity>]) -> Result<(), Failure> {
+    if delivered.iter().any(|holder| holder.name == peer.name) {
         return Ok(());
     }
     can_serve(peer, image).map_err(no_peer)
@@ -176,15 +178,16 @@ async fn any<T: Transport>(
     peers: &[Arc<Entity>],
     group: &Group,
     logins: &Logins,
-    holders: &Holders,
+    delivered: &[Arc<Entity>],
 ) -> Result<Vec<Chosen>, Failure> {
     let image = &group.image;
     let mut refusals = Vec::new();
     let mut held: Vec<(u64, Chosen)> = Vec::new();
     for batch in peers.chunks(ASKED_AT_ONCE) {
-        let (able, unable): (Vec<_>, Vec<_>) =
-            (batch.iter().map(|peer| (peer, check(peer, image, holders))))
-                .partition(|(_, check)| check.is_ok());
+        let (able, unable): (Vec<_>, Vec<_>) = (batch
+            .iter()
+            .map(|peer| (peer, check(peer, image, delivered))))
+        .partition(|(_, check)| check.is_ok());
         let unable = unable.into_iter().filter_map(|(_, check)| check.err());
         refusals.extend(unable.map(|failure| match failure.fault {
             Fault::NoPeer { reason } => reason,
@@ -249,6 +252,7 @@ pub(crate) fn remote(entity: &Entity, logins: &Logins) -> Result<Remote, Failure
         login: login(logins, entity.credentials.as_ref())?,
         path: entity.path.clone(),
         timeouts: entity.timeouts,
+        tls: entity.tls.clone(),
     })
 }
 

@@ -18,7 +18,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{
-    EntityState, Failure, Fault, FileServer, Group, Laggards, Logins, Step, Verified,
+    Entity, EntityState, Failure, Fault, FileServer, Group, Laggards, Logins, Step, Verified,
 };
 use crate::pool::{Budget, BufferPool, PoolStats};
 use crate::transport::Transport;
@@ -51,6 +51,11 @@ pub(crate) struct Assignment {
     /// They take over from a peer that fails.
     pub(crate) file_servers: Vec<Arc<FileServer>>,
     pub(crate) holders: Holders,
+    /// Entities that got images in earlier runs: peers, when peers are asked for.
+    pub(crate) remembered: Holders,
+    /// Targets that got this image in an earlier run, and its size: they are skipped if they say
+    /// that they still hold a file of that size.
+    pub(crate) believed: Vec<(usize, u64)>,
     pub(crate) budget: Budget,
     /// Bytes of one buffer; fixed for the run of the group.
     pub(crate) buffer_size: usize,
@@ -69,11 +74,46 @@ impl<T: Transport> ManagementAgent<T> {
     /// Delivers the image. Ends when no task of the group runs any more, and says so.
     pub(crate) async fn run(mut self) {
         let reporter = self.work.reporter.clone();
-        let targets = std::mem::take(&mut self.work.targets);
+        let mut targets = std::mem::take(&mut self.work.targets);
+        let skipped = tokio::select! {
+            biased;
+            () = self.work.cancel.cancelled() => Vec::new(),
+            skipped = self.still_held() => skipped,
+        };
+        targets.retain(|target| !skipped.contains(target));
         if !targets.is_empty() {
             self.deliver(&targets).await;
         }
         reporter.send(ReportKind::Ended);
+    }
+
+    /// Those of the believed that hold what they are believed to; they are skipped.
+    async fn still_held(&self) -> Vec<usize> {
+        let work = &self.work;
+        let entities: Vec<Arc<Entity>> = (work.believed.iter())
+            .map(|(entity, _)| work.group.entities[*entity].clone())
+            .collect();
+        let answers = super::ask(&self.transport, &entities, &work.logins).await;
+        let mut held = Vec::new();
+        for ((entity, size), answer) in work.believed.iter().zip(answers) {
+            // One that can't be asked is tried like any other.
+            if matches!(answer, Ok(Some(actual)) if actual == *size) {
+                tracing::info!(
+                    "{}/{}: an earlier run has delivered the image, and its size is right",
+                    work.group.name,
+                    work.group.entities[*entity].name
+                );
+                held.push(*entity);
+                work.reporter.send(ReportKind::State {
+                    entity: *entity,
+                    state: EntityState::Skipped,
+                    step: None,
+                    cause: None,
+                    attempt: 0,
+                });
+            }
+        }
+        held
     }
 
     async fn deliver(self, targets: &[usize]) {
@@ -82,7 +122,11 @@ impl<T: Transport> ManagementAgent<T> {
             biased;
             () = work.cancel.cancelled() => Err(Failure::new(Step::Select, Fault::Cancelled)),
             chosen = Sources::choose(
-                &self.transport, &work.group, &work.logins, &work.holders, &work.file_servers,
+                &self.transport,
+                &work.group,
+                &work.logins,
+                (&work.holders, &work.remembered),
+                &work.file_servers,
             ) => chosen,
         };
         let members = Members::new(
@@ -344,6 +388,7 @@ impl<T: Transport> Delivery<T> {
         let work = &self.work;
         let target = &work.group.entities[entity];
         work.holders.forget(&target.name);
+        work.remembered.forget(&target.name);
         let agent = DownloadAgent {
             transport: self.transport.clone(),
             entity,

@@ -9,11 +9,13 @@ mod choice;
 mod digests;
 mod download;
 mod holders;
+mod holding;
 mod laggards;
 mod management;
 mod members;
 mod passes;
 mod peers;
+mod preflight;
 mod report;
 mod retry;
 mod route;
@@ -22,8 +24,10 @@ mod transfer;
 
 pub(crate) use choice::{destination, login, remote};
 pub(crate) use holders::Holders;
+pub(crate) use holding::{Expected, Held, expected, hold};
 pub(crate) use management::{Assignment, ManagementAgent};
 pub(crate) use peers::{ask, can_serve, right_size};
+pub(crate) use preflight::{look_at_entity, look_at_source};
 pub(crate) use report::{GroupMeters, PassMeter, Report, ReportKind, Reporter};
 
 use crate::model::Failure;

@@ -123,6 +123,7 @@ mod tests {
                 login: Arc::new(Login::anonymous()),
                 path: RemotePath::new("a").unwrap(),
                 timeouts: Timeouts::default(),
+                tls: crate::model::Tls::default(),
             },
             is_peer: name.starts_with("peer:"),
         }

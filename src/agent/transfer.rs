@@ -203,6 +203,8 @@ impl<T: Transport> TransferAgent<T> {
             });
         }
         let source = slot.insert(opened);
+        // A source that does not tell its size itself could go on for ever.
+        let most = self.digests.size(&self.image);
         let mut at_end = false;
         while !at_end {
             let buffer = match &mut reading.buffer {
@@ -225,6 +227,9 @@ impl<T: Transport> TransferAgent<T> {
                 buffer.advance(count);
                 reading.position += count as u64;
                 self.count(count);
+                if let Some(size) = most.filter(|most| reading.position > *most) {
+                    return Err(Failure::new(Step::Read, Fault::LongImage { size }).into());
+                }
             }
             if let Some(buffer) = reading.buffer.take().filter(|buffer| !buffer.is_empty()) {
                 let begins = reading.position - buffer.len() as u64;

@@ -141,6 +141,8 @@ pub enum Verb {
     History(HistoryArgs),
     /// A run that was cut off: what each entity has, and taking it up again
     Recover(RecoverArgs),
+    /// Look what the entities of groups hold at their final path
+    Verify(VerifyArgs),
     /// Serve the practice network of an inventory on loopback until stopped
     #[cfg(feature = "lab")]
     Lab(LabArgs),
@@ -336,11 +338,21 @@ takes the run up again.";
 const MADE: &str = "A group made on the spot";
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example: subtend check -i site.yaml")]
+#[command(
+    after_help = "Examples:\n  subtend check -i site.yaml\n  subtend check --online adsl\n  \
+                  subtend check --online --json > found.json\n\n\
+                  With --online, each entity is logged in to, and one byte is stored under the\n\
+                  staging name and deleted again; a file that lies there is left alone, and the\n\
+                  image that the entity has is never touched. Exit codes: 0 no problem, 1 some\n\
+                  entity or source would fail, 2 the inventory is wrong, 130 stopped."
+)]
 pub struct CheckArgs {
     /// Only these groups, as if they ran together [default: all]
     #[arg(value_name = "GROUP")]
     pub groups: Vec<String>,
+    /// Look at each entity and source too: reachable, login, directory, room, what it can do
+    #[arg(long)]
+    pub online: bool,
     /// Print the plan as one JSON object
     #[arg(long)]
     pub json: bool,
@@ -397,6 +409,27 @@ pub struct RecoverArgs {
     #[arg(long, conflicts_with_all = ["check", "readback", "clean", "resume"])]
     pub forget: bool,
     /// Print one JSON object; with --resume, the JSON lines of the run
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  subtend verify adsl\n  subtend verify adsl vdsl --size\n  \
+                  subtend verify adsl --json > held.json\n\n\
+                  The SHA-256 comes from the inventory, or else from the source, which is read\n\
+                  once. An entity that computes a SHA-256 is asked for it; from others the file is\n\
+                  read. Nothing is written. Exit codes: 0 all have the image, 1 some have not, or\n\
+                  can't be reached, 2 the inventory is wrong, 130 stopped."
+)]
+pub struct VerifyArgs {
+    /// Groups of the inventory
+    #[arg(value_name = "GROUP", required = true)]
+    pub groups: Vec<String>,
+    /// Compare sizes alone, and read nothing
+    #[arg(long)]
+    pub size: bool,
+    /// Print what was found as one JSON object
     #[arg(long)]
     pub json: bool,
 }

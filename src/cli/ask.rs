@@ -6,6 +6,7 @@
 use std::io;
 
 use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
 use thiserror::Error;
 
 use crate::model::text::shown;
@@ -42,7 +43,9 @@ pub struct Tty;
 
 impl Prompt for Tty {
     fn password(&mut self, prompt: &str) -> io::Result<SecretString> {
-        rpassword::prompt_password(prompt).map(SecretString::from)
+        // Copied at its length: cutting off the room that it grew into would leave it behind.
+        let typed = Zeroizing::new(rpassword::prompt_password(prompt)?);
+        Ok(SecretString::from(typed.as_str()))
     }
 
     fn is_there(&self) -> bool {

@@ -183,6 +183,7 @@ async fn open(
         true => Vec::new(),
         false => missing(&inventory, &connection),
     };
+    let all = inventory.credentials.clone();
     let mut asked = to_ask(&inventory);
     asked.retain(|name| missing.iter().any(|one| one.name == *name));
     // From here on what the engine tells is taken, however long a password takes.
@@ -191,7 +192,7 @@ async fn open(
         .await
         .map_err(Failed::other)?;
     let (logins, without_password) = tokio::select! {
-        looked_up = parts.look_up(&missing) => looked_up,
+        looked_up = parts.look_up(&missing, &all) => looked_up,
         Some(()) = setting.stop.recv() => return Ok(headless::CANCELLED),
     };
     for command in login_commands(&missing, &logins) {

@@ -7,31 +7,60 @@ use serde::Serialize;
 
 use super::Failed;
 use super::args::CheckArgs;
+use super::online::Online;
 use super::parts::Parts;
 use super::select;
 use crate::headless::text::{count, wrap};
 use crate::manager::plan::{GroupPlan, Plan, plan};
 use crate::model::text::shown;
-use crate::model::{Entity, Inventory, Laggards, Name, PeerChoice, SourceChoice, names, units};
+use crate::model::{
+    Entity, Group, Inventory, Laggards, Name, PeerChoice, SourceChoice, names, units,
+};
 
 /// The plan as it is to be printed.
 ///
 /// # Errors
 /// When the inventory or a name is wrong.
 pub fn check(args: &CheckArgs, file: &Path, parts: &impl Parts) -> Result<String, Failed> {
-    let inventory = parts.load(file).map_err(Failed::usage)?;
-    let groups = select::groups(&args.groups, &inventory).map_err(Failed::usage)?;
-    let plan = plan(&inventory, &groups).map_err(Failed::usage)?;
-    if args.json {
-        let mut json = serde_json::to_string(&Json::new(&plan)).map_err(Failed::other)?;
-        json.push('\n');
-        Ok(json)
-    } else {
-        Ok(text(&inventory, &plan))
+    let planned = Planned::new(args, file, parts)?;
+    match args.json {
+        true => planned.json(None),
+        false => Ok(planned.text()),
     }
 }
 
-const COLUMNS: usize = 80;
+/// An inventory, groups of it, and what a run of them would be.
+pub(super) struct Planned {
+    pub(super) inventory: Inventory,
+    pub(super) groups: Vec<Arc<Group>>,
+    pub(super) plan: Plan,
+}
+
+impl Planned {
+    pub(super) fn new(args: &CheckArgs, file: &Path, parts: &impl Parts) -> Result<Self, Failed> {
+        let inventory = parts.load(file).map_err(Failed::usage)?;
+        let groups = select::groups(&args.groups, &inventory).map_err(Failed::usage)?;
+        let plan = plan(&inventory, &groups).map_err(Failed::usage)?;
+        Ok(Self {
+            inventory,
+            groups,
+            plan,
+        })
+    }
+
+    pub(super) fn text(&self) -> String {
+        text(&self.inventory, &self.plan)
+    }
+
+    pub(super) fn json(&self, online: Option<&Online>) -> Result<String, Failed> {
+        let json = Json::new(&self.plan, online);
+        let mut json = serde_json::to_string(&json).map_err(Failed::other)?;
+        json.push('\n');
+        Ok(json)
+    }
+}
+
+pub(super) const COLUMNS: usize = 80;
 
 /// The plan for people.
 pub fn text(inventory: &Inventory, plan: &Plan) -> String {
@@ -146,6 +175,8 @@ fn row(label: &str, text: &str, lines: &mut Vec<String>) {
 struct Json<'a> {
     memory: u64,
     groups: Vec<JsonGroup<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    online: Option<&'a Online>,
 }
 
 #[derive(Serialize)]
@@ -174,7 +205,7 @@ struct JsonGroup<'a> {
 }
 
 impl<'a> Json<'a> {
-    fn new(plan: &'a Plan) -> Self {
+    fn new(plan: &'a Plan, online: Option<&'a Online>) -> Self {
         let names = |entities: Vec<&'a Arc<Entity>>| entities.iter().map(|e| &e.name).collect();
         let groups = plan.groups.iter().map(|one| {
             let group = &one.group;
@@ -201,6 +232,7 @@ impl<'a> Json<'a> {
         Self {
             memory: plan.memory,
             groups: groups.collect(),
+            online,
         }
     }
 }

@@ -109,7 +109,7 @@ pub(super) async fn open(
         Err(_) => Vec::new(),
     };
     let looked_up = tokio::select! {
-        looked_up = parts.look_up(&inventory.credentials) => looked_up,
+        looked_up = parts.look_up(&inventory.credentials, &inventory.credentials) => looked_up,
         Some(()) = setting.stop.recv() => return Ok(headless::CANCELLED),
     };
     let (logins, without_password) = looked_up;

@@ -282,7 +282,8 @@ async fn begin(
         .filter(|one| one.secret == SecretSource::Empty)
         .cloned()
         .collect();
-    let logins = parts.logins(&empty).await.map_err(Failed::usage)?;
+    let logins = parts.logins(&empty, &inventory.credentials).await;
+    let logins = logins.map_err(Failed::usage)?;
     let about = About {
         inventory: file,
         text,

@@ -54,7 +54,8 @@ pub(super) async fn run_detached(
     inventory::parse(&text, wish.file).map_err(wrong)?;
     let inventory = inventory::parse(&text, &file).map_err(wrong)?;
     let Selection { specs, credentials } = select(wish.args, &inventory).map_err(Failed::usage)?;
-    let mut logins = parts.logins(&credentials).await.map_err(Failed::usage)?;
+    let looked_up = parts.logins(&credentials, &inventory.credentials).await;
+    let mut logins = looked_up.map_err(Failed::usage)?;
     ask(&credentials, &mut logins, stage.prompt).map_err(|error| match error {
         AskError::Interrupted { .. } => Failed::new(headless::CANCELLED, error),
         _ => Failed::usage(error),

@@ -3,11 +3,12 @@
 //! - [`args`]: what is typed
 //! - [`parts`]: what the commands are put together from
 //! - [`select`]: from arguments to what is started
-//! - [`run`], [`check`], [`history`], [`recover`], [`lab`], [`demo`]: a command each
+//! - [`run`], [`check`], [`online`], [`verify`], [`history`], [`recover`], [`lab`], [`demo`]: a command each
 //! - [`console`]: the screen, for those without a command
 //! - `engine`: the engine as a process of its own; `attach`, `errands`: those who talk to it
 //! - [`ask`], [`signals`], [`logging`]: the operator's side
 //! - [`state_dir`], [`keep`]: what outlives the process
+//! - [`privacy`]: what keeps others from looking into it
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -39,12 +40,16 @@ pub mod keep;
 pub mod lab;
 mod log_file;
 pub mod logging;
+mod looking;
+pub mod online;
 pub mod parts;
+pub mod privacy;
 pub mod recover;
 pub mod run;
 pub mod select;
 pub mod signals;
 pub mod state_dir;
+pub mod verify;
 
 /// Why a command ended before it did what it is for, and the exit code that says so.
 #[derive(Debug, Error)]
@@ -174,6 +179,20 @@ async fn dispatch(
             }
             run::run(&args, file, parts, stage).await
         }
+        Some(Verb::Check(args)) if args.online => {
+            let mut signals = signals::signals().map_err(Failed::other)?;
+            let (text, code) =
+                online::check_online(&args, file, parts, &mut signals.stop, &mut Tty).await?;
+            print(&text);
+            Ok(code)
+        }
+        Some(Verb::Verify(args)) => {
+            let mut signals = signals::signals().map_err(Failed::other)?;
+            let (text, code) =
+                verify::verify(&args, file, parts, &mut signals.stop, &mut Tty).await?;
+            print(&text);
+            Ok(code)
+        }
         Some(Verb::Check(args)) => {
             print(&check::check(&args, file, parts)?);
             Ok(headless::OK)
@@ -238,8 +257,11 @@ async fn dispatch(
 
 fn man(dir: Option<&Path>) -> Result<u8, Failed> {
     match dir {
-        Some(dir) => clap_mangen::generate_to(args::command(), dir)
-            .map_err(|error| Failed::other(format!("{}: {error}", dir.display())))?,
+        Some(dir) => {
+            privacy::write_for_everyone();
+            clap_mangen::generate_to(args::command(), dir)
+                .map_err(|error| Failed::other(format!("{}: {error}", dir.display())))?;
+        }
         None => {
             let mut page = Vec::new();
             clap_mangen::Man::new(args::command())

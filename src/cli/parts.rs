@@ -1,7 +1,7 @@
 //! The parts that the commands are put together from, behind one trait: the commands are tested
 //! with others, and what stands behind them is named in one place, [`Real`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::path::Path;
 #[cfg(feature = "lab")]
@@ -11,10 +11,10 @@ use std::sync::Arc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::inventory::{self, secrets, secrets::Resolved};
-use crate::journal::{self, Gated, Recorder};
+use crate::journal::{self, Gated, Journal, Recorder};
 use crate::link::Link;
 use crate::manager::ImageManager;
-use crate::model::{CredentialsRef, Inventory, Logins, Name};
+use crate::model::{CredentialsRef, Inventory, Logins, Memories, Name, Remembered};
 use crate::transport::ftp::FtpTransport;
 
 /// An engine that runs, and the task that it runs in.
@@ -60,10 +60,11 @@ pub trait Parts: Sync {
     fn load(&self, file: &Path) -> Result<Inventory, String>;
 
     /// Looks passwords up where they are kept; those to be asked for are left out. Beside the
-    /// logins stands why others can't be had.
+    /// logins stands why others can't be had. `all` are those of the inventory.
     fn look_up(
         &self,
         credentials: &[CredentialsRef],
+        all: &[CredentialsRef],
     ) -> impl Future<Output = (Logins, BTreeMap<Name, String>)> + Send;
 
     /// As [`Self::look_up`], all or nothing.
@@ -73,9 +74,10 @@ pub trait Parts: Sync {
     fn logins(
         &self,
         credentials: &[CredentialsRef],
+        all: &[CredentialsRef],
     ) -> impl Future<Output = Result<Logins, String>> + Send {
         async {
-            let (logins, wrong) = self.look_up(credentials).await;
+            let (logins, wrong) = self.look_up(credentials, all).await;
             if wrong.is_empty() {
                 Ok(logins)
             } else {
@@ -107,19 +109,61 @@ pub struct Real {
     pub journal: journal::Setting,
 }
 
+impl Real {
+    /// What the journal knows of entities that are still where they were. A journal that can't be
+    /// read is told of when it is to be written.
+    fn memories(&self, inventory: &Inventory) -> Memories {
+        let Ok(state_dir) = &self.journal.state_dir else {
+            return Memories::default();
+        };
+        if self.journal.practice {
+            return Memories::default();
+        }
+        let known = Journal::open(state_dir).and_then(|journal| {
+            let known = journal.map(|journal| journal.delivered());
+            known.unwrap_or_else(|| Ok(HashMap::new()))
+        });
+        let mut known = known.unwrap_or_else(|error| {
+            tracing::warn!("what earlier runs have delivered is not known: {error}");
+            HashMap::new()
+        });
+        let memories = inventory.entities.iter().filter_map(|entity| {
+            let known = known.remove(&entity.name)?;
+            let same_place = known.address == entity.address.to_string()
+                && known.path == entity.path.to_string();
+            let sha256 = known.sha256.and_then(|hex| {
+                let mut bytes = [0; 32];
+                hex::decode_to_slice(hex, &mut bytes).ok().map(|()| bytes)
+            });
+            let remembered = Remembered {
+                type_: known.type_,
+                version: known.version,
+                size: known.size,
+                sha256,
+            };
+            same_place.then(|| (entity.name.clone(), remembered))
+        });
+        Memories(memories.collect())
+    }
+}
+
 impl Parts for Real {
     fn load(&self, file: &Path) -> Result<Inventory, String> {
         inventory::load(file).map_err(|errors| format!("the inventory is wrong\n\n{errors}"))
     }
 
-    async fn look_up(&self, credentials: &[CredentialsRef]) -> (Logins, BTreeMap<Name, String>) {
+    async fn look_up(
+        &self,
+        credentials: &[CredentialsRef],
+        all: &[CredentialsRef],
+    ) -> (Logins, BTreeMap<Name, String>) {
         let mut logins = Logins::default();
         let mut wrong = BTreeMap::new();
         // One after the other: a command may have a question of its own on the terminal.
         for one in credentials {
-            let looked_up = one.clone();
+            let (looked_up, all) = (one.clone(), all.to_vec());
             // A password command may run for a while.
-            let resolved = spawn_blocking(move || secrets::resolve(&looked_up)).await;
+            let resolved = spawn_blocking(move || secrets::resolve(&looked_up, &all)).await;
             let reason = match resolved {
                 Ok(Ok(Resolved::Login(login))) => {
                     logins.insert(one.name.clone(), login);
@@ -137,7 +181,8 @@ impl Parts for Real {
     fn engine(&self, inventory: Arc<Inventory>, logins: Logins) -> Engine {
         let (recorder, gate) = Recorder::new(self.journal.clone());
         let transport = Gated::new(FtpTransport::new(), gate);
-        let (link, task) = ImageManager::start(inventory.clone(), logins, transport);
+        let memories = self.memories(&inventory);
+        let (link, task) = ImageManager::start_with(inventory.clone(), logins, transport, memories);
         let (link, task) = recorder.record(link, task, inventory);
         Engine { link, task }
     }

@@ -53,7 +53,8 @@ pub(super) async fn start_selected(
         board,
     } = stage;
     let Selection { specs, credentials } = selection;
-    let mut logins = parts.logins(&credentials).await.map_err(Failed::usage)?;
+    let looked_up = parts.logins(&credentials, &inventory.credentials).await;
+    let mut logins = looked_up.map_err(Failed::usage)?;
     ask(&credentials, &mut logins, prompt).map_err(|error| match error {
         AskError::Interrupted { .. } => Failed::new(headless::CANCELLED, error),
         _ => Failed::usage(error),

@@ -61,8 +61,8 @@ pub(super) fn forced(specs: Vec<GroupSpec>, inventory: &Inventory) -> Result<Sel
     })
 }
 
-/// Those that the groups need, in the order of the inventory.
-fn credentials(groups: &[Arc<Group>], inventory: &Inventory) -> Vec<CredentialsRef> {
+/// The credentials that groups need, in the order of the inventory.
+pub(super) fn credentials(groups: &[Arc<Group>], inventory: &Inventory) -> Vec<CredentialsRef> {
     let mut used = HashSet::new();
     groups.iter().for_each(|group| uses(group, &mut used));
     let known = inventory.credentials.iter();

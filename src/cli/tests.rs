@@ -29,7 +29,11 @@ impl Parts for Fake {
         Ok(self.0.clone())
     }
 
-    async fn look_up(&self, _: &[CredentialsRef]) -> (Logins, BTreeMap<Name, String>) {
+    async fn look_up(
+        &self,
+        _: &[CredentialsRef],
+        _: &[CredentialsRef],
+    ) -> (Logins, BTreeMap<Name, String>) {
         Default::default()
     }
 
@@ -214,6 +218,7 @@ fn what_the_inventory_does_not_know_is_named_in_one_go() {
 #[test]
 fn the_plan_for_people() {
     let args = CheckArgs {
+        online: false,
         groups: Vec::new(),
         json: false,
     };
@@ -228,6 +233,7 @@ fn the_plan_for_people() {
 #[test]
 fn the_plan_for_scripts() {
     let args = CheckArgs {
+        online: false,
         groups: vec!["adsl".into()],
         json: true,
     };
@@ -257,6 +263,7 @@ fn the_plan_for_scripts() {
 #[test]
 fn a_wrong_inventory_or_name_ends_with_2() {
     let args = CheckArgs {
+        online: false,
         groups: vec!["nope".into()],
         json: false,
     };
@@ -291,6 +298,7 @@ fn what_the_engine_would_refuse_ends_before_a_password_is_asked_for() {
 fn a_plan_with_too_little_memory_ends_with_2() {
     let plan = |groups: &[&str]| {
         let args = CheckArgs {
+            online: false,
             groups: groups.iter().map(ToString::to_string).collect(),
             json: false,
         };

@@ -64,6 +64,10 @@ pub(crate) enum Action {
     Retry,
     /// Send to entities too that have the image already, or not (review).
     Force,
+    /// Look at the hosts that a start would need (review).
+    Probe,
+    /// Look what entities hold (review, watch).
+    Verify,
     /// Give a password (review).
     Password,
     // The log.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use secrecy::zeroize::Zeroize;
 use tokio::sync::mpsc;
 
 use super::keys::{Parser, Press};
@@ -101,7 +102,11 @@ fn pump(mut tty: File, woken: &UnixStream, sender: &mpsc::Sender<Press>) {
             // A terminal that is gone is readable too: an end or an error comes out of it.
             match tty.read(&mut bytes) {
                 Ok(0) => return,
-                Ok(count) => parser.feed(&bytes[..count], &mut presses),
+                Ok(count) => {
+                    parser.feed(&bytes[..count], &mut presses);
+                    // A password may be among them.
+                    bytes[..count].zeroize();
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if tty_says.contains(PollFlags::POLLHUP) {

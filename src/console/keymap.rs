@@ -253,6 +253,28 @@ pub(crate) static KEYS: &[Binding] = &[
         "F force"
     ),
     bind!(
+        "o",
+        [Char('o')],
+        REVIEW,
+        Action::Probe,
+        "look at the hosts: reachable, login, directory, room",
+        "o online check"
+    ),
+    bind!(
+        "v",
+        [Char('v')],
+        REVIEW,
+        Action::Verify,
+        "look what the entities hold now"
+    ),
+    bind!(
+        "v",
+        [Char('v')],
+        WATCH,
+        Action::Verify,
+        "look what the group's entities hold now"
+    ),
+    bind!(
         "P",
         [Char('P')],
         REVIEW,
@@ -741,6 +763,8 @@ pub(crate) fn commands() -> impl Iterator<Item = (&'static str, Action)> {
         ("retry", Action::Retry),
         ("force", Action::Force),
         ("password", Action::Password),
+        ("online", Action::Probe),
+        ("verify", Action::Verify),
         ("freeze", Action::Freeze),
         ("dense", Action::Zoom),
         ("next-failure", Action::NextFailure),

@@ -104,7 +104,13 @@ fn freeze(state: &mut State, snapshot: &Snapshot) {
 /// What the engine tells besides its snapshots.
 fn engine(state: &mut State, event: Event) -> Option<Effect> {
     match event {
-        Event::Refused { reason, .. } => state.complain(format!("refused: {reason}")),
+        Event::Refused { ref reason, .. } => {
+            state.complain(format!("refused: {reason}"));
+            review::online::arrived(state, event);
+        }
+        event @ (Event::Probed { .. } | Event::Held { .. }) => {
+            review::online::arrived(state, event);
+        }
         Event::Notice { text, .. } => state.complain(text),
         Event::Viewers { others, .. } => state.others = others,
         Event::Did { who, what, .. } => state.say(format!("{who} {what}")),

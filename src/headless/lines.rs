@@ -179,7 +179,10 @@ fn line(event: &Event) -> Option<(Timestamp, String)> {
                 format!("{group} pool: {from} -> {to} buffers, {}", shown(reason)),
             )
         }
-        Event::Peers { .. } | Event::Directory { .. } => return None,
+        Event::Peers { .. }
+        | Event::Directory { .. }
+        | Event::Probed { .. }
+        | Event::Held { .. } => return None,
         Event::Refused { at, reason } => (*at, format!("refused: {}", shown(reason))),
         Event::Notice { at, text } => (*at, shown_notice(text)),
         Event::Did { at, who, what } => (*at, format!("{} {}", shown(who), shown(what))),

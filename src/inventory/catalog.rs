@@ -1,5 +1,6 @@
 //! `file_servers` and `images`: what there is to be distributed, and where it is kept.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::{Address, CredentialsRef, FileServer, Image, Scheme};
@@ -9,12 +10,13 @@ use super::credentials;
 use super::defaults::{Defaults, timeouts};
 use super::error::{Complaint, Problems, quoted};
 use super::fields::{Fields, Shape, section};
+use super::tls;
 use super::tree::Node;
 use super::values;
 
 const FILE_SERVER: Shape = Shape {
     what: "a file server",
-    known: &["url", "credentials", "timeouts"],
+    known: &["url", "credentials", "timeouts", "tls", "tls_max"],
     extensions: false,
     may_be_empty: &[],
 };
@@ -32,6 +34,7 @@ pub(super) fn read_file_servers(
     node: Option<&Node>,
     known: &[CredentialsRef],
     defaults: &Defaults,
+    inventory: &Path,
 ) -> Vec<Arc<FileServer>> {
     section(problems, node, "file_servers")
         .into_iter()
@@ -51,6 +54,9 @@ pub(super) fn read_file_servers(
                         }
                     }
                 });
+            if let (Some(fields), Some((address, _))) = (&fields, &url) {
+                tls::check_address(problems, fields, address);
+            }
             let (address, root) = url.unwrap_or_else(|| (nowhere(), String::new()));
             let credentials = match get("credentials") {
                 None => defaults.credentials.clone(),
@@ -62,6 +68,7 @@ pub(super) fn read_file_servers(
                 root,
                 credentials,
                 timeouts: timeouts(problems, get("timeouts"), defaults.timeouts),
+                tls: tls::read(problems, fields.as_ref(), &defaults.tls, inventory),
             })
         })
         .collect()

@@ -161,7 +161,7 @@ fn command(node: &Node) -> Result<SecretSource, Refusal<'_>> {
 }
 
 /// A path relative to the folder of the inventory.
-fn absolute(inventory: &Path, path: &str) -> PathBuf {
+pub(super) fn absolute(inventory: &Path, path: &str) -> PathBuf {
     let folder = inventory.parent().unwrap_or(Path::new(""));
     let joined = folder.join(path);
     std::path::absolute(&joined).unwrap_or(joined)

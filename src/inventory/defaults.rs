@@ -1,14 +1,16 @@
 //! `defaults`: what holds for everything that does not say otherwise.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::model::names::Pattern;
-use crate::model::{CredentialsRef, Name, RemotePath, Staging, Timeouts, VerifyMode};
+use crate::model::{CredentialsRef, Name, RemotePath, Staging, Timeouts, Tls, VerifyMode};
 
 use super::credentials;
 use super::error::{Complaint, Problems, quoted};
 use super::fields::{Fields, Shape, mapping};
+use super::tls;
 use super::tree::Node;
 use super::values;
 
@@ -22,6 +24,8 @@ const DEFAULTS: Shape = Shape {
         "staging",
         "delete_first",
         "labels",
+        "tls",
+        "tls_max",
     ],
     extensions: false,
     may_be_empty: &[],
@@ -43,6 +47,7 @@ pub(super) struct Defaults {
     /// `Err` when it is given but unusable: entities need not be told that they have no path.
     pub path: Option<Result<RemotePath, ()>>,
     pub timeouts: Timeouts,
+    pub tls: Tls,
     pub delivery: Delivery,
     pub labels: BTreeMap<String, String>,
 }
@@ -59,6 +64,7 @@ pub(super) fn read(
     problems: &mut Problems,
     node: Option<&Node>,
     credentials: &[CredentialsRef],
+    inventory: &Path,
 ) -> Defaults {
     let fields = node.and_then(|node| Fields::read(problems, node, &DEFAULTS));
     let get = |key| fields.as_ref().and_then(|fields| fields.get(key));
@@ -66,6 +72,7 @@ pub(super) fn read(
         credentials: credentials::reference(problems, get("credentials"), credentials),
         path: get("path").map(|node| default_path(problems, node).ok_or(())),
         timeouts: timeouts(problems, get("timeouts"), Timeouts::default()),
+        tls: tls::read(problems, fields.as_ref(), &Tls::default(), inventory),
         delivery: delivery(
             problems,
             fields.as_ref(),

@@ -1,6 +1,7 @@
 //! `entities`: each entry is one, or a range of them.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::names::{self, Pattern};
@@ -12,6 +13,7 @@ use super::credentials;
 use super::defaults::{Defaults, check_path, delivery, labels, timeouts};
 use super::error::{Complaint, Problems, Span, quoted, some_of};
 use super::fields::{Fields, Shape};
+use super::tls;
 use super::tree::{Node, Value};
 use super::values;
 
@@ -29,6 +31,8 @@ const ENTITY: Shape = Shape {
         "staging",
         "delete_first",
         "labels",
+        "tls",
+        "tls_max",
     ],
     extensions: true,
     may_be_empty: &[],
@@ -44,6 +48,7 @@ pub(super) fn read(
     node: Option<&Node>,
     known: &[CredentialsRef],
     defaults: &Defaults,
+    inventory: &Path,
 ) -> Vec<Arc<Entity>> {
     let items = match node.map(|node| (node, &node.value)) {
         None | Some((_, Value::Broken)) => return Vec::new(),
@@ -60,7 +65,13 @@ pub(super) fn read(
     let mut taken = Taken::default();
     let mut entities = Vec::new();
     for item in items {
-        read_entry(problems, item, known, defaults, &mut taken, &mut entities);
+        let mut entry = Entry {
+            known,
+            defaults,
+            inventory,
+            taken: &mut taken,
+        };
+        read_entry(problems, item, &mut entry, &mut entities);
         if entities.len() > MOST_ENTITIES {
             problems.report(
                 &item.span,
@@ -81,14 +92,27 @@ struct Taken {
     files: HashMap<(String, u16, RemotePath), (String, usize)>,
 }
 
+/// What an entry is read with.
+struct Entry<'a> {
+    known: &'a [CredentialsRef],
+    defaults: &'a Defaults,
+    /// The file.
+    inventory: &'a Path,
+    taken: &'a mut Taken,
+}
+
 fn read_entry(
     problems: &mut Problems,
     node: &Node,
-    known: &[CredentialsRef],
-    defaults: &Defaults,
-    taken: &mut Taken,
+    entry: &mut Entry<'_>,
     entities: &mut Vec<Arc<Entity>>,
 ) {
+    let Entry {
+        known,
+        defaults,
+        inventory,
+        taken,
+    } = entry;
     let Some(fields) = Fields::read(problems, node, &ENTITY) else {
         return;
     };
@@ -129,6 +153,11 @@ fn read_entry(
         own => credentials::reference(problems, own, known),
     };
     let timeouts = timeouts(problems, fields.get("timeouts"), defaults.timeouts);
+    let clear_text = |address: &&Address| address.scheme == crate::model::Scheme::Ftp;
+    if let Some(address) = addresses.iter().flatten().find(clear_text) {
+        tls::check_address(problems, &fields, address);
+    }
+    let tls = tls::read(problems, Some(&fields), &defaults.tls, inventory);
     let delivery = delivery(problems, Some(&fields), defaults.delivery);
     let labels = labels(problems, fields.get("labels"), &defaults.labels);
 
@@ -165,6 +194,7 @@ fn read_entry(
             path,
             credentials: credentials.clone(),
             timeouts,
+            tls: tls.clone(),
             verify: delivery.verify,
             staging: delivery.staging,
             delete_first: delivery.delete_first,

@@ -118,13 +118,21 @@ impl Problems {
                     snippet: Snippet::new(text, &span, redactions),
                     line: span.line,
                     column: span.column,
-                    message: complaint.message,
-                    help: complaint.help,
+                    message: visible(complaint.message),
+                    help: visible(complaint.help),
                 })
                 .collect(),
             unlisted: self.unlisted,
         }
     }
+}
+
+/// What acts on a terminal is escaped, whoever put it into a message: keys and names of the file, and
+/// the words of the YAML parser.
+fn visible(text: String) -> String {
+    let mut out = String::with_capacity(text.len());
+    text.chars().for_each(|c| push_shown(&mut out, c));
+    out
 }
 
 /// One thing that is wrong.

@@ -18,6 +18,7 @@ mod make;
 mod redact;
 pub mod secrets;
 mod suggest;
+mod tls;
 mod tree;
 mod values;
 
@@ -136,7 +137,8 @@ pub fn read_text(path: &Path) -> Result<String, InventoryErrors> {
 ///   adsl-2.4: { file: adsl-2.4.bin, type: adsl, version: "2.4", size: 8 MiB, sha256: … }
 /// defaults:                     # credentials and timeouts are for file servers too
 ///   { credentials: craft, path: /flash/image.bin, timeouts: { reply: 30s }, verify: best,
-///     staging: rename, delete_first: true, labels: { site: north } }
+///     staging: rename, delete_first: true, labels: { site: north },
+///     tls: { ca: certs/lab.pem }, tls_max: 1.2 }             # of ftps:// addresses
 /// entities:
 ///   - { name: "shelf1-[01-20]", type: adsl, version: "2.3", address: "192.0.2.[21-40]:2121" }
 /// groups:
@@ -156,6 +158,10 @@ pub fn read_text(path: &Path) -> Result<String, InventoryErrors> {
 /// expanded side by side; a value without a range is repeated. Several ranges in one value expand
 /// like nested loops, the last one fastest. Zero padding is kept. One entry makes at most
 /// [`MOST_EXPANDED`](crate::model::names::MOST_EXPANDED) entities. Anchors, aliases and merge keys (`<<`) work.
+///
+/// `tls` says whose certificates are accepted where the address is an `ftps://` or an
+/// `ftps+implicit://` one: those that an authority of a file signed (`ca`), or one by its SHA-256
+/// (`fingerprint`); without it, those that an authority of this host signed.
 ///
 /// A group has the entities that satisfy all keys of `select`, and those that `entities` names.
 ///
@@ -177,15 +183,22 @@ fn read(root: &tree::Node, file: &Path, problems: &mut Problems) -> Option<Inven
     let fields = Fields::read(problems, root, &FILE)?;
     let (memory, buffers) = read_memory(problems, &fields);
     let credentials = credentials::read(problems, fields.get("credentials"), file);
-    let defaults = defaults::read(problems, fields.get("defaults"), &credentials);
+    let defaults = defaults::read(problems, fields.get("defaults"), &credentials, file);
     let file_servers = catalog::read_file_servers(
         problems,
         fields.get("file_servers"),
         &credentials,
         &defaults,
+        file,
     );
     let images = catalog::read_images(problems, fields.get("images"));
-    let entities = entities::read(problems, fields.get("entities"), &credentials, &defaults);
+    let entities = entities::read(
+        problems,
+        fields.get("entities"),
+        &credentials,
+        &defaults,
+        file,
+    );
     let groups = {
         let lookup = lookup::Lookup::new(&entities, &images, &file_servers);
         groups::read(problems, fields.get("groups"), &lookup)

@@ -1,7 +1,8 @@
 //! Looking passwords up: in the environment, in a file, from a command. Whoever can ask the
 //! operator does that; here it is only said that it is needed.
 //!
-//! No error ever holds a secret, nor what a command printed.
+//! No error ever holds a secret, nor what a command printed. What is read is wiped afterwards, and is
+//! read into one place: a buffer that grows would leave copies behind.
 
 use std::fs::File;
 use std::io::Read;
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use secrecy::zeroize::{Zeroize, Zeroizing};
 use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use tokio::io::AsyncReadExt;
@@ -19,7 +21,7 @@ use crate::model::{CredentialsRef, Login, Name, SecretSource, units};
 /// How long a command may take. Somebody may have to touch a security key first.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 /// A file or an output longer than this holds no password.
-const LONGEST: u64 = 64 << 10;
+const LONGEST: usize = 64 << 10;
 
 /// What [`resolve`] found out.
 #[derive(Debug)]
@@ -72,11 +74,16 @@ fn named(path: &Path) -> String {
     shown(&path.display().to_string())
 }
 
-/// Looks the password up. Takes up to 30 s where a command is run, and blocks meanwhile.
+/// Looks the password up. Takes up to 30 s where a command is run, and blocks meanwhile. `all` are
+/// the credentials of the inventory: a command is not given the variables that hold the passwords
+/// of others.
 ///
 /// # Errors
 /// Where it was looked for and why it is not there, and what to do.
-pub fn resolve(credentials: &CredentialsRef) -> Result<Resolved, SecretError> {
+pub fn resolve(
+    credentials: &CredentialsRef,
+    all: &[CredentialsRef],
+) -> Result<Resolved, SecretError> {
     let named = |cause| SecretError {
         credentials: Name::clone(&credentials.name),
         cause,
@@ -84,7 +91,7 @@ pub fn resolve(credentials: &CredentialsRef) -> Result<Resolved, SecretError> {
     let password = match &credentials.secret {
         SecretSource::Env(variable) => from_environment(variable),
         SecretSource::File(path) => from_file(path),
-        SecretSource::Command(words) => from_command(words, COMMAND_TIMEOUT),
+        SecretSource::Command(words) => from_command(words, &variables(all), COMMAND_TIMEOUT),
         SecretSource::Ask => {
             return Ok(Resolved::Ask {
                 user: credentials.user.clone(),
@@ -112,12 +119,23 @@ pub fn login(credentials: &CredentialsRef, password: SecretString) -> Result<Log
     })
 }
 
+/// The variables of the environment that hold passwords.
+fn variables(all: &[CredentialsRef]) -> Vec<&str> {
+    all.iter()
+        .filter_map(|one| match &one.secret {
+            SecretSource::Env(variable) => Some(variable.as_str()),
+            _ => None,
+        })
+        .collect()
+}
+
 fn from_environment(variable: &str) -> Result<SecretString, SecretCause> {
     match std::env::var(variable) {
         Ok(value) if value.is_empty() => Err(SecretCause::EmptyVariable(variable.into())),
         Ok(value) => Ok(value.into()),
         Err(std::env::VarError::NotPresent) => Err(SecretCause::NoVariable(variable.into())),
-        Err(std::env::VarError::NotUnicode(_)) => {
+        Err(std::env::VarError::NotUnicode(value)) => {
+            value.into_encoded_bytes().zeroize();
             Err(SecretCause::ForeignVariable(variable.into()))
         }
     }
@@ -136,23 +154,33 @@ fn from_file(path: &Path) -> Result<SecretString, SecretCause> {
     if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
         return Err(content("is not a file"));
     }
-    let file = File::open(path).map_err(unreadable)?;
+    let mut file = File::open(path).map_err(unreadable)?;
     refuse_if_open_to_others(path, &file.metadata().map_err(unreadable)?)?;
-    let mut bytes = Vec::new();
-    file.take(LONGEST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(unreadable)?;
-    if bytes.len() as u64 > LONGEST {
+    let mut room = room();
+    let mut filled = 0;
+    while filled < room.len() {
+        match file.read(&mut room[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(unreadable(error)),
+        }
+    }
+    if filled > LONGEST {
         return Err(content("is too long to be one"));
     }
-    let mut text = String::from_utf8(bytes).map_err(|_| content("is not UTF-8 text"))?;
-    let password = text.strip_suffix('\n').unwrap_or(&text);
+    let text = std::str::from_utf8(&room[..filled]).map_err(|_| content("is not UTF-8 text"))?;
+    let password = text.strip_suffix('\n').unwrap_or(text);
     let password = password.strip_suffix('\r').unwrap_or(password);
-    text.truncate(password.len());
-    if text.is_empty() {
+    if password.is_empty() {
         return Err(content("is empty; write the password into it"));
     }
-    Ok(text.into())
+    Ok(password.into())
+}
+
+/// Where a password is read to: one byte more than may be in it.
+fn room() -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(vec![0; LONGEST + 1])
 }
 
 #[cfg(unix)]
@@ -175,7 +203,11 @@ fn refuse_if_open_to_others(_: &Path, _: &std::fs::Metadata) -> Result<(), Secre
 }
 
 /// Runs a program and takes the first line that it prints.
-fn from_command(words: &[String], timeout: Duration) -> Result<SecretString, SecretCause> {
+fn from_command(
+    words: &[String],
+    variables: &[&str],
+    timeout: Duration,
+) -> Result<SecretString, SecretCause> {
     let Some((program, arguments)) = words.split_first() else {
         return Err(SecretCause::NotStarted {
             program: String::new(),
@@ -194,7 +226,10 @@ fn from_command(words: &[String], timeout: Duration) -> Result<SecretString, Sec
                 .enable_all()
                 .build()?;
             runtime
-                .block_on(async { tokio::time::timeout(timeout, output(program, arguments)).await })
+                .block_on(async {
+                    let output = output(program, arguments, variables);
+                    tokio::time::timeout(timeout, output).await
+                })
                 .unwrap_or(Ok(Ran::TooLong))
         };
         let thread = scope.spawn(run);
@@ -215,7 +250,7 @@ fn from_command(words: &[String], timeout: Duration) -> Result<SecretString, Sec
         program: shown(program),
         why,
     };
-    if bytes.len() as u64 > LONGEST {
+    if bytes.len() > LONGEST {
         return Err(output("is too long, or too much follows it"));
     }
     if !status.success() {
@@ -234,23 +269,34 @@ fn from_command(words: &[String], timeout: Duration) -> Result<SecretString, Sec
 }
 
 enum Ran {
-    Ended(ExitStatus, Vec<u8>),
+    Ended(ExitStatus, Zeroizing<Vec<u8>>),
     TooLong,
 }
 
-async fn output(program: &str, arguments: &[String]) -> std::io::Result<Ran> {
-    let mut child = tokio::process::Command::new(program)
+async fn output(program: &str, arguments: &[String], variables: &[&str]) -> std::io::Result<Ran> {
+    let mut command = tokio::process::Command::new(program);
+    for variable in variables {
+        command.env_remove(variable);
+    }
+    let mut child = command
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()?;
-    let mut bytes = Vec::new();
-    if let Some(stdout) = child.stdout.take() {
+    let mut bytes = room();
+    let mut filled = 0;
+    if let Some(mut stdout) = child.stdout.take() {
         // Closed afterwards: a program that prints without end gets to know.
-        stdout.take(LONGEST + 1).read_to_end(&mut bytes).await?;
+        while filled < bytes.len() {
+            match stdout.read(&mut bytes[filled..]).await? {
+                0 => break,
+                count => filled += count,
+            }
+        }
     }
+    bytes.truncate(filled);
     let status = child.wait().await?;
     Ok(Ran::Ended(status, bytes))
 }
@@ -268,7 +314,7 @@ mod tests {
     }
 
     fn password(secret: SecretSource) -> Result<String, String> {
-        match resolve(&credentials(secret)) {
+        match resolve(&credentials(secret), &[]) {
             Ok(Resolved::Login(login)) => Ok(login.password.expose_secret().to_owned()),
             Ok(Resolved::Ask { .. }) => Err("ask".into()),
             Err(error) => Err(error.to_string()),
@@ -358,9 +404,30 @@ mod tests {
     fn a_command_that_hangs_is_given_up_even_if_its_children_hold_the_pipe() {
         let words = ["sh", "-c", "echo hunter2; sleep 20 & wait"].map(String::from);
         let began = std::time::Instant::now();
-        let error = from_command(&words, Duration::from_millis(200)).unwrap_err();
+        let error = from_command(&words, &[], Duration::from_millis(200)).unwrap_err();
         assert!(matches!(error, SecretCause::TimedOut { .. }), "{error}");
         assert!(began.elapsed() < Duration::from_secs(10));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_command_is_not_given_the_passwords_of_others() {
+        let shell = credentials(command(&[
+            "sh",
+            "-c",
+            "echo \"${HOME-none} ${PATH:+some}\"",
+        ]));
+        let other = credentials(SecretSource::Env("HOME".into()));
+        // Both are set wherever tests run.
+        for (all, home) in [
+            (&[][..], std::env::var("HOME").unwrap()),
+            (&[other][..], "none".into()),
+        ] {
+            let Ok(Resolved::Login(login)) = resolve(&shell, all) else {
+                panic!("no password");
+            };
+            assert_eq!(login.password.expose_secret(), format!("{home} some"));
+        }
     }
 
     #[test]

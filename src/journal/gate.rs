@@ -10,10 +10,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::stage::Message;
-use crate::model::{Failure, Staging, Verified};
-use crate::transport::{Destination, Directory, ImageDigest, Listed, Remote, Sink, Transport};
+use crate::model::{Failure, Probe, Staging, Verified};
+use crate::transport::{
+    Compared, Destination, Directory, ImageDigest, Listed, Remote, Sink, Transport,
+};
 
 /// A transfer waits so long at most: a disk that hangs stops no transfer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -107,6 +110,19 @@ impl<T: Transport> Transport for Gated<T> {
 
     async fn size_of(&self, remote: &Remote) -> Result<Option<u64>, Failure> {
         self.inner.size_of(remote).await
+    }
+
+    /// What it writes is a byte under the staging name, which it removes again.
+    async fn probe(
+        &self,
+        destination: &Destination,
+        cancel: &CancellationToken,
+    ) -> Result<Probe, Failure> {
+        self.inner.probe(destination, cancel).await
+    }
+
+    async fn compare(&self, remote: &Remote, sha256: [u8; 32]) -> Result<Compared, Failure> {
+        self.inner.compare(remote, sha256).await
     }
 
     async fn list(&self, directory: &Directory) -> Result<Vec<Listed>, Failure> {

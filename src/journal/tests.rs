@@ -207,6 +207,7 @@ fn destination() -> Destination {
             login: Arc::new(crate::model::Login::anonymous()),
             path: entity.path.clone(),
             timeouts: entity.timeouts,
+            tls: crate::model::Tls::default(),
         },
         verify: entity.verify,
         staging: entity.staging,

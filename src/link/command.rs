@@ -1,6 +1,7 @@
 //! What a watcher can ask of the engine.
 
-use serde::{Deserialize, Serialize};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::model::{Group, ImageSpec, Laggards, Limits, PeerChoice, SourceChoice, SourceSpec};
 
@@ -31,6 +32,22 @@ pub enum Command {
         server: String,
         path: String,
     },
+    /// Looks at what these groups need, without changing anything: answered by
+    /// [`Event::Probed`](super::Event::Probed), as many as it takes.
+    Probe {
+        groups: Vec<GroupSpec>,
+        /// Entities that have the image are looked at too.
+        force: bool,
+    },
+    /// What the entities of these groups hold at their final path: answered by
+    /// [`Event::Held`](super::Event::Held), as many as it takes.
+    Verify {
+        groups: Vec<GroupSpec>,
+        /// Sizes are compared, and nothing is read.
+        size_only: bool,
+    },
+    /// Ends all [`Self::Probe`] and [`Self::Verify`]; their last answers say so.
+    StopLooking,
     /// No more groups will be started: the engine ends when those that run have ended.
     Finish,
 }
@@ -100,23 +117,63 @@ pub enum Target {
     Entity { group: String, entity: String },
 }
 
-/// A password on its way to the engine. Its `Debug` does not show it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
+/// A password on its way to the engine: wiped when it is dropped, and not shown by `Debug`. It is
+/// serialised as it is, for the link alone.
+#[derive(Clone)]
+pub struct Secret(SecretString);
 
 impl Secret {
-    pub fn new(secret: impl Into<String>) -> Self {
+    /// A `String` is taken over: one that was made longer while it was filled leaves copies behind
+    /// in memory.
+    pub fn new(secret: impl Into<SecretString>) -> Self {
         Self(secret.into())
     }
 
     pub fn expose(&self) -> &str {
-        &self.0
+        self.0.expose_secret()
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for Secret {}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.expose())
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
     }
 }
 
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Secret(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_crosses_the_link_and_debug_does_not_show_it() {
+        let command = Command::Login {
+            credentials: "craft".into(),
+            password: Secret::new("open \"sesame\""),
+        };
+        let line = serde_json::to_string(&command).unwrap();
+        assert_eq!(serde_json::from_str::<Command>(&line).unwrap(), command);
+        assert!(!format!("{command:?} {command:#?}").contains("sesame"));
+        let other = line.replace("sesame", "barley");
+        assert_ne!(serde_json::from_str::<Command>(&other).unwrap(), command);
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::command::GroupSpec;
-use crate::model::{Bottleneck, EntityState, Name, Outcome, Step, Verified};
+use crate::model::{Bottleneck, EntityState, Holding, Name, Outcome, Probe, Step, Verified};
 
 /// One thing that happened. `at` is UTC.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -86,6 +86,30 @@ pub enum Event {
         path: String,
         listing: Result<Listing, String>,
     },
+    /// Some of the hosts that groups need were looked at.
+    Probed {
+        at: Timestamp,
+        checks: Vec<ProbeCheck>,
+        /// Hosts that have not answered.
+        left: usize,
+        /// This is the last answer.
+        ended: bool,
+        /// It was ended before all hosts had answered.
+        stopped: bool,
+    },
+    /// Some of the entities were looked at for what they hold.
+    Held {
+        at: Timestamp,
+        checks: Vec<HeldCheck>,
+        /// Entities that have not answered.
+        left: usize,
+        /// File bytes read so far, from sources and entities.
+        read: u64,
+        /// This is the last answer.
+        ended: bool,
+        /// It was ended before all entities had answered.
+        stopped: bool,
+    },
     /// A command that was refused, and why.
     Refused {
         at: Timestamp,
@@ -165,6 +189,36 @@ pub struct PeerCheck {
     pub file: Result<Option<u64>, String>,
     /// Whether its file can be the image: right version, and right size as far as that is known.
     pub has_it: bool,
+}
+
+/// What came of looking at one host before anything is sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeCheck {
+    pub group: Name,
+    /// An entity's name, or a source's as in a summary.
+    pub host: Name,
+    pub is_source: bool,
+    /// What would make a run fail.
+    pub problem: Option<String>,
+    /// What an operator may want to know before.
+    pub notes: Vec<String>,
+    /// Bytes of a source's file, where it tells.
+    pub size: Option<u64>,
+    /// Of an entity that answered.
+    pub probe: Option<Probe>,
+}
+
+/// What one entity holds at its final path.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldCheck {
+    pub group: Name,
+    pub entity: Name,
+    pub holds: Holding,
+    /// How that was found out; `none` where it was not.
+    pub verified: Verified,
+    /// Bytes of its file, where known.
+    pub size: Option<u64>,
+    pub cause: Option<String>,
 }
 
 /// Files and directories of a file server. Names are as the server sent them, without any that

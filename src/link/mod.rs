@@ -6,11 +6,13 @@
 
 mod command;
 mod event;
+pub mod looks;
 mod snapshot;
 
 pub use command::{Command, GroupSpec, Secret, Target};
 pub use event::{
-    Detail, EntityProgress, EntitySummary, Entry, Event, GroupSummary, Listing, PeerCheck, Summary,
+    Detail, EntityProgress, EntitySummary, Entry, Event, GroupSummary, HeldCheck, Listing,
+    PeerCheck, ProbeCheck, Summary,
 };
 pub use snapshot::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
 

@@ -21,15 +21,16 @@ use crate::link::{
 };
 use crate::model::memory::shares;
 use crate::model::text::quoted;
-use crate::model::{EntityState, Group, ImageSpec, Inventory, Logins, Name};
+use crate::model::{Entity, EntityState, Group, ImageSpec, Inventory, Logins, Memories, Name};
 use crate::pool::{self, Budget};
 use crate::transport::Transport;
 
 use super::depth::{Change, Depths};
 use super::host::HostWatch;
 use super::log;
+use super::looks::Looks;
 use super::questions;
-use super::resolve::{Running, resolve};
+use super::resolve::{Running, find, resolve};
 use super::state::{GroupStart, GroupState};
 use super::summary::summary;
 
@@ -39,6 +40,9 @@ const TICK: Duration = Duration::from_millis(100);
 const COMMANDS: usize = 64;
 /// So many questions may wait for answers; a watcher that asks more has lost count.
 const QUESTIONS: usize = 64;
+/// So long the last looks may take to remove what they wrote when the engine ends.
+const LAST_LOOK: Duration = Duration::from_secs(5);
+const STILL_LOOKING: &str = "another check is under way; wait for its end, or stop it";
 
 /// The image management software of the common element (\[0006\], \[0016\]).
 pub struct ImageManager<T: Transport> {
@@ -49,6 +53,9 @@ pub struct ImageManager<T: Transport> {
     began: Instant,
     budget: Budget,
     holders: Holders,
+    memories: Memories,
+    /// Entities that got images in earlier runs.
+    remembered: Holders,
     depths: Depths,
     host: HostWatch,
     groups: Vec<GroupState>,
@@ -57,6 +64,11 @@ pub struct ImageManager<T: Transport> {
     handles: Vec<AbortHandle>,
     /// Each ends with the event that answers it.
     questions: JoinSet<Event>,
+    /// Each tells what it has found so far, and ends with its last answer.
+    looks: JoinSet<Event>,
+    looking: CancellationToken,
+    /// What is to be started when they have ended.
+    postponed: Vec<(Vec<GroupSpec>, bool)>,
     reports: mpsc::UnboundedSender<Report>,
     events: mpsc::UnboundedSender<Event>,
     snapshots: watch::Sender<Arc<Snapshot>>,
@@ -72,6 +84,24 @@ impl<T: Transport> ImageManager<T> {
         logins: Logins,
         transport: T,
     ) -> (Link, JoinHandle<()>) {
+        Self::start_with(inventory, logins, transport, Memories::default())
+    }
+
+    /// As [`Self::start`], with what earlier runs are known to have delivered. Entities that are
+    /// said to have an image are asked before they are skipped or read.
+    pub fn start_with(
+        inventory: Arc<Inventory>,
+        logins: Logins,
+        transport: T,
+        memories: Memories,
+    ) -> (Link, JoinHandle<()>) {
+        let remembered = Holders::default();
+        for image in &inventory.images {
+            let holds = |entity: &&Arc<Entity>| memories.of(entity, image).is_some();
+            for entity in inventory.entities.iter().filter(holds) {
+                remembered.add(image, entity);
+            }
+        }
         let (commands, inbox) = mpsc::channel(COMMANDS);
         let (reports, incoming) = mpsc::unbounded_channel();
         let (events, outgoing) = mpsc::unbounded_channel();
@@ -87,6 +117,8 @@ impl<T: Transport> ImageManager<T> {
         let manager = Self {
             budget: Budget::new(inventory.memory),
             holders: Holders::default(),
+            memories,
+            remembered,
             depths: Depths::new(inventory.memory, inventory.buffers.least_memory()),
             host: HostWatch::default(),
             inventory,
@@ -99,6 +131,9 @@ impl<T: Transport> ImageManager<T> {
             agents: JoinSet::new(),
             handles: Vec::new(),
             questions: JoinSet::new(),
+            looks: JoinSet::new(),
+            looking: CancellationToken::new(),
+            postponed: Vec::new(),
             reports,
             events,
             snapshots,
@@ -140,6 +175,7 @@ impl<T: Transport> ImageManager<T> {
                     Ok(event) => self.tell(event),
                     Err(error) => self.refuse(format!("a question has no answer: {error}")),
                 },
+                Some(answer) = self.looks.join_next() => self.looked(answer),
                 // A cancellation is still taken while the last groups run.
                 command = inbox.recv(), if !closed => match command {
                     Some(command) => self.obey(command),
@@ -150,10 +186,16 @@ impl<T: Transport> ImageManager<T> {
                     self.publish();
                 },
             }
-            if self.finishing && !self.runs() && self.agents.is_empty() {
+            if self.finishing && !self.runs() && self.agents.is_empty() && self.postponed.is_empty()
+            {
                 break;
             }
         }
+        self.stop_looking();
+        // What they have written is removed meanwhile, unless the entity is dead.
+        let ended = async { while self.looks.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(LAST_LOOK, ended).await;
+        self.looks.shutdown().await;
         self.questions.shutdown().await;
         self.publish();
         let summary = summary(&self.snapshots.borrow(), self.began.elapsed().as_secs_f64());
@@ -181,7 +223,7 @@ impl<T: Transport> ImageManager<T> {
     fn obey(&mut self, command: Command) {
         tracing::debug!(?command, "command");
         match command {
-            Command::Start { groups, force } => self.begin(&groups, force),
+            Command::Start { groups, force } => self.begin(groups, force),
             Command::Cancel { target } => self.stop(&target),
             Command::Login {
                 credentials,
@@ -189,12 +231,21 @@ impl<T: Transport> ImageManager<T> {
             } => self.log_in(&credentials, &password),
             Command::AskPeers { image } => self.ask_peers(&image),
             Command::Browse { server, path } => self.browse(&server, path),
+            Command::Probe { groups, force } => self.probe(&groups, force),
+            Command::Verify { groups, size_only } => self.verify(&groups, size_only),
+            Command::StopLooking => self.stop_looking(),
             Command::Finish => self.finishing = true,
         }
     }
 
-    /// All of the groups are started, or none.
-    fn begin(&mut self, specs: &[GroupSpec], force: bool) {
+    /// All of the groups are started, or none. What a probe has written must be gone before a run
+    /// writes there.
+    fn begin(&mut self, specs: Vec<GroupSpec>, force: bool) {
+        if !self.looks.is_empty() {
+            self.stop_looking();
+            return self.postponed.push((specs, force));
+        }
+        let specs = &specs;
         let running: Vec<Running> = (self.groups.iter())
             .filter(|state| !state.is_ended())
             .map(GroupState::running)
@@ -252,7 +303,7 @@ impl<T: Transport> ImageManager<T> {
             spec: Box::new(GroupSpec::of(&group)),
             force,
         }));
-        let mut targets = Vec::new();
+        let (mut targets, mut believed) = (Vec::new(), Vec::new());
         for (entity, wanted) in group.entities.iter().enumerate() {
             let skipped = !force && group.has_image(wanted);
             let kind = ReportKind::State {
@@ -270,6 +321,9 @@ impl<T: Transport> ImageManager<T> {
                 self.tell(event);
             }
             if !skipped {
+                if !force && let Some(known) = self.memories.of(wanted, &group.image) {
+                    believed.push((entity, known.size));
+                }
                 targets.push(entity);
             }
         }
@@ -283,6 +337,8 @@ impl<T: Transport> ImageManager<T> {
                 logins: self.logins.clone(),
                 file_servers: self.inventory.file_servers.clone(),
                 holders: self.holders.clone(),
+                remembered: self.remembered.clone(),
+                believed,
                 budget: self.budget.clone(),
                 buffer_size: layout.buffer_size,
                 depth,
@@ -330,15 +386,91 @@ impl<T: Transport> ImageManager<T> {
         }
     }
 
+    /// One at a time: they would meet on the same entities.
+    fn probe(&mut self, specs: &[GroupSpec], force: bool) {
+        if !self.looks.is_empty() {
+            return self.refuse(STILL_LOOKING.into());
+        }
+        let running: Vec<Running> = (self.groups.iter())
+            .filter(|state| !state.is_ended())
+            .map(GroupState::running)
+            .collect();
+        // Each for itself: groups that can't run together may still be looked at together.
+        let (mut groups, mut wrong) = (Vec::new(), Vec::new());
+        for spec in specs {
+            match resolve(&self.inventory, &running, std::slice::from_ref(spec), force) {
+                Ok(found) => groups.extend(found),
+                Err(reasons) => wrong.extend(reasons),
+            }
+        }
+        if !wrong.is_empty() {
+            return self.refuse(wrong.join("; "));
+        }
+        let looks = self.begin_look();
+        self.looks.spawn(looks.probe(groups, force));
+    }
+
+    fn verify(&mut self, specs: &[GroupSpec], size_only: bool) {
+        if !self.looks.is_empty() {
+            return self.refuse(STILL_LOOKING.into());
+        }
+        let (mut groups, mut wrong) = (Vec::new(), Vec::new());
+        for spec in specs {
+            match find(&self.inventory, spec) {
+                Ok(group) => groups.push(group),
+                Err(reasons) => wrong.extend(reasons),
+            }
+        }
+        if !wrong.is_empty() {
+            return self.refuse(wrong.join("; "));
+        }
+        let written = self.written();
+        let looks = self.begin_look();
+        self.looks.spawn(looks.verify(groups, size_only, written));
+    }
+
+    fn begin_look(&mut self) -> Looks<T> {
+        self.looking = CancellationToken::new();
+        Looks {
+            transport: self.transport.clone(),
+            inventory: self.inventory.clone(),
+            logins: self.logins.clone(),
+            holders: self.holders.clone(),
+            events: self.events.clone(),
+            cancel: self.looking.clone(),
+        }
+    }
+
+    fn stop_looking(&mut self) {
+        self.looking.cancel();
+    }
+
+    fn looked(&mut self, answer: Result<Event, tokio::task::JoinError>) {
+        match answer {
+            Ok(event) => self.tell(event),
+            Err(error) => self.refuse(format!("a check broke down: {error}")),
+        }
+        if self.looks.is_empty() {
+            for (specs, force) in std::mem::take(&mut self.postponed) {
+                self.begin(specs, force);
+            }
+        }
+    }
+
+    /// The entities that running groups write, and which group does.
+    fn written(&self) -> HashMap<Name, Name> {
+        let running = self.groups.iter().filter(|group| !group.is_ended());
+        running
+            .flat_map(|group| group.written().map(|name| (name, group.group.name.clone())))
+            .collect()
+    }
+
     fn ask_peers(&mut self, image: &ImageSpec) {
         let image = match find_image(&self.inventory, image) {
             Ok(image) => image,
             Err(reason) => return self.refuse(reason),
         };
-        let running = self.groups.iter().filter(|group| !group.is_ended());
-        let written: HashMap<Name, Name> = running
-            .flat_map(|group| group.written().map(|name| (name, group.group.name.clone())))
-            .collect();
+        let written = self.written();
         self.look_up(questions::peers(
             self.transport.clone(),
             self.inventory.clone(),

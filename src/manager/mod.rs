@@ -9,6 +9,7 @@ mod depth;
 mod host;
 mod image_manager;
 mod log;
+mod looks;
 pub mod plan;
 mod questions;
 pub mod resolve;

@@ -115,5 +115,6 @@ pub(super) fn locate(
         login: agent::login(logins, server.credentials.as_ref())
             .map_err(|failure| format!("{}: {failure}", shown(&server.name)))?,
         timeouts: server.timeouts,
+        tls: server.tls.clone(),
     })
 }

@@ -67,7 +67,7 @@ pub fn resolve(
     }
 }
 
-fn find(inventory: &Inventory, spec: &GroupSpec) -> Result<Arc<Group>, Vec<String>> {
+pub(super) fn find(inventory: &Inventory, spec: &GroupSpec) -> Result<Arc<Group>, Vec<String>> {
     match spec {
         GroupSpec::Named(name) => find_group(inventory, name)
             .cloned()

@@ -130,6 +130,12 @@ pub enum Fault {
         "the entity can't rename files ({reply}); `staging: direct` would write under the final name"
     )]
     NoRename { reply: String },
+    #[error(
+        "there is no directory {directory}: {reply}; create it, or correct the entity's `path`"
+    )]
+    NoDirectory { directory: String, reply: String },
+    #[error("the directory {directory} can't be written: {reply}")]
+    NotWritable { directory: String, reply: String },
     #[error("no such file: {reply}")]
     NoFile { reply: String },
     #[error("no peer has the image: {reason}")]
@@ -139,6 +145,29 @@ pub enum Fault {
     /// The source of the whole pass failed; `source` names it.
     #[error("the source {name} failed: {failure}")]
     Source { name: String, failure: Box<Failure> },
+    /// `reply` is the server's answer to `command`: `AUTH TLS`, `PBSZ 0`, `PROT P`.
+    #[error(
+        "the server offers no TLS here ({command}: {reply}); use another port, or an ftp:// \
+         address if clear text is good enough"
+    )]
+    TlsRefused { command: String, reply: String },
+    /// `fingerprint` is that of the certificate which was shown ([`super::Fingerprint`]).
+    #[error(
+        "the server's certificate is not accepted: {reason}; name its authority (`tls: {{ ca: FILE \
+         }}`), or compare its fingerprint with the device's own and pin it (`tls: {{ fingerprint: \
+         \"{fingerprint}\" }}`)"
+    )]
+    TlsCertificate { reason: String, fingerprint: String },
+    #[error(
+        "no TLS on the {side}: {reason}; a device that can't do TLS 1.3 well may need `tls_max: 1.2`"
+    )]
+    TlsHandshake { side: Side, reason: String },
+    /// The server wants data connections to go on with the TLS session of the control connection.
+    #[error("the server took no data connection over TLS ({reply})")]
+    TlsSession { reply: String },
+    /// The certificate authorities that are to be trusted are not there.
+    #[error("no certificate authorities to check the server with: {reason}")]
+    NoAuthorities { reason: String },
     /// A local limit or a fault of this host.
     #[error("{0}")]
     Local(String),
@@ -185,9 +214,16 @@ impl Fault {
             | Fault::EmptyImage
             | Fault::NotVerifiable { .. }
             | Fault::NoRename { .. }
+            | Fault::NoDirectory { .. }
+            | Fault::NotWritable { .. }
             | Fault::NoFile { .. }
             | Fault::NoPeer { .. }
             | Fault::NoCredentials { .. }
+            | Fault::TlsRefused { .. }
+            | Fault::TlsCertificate { .. }
+            | Fault::TlsHandshake { .. }
+            | Fault::TlsSession { .. }
+            | Fault::NoAuthorities { .. }
             | Fault::Local(_)
             | Fault::HeldUp { .. }
             | Fault::SourceChanged { .. }

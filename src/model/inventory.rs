@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::remote::{Address, CredentialsRef, RemotePath, Timeouts};
+use super::tls::Tls;
 
 /// The name of an entity, group, image, file server or of credentials.
 pub type Name = Arc<str>;
@@ -81,6 +82,7 @@ pub struct FileServer {
     pub root: String,
     pub credentials: Option<Name>,
     pub timeouts: Timeouts,
+    pub tls: Tls,
 }
 
 impl FileServer {
@@ -144,6 +146,7 @@ pub struct Entity {
     pub path: RemotePath,
     pub credentials: Option<Name>,
     pub timeouts: Timeouts,
+    pub tls: Tls,
     pub verify: VerifyMode,
     pub staging: Staging,
     /// Whether the old file may be deleted when the entity can't rename onto it.

@@ -8,11 +8,14 @@ pub mod inventory;
 pub mod limits;
 pub mod memory;
 pub mod names;
+pub mod probe;
+pub mod remembered;
 pub mod remote;
 pub mod state;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
+pub mod tls;
 pub mod units;
 
 pub use failure::{Failure, Fault, FaultKind, Side, Step};
@@ -20,7 +23,10 @@ pub use inventory::{
     BufferPreference, Entity, FileServer, Group, Image, ImageSpec, Inventory, Laggards, Limits,
     Manner, Name, PeerChoice, SMALLEST_BUFFER, SourceChoice, SourceSpec, Staging, VerifyMode,
 };
+pub use probe::{Abilities, Holding, Leftover, Probe};
+pub use remembered::{Memories, Remembered};
 pub use remote::{
     Address, CredentialsRef, Login, Logins, RemotePath, Scheme, SecretSource, Timeouts,
 };
 pub use state::{Bottleneck, EntityState, Outcome, Verified};
+pub use tls::{Fingerprint, Tls, Trust};

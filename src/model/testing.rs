@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     Address, BufferPreference, Entity, FileServer, Group, Image, Inventory, Laggards, Limits,
-    RemotePath, Scheme, SourceChoice, Staging, Timeouts, VerifyMode,
+    RemotePath, Scheme, SourceChoice, Staging, Timeouts, Tls, VerifyMode,
 };
 
 pub(crate) fn address(host: &str) -> Address {
@@ -23,6 +23,7 @@ pub(crate) fn server() -> FileServer {
         root: "/images".into(),
         credentials: None,
         timeouts: Timeouts::default(),
+        tls: Tls::default(),
     }
 }
 
@@ -46,6 +47,7 @@ pub(crate) fn entity(name: &str, version: &str) -> Entity {
         path: RemotePath::new("/flash/image.bin").unwrap(),
         credentials: None,
         timeouts: Timeouts::default(),
+        tls: Tls::default(),
         verify: VerifyMode::Best,
         staging: Staging::Rename,
         delete_first: false,

@@ -429,11 +429,17 @@ async fn accept(listener: Option<&UnixListener>) -> std::io::Result<UnixStream> 
 
 /// What an order does, for the others; nothing where it changes nothing for them.
 fn done(order: &Command) -> Option<String> {
+    let named = |groups: &[GroupSpec]| {
+        let names: Vec<String> = groups.iter().map(GroupSpec::name).map(shown).collect();
+        names.join(", ")
+    };
     Some(match order {
-        Command::Start { groups, .. } => {
-            let names: Vec<String> = groups.iter().map(GroupSpec::name).map(shown).collect();
-            format!("starts {}", names.join(", "))
+        Command::Start { groups, .. } => format!("starts {}", named(groups)),
+        Command::Probe { groups, .. } => format!("looks at the hosts of {}", named(groups)),
+        Command::Verify { groups, .. } => {
+            format!("looks at what the entities of {} hold", named(groups))
         }
+        Command::StopLooking => "stops looking at entities".into(),
         Command::Cancel { target } => match target {
             Target::All => "cancels everything".into(),
             Target::Group(group) => format!("cancels {}", shown(group)),

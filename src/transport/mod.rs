@@ -7,7 +7,11 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::model::{Address, Failure, Login, RemotePath, Staging, Timeouts, Verified, VerifyMode};
+use tokio_util::sync::CancellationToken;
+
+use crate::model::{
+    Address, Failure, Login, Probe, RemotePath, Staging, Timeouts, Tls, Verified, VerifyMode,
+};
 
 mod digest;
 pub mod ftp;
@@ -19,6 +23,7 @@ pub struct Remote {
     pub login: Arc<Login>,
     pub path: RemotePath,
     pub timeouts: Timeouts,
+    pub tls: Tls,
 }
 
 /// A directory on a remote host and how to get at it.
@@ -29,6 +34,7 @@ pub struct Directory {
     /// Empty for the directory that a login leads to.
     pub path: String,
     pub timeouts: Timeouts,
+    pub tls: Tls,
 }
 
 /// What a directory holds under one name. The name is fit to be part of a path: UTF-8, without
@@ -68,6 +74,14 @@ pub struct ImageDigest {
     pub sha256: [u8; 32],
 }
 
+/// What a host says of its file, without sending it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compared {
+    pub size: Option<u64>,
+    /// Whether the host's own SHA-256 of the file is the right one; `None` where it computes none.
+    pub same: Option<bool>,
+}
+
 /// The way to remote files. Every call ends within the deadlines of its [`Timeouts`].
 pub trait Transport: Send + Sync + 'static {
     type Source: Source;
@@ -99,6 +113,25 @@ pub trait Transport: Send + Sync + 'static {
     /// Whether the file is there; its size in bytes where the host tells it.
     fn size_of(&self, remote: &Remote)
     -> impl Future<Output = Result<Option<u64>, Failure>> + Send;
+
+    /// Whether a file could be written there, and what the host can do, over a session of its own.
+    /// Nothing that stays is written, and nothing that is there is changed. Cancelled, it ends at
+    /// once, or when it has removed what it wrote.
+    ///
+    /// # Errors
+    /// What would make a delivery fail too.
+    fn probe(
+        &self,
+        destination: &Destination,
+        cancel: &CancellationToken,
+    ) -> impl Future<Output = Result<Probe, Failure>> + Send;
+
+    /// What the host says of its file beside a SHA-256, as far as it does.
+    fn compare(
+        &self,
+        remote: &Remote,
+        sha256: [u8; 32],
+    ) -> impl Future<Output = Result<Compared, Failure>> + Send;
 
     /// What a directory holds: directories first, each kind by name.
     ///

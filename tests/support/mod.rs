@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, unused_imports)]
 
 pub mod client;
+pub mod faulty;
 #[cfg(feature = "lab")]
 mod practice;
 #[cfg(all(unix, feature = "lab"))]
@@ -12,6 +13,7 @@ pub mod real;
 #[cfg(feature = "lab")]
 pub mod run;
 pub mod scripted;
+pub mod tls;
 
 use std::future::Future;
 use std::time::Duration;

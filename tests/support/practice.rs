@@ -33,6 +33,7 @@ pub fn network(entities: usize, image_size: u64) -> (Inventory, LabSettings) {
         root: "images".into(),
         credentials: None,
         timeouts: Timeouts::default(),
+        tls: subtend::model::Tls::default(),
     });
     let entities: Vec<_> = (1..=entities)
         .map(|number| Arc::new(entity(&format!("e{number:03}"), "1")))
@@ -75,6 +76,7 @@ pub fn entity(name: &str, version: &str) -> Entity {
         path: RemotePath::new(PATH).unwrap(),
         credentials: None,
         timeouts: Timeouts::default(),
+        tls: subtend::model::Tls::default(),
         verify: VerifyMode::default(),
         staging: Staging::default(),
         delete_first: false,

@@ -1,8 +1,9 @@
 //! FTP servers of other makes, as child processes: what subtend meets in the field.
 //!
-//! vsftpd and pure-ftpd run on free ports of 127.0.0.1 with a folder of their own each. Debian's
-//! packages of the two conflict: install one, and unpack the other (`apt-get download pure-ftpd &&
-//! dpkg -x pure-ftpd_*.deb DIR`) with its `usr/sbin` and `usr/bin` in PATH.
+//! vsftpd, pure-ftpd and proftpd run on free ports of 127.0.0.1 with a folder of their own each.
+//! Debian's packages of them conflict: install one, and unpack the others (`apt-get download
+//! pure-ftpd && dpkg -x pure-ftpd_*.deb DIR`) with their `usr/sbin` and `usr/bin` in PATH. proftpd's
+//! TLS is in `proftpd-mod-crypto`.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -12,6 +13,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use super::tls::Identity;
 
 /// A server greets within this time of its start.
 const READY: Duration = Duration::from_secs(10);
@@ -25,25 +28,49 @@ const SECRET: &str = "$1$subtend$5agwPOINUlXdzQZAb.nxh1";
 pub enum Make {
     Vsftpd,
     PureFtpd,
+    Proftpd,
+}
+
+/// How a server speaks TLS, without which it lets nobody in.
+#[derive(Debug, Clone, Copy)]
+pub struct Secure<'a> {
+    pub identity: &'a Identity,
+    /// Before the greeting. (pure-ftpd can't.)
+    pub implicit: bool,
 }
 
 impl Make {
+    /// Those that clear text is tried with.
     pub const ALL: [Self; 2] = [Self::Vsftpd, Self::PureFtpd];
+    /// Those that TLS is tried with. vsftpd and proftpd want the control connection's TLS session
+    /// on data connections.
+    pub const SECURE: [Self; 3] = [Self::Vsftpd, Self::PureFtpd, Self::Proftpd];
 
     /// The name of its program.
     pub fn name(self) -> &'static str {
         match self {
             Self::Vsftpd => "vsftpd",
             Self::PureFtpd => "pure-ftpd",
+            Self::Proftpd => "proftpd",
         }
     }
 }
 
 /// Whether a program of that name is installed, and can be used by this user.
 pub fn available(name: &str) -> bool {
-    // pure-ftpd changes its root, and its user for each session.
-    let needs_root = name == Make::PureFtpd.name();
-    program(name).is_some() && !(needs_root && (!is_root() || program("pure-pw").is_none()))
+    // They change their root, and their user for each session.
+    let needs = match name {
+        "pure-ftpd" => is_root() && program("pure-pw").is_some(),
+        "proftpd" => is_root() && program(name).is_some_and(|file| modules(&file).is_some()),
+        _ => true,
+    };
+    program(name).is_some() && needs
+}
+
+/// The folder of proftpd's modules, with that for TLS in it.
+fn modules(program: &Path) -> Option<PathBuf> {
+    let folder = program.parent()?.parent()?.join("lib/proftpd");
+    folder.join("mod_tls.so").is_file().then_some(folder)
 }
 
 /// Whether a test with this server is to go on. Where it is not available, the test is skipped with
@@ -90,16 +117,24 @@ pub struct RealServer {
 impl RealServer {
     /// Starts one, and waits until it greets. Blocks for a moment.
     pub fn start(make: Make) -> Self {
+        Self::start_with(make, None)
+    }
+
+    pub fn start_secure(make: Make, secure: Secure<'_>) -> Self {
+        Self::start_with(make, Some(secure))
+    }
+
+    fn start_with(make: Make, secure: Option<Secure<'_>>) -> Self {
         // Another process can take the free port first; then the server does not come up.
         for _ in 0..5 {
-            if let Some(server) = Self::attempt(make) {
+            if let Some(server) = Self::attempt(make, secure) {
                 return server;
             }
         }
         panic!("{} does not start", make.name());
     }
 
-    fn attempt(make: Make) -> Option<Self> {
+    fn attempt(make: Make, secure: Option<Secure<'_>>) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let files = dir.path().join("files");
@@ -108,9 +143,20 @@ impl RealServer {
             .unwrap()
             .local_addr()
             .unwrap();
+        let pem = dir.path().join("server.pem");
+        if let Some(secure) = secure {
+            fs::write(&pem, secure.identity.pem()).unwrap();
+            fs::set_permissions(&pem, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        let tls = secure.map(|secure| (pem.as_path(), secure.implicit));
         let (mut command, user, password) = match make {
-            Make::Vsftpd => (vsftpd(dir.path(), &files, address), "anonymous", "x@"),
-            Make::PureFtpd => (pure_ftpd(dir.path(), &files, address), "craft", "secret"),
+            Make::Vsftpd => (vsftpd(dir.path(), &files, address, tls), "anonymous", "x@"),
+            Make::PureFtpd => (
+                pure_ftpd(dir.path(), &files, address, tls),
+                "craft",
+                "secret",
+            ),
+            Make::Proftpd => (proftpd(dir.path(), &files, address, tls), "craft", "secret"),
         };
         let child = command
             .stdin(Stdio::null())
@@ -128,17 +174,22 @@ impl RealServer {
             child,
             _dir: dir,
         };
-        server.greets().then_some(server)
+        let greets = secure.is_none_or(|secure| !secure.implicit);
+        server.is_ready(greets).then_some(server)
     }
 
-    /// Whether it greets before it ends or the time is up.
-    fn greets(&mut self) -> bool {
+    /// Whether it listens, and greets where it does so in clear text, before it ends or the time is
+    /// up.
+    fn is_ready(&mut self, greets: bool) -> bool {
         let begun = Instant::now();
         while begun.elapsed() < READY {
             if self.child.try_wait().unwrap().is_some() {
                 return false;
             }
             if let Ok(socket) = TcpStream::connect(self.address) {
+                if !greets {
+                    return true;
+                }
                 socket.set_read_timeout(Some(READY)).unwrap();
                 let mut line = String::new();
                 let read = BufReader::new(socket).read_line(&mut line);
@@ -153,7 +204,7 @@ impl RealServer {
     pub fn put(&self, name: &str, bytes: &[u8]) {
         let file = self.files.join(name);
         fs::write(&file, bytes).unwrap();
-        if self.make == Make::PureFtpd {
+        if self.make != Make::Vsftpd {
             std::os::unix::fs::chown(&file, Some(NOBODY), Some(NOBODY)).unwrap();
         }
     }
@@ -162,7 +213,7 @@ impl RealServer {
     pub fn put_folder(&self, name: &str) {
         let folder = self.files.join(name);
         fs::create_dir(&folder).unwrap();
-        if self.make == Make::PureFtpd {
+        if self.make != Make::Vsftpd {
             std::os::unix::fs::chown(&folder, Some(NOBODY), Some(NOBODY)).unwrap();
         }
     }
@@ -195,11 +246,14 @@ impl Drop for RealServer {
     }
 }
 
-fn vsftpd(dir: &Path, files: &Path, address: SocketAddr) -> Command {
+/// The file with the key and the certificate, and whether TLS is implicit.
+type TlsFile<'a> = Option<(&'a Path, bool)>;
+
+fn vsftpd(dir: &Path, files: &Path, address: SocketAddr, tls: TlsFile<'_>) -> Command {
     let empty = dir.join("empty");
     fs::create_dir(&empty).unwrap();
     let config = dir.join("vsftpd.conf");
-    let text = format!(
+    let mut text = format!(
         "listen=YES\nlisten_ipv6=NO\nlisten_address={}\nlisten_port={}\nbackground=NO\n\
          run_as_launching_user=YES\nanonymous_enable=YES\nlocal_enable=NO\nno_anon_password=NO\n\
          anon_root={}\nwrite_enable=YES\nanon_upload_enable=YES\nanon_mkdir_write_enable=YES\n\
@@ -212,13 +266,21 @@ fn vsftpd(dir: &Path, files: &Path, address: SocketAddr) -> Command {
         files.display(),
         empty.display(),
     );
+    if let Some((pem, implicit)) = tls {
+        let (pem, implicit) = (pem.display(), if implicit { "YES" } else { "NO" });
+        text += &format!(
+            "ssl_enable=YES\nimplicit_ssl={implicit}\nrsa_cert_file={pem}\n\
+             rsa_private_key_file={pem}\nallow_anon_ssl=YES\nforce_anon_logins_ssl=YES\n\
+             force_anon_data_ssl=YES\nmax_per_ip=200\nrequire_ssl_reuse=YES\nssl_ciphers=HIGH\n"
+        );
+    }
     fs::write(&config, text).unwrap();
     let mut command = Command::new(program("vsftpd").unwrap());
     command.arg(config);
     command
 }
 
-fn pure_ftpd(dir: &Path, files: &Path, address: SocketAddr) -> Command {
+fn pure_ftpd(dir: &Path, files: &Path, address: SocketAddr, tls: TlsFile<'_>) -> Command {
     std::os::unix::fs::chown(files, Some(NOBODY), Some(NOBODY)).unwrap();
     let users = dir.join("users");
     let database = dir.join("users.pdb");
@@ -244,5 +306,49 @@ fn pure_ftpd(dir: &Path, files: &Path, address: SocketAddr) -> Command {
         .arg(format!("puredb:{}", database.display()))
         .arg("-g")
         .arg(dir.join("pid"));
+    if let Some((pem, _)) = tls {
+        // For control and data connections.
+        command.args(["-Y", "3", "-2"]).arg(pem);
+    }
+    command
+}
+
+fn proftpd(dir: &Path, files: &Path, address: SocketAddr, tls: TlsFile<'_>) -> Command {
+    std::os::unix::fs::chown(files, Some(NOBODY), Some(NOBODY)).unwrap();
+    let program = program("proftpd").unwrap();
+    let users = dir.join("users");
+    let line = format!(
+        "craft:{SECRET}:{NOBODY}:{NOBODY}::{}:/bin/false\n",
+        files.display()
+    );
+    fs::write(&users, line).unwrap();
+    fs::set_permissions(&users, fs::Permissions::from_mode(0o600)).unwrap();
+    let place = dir.display();
+    let mut text = format!(
+        "ModulePath {}\nServerType standalone\nDefaultAddress {}\nPort {}\nUseIPv6 off\n\
+         UseReverseDNS off\nPidFile {place}/pid\nScoreboardFile none\nDelayTable none\n\
+         WtmpLog off\nTransferLog none\nSystemLog {place}/log\nUser nobody\nGroup nogroup\n\
+         AuthOrder mod_auth_file.c\nAuthUserFile {}\nRequireValidShell off\nDefaultRoot ~\n\
+         AllowOverwrite on\nAllowRetrieveRestart on\n",
+        modules(&program).unwrap().display(),
+        address.ip(),
+        address.port(),
+        users.display(),
+    );
+    if let Some((pem, implicit)) = tls {
+        let pem = pem.display();
+        text += &format!(
+            "LoadModule mod_tls.c\nTLSEngine on\nTLSRequired on\nTLSLog {place}/tls\n\
+             TLSProtocol TLSv1.2 TLSv1.3\nTLSECCertificateFile {pem}\n\
+             TLSECCertificateKeyFile {pem}\nTLSVerifyClient off\n"
+        );
+        if implicit {
+            text += "TLSOptions UseImplicitSSL\n";
+        }
+    }
+    let config = dir.join("proftpd.conf");
+    fs::write(&config, text).unwrap();
+    let mut command = Command::new(program);
+    command.args(["-n", "-q", "-c"]).arg(config);
     command
 }

@@ -29,6 +29,9 @@ pub use script::{
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+
+use crate::support::tls::ServerTls;
 
 /// A test waits for the server so long at most.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -56,6 +59,9 @@ pub struct DataConnection {
     /// Index in [`Log::connections`].
     pub connection: usize,
     pub peer: SocketAddr,
+    /// Whether it went on with a TLS session of before; `None` in clear text.
+    pub resumed: Option<bool>,
+    pub version: Option<rustls::ProtocolVersion>,
 }
 
 #[derive(Debug, Clone)]
@@ -76,6 +82,8 @@ pub enum UploadEnd {
     Closed,
     /// RST: the client gave up.
     Reset,
+    /// FIN over TLS without its `close_notify`.
+    Truncated,
     /// The script closed or reset it.
     ByServer,
 }
@@ -105,9 +113,9 @@ impl Log {
 }
 
 /// What all connections share.
-#[derive(Debug)]
 struct Shared {
     script: Script,
+    acceptor: Option<TlsAcceptor>,
     files: Mutex<BTreeMap<String, Vec<u8>>>,
     log: watch::Sender<Log>,
     /// Whether uploads that wait go on.
@@ -115,7 +123,6 @@ struct Shared {
 }
 
 /// A running server. Dropping it ends it; [`ScriptedServer::stop`] also joins its tasks.
-#[derive(Debug)]
 pub struct ScriptedServer {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -129,6 +136,7 @@ impl ScriptedServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
+            acceptor: script.tls.as_ref().map(ServerTls::acceptor),
             script,
             files: Mutex::default(),
             log: watch::Sender::default(),

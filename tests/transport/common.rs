@@ -54,6 +54,7 @@ pub fn remote_at(address: SocketAddr, timeouts: Timeouts) -> Remote {
         login: Arc::new(Login::anonymous()),
         path: RemotePath::new(PATH).unwrap(),
         timeouts,
+        tls: subtend::model::Tls::default(),
     }
 }
 

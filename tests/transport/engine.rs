@@ -15,6 +15,7 @@ use crate::support::run::{Run, entity};
 use crate::support::scripted::{
     Data, FOREVER, Greeting, Passive, Reply, Script, ScriptedServer, Store,
 };
+use crate::support::tls::{Authority, Identity, ServerTls};
 use crate::support::{GROUP, PATH, network};
 
 /// More than the sockets on the way hold.
@@ -411,5 +412,78 @@ async fn a_peer_without_the_file_is_named_and_one_with_room_for_one_session_serv
             assert!(cause.contains("e001"), "{cause}");
             assert!(target.file(PATH).unwrap() == OLD);
         }
+    }
+}
+
+/// From the words of the inventory to the handshake: each server is believed as is written beside
+/// it, the source, the peer and the entities.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_server_is_trusted_as_the_inventory_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new("the operator's authority");
+    std::fs::write(dir.path().join("ca.pem"), authority.pem()).unwrap();
+    let signed = || ServerTls::new(authority.issue(&["localhost"]));
+    let own = || ServerTls {
+        implicit: true,
+        max_1_2: true,
+        ..ServerTls::new(Identity::self_signed())
+    };
+    let speaks = |tls: ServerTls| Script {
+        tls: Some(tls),
+        ..Script::default()
+    };
+    let hq = ScriptedServer::start(speaks(signed())).await;
+    hq.put("/images/adsl-2.bin", image(SIZE));
+    let (pinned, peer) = (own(), own());
+    let pins = [&pinned, &peer].map(|tls| tls.identity.fingerprint());
+    let peer = device(speaks(peer)).await;
+    peer.put(PATH, image(SIZE));
+    for source in ["{ file_server: hq }", "{ peer: peer }"] {
+        let by_ca = device(speaks(signed())).await;
+        let by_pin = device(speaks(pinned.clone())).await;
+        let stranger = device(speaks(own())).await;
+        let port = |server: &ScriptedServer| server.address().port();
+        let text = format!(
+            r#"
+memory: 1 MiB
+buffer_size: 64 KiB
+file_servers: {{ hq: {{ url: "ftps://localhost:{}/images" }} }}
+images: {{ adsl-2: {{ file: adsl-2.bin, type: adsl, version: "2" }} }}
+defaults: {{ path: {PATH}, tls: {{ ca: ca.pem }} }}
+entities:
+  - {{ name: by-ca, type: adsl, version: "1", address: "ftps://localhost:{}" }}
+  - {{ name: by-pin, type: adsl, version: "1", address: "ftps+implicit://127.0.0.1:{}",
+      tls: {{ fingerprint: "{}" }}, tls_max: 1.2 }}
+  - {{ name: stranger, type: adsl, version: "1", address: "ftps+implicit://127.0.0.1:{}",
+      tls: {{ fingerprint: "{}" }} }}
+  - {{ name: peer, type: adsl, version: "2", address: "ftps+implicit://127.0.0.1:{}",
+      tls: {{ fingerprint: "{}" }} }}
+groups: {{ all: {{ select: {{ version: "1" }}, image: adsl-2, source: {source} }} }}
+"#,
+            port(&hq),
+            port(&by_ca),
+            port(&by_pin),
+            pins[0],
+            port(&stranger),
+            pins[0],
+            port(&peer),
+            pins[1],
+        );
+        let file = dir.path().join("inventory.yaml");
+        let inventory = subtend::inventory::parse(&text, &file).unwrap();
+        let (summary, _) = Run::start(&inventory, &["all"]).await.finish().await;
+        assert_eq!(summary.outcome, Outcome::Partial, "{summary:#?}");
+        for (name, server) in [("by-ca", &by_ca), ("by-pin", &by_pin)] {
+            assert_eq!(entity(&summary, name).state, EntityState::Delivered);
+            assert!(server.file(PATH).unwrap() == image(SIZE));
+            let log = server.log();
+            assert!(log.data.iter().all(|data| data.resumed == Some(true)));
+        }
+        let refused = entity(&summary, "stranger");
+        assert_eq!(refused.state, EntityState::Failed);
+        assert_eq!(refused.step, Some(Step::Connect));
+        let cause = refused.cause.as_deref().unwrap();
+        assert!(cause.contains("certificate is not accepted"), "{cause}");
+        assert_eq!(stranger.file(PATH).unwrap(), OLD);
     }
 }

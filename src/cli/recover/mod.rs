@@ -73,7 +73,8 @@ pub async fn recover<T: Transport>(
     let used = |name: &str| found.entities.iter().any(|one| one.uses(name));
     let known = inventory.credentials.iter();
     let credentials: Vec<_> = known.filter(|one| used(&one.name)).cloned().collect();
-    let mut logins = parts.logins(&credentials).await.map_err(Failed::usage)?;
+    let looked_up = parts.logins(&credentials, &inventory.credentials).await;
+    let mut logins = looked_up.map_err(Failed::usage)?;
     ask(&credentials, &mut logins, stage.prompt).map_err(Failed::usage)?;
     let looking = async {
         let doubted = run.run.in_doubt;

@@ -70,29 +70,27 @@ fn content<'a>(
             title,
             lines,
             input,
-            secret,
             ..
         } => {
             let mut lines = plain(lines, theme);
-            let value = if *secret {
-                String::new()
-            } else {
-                fit::plain(input.value(), theme)
-            };
+            let value = fit::plain(input.value(), theme);
             let width = columns.saturating_sub(10).clamp(1, 60);
             // The end of a long text is where it is typed.
             let skip = value.chars().count().saturating_sub(width - 1);
             let tail: String = value.chars().skip(skip).collect();
-            let hint = if *secret {
-                "(what you type is not shown)"
-            } else {
-                ""
-            };
             lines.push(Line::from(vec![
                 Span::raw("> "),
                 Span::raw(tail),
                 Span::styled("_", theme.cursor()),
-                Span::styled(hint, theme.hint()),
+            ]));
+            (title.as_str(), lines)
+        }
+        Dialog::Password { title, lines, .. } => {
+            let mut lines = plain(lines, theme);
+            lines.push(Line::from(vec![
+                Span::raw("> "),
+                Span::styled("_", theme.cursor()),
+                Span::styled("(what you type is not shown)", theme.hint()),
             ]));
             (title.as_str(), lines)
         }

@@ -6,12 +6,13 @@
 mod command;
 mod draw;
 mod help;
+mod secret;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use tui_input::Input;
 
-use crate::link::{Command, Snapshot, Target};
+use crate::link::{Command, Secret, Snapshot, Target};
 use crate::model::{EntityState, Name};
 
 use super::action::Action;
@@ -19,6 +20,7 @@ use super::effect::Effect;
 use super::pages::{groups, log, review, watch};
 use super::state::{Page, Scroll, State};
 use super::theme::Theme;
+use secret::Typed;
 
 /// Kinds of dialogs: the keymap tells them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +44,13 @@ pub(crate) enum Dialog {
         title: String,
         lines: Vec<String>,
         input: Input,
-        /// Nothing of it is shown.
-        secret: bool,
+        intent: Intent,
+    },
+    /// Nothing of what is typed is shown.
+    Password {
+        title: String,
+        lines: Vec<String>,
+        typed: Typed,
         intent: Intent,
     },
     Command {
@@ -91,6 +98,7 @@ pub(crate) enum Intent {
 pub(crate) enum Answer {
     Yes,
     Text(String),
+    Secret(Secret),
     /// The value of the chosen row.
     Chosen(String),
 }
@@ -99,7 +107,7 @@ impl Dialog {
     pub(crate) fn kind(&self) -> Kind {
         match self {
             Self::Confirm { .. } => Kind::Confirm,
-            Self::Text { .. } => Kind::Text,
+            Self::Text { .. } | Self::Password { .. } => Kind::Text,
             Self::Command { .. } => Kind::Command,
             Self::List { .. } => Kind::List,
             Self::Reading { .. } => Kind::Reading,
@@ -133,18 +141,15 @@ impl Dialog {
             title: title.into(),
             lines: Vec::new(),
             input: Input::new(value.to_owned()),
-            secret: false,
             intent,
         }
     }
 
     pub(crate) fn password(title: impl Into<String>, lines: Vec<String>, intent: Intent) -> Self {
-        let input = Input::default();
-        Self::Text {
+        Self::Password {
             title: title.into(),
             lines,
-            input,
-            secret: true,
+            typed: Typed::default(),
             intent,
         }
     }
@@ -185,6 +190,13 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
         (Dialog::Confirm { intent, .. }, Action::Yes) => (intent.clone(), Answer::Yes),
         (Dialog::Text { input, intent, .. }, Action::Submit) => {
             (intent.clone(), Answer::Text(input.value().to_owned()))
+        }
+        (Dialog::Password { typed, intent, .. }, Action::Submit) => {
+            (intent.clone(), Answer::Secret(typed.secret()))
+        }
+        (Dialog::Password { typed, .. }, Action::Edit(request)) => {
+            typed.handle(request);
+            return None;
         }
         (Dialog::Text { input, .. } | Dialog::Command { input }, Action::Edit(request)) => {
             input.handle(request);

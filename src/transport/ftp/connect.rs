@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::Interest;
+use tokio::io::{AsyncRead, AsyncReadExt, Interest};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
@@ -23,18 +23,8 @@ const NOT_SENT_LOW_WATER: u32 = 256 * 1024;
 /// Connects to the first of the host's addresses that answers, within `deadline` in all.
 pub(super) async fn connect(address: &Address, deadline: Duration) -> Result<TcpStream, Failure> {
     let attempt = async {
-        let targets: Vec<SocketAddr> = lookup_host((address.host.as_str(), address.port))
-            .await
-            .map_err(|error| Fault::Unresolved {
-                name: address.host.clone(),
-                reason: error.to_string(),
-            })?
-            .collect();
-        let mut last = Fault::Unresolved {
-            name: address.host.clone(),
-            reason: "the name has no address".into(),
-        };
-        for target in targets {
+        let mut last = no_address(address);
+        for target in resolve(address).await? {
             match open(target).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = connect_fault(address.to_string(), &error),
@@ -51,6 +41,23 @@ pub(super) async fn connect(address: &Address, deadline: Duration) -> Result<Tcp
                 after: deadline,
             },
         )),
+    }
+}
+
+/// The host's addresses, in the order in which they are to be tried.
+pub(super) async fn resolve(address: &Address) -> Result<Vec<SocketAddr>, Fault> {
+    let found = lookup_host((address.host.as_str(), address.port)).await;
+    let found = found.map_err(|error| Fault::Unresolved {
+        name: address.host.clone(),
+        reason: error.to_string(),
+    })?;
+    Ok(found.collect())
+}
+
+pub(super) fn no_address(address: &Address) -> Fault {
+    Fault::Unresolved {
+        name: address.host.clone(),
+        reason: "the name has no address".into(),
     }
 }
 
@@ -71,7 +78,13 @@ pub(super) async fn connect_data(
 
 async fn open(target: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(target).await?;
-    let socket = SockRef::from(&stream);
+    prepare(&stream)?;
+    Ok(stream)
+}
+
+/// Sets what a connection of ours needs.
+pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
+    let socket = SockRef::from(stream);
     socket.set_tcp_keepalive(
         &TcpKeepalive::new()
             .with_time(KEEPALIVE)
@@ -79,8 +92,7 @@ async fn open(target: SocketAddr) -> io::Result<TcpStream> {
     )?;
     #[cfg(any(target_os = "linux", target_os = "android", target_os = "macos"))]
     socket.set_tcp_notsent_lowat(NOT_SENT_LOW_WATER)?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
+    stream.set_nodelay(true)
 }
 
 /// Waits until the other end has made room for more bytes.
@@ -117,7 +129,7 @@ fn has_room(stream: &TcpStream) -> io::Result<()> {
     }
 }
 
-fn connect_fault(address: String, error: &io::Error) -> Fault {
+pub(super) fn connect_fault(address: String, error: &io::Error) -> Fault {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Fault::Refused { address },
         _ => Fault::Unreachable {
@@ -129,32 +141,54 @@ fn connect_fault(address: String, error: &io::Error) -> Fault {
 
 /// Takes replies of `120` (ready in some minutes) off the stream: suppaftp expects `220` alone.
 pub(super) async fn skip_not_yet(stream: &mut TcpStream) -> io::Result<()> {
-    use tokio::io::AsyncReadExt;
-    /// A greeting longer than this is not one.
-    const LONGEST: usize = 64 * 1024;
     let mut taken = 0;
     while says_not_yet(stream).await? {
-        let mut line = Vec::new();
-        // One byte at a time: what follows the reply belongs to suppaftp.
-        loop {
-            let byte = stream.read_u8().await?;
-            taken += 1;
-            if taken > LONGEST {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "a greeting without an end",
-                ));
-            }
-            if byte != b'\n' {
-                line.push(byte);
-            } else if line.starts_with(b"120 ") || line == b"120\r" {
-                break;
-            } else {
-                line.clear();
-            }
-        }
+        skip_reply(stream, &[], &mut taken).await?;
     }
     Ok(())
+}
+
+/// As [`skip_not_yet`], where nothing can be looked at before it is taken: what was taken of the
+/// reply that counts.
+pub(super) async fn take_not_yet(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<[u8; 3]> {
+    let mut taken = 0;
+    loop {
+        let mut code = [0; 3];
+        stream.read_exact(&mut code).await?;
+        if code != *b"120" {
+            return Ok(code);
+        }
+        skip_reply(stream, &code, &mut taken).await?;
+    }
+}
+
+/// Takes the rest of a reply of `120`, of which `begun` was taken already.
+async fn skip_reply(
+    stream: &mut (impl AsyncRead + Unpin),
+    begun: &[u8],
+    taken: &mut usize,
+) -> io::Result<()> {
+    /// A greeting longer than this is not one.
+    const LONGEST: usize = 64 * 1024;
+    let mut line = begun.to_vec();
+    // One byte at a time: what follows the reply belongs to suppaftp.
+    loop {
+        let byte = stream.read_u8().await?;
+        *taken += 1;
+        if *taken > LONGEST {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a greeting without an end",
+            ));
+        }
+        if byte != b'\n' {
+            line.push(byte);
+        } else if line.starts_with(b"120 ") || line == b"120\r" {
+            return Ok(());
+        } else {
+            line.clear();
+        }
+    }
 }
 
 /// Whether a reply of `120` is on its way, once its code has come.
@@ -197,5 +231,38 @@ mod tests {
             // The system's own two hours are longer than any NAT remembers.
             assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE);
         }
+    }
+
+    /// The runtime remembers that there was room, and does not know that it was filled.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_socket_is_writable_when_it_has_room_and_not_before() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = listener.local_addr().unwrap();
+        let limit = Duration::from_secs(10);
+        let (ours, theirs) = tokio::join!(connect_data(target, limit), listener.accept());
+        let (ours, (mut theirs, _)) = (ours.unwrap(), theirs.unwrap());
+        writable(&ours).await.unwrap();
+        let mut sent = 0;
+        while let Ok(count) = SockRef::from(&ours).send(&[0; 64 * 1024]) {
+            sent += count;
+        }
+        let early = timeout(Duration::from_millis(200), writable(&ours)).await;
+        assert!(early.is_err(), "there is no room");
+        let mut taken = vec![0; sent];
+        let (room, read) = tokio::join!(
+            timeout(limit, writable(&ours)),
+            timeout(limit, theirs.read_exact(&mut taken))
+        );
+        room.unwrap().unwrap();
+        read.unwrap().unwrap();
+        // And an end that nobody expected is told, not taken for room.
+        SockRef::from(&theirs)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+        drop(theirs);
+        timeout(limit, async { while writable(&ours).await.is_ok() {} })
+            .await
+            .unwrap();
     }
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::model::{Failure, Fault, Side, Step};
@@ -17,21 +16,27 @@ use crate::model::{Failure, Fault, Side, Step};
 use super::connect::writable;
 use super::passive;
 use super::reply::Reply;
-use super::session::Session;
-
-/// After the data connection broke, the reply that says why is near or will not come.
-const REASON: Duration = Duration::from_secs(2);
+use super::session::{REASON, Session};
+use super::stream::Stream;
 
 fn lost(error: &std::io::Error) -> Fault {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
+    let reason = match error.kind() {
+        // Which of them it is depends on the moment alone.
+        BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected => {
+            "the server closed it".into()
+        }
+        _ => error.to_string(),
+    };
     Fault::Lost {
         side: Side::Data,
-        reason: error.to_string(),
+        reason,
     }
 }
 
 /// A file on its way to the server (`STOR`). Dropping it resets the connection.
 pub(super) struct Upload {
-    stream: TcpStream,
+    stream: Stream,
     sent: u64,
     /// Since when the server takes no byte of those that it was offered.
     blocked_since: Option<Instant>,
@@ -50,17 +55,13 @@ enum Awaited<T> {
 impl Upload {
     pub(super) async fn open(session: &mut Session, path: &str) -> Result<Self, Failure> {
         let stream = passive::open_data(session, Step::Open).await?;
-        let upload = Self {
-            stream,
+        begin(session, Step::Open, &format!("STOR {path}")).await?;
+        Ok(Self {
+            stream: session.protect(stream, Step::Open).await?,
             sent: 0,
             blocked_since: None,
             finished: false,
-        };
-        session
-            .expect(Step::Open, &format!("STOR {path}"), Reply::is_preliminary)
-            .await?;
-        session.begin_transfer();
-        Ok(upload)
+        })
     }
 
     /// Writes some bytes, unless the server has already said how the transfer ended. Dropped while
@@ -87,7 +88,7 @@ impl Upload {
     /// Waits until a write would not wait, as [`Self::write`] does.
     pub(super) async fn ready(&mut self, session: &mut Session) -> Result<(), Failure> {
         let since = *self.blocked_since.get_or_insert_with(Instant::now);
-        watched(session, writable(&self.stream), self.sent, since).await?;
+        watched(session, writable(self.stream.socket()), self.sent, since).await?;
         self.blocked_since = None;
         Ok(())
     }
@@ -102,19 +103,34 @@ impl Upload {
                 return Err(Failure::new(Step::Confirm, fault));
             }
             Some(reply) if !reply.is_preliminary() => {
-                return Err(Failure::new(Step::Confirm, reply.fault()));
+                let fault = session.transfer_fault(&reply);
+                return Err(Failure::new(Step::Confirm, fault));
             }
             _ => {}
         }
         // The outcome is in the reply, whatever became of the data connection.
-        let shutdown = self.stream.shutdown().await;
+        let shutdown = self.end(session).await?;
         let (deadline, fault) = match &shutdown {
             Ok(()) => (confirm, Fault::NotConfirmed { after: confirm }),
             Err(error) => (REASON, lost(error)),
         };
-        let reply = session.final_reply(Step::Confirm, deadline, fault).await?;
+        let reply = {
+            let reply = session.final_reply(Step::Confirm, deadline, fault);
+            tokio::pin!(reply);
+            tokio::select! {
+                biased;
+                reply = &mut reply => reply,
+                // Some servers end all data connections like this, and confirm when the flash is
+                // written. When none comes, this is why.
+                error = broken(self.stream.socket()) => reply.await.map_err(|failure| match failure.fault {
+                    Fault::NotConfirmed { .. } => Failure::new(Step::Confirm, lost(&error)),
+                    _ => failure,
+                }),
+            }
+        }?;
         if !reply.is_done() {
-            return Err(Failure::new(Step::Confirm, reply.fault()));
+            let fault = session.transfer_fault(&reply);
+            return Err(Failure::new(Step::Confirm, fault));
         }
         if let Err(error) = shutdown {
             return Err(Failure::new(Step::Confirm, lost(&error)));
@@ -122,6 +138,30 @@ impl Upload {
         self.finished = true;
         session.end_transfer();
         Ok(())
+    }
+
+    /// Sends the end of the file: over TLS behind what is not sent yet, and behind a
+    /// `close_notify`, without which it would be a truncation.
+    async fn end(&mut self, session: &mut Session) -> Result<io::Result<()>, Failure> {
+        if let Stream::Tls(stream) = &mut self.stream {
+            let since = *self.blocked_since.get_or_insert_with(Instant::now);
+            watched(session, stream.flush(), self.sent, since).await?;
+        }
+        let progress = session.timeouts.progress;
+        let ended = timeout(progress, self.stream.shutdown()).await;
+        ended.or(Err(Failure::new(
+            Step::Send,
+            Fault::Stalled { after: progress },
+        )))
+    }
+}
+
+/// Waits until the server resets a connection that was ended from here; for ever, if it ends it in
+/// good order.
+async fn broken(stream: &tokio::net::TcpStream) -> io::Error {
+    match stream.peek(&mut [0]).await {
+        Err(error) => error,
+        Ok(_) => std::future::pending().await,
     }
 }
 
@@ -136,11 +176,11 @@ async fn watched<T>(
 ) -> Result<T, Failure> {
     let progress = session.timeouts.progress;
     let failed = |fault| Err(Failure::new(Step::Send, fault));
-    let said = |reply: Reply| {
+    let said = |session: &Session, reply: Reply| {
         failed(if reply.is_done() {
             Fault::EarlyConfirmation { sent }
         } else {
-            reply.fault()
+            session.transfer_fault(&reply)
         })
     };
     let awaited = {
@@ -176,12 +216,12 @@ async fn watched<T>(
     };
     match awaited {
         Some(Awaited::Done(done)) => Ok(done),
-        Some(Awaited::Said(reply)) => said(reply),
+        Some(Awaited::Said(reply)) => said(session, reply),
         Some(Awaited::ControlLost(failure)) => Err(failure),
         Some(Awaited::Broken(error)) => {
             let reason = session.final_reply(Step::Send, REASON, lost(&error));
             match reason.await {
-                Ok(reply) => said(reply),
+                Ok(reply) => said(session, reply),
                 Err(_) => failed(lost(&error)),
             }
         }
@@ -193,14 +233,14 @@ impl Drop for Upload {
     fn drop(&mut self) {
         if !self.finished {
             // Sends a reset instead of an end; if it can't be set, the staging name protects us.
-            let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+            let _ = SockRef::from(self.stream.socket()).set_linger(Some(Duration::ZERO));
         }
     }
 }
 
 /// A file or a listing on its way from the server (`RETR`, `MLSD`, `LIST`, `NLST`).
 pub(super) struct Download {
-    stream: TcpStream,
+    stream: Stream,
     step: Step,
     verb: String,
     /// Offset in the file of the first byte that comes: less than was asked for where the server
@@ -243,11 +283,10 @@ impl Download {
             true => offset,
             false => 0,
         };
-        let reply = session.expect(step, command, Reply::is_preliminary).await?;
-        session.begin_transfer();
+        let reply = begin(session, step, command).await?;
         Ok((
             Self {
-                stream,
+                stream: session.protect(stream, step).await?,
                 step,
                 verb: command.split(' ').next().unwrap_or(command).to_owned(),
                 begins_at,
@@ -274,7 +313,9 @@ impl Download {
                     count = self.stream.read(buffer) => return match count {
                         Ok(count) => Ok(count),
                         Err(error) => match session.final_reply(step, REASON, lost(&error)).await {
-                            Ok(reply) if !reply.is_done() => Err(Failure::new(step, reply.fault())),
+                            Ok(reply) if !reply.is_done() => {
+                                Err(Failure::new(step, session.transfer_fault(&reply)))
+                            }
                             _ => Err(Failure::new(step, lost(&error))),
                         },
                     },
@@ -282,7 +323,9 @@ impl Download {
                         Ok(reply) if reply.is_preliminary() => {}
                         // Servers confirm as soon as the last byte is in their socket.
                         Ok(reply) if reply.is_done() => self.confirmed = true,
-                        Ok(reply) => return Err(Failure::new(step, reply.fault())),
+                        Ok(reply) => {
+                            return Err(Failure::new(step, session.transfer_fault(&reply)));
+                        }
                         Err(failure) => self.control_lost = Some(failure),
                     },
                 }
@@ -293,6 +336,11 @@ impl Download {
             Err(_) => return Err(Failure::new(step, Fault::Stalled { after: progress })),
         };
         if count == 0 && !buffer.is_empty() {
+            if let Stream::Tls(stream) = &mut self.stream {
+                // Some servers confirm when they have our `close_notify` too (vsftpd). All has
+                // come already, so that nothing depends on it here.
+                let _ = timeout(REASON, stream.shutdown()).await;
+            }
             self.wait_for_confirmation(session).await?;
         }
         Ok(count)
@@ -307,7 +355,9 @@ impl Download {
             };
             match session.final_reply(self.step, deadline, fault).await {
                 Ok(reply) if reply.is_done() => self.confirmed = true,
-                Ok(reply) => return Err(Failure::new(self.step, reply.fault())),
+                Ok(reply) => {
+                    return Err(Failure::new(self.step, session.transfer_fault(&reply)));
+                }
                 Err(failure) => self.control_lost = Some(failure),
             }
         }
@@ -333,6 +383,16 @@ impl Download {
     pub(super) fn unconfirmed(&self) -> Option<&Failure> {
         self.control_lost.as_ref()
     }
+}
+
+/// Sends a command that begins a transfer, and waits until the server says that it does.
+async fn begin(session: &mut Session, step: Step, command: &str) -> Result<Reply, Failure> {
+    let reply = session.command(step, command).await?;
+    if !reply.is_preliminary() {
+        return Err(Failure::new(step, session.transfer_fault(&reply)));
+    }
+    session.begin_transfer();
+    Ok(reply)
 }
 
 /// Asks the server to begin at `offset`. `Ok(false)`: it sends the file from its beginning.

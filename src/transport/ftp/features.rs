@@ -35,6 +35,12 @@ impl DigestCommand {
 /// # Errors
 /// The session is lost, or out of step because `FEAT` was not answered (which is remembered).
 pub(super) async fn best_digest(session: &mut Session) -> Result<Option<DigestCommand>, Failure> {
+    let features = features(session).await?;
+    Ok(features.and_then(|features| strongest(&features)))
+}
+
+/// The lines of `FEAT` as they came. `Ok(None)` and errors: as [`best_digest`].
+pub(super) async fn features(session: &mut Session) -> Result<Option<String>, Failure> {
     if session.memory.of(&session.address).no_feat {
         return Ok(None);
     }
@@ -43,7 +49,7 @@ pub(super) async fn best_digest(session: &mut Session) -> Result<Option<DigestCo
         .command_within(Step::Prepare, "FEAT", deadline)
         .await
     {
-        Ok(reply) if reply.code == 211 => Ok(strongest(&reply.raw)),
+        Ok(reply) if reply.code == 211 => Ok(Some(reply.raw)),
         Ok(_) => Ok(None),
         Err(failure) => {
             session
@@ -54,7 +60,7 @@ pub(super) async fn best_digest(session: &mut Session) -> Result<Option<DigestCo
     }
 }
 
-fn strongest(features: &str) -> Option<DigestCommand> {
+pub(super) fn strongest(features: &str) -> Option<DigestCommand> {
     features
         .lines()
         .filter_map(offer)

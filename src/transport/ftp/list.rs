@@ -18,6 +18,8 @@ use super::session::Session;
 /// A directory with more is no place to choose a file from.
 const MOST_ENTRIES: usize = 10_000;
 const MOST_BYTES: usize = 4 << 20;
+/// Bytes. A line that is longer holds no name that a file system could have.
+const LONGEST_LINE: usize = 4096;
 /// The whole listing takes so long at most, however steadily it trickles.
 const WHOLE: Duration = Duration::from_secs(60);
 
@@ -29,14 +31,24 @@ enum Form {
     Names,
 }
 
+/// For fuzzing: everything that a listing tells, in every form.
+pub(super) fn read_as_any(text: &[u8]) -> Vec<Listed> {
+    let forms = [Form::Facts, Form::ForPeople, Form::Names].into_iter();
+    let lines = || text.split(|byte| *byte == b'\n');
+    forms
+        .flat_map(|form| lines().filter_map(move |line| entry(line, form)))
+        .collect()
+}
+
 pub(super) async fn list(memory: &Memory, directory: &Directory) -> Result<Vec<Listed>, Failure> {
     let Directory {
         address,
         login,
         path,
         timeouts,
+        tls,
     } = directory;
-    let mut session = Session::open_at(memory, address, login, *timeouts).await?;
+    let mut session = Session::open_at(memory, address, login, *timeouts, tls).await?;
     let result = timeout(WHOLE, read_all(&mut session, path)).await;
     let result = result.unwrap_or_else(|_| {
         let command = "LIST".into();
@@ -153,6 +165,9 @@ fn is_empty(failure: &Failure) -> bool {
 
 /// What one line tells; none for lines that tell no name which could be part of a path.
 fn entry(line: &[u8], form: Form) -> Option<Listed> {
+    if line.len() > LONGEST_LINE {
+        return None;
+    }
     // A name that is not UTF-8 can't be sent back.
     let line = std::str::from_utf8(line).ok()?;
     let line = line.strip_suffix('\r').unwrap_or(line);
@@ -359,6 +374,7 @@ mod tests {
         assert_eq!(told(".."), None);
         assert_eq!(told("a\0b"), None);
         assert_eq!(entry(b"caf\xe9", Form::Names), None);
+        assert_eq!(told(&"a".repeat(LONGEST_LINE + 1)), None);
     }
 
     proptest::proptest! {

@@ -8,19 +8,28 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::model::{Address, Failure, Fault};
+use tokio_util::sync::CancellationToken;
 
-use super::{Destination, Directory, Listed, Remote, Transport};
+use crate::model::{Address, Failure, Fault, Probe};
+
+use super::{Compared, Destination, Directory, Listed, Remote, Transport};
 
 mod connect;
 mod data;
 mod features;
+#[doc(hidden)]
+pub mod fuzzing;
 mod list;
 mod passive;
+mod probe;
+mod redact;
 mod reply;
 mod session;
 mod sink;
 mod source;
+mod space;
+mod stream;
+mod tls;
 mod verify;
 
 pub use sink::FtpSink;
@@ -39,18 +48,21 @@ struct Quirks {
     no_mdtm: bool,
 }
 
-/// The quirks of every server met so far.
+/// The quirks of every server met so far, and the authorities that vouch for servers.
 #[derive(Debug, Clone, Default)]
-struct Memory(Arc<Mutex<HashMap<Address, Quirks>>>);
+struct Memory {
+    quirks: Arc<Mutex<HashMap<Address, Quirks>>>,
+    authorities: tls::Authorities,
+}
 
 impl Memory {
     fn of(&self, address: &Address) -> Quirks {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.quirks.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(address).copied().unwrap_or_default()
     }
 
     fn learn(&self, address: &Address, lesson: impl FnOnce(&mut Quirks)) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.quirks.lock().unwrap_or_else(PoisonError::into_inner);
         lesson(known.entry(address.clone()).or_default());
     }
 
@@ -106,6 +118,18 @@ impl Transport for FtpTransport {
 
     async fn size_of(&self, remote: &Remote) -> Result<Option<u64>, Failure> {
         source::size_of(&self.memory, remote).await
+    }
+
+    async fn probe(
+        &self,
+        destination: &Destination,
+        cancel: &CancellationToken,
+    ) -> Result<Probe, Failure> {
+        probe::probe(&self.memory, destination, cancel).await
+    }
+
+    async fn compare(&self, remote: &Remote, sha256: [u8; 32]) -> Result<Compared, Failure> {
+        probe::compare(&self.memory, remote, sha256).await
     }
 
     async fn list(&self, directory: &Directory) -> Result<Vec<Listed>, Failure> {

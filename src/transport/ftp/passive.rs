@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
 
-use crate::model::{Failure, Fault, Step, text};
+use crate::model::{Failure, Fault, Step};
 
 use super::connect::connect_data;
 use super::session::Session;
@@ -56,12 +56,7 @@ async fn extended(session: &mut Session, step: Step) -> Result<TcpStream, Failur
         .expect(step, "EPSV", |reply| reply.code == 229)
         .await?;
     let Some(port) = port_of_epsv(&reply.raw) else {
-        return Err(Failure::new(
-            step,
-            Fault::Malformed {
-                reply: text::shown(&reply.raw),
-            },
-        ));
+        return Err(Failure::new(step, Fault::Malformed { reply: reply.shown }));
     };
     connect(session, step, port).await
 }
@@ -71,12 +66,7 @@ async fn passive(session: &mut Session, step: Step) -> Result<TcpStream, Failure
         .expect(step, "PASV", |reply| reply.code == 227)
         .await?;
     let Some(port) = port_of_pasv(&reply.raw) else {
-        return Err(Failure::new(
-            step,
-            Fault::Malformed {
-                reply: text::shown(&reply.raw),
-            },
-        ));
+        return Err(Failure::new(step, Fault::Malformed { reply: reply.shown }));
     };
     connect(session, step, port).await
 }
@@ -89,7 +79,7 @@ async fn connect(session: &Session, step: Step, port: u16) -> Result<TcpStream, 
 }
 
 /// The port in `Entering Extended Passive Mode (|||6446|)`; any delimiter (RFC 2428 section 3).
-fn port_of_epsv(text: &str) -> Option<u16> {
+pub(super) fn port_of_epsv(text: &str) -> Option<u16> {
     let inner = &text[text.find('(')? + 1..];
     let delimiter = inner.chars().next()?;
     let port = inner.split(delimiter).nth(3)?;
@@ -97,7 +87,7 @@ fn port_of_epsv(text: &str) -> Option<u16> {
 }
 
 /// The port in `Entering Passive Mode (h1,h2,h3,h4,p1,p2)`, with or without the parentheses.
-fn port_of_pasv(text: &str) -> Option<u16> {
+pub(super) fn port_of_pasv(text: &str) -> Option<u16> {
     let is_part = |c: char| c.is_ascii_digit() || c == ',' || c == ' ';
     text.split(|c: char| !is_part(c))
         .find_map(|run| {
@@ -124,6 +114,8 @@ mod tests {
             Some(6446)
         );
         assert_eq!(port_of_epsv("ok (!!!21!)."), Some(21));
+        // The host that it names is not looked at.
+        assert_eq!(port_of_epsv("ok (|1|192.0.2.1|21|)"), Some(21));
         assert_eq!(port_of_epsv("ok |||6446|"), None);
         assert_eq!(port_of_epsv("ok (|||70000|)"), None);
         assert_eq!(

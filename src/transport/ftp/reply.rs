@@ -6,23 +6,34 @@ use suppaftp::types::Response;
 
 use crate::model::{Fault, text};
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+use super::redact::Redact;
+
+#[derive(Debug, Clone)]
 pub(super) struct Reply {
     pub(super) code: u16,
     /// Everything after the first line's code, as it came.
     pub(super) raw: String,
+    /// The same for people, without the password of its session.
+    pub(super) shown: String,
 }
 
 impl Reply {
     /// The code comes from the reply's own bytes: suppaftp calls codes that it does not know 0.
-    pub(super) fn from_response(response: &Response) -> Option<Self> {
+    pub(super) fn from_response(response: &Response, redact: &Redact) -> Option<Self> {
         let text = String::from_utf8_lossy(&response.body);
         let code = text.get(..3)?.parse().ok()?;
         let raw = text.get(3..).unwrap_or_default();
-        Some(Self {
+        // One separator alone: `213 -1` is not a size of 1.
+        let raw = raw.strip_prefix(['-', ' ']).unwrap_or(raw).trim();
+        Some(Self::new(code, raw, redact))
+    }
+
+    pub(super) fn new(code: u16, raw: &str, redact: &Redact) -> Self {
+        Self {
             code,
-            raw: raw.trim_start_matches(['-', ' ']).trim_end().to_owned(),
-        })
+            raw: raw.to_owned(),
+            shown: text::shown(&redact.hide(raw)),
+        }
     }
 
     /// 1yz: the transfer has begun, or more is to come.
@@ -43,13 +54,13 @@ impl Reply {
     pub(super) fn fault(&self) -> Fault {
         Fault::Reply {
             code: self.code,
-            text: text::shown(&self.raw),
+            text: self.shown.clone(),
         }
     }
 }
 
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.code, text::shown(&self.raw))
+        write!(f, "{} {}", self.code, self.shown)
     }
 }

@@ -5,17 +5,21 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
-use suppaftp::tokio::AsyncFtpStream;
 use suppaftp::{FtpError, ReplyTooLarge};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::model::{Address, Failure, Fault, Login, Scheme, Side, Step, Timeouts, text};
+use crate::model::{Address, Failure, Fault, Login, Scheme, Side, Step, Timeouts, Tls, text};
 use crate::transport::Remote;
 
+use super::redact::Redact;
 use super::reply::Reply;
+use super::stream::Stream;
+use super::tls::{self, Ftp, TlsContext};
 use super::{Memory, connect};
 
+/// After a data connection broke, the reply that says why is near or will not come.
+pub(super) const REASON: Duration = Duration::from_secs(2);
 /// How long good manners may take at the end of a session.
 const GOODBYE: Duration = Duration::from_millis(500);
 /// A server with room for one session says `421` until it has noticed that the last one ended.
@@ -24,11 +28,14 @@ const ROOM: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_millis(200);
 
 pub(super) struct Session {
-    ftp: AsyncFtpStream,
+    ftp: Ftp,
+    /// For data connections too; absent in clear text.
+    tls: Option<TlsContext>,
     pub(super) address: Address,
     pub(super) peer: SocketAddr,
     pub(super) timeouts: Timeouts,
     pub(super) memory: Memory,
+    redact: Redact,
     /// A reply is missing or made no sense: the next one would be taken for the wrong command.
     out_of_step: bool,
     /// `421`: the server said why it is closing.
@@ -40,7 +47,14 @@ pub(super) struct Session {
 impl Session {
     /// Connects, logs in and asks for binary transfers.
     pub(super) async fn open(memory: &Memory, remote: &Remote) -> Result<Self, Failure> {
-        Self::open_at(memory, &remote.address, &remote.login, remote.timeouts).await
+        let Remote {
+            address,
+            login,
+            timeouts,
+            tls,
+            ..
+        } = remote;
+        Self::open_at(memory, address, login, *timeouts, tls).await
     }
 
     /// As [`Self::open`], for more than one file.
@@ -49,10 +63,11 @@ impl Session {
         address: &Address,
         login: &Login,
         timeouts: Timeouts,
+        tls: &Tls,
     ) -> Result<Self, Failure> {
         let until = Instant::now() + ROOM;
         loop {
-            match Self::open_once(memory, address, login, timeouts).await {
+            match Self::open_once(memory, address, login, timeouts, tls).await {
                 Err(failure)
                     if matches!(failure.fault, Fault::Reply { code: 421, .. })
                         && Instant::now() < until =>
@@ -69,33 +84,87 @@ impl Session {
         address: &Address,
         login: &Login,
         timeouts: Timeouts,
+        tls: &Tls,
     ) -> Result<Self, Failure> {
-        if address.scheme != Scheme::Ftp {
-            let cause = "FTPS is not supported yet; use an ftp:// address";
-            return Err(Failure::new(Step::Connect, Fault::Local(cause.into())));
-        }
-        let stream = connect::connect(address, timeouts.connect).await?;
         let at_connect = |fault| Failure::new(Step::Connect, fault);
-        let peer = stream
-            .peer_addr()
-            .map_err(|error| at_connect(lost(&error)))?;
-        let ftp = greet(stream, &timeouts).await.map_err(at_connect)?;
+        let redact = Redact::of(login);
+        let connected = match address.scheme {
+            Scheme::Ftp | Scheme::FtpsExplicit => {
+                let stream = connect::connect(address, timeouts.connect).await?;
+                greeted(memory, address, stream, timeouts, tls, &redact).await
+            }
+            Scheme::FtpsImplicit => implicit(memory, address, timeouts, tls, &redact).await,
+        };
+        let Connected { ftp, peer, tls } = connected.map_err(at_connect)?;
         let mut session = Self {
             ftp,
+            tls,
             address: address.clone(),
             peer,
             timeouts,
             memory: memory.clone(),
+            redact,
             out_of_step: false,
             farewell: None,
             transferring: false,
         };
+        if address.scheme == Scheme::FtpsImplicit {
+            session.protect_data().await?;
+        }
         session.log_in(login).await?;
         // The default is ASCII, which mangles line ends (RFC 959 section 3.1.1.1).
         session
             .expect(Step::Prepare, "TYPE I", Reply::is_done)
             .await?;
         Ok(session)
+    }
+
+    /// With implicit TLS too, data connections are in clear text unless this is said (RFC 4217
+    /// section 9).
+    async fn protect_data(&mut self) -> Result<(), Failure> {
+        for command in ["PBSZ 0", "PROT P"] {
+            let reply = self.command(Step::Connect, command).await?;
+            if reply.code == 421 {
+                return Err(Failure::new(Step::Connect, reply.fault()));
+            }
+            if !reply.is_done() {
+                let fault = Fault::TlsRefused {
+                    command: command.into(),
+                    reply: reply.to_string(),
+                };
+                return Err(Failure::new(Step::Connect, fault));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a data connection what the session's transfers go over, once the server has said that
+    /// the transfer begins.
+    pub(super) async fn protect(
+        &mut self,
+        stream: TcpStream,
+        step: Step,
+    ) -> Result<Stream, Failure> {
+        let Some(tls) = &self.tls else {
+            return Ok(Stream::Plain(stream));
+        };
+        let fault = match tls.connect(stream, Side::Data, self.timeouts.reply).await {
+            Ok(stream) => return Ok(Stream::Tls(Box::new(stream))),
+            Err(fault) => fault,
+        };
+        let ours = matches!(fault, Fault::TlsCertificate { .. });
+        if !ours
+            && let Ok(reply) = self.final_reply(step, REASON, fault.clone()).await
+            && !reply.is_done()
+        {
+            return Err(Failure::new(step, self.transfer_fault(&reply)));
+        }
+        Err(Failure::new(step, fault))
+    }
+
+    /// What a reply that ends a transfer badly says.
+    pub(super) fn transfer_fault(&self, reply: &Reply) -> Fault {
+        tls::transfer_fault(reply, self.tls.is_some())
     }
 
     async fn log_in(&mut self, login: &Login) -> Result<(), Failure> {
@@ -105,7 +174,7 @@ impl Session {
             .login(login.user.as_str(), login.password.expose_secret());
         let fault = match timeout(self.timeouts.reply.saturating_mul(2), attempt).await {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => without(fault_of(error), login.password.expose_secret()),
+            Ok(Err(error)) => fault_of(error, &self.redact),
             Err(_) => no_reply("USER and PASS", self.timeouts.reply.saturating_mul(2)),
         };
         Err(Failure::new(Step::Login, fault))
@@ -207,17 +276,17 @@ impl Session {
     ) -> Result<Reply, Failure> {
         let fault = match result {
             Ok(Ok(response)) | Ok(Err(FtpError::UnexpectedResponse(response))) => {
-                match Reply::from_response(&response) {
+                match Reply::from_response(&response, &self.redact) {
                     Some(reply) => {
                         // The server is closing (RFC 959 section 5.4).
                         self.out_of_step = reply.code == 421;
                         self.farewell = self.out_of_step.then(|| reply.fault());
                         return Ok(reply);
                     }
-                    None => malformed(&response),
+                    None => malformed(&response, &self.redact),
                 }
             }
-            Ok(Err(error)) => fault_of(error),
+            Ok(Err(error)) => fault_of(error, &self.redact),
             Err(fault) => fault,
         };
         self.out_of_step = true;
@@ -235,6 +304,11 @@ impl Session {
         self.transferring = true;
     }
 
+    /// Whether a transfer began, and nobody knows how it ended.
+    pub(super) fn is_transferring(&self) -> bool {
+        self.transferring
+    }
+
     pub(super) fn end_transfer(&mut self) {
         self.transferring = false;
     }
@@ -247,9 +321,71 @@ impl Session {
     }
 }
 
+/// A control connection that has been greeted, and is as safe as the address asks for.
+struct Connected {
+    ftp: Ftp,
+    peer: SocketAddr,
+    tls: Option<TlsContext>,
+}
+
+/// In clear text at first, and then for the rest of the session with explicit TLS.
+async fn greeted(
+    memory: &Memory,
+    address: &Address,
+    stream: TcpStream,
+    timeouts: Timeouts,
+    tls: &Tls,
+    redact: &Redact,
+) -> Result<Connected, Fault> {
+    let peer = stream.peer_addr().map_err(|error| lost(&error))?;
+    let ftp = greet(stream, &timeouts, redact).await?;
+    if address.scheme == Scheme::Ftp {
+        let tls = None;
+        return Ok(Connected { ftp, peer, tls });
+    }
+    let context = TlsContext::new(&memory.authorities, tls, &address.host, peer.ip()).await?;
+    let ftp = tls::secure(ftp, &context, timeouts, redact, |error| {
+        fault_of(error, redact)
+    })
+    .await?;
+    let tls = Some(context);
+    Ok(Connected { ftp, peer, tls })
+}
+
+async fn implicit(
+    memory: &Memory,
+    address: &Address,
+    timeouts: Timeouts,
+    tls: &Tls,
+    redact: &Redact,
+) -> Result<Connected, Fault> {
+    let resolved = timeout(timeouts.connect, connect::resolve(address)).await;
+    let targets = resolved.map_err(|_| Fault::ConnectTimeout {
+        address: address.to_string(),
+        after: timeouts.connect,
+    })??;
+    let mut last = connect::no_address(address);
+    for peer in targets {
+        let context = TlsContext::new(&memory.authorities, tls, &address.host, peer.ip()).await?;
+        match tls::implicit(peer, &context, timeouts, |error| fault_of(error, redact)).await {
+            Ok(ftp) => {
+                let tls = Some(context);
+                return Ok(Connected { ftp, peer, tls });
+            }
+            Err(
+                fault @ (Fault::Refused { .. }
+                | Fault::Unreachable { .. }
+                | Fault::ConnectTimeout { .. }),
+            ) => last = fault,
+            Err(fault) => return Err(fault),
+        }
+    }
+    Err(last)
+}
+
 /// Reads the greeting. `120` says that the server is busy for some minutes yet: it has as long
 /// for them as for writing its flash.
-async fn greet(stream: TcpStream, timeouts: &Timeouts) -> Result<AsyncFtpStream, Fault> {
+async fn greet(stream: TcpStream, timeouts: &Timeouts, redact: &Redact) -> Result<Ftp, Fault> {
     let no_greeting = |after| no_reply("the connection (no greeting)", after);
     let mut stream = stream;
     let not_yet = timeout(timeouts.reply, connect::says_not_yet(&stream))
@@ -260,30 +396,12 @@ async fn greet(stream: TcpStream, timeouts: &Timeouts) -> Result<AsyncFtpStream,
         timeout(timeouts.confirm, connect::skip_not_yet(&mut stream))
             .await
             .map_err(|_| no_greeting(timeouts.confirm))?
-            .map_err(|error| fault_of(FtpError::ConnectionError(error)))?;
+            .map_err(|error| fault_of(FtpError::ConnectionError(error), redact))?;
     }
-    timeout(timeouts.reply, AsyncFtpStream::connect_with_stream(stream))
+    timeout(timeouts.reply, Ftp::connect_with_stream(stream))
         .await
         .map_err(|_| no_greeting(timeouts.reply))?
-        .map_err(fault_of)
-}
-
-/// Some servers repeat what they refuse, the password included.
-fn without(fault: Fault, secret: &str) -> Fault {
-    let hidden = |said: String| match secret {
-        "" => said,
-        secret => said.replace(secret, "********"),
-    };
-    match fault {
-        Fault::Reply { code, text } => Fault::Reply {
-            code,
-            text: hidden(text),
-        },
-        Fault::Malformed { reply } => Fault::Malformed {
-            reply: hidden(reply),
-        },
-        other => other,
-    }
+        .map_err(|error| fault_of(error, redact))
 }
 
 /// Whether a reply can be meant for this command. Refusals always can; of the others, those that
@@ -316,18 +434,18 @@ fn lost(error: &std::io::Error) -> Fault {
     }
 }
 
-fn malformed(response: &suppaftp::types::Response) -> Fault {
+fn malformed(response: &suppaftp::types::Response, redact: &Redact) -> Fault {
     Fault::Malformed {
-        reply: text::shown(&String::from_utf8_lossy(&response.body)),
+        reply: text::shown(&redact.hide(&String::from_utf8_lossy(&response.body))),
     }
 }
 
 /// What suppaftp says, in our words.
-fn fault_of(error: FtpError) -> Fault {
+fn fault_of(error: FtpError, redact: &Redact) -> Fault {
     match error {
-        FtpError::UnexpectedResponse(response) => match Reply::from_response(&response) {
+        FtpError::UnexpectedResponse(response) => match Reply::from_response(&response, redact) {
             Some(reply) => reply.fault(),
-            None => malformed(&response),
+            None => malformed(&response, redact),
         },
         FtpError::ConnectionError(error) => {
             if error
@@ -341,7 +459,7 @@ fn fault_of(error: FtpError) -> Fault {
             match error.kind() {
                 std::io::ErrorKind::InvalidInput => Fault::Local(error.to_string()),
                 std::io::ErrorKind::InvalidData => Fault::Malformed {
-                    reply: error.to_string(),
+                    reply: redact.hide(&error.to_string()),
                 },
                 std::io::ErrorKind::UnexpectedEof => Fault::Lost {
                     side: Side::Control,

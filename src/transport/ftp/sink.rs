@@ -61,7 +61,12 @@ impl FtpSink {
                         .command(Step::Discard, &format!("DELE {path}"))
                         .await;
                 }
+                let began = session.is_transferring();
                 session.close().await;
+                // The file is there, and it was the data connection that could not be had.
+                if destination.staging == Staging::Rename && began {
+                    let _ = remove(memory, destination, None).await;
+                }
                 return Err(failure);
             }
         };
@@ -295,7 +300,7 @@ async fn probe_rename(session: &mut Session, staging: &RemotePath) -> Result<(),
 }
 
 /// The server refused what was asked because of the file that is already there, perhaps.
-fn is_refusal(failure: &Failure) -> bool {
+pub(super) fn is_refusal(failure: &Failure) -> bool {
     matches!(
         failure.fault,
         Fault::Reply {

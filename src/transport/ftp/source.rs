@@ -148,7 +148,7 @@ pub(super) async fn size(session: &mut Session, path: &str) -> Result<Option<u64
 ///
 /// # Errors
 /// The session is lost. Where that was the command's doing it is remembered, and not sent again.
-async fn modified(session: &mut Session, path: &str) -> Result<Option<String>, Failure> {
+pub(super) async fn modified(session: &mut Session, path: &str) -> Result<Option<String>, Failure> {
     if session.memory.of(&session.address).no_mdtm {
         return Ok(None);
     }
@@ -184,7 +184,7 @@ async fn modified(session: &mut Session, path: &str) -> Result<Option<String>, F
 
 /// Many servers say `150 Opening … (1234 bytes)`. With an offset some count the rest, some the
 /// whole, so it is then of no use.
-fn size_in_preliminary(reply: &Reply, offset: u64) -> Option<u64> {
+pub(super) fn size_in_preliminary(reply: &Reply, offset: u64) -> Option<u64> {
     if offset > 0 {
         return None;
     }
@@ -194,14 +194,12 @@ fn size_in_preliminary(reply: &Reply, offset: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::redact::Redact;
     use super::*;
 
     #[test]
     fn the_size_is_taken_from_the_preliminary_reply_when_it_is_certain() {
-        let reply = |raw: &str| Reply {
-            code: 150,
-            raw: raw.into(),
-        };
+        let reply = |raw: &str| Reply::new(150, raw, &Redact::default());
         let said = reply("Opening BINARY mode data connection for a.bin (1234 bytes).");
         assert_eq!(size_in_preliminary(&said, 0), Some(1234));
         assert_eq!(size_in_preliminary(&said, 10), None);

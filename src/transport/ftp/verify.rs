@@ -67,7 +67,7 @@ async fn by_size(session: &mut Session, path: &str, expected: u64) -> Result<Ver
 }
 
 /// `false`: the entity offered a digest and then would not compute it.
-async fn by_digest(
+pub(super) async fn by_digest(
     session: &mut Session,
     path: &str,
     command: DigestCommand,

@@ -13,15 +13,16 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::script::{Action, ConnState, FOREVER, Greeting, Passive, Reply, verb_of};
 use super::{Connection, Shared, clean, transfer};
+use crate::support::tls::Wire;
 
 /// The session, as its own commands see it.
 pub(super) struct Session {
     pub(super) shared: Arc<Shared>,
-    pub(super) control: BufReader<TcpStream>,
+    pub(super) control: BufReader<Wire>,
     pub(super) state: ConnState,
     pub(super) listener: Option<TcpListener>,
     /// Data connections that a script left open: index of the upload, if it is one, and the socket.
-    pub(super) left_open: Vec<(Option<usize>, TcpStream)>,
+    pub(super) left_open: Vec<(Option<usize>, Wire)>,
     /// What is said is not sent.
     muted: bool,
 }
@@ -43,13 +44,14 @@ pub(super) async fn serve(socket: TcpStream, shared: Arc<Shared>) {
         log.connections.push(Connection::default());
     });
     let mut session = Session {
-        control: BufReader::new(socket),
+        control: BufReader::new(Wire::Plain(socket)),
         state: ConnState {
             connection,
             commands: Vec::new(),
             binary: false,
             offset: 0,
             rename_from: None,
+            private: false,
         },
         listener: None,
         left_open: Vec::new(),
@@ -78,7 +80,16 @@ pub(super) async fn serve(socket: TcpStream, shared: Arc<Shared>) {
 impl Session {
     async fn run(&mut self) -> io::Result<()> {
         // A reply that was said has been sent: tests rely on that order.
-        self.control.get_ref().set_nodelay(true)?;
+        self.control.get_ref().socket().set_nodelay(true)?;
+        if self
+            .shared
+            .script
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.implicit)
+        {
+            self.secure().await?;
+        }
         match self.shared.script.greeting.clone() {
             Greeting::Bytes(bytes) => self.control.get_mut().write_all(&bytes).await?,
             Greeting::Later { first, after, then } => {
@@ -160,7 +171,7 @@ impl Session {
             Reply::Never => {}
             Reply::Close => return Ok(Next::End),
             Reply::Reset => {
-                socket2::SockRef::from(&*control).set_linger(Some(Duration::ZERO))?;
+                socket2::SockRef::from(control.socket()).set_linger(Some(Duration::ZERO))?;
                 return Ok(Next::End);
             }
         }
@@ -176,6 +187,17 @@ impl Session {
         Ok(Next::GoOn)
     }
 
+    /// The handshake. What the client said too early in clear text is thrown away.
+    async fn secure(&mut self) -> io::Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let Some(acceptor) = &shared.acceptor else {
+            return Err(io::ErrorKind::Unsupported.into());
+        };
+        let wire = std::mem::replace(self.control.get_mut(), Wire::Gone);
+        self.control = BufReader::new(wire.secured(acceptor).await?);
+        Ok(())
+    }
+
     /// What a good server does.
     async fn carry_out(&mut self, verb: &str, argument: &str) -> io::Result<Next> {
         let path = clean(argument);
@@ -184,6 +206,22 @@ impl Session {
             "PASS" => self.say("230 welcome").await,
             "TYPE" => {
                 self.state.binary = argument.to_uppercase().starts_with('I');
+                self.say("200 as you like").await
+            }
+            "AUTH" if argument == "TLS" && self.shared.acceptor.is_some() => {
+                let injects = self
+                    .shared
+                    .script
+                    .tls
+                    .as_ref()
+                    .map_or("", |tls| tls.injects);
+                self.say(&format!("234 go on\r\n{injects}")).await?;
+                self.secure().await?;
+                Ok(Next::GoOn)
+            }
+            "PBSZ" if self.shared.acceptor.is_some() => self.say("200 PBSZ=0").await,
+            "PROT" if self.shared.acceptor.is_some() => {
+                self.state.private = argument == "P";
                 self.say("200 as you like").await
             }
             "PASV" | "EPSV" => self.passive(verb == "EPSV").await,
@@ -286,7 +324,7 @@ impl Session {
     }
 
     async fn passive(&mut self, extended: bool) -> io::Result<Next> {
-        let ip = self.control.get_ref().local_addr()?.ip();
+        let ip = self.control.get_ref().socket().local_addr()?.ip();
         let listener = TcpListener::bind(SocketAddr::new(ip, 0)).await?;
         let port = listener.local_addr()?.port();
         let style = self.shared.script.passive;

@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::tls::ServerTls;
+
 /// A delay that never ends.
 pub const FOREVER: Duration = Duration::MAX;
 
@@ -22,6 +24,8 @@ pub struct Script {
     /// Asked before `replies`.
     pub handler: Option<Handler>,
     pub passive: Passive,
+    /// Whether TLS is spoken, and how. What is said in clear text is answered all the same.
+    pub tls: Option<ServerTls>,
     pub store: Store,
     pub retrieve: Retrieve,
     /// A second control connection at the same time is answered with 421 and closed.
@@ -116,6 +120,8 @@ pub struct ConnState {
     pub offset: u64,
     /// From `RNFR`.
     pub rename_from: Option<String>,
+    /// From `PROT P`.
+    pub private: bool,
 }
 
 /// How the data connection is announced.

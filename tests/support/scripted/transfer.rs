@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::control::{Next, Session};
 use super::script::Data;
 use super::{DataConnection, Shared, Upload, UploadEnd};
+use crate::support::tls::Wire;
 
 /// A client that was given a port must use it within this time.
 const ACCEPT: Duration = Duration::from_secs(10);
@@ -32,6 +32,10 @@ pub(super) async fn store(session: &mut Session, path: String) -> io::Result<Nex
     let Some(mut data) = accept(session).await else {
         return session.say("425 no data connection").await;
     };
+    if let Some(line) = refusal(session, &data) {
+        drop(data);
+        return session.say(line).await;
+    }
     let connection = session.state.connection;
     let mut upload = 0;
     shared.log.send_modify(|log| {
@@ -93,7 +97,7 @@ pub(super) async fn store(session: &mut Session, path: String) -> io::Result<Nex
         });
         match data.read(&mut buffer[..most]).await {
             Ok(0) => break UploadEnd::Closed,
-            Err(_) => break UploadEnd::Reset,
+            Err(error) => break broken(&error),
             Ok(count) => {
                 taken += count as u64;
                 let mut bytes = buffer[..count].to_vec();
@@ -119,7 +123,7 @@ pub(super) async fn store(session: &mut Session, path: String) -> io::Result<Nex
         // The final reply was given in the middle.
         return Ok(next_after(script.close_control));
     }
-    if end == UploadEnd::Reset {
+    if end != UploadEnd::Closed {
         return session.say("426 you broke it").await;
     }
     if let Some(line) = script.keeps_saying {
@@ -150,6 +154,10 @@ pub(super) async fn retrieve(session: &mut Session, path: String) -> io::Result<
     let Some(mut data) = accept(session).await else {
         return session.say("425 no data connection").await;
     };
+    if let Some(line) = refusal(session, &data) {
+        drop(data);
+        return session.say(line).await;
+    }
     let stop = script
         .at
         .filter(|_| script.times.is_none_or(|times| number <= times))
@@ -167,7 +175,7 @@ pub(super) async fn retrieve(session: &mut Session, path: String) -> io::Result<
     }
     let sent = data.write_all(&part).await;
     let Some(_) = stop else {
-        drop(data);
+        let sent = sent.and(end(session, data).await);
         if let Some(line) = script.keeps_saying {
             return keep_saying(session, line).await;
         }
@@ -204,8 +212,12 @@ pub(super) async fn listing(session: &mut Session, text: &[u8]) -> io::Result<Ne
     let Some(mut data) = accept(session).await else {
         return session.say("425 no data connection").await;
     };
+    if let Some(line) = refusal(session, &data) {
+        drop(data);
+        return session.say(line).await;
+    }
     let sent = data.write_all(text).await;
-    drop(data);
+    let sent = sent.and(end(session, data).await);
     let reply = if sent.is_ok() {
         "226 sent"
     } else {
@@ -219,23 +231,62 @@ fn next_after(close_control: bool) -> Next {
 }
 
 /// The client's data connection, to the port that was last announced.
-async fn accept(session: &mut Session) -> Option<TcpStream> {
+async fn accept(session: &mut Session) -> Option<Wire> {
     let listener = session.listener.take()?;
     let accepted = tokio::time::timeout(ACCEPT, listener.accept()).await;
     let (data, peer) = accepted.ok()?.ok()?;
-    let connection = session.state.connection;
-    session
-        .shared
-        .log
-        .send_modify(|log| log.data.push(DataConnection { connection, peer }));
+    let mut data = Wire::Plain(data);
+    let shared = Arc::clone(&session.shared);
+    if let Some(acceptor) = shared.acceptor.as_ref().filter(|_| session.state.private) {
+        data = data.secured(acceptor).await.ok()?;
+    }
+    let (connection, resumed) = (session.state.connection, data.resumed());
+    let version = data.version();
+    shared.log.send_modify(|log| {
+        log.data.push(DataConnection {
+            connection,
+            peer,
+            resumed,
+            version,
+        });
+    });
     Some(data)
 }
 
-fn end_by_server(data: TcpStream, how: Data) -> io::Result<()> {
-    if how == Data::Reset {
-        socket2::SockRef::from(&data).set_linger(Some(Duration::ZERO))?;
+/// The reply to a data connection that goes on with no TLS session of before, where one is wanted.
+fn refusal(session: &Session, data: &Wire) -> Option<&'static str> {
+    let tls = session.shared.script.tls.as_ref()?;
+    tls.wants_reuse.filter(|_| data.resumed() == Some(false))
+}
+
+/// Ends what was sent, in good order unless the script says otherwise.
+async fn end(session: &Session, mut data: Wire) -> io::Result<()> {
+    let truncates = (session.shared.script.tls.as_ref()).is_some_and(|tls| tls.truncates);
+    data.flush().await?;
+    if truncates {
+        data.socket().set_nodelay(true)?;
+        return Ok(());
+    }
+    data.shutdown().await?;
+    if (session.shared.script.tls.as_ref()).is_some_and(|tls| tls.waits_for_end) {
+        // An end without `close_notify` is an error.
+        data.read_to_end(&mut Vec::new()).await?;
     }
     Ok(())
+}
+
+fn end_by_server(data: Wire, how: Data) -> io::Result<()> {
+    if how == Data::Reset {
+        socket2::SockRef::from(data.socket()).set_linger(Some(Duration::ZERO))?;
+    }
+    Ok(())
+}
+
+fn broken(error: &io::Error) -> UploadEnd {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => UploadEnd::Truncated,
+        _ => UploadEnd::Reset,
+    }
 }
 
 fn ended(shared: &Shared, upload: usize, end: UploadEnd) {
@@ -243,13 +294,13 @@ fn ended(shared: &Shared, upload: usize, end: UploadEnd) {
 }
 
 /// Looks at how a data connection ends that was left open: what is read now is not stored.
-pub(super) async fn drain(shared: &Shared, upload: Option<usize>, mut data: TcpStream) {
+pub(super) async fn drain(shared: &Shared, upload: Option<usize>, mut data: Wire) {
     let mut buffer = vec![0; 16 * 1024];
     let end = loop {
         match data.read(&mut buffer).await {
             Ok(0) => break UploadEnd::Closed,
             Ok(_) => {}
-            Err(_) => break UploadEnd::Reset,
+            Err(error) => break broken(&error),
         }
     };
     if let Some(upload) = upload {

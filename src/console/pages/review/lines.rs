@@ -6,10 +6,12 @@ use ratatui::text::{Line, Span};
 use crate::console::state::State;
 use crate::console::theme::{Theme, Tone};
 use crate::console::widgets::fit::{cut, plain, span};
+use crate::link::looks::Weight;
 use crate::model::columns::count;
 use crate::model::names;
 use crate::model::units;
 
+use super::online;
 use super::plan::{Plan, Planned, Source};
 
 /// The width of the words at the left.
@@ -32,6 +34,7 @@ pub(super) fn lines<'a>(state: &State, plan: &Plan, theme: &Theme, width: usize)
         return page.lines;
     }
     head(&mut page, state, plan);
+    found(&mut page, state);
     for group in &plan.groups {
         page.blank();
         describe(&mut page, state, group);
@@ -79,6 +82,24 @@ fn head(page: &mut Writer<'_>, state: &State, plan: &Plan) {
         ),
     };
     page.entry("memory", &share);
+}
+
+/// Problems first, so that they are seen without scrolling.
+fn found(page: &mut Writer<'_>, state: &State) {
+    let Some((title, rows)) = state.review.online.lines() else {
+        return;
+    };
+    let theme = page.theme;
+    page.blank();
+    page.text(&title, theme.title());
+    for row in rows {
+        let style = match row.weight {
+            Weight::Problem => theme.tone(Tone::Bad),
+            Weight::Note => theme.tone(Tone::Look),
+            Weight::Fine => Style::new(),
+        };
+        page.hanging(online::sign(row.weight), &row.text, style);
+    }
 }
 
 fn describe(page: &mut Writer<'_>, state: &State, group: &Planned) {

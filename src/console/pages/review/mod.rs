@@ -4,6 +4,7 @@
 //! is ordered; each goes to the engine as soon as it is given, and is kept nowhere here.
 
 mod lines;
+pub(crate) mod online;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -18,10 +19,11 @@ use crate::console::effect::Effect;
 use crate::console::pages::watch;
 use crate::console::state::{Page, State};
 use crate::console::theme::{Palette, Theme};
-use crate::link::{Command, GroupSpec, Secret, Snapshot};
+use crate::link::{Command, GroupSpec, Snapshot};
 use crate::model::text::{quoted, shown};
 use crate::model::{Name, SecretSource};
 
+use online::{Online, Question};
 use plan::{Password, Plan};
 
 #[derive(Debug, Default)]
@@ -32,6 +34,8 @@ pub(crate) struct View {
     pub(crate) force: bool,
     /// The first line that is shown.
     offset: usize,
+    /// What hosts said about it.
+    online: Online,
 }
 
 /// What this page asks in dialogs.
@@ -40,13 +44,22 @@ pub(crate) enum Asked {
     /// Which password to give.
     Which,
     /// The password of these credentials; a start goes on with it.
-    Password { credentials: Name, start: bool },
+    Password { credentials: Name, then: Then },
+}
+
+/// What goes on when all passwords are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    Nothing,
+    Start,
+    Look(Question),
 }
 
 /// Shows what starting these groups would do.
 pub(crate) fn open(state: &mut State, specs: Vec<GroupSpec>) {
     state.review = View {
         specs,
+        online: state.review.online.abandoned(),
         ..View::default()
     };
     state.page = Page::Review;
@@ -55,6 +68,9 @@ pub(crate) fn open(state: &mut State, specs: Vec<GroupSpec>) {
 pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> Option<Effect> {
     match action {
         Action::Start | Action::Details => return start(state, snapshot),
+        Action::Probe => return look(state, snapshot, Question::Probe),
+        Action::Verify => return look(state, snapshot, Question::Verify),
+        Action::Back if state.review.online.goes_on => return online::stop(state),
         Action::Back => state.page = Page::Groups,
         Action::Force => {
             state.review.force = !state.review.force;
@@ -111,11 +127,10 @@ fn start(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
         state.complain("it can't be started like this: the lines with X say why");
         return None;
     }
-    if let Some(password) = plan.passwords.first() {
-        let left = plan.passwords.len();
-        ask(state, password, left, true);
+    if ask_first(state, &plan, Then::Start) {
         return None;
     }
+    state.review.online = Online::default();
     let groups = std::mem::take(&mut state.review.specs);
     let force = std::mem::take(&mut state.review.force);
     state.review.offset = 0;
@@ -124,7 +139,33 @@ fn start(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
     Some(Effect::Send(vec![Command::Start { groups, force }]))
 }
 
-fn ask(state: &mut State, password: &Password, left: usize, start: bool) {
+/// Asks hosts about what is shown.
+fn look(state: &mut State, snapshot: &Snapshot, question: Question) -> Option<Effect> {
+    if state.review.specs.is_empty() {
+        state.say("nothing is selected; choose groups on the Groups page");
+        return None;
+    }
+    if state.review.online.goes_on {
+        state.say("hosts are being asked; Esc stops that");
+        return None;
+    }
+    let plan = current(state, snapshot);
+    if ask_first(state, &plan, Then::Look(question)) {
+        return None;
+    }
+    online::ask(state, question)
+}
+
+/// Asks for the first password that is missing, if one is.
+fn ask_first(state: &mut State, plan: &Plan, then: Then) -> bool {
+    let Some(password) = plan.passwords.first() else {
+        return false;
+    };
+    ask(state, password, plan.passwords.len(), then);
+    true
+}
+
+fn ask(state: &mut State, password: &Password, left: usize, then: Then) {
     let mut lines = vec![format!("User {}.", quoted(&password.user))];
     if let Some(reason) = &password.missing {
         lines.push(format!("It could not be looked up: {}", shown(reason)));
@@ -135,7 +176,7 @@ fn ask(state: &mut State, password: &Password, left: usize, start: bool) {
     let title = format!("Password of {}", shown(&password.credentials));
     let intent = Intent::Review(Asked::Password {
         credentials: password.credentials.clone(),
-        start,
+        then,
     });
     (state.dialogs).push(Dialog::password(title, lines, intent));
 }
@@ -179,25 +220,25 @@ pub(crate) fn answered(
                 user: found.user.clone(),
                 missing: state.site.without_password.get(&found.name).cloned(),
             };
-            ask(state, &password, 1, false);
+            ask(state, &password, 1, Then::Nothing);
             None
         }
-        (
-            Asked::Password {
-                credentials,
-                start: go_on,
-            },
-            Answer::Text(password),
-        ) => {
+        (Asked::Password { credentials, then }, Answer::Secret(password)) => {
             state.site.to_ask.remove(&credentials);
             state.site.without_password.remove(&credentials);
             let mut commands = vec![Command::Login {
                 credentials: credentials.to_string(),
-                password: Secret::new(password),
+                password,
             }];
-            if !go_on {
-                state.say(format!("the password of {} is set", shown(&credentials)));
-            } else if let Some(Effect::Send(more)) = start(state, snapshot) {
+            let more = match then {
+                Then::Nothing => {
+                    state.say(format!("the password of {} is set", shown(&credentials)));
+                    None
+                }
+                Then::Start => start(state, snapshot),
+                Then::Look(question) => look(state, snapshot, question),
+            };
+            if let Some(Effect::Send(more)) = more {
                 commands.extend(more);
             }
             Some(Effect::Send(commands))

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
-use crate::link::PeerCheck;
-use crate::model::{ImageSpec, Laggards, Limits, SourceSpec};
+use crate::link::{Event, HeldCheck, PeerCheck, ProbeCheck, Secret};
+use crate::model::{Holding, ImageSpec, Laggards, Limits, Probe, SourceSpec, Verified};
 
 fn named(names: &[&str]) -> Vec<GroupSpec> {
     names
@@ -335,4 +335,161 @@ fn a_long_review_scrolls_to_its_end_and_no_further() {
     assert_eq!(state.review.offset, 0);
     press(&mut state, &idle, "<Esc>");
     assert_eq!(state.page, Page::Groups);
+}
+
+fn probe_check(group: &str, host: &str, problem: Option<&str>) -> ProbeCheck {
+    ProbeCheck {
+        group: group.into(),
+        host: host.into(),
+        is_source: host == "hq",
+        problem: problem.map(Into::into),
+        notes: Vec::new(),
+        size: Some(8 << 20),
+        probe: None,
+    }
+}
+
+fn probed(checks: Vec<ProbeCheck>, left: usize, ended: bool) -> Event {
+    Event::Probed {
+        at: "2026-06-01T12:00:00Z".parse().unwrap(),
+        checks,
+        left,
+        ended,
+        stopped: ended && left > 0,
+    }
+}
+
+fn told(state: &mut State, event: Event) {
+    let _ = crate::console::update::update(state, &testing::idle(), Action::Engine(event));
+}
+
+#[test]
+fn hosts_are_looked_at_before_a_start_and_problems_come_first() {
+    let idle = testing::idle();
+    let mut state = testing::state();
+    open(&mut state, named(&["adsl"]));
+    let asked = press(&mut state, &idle, "o");
+    let groups = named(&["adsl"]);
+    let force = false;
+    assert_eq!(
+        asked,
+        [Effect::Send(vec![Command::Probe { groups, force }])]
+    );
+    // Once is enough.
+    assert_eq!(press(&mut state, &idle, "o"), []);
+    let written = |host: &str| ProbeCheck {
+        probe: Some(Probe {
+            written: true,
+            free: Some(12 << 20),
+            ..Probe::default()
+        }),
+        ..probe_check("adsl", host, None)
+    };
+    let checks = vec![
+        probe_check("adsl", "hq", None),
+        written("shelf1-01"),
+        written("shelf1-02"),
+    ];
+    told(&mut state, probed(checks, 2, false));
+    let dead = "connect: no connection to 192.0.2.23:21 within 10 s";
+    let checks = vec![probe_check("adsl", "shelf1-03", Some(dead))];
+    told(&mut state, probed(checks, 1, false));
+    insta::assert_snapshot!(
+        "review_online_80x24",
+        screen(&mut state, &idle, 80, 24, MONO)
+    );
+    // Esc stops, and does not leave while there is something to stop.
+    assert_eq!(
+        press(&mut state, &idle, "<Esc>"),
+        [Effect::Send(vec![Command::StopLooking])]
+    );
+    told(&mut state, probed(Vec::new(), 1, true));
+    let page = screen(&mut state, &idle, 80, 24, MONO);
+    assert!(page.contains("1 problem, stopped: 1 not asked"), "{page}");
+    assert_eq!(press(&mut state, &idle, "<Esc>"), []);
+    assert_eq!(state.page, Page::Groups);
+}
+
+#[test]
+fn passwords_are_asked_for_before_hosts_are() {
+    let idle = testing::idle();
+    let spare = made("spare", "adsl-2.4", from("spare"), &["shelf1-[01-03]"]);
+    let mut state = reviewed(vec![spare]);
+    assert_eq!(press(&mut state, &idle, "o"), []);
+    let sent = press(&mut state, &idle, "secret<Enter>");
+    let [Effect::Send(commands)] = sent.as_slice() else {
+        panic!("{sent:?}");
+    };
+    assert!(
+        matches!(
+            commands.as_slice(),
+            [Command::Login { .. }, Command::Probe { .. }]
+        ),
+        "{commands:?}"
+    );
+}
+
+/// A refusal ends the waiting; what comes for a page that was left changes nothing on the next.
+#[test]
+fn what_does_not_belong_to_the_page_is_not_shown_on_it() {
+    let idle = testing::idle();
+    let mut state = testing::state();
+    open(&mut state, named(&["adsl"]));
+    press(&mut state, &idle, "o");
+    let refused = Event::Refused {
+        at: "2026-06-01T12:00:00Z".parse().unwrap(),
+        reason: "another check is under way".into(),
+    };
+    told(&mut state, refused);
+    assert!(!state.review.online.goes_on);
+
+    press(&mut state, &idle, "o");
+    open(&mut state, named(&["vdsl"]));
+    let checks = vec![probe_check("adsl", "shelf1-03", Some("refused"))];
+    told(&mut state, probed(checks, 1, false));
+    let page = screen(&mut state, &idle, 80, 24, MONO);
+    assert!(!page.contains("shelf1-03: refused"), "{page}");
+    // It can still be stopped there, and then the new page asks for itself.
+    assert_eq!(
+        press(&mut state, &idle, "<Esc>"),
+        [Effect::Send(vec![Command::StopLooking])]
+    );
+    told(&mut state, probed(Vec::new(), 1, true));
+    assert_eq!(press(&mut state, &idle, "o").len(), 1);
+}
+
+#[test]
+fn what_entities_hold_is_shown_with_those_that_lack_the_image_first() {
+    let idle = testing::idle();
+    let mut state = testing::state();
+    open(&mut state, named(&["adsl"]));
+    let groups = named(&["adsl"]);
+    let size_only = false;
+    assert_eq!(
+        press(&mut state, &idle, "v"),
+        [Effect::Send(vec![Command::Verify { groups, size_only }])]
+    );
+    let check = |entity: &str, holds, cause: Option<&str>| HeldCheck {
+        group: "adsl".into(),
+        entity: entity.into(),
+        holds,
+        verified: Verified::Readback,
+        size: None,
+        cause: cause.map(Into::into),
+    };
+    let checks = vec![
+        check("shelf1-01", Holding::Has, None),
+        check("shelf1-02", Holding::Has, None),
+        check("shelf1-03", Holding::Missing, Some("prepare: no such file")),
+    ];
+    let held = Event::Held {
+        at: "2026-06-01T12:00:00Z".parse().unwrap(),
+        checks,
+        left: 0,
+        read: 3 << 20,
+        ended: true,
+        stopped: false,
+    };
+    told(&mut state, held);
+    insta::assert_snapshot!("review_held_80x24", screen(&mut state, &idle, 80, 24, MONO));
 }

@@ -20,6 +20,7 @@ use ratatui::layout::Rect;
 use crate::console::action::Action;
 use crate::console::dialogs::{Answer, Dialog, Intent, confirm_cancel};
 use crate::console::effect::Effect;
+use crate::console::pages::review;
 use crate::console::state::{Page, State};
 use crate::console::theme::Theme;
 use crate::console::widgets::gauge;
@@ -281,6 +282,13 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
             }
             Err(reason) => state.say(reason),
         },
+        Action::Verify => {
+            let name = group.group.to_string();
+            let started = state.watch.started.get(&name).cloned();
+            let spec = started.unwrap_or(GroupSpec::Named(name));
+            review::open(state, vec![spec]);
+            return review::update(state, snapshot, Action::Verify);
+        }
         Action::Click { row } => click(state, usize::from(row), len),
         action if state.watch.dense => dense_move(state, &action, len),
         action => {

@@ -1,0 +1,123 @@
+//! Asking the engine to look at hosts, and waiting for its last answer.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+
+use super::ask::{AskError, Prompt, ask};
+use super::parts::{Engine, Parts};
+use super::{Failed, select};
+use crate::headless::text::wrap;
+use crate::headless::{self, Stop};
+use crate::link::looks::{Row, Weight};
+use crate::link::{Command, Event, GroupSpec};
+use crate::model::{Group, Inventory};
+
+/// How an event moves the work on.
+pub(super) enum Step {
+    /// It says nothing about this.
+    Other,
+    /// What to say of it while one waits.
+    On(String),
+    /// The last answer.
+    Ended,
+}
+
+/// Starts an engine, gives it a command, and hands every event to `take` until that says that the
+/// last answer has come. The first Ctrl-C stops the looking, a second one the waiting.
+///
+/// # Errors
+/// When nothing was looked at.
+pub(super) async fn look(
+    inventory: &Inventory,
+    groups: &[Arc<Group>],
+    command: impl FnOnce(Vec<GroupSpec>) -> Command,
+    parts: &impl Parts,
+    (stop, prompt): (&mut Stop, &mut impl Prompt),
+    mut take: impl FnMut(Event) -> Step,
+) -> Result<(), Failed> {
+    let credentials = select::credentials(groups, inventory);
+    // A host without its password is a finding like others.
+    let (mut logins, wrong) = parts.look_up(&credentials, &inventory.credentials).await;
+    for reason in wrong.values() {
+        tracing::warn!("{reason}");
+    }
+    ask(&credentials, &mut logins, prompt).map_err(|error| match error {
+        AskError::Interrupted { .. } => Failed::new(headless::CANCELLED, error),
+        _ => Failed::usage(error),
+    })?;
+    let specs = groups
+        .iter()
+        .map(|group| GroupSpec::Named(group.name.to_string()));
+    let command = command(specs.collect());
+    let Engine { mut link, task } = parts.engine(Arc::new(inventory.clone()), logins);
+    let gone = || Failed::other("the engine broke down; SUBTEND_LOG=debug may tell why");
+    link.commands.send(command).await.map_err(|_| gone())?;
+    let mut waiting = Waiting::default();
+    let mut stopped = false;
+    let result = loop {
+        tokio::select! {
+            event = link.events.recv() => match event {
+                Some(Event::Refused { reason, .. }) => break Err(Failed::usage(reason)),
+                Some(event) => match take(event) {
+                    Step::Other => {}
+                    Step::On(text) => waiting.say(&text),
+                    Step::Ended => break Ok(()),
+                },
+                None => break Err(gone()),
+            },
+            Some(()) = stop.recv() => {
+                if stopped {
+                    waiting.clear();
+                    return Err(Failed::new(headless::CANCELLED, "stopped"));
+                }
+                stopped = true;
+                // It has ended if it takes no more.
+                let _ = link.commands.send(Command::StopLooking).await;
+            }
+        }
+    };
+    waiting.clear();
+    drop(link);
+    if let Err(error) = task.await {
+        tracing::error!("the engine broke down: {error}");
+    }
+    result
+}
+
+/// One line on a terminal, for those who wait there; nothing elsewhere.
+#[derive(Default)]
+struct Waiting {
+    shown: bool,
+}
+
+impl Waiting {
+    fn say(&mut self, text: &str) {
+        if io::stderr().is_terminal() {
+            self.shown = true;
+            let _ = write!(io::stderr(), "\r{text}\x1b[K");
+        }
+    }
+
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.shown) {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+/// Rows as lines of at most `columns` cells.
+pub(super) fn print(rows: &[Row], columns: usize, lines: &mut Vec<String>) {
+    const INDENT: usize = 5;
+    for row in rows {
+        let sign = match row.weight {
+            Weight::Problem => "  X  ",
+            Weight::Note => "  !  ",
+            Weight::Fine => "  ok ",
+        };
+        let mut wrapped = wrap(&row.text, INDENT, columns);
+        if let Some(first) = wrapped.first_mut() {
+            first.replace_range(..INDENT, sign);
+        }
+        lines.append(&mut wrapped);
+    }
+}

@@ -1,0 +1,162 @@
+//! What hosts said when they were looked at: before a start, or for what they hold.
+
+use crate::console::effect::Effect;
+use crate::console::state::State;
+use crate::link::looks::{self, Row, Weight};
+use crate::link::{Command, Event, HeldCheck, ProbeCheck};
+use crate::model::Holding;
+use crate::model::columns::count;
+use crate::model::units;
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// What a run would meet.
+    Probe,
+    /// What entities hold at their final path.
+    Verify,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Online {
+    asked: Option<Question>,
+    /// More answers are to come.
+    pub(super) goes_on: bool,
+    /// The engine has been heard about this.
+    heard: bool,
+    stopped: bool,
+    left: usize,
+    /// File bytes.
+    read: u64,
+    probed: Vec<ProbeCheck>,
+    held: Vec<HeldCheck>,
+}
+
+/// Asks about what is shown. Passwords must have been given.
+pub(super) fn ask(state: &mut State, question: Question) -> Option<Effect> {
+    let groups = state.review.specs.clone();
+    let force = state.review.force;
+    state.review.offset = 0;
+    state.review.online = Online {
+        asked: Some(question),
+        goes_on: true,
+        ..Online::default()
+    };
+    let size_only = false;
+    Some(Effect::Send(vec![match question {
+        Question::Probe => Command::Probe { groups, force },
+        Question::Verify => Command::Verify { groups, size_only },
+    }]))
+}
+
+/// Ends what goes on.
+pub(super) fn stop(state: &mut State) -> Option<Effect> {
+    state.say("no more hosts are asked");
+    Some(Effect::Send(vec![Command::StopLooking]))
+}
+
+/// An answer of the engine. One to a question of a page that was left is of no use here.
+pub(crate) fn arrived(state: &mut State, event: Event) {
+    let online = &mut state.review.online;
+    if !online.goes_on {
+        return;
+    }
+    match (event, online.asked) {
+        (
+            Event::Probed {
+                checks,
+                left,
+                ended,
+                stopped,
+                ..
+            },
+            Some(Question::Probe),
+        ) => {
+            online.probed.extend(checks);
+            (online.left, online.stopped) = (left, stopped);
+            (online.goes_on, online.heard) = (!ended, true);
+        }
+        (
+            Event::Held {
+                checks,
+                left,
+                read,
+                ended,
+                stopped,
+                ..
+            },
+            Some(Question::Verify),
+        ) => {
+            online.held.extend(checks);
+            (online.left, online.read, online.stopped) = (left, read, stopped);
+            (online.goes_on, online.heard) = (!ended, true);
+        }
+        // Of a page that was left.
+        (Event::Probed { ended: true, .. } | Event::Held { ended: true, .. }, None) => {
+            online.goes_on = false;
+        }
+        // It was refused, if this is about it.
+        (Event::Refused { .. }, _) if !online.heard => *online = Online::default(),
+        _ => {}
+    }
+}
+
+impl Online {
+    /// The page is about something else now. What goes on can still be stopped.
+    pub(super) fn abandoned(&self) -> Self {
+        Self {
+            goes_on: self.goes_on,
+            heard: true,
+            ..Self::default()
+        }
+    }
+
+    /// A heading and the rows below it; nothing where nothing was asked.
+    pub(super) fn lines(&self) -> Option<(String, Vec<Row>)> {
+        let (title, answered, wrong, rows) = match self.asked? {
+            Question::Probe => (
+                "Online check",
+                self.probed.len(),
+                (self.probed.iter())
+                    .filter(|check| check.problem.is_some())
+                    .count(),
+                looks::probed(&self.probed.iter().collect::<Vec<_>>()),
+            ),
+            Question::Verify => (
+                "What they hold",
+                self.held.len(),
+                (self.held.iter())
+                    .filter(|check| check.holds != Holding::Has)
+                    .count(),
+                looks::held(&self.held.iter().collect::<Vec<_>>()),
+            ),
+        };
+        let mut text = format!("{title}: {} looked at", count(answered, "host"));
+        text += &match (self.asked?, wrong) {
+            (Question::Probe, 0) => ", no problem".to_owned(),
+            (Question::Probe, 1) => ", 1 problem".to_owned(),
+            (Question::Probe, many) => format!(", {many} problems"),
+            (Question::Verify, 0) => ", all have the image".to_owned(),
+            (Question::Verify, many) => format!(", {many} without the image"),
+        };
+        if self.read > 0 {
+            text += &format!(", {} read", units::size(self.read));
+        }
+        text += &match (self.goes_on, self.stopped) {
+            (true, _) if self.heard => format!(", {} to come (Esc stops)", self.left),
+            (true, _) => " (Esc stops)".to_owned(),
+            (false, true) => format!(", stopped: {} not asked", self.left),
+            (false, false) => String::new(),
+        };
+        Some((text, rows))
+    }
+}
+
+/// What stands before a row.
+pub(super) fn sign(weight: Weight) -> &'static str {
+    match weight {
+        Weight::Problem => "X ",
+        Weight::Note => "! ",
+        Weight::Fine => "  ",
+    }
+}

@@ -1,0 +1,39 @@
+//! What fuzzing (`fuzz/`) and the corpus test reach of the parsers here: bytes as a server may send
+//! them, in, and what must hold of any bytes, checked by the caller. No part of the library.
+
+use suppaftp::Status;
+use suppaftp::types::Response;
+
+use crate::transport::Listed;
+use crate::transport::digest::{self, Algorithm};
+
+use super::reply::Reply;
+use super::{features, list, passive, source};
+
+/// Everything that is ever made of a reply; what of it would be shown.
+pub fn reply(bytes: &[u8]) -> Option<String> {
+    let response = Response::new(Status::Unknown, bytes.to_vec());
+    let reply = Reply::from_response(&response, &super::redact::Redact::default())?;
+    let _ = (reply.is_preliminary(), reply.is_done());
+    let _ = reply.is_unknown_command();
+    let _ = passive::port_of_epsv(&reply.raw);
+    let _ = passive::port_of_pasv(&reply.raw);
+    let _ = features::strongest(&reply.raw);
+    for offset in [0, 1] {
+        let _ = source::size_in_preliminary(&reply, offset);
+    }
+    for algorithm in [
+        Algorithm::Crc32,
+        Algorithm::Md5,
+        Algorithm::Sha1,
+        Algorithm::Sha256,
+    ] {
+        let _ = digest::in_reply(&reply.raw, algorithm);
+    }
+    Some(format!("{reply} {}", reply.fault()))
+}
+
+/// Everything that a listing tells, read in every form that there is.
+pub fn listing(bytes: &[u8]) -> Vec<Listed> {
+    list::read_as_any(bytes)
+}

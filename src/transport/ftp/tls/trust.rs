@@ -1,0 +1,214 @@
+//! Whom a server's certificate is believed: authorities, or one fingerprint. Never anybody.
+//!
+//! The system's authorities are those of this host (rustls-native-certs), not a list that is
+//! compiled in: in the networks that this is for, the operator's own authority is installed there.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use sha2::{Digest, Sha256};
+use tokio::sync::OnceCell;
+
+use crate::model::{Fault, Fingerprint, Trust, text};
+
+use super::PROVIDER;
+use super::key::PublicKey;
+
+type Loaded = Arc<OnceCell<Arc<WebPkiServerVerifier>>>;
+
+/// The authorities that were read so far: once for all sessions of a run.
+#[derive(Debug, Clone, Default)]
+pub(in super::super) struct Authorities(Arc<Mutex<HashMap<Trust, Loaded>>>);
+
+impl Authorities {
+    async fn of(&self, trust: &Trust) -> Result<Arc<WebPkiServerVerifier>, Fault> {
+        let loaded = {
+            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(known.entry(trust.clone()).or_default())
+        };
+        let load = async {
+            let trust = trust.clone();
+            // Files are read.
+            let roots = tokio::task::spawn_blocking(move || match trust {
+                Trust::CaFile(path) => of_file(&path),
+                Trust::System | Trust::Pinned(_) => of_system(),
+            });
+            let roots = roots.await.map_err(|error| error.to_string())??;
+            let provider = Arc::clone(&PROVIDER);
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+                .build()
+                .map_err(|error| error.to_string())
+        };
+        let verifier = loaded.get_or_try_init(|| load).await;
+        verifier
+            .cloned()
+            .map_err(|reason: String| Fault::NoAuthorities { reason })
+    }
+}
+
+fn of_system() -> Result<RootCertStore, String> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(found.certs);
+    if !roots.is_empty() {
+        return Ok(roots);
+    }
+    let why = found.errors.first().map(ToString::to_string);
+    Err(format!(
+        "this host has none ({}); install its certificates (Debian: ca-certificates), or name a \
+         file with `tls: {{ ca: FILE }}`",
+        why.unwrap_or_else(|| "nothing was found".into())
+    ))
+}
+
+fn of_file(path: &Path) -> Result<RootCertStore, String> {
+    let shown = text::shown(&path.display().to_string());
+    let unreadable = |error: &dyn std::fmt::Display| format!("{shown} can't be read: {error}");
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))? {
+        let certificate = certificate.map_err(|error| unreadable(&error))?;
+        roots
+            .add(certificate)
+            .map_err(|error| format!("a certificate in {shown} is of no use: {error}"))?;
+    }
+    if roots.is_empty() {
+        return Err(format!("there is no certificate (PEM) in {shown}"));
+    }
+    Ok(roots)
+}
+
+#[derive(Debug)]
+enum Check {
+    Authorities(Arc<WebPkiServerVerifier>),
+    Pin(Fingerprint),
+}
+
+/// Checks a server's certificate, and keeps for the operator why it was not accepted.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    check: Check,
+    refused: Arc<Mutex<Option<Fault>>>,
+}
+
+impl Verifier {
+    pub(super) async fn new(
+        authorities: &Authorities,
+        trust: &Trust,
+        refused: Arc<Mutex<Option<Fault>>>,
+    ) -> Result<Self, Fault> {
+        let check = match trust {
+            Trust::Pinned(fingerprint) => Check::Pin(*fingerprint),
+            trust => Check::Authorities(authorities.of(trust).await?),
+        };
+        Ok(Self { check, refused })
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let shown = Fingerprint(Sha256::digest(end_entity).into());
+        let checked = match &self.check {
+            Check::Authorities(authorities) => authorities.verify_server_cert(
+                end_entity,
+                intermediates,
+                server_name,
+                ocsp_response,
+                now,
+            ),
+            Check::Pin(pinned) if *pinned == shown => Ok(ServerCertVerified::assertion()),
+            Check::Pin(_) => Err(CertificateError::ApplicationVerificationFailure.into()),
+        };
+        checked.inspect_err(|error| {
+            let reason = match &self.check {
+                Check::Pin(pinned) => format!("it is not the one that is pinned, {pinned}"),
+                Check::Authorities(_) => reason(error),
+            };
+            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            *refused = Some(Fault::TlsCertificate {
+                reason: text::shown(&reason),
+                fingerprint: shown.to_string(),
+            });
+        })
+    }
+
+    // Whoever shows a certificate must also hold its key, pinned or not.
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &PROVIDER.signature_verification_algorithms;
+        match self.check {
+            Check::Authorities(_) => {
+                verify_tls12_signature(message, certificate, signature, algorithms)
+            }
+            Check::Pin(_) => {
+                PublicKey::of(certificate)?.verify_tls12(message, signature, algorithms)
+            }
+        }
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &PROVIDER.signature_verification_algorithms;
+        match self.check {
+            Check::Authorities(_) => {
+                verify_tls13_signature(message, certificate, signature, algorithms)
+            }
+            Check::Pin(_) => {
+                PublicKey::of(certificate)?.verify_tls13(message, signature, algorithms)
+            }
+        }
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let algorithms = &PROVIDER.signature_verification_algorithms;
+        algorithms.supported_schemes()
+    }
+}
+
+/// The usual reasons in words of an operator's.
+fn reason(error: &Error) -> String {
+    let Error::InvalidCertificate(error) = error else {
+        return error.to_string();
+    };
+    match error {
+        CertificateError::UnknownIssuer => "nobody who is trusted here has signed it".into(),
+        CertificateError::BadSignature => {
+            "the authority of that name, which is trusted here, has not signed it".into()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            format!("it has expired ({error}), or this host's clock is wrong")
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            format!("it is not valid yet ({error}), or this host's clock is wrong")
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            format!("it is for another host ({error})")
+        }
+        error if error.to_string().contains("CaUsedAsEndEntity") => {
+            "it is an authority's own, as of devices that signed theirs themselves".into()
+        }
+        error => error.to_string(),
+    }
+}
