@@ -10,6 +10,7 @@ pub mod headless;
 pub mod journal;
 pub mod link;
 pub mod manager;
+pub mod remote;
 // An agent is all that stands between a manager and the wire.
 pub mod agent;
 pub mod inventory;

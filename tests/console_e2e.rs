@@ -281,17 +281,17 @@ async fn leaving_asks_first_and_esc_never_aborts() {
     within(LONG, lab.until_received("e003", MIB / 4)).await;
 
     pty.type_in("q");
-    pty.until("Leave and cancel?");
-    pty.type_in("n");
-    until_gone(&mut pty, "Leave and cancel?");
+    pty.until("Work runs. Leave?");
+    pty.type_in(ESC);
+    until_gone(&mut pty, "Work runs. Leave?");
     let sent = lab.bytes_received("e001");
     within(LONG, lab.until_received("e001", sent + MIB / 4)).await;
 
     // Esc closes questions, and otherwise goes back.
     pty.type_in("\x03");
-    pty.until("Leave and cancel?");
+    pty.until("Work runs. Leave?");
     pty.type_in(ESC);
-    until_gone(&mut pty, "Leave and cancel?");
+    until_gone(&mut pty, "Work runs. Leave?");
     pty.type_in("4x");
     pty.until("y yes");
     pty.type_in(ESC);
@@ -306,8 +306,9 @@ async fn leaving_asks_first_and_esc_never_aborts() {
     assert!(pty.shows("1 group runs"));
 
     pty.type_in("q");
-    pty.until("Leave and cancel?");
-    pty.type_in("y");
+    pty.until("Work runs. Leave?");
+    pty.type_in(DOWN);
+    pty.type_in(ENTER);
     assert_eq!(pty.end().exit_code(), 130);
     pty.is_clean().unwrap();
     for name in ["e001", "e002", "e003"] {
@@ -425,9 +426,11 @@ async fn a_password_is_asked_for_at_the_start_used_and_never_echoed() {
 fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(Result::unwrap);
     entries
-        .flat_map(|entry| match entry.file_type().unwrap().is_dir() {
-            true => walk(&entry.path()),
-            false => vec![entry.path()],
+        .flat_map(|entry| match entry.file_type().unwrap() {
+            kind if kind.is_dir() => walk(&entry.path()),
+            kind if kind.is_file() => vec![entry.path()],
+            // A socket has nothing in it.
+            _ => Vec::new(),
         })
         .collect()
 }
@@ -532,7 +535,19 @@ async fn what_was_cut_off_is_told_when_the_console_opens_and_past_runs_are_on_a_
     pty.until("second, of the inventory");
     start_group(&mut pty, "second");
     within(LONG, lab.until_received("e002", MIB / 4)).await;
-    pty.signal("KILL");
+    // The console has no part in it; the engine has.
+    let engine = std::fs::read_dir(site.folder.path().join("state/engine")).unwrap();
+    let lock = engine.map(|entry| entry.unwrap().path());
+    let lock = lock
+        .into_iter()
+        .find(|path| path.extension().unwrap() == "lock");
+    let process = std::fs::read_to_string(lock.unwrap()).unwrap();
+    let killed = std::process::Command::new("kill")
+        .args(["-s", "KILL", process.trim()])
+        .status();
+    assert!(killed.unwrap().success());
+    pty.until("the engine is gone");
+    pty.type_in("q");
     pty.end();
 
     let mut pty = site.open();

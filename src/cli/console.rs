@@ -14,13 +14,14 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::args::{HistoryArgs, ScreenArgs};
+use super::attach;
 use super::history;
 use super::keep::Kept;
 use super::parts::{Engine, Parts};
 use super::{Failed, print};
 use crate::console::{self, Keeper, Options, PastRun, Site};
 use crate::headless::{self, Stop};
-use crate::link::{GroupSpec, Snapshot, Summary};
+use crate::link::{GroupSpec, Link, Snapshot, Summary};
 use crate::manager::summary;
 use crate::model::text::quoted;
 use crate::model::{EntityState, Inventory, Name, Outcome, SecretSource};
@@ -57,6 +58,10 @@ pub struct Setting<'a> {
     pub state_dir: Result<PathBuf, String>,
     /// Where the log goes, if anywhere.
     pub log_file: Option<PathBuf>,
+    /// Whether the operator has named an inventory.
+    pub is_named: bool,
+    /// For an engine in a process of its own.
+    pub verbose: u8,
     pub stop: &'a mut Stop,
 }
 
@@ -67,6 +72,8 @@ impl From<ScreenArgs> for Options {
             ascii: args.ascii,
             slow: args.slow,
             mouse: args.mouse,
+            shared: false,
+            watch_only: false,
         }
     }
 }
@@ -77,7 +84,14 @@ impl From<ScreenArgs> for Options {
 /// When it was not opened, or the terminal was lost.
 pub async fn console(file: &Path, parts: &impl Parts, setting: Setting<'_>) -> Result<u8, Failed> {
     terminal().map_err(Failed::usage)?;
+    if !setting.is_named && attach::runs_elsewhere(file, &setting.state_dir).await? {
+        return attach::attach(false, parts, setting).await;
+    }
     let inventory = parts.load(file).map_err(Failed::usage)?;
+    if setting.state_dir.is_ok() {
+        return attach::console(file, parts, setting).await;
+    }
+    // An engine of its own could not be found again.
     let kept = setting.state_dir.clone().map(|dir| Kept::of(&dir, file));
     open(inventory, kept, parts, setting).await
 }
@@ -119,18 +133,7 @@ pub(super) async fn open(
         kept,
         state_dir: setting.state_dir.clone(),
     };
-    let shown = {
-        let (forward, stop) = mpsc::channel(4);
-        let shown = console::run(link, site, setting.args.into(), keeper, stop);
-        tokio::pin!(shown);
-        loop {
-            tokio::select! {
-                result = &mut shown => break result,
-                // Full: what was sent before already says all.
-                Some(()) = setting.stop.recv() => { let _ = forward.try_send(()); }
-            }
-        }
-    };
+    let shown = show(link, site, setting.args.into(), keeper, setting.stop).await;
     // The console has waited for what ran, unless the operator left at once: then nobody waits.
     let left = snapshots.borrow().is_busy();
     if !left {
@@ -156,8 +159,28 @@ pub(super) async fn open(
     }
 }
 
+/// Shows the console until the operator has left it.
+pub(super) async fn show(
+    link: Link,
+    site: Site,
+    options: Options,
+    keeper: Files,
+    signals: &mut Stop,
+) -> io::Result<()> {
+    let (forward, stop) = mpsc::channel(4);
+    let shown = console::run(link, site, options, keeper, stop);
+    tokio::pin!(shown);
+    loop {
+        tokio::select! {
+            result = &mut shown => return result,
+            // Full: what was sent before already says all.
+            Some(()) = signals.recv() => { let _ = forward.try_send(()); }
+        }
+    }
+}
+
 /// What became of everything that ran, and the exit code that says so.
-fn last_words(snapshot: &Snapshot, time: Duration, columns: usize) -> (String, u8) {
+pub(super) fn last_words(snapshot: &Snapshot, time: Duration, columns: usize) -> (String, u8) {
     if snapshot.groups.is_empty() {
         return (String::new(), headless::OK);
     }
@@ -186,7 +209,7 @@ fn outcome(summary: &Summary) -> Outcome {
     }
 }
 
-fn to_ask(inventory: &Inventory) -> BTreeSet<Name> {
+pub(super) fn to_ask(inventory: &Inventory) -> BTreeSet<Name> {
     let credentials = inventory.credentials.iter();
     credentials
         .filter(|one| one.secret == SecretSource::Ask)
@@ -195,9 +218,9 @@ fn to_ask(inventory: &Inventory) -> BTreeSet<Name> {
 }
 
 /// What outlives the console.
-struct Files {
-    kept: Result<Kept, String>,
-    state_dir: Result<PathBuf, String>,
+pub(super) struct Files {
+    pub(super) kept: Result<Kept, String>,
+    pub(super) state_dir: Result<PathBuf, String>,
 }
 
 impl Keeper for Files {

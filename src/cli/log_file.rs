@@ -38,8 +38,13 @@ impl LogFile {
         Self::open_limited(state_dir, LIMIT)
     }
 
+    /// Where it is in a state directory.
+    pub(super) fn path(state_dir: &Path) -> PathBuf {
+        state_dir.join(NAME)
+    }
+
     fn open_limited(state_dir: &Path, limit: u64) -> Result<(Self, PathBuf), String> {
-        let path = state_dir.join(NAME);
+        let path = Self::path(state_dir);
         let opened = state_dir::create(state_dir).and_then(|()| Open::at(path.clone(), limit));
         match opened {
             Ok(open) => Ok((Self(Arc::new(Mutex::new(open))), path)),

@@ -80,15 +80,52 @@ pub fn start_for_console(
     Ok(path)
 }
 
+/// Starts the log of an engine in a process of its own: to the file alone.
+///
+/// # Errors
+/// When a log was started before.
+pub fn start_for_engine(
+    verbose: u8,
+    filter: Option<&str>,
+    state_dir: Result<PathBuf, String>,
+) -> Result<(), TryInitError> {
+    let file = state_dir.and_then(|folder| LogFile::open(&folder));
+    let file = file.ok().map(|(file, _)| file);
+    let file = file.map(|writer| lines(writer).with_filter(chosen(filter, in_file(verbose))));
+    Registry::default().with(no_secrets()).with(file).try_init()
+}
+
+/// Starts the log of a console whose engine is a process of its own, and has the file: to the log
+/// page alone. Returns that file.
+///
+/// # Errors
+/// When a log was started before.
+pub fn start_for_client(
+    verbose: u8,
+    filter: Option<&str>,
+    state_dir: Result<PathBuf, String>,
+) -> Result<Option<PathBuf>, TryInitError> {
+    console_subscriber::<LogFile>(verbose, filter, None).try_init()?;
+    Ok(state_dir.ok().map(|folder| LogFile::path(&folder)))
+}
+
+fn in_file(verbose: u8) -> &'static str {
+    match verbose {
+        0 => "subtend=info,warn",
+        1 => "subtend=debug,info",
+        _ => "trace",
+    }
+}
+
 /// The page gets more than the file: what is shown there is chosen while the console runs.
 fn console_subscriber<W>(verbose: u8, filter: Option<&str>, file: Option<W>) -> impl Subscriber
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let (shown, written) = match verbose {
-        0 => ("subtend=debug,info", "subtend=info,warn"),
-        1 => ("subtend=debug,info", "subtend=debug,info"),
-        _ => ("trace", "trace"),
+    let written = in_file(verbose);
+    let shown = match verbose {
+        0 | 1 => "subtend=debug,info",
+        _ => "trace",
     };
     let page = LogLines::of_process().with_filter(chosen(filter, shown));
     let file = file.map(|writer| lines(writer).with_filter(chosen(filter, written)));

@@ -5,6 +5,7 @@
 //! - [`select`]: from arguments to what is started
 //! - [`run`], [`check`], [`online`], [`verify`], [`history`], [`recover`], [`lab`], [`demo`]: a command each
 //! - [`console`]: the screen, for those without a command
+//! - `engine`: the engine as a process of its own; `attach`, `errands`: those who talk to it
 //! - [`ask`], [`signals`], [`logging`]: the operator's side
 //! - [`state_dir`], [`keep`]: what outlives the process
 //! - [`privacy`]: what keeps others from looking into it
@@ -26,10 +27,13 @@ use parts::Parts;
 
 pub mod args;
 pub mod ask;
+mod attach;
 pub mod check;
 pub mod console;
 #[cfg(feature = "lab")]
 pub mod demo;
+mod engine;
+mod errands;
 pub mod history;
 pub mod keep;
 #[cfg(feature = "lab")]
@@ -101,8 +105,15 @@ impl<'a, P> Stage<'a, P> {
 pub fn start_log(arguments: &Arguments, board: Board) -> Result<Option<PathBuf>, TryInitError> {
     let filter = std::env::var(logging::VARIABLE).ok();
     let verbose = arguments.common.verbose;
+    let state_dir = state_dir::state_dir(arguments.common.state_dir.as_deref());
+    if matches!(arguments.verb, Some(Verb::Engine)) {
+        return logging::start_for_engine(verbose, filter.as_deref(), state_dir).map(|()| None);
+    }
     if matches!(arguments.console(), Ok(Some(_))) && console::terminal().is_ok() {
-        let state_dir = state_dir::state_dir(arguments.common.state_dir.as_deref());
+        let is_client = matches!(arguments.verb, None | Some(Verb::Attach(_)));
+        if is_client && state_dir.is_ok() {
+            return logging::start_for_client(verbose, filter.as_deref(), state_dir);
+        }
         let started = logging::start_for_console(verbose, filter.as_deref(), state_dir)?;
         // Why there is no file is in the log.
         return Ok(started.ok());
@@ -136,6 +147,7 @@ async fn dispatch(
     board: &Board,
 ) -> Result<u8, Failed> {
     let screen = arguments.console().map_err(Failed::usage)?;
+    let verbose = arguments.common.verbose;
     let named = arguments.common.inventory.as_deref();
     let file = named.unwrap_or(Path::new(args::INVENTORY));
     let state_dir = state_dir::state_dir(arguments.common.state_dir.as_deref());
@@ -143,6 +155,8 @@ async fn dispatch(
         args: screen.unwrap_or_default(),
         state_dir: state_dir.clone(),
         log_file,
+        is_named: named.is_some(),
+        verbose,
         stop,
     };
     match arguments.verb {
@@ -154,6 +168,15 @@ async fn dispatch(
             let mut signals = signals::signals().map_err(Failed::other)?;
             let tty = &mut Tty;
             let stage = Stage::new(&mut signals.stop, tty, args.json, board);
+            if args.detach {
+                let wish = errands::Wish {
+                    args: &args,
+                    file,
+                    state_dir: &state_dir,
+                    verbose,
+                };
+                return errands::run_detached(wish, parts, stage).await;
+            }
             run::run(&args, file, parts, stage).await
         }
         Some(Verb::Check(args)) if args.online => {
@@ -174,6 +197,19 @@ async fn dispatch(
             print(&check::check(&args, file, parts)?);
             Ok(headless::OK)
         }
+        Some(Verb::Attach(args)) => {
+            let mut signals = signals::signals().map_err(Failed::other)?;
+            attach::attach(args.watch, parts, setting(&mut signals.stop)).await
+        }
+        Some(Verb::Status(args)) => errands::status(args.json, &state_dir).await,
+        Some(Verb::Cancel(args)) => errands::cancel(&args, &state_dir).await,
+        Some(Verb::Stop(args)) => errands::stop(args.cancel, &state_dir).await,
+        Some(Verb::Detach) => {
+            print(args::DETACH);
+            print("\n");
+            Ok(headless::OK)
+        }
+        Some(Verb::Engine) => engine::engine(file, state_dir, parts).await,
         Some(Verb::History(args)) => {
             let state_dir = state_dir.map_err(Failed::usage)?;
             print(&history::history(&args, &state_dir, columns())?);

@@ -45,6 +45,10 @@ pub struct Options {
     pub slow: bool,
     /// Clicks and the wheel are reported.
     pub mouse: bool,
+    /// The engine is a process of its own: what runs goes on when the console ends.
+    pub shared: bool,
+    /// It takes no orders from this console.
+    pub watch_only: bool,
 }
 
 /// What outlives the console: groups made in it, files written from it, and what ran before. Called one at a time,
@@ -94,6 +98,8 @@ const TOGETHER: Duration = Duration::from_millis(500);
 ///
 /// Each message of `stop` asks to cancel and leave; a second one leaves at once. One that came of
 /// SIGHUP because the terminal is gone leaves the engine its work: it is waited for without a screen.
+/// An engine in a process of its own ([`Options::shared`]) is left its work by every signal, and
+/// waited for only when its work was cancelled from here.
 ///
 /// # Errors
 /// When there is no terminal, or the host has no threads, files or signals left.
@@ -120,7 +126,11 @@ pub async fn run(
     let app = App {
         screen: Some(screen),
         work: Work::new(link.commands.clone(), keeper),
-        state: State::new(site),
+        state: State {
+            shared: options.shared,
+            watch_only: options.watch_only,
+            ..State::new(site)
+        },
         link,
         presses,
         stops,
@@ -352,8 +362,12 @@ impl<D: Device, K: Keeper> App<D, K> {
             self.state.output = figures;
         }
         if let Some(leaving) = self.leaving {
-            self.state.say(if leaving.cancelled {
+            self.state.say(if leaving.cancelled && self.state.shared {
+                "cancelling...; q leaves at once"
+            } else if leaving.cancelled {
                 "cancelling...; q leaves at once, and may leave staging files on entities"
+            } else if self.state.shared {
+                "leaving; what runs goes on"
             } else {
                 "leaving when what runs has ended; q cancels it"
             });
@@ -386,8 +400,8 @@ impl<D: Device, K: Keeper> App<D, K> {
         };
         let Some(action) = action else { return };
         if let (Action::Quit, Some(leaving)) = (&action, &mut self.leaving) {
-            leaving.at_once = leaving.cancelled;
-            return self.leave(true);
+            leaving.at_once = leaving.cancelled || self.state.shared;
+            return self.leave(!self.state.shared);
         }
         self.act(action).await;
     }
@@ -395,10 +409,25 @@ impl<D: Device, K: Keeper> App<D, K> {
     fn event(&mut self, event: Option<Event>) {
         let Some(event) = event else {
             self.engine = Engine::Ended;
+            self.state.engine_gone = true;
+            self.state.others = 0;
             if self.leaving.is_none() {
-                tracing::error!("the engine has ended without being told to");
-                self.state
-                    .complain("the engine has broken down; the log may say why; q leaves");
+                if self.state.shared {
+                    // Somebody else may have told it to; or it was killed, which was said already.
+                    tracing::warn!("the engine has ended");
+                    if !self
+                        .state
+                        .message
+                        .as_ref()
+                        .is_some_and(|said| said.is_error)
+                    {
+                        self.state.complain("the engine has ended; q leaves");
+                    }
+                } else {
+                    tracing::error!("the engine has ended without being told to");
+                    self.state
+                        .complain("the engine has broken down; the log may say why; q leaves");
+                }
                 self.now();
             }
             return;
@@ -408,6 +437,7 @@ impl<D: Device, K: Keeper> App<D, K> {
             event,
             Event::Refused { .. }
                 | Event::Notice { .. }
+                | Event::Did { .. }
                 | Event::Peers { .. }
                 | Event::Directory { .. }
         );
@@ -450,12 +480,13 @@ impl<D: Device, K: Keeper> App<D, K> {
             at_once: false,
         });
         let now = Instant::now();
+        let idle = !self.link.snapshots.borrow().is_busy();
         if cancel && !leaving.cancelled {
             leaving.cancelled = true;
             leaving.until = Some(now + CANCELLING);
             let target = Target::All;
             self.work.send([Command::Cancel { target }]);
-        } else if first && !self.link.snapshots.borrow().is_busy() && self.screen.is_some() {
+        } else if first && (self.state.shared || idle && self.screen.is_some()) {
             leaving.until = Some(now + ENDING);
         }
         if first {
@@ -471,6 +502,8 @@ impl<D: Device, K: Keeper> App<D, K> {
         let gone = (self.screen.as_ref()).is_none_or(|screen| screen.device.is_gone());
         match (stop, &mut self.leaving) {
             (Stop::Hangup, _) if gone => self.lose("it has hung up"),
+            (_, Some(leaving)) if self.state.shared => leaving.at_once = true,
+            (_, None) if self.state.shared => self.leave(false),
             (Stop::Hangup, Some(leaving)) if leaving.cancelled => {}
             (Stop::Terminate, Some(leaving)) if leaving.cancelled => leaving.at_once = true,
             _ => self.leave(true),

@@ -98,6 +98,14 @@ pub(crate) struct State {
     pub(crate) listings: BTreeMap<(Name, String), Result<Listing, String>>,
     /// What the terminal has been sent, as of the last picture.
     pub(crate) output: OutputFigures,
+    /// The engine is a process of its own: what runs outlives this console.
+    pub(crate) shared: bool,
+    /// No order is taken from here.
+    pub(crate) watch_only: bool,
+    /// It has ended, or was killed: what is shown is the last that was known.
+    pub(crate) engine_gone: bool,
+    /// How many others watch the same engine.
+    pub(crate) others: usize,
 }
 
 /// A group as it can be started.
@@ -129,6 +137,10 @@ impl State {
             peers: BTreeMap::new(),
             listings: BTreeMap::new(),
             output: OutputFigures::default(),
+            shared: false,
+            watch_only: false,
+            engine_gone: false,
+            others: 0,
             site,
         }
     }

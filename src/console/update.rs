@@ -112,6 +112,8 @@ fn engine(state: &mut State, event: Event) -> Option<Effect> {
             review::online::arrived(state, event);
         }
         Event::Notice { text, .. } => state.complain(text),
+        Event::Viewers { others, .. } => state.others = others,
+        Event::Did { who, what, .. } => state.say(format!("{who} {what}")),
         Event::Peers { image, peers, .. } => {
             state.peers.insert(image, peers);
             groups::arrived(state);

@@ -61,9 +61,20 @@ fn draw_title(
     let running = snapshot.running().count();
     let right = match (state.frozen.is_some(), running) {
         (true, _) => "FROZEN".to_owned(),
+        _ if state.engine_gone => "no engine".to_owned(),
         (_, 0) => "idle".to_owned(),
         (_, 1) => "1 group runs".to_owned(),
         (_, many) => format!("{many} groups run"),
+    };
+    let others = match state.others {
+        0 => String::new(),
+        1 => ", 1 other".to_owned(),
+        many => format!(", {many} others"),
+    };
+    let right = if state.watch_only {
+        format!("{right}{others}, watching")
+    } else {
+        format!("{right}{others}")
     };
     let room = usize::from(area.width).saturating_sub(right.len() + 1);
     frame.render_widget(tabs(state.page, theme, room), area);

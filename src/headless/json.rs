@@ -51,6 +51,8 @@ impl View for Json {
         match event {
             // For the journal.
             Event::Detail(_) => {}
+            // Of an engine in another process.
+            Event::Viewers { .. } | Event::Did { .. } => {}
             Event::Notice { text, .. } => self.notes.line(&shown_notice(text)),
             event => self.print(event),
         }

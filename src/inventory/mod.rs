@@ -75,6 +75,14 @@ const FILE: Shape = Shape {
 /// Everything that is wrong with it, as [`parse`]; or why it can't be read: missing, a folder, not
 /// UTF-8, larger than 16 MiB.
 pub fn load(path: &Path) -> Result<Inventory, InventoryErrors> {
+    parse(&read_text(path)?, path)
+}
+
+/// The text of an inventory file.
+///
+/// # Errors
+/// Why it can't be read: missing, a folder, not UTF-8, larger than 16 MiB.
+pub fn read_text(path: &Path) -> Result<String, InventoryErrors> {
     let whole = |message: String, help: &str| InventoryErrors::whole(path, message, help);
     let unreadable = |error: &std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => whole(
@@ -101,10 +109,11 @@ pub fn load(path: &Path) -> Result<Inventory, InventoryErrors> {
             "an inventory is a short text; is this the right file?",
         ));
     }
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => parse(text, path),
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text),
         Err(error) => {
-            let before = &bytes[..error.valid_up_to()];
+            let valid = error.utf8_error().valid_up_to();
+            let before = &error.as_bytes()[..valid];
             let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
             Err(whole(
                 format!("the file is not UTF-8 text: see line {line}"),

@@ -123,6 +123,17 @@ pub enum Event {
         at: Timestamp,
         text: String,
     },
+    /// How many others watch the same engine. Of an engine in a process of its own.
+    Viewers {
+        at: Timestamp,
+        others: usize,
+    },
+    /// Another one who watches the same engine gave an order: who it is, and what it did.
+    Did {
+        at: Timestamp,
+        who: String,
+        what: String,
+    },
     Summary(Summary),
 }
 

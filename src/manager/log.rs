@@ -9,7 +9,8 @@ use crate::model::{EntityState, names};
 const ENTITY: &str = "subtend::entity";
 const GROUP: &str = "subtend::group";
 
-pub(super) fn write(event: &Event) {
+/// Writes an event to the log of this process, as the manager does in its own.
+pub fn write(event: &Event) {
     match event {
         Event::State {
             group,

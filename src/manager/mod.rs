@@ -20,4 +20,5 @@ mod time_left;
 mod usage;
 
 pub use image_manager::ImageManager;
+pub use log::write as log_event;
 pub use summary::summary;

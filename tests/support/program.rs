@@ -42,6 +42,7 @@ impl Program {
         let mut child = Command::new(program)
             .args(args)
             .env_remove("SUBTEND_INVENTORY")
+            .env_remove("XDG_RUNTIME_DIR")
             .env("XDG_STATE_HOME", state)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

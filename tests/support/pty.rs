@@ -38,6 +38,7 @@ impl Pty {
             "COLORTERM",
             "SUBTEND_INVENTORY",
             "SUBTEND_LOG",
+            "XDG_RUNTIME_DIR",
             "ENV",
         ] {
             command.env_remove(name);

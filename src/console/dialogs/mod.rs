@@ -280,7 +280,11 @@ fn answered(
     answer: Answer,
 ) -> Option<Effect> {
     match intent {
-        Intent::Quit => Some(Effect::Quit { cancel: true }),
+        Intent::Quit => match answer {
+            Answer::Chosen(choice) if choice == LEAVE => Some(Effect::Quit { cancel: false }),
+            Answer::Chosen(choice) if choice == STAY => None,
+            _ => Some(Effect::Quit { cancel: true }),
+        },
         Intent::Suspend => Some(Effect::Suspend),
         Intent::Cancel(target) => Some(Effect::Send(vec![Command::Cancel { target }])),
         Intent::Groups(asked) => groups::answered(state, snapshot, asked, answer),
@@ -290,11 +294,38 @@ fn answered(
     }
 }
 
+/// How one can leave an engine that is a process of its own.
+const LEAVE: &str = "leave";
+const CANCEL: &str = "cancel";
+const STAY: &str = "stay";
+
 /// Leaves, or asks if work runs.
 pub(crate) fn quit(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
     let running = unfinished(snapshot, &Target::All);
     if running.is_empty() {
         return Some(Effect::Quit { cancel: false });
+    }
+    if state.watch_only || state.engine_gone {
+        return Some(Effect::Quit { cancel: false });
+    }
+    if state.shared {
+        let row = |label: &str, detail: &str, value: &str| Row {
+            label: label.into(),
+            detail: detail.into(),
+            value: value.into(),
+        };
+        let rows = vec![
+            row("Leave it running", "`subtend attach` shows it again", LEAVE),
+            row(
+                "Cancel it and leave",
+                "entities keep the file they have",
+                CANCEL,
+            ),
+            row("Stay", "", STAY),
+        ];
+        let dialog = Dialog::list("Work runs. Leave?", rows, Intent::Quit);
+        state.dialogs.push(dialog);
+        return None;
     }
     let mut lines = what_is_left(&running);
     lines.insert(0, "Work runs. Leaving cancels it.".into());
@@ -318,7 +349,7 @@ pub(crate) fn suspend(state: &mut State, snapshot: &Snapshot) -> Option<Effect> 
     if state.dialog().is_some_and(asks) {
         return None;
     }
-    if unfinished(snapshot, &Target::All).is_empty() {
+    if state.shared || unfinished(snapshot, &Target::All).is_empty() {
         return Some(Effect::Suspend);
     }
     let lines = [

@@ -1,0 +1,320 @@
+//! The engine as a process of its own, and how it is started and found by the others.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command as Process, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::unistd::{User, dup2_stdout, getuid, setsid, ttyname};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::log_file::LogFile;
+use super::parts::{Engine, Parts};
+use super::{Failed, state_dir};
+use crate::headless;
+use crate::inventory;
+use crate::model::SecretSource;
+use crate::remote::{self, About, Claimed, Connection, Place, RemoteError, Wants};
+
+/// What a new engine says on its standard output, which it gives up then.
+const READY: &str = "ready\n";
+/// An engine may be ending just when one comes; then another one is started.
+const TRIES: usize = 5;
+
+/// Where the engine of a state directory is.
+///
+/// # Errors
+/// When there is no place for it.
+pub(super) fn place(state_dir: &Result<PathBuf, String>) -> Result<Place, Failed> {
+    let state_dir = state_dir.as_ref().map_err(Failed::usage)?;
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    Place::of(state_dir, runtime.as_deref()).map_err(Failed::other)
+}
+
+/// Who this is, for those who watch the same engine.
+pub(super) fn who() -> String {
+    let uid = getuid();
+    let mut who = match User::from_uid(uid) {
+        Ok(Some(user)) => user.name,
+        _ => format!("user {uid}"),
+    };
+    if let Ok(tty) = ttyname(io::stdin()) {
+        let tty = tty.strip_prefix("/dev").unwrap_or(&tty);
+        who.push_str(&format!(" on {}", tty.display()));
+    } else {
+        who.push_str(&format!(" (process {})", std::process::id()));
+    }
+    let ssh = std::env::var("SSH_CONNECTION").unwrap_or_default();
+    if let Some(from) = ssh.split_whitespace().next() {
+        who.push_str(&format!(" from {from}"));
+    }
+    who
+}
+
+/// The same file under one name, from whichever folder it was named.
+pub(super) fn known_as(file: &Path) -> PathBuf {
+    std::fs::canonicalize(file)
+        .or_else(|_| std::path::absolute(file))
+        .unwrap_or_else(|_| file.to_owned())
+}
+
+/// What an engine is started with.
+#[derive(Debug)]
+pub(super) struct Start<'a> {
+    /// As [`known_as`] names it.
+    pub(super) inventory: &'a Path,
+    /// What stands in it.
+    pub(super) text: &'a str,
+    /// Variables that hold passwords, which the engine gets over its socket.
+    pub(super) secret: Vec<&'a str>,
+    pub(super) state_dir: &'a Path,
+    pub(super) verbose: u8,
+}
+
+/// A connection to the engine on an inventory.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) connection: Connection,
+    /// It was running already.
+    pub(super) running: bool,
+    /// The inventory file is not what the engine has read.
+    pub(super) changed: bool,
+}
+
+impl Start<'_> {
+    /// Connects to the engine, which is started if there is none. One that has read something
+    /// else, and has nothing to do, makes room for a new one.
+    ///
+    /// # Errors
+    /// It runs on another inventory, or can't be started.
+    pub(super) async fn connect(&self, place: &Place, wants: Wants) -> Result<Found, Failed> {
+        let mut running = true;
+        for _ in 0..TRIES {
+            let opened = Connection::open(place, wants, &who()).await;
+            let Some(mut connection) = opened.map_err(Failed::other)? else {
+                running = false;
+                self.spawn().await?;
+                continue;
+            };
+            let welcome = &connection.welcome;
+            let same_file = welcome.inventory == self.inventory;
+            let changed = welcome.text != self.text;
+            if same_file && !changed {
+                return Ok(Found {
+                    connection,
+                    running,
+                    changed,
+                });
+            }
+            let alone = welcome.others == 0;
+            let busy = match connection.snapshot().await {
+                Ok(snapshot) => snapshot.is_busy(),
+                Err(RemoteError::Ended) => continue,
+                Err(error) => return Err(Failed::other(error)),
+            };
+            if alone && !busy {
+                end(&mut connection, false).await.map_err(Failed::other)?;
+                continue;
+            }
+            if same_file {
+                // What was read of the connection is told again to the next one.
+                let again = Connection::open(place, wants, &who()).await;
+                if let Some(connection) = again.map_err(Failed::other)? {
+                    return Ok(Found {
+                        connection,
+                        running,
+                        changed,
+                    });
+                }
+                continue;
+            }
+            return Err(Failed::usage(format!(
+                "an engine (process {}) runs for this state directory on another inventory, {}; \
+                 `subtend attach` shows it, `subtend stop` ends it, and --state-dir gives this \
+                 inventory an engine of its own",
+                connection.welcome.process,
+                connection.welcome.inventory.display()
+            )));
+        }
+        Err(Failed::other(
+            "the engine ends again and again as soon as it was started; its log may say why",
+        ))
+    }
+
+    /// Starts an engine, and waits until it listens.
+    async fn spawn(&self) -> Result<(), Failed> {
+        let program = std::env::current_exe().map_err(Failed::other)?;
+        let mut command = Process::new(program);
+        command
+            .arg("engine")
+            .arg("--inventory")
+            .arg(self.inventory)
+            .arg("--state-dir")
+            .arg(std::path::absolute(self.state_dir).map_err(Failed::other)?)
+            .args((0..self.verbose).map(|_| "-v"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log_or_nothing(self.state_dir).map_err(Failed::other)?)
+            .current_dir("/");
+        for variable in &self.secret {
+            command.env_remove(variable);
+        }
+        let child = command
+            .spawn()
+            .map_err(|error| Failed::other(format!("the engine can't be started: {error}")))?;
+        let said = tokio::task::spawn_blocking(move || listen(child)).await;
+        let said = said.map_err(Failed::other)?.map_err(Failed::other)?;
+        match said.trim() {
+            _ if said == READY => Ok(()),
+            "" => Err(Failed::other(format!(
+                "the engine did not start; see {}",
+                LogFile::path(self.state_dir).display()
+            ))),
+            reason => Err(Failed::other(format!("the engine did not start: {reason}"))),
+        }
+    }
+}
+
+/// What it says until it gives its standard output up.
+fn listen(mut child: Child) -> io::Result<String> {
+    let mut said = String::new();
+    if let Some(mut stdout) = child.stdout.take() {
+        stdout.read_to_string(&mut said)?;
+    }
+    if said != READY {
+        // It ends; whoever started it takes note.
+        let _ = child.wait();
+    }
+    Ok(said)
+}
+
+fn log_or_nothing(state_dir: &Path) -> io::Result<Stdio> {
+    Ok(match log(state_dir) {
+        Ok(file) => file.into(),
+        Err(_) => Stdio::null(),
+    })
+}
+
+fn log(state_dir: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    state_dir::create(state_dir)?;
+    state_dir::open(options.append(true).create(true), &LogFile::path(state_dir))
+}
+
+/// Ends an engine and waits for that.
+///
+/// # Errors
+/// It has not ended.
+pub(super) async fn end(connection: &mut Connection, cancel: bool) -> Result<(), RemoteError> {
+    connection.stop(cancel).await?;
+    loop {
+        match connection.next().await {
+            Ok(_) => {}
+            Err(RemoteError::Ended) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// `subtend engine`: the process itself. Says on standard output when it listens, or why it does
+/// not, and ends when nobody needs it any more.
+///
+/// # Errors
+/// When it did not start.
+pub(super) async fn engine(
+    file: &Path,
+    state_dir: Result<PathBuf, String>,
+    parts: &impl Parts,
+) -> Result<u8, Failed> {
+    // It is the leader already when it is started by hand; then it stays in that session.
+    let _ = setsid();
+    let begun = begin(file, &state_dir, parts).await;
+    let mut out = io::stdout();
+    let said = match &begun {
+        Ok(_) => READY.to_owned(),
+        Err(failed) => format!("{failed}\n"),
+    };
+    let _ = out.write_all(said.as_bytes()).and_then(|()| out.flush());
+    let (Engine { link, task }, mut claimed, about) = begun?;
+    // Whoever waits for the first words sees their end.
+    let instead = state_dir
+        .map_err(io::Error::other)
+        .and_then(|dir| log(&dir))
+        .or_else(|_| OpenOptions::new().write(true).open("/dev/null"));
+    if let Ok(instead) = instead {
+        let _ = dup2_stdout(instead);
+    }
+    tracing::info!(
+        "subtend {}: the engine runs on {}",
+        env!("CARGO_PKG_VERSION"),
+        about.inventory.display()
+    );
+    let (mut stop, _signals) = signals().map_err(Failed::other)?;
+    if !remote::serve(link, &mut claimed, about, &mut stop).await {
+        tracing::warn!("told to end at once by a second signal");
+        return Ok(headless::CANCELLED);
+    }
+    if let Err(error) = task.await {
+        tracing::error!("the engine broke down: {error}");
+    }
+    tracing::info!("the engine has ended");
+    Ok(headless::OK)
+}
+
+async fn begin(
+    file: &Path,
+    state_dir: &Result<PathBuf, String>,
+    parts: &impl Parts,
+) -> Result<(Engine, Claimed, About), Failed> {
+    let file = known_as(file);
+    let place = place(state_dir)?;
+    let wrong = |errors| Failed::usage(format!("the inventory is wrong\n\n{errors}"));
+    let text = inventory::read_text(&file).map_err(wrong)?;
+    let inventory = inventory::parse(&text, &file).map_err(wrong)?;
+    let claimed = place.claim().map_err(Failed::other)?;
+    // The others come from those who connect, and know them.
+    let empty: Vec<_> = (inventory.credentials.iter())
+        .filter(|one| one.secret == SecretSource::Empty)
+        .cloned()
+        .collect();
+    let logins = parts.logins(&empty, &inventory.credentials).await;
+    let logins = logins.map_err(Failed::usage)?;
+    let about = About {
+        inventory: file,
+        text,
+    };
+    Ok((parts.engine(Arc::new(inventory), logins), claimed, about))
+}
+
+/// SIGINT and SIGTERM as messages; SIGHUP says nothing to a process without a terminal.
+fn signals() -> io::Result<(mpsc::Receiver<()>, AbortOnDropHandle<()>)> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let (sender, stop) = mpsc::channel(4);
+    let task = tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                Some(()) = interrupt.recv() => {}
+                Some(()) = terminate.recv() => {}
+                Some(()) = hangup.recv() => continue,
+                else => return,
+            }
+            // Full: what was sent before already says all.
+            let _ = sender.try_send(());
+        }
+    });
+    Ok((stop, AbortOnDropHandle::new(task)))
+}
+
+/// Waits until an engine has given its place up.
+pub(super) async fn gone(place: &Place) {
+    while place.lock.exists() {
+        sleep(Duration::from_millis(20)).await;
+    }
+}

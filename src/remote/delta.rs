@@ -1,0 +1,208 @@
+//! Of a snapshot, what changed since the last one: entities that only moved on are a few figures,
+//! those that did not change are left out.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::link::{EntitySnapshot, GroupSnapshot, Snapshot};
+
+/// What makes a snapshot out of the one before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Delta {
+    at: Timestamp,
+    pool: u64,
+    peak: u64,
+    /// In the first one: nothing came before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    whole: Option<Whole>,
+    /// Groups are added at the end, and never go away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<GroupDelta>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Whole {
+    run: String,
+    memory: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct GroupDelta {
+    place: usize,
+    /// The group without its entities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    head: Option<Box<GroupSnapshot>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    changed: Vec<(usize, EntitySnapshot)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    moved: Vec<Moved>,
+}
+
+/// Place, `sent`, `confirmed`, `lag`, `rate`, `seconds` of an entity.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Moved(usize, u64, u64, u64, f64, f64);
+
+#[derive(Debug, Error)]
+#[error("a snapshot does not follow from the one before")]
+pub(super) struct OutOfStep;
+
+impl Delta {
+    /// What `now` says besides `before`.
+    pub(super) fn between(before: Option<&Snapshot>, now: &Snapshot) -> Self {
+        let whole = before.is_none().then(|| Whole {
+            run: now.run.clone(),
+            memory: now.memory,
+        });
+        let mut groups = Vec::new();
+        for (place, group) in now.groups.iter().enumerate() {
+            let known = before.and_then(|before| before.groups.get(place));
+            match known {
+                Some(known) if Arc::ptr_eq(known, group) => {}
+                known => groups.extend(of_group(place, known.map(|known| &**known), group)),
+            }
+        }
+        Self {
+            at: now.at,
+            pool: now.pool_bytes,
+            peak: now.peak_pool_bytes,
+            whole,
+            groups,
+        }
+    }
+
+    /// The snapshot that follows.
+    pub(super) fn apply(self, before: Option<&Snapshot>) -> Result<Snapshot, OutOfStep> {
+        let (run, memory, mut groups) = match (self.whole, before) {
+            (Some(whole), _) => (whole.run, whole.memory, Vec::new()),
+            (None, Some(before)) => (before.run.clone(), before.memory, before.groups.clone()),
+            (None, None) => return Err(OutOfStep),
+        };
+        for delta in self.groups {
+            let group = groups.get(delta.place).cloned();
+            let made = Arc::new(delta.group(group)?);
+            let place = delta.place;
+            match place.cmp(&groups.len()) {
+                std::cmp::Ordering::Less => groups[place] = made,
+                std::cmp::Ordering::Equal => groups.push(made),
+                std::cmp::Ordering::Greater => return Err(OutOfStep),
+            }
+        }
+        Ok(Snapshot {
+            at: self.at,
+            run,
+            memory,
+            pool_bytes: self.pool,
+            peak_pool_bytes: self.peak,
+            groups,
+        })
+    }
+}
+
+fn of_group(
+    place: usize,
+    known: Option<&GroupSnapshot>,
+    now: &GroupSnapshot,
+) -> Option<GroupDelta> {
+    let head = head(now);
+    let same_head = known.is_some_and(|known| self::head(known) == head);
+    let mut delta = GroupDelta {
+        place,
+        head: (!same_head).then(|| Box::new(head)),
+        changed: Vec::new(),
+        moved: Vec::new(),
+    };
+    for (at, entity) in now.entities.iter().enumerate() {
+        match known.and_then(|known| known.entities.get(at)) {
+            Some(known) if known == entity => {}
+            Some(known) if is_same_but_moved(known, entity) => delta.moved.push(Moved(
+                at,
+                entity.sent,
+                entity.confirmed,
+                entity.lag,
+                entity.rate,
+                entity.seconds,
+            )),
+            _ => delta.changed.push((at, entity.clone())),
+        }
+    }
+    let says_nothing = same_head && delta.changed.is_empty() && delta.moved.is_empty();
+    (!says_nothing).then_some(delta)
+}
+
+/// All but its entities, without copying those.
+fn head(group: &GroupSnapshot) -> GroupSnapshot {
+    GroupSnapshot {
+        group: group.group.clone(),
+        image: group.image.clone(),
+        version: group.version.clone(),
+        source: group.source.clone(),
+        phase: group.phase,
+        laggards: group.laggards,
+        size: group.size,
+        sha256: group.sha256.clone(),
+        read: group.read,
+        source_bytes: group.source_bytes,
+        passes: group.passes,
+        rate: group.rate,
+        depth: group.depth,
+        depth_reason: group.depth_reason.clone(),
+        used: group.used,
+        buffer_size: group.buffer_size,
+        bottleneck: group.bottleneck.clone(),
+        time_left: group.time_left,
+        seconds: group.seconds,
+        entities: Vec::new(),
+    }
+}
+
+fn is_same_but_moved(known: &EntitySnapshot, now: &EntitySnapshot) -> bool {
+    let EntitySnapshot {
+        entity,
+        state,
+        step,
+        cause,
+        attempt,
+        sent: _,
+        confirmed: _,
+        lag: _,
+        rate: _,
+        seconds: _,
+        staged,
+        verified,
+        left,
+    } = known;
+    (entity, state, step, cause) == (&now.entity, &now.state, &now.step, &now.cause)
+        && (attempt, staged, verified, left)
+            == (&now.attempt, &now.staged, &now.verified, &now.left)
+}
+
+impl GroupDelta {
+    fn group(&self, known: Option<Arc<GroupSnapshot>>) -> Result<GroupSnapshot, OutOfStep> {
+        let mut entities = match &known {
+            Some(known) => known.entities.clone(),
+            None => Vec::new(),
+        };
+        let mut group = match (&self.head, &known) {
+            (Some(head), _) => (**head).clone(),
+            (None, Some(known)) => head(known),
+            (None, None) => return Err(OutOfStep),
+        };
+        for (at, entity) in &self.changed {
+            match at.cmp(&entities.len()) {
+                std::cmp::Ordering::Less => entities[*at] = entity.clone(),
+                std::cmp::Ordering::Equal => entities.push(entity.clone()),
+                std::cmp::Ordering::Greater => return Err(OutOfStep),
+            }
+        }
+        for Moved(at, sent, confirmed, lag, rate, seconds) in &self.moved {
+            let entity = entities.get_mut(*at).ok_or(OutOfStep)?;
+            (entity.sent, entity.confirmed, entity.lag) = (*sent, *confirmed, *lag);
+            (entity.rate, entity.seconds) = (*rate, *seconds);
+        }
+        group.entities = entities;
+        Ok(group)
+    }
+}
