@@ -32,7 +32,7 @@ class Tools:
     def __init__(self, longest=LONGEST):
         self.took, self.longest = Took(), longest
         self.begun = time.monotonic()
-        self.running, self.peaks = {}, {}
+        self.running, self.peaks, self.looked = {}, {}, 0.0
         self.lock, self.over = threading.Lock(), threading.Event()
         self.watcher = threading.Thread(target=self.watch, daemon=True)
         self.watcher.start()
@@ -71,7 +71,13 @@ class Tools:
         while not self.over.wait(0.1):
             self.look()
 
+    def look_again(self):
+        """For a run that may be over before the watcher looks."""
+        if time.monotonic() - self.looked > 0.01:
+            self.look()
+
     def look(self):
+        self.looked = time.monotonic()
         with self.lock:
             running = list(self.running)
         for process in running:
@@ -221,6 +227,7 @@ class Subtend:
                     work.took.ended[event["entity"]] = time.monotonic() - work.begun
                 elif event["event"] == "summary":
                     work.took.summary = event
+                work.look_again()
                 if self.on_event:
                     self.on_event(event)
             run.stdout.close()

@@ -22,7 +22,8 @@ const NOT_SENT_LOW_WATER: u32 = 256 * 1024;
 
 /// The send buffer of a data connection to a host that answers within [`NEAR`]. What is on its way
 /// then stays in the processor's cache; left to itself the kernel lets it grow to megabytes, and
-/// every byte costs a sixth more. Linux doubles the value: 512 KiB in 5 ms are 100 MiB/s.
+/// every byte costs a sixth more (`benches/RESULTS.md`). Linux doubles the value, after cutting it to
+/// `net.core.wmem_max`: some 400 KiB in 5 ms are 80 MiB/s.
 const NEAR_SEND_BUFFER: usize = 256 * 1024;
 /// Farther hosts need as much in flight as the kernel finds out.
 const NEAR: Duration = Duration::from_millis(5);
@@ -211,5 +212,21 @@ mod tests {
             // The system's own two hours are longer than any NAT remembers.
             assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE);
         }
+    }
+
+    /// The kernel leaves a buffer alone that was set, and would let this one grow to megabytes.
+    #[tokio::test]
+    async fn what_is_on_its_way_to_a_near_host_is_bounded() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = listener.local_addr().unwrap();
+        let mut taken = Vec::new();
+        // On a busy host one connect may take longer than a near host's.
+        for _ in 0..10 {
+            let data = connect_data(target, Duration::from_secs(10)).await.unwrap();
+            taken.push(SockRef::from(&data).send_buffer_size().unwrap());
+        }
+        let least = taken.into_iter().min().unwrap();
+        assert!(least <= 2 * NEAR_SEND_BUFFER, "{least}");
+        assert!(least > NEAR_SEND_BUFFER / 2, "{least}");
     }
 }
