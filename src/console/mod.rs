@@ -22,6 +22,8 @@
 
 mod action;
 mod app;
+#[doc(hidden)]
+pub mod bench;
 mod canvas;
 mod dialogs;
 mod effect;

@@ -1,0 +1,647 @@
+#!/usr/bin/env python3
+"""subtend beside what operators use today: curl in a loop, curl at once, tee, download and upload.
+
+    cargo build --release && benches/compare.py [--runs 5] [--only ROW]… [BINARY]
+
+The same image is brought to the same entities in each way, one way after the other in one run, and
+every file that an entity then holds is checked by its SHA-256. Servers are other processes: vsftpd
+where no entity has to misbehave, `subtend lab` where one has to. What is measured is the tool alone:
+wall time, processor seconds (its own system calls included, with what the kernel does in them),
+peak resident memory of its processes, and bytes read from the source. Prints tables in Markdown and
+ends with 1 if a target is missed or a check does not hold. One round takes about ten minutes on two
+cores. Needs curl, vsftpd, Python 3.9, and 5 GiB of space in memory (/dev/shm, or --folder).
+"""
+
+import argparse
+import collections
+import contextlib
+import ctypes
+import datetime
+import hashlib
+import json
+import os
+import pathlib
+import platform
+import pty
+import resource
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import rivals
+from common import BINARY, KIB, MIB, Bench, Broken, Network, curl, fetched, names, rate
+from rivals import Site, Subtend, all_at_once, download_first, one_by_one, tee, tools
+
+GIB = 1 << 30
+LAGGARD_LIMIT = 2.0
+# One who needs so many times as long as a run without trouble has hung.
+HANGS = 4
+RECEIVE = pathlib.Path("/proc/sys/net/ipv4/tcp_rmem")
+
+
+# ---------------------------------------------------------------- figures
+
+
+class Figures:
+    """Of one row: what each way took, round by round, and the targets."""
+
+    def __init__(self):
+        self.ways = collections.OrderedDict()
+        self.targets = collections.OrderedDict()
+        self.wrong, self.notes = [], []
+
+    def took(self, way, took, delivered, bound):
+        """`delivered`: bytes in all; `bound`: seconds, or None."""
+        self.ways.setdefault(way, []).append((took, delivered, bound))
+
+    def target(self, what, value, bound, unit=""):
+        self.targets.setdefault((what, bound, unit), []).append(value)
+
+    def note(self, text):
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def missed(self):
+        return [
+            what
+            for (what, bound, _), values in self.targets.items()
+            if statistics.median(values) > bound
+        ]
+
+
+def sha256(file):
+    digest = hashlib.sha256()
+    with open(file, "rb") as stream:
+        while piece := stream.read(4 * MIB):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+class Round:
+    """One round of one row."""
+
+    def __init__(self, bench, figures, number):
+        self.bench, self.figures, self.number = bench, figures, number
+
+    @property
+    def first(self):
+        return self.number == 1
+
+    def way(self, label, way, site, size, bound=None, but=(), longest=rivals.LONGEST):
+        """One way over one site, and the SHA-256 of every file but those of `but`."""
+        site.forget()
+        took = way(site, longest)
+        wanted = self.bench.sha256_of(site.image)
+        checked = [name for name in site.entities if name not in but]
+        for name in checked if not took.hung else []:
+            held = site.held(name)
+            if not held.exists() or sha256(held) != wanted:
+                self.figures.wrong.append(f"{label}: {name} does not hold the image")
+        self.figures.took(label, took, size * len(checked), bound)
+        return took
+
+
+class Ground(Bench):
+    """A folder for servers and images."""
+
+    def __init__(self, binary, folder):
+        super().__init__(binary, folder)
+        self.sums = {}
+
+    def made(self, size):
+        """A file of random bytes."""
+        file = self.folder / f"{size}.bin"
+        if not file.exists():
+            with open(file, "wb") as out:
+                for _ in range(size // MIB):
+                    out.write(os.urandom(MIB))
+            file.chmod(0o644)
+        return file
+
+    def sha256_of(self, image):
+        if image not in self.sums:
+            self.sums[image] = sha256(image)
+        return self.sums[image]
+
+    @contextlib.contextmanager
+    def site(self, size, entities, source_rate=0, entity_rate=0, **inventory):
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            folder = pathlib.Path(folder)
+            folder.chmod(0o755)
+            site = Site(folder, self.made(size), entities, source_rate, entity_rate, **inventory)
+            try:
+                yield site
+            finally:
+                site.close()
+
+
+class LabSite:
+    """As `Site`, over a lab: what entities hold is fetched back."""
+
+    def __init__(self, bench, network, size):
+        self.folder = pathlib.Path(tempfile.mkdtemp(dir=bench.folder))
+        self.inventory = bench.write(network.text())
+        self.source = network.source_url("hq", "image")
+        self.entities = {name: network.url(name) for name in network.entities}
+
+
+def own_network():
+    """Moves this process, and all that it starts, to a network of its own: nothing else is on it,
+    and its settings are nobody else's. `False` where that takes rights that we don't have."""
+    clone_newnet = 0x40000000
+    if ctypes.CDLL(None, use_errno=True).unshare(clone_newnet) != 0:
+        return False
+    return subprocess.run(["ip", "link", "set", "lo", "up"]).returncode == 0
+
+
+@contextlib.contextmanager
+def device_buffers(bench):
+    """Connections take in no more than a small device would: on a large host the kernel's receive
+    buffers swallow a whole image, and nobody notices that the program behind them has stopped."""
+    if not bench.own_network:
+        raise Broken("needs root, for a network of its own with the receive buffers of small devices")
+    before = RECEIVE.read_text()
+    RECEIVE.write_text("4096 65536 131072")
+    try:
+        yield
+    finally:
+        RECEIVE.write_text(before)
+
+
+# ---------------------------------------------------------------- rows
+
+
+def unshaped(bench, one, size=512 * MIB):
+    """unshaped: 8 entities, 512 MiB, vsftpd, memory 16 MiB"""
+    with bench.site(size, names(8), memory="16 MiB") as site:
+        if one.first:
+            one.way("a", one_by_one, site, size)
+            one.way("b", all_at_once, site, size)
+        c = one.way("c", tee, site, size)
+        d = one.way("d", download_first, site, size)
+        e = one.way("e", Subtend(bench.binary), site, size)
+    expect_read_once(one, e, size)
+    one.figures.target("processor seconds a GiB / (c)", e.cpu / c.cpu, 0.25)
+    one.figures.target("processor seconds a GiB / (d)", e.cpu / d.cpu, 0.7)
+    one.figures.target("wall time / (c)", e.seconds / c.seconds, 0.5)
+
+
+def expect_read_once(one, took, size):
+    if took.read != size:
+        one.figures.wrong.append(f"(e) read {took.read} bytes from the source, not {size}")
+
+
+def source_bound(bench, one, size=32 * MIB, at=8 * MIB):
+    """source-bound: 20 entities, 32 MiB, source 8 MiB/s, vsftpd, memory 8 MiB"""
+    with bench.site(size, names(20), source_rate=at, memory="8 MiB") as site:
+        plain = curl(["-o", "/dev/null", site.source])
+        if one.first:
+            one.way("a", one_by_one, site, size, size / at)
+            one.way("b", all_at_once, site, size, size / at)
+        one.way("c", tee, site, size, size / at)
+        one.way("d", download_first, site, size, size / at)
+        e = one.way("e", Subtend(bench.binary), site, size, size / at)
+    expect_read_once(one, e, size)
+    one.figures.target("wall time / one curl to /dev/null", e.seconds / plain, 1.05)
+
+
+def entity_bound(bench, one, size=32 * MIB, at=4 * MIB):
+    """entity-bound: 20 entities of 4 MiB/s, 32 MiB, vsftpd, memory 8 MiB"""
+    with bench.site(size, names(20), entity_rate=at, memory="8 MiB") as site:
+        plain = curl(["-T", site.image, site.entities["e01"]])
+        if one.first:
+            one.way("b", all_at_once, site, size, size / at)
+        one.way("c", tee, site, size, size / at)
+        one.way("d", download_first, site, size, size / at)
+        e = one.way("e", Subtend(bench.binary), site, size, size / at)
+    expect_read_once(one, e, size)
+    one.figures.target("wall time / one curl -T", e.seconds / plain, 1.05)
+
+
+def pauses(bench, one, size=16 * MIB, at=8 * MIB):
+    """pauses: 20 links that stop 400 ms every 2 s or so, 16 MiB, source 8 MiB/s, lab, memory 8 MiB"""
+    with device_buffers(bench):
+        pauses_on_devices(bench, one, size, at)
+
+
+def pauses_on_devices(bench, one, size, at):
+    network = Network(8 * MIB, 256 * KIB)
+    network.server("hq", rate=rate(at))
+    network.image("image", size)
+    # At their own rate, the pause included, they take two seconds for as much.
+    link = at * 5 // 4
+    pause = {"pause": {"every": str(int(1.6 * link)), "for": "400ms"}, "random_pauses": True}
+    network.add("image", names(20), rate=rate(link), **pause)
+    network.group("all", "image", names(20), {"file_server": "hq"})
+
+    def way(label, how):
+        with bench.served(network.lab_text()):
+            site = LabSite(bench, network, size)
+            took = how(site)
+            for name in names(20):
+                if fetched(site.entities[name]) != bench.digest("image", size):
+                    one.figures.wrong.append(f"{label}: {name} does not hold the image")
+        one.figures.took(label, took, 20 * size, size / at)
+        return took
+
+    with bench.served(network.lab_text()):
+        plain = curl(["-o", "/dev/null", network.source_url("hq", "image")])
+    c, d = way("c", tee), way("d", download_first)
+    e = way("e", Subtend(bench.binary))
+    expect_read_once(one, e, size)
+    one.figures.target("wall time / one curl to /dev/null", e.seconds / plain, 1.4)
+    one.figures.note(
+        f"(c) took {c.seconds / plain:.2f} × one curl, (d) {d.seconds / plain:.2f} ×"
+    )
+
+
+def silent(bench, one, size=32 * MIB, at=8 * MIB):
+    """silent: one of 20 stopped by SIGSTOP at 40 %, 32 MiB, source 8 MiB/s, vsftpd, memory 2 MiB"""
+    with device_buffers(bench):
+        silent_on_devices(bench, one, size, at)
+
+
+def silent_on_devices(bench, one, size, at):
+    more = {
+        "memory": "2 MiB",
+        "defaults": {"timeouts": {"connect": "3s", "reply": "5s", "progress": "8s"}},
+        "group": {"retries": 0},
+    }
+    others = names(19)
+    with bench.site(size, others, source_rate=at, **more) as site:
+        without = one.way("e without it", Subtend(bench.binary), site, size, size / at)
+    base = max(without.ended.values())
+    with bench.site(size, names(20), source_rate=at, **more) as site:
+        stopped = []
+
+        def stop():
+            """Stops e20 when it has 40 % of the file, under whatever name."""
+            while not stopped and not over.wait(0.01):
+                files = list(site.servers["e20"].files.iterdir())
+                with contextlib.suppress(OSError):
+                    if files and files[0].stat().st_size >= 0.4 * size:
+                        site.servers["e20"].signal(signal.SIGSTOP)
+                        stopped.append(files[0].stat().st_size)
+
+        def stopping(label, way, longest):
+            stopped.clear()
+            over.clear()
+            watcher = threading.Thread(target=stop, daemon=True)
+            site.forget()
+            watcher.start()
+            try:
+                return one.way(label, way, site, size, size / at, ["e20"], longest)
+            finally:
+                over.set()
+                watcher.join()
+                site.servers["e20"].signal(signal.SIGCONT)
+
+        over = threading.Event()
+        if one.first:
+            c = stopping("c", tee, HANGS * base)
+            if c.hung:
+                one.figures.note(f"(c) had not ended after {HANGS} × the time; it was killed")
+        e = stopping("e", Subtend(bench.binary, may_fail=True), rivals.LONGEST)
+        if not stopped:
+            raise Broken("it was delivered before it could be stopped")
+    missing = [name for name in others if name not in e.ended]
+    if missing:
+        raise Broken(f"not delivered: {', '.join(missing)}")
+    states = {
+        entity["entity"]: entity for group in e.summary["groups"] for entity in group["entities"]
+    }
+    if states["e20"]["state"] != "failed":
+        one.figures.wrong.append(f"e20 is {states['e20']['state']}")
+    last = max(e.ended[name] for name in others)
+    one.figures.target("the 19, less the limit / without it", (last - LAGGARD_LIMIT) / base, 1.1)
+    one.figures.note(f"e20: {states['e20']['cause']}")
+
+
+def many_network(count, size=4 * MIB, lab=None, hq=None):
+    network = Network(8 * MIB, 256 * KIB)
+    network.server("hq", **(hq or {}))
+    network.image("image", size)
+    network.add("image", [f"e{number:04}" for number in range(1, count + 1)], **(lab or {}))
+    network.group("all", "image", list(network.entities), {"file_server": "hq"})
+    return network
+
+
+def thousand(bench, one, size=4 * MIB):
+    """many: 10, 100 and 1000 entities, 4 MiB, lab, memory 8 MiB"""
+    cost = {}
+    for count in (10, 100, 1000):
+        network = many_network(count)
+        with bench.served(network.lab_text()):
+            site = LabSite(bench, network, size)
+            e = Subtend(bench.binary)(site)
+            sample = list(site.entities)[:: max(1, count // 20)]
+            for name in sample:
+                if fetched(site.entities[name]) != bench.digest("image", size):
+                    one.figures.wrong.append(f"{count}: {name} does not hold the image")
+        if len(e.ended) != count:
+            one.figures.wrong.append(f"{count}: {len(e.ended)} were delivered")
+        one.figures.took(f"e, {count} entities", e, count * size, None)
+        beyond = e.memory - 8 * MIB - 16 * MIB
+        one.figures.target(f"{count} entities: resident memory beyond memory + 16 MiB, an entity",
+                           max(beyond, 0) / count / KIB, 40, "KiB")
+        cost[count] = (e.cpu / count, e.memory)
+    ms = {count: 1000 * cpu for count, (cpu, _) in cost.items()}
+    # What differs by less than a tenth does not grow: so much is noise.
+    one.figures.target("processor time an entity, 1000 / 100", ms[1000] / ms[100], 1.1)
+    grown = [(cost[b][1] - cost[a][1]) / (b - a) / KIB for a, b in ((10, 100), (100, 1000))]
+    one.figures.target("memory of one more entity, 100 to 1000 / 10 to 100",
+                       grown[1] / max(grown[0], 0.1), 1.1)
+    one.figures.note(
+        "an entity: "
+        + ", ".join(f"{count}: {ms[count]:.1f} ms" for count in ms)
+        + f"; one more entity: {grown[0]:.1f} KiB up to 100, {grown[1]:.1f} KiB up to 1000"
+    )
+
+
+def set_up(bench, one, size=MIB):
+    """set-up: 20 entities that let 50 ms pass before each reply, lab"""
+    network = many_network(20, size, {"latency": "50ms"})
+    with bench.served(network.lab_text()):
+        site = LabSite(bench, network, size)
+        plain = curl(["-T", bench.made(size), list(site.entities.values())[0]])
+        sending, begun = {}, time.monotonic()
+
+        def note(event):
+            if event["event"] == "state" and event["state"] == "sending":
+                sending[event["entity"]] = time.monotonic() - begun
+
+        e = Subtend(bench.binary, note)(site)
+        for name in site.entities:
+            if fetched(site.entities[name]) != bench.digest("image", size):
+                one.figures.wrong.append(f"{name} does not hold the image")
+    one.figures.took("e", e, 20 * size, None)
+    first, last = min(sending.values()), max(sending.values())
+    one.figures.target("seconds until the last of 20 is sent to", last, LAGGARD_LIMIT, "s")
+    one.figures.target("the last / the first that is sent to", last / first, 1.5)
+    one.figures.note(
+        f"first {first:.2f} s, last {last:.2f} s; one curl -T needs {plain:.2f} s in all"
+    )
+
+
+class Screen:
+    """A program on a terminal of its own; what it draws is counted and thrown away."""
+
+    def __init__(self, command, columns, rows):
+        import fcntl
+        import struct
+        import termios
+
+        self.drawn, self.text = 0, b""
+        master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        environment = {**os.environ, "TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
+        self.process = subprocess.Popen(
+            [str(word) for word in command],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environment,
+            start_new_session=True,
+        )
+        os.close(slave)
+        self.master = master
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        with contextlib.suppress(OSError):
+            while piece := os.read(self.master, 65536):
+                self.drawn += len(piece)
+                self.text = (self.text + piece)[-200_000:]
+
+    def keys(self, text):
+        os.write(self.master, text.encode())
+
+    def until(self, wanted, longest=20):
+        until = time.monotonic() + longest
+        while wanted.encode() not in self.text:
+            if time.monotonic() > until:
+                raise Broken(f"the console does not show {wanted!r}: {self.text[-500:]!r}")
+            time.sleep(0.02)
+
+    def cpu(self):
+        """Processor seconds so far."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        os.close(self.master)
+
+
+def cpu_of(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def console(bench, one, seconds=10):
+    """console: a run of 1000 entities of 64 KiB/s watched at 80x24, and the same without a screen"""
+    # Slow enough to be watched: each rate is the same with and without the console.
+    network = many_network(1000, 4 * MIB, {"rate": "64 KiB/s"})
+    shares = {}
+    with bench.served(network.lab_text()):
+        site = LabSite(bench, network, 4 * MIB)
+        command = [bench.binary, "run", "--all", "--json", "-i", site.inventory]
+        command += ["--state-dir", site.folder / "state"]
+        with open(site.folder / "run.json", "w") as out:
+            run = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
+            try:
+                time.sleep(8)
+                before = cpu_of(run.pid)
+                time.sleep(seconds)
+                shares["without"] = (cpu_of(run.pid) - before) / seconds
+            finally:
+                run.kill()
+                run.wait()
+    with bench.served(network.lab_text()):
+        site = LabSite(bench, network, 4 * MIB)
+        command = [bench.binary, "-i", site.inventory, "--state-dir", site.folder / "state2"]
+        screen = Screen(command, 80, 24)
+        try:
+            screen.until("idle")
+            screen.keys("2")
+            screen.until("Groups")
+            screen.keys("S")
+            screen.until("Group all")
+            time.sleep(1)
+            screen.keys("S")
+            screen.until("sending")
+            time.sleep(8)
+            before, drawn = screen.cpu(), screen.drawn
+            time.sleep(seconds)
+            shares["with"] = (screen.cpu() - before) / seconds
+            per_second = (screen.drawn - drawn) / seconds
+            if not per_second:
+                one.figures.wrong.append("the console drew nothing")
+        finally:
+            screen.close()
+    one.figures.target(
+        "share of a core, the engine's own work included", shares["with"], 0.05
+    )
+    one.figures.target("terminal output, bytes a second", per_second, 4000)
+    one.figures.note(
+        f"whole process: {100 * shares['with']:.1f} % of a core with the console, "
+        f"{100 * shares['without']:.1f} % with --json and no screen"
+    )
+
+
+ROWS = {
+    "unshaped": unshaped,
+    "source-bound": source_bound,
+    "entity-bound": entity_bound,
+    "pauses": pauses,
+    "silent": silent,
+    "many": thousand,
+    "set-up": set_up,
+    "console": console,
+}
+WAYS = {
+    "a": one_by_one.__doc__,
+    "b": all_at_once.__doc__,
+    "c": tee.__doc__,
+    "d": download_first.__doc__,
+    "e": Subtend.__doc__,
+}
+
+
+# ---------------------------------------------------------------- tables
+
+
+def spread(values, digits=2):
+    values = list(values)
+    median, low, high = statistics.median(values), min(values), max(values)
+    if len(values) == 1:
+        return f"{median:.{digits}f}"
+    return f"{median:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def print_row(row, figures, broken):
+    print(f"\n### {ROWS[row].__doc__}\n")
+    if figures.ways:
+        print("| way | runs | wall s | processor s | a GiB delivered | peak MiB | source MiB | wall / (c) | processor / (c) | wall / bound |")
+        print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    tee_took = [took for took, _, _ in figures.ways.get("c", [])]
+    for way, all_of_it in figures.ways.items():
+        took = [one for one, _, _ in all_of_it]
+        _, delivered, bound = all_of_it[0]
+        hung = any(one.hung for one in took)
+        median = lambda of, field: statistics.median(getattr(one, field) for one in of)
+        ratio = lambda field: (
+            f"{median(took, field) / median(tee_took, field):.2f}" if tee_took and not hung else "-"
+        )
+        wall = f"{median(took, 'seconds') / bound:.2f}" if bound and not hung else "-"
+        print(
+            f"| {way} | {len(took)}"
+            f" | {spread(one.seconds for one in took)}{' killed' if hung else ''}"
+            f" | {spread(one.cpu for one in took)}"
+            f" | {spread((one.cpu / (delivered / GIB) for one in took), 3)}"
+            f" | {spread((one.memory / MIB for one in took), 1)}"
+            f" | {spread((one.read / MIB for one in took), 0)}"
+            f" | {ratio('seconds')} | {ratio('cpu')}"
+            f" | {wall} |"
+        )
+    if figures.targets:
+        print("\n| target | median (min to max) | at most | |")
+        print("| --- | --- | --- | --- |")
+    for (what, bound, unit), values in figures.targets.items():
+        holds = statistics.median(values) <= bound
+        print(
+            f"| {what} | {spread(values)} {unit} | {bound} {unit} | {'holds' if holds else '**missed**'} |"
+        )
+    said = figures.notes + [f"**wrong**: {one}" for one in figures.wrong + broken]
+    if said:
+        print()
+    for text in said[:12]:
+        print(f"- {text}")
+
+
+def machine():
+    """What a reader has to know of it; no names."""
+    cores = os.cpu_count()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
+    model = ""
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.split(":", 1)[1].strip() + ", "
+                break
+    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+    kernel = platform.release().split("-")[0]
+    return (
+        f"{model}{cores} cores, {memory:.0f} GiB, {platform.system()} {kernel}; "
+        f"load at the start {load} (of others: nothing of this was running yet)"
+    )
+
+
+def main():
+    arguments = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0],
+        epilog="Rows: " + "; ".join(f"{row}: {what.__doc__}" for row, what in ROWS.items()),
+    )
+    arguments.add_argument("binary", nargs="?", type=pathlib.Path, default=BINARY)
+    arguments.add_argument("--runs", type=int, default=5, help="rounds [default: 5]")
+    arguments.add_argument(
+        "--only", action="append", choices=ROWS, metavar="ROW", help="this one; may be given more than once"
+    )
+    arguments.add_argument("--folder", type=pathlib.Path, help="where servers keep files [default: /dev/shm]")
+    options = arguments.parse_args()
+    binary = options.binary.resolve()
+    if not os.access(binary, os.X_OK):
+        sys.exit(f"{binary} is not there; build it with `cargo build --release`, or name another")
+    if not rivals.vsftpd_program():
+        sys.exit("vsftpd is not installed: the entities of most rows are vsftpd (apt-get install vsftpd)")
+    if options.runs < 1:
+        sys.exit("--runs: at least 1")
+    shared = pathlib.Path("/dev/shm")
+    folder = options.folder or (shared if shared.is_dir() else None)
+    # Labs of many entities need many files.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+    about = machine()
+    alone = own_network()
+    when = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    rows = list(dict.fromkeys(options.only or ROWS))
+    figures = {row: Figures() for row in rows}
+    broken = {row: [] for row in rows}
+    with tempfile.TemporaryDirectory(prefix="subtend-compare-", dir=folder) as ground:
+        os.chmod(ground, 0o755)
+        bench = Ground(binary, ground)
+        bench.own_network = alone
+        try:
+            for number in range(1, options.runs + 1):
+                for row in rows:
+                    begun = time.monotonic()
+                    try:
+                        ROWS[row](bench, Round(bench, figures[row], number))
+                    except Broken as why:
+                        broken[row].append(f"round {number}: {why}")
+                        print(f"{row}: {why}", file=sys.stderr)
+                    took = time.monotonic() - begun
+                    targets = ", ".join(
+                        f"{what}: {values[-1]:.3f} of {bound}"
+                        for (what, bound, _), values in figures[row].targets.items()
+                    )
+                    print(f"[{number}/{options.runs}] {row}, {took:.0f} s: {targets}", file=sys.stderr, flush=True)
+        except KeyboardInterrupt:
+            print("interrupted: the tables are of what was done", file=sys.stderr)
+    print(f"{when}; {about}.\n")
+    for letter, what in WAYS.items():
+        print(f"- {what}")
+    for row in rows:
+        print_row(row, figures[row], broken[row])
+    bad = [row for row in rows if broken[row] or figures[row].wrong or figures[row].missed()]
+    sys.exit(bool(bad))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+//! The making of snapshots, for `benches/console.rs`: a group at work without a network.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::agent::{GroupMeters, ReportKind};
+use crate::link::Snapshot;
+use crate::model::{EntityState, Inventory, Step};
+
+use super::state::{GroupStart, GroupState};
+
+/// A group that is sent to.
+pub struct Sending {
+    state: GroupState,
+    memory: u64,
+}
+
+impl Sending {
+    /// The first group of an inventory, all of it being sent to; `None` where there is no group.
+    pub fn of(inventory: &Inventory) -> Option<Self> {
+        let group = inventory.groups.first()?.clone();
+        let names: Vec<_> = group.entities.iter().map(|one| one.name.clone()).collect();
+        let mut state = GroupState::new(GroupStart {
+            group,
+            meters: GroupMeters::new(&names),
+            cancel: CancellationToken::new(),
+            force: false,
+            depth: watch::channel(32).0,
+            buffer_size: 256 << 10,
+        });
+        let at = Timestamp::now();
+        let pass = ReportKind::Pass {
+            pass: 1,
+            source: "hq".into(),
+            offset: 0,
+            entities: (0..names.len()).collect(),
+            read: None,
+        };
+        state.apply(at, ReportKind::Size(1 << 30));
+        state.apply(at, pass);
+        for entity in 0..names.len() {
+            let sending = ReportKind::State {
+                entity,
+                state: EntityState::Sending,
+                step: Some(Step::Send),
+                cause: None,
+                attempt: 1,
+            };
+            state.apply(at, sending);
+        }
+        Some(Self {
+            state,
+            memory: inventory.memory,
+        })
+    }
+
+    /// Every entity has got some more, each another number of bytes.
+    pub fn go_on(&self) {
+        for (place, meter) in self.state.meters.entities.iter().enumerate() {
+            meter.add_sent((1 << 20) + 4096 * (place % 64));
+        }
+    }
+
+    /// How it stands, as the engine publishes it.
+    pub fn snapshot(&mut self) -> Snapshot {
+        Snapshot {
+            at: Timestamp::now(),
+            run: "bench".into(),
+            memory: self.memory,
+            pool_bytes: 0,
+            peak_pool_bytes: 0,
+            groups: vec![Arc::new(self.state.snapshot())],
+        }
+    }
+}
