@@ -207,7 +207,10 @@ impl Site {
                 &file.display().to_string(),
                 file.as_os_str().as_encoded_bytes(),
             );
-            assert_without(&file.display().to_string(), &fs::read(&file).unwrap());
+            // The engine's socket has nothing in it; its mode is looked at below.
+            if file.is_file() {
+                assert_without(&file.display().to_string(), &fs::read(&file).unwrap());
+            }
         }
         self.assert_private();
     }
