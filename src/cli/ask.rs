@@ -43,6 +43,9 @@ pub struct Tty;
 
 impl Prompt for Tty {
     fn password(&mut self, prompt: &str) -> io::Result<SecretString> {
+        // From before the question is seen: whoever types at once is not shown either.
+        #[cfg(unix)]
+        let _hidden = Hidden::begin();
         // Copied at its length: cutting off the room that it grew into would leave it behind.
         let typed = Zeroizing::new(rpassword::prompt_password(prompt)?);
         Ok(SecretString::from(typed.as_str()))
@@ -54,6 +57,37 @@ impl Prompt for Tty {
             .write(true)
             .open("/dev/tty")
             .is_ok()
+    }
+}
+
+/// The terminal shows nothing of what is typed until this is dropped.
+#[cfg(unix)]
+struct Hidden {
+    tty: std::fs::File,
+    before: nix::sys::termios::Termios,
+}
+
+#[cfg(unix)]
+impl Hidden {
+    /// `None` without a terminal, which the question will say.
+    fn begin() -> Option<Self> {
+        use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
+        let mut open = std::fs::OpenOptions::new();
+        let tty = open.read(true).write(true).open("/dev/tty").ok()?;
+        let before = tcgetattr(&tty).ok()?;
+        let mut hidden = before.clone();
+        hidden.local_flags.remove(LocalFlags::ECHO);
+        tcsetattr(&tty, SetArg::TCSANOW, &hidden).ok()?;
+        Some(Self { tty, before })
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        use nix::sys::termios::{SetArg, tcsetattr};
+        // A terminal that is gone shows nothing.
+        let _ = tcsetattr(&self.tty, SetArg::TCSANOW, &self.before);
     }
 }
 
