@@ -184,6 +184,8 @@ def unshaped(bench, one, size=512 * MIB):
         c = one.way("c", tee, site, size)
         d = one.way("d", download_first, site, size)
         e = one.way("e", Subtend(bench.binary), site, size)
+        site.write({"memory": "16 MiB", "buffer_size": "512 KiB"}, list(site.servers))
+        one.way("e, 512 KiB buffers", Subtend(bench.binary), site, size)
     expect_read_once(one, e, size)
     one.figures.target("processor seconds a GiB / (c)", e.cpu / c.cpu, 0.25)
     one.figures.target("processor seconds a GiB / (d)", e.cpu / d.cpu, 0.7)

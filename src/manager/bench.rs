@@ -60,7 +60,7 @@ impl Sending {
     /// Every entity has got some more, each another number of bytes.
     pub fn go_on(&self) {
         for (place, meter) in self.state.meters.entities.iter().enumerate() {
-            meter.add_sent((1 << 20) + 4096 * (place % 64));
+            meter.add_sent((16 << 20) + 4096 * (place % 64));
         }
     }
 
