@@ -20,16 +20,9 @@ use subtend::model::{
     SourceChoice, SourceSpec, Step, Verified, VerifyMode,
 };
 use support::run::{Run, assert_delivered, assert_failed, assert_untouched, entity};
-use support::{GROUP, IMAGE, SERVER, at_rate, behave, lab, network};
+use support::{GROUP, IMAGE, SERVER, at_rate, behave, lab, network, with_group};
 
 const MIB: u64 = 1 << 20;
-
-/// The same inventory with another group in place of the first.
-fn with_group(inventory: &mut Inventory, change: impl FnOnce(&mut Group)) {
-    let mut group = (*inventory.groups[0]).clone();
-    change(&mut group);
-    inventory.groups[0] = Arc::new(group);
-}
 
 /// The same inventory with other entities, in the group too.
 fn with_entities(inventory: &mut Inventory, change: impl Fn(&mut subtend::model::Entity)) {

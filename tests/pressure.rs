@@ -16,20 +16,14 @@ use std::time::Duration;
 use subtend::lab::Behaviour;
 use subtend::link::{Event, Summary};
 use subtend::model::{
-    EntityState, Group, Inventory, Laggards, Limits, Outcome, PeerChoice, SourceChoice, Step,
+    EntityState, Inventory, Laggards, Limits, Outcome, PeerChoice, SourceChoice, Step,
 };
 use support::run::{Run, assert_delivered, assert_failed, assert_untouched, entity};
-use support::{GROUP, IMAGE, SERVER, at_rate, behave, lab, network};
+use support::{GROUP, IMAGE, SERVER, at_rate, behave, lab, network, with_group};
 
 const MIB: u64 = 1 << 20;
 /// Shorter than an operator's, so that a test need not be long.
 const LIMIT: Duration = Duration::from_millis(300);
-
-fn with_group(inventory: &mut Inventory, change: impl FnOnce(&mut Group)) {
-    let mut group = (*inventory.groups[0]).clone();
-    change(&mut group);
-    inventory.groups[0] = Arc::new(group);
-}
 
 fn with_entity(
     inventory: &mut Inventory,

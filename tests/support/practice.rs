@@ -66,6 +66,13 @@ pub fn network(entities: usize, image_size: u64) -> (Inventory, LabSettings) {
     (inventory, settings)
 }
 
+/// The same inventory with another group in place of the first.
+pub fn with_group(inventory: &mut Inventory, change: impl FnOnce(&mut Group)) {
+    let mut group = (*inventory.groups[0]).clone();
+    change(&mut group);
+    inventory.groups[0] = Arc::new(group);
+}
+
 /// An entity as in a [`network`].
 pub fn entity(name: &str, version: &str) -> Entity {
     Entity {
