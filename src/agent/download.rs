@@ -88,7 +88,9 @@ impl<T: Transport> DownloadAgent<T> {
         let opened = tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(cancelled(Step::Connect)),
-            opened = self.open(&destination, &mut progress) => opened,
+            // What is not sending bytes gets memory of its own for as long as it lasts: a task
+            // is as large as the largest thing that it ever does, and there is one an entity.
+            opened = Box::pin(self.open(&destination, &mut progress)) => opened,
         };
         let mut sink = match opened {
             Ok(sink) => sink,
@@ -96,8 +98,7 @@ impl<T: Transport> DownloadAgent<T> {
                 drop(progress);
                 if may_have_been_opened(&failure) {
                     let discard = self.transport.discard(&destination);
-                    self.clean_up(failure.is_cancelled(), discard, &destination)
-                        .await;
+                    Box::pin(self.clean_up(failure.is_cancelled(), discard, &destination)).await;
                 }
                 return Err(failure);
             }
@@ -118,16 +119,16 @@ impl<T: Transport> DownloadAgent<T> {
         let (image, verified) = match sent {
             Ok(done) => done,
             Err(failure) => {
-                self.clean_up(failure.is_cancelled(), sink.discard(), &destination)
-                    .await;
+                let hurry = failure.is_cancelled();
+                Box::pin(self.clean_up(hurry, sink.discard(), &destination)).await;
                 return Err(failure);
             }
         };
 
         // From here on nothing is cancelled: the rename happens or it does not.
         self.state(EntityState::Verifying, Step::Rename);
-        if let Err(failure) = sink.commit(&image).await {
-            self.clean_up(false, sink.discard(), &destination).await;
+        if let Err(failure) = Box::pin(sink.commit(&image)).await {
+            Box::pin(self.clean_up(false, sink.discard(), &destination)).await;
             return Err(failure);
         }
         self.reporter.send(ReportKind::Held {
@@ -135,7 +136,7 @@ impl<T: Transport> DownloadAgent<T> {
             bytes: image.size,
             verified,
         });
-        sink.close().await;
+        Box::pin(sink.close()).await;
         Ok(verified)
     }
 

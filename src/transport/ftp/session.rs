@@ -67,7 +67,8 @@ impl Session {
     ) -> Result<Self, Failure> {
         let until = Instant::now() + ROOM;
         loop {
-            match Self::open_once(memory, address, login, timeouts, tls).await {
+            // The largest part of whatever begins with a session, and soon over: memory of its own.
+            match Box::pin(Self::open_once(memory, address, login, timeouts, tls)).await {
                 Err(failure)
                     if matches!(failure.fault, Fault::Reply { code: 421, .. })
                         && Instant::now() < until =>
