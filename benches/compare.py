@@ -23,6 +23,7 @@ import os
 import pathlib
 import platform
 import pty
+import re
 import resource
 import signal
 import statistics
@@ -41,6 +42,10 @@ LAGGARD_LIMIT = 2.0
 # One who needs so many times as long as a run without trouble has hung.
 HANGS = 4
 RECEIVE = pathlib.Path("/proc/sys/net/ipv4/tcp_rmem")
+# What the console takes as: draw all of it anew.
+CTRL_L = "\x0c"
+# One that moves the cursor, or sets colours.
+SEQUENCE = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 # ---------------------------------------------------------------- figures
@@ -429,10 +434,20 @@ class Screen:
                 raise Broken(f"the console does not show {wanted!r}: {self.text[-500:]!r}")
             time.sleep(0.02)
 
-    def cpu(self):
-        """Processor seconds so far."""
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    def gauge(self, name, longest=20):
+        """The percentage of a gauge of the watch page, from a picture that is drawn anew: other
+        pictures are but what has changed."""
+        clear, until = b"\x1b[2J", time.monotonic() + longest
+        pictures = self.text.count(clear)
+        self.keys(CTRL_L)
+        while time.monotonic() < until:
+            if self.text.count(clear) > pictures:
+                text = SEQUENCE.sub(b" ", self.text.rsplit(clear, 1)[1]).decode(errors="replace")
+                found = re.search(rf"transferring.*\b{name}\b\D*(\d+)%", text, re.DOTALL)
+                if found:
+                    return int(found[1])
+            time.sleep(0.02)
+        raise Broken(f"no gauge {name!r} on a watch page: {self.text[-500:]!r}")
 
     def close(self):
         self.process.kill()
@@ -440,60 +455,140 @@ class Screen:
         os.close(self.master)
 
 
-def cpu_of(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def cpu_of(process):
+    """Processor seconds of all of its threads so far. Ticks, as /proc tells them, are too coarse for
+    a few thousandths of a core."""
+    try:
+        # The system's number for the processor clock of another process (CPUCLOCK_SCHED).
+        return time.clock_gettime_ns((~process << 3) | 2) / 1e9
+    except OSError as why:
+        raise Broken(f"process {process} has ended: {why}") from None
 
 
-def console(bench, one, seconds=10):
-    """console: a run of 1000 entities of 64 KiB/s watched at 80x24, and the same without a screen"""
-    # Slow enough to be watched: each rate is the same with and without the console.
-    network = many_network(1000, 4 * MIB, {"rate": "64 KiB/s"})
-    shares = {}
-    with bench.served(network.lab_text()):
-        site = LabSite(bench, network, 4 * MIB)
-        command = [bench.binary, "run", "--all", "--json", "-i", site.inventory]
-        command += ["--state-dir", site.folder / "state"]
-        with open(site.folder / "run.json", "w") as out:
-            run = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
-            try:
-                time.sleep(8)
-                before = cpu_of(run.pid)
-                time.sleep(seconds)
-                shares["without"] = (cpu_of(run.pid) - before) / seconds
-            finally:
-                run.kill()
-                run.wait()
-    with bench.served(network.lab_text()):
-        site = LabSite(bench, network, 4 * MIB)
-        command = [bench.binary, "-i", site.inventory, "--state-dir", site.folder / "state2"]
-        screen = Screen(command, 80, 24)
+def shares(seconds, *processes):
+    """The share of a core that each takes, over the same seconds."""
+    before, begun = [cpu_of(one) for one in processes], time.monotonic()
+    time.sleep(seconds)
+    after, took = [cpu_of(one) for one in processes], time.monotonic() - begun
+    return [(late - early) / took for early, late in zip(before, after)]
+
+
+def asked(bench, *words):
+    """What a command prints."""
+    command = [bench.binary, *words]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    except subprocess.TimeoutExpired:
+        raise Broken(f"subtend {words[0]}: no answer in 30 s") from None
+    if done.returncode:
+        raise Broken(f"subtend {words[0]}: {done.returncode}: {done.stderr.strip()[-300:]}")
+    return done.stdout
+
+
+def engines(state):
+    """The engine processes of a state directory: one at most, if all is well."""
+    found = []
+    for file in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = file.read_bytes().split(b"\0")
+            if b"engine" in words and os.fsencode(state) in words:
+                found.append(int(file.parent.name))
+    return found
+
+
+@contextlib.contextmanager
+def engine(bench, site):
+    """An engine in a process of its own, which runs all groups and which nobody watches; gives its
+    process. It is gone afterwards, whatever has happened."""
+    state = site.folder / "state"
+    where = ["-i", site.inventory, "--state-dir", state]
+    try:
+        asked(bench, "run", "--all", "--detach", *where)
+        there = json.loads(asked(bench, "status", "--json", *where))["engine"]
+        if not there or engines(state) != [there["process"]]:
+            raise Broken(f"status tells of {there}, and there are {engines(state)}")
+        yield there["process"]
+        if not engines(state):
+            raise Broken("the engine has ended while it was measured")
+    finally:
         try:
-            screen.until("idle")
-            screen.keys("2")
-            screen.until("Groups")
-            screen.keys("S")
-            screen.until("Group all")
-            time.sleep(1)
-            screen.keys("S")
-            screen.until("sending")
-            time.sleep(8)
-            before, drawn = screen.cpu(), screen.drawn
-            time.sleep(seconds)
-            shares["with"] = (screen.cpu() - before) / seconds
-            per_second = (screen.drawn - drawn) / seconds
-            if not per_second:
-                one.figures.wrong.append("the console drew nothing")
+            asked(bench, "stop", "--cancel", *where)
         finally:
-            screen.close()
-    one.figures.target(
-        "share of a core, the engine's own work included", shares["with"], 0.05
-    )
-    one.figures.target("terminal output, bytes a second", per_second, 4000)
+            for process in engines(state):
+                os.kill(process, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def watched(bench, site, columns, rows):
+    """A console that is attached to the engine, on the watch page, whose gauge moves meanwhile."""
+    command = [bench.binary, "attach", "--state-dir", site.folder / "state"]
+    screen = Screen(command, columns, rows)
+    try:
+        screen.until("Inventory")
+        screen.keys("4")
+        before = screen.gauge("sent")
+        # What it costs to open it is not meant.
+        time.sleep(2)
+        yield screen
+        after = screen.gauge("sent")
+        if after <= before:
+            raise Broken(f"the gauge stands still: {before} %, then {after} %")
+    finally:
+        screen.close()
+
+
+def without_engine(bench, site, seconds):
+    """The share of a core of a run in the foreground, with JSON lines and no console."""
+    command = [bench.binary, "run", "--all", "--json", "-i", site.inventory]
+    command += ["--state-dir", site.folder / "foreground"]
+    with open(site.folder / "run.json", "w") as out:
+        run = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
+        try:
+            time.sleep(8)
+            return shares(seconds, run.pid)[0]
+        finally:
+            run.kill()
+            run.wait()
+
+
+def console(bench, one, seconds=20):
+    """console: a run of 1000 entities of 64 KiB/s, watched by a console attached to its engine"""
+    # Slow enough to be watched: the rate is the same with and without a console.
+    size = 16 * MIB
+    network = many_network(1000, size, {"rate": "64 KiB/s"})
+    alone, beside = [], {}
+    with bench.served(network.lab_text()):
+        site = LabSite(bench, network, size)
+        with engine(bench, site) as process:
+            time.sleep(8)
+            for columns, rows in ((80, 24), (200, 60)):
+                alone += shares(seconds, process)
+                with watched(bench, site, columns, rows) as screen:
+                    drawn, begun = screen.drawn, time.monotonic()
+                    engine_share, console_share = shares(seconds, process, screen.process.pid)
+                    per_second = (screen.drawn - drawn) / (time.monotonic() - begun)
+                    beside[columns, rows] = engine_share, console_share, per_second
+            alone += shares(seconds, process)
+        foreground = without_engine(bench, site, seconds)
+    base = statistics.mean(alone)
+    cost = {
+        shape: (max(engine_share - base, 0) + console_share, per_second)
+        for shape, (engine_share, console_share, per_second) in beside.items()
+    }
+    one.figures.target("80x24: share of a core, console and what the engine needs more",
+                       cost[80, 24][0], 0.05)
+    one.figures.target("80x24: terminal output, bytes a second", cost[80, 24][1], 4000)
+    percent = lambda share: f"{100 * share:.2f}"
     one.figures.note(
-        f"whole process: {100 * shares['with']:.1f} % of a core with the console, "
-        f"{100 * shares['without']:.1f} % with --json and no screen"
+        f"% of a core: the engine alone {', '.join(map(percent, alone))}; "
+        f"a run with --json in the foreground {percent(foreground)}"
     )
+    for (columns, rows), (engine_share, console_share, per_second) in beside.items():
+        one.figures.note(
+            f"% of a core, watched at {columns}x{rows}: the engine {percent(engine_share)}, the console "
+            f"{percent(console_share)}, both more than the engine alone "
+            f"{percent(cost[columns, rows][0])}; {per_second:.0f} bytes a second to the terminal"
+        )
 
 
 ROWS = {
