@@ -34,7 +34,7 @@ import threading
 import time
 
 import rivals
-from common import BINARY, KIB, MIB, Bench, Broken, Network, curl, fetched, names, rate
+from common import BINARY, KIB, MIB, Bench, Broken, Network, curl, curl_set_up, fetched, names, rate
 from rivals import Site, Subtend, all_at_once, download_first, one_by_one, tee, tools
 
 GIB = 1 << 30
@@ -404,6 +404,64 @@ def set_up(bench, one, size=MIB):
     )
 
 
+def slow_connector(bench, one, size=16 * MIB, at=8 * MIB):
+    """slow connector: one of 20 lets 1.5 s pass before each reply, 16 MiB, source 8 MiB/s, lab, memory 2 MiB"""
+    without, _, _ = with_slow(bench, one, "e without it", names(19), size, at)
+    base = max(without.ended.values())
+    e, first_byte, alone = with_slow(bench, one, "e", names(20), size, at)
+    last = max(e.ended[name] for name in names(19))
+    one.figures.target("the 19, less the limit / without it", (last - LAGGARD_LIMIT) / base, 1.1)
+    # One command more than curl sends is within it, two are not.
+    one.figures.target("e20: time to its first byte / that of one curl -T", first_byte / alone, 1.25)
+    one.figures.target("images read from sources", e.read / size, 2)
+    one.figures.note(
+        f"without e20 {base:.2f} s; with it the 19 had ended after {last:.2f} s; e20 had its first byte "
+        f"after {first_byte:.2f} s (curl alone: {alone:.2f} s) and had ended after {e.ended['e20']:.2f} s"
+    )
+
+
+def with_slow(bench, one, label, members, size, at):
+    """One run, in which e20, where it takes part, is slow. Gives what it took, when e20 had its first
+    byte at the latest, and when it would have had that of a curl."""
+    network = Network(2 * MIB, 64 * KIB, connect="10s", reply="10s")
+    network.server("hq", rate=rate(at))
+    network.image("image", size)
+    network.add("image", names(19))
+    if "e20" in members:
+        network.add("image", ["e20"], latency="1500ms")
+    network.group("all", "image", members, {"file_server": "hq"}, laggard_limit=f"{LAGGARD_LIMIT:.0f}s")
+    sent, begun, alone = [], 0.0, None
+
+    def note(event):
+        if has_bytes("e20", event):
+            sent.append(time.monotonic() - begun)
+
+    with bench.served(network.lab_text()):
+        site = LabSite(bench, network, size)
+        if "e20" in members:
+            alone = curl_set_up(site.entities["e20"])
+        begun = time.monotonic()
+        e = Subtend(bench.binary, note)(site)
+        for name in members:
+            if fetched(site.entities[name]) != bench.digest("image", size):
+                one.figures.wrong.append(f"{label}: {name} does not hold the image")
+    missing = [name for name in members if name not in e.ended]
+    if missing:
+        raise Broken(f"not delivered: {', '.join(missing)}")
+    if "e20" in members and not sent:
+        raise Broken("nothing told when e20 was sent to")
+    one.figures.took(label, e, len(members) * size, size / at)
+    return e, sent[0] if sent else None, alone
+
+
+def has_bytes(entity, event):
+    """Whether an event tells that it was sent some. That it is catching up is told before a byte of
+    the second pass was read."""
+    if event["event"] == "progress":
+        return any(told["entity"] == entity and told["sent"] for told in event["entities"])
+    return event["event"] == "state" and event["entity"] == entity and event["state"] == "confirming"
+
+
 class Screen:
     """A program on a terminal of its own; what it draws is counted and thrown away."""
 
@@ -609,6 +667,7 @@ ROWS = {
     "silent": silent,
     "many": thousand,
     "set-up": set_up,
+    "slow connector": slow_connector,
     "console": console,
 }
 WAYS = {
