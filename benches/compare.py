@@ -748,6 +748,15 @@ def machine():
     )
 
 
+def version(binary):
+    """What it calls itself, and how large it is."""
+    done = subprocess.run([binary, "--version"], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{binary} --version: {done.returncode}: {done.stderr.strip()}")
+    size = binary.stat().st_size
+    return f"{done.stdout.strip()}, a binary of {size / MIB:.1f} MiB ({size} bytes)"
+
+
 def main():
     arguments = argparse.ArgumentParser(
         description=__doc__.splitlines()[0],
@@ -773,7 +782,7 @@ def main():
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
-    about = machine()
+    about = f"{version(binary)}; {machine()}"
     alone = own_network()
     when = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     rows = list(dict.fromkeys(options.only or ROWS))
