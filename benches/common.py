@@ -215,6 +215,16 @@ def curl(arguments):
     return time.monotonic() - begun
 
 
+def curl_set_up(url):
+    """Seconds that one curl takes until it may send a file's first byte there."""
+    command = ["curl", "--silent", "--show-error", "--max-time", str(LONGEST), "-T", "-"]
+    command += ["--write-out", "%{time_pretransfer}", url]
+    done = subprocess.run(command, input="x", capture_output=True, text=True)
+    if done.returncode:
+        raise Broken(f"{' '.join(command)}: {done.stderr.strip()}")
+    return float(done.stdout)
+
+
 # ---------------------------------------------------------------- one run
 
 
