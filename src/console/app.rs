@@ -123,12 +123,15 @@ pub async fn run(
     let presses = std::mem::replace(&mut input.presses, mpsc::channel(1).1);
     let output = Output::start(terminal.writer()?)?;
     let screen = Screen::new(terminal, output, theme);
+    // Who comes to work that runs already comes to watch it.
+    let runs = link.snapshots.borrow().running().next().is_some();
     let app = App {
         screen: Some(screen),
         work: Work::new(link.commands.clone(), keeper),
         state: State {
             shared: options.shared,
             watch_only: options.watch_only,
+            page: if runs { Page::Watch } else { Page::Inventory },
             ..State::new(site)
         },
         link,

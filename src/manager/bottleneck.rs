@@ -18,6 +18,9 @@ const STARVED: f64 = 0.2;
 const LOST: f64 = 0.05;
 /// As in [`super::usage`].
 const TURNS: f64 = 0.1;
+/// Where those that read from the pool have less than this part of the blame for the waiting, it
+/// was for one that has left.
+const EXPLAINED: f64 = 0.1;
 /// One entity has so much of the blame where it is that entity.
 const MOST: f64 = 0.6;
 /// As long as its blame is so near to the greatest, the one that was named before stays.
@@ -107,7 +110,12 @@ fn of_pass(pass: &PassFigures, figures: &Figures, before: Finding) -> Finding {
         Finding::Entity(place) if is_near(place) => Finding::Entity(place),
         _ => Finding::Entity(worst.0),
     };
-    if pass.waited < WAITED {
+    // What counts after that is whether the writer still waits.
+    let waited = match all < pass.waited * EXPLAINED {
+        true => pass.waits,
+        false => pass.waited,
+    };
+    if waited < WAITED {
         // While a deep pool still fills, nobody waits; readers that are all busy tell the outcome.
         let fills = pass.starved < STARVED && pass.used * 2 > pass.depth;
         return if fills && all > 0.0 {
@@ -208,6 +216,17 @@ mod tests {
             found(pass(0.4, 0.3, 0.4, 0.6), &[0.0, 0.4, 0.0]),
             Finding::Entity(1)
         );
+    }
+
+    #[test]
+    fn one_that_has_left_is_not_blamed_on_another() {
+        // It held the pool up for long, and nobody waits any more.
+        let mut after = pass(0.6, 0.0, 0.0, 0.9);
+        after.used = 0;
+        assert_eq!(found(after, &[0.0, 0.01, 0.0]), Finding::Source);
+        // They do still.
+        after.waits = 0.9;
+        assert_eq!(found(after, &[0.0, 0.01, 0.0]), Finding::Entity(1));
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod log;
 mod looks;
 pub mod plan;
 mod questions;
+mod rate;
 pub mod resolve;
 mod shares;
 mod state;

@@ -13,6 +13,7 @@ use crate::link::{Detail, EntitySnapshot, Event, GroupPhase, GroupSnapshot};
 use crate::model::{Bottleneck, EntityState, Group, Name, Outcome, Step, Verified};
 
 use super::bottleneck::{BottleneckFinder, Finding, Progress};
+use super::rate::RateMeter;
 use super::resolve::Running;
 use super::time_left::{Sending, TimeLeft};
 use super::usage::{Reading, Usage};
@@ -65,39 +66,6 @@ pub(super) struct EntityRecord {
     seconds: Option<f64>,
 }
 
-/// Bytes a second, smoothed over about a second.
-#[derive(Debug)]
-struct RateMeter {
-    at: Instant,
-    count: u64,
-    rate: f64,
-}
-
-impl RateMeter {
-    fn new() -> Self {
-        Self {
-            at: Instant::now(),
-            count: 0,
-            rate: 0.0,
-        }
-    }
-
-    fn look(&mut self, count: u64) -> f64 {
-        let elapsed = self.at.elapsed().as_secs_f64();
-        if elapsed >= 0.1 {
-            // A new attempt begins to count anew.
-            let moved = count.checked_sub(self.count).unwrap_or(count);
-            let weight = (elapsed / 1.0).min(1.0);
-            self.rate += (moved as f64 / elapsed - self.rate) * weight;
-            if self.rate < 1.0 {
-                self.rate = 0.0;
-            }
-            (self.at, self.count) = (Instant::now(), count);
-        }
-        self.rate
-    }
-}
-
 /// What a group is made from when it is started.
 pub(super) struct GroupStart {
     pub(super) group: Arc<Group>,
@@ -144,7 +112,7 @@ impl GroupState {
             passes: 0,
             reading: 0,
             read: 0,
-            rate: RateMeter::new(),
+            rate: RateMeter::new(Instant::now()),
             usage: Usage::default(),
             depth_reason: None,
             finder: BottleneckFinder::default(),
@@ -407,7 +375,7 @@ impl GroupState {
         };
         let source_bytes = self.meters.source_bytes.load(Ordering::Relaxed);
         let depth = *self.depth.borrow();
-        let rate = self.rate.look(source_bytes);
+        let rate = self.rate.look(Instant::now(), source_bytes);
         GroupSnapshot {
             group: self.group.name.clone(),
             image: self.group.image.name.clone(),
@@ -465,7 +433,7 @@ impl EntityRecord {
             staged: false,
             verified: Verified::None,
             left: None,
-            rate: RateMeter::new(),
+            rate: RateMeter::new(Instant::now()),
             began: None,
             seconds: None,
         }
@@ -489,7 +457,7 @@ impl EntityRecord {
 
     fn snapshot(&mut self, sent: u64, lag: u64) -> EntitySnapshot {
         let running = self.began.map(|began| began.elapsed().as_secs_f64());
-        let rate = self.rate.look(sent);
+        let rate = self.rate.look(Instant::now(), sent);
         EntitySnapshot {
             entity: self.name.clone(),
             state: self.state,
