@@ -60,7 +60,7 @@ async fn a_reply_without_an_end_is_refused_before_it_fills_the_memory() {
     let server = device(Script::default().on("SIZE", Reply::raw(lines))).await;
     let failure = receive(&remote(&server), 0).await.unwrap_err();
     let fault = Fault::Malformed {
-        reply: "it has no end (over 256 KiB)".into(),
+        reply: "it has no end (over 64 KiB)".into(),
     };
     assert_eq!(failure, Failure::new(Step::Prepare, fault));
 }

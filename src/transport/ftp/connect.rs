@@ -9,11 +9,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, Interest};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 
-use crate::model::{Address, Failure, Fault, Step};
+use crate::model::{Address, Fault};
 
 /// A control connection is silent while data flows, and a NAT forgets silent connections: probes
 /// every 30 s keep it in mind, and tell of a host that is gone. `NOOP` would confuse many servers.
-const KEEPALIVE: Duration = Duration::from_secs(30);
+pub(super) const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// Not more than this waits unsent in the kernel: what is called sent has nearly left, and a lag
 /// is seen while it is small.
@@ -27,30 +27,6 @@ const NOT_SENT_LOW_WATER: u32 = 256 * 1024;
 const NEAR_SEND_BUFFER: usize = 256 * 1024;
 /// Farther hosts need as much in flight as the kernel finds out.
 const NEAR: Duration = Duration::from_millis(5);
-
-/// Connects to the first of the host's addresses that answers, within `deadline` in all.
-pub(super) async fn connect(address: &Address, deadline: Duration) -> Result<TcpStream, Failure> {
-    let attempt = async {
-        let mut last = no_address(address);
-        for target in resolve(address).await? {
-            match open(target).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last = connect_fault(address.to_string(), &error),
-            }
-        }
-        Err(last)
-    };
-    match timeout(deadline, attempt).await {
-        Ok(result) => result.map_err(|fault| Failure::new(Step::Connect, fault)),
-        Err(_) => Err(Failure::new(
-            Step::Connect,
-            Fault::ConnectTimeout {
-                address: address.to_string(),
-                after: deadline,
-            },
-        )),
-    }
-}
 
 /// The host's addresses, in the order in which they are to be tried.
 pub(super) async fn resolve(address: &Address) -> Result<Vec<SocketAddr>, Fault> {
@@ -154,17 +130,8 @@ pub(super) fn connect_fault(address: String, error: &io::Error) -> Fault {
     }
 }
 
-/// Takes replies of `120` (ready in some minutes) off the stream: suppaftp expects `220` alone.
-pub(super) async fn skip_not_yet(stream: &mut TcpStream) -> io::Result<()> {
-    let mut taken = 0;
-    while says_not_yet(stream).await? {
-        skip_reply(stream, &[], &mut taken).await?;
-    }
-    Ok(())
-}
-
-/// As [`skip_not_yet`], where nothing can be looked at before it is taken: what was taken of the
-/// reply that counts.
+/// Takes replies of `120` (ready in some minutes) off the stream: suppaftp expects `220` alone. Gives
+/// the code of the reply that counts, which was taken too.
 pub(super) async fn take_not_yet(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<[u8; 3]> {
     let mut taken = 0;
     loop {
@@ -206,46 +173,20 @@ async fn skip_reply(
     }
 }
 
-/// Whether a reply of `120` is on its way, once its code has come.
-pub(super) async fn says_not_yet(stream: &TcpStream) -> io::Result<bool> {
-    let mut seen = [0_u8; 3];
-    loop {
-        let count = stream.peek(&mut seen).await?;
-        if count == 0 || !b"120".starts_with(&seen[..count]) {
-            return Ok(false);
-        }
-        if count == seen.len() {
-            return Ok(true);
-        }
-        // Part of a code has arrived; peeking again returns at once, so let time pass.
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Scheme;
 
-    /// Both connections of a session are silent for as long as the other one works.
+    /// Also a data connection is silent for as long as its entity erases flash.
     #[tokio::test]
-    async fn keepalive_is_on_for_both_connections() {
+    async fn keepalive_is_on_for_data_connections() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let target = listener.local_addr().unwrap();
-        let address = Address {
-            scheme: Scheme::Ftp,
-            host: target.ip().to_string(),
-            port: target.port(),
-        };
-        let limit = Duration::from_secs(10);
-        let control = connect(&address, limit).await.unwrap();
-        let data = connect_data(target, limit).await.unwrap();
-        for stream in [control, data] {
-            let socket = SockRef::from(&stream);
-            assert!(socket.keepalive().unwrap());
-            // The system's own two hours are longer than any NAT remembers.
-            assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE);
-        }
+        let data = connect_data(target, Duration::from_secs(10)).await.unwrap();
+        let socket = SockRef::from(&data);
+        assert!(socket.keepalive().unwrap());
+        // The system's own two hours are longer than any NAT remembers.
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE);
     }
 
     /// The runtime remembers that there was room, and does not know that it was filled.

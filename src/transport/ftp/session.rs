@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use secrecy::ExposeSecret;
-use suppaftp::{FtpError, ReplyTooLarge};
+use suppaftp::FtpError;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -15,7 +15,7 @@ use crate::transport::Remote;
 use super::redact::Redact;
 use super::reply::Reply;
 use super::stream::Stream;
-use super::tls::{self, Ftp, TlsContext};
+use super::tls::{self, Ftp, Talk, TlsContext};
 use super::{Memory, connect};
 
 /// After a data connection broke, the reply that says why is near or will not come.
@@ -29,6 +29,7 @@ const AGAIN: Duration = Duration::from_millis(200);
 
 pub(super) struct Session {
     ftp: Ftp,
+    talk: Talk,
     /// For data connections too; absent in clear text.
     tls: Option<TlsContext>,
     pub(super) address: Address,
@@ -89,16 +90,12 @@ impl Session {
     ) -> Result<Self, Failure> {
         let at_connect = |fault| Failure::new(Step::Connect, fault);
         let redact = Redact::of(login);
-        let connected = match address.scheme {
-            Scheme::Ftp | Scheme::FtpsExplicit => {
-                let stream = connect::connect(address, timeouts.connect).await?;
-                greeted(memory, address, stream, timeouts, tls, &redact).await
-            }
-            Scheme::FtpsImplicit => implicit(memory, address, timeouts, tls, &redact).await,
-        };
+        let talk = Talk::default();
+        let connected = connected(memory, address, timeouts, tls, &talk, &redact).await;
         let Connected { ftp, peer, tls } = connected.map_err(at_connect)?;
         let mut session = Self {
             ftp,
+            talk,
             tls,
             address: address.clone(),
             peer,
@@ -277,6 +274,7 @@ impl Session {
     ) -> Result<Reply, Failure> {
         let fault = match result {
             Ok(Ok(response)) | Ok(Err(FtpError::UnexpectedResponse(response))) => {
+                self.talk.replied();
                 match Reply::from_response(&response, &self.redact) {
                     Some(reply) => {
                         // The server is closing (RFC 959 section 5.4).
@@ -329,80 +327,57 @@ struct Connected {
     tls: Option<TlsContext>,
 }
 
-/// In clear text at first, and then for the rest of the session with explicit TLS.
-async fn greeted(
-    memory: &Memory,
-    address: &Address,
-    stream: TcpStream,
-    timeouts: Timeouts,
-    tls: &Tls,
-    redact: &Redact,
-) -> Result<Connected, Fault> {
-    let peer = stream.peer_addr().map_err(|error| lost(&error))?;
-    let ftp = greet(stream, &timeouts, redact).await?;
-    if address.scheme == Scheme::Ftp {
-        let tls = None;
-        return Ok(Connected { ftp, peer, tls });
-    }
-    let context = TlsContext::new(&memory.authorities, tls, &address.host, peer.ip()).await?;
-    let ftp = tls::secure(ftp, &context, timeouts, redact, |error| {
-        fault_of(error, redact)
-    })
-    .await?;
-    let tls = Some(context);
-    Ok(Connected { ftp, peer, tls })
-}
-
-async fn implicit(
+/// Connects to the first of the host's addresses that answers. Each has an equal part of the time
+/// that is left: one that is silent does not use up that of the others.
+async fn connected(
     memory: &Memory,
     address: &Address,
     timeouts: Timeouts,
     tls: &Tls,
+    talk: &Talk,
     redact: &Redact,
 ) -> Result<Connected, Fault> {
-    let resolved = timeout(timeouts.connect, connect::resolve(address)).await;
-    let targets = resolved.map_err(|_| Fault::ConnectTimeout {
+    let until = Instant::now() + timeouts.connect;
+    let late = || Fault::ConnectTimeout {
         address: address.to_string(),
         after: timeouts.connect,
-    })??;
+    };
+    let resolved = timeout(timeouts.connect, connect::resolve(address)).await;
+    let targets = resolved.map_err(|_| late())??;
     let mut last = connect::no_address(address);
-    for peer in targets {
-        let context = TlsContext::new(&memory.authorities, tls, &address.host, peer.ip()).await?;
-        match tls::implicit(peer, &context, timeouts, |error| fault_of(error, redact)).await {
-            Ok(ftp) => {
-                let tls = Some(context);
-                return Ok(Connected { ftp, peer, tls });
+    for (place, peer) in targets.iter().copied().enumerate() {
+        let left = u32::try_from(targets.len() - place).unwrap_or(u32::MAX);
+        let deadline = until.saturating_duration_since(Instant::now()) / left;
+        let context = || TlsContext::new(&memory.authorities, tls, &address.host, peer.ip());
+        let implicit = match address.scheme {
+            Scheme::FtpsImplicit => Some(context().await?),
+            Scheme::Ftp | Scheme::FtpsExplicit => None,
+        };
+        let words = |error| fault_of(error, redact);
+        let opened = tls::open(peer, implicit.as_ref(), timeouts, deadline, talk, words).await;
+        let ftp = match opened {
+            Ok(ftp) => ftp,
+            Err(Fault::ConnectTimeout { .. }) => {
+                last = late();
+                continue;
             }
-            Err(
-                fault @ (Fault::Refused { .. }
-                | Fault::Unreachable { .. }
-                | Fault::ConnectTimeout { .. }),
-            ) => last = fault,
+            Err(fault @ (Fault::Refused { .. } | Fault::Unreachable { .. })) => {
+                last = fault;
+                continue;
+            }
             Err(fault) => return Err(fault),
+        };
+        if address.scheme != Scheme::FtpsExplicit {
+            let tls = implicit;
+            return Ok(Connected { ftp, peer, tls });
         }
+        talk.replied();
+        let context = context().await?;
+        let ftp = tls::secure(ftp, &context, timeouts, talk, redact, words).await?;
+        let tls = Some(context);
+        return Ok(Connected { ftp, peer, tls });
     }
     Err(last)
-}
-
-/// Reads the greeting. `120` says that the server is busy for some minutes yet: it has as long
-/// for them as for writing its flash.
-async fn greet(stream: TcpStream, timeouts: &Timeouts, redact: &Redact) -> Result<Ftp, Fault> {
-    let no_greeting = |after| no_reply("the connection (no greeting)", after);
-    let mut stream = stream;
-    let not_yet = timeout(timeouts.reply, connect::says_not_yet(&stream))
-        .await
-        .map_err(|_| no_greeting(timeouts.reply))?
-        .map_err(|error| lost(&error))?;
-    if not_yet {
-        timeout(timeouts.confirm, connect::skip_not_yet(&mut stream))
-            .await
-            .map_err(|_| no_greeting(timeouts.confirm))?
-            .map_err(|error| fault_of(FtpError::ConnectionError(error), redact))?;
-    }
-    timeout(timeouts.reply, Ftp::connect_with_stream(stream))
-        .await
-        .map_err(|_| no_greeting(timeouts.reply))?
-        .map_err(|error| fault_of(error, redact))
 }
 
 /// Whether a reply can be meant for this command. Refusals always can; of the others, those that
@@ -448,27 +423,17 @@ fn fault_of(error: FtpError, redact: &Redact) -> Fault {
             Some(reply) => reply.fault(),
             None => malformed(&response, redact),
         },
-        FtpError::ConnectionError(error) => {
-            if error
-                .get_ref()
-                .is_some_and(|inner| inner.is::<ReplyTooLarge>())
-            {
-                return Fault::Malformed {
-                    reply: "it has no end (over 256 KiB)".into(),
-                };
-            }
-            match error.kind() {
-                std::io::ErrorKind::InvalidInput => Fault::Local(error.to_string()),
-                std::io::ErrorKind::InvalidData => Fault::Malformed {
-                    reply: redact.hide(&error.to_string()),
-                },
-                std::io::ErrorKind::UnexpectedEof => Fault::Lost {
-                    side: Side::Control,
-                    reason: "the server closed it".into(),
-                },
-                _ => lost(&error),
-            }
-        }
+        FtpError::ConnectionError(error) => match error.kind() {
+            std::io::ErrorKind::InvalidInput => Fault::Local(error.to_string()),
+            std::io::ErrorKind::InvalidData => Fault::Malformed {
+                reply: redact.hide(&error.to_string()),
+            },
+            std::io::ErrorKind::UnexpectedEof => Fault::Lost {
+                side: Side::Control,
+                reason: "the server closed it".into(),
+            },
+            _ => lost(&error),
+        },
         FtpError::BadResponse => Fault::Malformed {
             reply: "it has no code".into(),
         },

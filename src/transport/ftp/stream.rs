@@ -1,4 +1,4 @@
-//! A data connection, in clear text or over TLS.
+//! A connection, in clear text or over TLS.
 
 use std::io;
 use std::pin::Pin;
@@ -10,6 +10,7 @@ use tokio_rustls::client::TlsStream;
 
 /// Over TLS an end without `close_notify` is an error when it is read (a truncation), and
 /// `shutdown` sends one.
+#[derive(Debug)]
 pub(super) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
@@ -21,6 +22,14 @@ impl Stream {
         match self {
             Self::Plain(stream) => stream,
             Self::Tls(stream) => stream.get_ref().0,
+        }
+    }
+
+    /// The socket alone, without what lies over it.
+    pub(super) fn into_socket(self) -> TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.into_inner().0,
         }
     }
 }

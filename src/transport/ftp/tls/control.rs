@@ -1,10 +1,11 @@
-//! The control connection over TLS, as suppaftp wants it: a stream and a connector of ours behind
-//! its traits, because only ours keep a handshake's cause and have a deadline.
+//! The control connection as suppaftp wants it: a stream and a connector of ours behind its traits,
+//! in clear text too, because only ours bound a reply, keep a handshake's cause and have a deadline.
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -15,27 +16,55 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tokio_rustls::client::TlsStream;
 
 use crate::model::{Fault, Side, Timeouts};
 
 use super::super::connect;
 use super::super::redact::Redact;
 use super::super::reply::Reply;
+use super::super::stream::Stream;
 use super::TlsContext;
 
 /// suppaftp's client, in clear text or over TLS.
-pub(in super::super) type Ftp = ImplAsyncFtpStream<Secured>;
+pub(in super::super) type Ftp = ImplAsyncFtpStream<Control>;
 
-/// A control connection over TLS.
-#[derive(Debug)]
-pub(in super::super) struct Secured {
-    stream: TlsStream<TcpStream>,
-    /// Of the greeting, to be read first.
-    unread: Vec<u8>,
+/// Bytes that came since the last whole reply. suppaftp keeps up to 256 KiB of a reply that has no
+/// end, which is too much to be kept for hundreds of hostile servers at once.
+#[derive(Debug, Clone, Default)]
+pub(in super::super) struct Talk(Arc<AtomicUsize>);
+
+impl Talk {
+    /// No reply is longer.
+    const LONGEST: usize = 64 * 1024;
+
+    /// A whole reply was taken.
+    pub(in super::super) fn replied(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    fn heard(&self, bytes: usize) -> io::Result<()> {
+        let so_far = self.0.fetch_add(bytes, Ordering::Relaxed);
+        if so_far.saturating_add(bytes) <= Self::LONGEST {
+            return Ok(());
+        }
+        let most = Self::LONGEST >> 10;
+        Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("it has no end (over {most} KiB)"),
+        ))
+    }
 }
 
-impl AsyncRead for Secured {
+/// A control connection.
+#[derive(Debug)]
+pub(in super::super) struct Control {
+    stream: Stream,
+    /// Of the greeting, to be read first.
+    unread: Vec<u8>,
+    talk: Talk,
+}
+
+impl AsyncRead for Control {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -43,7 +72,9 @@ impl AsyncRead for Secured {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.unread.is_empty() {
-            return Pin::new(&mut this.stream).poll_read(cx, buffer);
+            let before = buffer.filled().len();
+            std::task::ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
+            return Poll::Ready(this.talk.heard(buffer.filled().len() - before));
         }
         let count = this.unread.len().min(buffer.remaining());
         buffer.put_slice(&this.unread[..count]);
@@ -52,7 +83,7 @@ impl AsyncRead for Secured {
     }
 }
 
-impl AsyncWrite for Secured {
+impl AsyncWrite for Control {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -70,15 +101,15 @@ impl AsyncWrite for Secured {
     }
 }
 
-impl TokioTlsStream for Secured {
-    type InnerStream = TlsStream<TcpStream>;
+impl TokioTlsStream for Control {
+    type InnerStream = Stream;
 
     fn tcp_stream(self) -> FtpResult<TcpStream> {
-        Ok(self.stream.into_inner().0)
+        Ok(self.stream.into_socket())
     }
 
     fn get_ref(&self) -> &TcpStream {
-        self.stream.get_ref().0
+        self.stream.socket()
     }
 
     fn mut_ref(&mut self) -> &mut Self::InnerStream {
@@ -90,16 +121,19 @@ impl TokioTlsStream for Secured {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Progress {
     Waiting,
-    /// There is a TCP connection whose other end is about to begin with TLS.
+    /// There is a TCP connection whose other end is about to begin with TLS, or with its greeting.
     Connected,
-    Secured,
+    /// TLS, where it is asked for, and the first of the greeting, where one follows.
+    Ready,
 }
 
 struct Connector {
-    context: TlsContext,
+    /// Absent in clear text.
+    context: Option<TlsContext>,
     timeouts: Timeouts,
-    /// Whether the server greets after the handshake.
+    /// Whether the server greets now.
     greets: bool,
+    talk: Talk,
     progress: watch::Sender<Progress>,
     fault: Arc<Mutex<Option<Fault>>>,
 }
@@ -112,15 +146,15 @@ impl fmt::Debug for Connector {
 
 #[async_trait::async_trait]
 impl AsyncTlsConnector for Connector {
-    type Stream = Secured;
+    type Stream = Control;
 
-    async fn connect(&self, _: &str, stream: TcpStream) -> FtpResult<Secured> {
+    async fn connect(&self, _: &str, stream: TcpStream) -> FtpResult<Control> {
         self.progress.send_replace(Progress::Connected);
         connect::prepare(&stream).map_err(FtpError::ConnectionError)?;
-        match self.secured(stream).await {
-            Ok(secured) => {
-                self.progress.send_replace(Progress::Secured);
-                Ok(secured)
+        match self.ready(stream).await {
+            Ok(control) => {
+                self.progress.send_replace(Progress::Ready);
+                Ok(control)
             }
             Err(fault) => {
                 let words = fault.to_string();
@@ -132,28 +166,38 @@ impl AsyncTlsConnector for Connector {
 }
 
 impl Connector {
-    /// The handshake; and where it comes before the greeting, replies of `120`, which suppaftp does
-    /// not expect: a server that is busy for some minutes has as long as for writing its flash.
-    async fn secured(&self, stream: TcpStream) -> Result<Secured, Fault> {
-        let handshake = (self.context).connect(stream, Side::Control, self.timeouts.reply);
-        let mut stream = handshake.await?;
-        if !self.greets {
-            let unread = Vec::new();
-            return Ok(Secured { stream, unread });
+    /// The handshake; and where a greeting follows, replies of `120`, which suppaftp does not
+    /// expect: a server that is busy for some minutes has as long as for writing its flash.
+    async fn ready(&self, stream: TcpStream) -> Result<Control, Fault> {
+        let reply = self.timeouts.reply;
+        let mut stream = match &self.context {
+            None => Stream::Plain(stream),
+            Some(context) => {
+                let secured = context.connect(stream, Side::Control, reply).await?;
+                Stream::Tls(Box::new(secured))
+            }
+        };
+        let mut unread = Vec::new();
+        if self.greets {
+            let mut code = [0; 3];
+            let first = timeout(reply, stream.read_exact(&mut code)).await;
+            first
+                .map_err(|_| no_greeting(reply))?
+                .map_err(|error| lost(&error))?;
+            if code == *b"120" {
+                let mut again = code.as_slice().chain(&mut stream);
+                let taken = timeout(self.timeouts.confirm, connect::take_not_yet(&mut again)).await;
+                let taken = taken.map_err(|_| no_greeting(self.timeouts.confirm))?;
+                code = taken.map_err(|error| lost(&error))?;
+            }
+            unread = code.to_vec();
         }
-        let mut code = [0; 3];
-        let first = stream.read_exact(&mut code);
-        let first = timeout(self.timeouts.reply, first).await;
-        let first = first.map_err(|_| no_greeting(self.timeouts.reply))?;
-        first.map_err(|error| lost(&error))?;
-        if code == *b"120" {
-            let mut again = code.as_slice().chain(&mut stream);
-            let taken = timeout(self.timeouts.confirm, connect::take_not_yet(&mut again)).await;
-            let taken = taken.map_err(|_| no_greeting(self.timeouts.confirm))?;
-            code = taken.map_err(|error| lost(&error))?;
-        }
-        let unread = code.to_vec();
-        Ok(Secured { stream, unread })
+        let talk = self.talk.clone();
+        Ok(Control {
+            stream,
+            unread,
+            talk,
+        })
     }
 }
 
@@ -165,10 +209,16 @@ fn no_greeting(after: Duration) -> Fault {
 }
 
 fn lost(error: &io::Error) -> Fault {
-    Fault::Lost {
-        side: Side::Control,
-        reason: error.to_string(),
-    }
+    let reason = match error.kind() {
+        io::ErrorKind::UnexpectedEof => "the server closed it".into(),
+        io::ErrorKind::InvalidData => {
+            let reply = error.to_string();
+            return Fault::Malformed { reply };
+        }
+        _ => error.to_string(),
+    };
+    let side = Side::Control;
+    Fault::Lost { side, reason }
 }
 
 /// What became of a handshake that suppaftp drove.
@@ -178,13 +228,19 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(context: &TlsContext, timeouts: Timeouts, greets: bool) -> (Connector, Self) {
+    fn new(
+        context: Option<&TlsContext>,
+        timeouts: Timeouts,
+        greets: bool,
+        talk: &Talk,
+    ) -> (Connector, Self) {
         let (progress, seen) = watch::channel(Progress::Waiting);
         let fault = Arc::default();
         let connector = Connector {
-            context: context.clone(),
+            context: context.cloned(),
             timeouts,
             greets,
+            talk: talk.clone(),
             progress,
             fault: Arc::clone(&fault),
         };
@@ -222,10 +278,7 @@ async fn drive(
 ) -> Result<FtpResult<Ftp>, Late> {
     let mut progress = watch.progress.clone();
     let mut opening = pin!(opening);
-    for (wanted, deadline) in [
-        (Progress::Connected, Some(before)),
-        (Progress::Secured, None),
-    ] {
+    for (wanted, deadline) in [(Progress::Connected, Some(before)), (Progress::Ready, None)] {
         let reached = async {
             tokio::select! {
                 opened = &mut opening => Some(opened),
@@ -248,10 +301,11 @@ pub(in super::super) async fn secure(
     ftp: Ftp,
     context: &TlsContext,
     timeouts: Timeouts,
+    talk: &Talk,
     redact: &Redact,
     fault_of: impl FnOnce(FtpError) -> Fault,
 ) -> Result<Ftp, Fault> {
-    let (connector, watch) = Watch::new(context, timeouts, false);
+    let (connector, watch) = Watch::new(Some(context), timeouts, false, talk);
     let (before, after) = (timeouts.reply, timeouts.reply.saturating_mul(2));
     let no_reply = |command: &str, after| Fault::NoReply {
         command: command.into(),
@@ -265,7 +319,7 @@ pub(in super::super) async fn secure(
         Err(Late::After) => return Err(no_reply("PBSZ 0 and PROT P", after)),
     };
     opened.map_err(|error| {
-        let command = match watch.has(Progress::Secured) {
+        let command = match watch.has(Progress::Ready) {
             true => "PBSZ 0, PROT P",
             false => "AUTH TLS",
         };
@@ -285,22 +339,25 @@ pub(in super::super) async fn secure(
     })
 }
 
-/// Implicit TLS: the handshake comes first, and then the greeting. (suppaftp calls it deprecated,
-/// and devices have it.)
-pub(in super::super) async fn implicit(
+/// Connects, within `deadline`, and reads the greeting: in clear text, or with a context after the
+/// handshake of implicit TLS. (suppaftp calls that deprecated, and devices have it; to it all is
+/// TLS here, because only such a stream can be ours.)
+pub(in super::super) async fn open(
     target: SocketAddr,
-    context: &TlsContext,
+    context: Option<&TlsContext>,
     timeouts: Timeouts,
+    deadline: Duration,
+    talk: &Talk,
     fault_of: impl FnOnce(FtpError) -> Fault,
 ) -> Result<Ftp, Fault> {
-    let (connector, watch) = Watch::new(context, timeouts, true);
+    let (connector, watch) = Watch::new(context, timeouts, true, talk);
     let opening = Ftp::connect_secure_implicit(target, connector, "");
-    let opened = match drive(opening, &watch, timeouts.connect, timeouts.reply).await {
+    let opened = match drive(opening, &watch, deadline, timeouts.reply).await {
         Ok(opened) => opened,
         Err(Late::Before) => {
             return Err(Fault::ConnectTimeout {
                 address: target.to_string(),
-                after: timeouts.connect,
+                after: deadline,
             });
         }
         Err(Late::After) => return Err(no_greeting(timeouts.reply)),
@@ -314,4 +371,33 @@ pub(in super::super) async fn implicit(
             error => fault_of(error),
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use socket2::SockRef;
+    use tokio::io::AsyncWriteExt;
+
+    /// A control connection is silent for as long as data flows.
+    #[tokio::test]
+    async fn keepalive_is_on() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = listener.local_addr().unwrap();
+        let talk = Talk::default();
+        let limit = Duration::from_secs(10);
+        let local = |error: FtpError| Fault::Local(error.to_string());
+        let opening = open(target, None, Timeouts::default(), limit, &talk, local);
+        let serving = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(b"220 here\r\n").await.unwrap();
+            stream
+        };
+        let (ftp, _server) = tokio::join!(opening, serving);
+        let ftp = ftp.unwrap();
+        let control = ftp.get_ref().await;
+        let socket = SockRef::from(&*control);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), connect::KEEPALIVE);
+    }
 }

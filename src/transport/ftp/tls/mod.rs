@@ -28,7 +28,7 @@ mod control;
 mod key;
 mod trust;
 
-pub(super) use control::{Ftp, implicit, secure};
+pub(super) use control::{Ftp, Talk, open, secure};
 pub(super) use trust::Authorities;
 use trust::Verifier;
 
