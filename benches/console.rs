@@ -55,8 +55,11 @@ fn pictures(criterion: &mut Criterion) {
                 })
                 .collect();
             let mut watching = Watching::new(inventory, &snapshots[0], columns, rows);
-            watching.draw(&snapshots[0]);
+            let whole = watching.draw(&snapshots[0]);
+            let shows = String::from_utf8_lossy(&whole).contains("sending");
+            assert!(shows, "it is the watch page");
             let bytes = watching.draw(&snapshots[1]).len();
+            assert!(bytes > 100, "two pictures differ in their figures");
             println!("{columns}x{rows}, {entities} entities: {bytes} bytes for the next picture");
             let mut turn = 0;
             let id = BenchmarkId::new(format!("{columns}x{rows}"), entities);

@@ -148,8 +148,8 @@ async fn a_console_that_is_killed_costs_the_picture_alone() {
 
     let mut again = site.pty(&["attach"]);
     again.until("attached to the engine");
+    // Who comes back to what runs sees it.
     again.until("1 group runs");
-    again.type_in("4");
     again.until("all: adsl-2 version 2");
     again.until("ended: delivered");
     assert_eq!(site.status().await["engine"]["viewers"], 1);

@@ -42,6 +42,7 @@ pub(super) fn draw(
     // Pages, not a moving window: cells stay where they are while one looks at them.
     let first = cursor.unwrap_or(0) / cells / rows * rows;
     let count = group.entities.len();
+    let limit = figures::lag_limit(group);
     for (line, area) in (first..count.div_ceil(cells)).zip(area.rows()) {
         let places = line * cells..((line + 1) * cells).min(count);
         let entity = |row| group.entities.get(place_of(view, group, row)?);
@@ -52,7 +53,7 @@ pub(super) fn draw(
                 spans.push(span(" ", Style::new()));
             }
             let Some(entity) = entity(row) else { continue };
-            let (sign, mut style) = cell(entity, group, theme);
+            let (sign, mut style) = cell(entity, group, limit, theme);
             if cursor == Some(row) {
                 style = style.add_modifier(Modifier::REVERSED | Modifier::UNDERLINED);
             }
@@ -63,8 +64,13 @@ pub(super) fn draw(
 }
 
 /// The tenths that were sent while it sends, else the sign of its state.
-fn cell(entity: &EntitySnapshot, group: &GroupSnapshot, theme: &Theme) -> (String, Style) {
-    if figures::lags(entity, group) {
+fn cell(
+    entity: &EntitySnapshot,
+    group: &GroupSnapshot,
+    limit: u64,
+    theme: &Theme,
+) -> (String, Style) {
+    if figures::lags(entity, limit) {
         return ("!".into(), theme.tone(Tone::Look));
     }
     let style = theme.of_state(entity.state);
@@ -79,10 +85,8 @@ fn cell(entity: &EntitySnapshot, group: &GroupSnapshot, theme: &Theme) -> (Strin
 
 /// What the cells mean, as far as there is room; how many there are of each stands above.
 pub(super) fn legend<'a>(group: &GroupSnapshot, theme: &Theme, width: usize) -> Line<'a> {
-    let laggards = group
-        .entities
-        .iter()
-        .filter(|one| figures::lags(one, group));
+    let limit = figures::lag_limit(group);
+    let laggards = (group.entities.iter()).filter(|one| figures::lags(one, limit));
     let sends = format!("0-9 {} tenths", figures::short(EntityState::Sending));
     let mut items = vec![sends, format!("! lags: {}", laggards.count())];
     let of_group = figures::totals(group).states;

@@ -385,7 +385,7 @@ impl Columns {
     ) -> Line<'a> {
         let state = entity.state;
         let size = group.size.unwrap_or(0);
-        let lags = figures::lags(entity, group);
+        let lags = figures::lags(entity, figures::lag_limit(group));
         let sign = if lags { "!" } else { theme.sign(state) };
         let style = if lags {
             theme.tone(Tone::Look)

@@ -91,11 +91,25 @@ pub(super) fn time_left(seconds: Option<f64>) -> String {
     }
 }
 
-/// So far behind that it holds up the pool, or is about to.
-pub(super) fn lags(entity: &EntitySnapshot, group: &GroupSnapshot) -> bool {
+/// The lag from which on an entity holds up the pool, or is about to: half of the pool, where
+/// others are not as far behind. Nobody holds anybody up when all are equally slow, or when nothing
+/// is read any more.
+pub(super) fn lag_limit(group: &GroupSnapshot) -> u64 {
+    let sending = group.entities.iter().filter(|one| is_sending(one));
+    let front = sending.map(|one| one.lag).min();
+    match front.filter(|_| group.phase == GroupPhase::Transferring && group.depth > 0) {
+        Some(front) => (group.depth as u64).div_ceil(2).max(2 * front + 1),
+        None => u64::MAX,
+    }
+}
+
+/// Whether it is at the group's [`lag_limit`] or beyond.
+pub(super) fn lags(entity: &EntitySnapshot, limit: u64) -> bool {
+    is_sending(entity) && entity.lag >= limit
+}
+
+fn is_sending(entity: &EntitySnapshot) -> bool {
     entity.state == EntityState::Sending
-        && group.depth > 0
-        && entity.lag.saturating_mul(2) >= group.depth as u64
 }
 
 pub(super) fn phase(group: &GroupSnapshot) -> String {
@@ -143,7 +157,7 @@ pub(super) fn note(entity: &EntitySnapshot, group: &GroupSnapshot) -> String {
         EntityState::Verifying => "sent, being checked".into(),
         EntityState::Skipped => "has it already".into(),
         EntityState::Cancelled => entity.cause.clone().unwrap_or_default(),
-        _ if lags(entity, group) => "falls behind".into(),
+        _ if lags(entity, lag_limit(group)) => "falls behind".into(),
         _ if entity.attempt > 1 => format!("try {}", entity.attempt),
         _ => String::new(),
     }

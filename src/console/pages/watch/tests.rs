@@ -362,6 +362,27 @@ fn sorting_puts_what_needs_a_look_first_and_keeps_the_cursor_on_its_entity() {
 }
 
 #[test]
+fn who_is_as_slow_as_all_others_does_not_fall_behind() {
+    let lagging = |lags: [u64; 3], phase| {
+        let entities = lags.map(|lag| {
+            let mut one = testing::entity("one", EntityState::Sending, 0);
+            one.lag = lag;
+            one
+        });
+        let mut group = testing::group("adsl", entities.to_vec());
+        (group.depth, group.phase) = (32, phase);
+        let limit = figures::lag_limit(&group);
+        let lags = group.entities.iter().map(|one| figures::lags(one, limit));
+        lags.collect::<Vec<_>>()
+    };
+    let reads = GroupPhase::Transferring;
+    assert_eq!(lagging([30, 2, 15], reads), [true, false, false]);
+    assert_eq!(lagging([30, 29, 28], reads), [false; 3]);
+    assert_eq!(lagging([32, 31, 1], reads), [true, true, false]);
+    assert_eq!(lagging([30, 2, 2], GroupPhase::Draining), [false; 3]);
+}
+
+#[test]
 fn the_next_failure_is_found_in_later_groups_too() {
     let snapshot = many(200);
     let mut state = watching(&snapshot);
