@@ -203,10 +203,21 @@ def expect_read_once(one, took, size):
         one.figures.wrong.append(f"(e) read {took.read} bytes from the source, not {size}")
 
 
+def shaped(one, measure, bound):
+    """Seconds of one plain curl at a server's rate. vsftpd forgets its rate now and then, and nobody
+    is faster than the link: such a measurement is taken again."""
+    for _ in range(5):
+        seconds = measure()
+        if seconds >= 0.97 * bound:
+            return seconds
+        one.figures.note(f"a curl that took {seconds:.2f} s of {bound:.2f} was measured again")
+    raise Broken("the server does not hold its rate")
+
+
 def source_bound(bench, one, size=32 * MIB, at=8 * MIB):
     """source-bound: 20 entities, 32 MiB, source 8 MiB/s, vsftpd, memory 8 MiB"""
     with bench.site(size, names(20), source_rate=at, memory="8 MiB") as site:
-        plain = curl(["-o", "/dev/null", site.source])
+        plain = shaped(one, lambda: curl(["-o", "/dev/null", site.source]), size / at)
         if one.first:
             one.way("a", one_by_one, site, size, size / at)
             one.way("b", all_at_once, site, size, size / at)
@@ -220,7 +231,8 @@ def source_bound(bench, one, size=32 * MIB, at=8 * MIB):
 def entity_bound(bench, one, size=32 * MIB, at=4 * MIB):
     """entity-bound: 20 entities of 4 MiB/s, 32 MiB, vsftpd, memory 8 MiB"""
     with bench.site(size, names(20), entity_rate=at, memory="8 MiB") as site:
-        plain = curl(["-T", site.image, site.entities["e01"]])
+        upload = lambda: curl(["-T", site.image, site.entities["e01"]])
+        plain = shaped(one, upload, size / at)
         if one.first:
             one.way("b", all_at_once, site, size, size / at)
         one.way("c", tee, site, size, size / at)
