@@ -327,8 +327,7 @@ struct Connected {
     tls: Option<TlsContext>,
 }
 
-/// Connects to the first of the host's addresses that answers. Each has an equal part of the time
-/// that is left: one that is silent does not use up that of the others.
+/// Connects to the first of the host's addresses that answers.
 async fn connected(
     memory: &Memory,
     address: &Address,
@@ -338,12 +337,34 @@ async fn connected(
     redact: &Redact,
 ) -> Result<Connected, Fault> {
     let until = Instant::now() + timeouts.connect;
-    let late = || Fault::ConnectTimeout {
+    let resolved = timeout(timeouts.connect, connect::resolve(address)).await;
+    let targets = resolved.map_err(|_| connect_timeout(address, timeouts))??;
+    connected_to(
+        &targets, until, memory, address, timeouts, tls, talk, redact,
+    )
+    .await
+}
+
+fn connect_timeout(address: &Address, timeouts: Timeouts) -> Fault {
+    Fault::ConnectTimeout {
         address: address.to_string(),
         after: timeouts.connect,
-    };
-    let resolved = timeout(timeouts.connect, connect::resolve(address)).await;
-    let targets = resolved.map_err(|_| late())??;
+    }
+}
+
+/// As [`connected`], until a moment. Each address has an equal part of the time that is left: one
+/// that is silent does not use up that of the others.
+#[expect(clippy::too_many_arguments, reason = "those of `connected`, and two")]
+async fn connected_to(
+    targets: &[SocketAddr],
+    until: Instant,
+    memory: &Memory,
+    address: &Address,
+    timeouts: Timeouts,
+    tls: &Tls,
+    talk: &Talk,
+    redact: &Redact,
+) -> Result<Connected, Fault> {
     let mut last = connect::no_address(address);
     for (place, peer) in targets.iter().copied().enumerate() {
         let left = u32::try_from(targets.len() - place).unwrap_or(u32::MAX);
@@ -358,7 +379,7 @@ async fn connected(
         let ftp = match opened {
             Ok(ftp) => ftp,
             Err(Fault::ConnectTimeout { .. }) => {
-                last = late();
+                last = connect_timeout(address, timeouts);
                 continue;
             }
             Err(fault @ (Fault::Refused { .. } | Fault::Unreachable { .. })) => {
@@ -438,5 +459,64 @@ fn fault_of(error: FtpError, redact: &Redact) -> Fault {
             reply: "it has no code".into(),
         },
         other => Fault::Local(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use socket2::{Domain, Socket, Type};
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    /// A host that lets nobody in and does not say so, like one whose address is out of date: its
+    /// queue of connections is full.
+    #[cfg(target_os = "linux")]
+    async fn silent() -> (Socket, Vec<TcpStream>) {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        listener
+            .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+            .unwrap();
+        listener.listen(0).unwrap();
+        let target = listener.local_addr().unwrap().as_socket().unwrap();
+        let mut queue = Vec::new();
+        let connect = || timeout(Duration::from_millis(300), TcpStream::connect(target));
+        while let Ok(connected) = connect().await {
+            queue.push(connected.unwrap());
+        }
+        (listener, queue)
+    }
+
+    /// A name with an IPv6 address that nobody answers at is no reason not to reach its IPv4 one.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn an_address_that_is_silent_leaves_time_for_the_next() {
+        let (silent, _queue) = silent().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let good = listener.local_addr().unwrap();
+        let targets = [silent.local_addr().unwrap().as_socket().unwrap(), good];
+        let address = Address {
+            scheme: Scheme::Ftp,
+            host: "device".into(),
+            port: good.port(),
+        };
+        let timeouts = Timeouts {
+            connect: Duration::from_secs(2),
+            ..Timeouts::default()
+        };
+        let (memory, tls, talk) = (Memory::default(), Tls::default(), Talk::default());
+        let redact = Redact::of(&Login::anonymous());
+        let until = Instant::now() + timeouts.connect;
+        let connecting = connected_to(
+            &targets, until, &memory, &address, timeouts, &tls, &talk, &redact,
+        );
+        let serving = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(b"220 here\r\n").await.unwrap();
+            stream
+        };
+        let both = async { tokio::join!(connecting, serving) };
+        let (connected, _server) = timeout(Duration::from_secs(20), both).await.unwrap();
+        assert_eq!(connected.map(|one| one.peer).unwrap(), good);
     }
 }
