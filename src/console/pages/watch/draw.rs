@@ -380,12 +380,13 @@ impl Columns {
         &self,
         entity: &EntitySnapshot,
         group: &GroupSnapshot,
+        limit: u64,
         theme: &Theme,
         here: bool,
     ) -> Line<'a> {
         let state = entity.state;
         let size = group.size.unwrap_or(0);
-        let lags = figures::lags(entity, figures::lag_limit(group));
+        let lags = figures::lags(entity, limit);
         let sign = if lags { "!" } else { theme.sign(state) };
         let style = if lags {
             theme.tone(Tone::Look)
@@ -405,7 +406,7 @@ impl Columns {
             gauge(entity.sent, size, self.gauge, theme)
         };
         let moving = matches!(state, EntityState::Sending | EntityState::CatchingUp);
-        let note = figures::note(entity, group);
+        let note = figures::note(entity, limit);
         let room = self.width.saturating_sub(self.left());
         let right = if moving {
             let figures = format!(
@@ -450,13 +451,14 @@ fn draw_entities(
     area: Rect,
 ) {
     let cursor = on_screen(view.cursor, group.entities.len(), usize::from(area.height));
+    let limit = figures::lag_limit(group);
     for (row, area) in (cursor.offset..group.entities.len()).zip(area.rows()) {
         let Some(entity) = place_of(view, group, row).and_then(|place| group.entities.get(place))
         else {
             continue;
         };
         let here = row + 1 == cursor.row;
-        frame.render_widget(columns.row(entity, group, theme, here), area);
+        frame.render_widget(columns.row(entity, group, limit, theme, here), area);
     }
 }
 
@@ -482,7 +484,7 @@ fn footer<'a>(view: &View, group: &GroupSnapshot, theme: &Theme, width: u16) -> 
         );
         return Line::styled(cut(&text, width, theme), theme.hint());
     };
-    let note = figures::note(entity, group);
+    let note = figures::note(entity, figures::lag_limit(group));
     let mut text = format!("{}: {}", entity.entity, entity.state);
     // The cause of a retry needs the room, and nothing moves meanwhile.
     let still = entity.state.is_final() || entity.state == EntityState::Retrying;

@@ -143,8 +143,8 @@ pub(super) fn bottleneck(bottleneck: &Bottleneck) -> String {
     }
 }
 
-/// What there is to say about an entity besides its figures.
-pub(super) fn note(entity: &EntitySnapshot, group: &GroupSnapshot) -> String {
+/// What there is to say about an entity besides its figures, given the group's [`lag_limit`].
+pub(super) fn note(entity: &EntitySnapshot, limit: u64) -> String {
     match entity.state {
         EntityState::Failed => why(entity),
         EntityState::Retrying => match why(entity) {
@@ -157,7 +157,7 @@ pub(super) fn note(entity: &EntitySnapshot, group: &GroupSnapshot) -> String {
         EntityState::Verifying => "sent, being checked".into(),
         EntityState::Skipped => "has it already".into(),
         EntityState::Cancelled => entity.cause.clone().unwrap_or_default(),
-        _ if lags(entity, lag_limit(group)) => "falls behind".into(),
+        _ if lags(entity, limit) => "falls behind".into(),
         _ if entity.attempt > 1 => format!("try {}", entity.attempt),
         _ => String::new(),
     }
