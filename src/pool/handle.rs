@@ -37,7 +37,7 @@ impl<T: Clone, E: Clone> BufferPool<T, E> {
     }
 
     /// A reader that needs block `index` and all that follow; `None` if that block was freed
-    /// already. Where the pool has not come so far, the reader gets the blocks before it too
+    /// already, or the writer was told that nobody is left, and is about to go. Where the pool has not come so far, the reader gets the blocks before it too
     /// ([`Reader::start`]).
     pub fn join_at(&self, index: u64) -> Option<Reader<T, E>> {
         let start = self.shared.change(|ring| ring.join_at(index))?;

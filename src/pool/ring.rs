@@ -23,6 +23,8 @@ pub(super) struct Ring<B> {
     /// How many there are: free, holding a block, or with the writer.
     allocated: usize,
     readers: usize,
+    /// Whether the writer was told that nobody is left.
+    given_up: bool,
     /// Whether any reader ever joined: until then every block is kept for the first.
     joined: bool,
     /// Handles through which a reader could still join.
@@ -92,6 +94,7 @@ impl<B: Clone> Ring<B> {
             allocated: 0,
             readers: 0,
             joined: false,
+            given_up: false,
             handles: 1,
             phase: Phase::Open,
             surplus: Vec::new(),
@@ -100,7 +103,7 @@ impl<B: Clone> Ring<B> {
     }
 
     pub(super) fn supply(&mut self) -> Supply<B> {
-        if self.is_abandoned() {
+        if self.gives_up() {
             Supply::Abandoned
         } else if let Some(buffer) = self.free.pop() {
             Supply::Buffer(buffer)
@@ -175,7 +178,12 @@ impl<B: Clone> Ring<B> {
     /// A reader joins that needs block `index` and all that follow, if that block has not gone yet;
     /// the block at which it begins. That is `index`, or the next one to be published where that
     /// is still before it.
+    ///
+    /// Nobody joins once the writer has been told that nobody is left: it is about to go.
     pub(super) fn join_at(&mut self, index: u64) -> Option<u64> {
+        if self.given_up {
+            return None;
+        }
         let at = self.slot_of(index)?.min(self.slots.len());
         let start = self.base + at as u64;
         self.readers += 1;
@@ -237,6 +245,12 @@ impl<B: Clone> Ring<B> {
     /// No reader is left, and either all left or none can come.
     pub(super) fn is_abandoned(&self) -> bool {
         self.readers == 0 && (self.joined || self.handles == 0)
+    }
+
+    /// As [`Self::is_abandoned`], for a writer that acts on it: from then on nobody can join.
+    pub(super) fn gives_up(&mut self) -> bool {
+        self.given_up |= self.is_abandoned();
+        self.is_abandoned()
     }
 
     /// Buffers to drop once the lock is released.

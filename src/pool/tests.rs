@@ -144,6 +144,25 @@ fn a_buffer_holds_nothing_of_the_block_before() {
     assert_eq!(read(&mut reader), Some(b"ab".to_vec()));
 }
 
+/// The writer goes when it is told that nobody is left: who joined after that would be left alone.
+#[test]
+fn nobody_joins_once_the_writer_has_been_told_that_nobody_is_left() {
+    let budget = Budget::new(1000);
+    let (pool, mut writer) = Pool::new(&budget, 10, 1);
+    drop(pool.join_at(0).unwrap());
+    // Nobody has told it yet.
+    let reader = pool.join_at(0).unwrap();
+    assert!(now(writer.abandoned()).is_none());
+    drop(reader);
+    assert!(now(writer.abandoned()).is_some());
+    assert!(pool.join_at(0).is_none());
+
+    let (pool, mut writer) = Pool::new(&budget, 10, 1);
+    drop(pool.join_at(0).unwrap());
+    assert_eq!(now(writer.free()).unwrap().unwrap_err(), Abandoned);
+    assert!(pool.join_at(0).is_none());
+}
+
 #[test]
 fn a_pool_that_nobody_can_join_any_more_is_abandoned() {
     let budget = Budget::new(1000);

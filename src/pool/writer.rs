@@ -46,6 +46,7 @@ impl<T, E> Writer<T, E> {
     ///
     /// # Errors
     /// [`Abandoned`] if every reader has left, or none has joined and no handle is left to join by.
+    /// Nobody can join by [`BufferPool::join_at`](super::BufferPool::join_at) any more after that.
     pub async fn free(&mut self) -> Result<FreeBuffer, Abandoned> {
         let mut request = Request {
             shared: &self.shared,
@@ -60,7 +61,7 @@ impl<T, E> Writer<T, E> {
     pub async fn abandoned(&mut self) {
         poll_fn(|cx| {
             let mut state = self.shared.lock();
-            if state.ring.is_abandoned() {
+            if state.ring.gives_up() {
                 return Poll::Ready(());
             }
             let old = state.register_writer(cx.waker());
