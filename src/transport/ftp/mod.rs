@@ -15,6 +15,7 @@ use crate::model::{Address, Failure, Fault, Probe};
 use super::{Compared, Destination, Directory, Listed, Remote, Transport};
 
 mod connect;
+mod control;
 mod data;
 mod features;
 #[doc(hidden)]

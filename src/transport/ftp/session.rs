@@ -12,10 +12,11 @@ use tokio::time::timeout;
 use crate::model::{Address, Failure, Fault, Login, Scheme, Side, Step, Timeouts, Tls, text};
 use crate::transport::Remote;
 
+use super::control::{self, Ftp, Talk};
 use super::redact::Redact;
 use super::reply::Reply;
 use super::stream::Stream;
-use super::tls::{self, Ftp, Talk, TlsContext};
+use super::tls::{self, TlsContext};
 use super::{Memory, connect};
 
 /// After a data connection broke, the reply that says why is near or will not come.
@@ -375,7 +376,7 @@ async fn connected_to(
             Scheme::Ftp | Scheme::FtpsExplicit => None,
         };
         let words = |error| fault_of(error, redact);
-        let opened = tls::open(peer, implicit.as_ref(), timeouts, deadline, talk, words).await;
+        let opened = control::open(peer, implicit.as_ref(), timeouts, deadline, talk, words).await;
         let ftp = match opened {
             Ok(ftp) => ftp,
             Err(Fault::ConnectTimeout { .. }) => {
@@ -394,7 +395,7 @@ async fn connected_to(
         }
         talk.replied();
         let context = context().await?;
-        let ftp = tls::secure(ftp, &context, timeouts, talk, redact, words).await?;
+        let ftp = control::secure(ftp, &context, timeouts, talk, redact, words).await?;
         let tls = Some(context);
         return Ok(Connected { ftp, peer, tls });
     }

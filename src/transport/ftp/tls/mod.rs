@@ -24,11 +24,9 @@ use crate::model::{Fault, Side, Tls, text};
 
 use super::reply::Reply;
 
-mod control;
 mod key;
 mod trust;
 
-pub(super) use control::{Ftp, Talk, open, secure};
 pub(super) use trust::Authorities;
 use trust::Verifier;
 

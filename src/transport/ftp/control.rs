@@ -19,26 +19,26 @@ use tokio::time::timeout;
 
 use crate::model::{Fault, Side, Timeouts};
 
-use super::super::connect;
-use super::super::redact::Redact;
-use super::super::reply::Reply;
-use super::super::stream::Stream;
-use super::TlsContext;
+use super::connect;
+use super::redact::Redact;
+use super::reply::Reply;
+use super::stream::Stream;
+use super::tls::TlsContext;
 
 /// suppaftp's client, in clear text or over TLS.
-pub(in super::super) type Ftp = ImplAsyncFtpStream<Control>;
+pub(super) type Ftp = ImplAsyncFtpStream<Control>;
 
 /// Bytes that came since the last whole reply. suppaftp keeps up to 256 KiB of a reply that has no
 /// end, which is too much to be kept for hundreds of hostile servers at once.
 #[derive(Debug, Clone, Default)]
-pub(in super::super) struct Talk(Arc<AtomicUsize>);
+pub(super) struct Talk(Arc<AtomicUsize>);
 
 impl Talk {
     /// No reply is longer.
     const LONGEST: usize = 64 * 1024;
 
     /// A whole reply was taken.
-    pub(in super::super) fn replied(&self) {
+    pub(super) fn replied(&self) {
         self.0.store(0, Ordering::Relaxed);
     }
 
@@ -57,7 +57,7 @@ impl Talk {
 
 /// A control connection.
 #[derive(Debug)]
-pub(in super::super) struct Control {
+pub(super) struct Control {
     stream: Stream,
     /// Of the greeting, to be read first.
     unread: Vec<u8>,
@@ -297,7 +297,7 @@ async fn drive(
 }
 
 /// Explicit TLS: `AUTH TLS`, the handshake, `PBSZ 0`, `PROT P`.
-pub(in super::super) async fn secure(
+pub(super) async fn secure(
     ftp: Ftp,
     context: &TlsContext,
     timeouts: Timeouts,
@@ -342,7 +342,7 @@ pub(in super::super) async fn secure(
 /// Connects, within `deadline`, and reads the greeting: in clear text, or with a context after the
 /// handshake of implicit TLS. (suppaftp calls that deprecated, and devices have it; to it all is
 /// TLS here, because only such a stream can be ours.)
-pub(in super::super) async fn open(
+pub(super) async fn open(
     target: SocketAddr,
     context: Option<&TlsContext>,
     timeouts: Timeouts,
