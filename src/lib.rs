@@ -17,5 +17,6 @@ pub mod inventory;
 #[cfg(feature = "lab")]
 pub mod lab;
 pub mod model;
+pub mod placement;
 pub mod pool;
 pub mod transport;

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::model::staging::{Names, NamesError};
 use crate::model::{
     Entity, Failure, Fault, FileServer, Group, Image, Logins, Name, PeerChoice, SourceChoice, Step,
 };
@@ -257,11 +258,21 @@ pub(crate) fn remote(entity: &Entity, logins: &Logins) -> Result<Remote, Failure
 }
 
 /// Where an entity's file goes.
-pub(crate) fn destination(entity: &Entity, logins: &Logins) -> Result<Destination, Failure> {
+///
+/// # Errors
+/// The password was not looked up, or there is no staging name for its path.
+pub(crate) fn destination<T: Transport>(
+    transport: &T,
+    entity: &Entity,
+    logins: &Logins,
+) -> Result<Destination, Failure> {
+    let names = Names::new(&entity.path, &entity.staging_name, transport.owner());
+    let no_name = |error: NamesError| Failure::new(Step::Prepare, Fault::Local(error.to_string()));
     Ok(Destination {
         remote: remote(entity, logins)?,
         verify: entity.verify,
         staging: entity.staging,
         delete_first: entity.delete_first,
+        names: names.map_err(no_name)?,
     })
 }

@@ -72,6 +72,17 @@ impl Digests {
         image.sha256.or(self.lock().whole.map(|whole| whole.sha256))
     }
 
+    /// The whole image, where it is known by now.
+    pub(super) fn image(&self, image: &Image) -> Option<ImageDigest> {
+        let known = self.lock();
+        known.whole.or_else(|| {
+            Some(ImageDigest {
+                size: image.size.or(known.size)?,
+                sha256: image.sha256?,
+            })
+        })
+    }
+
     /// The image's size, where it is known by now.
     pub(super) fn size(&self, image: &Image) -> Option<u64> {
         image.size.or(self.lock().size)

@@ -11,16 +11,20 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{EntityState, Failure, Fault, Laggards, Limits, Step, Verified};
+use crate::model::{EntityState, Failure, Fault, Holds, Laggards, Limits, Staging, Step, Verified};
+use crate::placement::{self, Delivery, Known, NotOpened, Opened};
 use crate::pool::Next;
-use crate::transport::{Destination, ImageDigest, Sink, Transport};
+use crate::transport::{Destination, ImageDigest, Transport};
 
 use super::report::{GroupMeters, ReportKind, Reporter};
 use super::seat::{Request, Seat};
 use super::transfer::is_about_the_image;
 
-/// After a cancellation so much time is spent on removing what was written: the operator waits.
-const CLEAN_UP: Duration = Duration::from_millis(1500);
+/// How long removing what was written may take. A live entity needs less; on a dead one it would be
+/// waited in vain.
+const CLEAN_UP: Duration = Duration::from_secs(5);
+/// After a cancellation: the operator waits.
+const HURRIED: Duration = Duration::from_millis(1500);
 
 pub(super) struct DownloadAgent<T: Transport> {
     pub(super) transport: Arc<T>,
@@ -29,6 +33,8 @@ pub(super) struct DownloadAgent<T: Transport> {
     /// `group/entity`, for the log.
     pub(super) who: String,
     pub(super) destination: Result<Destination, Failure>,
+    /// What is known of the image, and of this entity, from earlier attempts.
+    pub(super) known: Option<Known>,
     pub(super) meters: Arc<GroupMeters>,
     pub(super) reporter: Reporter,
     pub(super) cancel: CancellationToken,
@@ -48,6 +54,27 @@ struct Progress {
     step: Step,
 }
 
+/// How an attempt ended.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) result: Result<Verified, Failure>,
+    /// What the entity holds after it.
+    pub(super) holds: Holds,
+    /// The entity had confirmed the file: it may be in place although the attempt failed.
+    pub(super) confirmed: bool,
+}
+
+impl Attempt {
+    /// Nothing was done to the entity.
+    fn not_begun(failure: Failure) -> Self {
+        Self {
+            result: Err(failure),
+            holds: Holds::Old,
+            confirmed: false,
+        }
+    }
+}
+
 /// Why an agent stops taking blocks from a pass.
 enum Fed {
     Whole(ImageDigest),
@@ -59,12 +86,12 @@ enum Fed {
 
 impl<T: Transport> DownloadAgent<T> {
     /// One attempt, from byte 0.
-    pub(super) async fn run(self, seat: Seat) -> Result<Verified, Failure> {
+    pub(super) async fn run(self, seat: Seat) -> Attempt {
         self.meters.entities[self.entity].begin();
         self.sits(&seat);
-        let result = self.deliver(seat).await;
+        let attempt = self.deliver(seat).await;
         self.meters.entities[self.entity].leaves();
-        result
+        attempt
     }
 
     fn sits(&self, seat: &Seat) {
@@ -75,8 +102,11 @@ impl<T: Transport> DownloadAgent<T> {
         self.reporter.state(self.entity, state, step, self.attempt);
     }
 
-    async fn deliver(&self, seat: Seat) -> Result<Verified, Failure> {
-        let destination = self.destination.clone()?;
+    async fn deliver(&self, seat: Seat) -> Attempt {
+        let destination = match self.destination.clone() {
+            Ok(destination) => destination,
+            Err(failure) => return Attempt::not_begun(failure),
+        };
         let mut progress = Progress {
             seat: Some(seat),
             position: 0,
@@ -87,57 +117,129 @@ impl<T: Transport> DownloadAgent<T> {
         self.state(EntityState::Connecting, Step::Connect);
         let opened = tokio::select! {
             biased;
-            () = self.cancel.cancelled() => Err(cancelled(Step::Connect)),
+            () = self.cancel.cancelled() => Err(None),
             // What is not sending bytes gets memory of its own for as long as it lasts: a task
-            // is as large as the largest thing that it ever does, and there is one an entity.
-            opened = Box::pin(self.open(&destination, &mut progress)) => opened,
+            // is as large as the largest thing that it ever does, and there is one per entity.
+            opened = Box::pin(self.open(&destination, &mut progress)) => opened.map_err(Some),
         };
-        let mut sink = match opened {
-            Ok(sink) => sink,
-            Err(failure) => {
+        let (mut delivery, opened) = match opened {
+            Ok(opened) => opened,
+            Err(not_opened) => {
+                let step = progress.step;
                 drop(progress);
-                if may_have_been_opened(&failure) {
-                    let discard = self.transport.discard(&destination);
-                    Box::pin(self.clean_up(failure.is_cancelled(), discard, &destination)).await;
-                }
-                return Err(failure);
+                return self.not_opened(not_opened, step, &destination).await;
             }
         };
 
         self.reporter.send(ReportKind::Opened {
             entity: self.entity,
-            staged: sink.staged(),
+            staged: delivery.is_staged(),
         });
-        let sent = tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => None,
-            sent = self.send(&mut sink, &mut progress) => Some(sent),
+        let sent = match opened {
+            Opened::Placed(verified) => {
+                drop(progress);
+                tracing::info!("{}: the image is in place already", self.who);
+                let bytes = delivery.image().map_or(0, |image| image.size);
+                return self.placed(delivery, bytes, verified).await;
+            }
+            Opened::Staged => {
+                tracing::info!("{}: a whole copy is there already", self.who);
+                delivery.image().ok_or_else(gone)
+            }
+            Opened::Writing => {
+                let sent = tokio::select! {
+                    biased;
+                    () = self.cancel.cancelled() => None,
+                    sent = self.send(&mut delivery, &mut progress) => Some(sent),
+                };
+                sent.unwrap_or_else(|| Err(cancelled(progress.step)))
+            }
         };
-        let sent = sent.unwrap_or_else(|| Err(cancelled(progress.step)));
         // An entity that needs no more blocks holds nobody up, whatever becomes of it.
         drop(progress);
-        let (image, verified) = match sent {
-            Ok(done) => done,
-            Err(failure) => {
-                let hurry = failure.is_cancelled();
-                Box::pin(self.clean_up(hurry, sink.discard(), &destination)).await;
-                return Err(failure);
-            }
+        let image = match sent {
+            Ok(image) => image,
+            Err(failure) => return self.give_up(delivery, failure).await,
         };
 
         // From here on nothing is cancelled: the rename happens or it does not.
         self.state(EntityState::Verifying, Step::Rename);
-        if let Err(failure) = Box::pin(sink.commit(&image)).await {
-            Box::pin(self.clean_up(false, sink.discard(), &destination)).await;
-            return Err(failure);
+        match Box::pin(delivery.commit(&image)).await {
+            Ok(verified) => self.placed(delivery, image.size, verified).await,
+            Err(failure) => self.give_up(delivery, failure).await,
         }
+    }
+
+    /// The image stands under its final name.
+    async fn placed(&self, delivery: Delivery<T::Sink>, bytes: u64, verified: Verified) -> Attempt {
         self.reporter.send(ReportKind::Held {
             entity: self.entity,
-            bytes: image.size,
+            bytes,
             verified,
         });
-        Box::pin(sink.close()).await;
-        Ok(verified)
+        let holds = delivery.holds();
+        Box::pin(delivery.close()).await;
+        Attempt {
+            result: Ok(verified),
+            holds,
+            confirmed: true,
+        }
+    }
+
+    async fn give_up(&self, mut delivery: Delivery<T::Sink>, failure: Failure) -> Attempt {
+        let again = failure.is_transient() && !failure.is_cancelled();
+        let path = delivery.written().to_string();
+        let discard = delivery.discard(again);
+        Box::pin(self.clean_up(failure.is_cancelled(), discard, path)).await;
+        let (holds, confirmed) = (delivery.holds(), delivery.is_confirmed());
+        Box::pin(delivery.close()).await;
+        Attempt {
+            result: Err(failure),
+            holds,
+            confirmed,
+        }
+    }
+
+    /// `None`: it was cancelled meanwhile, so that nothing is known of what was done.
+    async fn not_opened(
+        &self,
+        not_opened: Option<NotOpened>,
+        step: Step,
+        destination: &Destination,
+    ) -> Attempt {
+        let Some(NotOpened {
+            failure,
+            holds,
+            left,
+        }) = not_opened
+        else {
+            let path = destination.written_path().to_string();
+            let discard = placement::discard(&*self.transport, destination);
+            Box::pin(self.clean_up(true, discard, path)).await;
+            let holds = match destination.staging {
+                Staging::Rename => Holds::Old,
+                Staging::Direct => Holds::Unknown,
+            };
+            return Attempt {
+                result: Err(cancelled(step)),
+                holds,
+                confirmed: false,
+            };
+        };
+        if let Some(path) = left {
+            self.left(path.to_string());
+        }
+        if may_have_been_opened(&failure) {
+            // The source failed, or it held up the others: opening was given up half way.
+            let path = destination.written_path().to_string();
+            let discard = placement::discard(&*self.transport, destination);
+            Box::pin(self.clean_up(false, discard, path)).await;
+        }
+        Attempt {
+            result: Err(failure),
+            holds,
+            confirmed: false,
+        }
     }
 
     /// Opens the file on the entity. One that takes long to connect leaves the pass and goes on
@@ -146,16 +248,25 @@ impl<T: Transport> DownloadAgent<T> {
         &self,
         destination: &Destination,
         progress: &mut Progress,
-    ) -> Result<T::Sink, Failure> {
-        let mut opening = pin!(self.transport.open_sink(destination));
+    ) -> Result<(Delivery<T::Sink>, Opened), NotOpened> {
+        let given_up = |failure| NotOpened {
+            failure,
+            holds: Holds::Old,
+            left: None,
+        };
+        let mut opening = pin!(Delivery::open(
+            &*self.transport,
+            destination,
+            self.known.as_ref()
+        ));
         if let Some(seat) = &mut progress.seat {
             tokio::select! {
                 biased;
                 () = seat.leave.cancelled() => {}
-                () = seat.broken.cancelled() => return Err(source_failed(seat).await),
+                () = seat.broken.cancelled() => return Err(given_up(source_failed(seat).await)),
                 opened = &mut opening => return opened,
             }
-            self.leave(progress, Step::Connect)?;
+            self.leave(progress, Step::Connect).map_err(given_up)?;
         }
         opening.await
     }
@@ -163,9 +274,9 @@ impl<T: Transport> DownloadAgent<T> {
     /// Sends every block, waits for the entity's confirmation and verifies its copy.
     async fn send(
         &self,
-        sink: &mut T::Sink,
+        sink: &mut Delivery<T::Sink>,
         progress: &mut Progress,
-    ) -> Result<(ImageDigest, Verified), Failure> {
+    ) -> Result<ImageDigest, Failure> {
         progress.step = Step::Send;
         let behind = progress.seat.is_none();
         self.state(
@@ -212,14 +323,14 @@ impl<T: Transport> DownloadAgent<T> {
         sink.finish().await?;
         progress.step = Step::Verify;
         self.state(EntityState::Verifying, Step::Verify);
-        let verified = sink.verify(&image).await?;
-        Ok((image, verified))
+        sink.verify(&image).await?;
+        Ok(image)
     }
 
     /// Writes the pass's blocks from `position` on, which it moves.
     async fn feed(
         &self,
-        sink: &mut T::Sink,
+        sink: &mut Delivery<T::Sink>,
         seat: &mut Seat,
         position: &mut u64,
     ) -> Result<Fed, Failure> {
@@ -287,7 +398,11 @@ impl<T: Transport> DownloadAgent<T> {
 
     /// A place at a pass that brings the next byte. An entity that takes no bytes gets none: a
     /// pass would be read for nothing.
-    async fn ask(&self, sink: &mut T::Sink, progress: &Progress) -> Result<Seat, Failure> {
+    async fn ask(
+        &self,
+        sink: &mut Delivery<T::Sink>,
+        progress: &Progress,
+    ) -> Result<Seat, Failure> {
         sink.ready().await?;
         let (grant, granted) = oneshot::channel();
         let request = Request {
@@ -305,27 +420,28 @@ impl<T: Transport> DownloadAgent<T> {
         &self,
         hurry: bool,
         discard: impl Future<Output = Result<(), Failure>>,
-        destination: &Destination,
+        path: String,
     ) {
-        let result = if hurry {
-            timeout(CLEAN_UP, discard).await.unwrap_or_else(|_| {
-                let fault = Fault::NoReply {
-                    command: "DELE".into(),
-                    after: CLEAN_UP,
-                };
-                Err(Failure::new(Step::Discard, fault))
-            })
-        } else {
-            discard.await
+        let after = match hurry {
+            true => HURRIED,
+            false => CLEAN_UP,
         };
+        let result = timeout(after, discard).await.unwrap_or_else(|_| {
+            let command = "DELE".into();
+            let fault = Fault::NoReply { command, after };
+            Err(Failure::new(Step::Discard, fault))
+        });
         if let Err(failure) = result {
-            let path = destination.written_path().to_string();
-            tracing::warn!("{}: {path} could not be removed: {failure}", self.who);
-            self.reporter.send(ReportKind::Left {
-                entity: self.entity,
-                path,
-            });
+            tracing::warn!("{}: {path} is not removed: {failure}", self.who);
+            self.left(path);
         }
+    }
+
+    fn left(&self, path: String) {
+        self.reporter.send(ReportKind::Left {
+            entity: self.entity,
+            path,
+        });
     }
 }
 
@@ -352,12 +468,11 @@ fn gone() -> Failure {
     )
 }
 
-/// Whether the entity may hold a staging file although opening it failed: the server may have
-/// acted on a command whose reply never came.
+/// Whether opening was given up half way, so that nothing is known of what it did.
 fn may_have_been_opened(failure: &Failure) -> bool {
-    match failure.fault {
-        Fault::Cancelled | Fault::Source { .. } | Fault::HeldUp { .. } => true,
-        Fault::Reply { .. } => false,
-        _ => failure.step == Step::Open,
-    }
+    let fault = &failure.fault;
+    matches!(
+        fault,
+        Fault::Cancelled | Fault::Source { .. } | Fault::HeldUp { .. }
+    )
 }

@@ -20,13 +20,14 @@ use tokio_util::sync::CancellationToken;
 use crate::model::{
     Entity, EntityState, Failure, Fault, FileServer, Group, Laggards, Logins, Step, Verified,
 };
+use crate::placement::Known;
 use crate::pool::{Budget, BufferPool, PoolStats};
 use crate::transport::Transport;
 
 use super::Writer;
 use super::choice::{self, Chosen, Sources};
 use super::digests::Digests;
-use super::download::DownloadAgent;
+use super::download::{Attempt, DownloadAgent};
 use super::holders::Holders;
 use super::members::{Members, Way};
 use super::passes::{Pass, most, split};
@@ -177,7 +178,7 @@ enum Task {
 
 /// How it ended.
 enum Ended {
-    Download(Result<Verified, Failure>),
+    Download(Attempt),
     Transfer(PassEnd),
 }
 
@@ -389,11 +390,17 @@ impl<T: Transport> Delivery<T> {
         let target = &work.group.entities[entity];
         work.holders.forget(&target.name);
         work.remembered.forget(&target.name);
+        let was_confirmed = (self.members.of(entity)).is_some_and(|member| member.was_confirmed);
+        let known = (self.digests.image(&work.group.image)).map(|image| Known {
+            image,
+            was_confirmed,
+        });
         let agent = DownloadAgent {
             transport: self.transport.clone(),
             entity,
             who: format!("{}/{}", work.group.name, target.name),
-            destination: choice::destination(target, &work.logins),
+            destination: choice::destination(&*self.transport, target, &work.logins),
+            known,
             meters: work.meters.clone(),
             reporter: work.reporter.clone(),
             cancel: work.cancels[entity].clone(),
@@ -490,8 +497,8 @@ impl<T: Transport> Delivery<T> {
             }
         };
         match (self.tasks.remove(&id), ended) {
-            (Some(Task::Download(entity)), Some(Ended::Download(result))) => {
-                self.attempt_ended(entity, result);
+            (Some(Task::Download(entity)), Some(Ended::Download(attempt))) => {
+                self.attempt_ended(entity, attempt);
             }
             // Its state says so in the end.
             (Some(Task::Download(entity)), _) => {
@@ -530,8 +537,11 @@ impl<T: Transport> Delivery<T> {
         }
     }
 
-    fn attempt_ended(&mut self, entity: usize, result: Result<Verified, Failure>) {
-        let failure = match result {
+    fn attempt_ended(&mut self, entity: usize, attempt: Attempt) {
+        if let Some(member) = self.members.of(entity) {
+            member.was_confirmed |= attempt.confirmed;
+        }
+        let failure = match attempt.result {
             Ok(verified) => {
                 if let Some(member) = self.members.of(entity) {
                     member.way = Way::Done;

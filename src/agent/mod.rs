@@ -22,7 +22,7 @@ mod route;
 mod seat;
 mod transfer;
 
-pub(crate) use choice::{destination, login, remote};
+pub(crate) use choice::{destination, login};
 pub(crate) use holders::Holders;
 pub(crate) use holding::{Expected, Held, expected, hold};
 pub(crate) use management::{Assignment, ManagementAgent};

@@ -57,6 +57,6 @@ pub(crate) async fn look_at_entity<T: Transport>(
     logins: &Logins,
     cancel: &CancellationToken,
 ) -> Result<Probe, Failure> {
-    let destination = destination(entity, logins)?;
+    let destination = destination(&**transport, entity, logins)?;
     transport.probe(&destination, cancel).await
 }

@@ -225,7 +225,8 @@ async fn dispatch(
                 inventory: named,
                 columns: columns(),
             };
-            let transport = Arc::new(FtpTransport::new());
+            let owner = state_dir::owner(Some(&state_dir));
+            let transport = Arc::new(FtpTransport::of(&owner));
             recover::recover(&args, place, parts, transport, stage).await
         }
         #[cfg(feature = "lab")]

@@ -17,6 +17,8 @@ use crate::manager::ImageManager;
 use crate::model::{CredentialsRef, Inventory, Logins, Memories, Name, Remembered};
 use crate::transport::ftp::FtpTransport;
 
+use super::state_dir;
+
 /// An engine that runs, and the task that it runs in.
 #[derive(Debug)]
 pub struct Engine {
@@ -179,8 +181,9 @@ impl Parts for Real {
     }
 
     fn engine(&self, inventory: Arc<Inventory>, logins: Logins) -> Engine {
+        let owner = state_dir::owner(self.journal.state_dir.as_deref().ok());
         let (recorder, gate) = Recorder::new(self.journal.clone());
-        let transport = Gated::new(FtpTransport::new(), gate);
+        let transport = Gated::new(FtpTransport::of(&owner), gate);
         let memories = self.memories(&inventory);
         let (link, task) = ImageManager::start_with(inventory.clone(), logins, transport, memories);
         let (link, task) = recorder.record(link, task, inventory);

@@ -24,6 +24,22 @@ pub fn state_dir(named: Option<&Path>) -> Result<PathBuf, String> {
     Ok(state.join("subtend"))
 }
 
+/// Tells this host, user and state directory from others that may write to the same entities: what
+/// they stage has other names.
+pub(super) fn owner(state_dir: Option<&Path>) -> String {
+    let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());
+    // Hosts that were cloned have one name; containers of one host have one machine id.
+    let machine = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    let state_dir = state_dir.map(|folder| std::path::absolute(folder).unwrap_or_default());
+    format!(
+        "{}\0{}\0{}\0{}",
+        host.unwrap_or_default(),
+        machine.trim(),
+        nix::unistd::getuid(),
+        state_dir.unwrap_or_default().display()
+    )
+}
+
 /// Makes a folder, and those above it, for this user alone. One that is there stays as it is.
 pub(super) fn create(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)

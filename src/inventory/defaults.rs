@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::model::names::Pattern;
+use crate::model::staging::{AUTO, Names, NamesError};
 use crate::model::{CredentialsRef, Name, RemotePath, Staging, Timeouts, Tls, VerifyMode};
 
 use super::credentials;
@@ -23,6 +24,7 @@ const DEFAULTS: Shape = Shape {
         "verify",
         "staging",
         "delete_first",
+        "staging_name",
         "labels",
         "tls",
         "tls_max",
@@ -53,11 +55,12 @@ pub(super) struct Defaults {
 }
 
 /// How a file gets onto an entity.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Delivery {
     pub verify: VerifyMode,
     pub staging: Staging,
     pub delete_first: bool,
+    pub staging_name: Name,
 }
 
 pub(super) fn read(
@@ -76,10 +79,11 @@ pub(super) fn read(
         delivery: delivery(
             problems,
             fields.as_ref(),
-            Delivery {
+            &Delivery {
                 verify: VerifyMode::default(),
                 staging: Staging::default(),
-                delete_first: true,
+                delete_first: false,
+                staging_name: AUTO.into(),
             },
         ),
         labels: labels(problems, get("labels"), &BTreeMap::new()),
@@ -141,7 +145,7 @@ pub(super) fn timeouts(problems: &mut Problems, node: Option<&Node>, base: Timeo
 pub(super) fn delivery(
     problems: &mut Problems,
     fields: Option<&Fields<'_>>,
-    base: Delivery,
+    base: &Delivery,
 ) -> Delivery {
     let get = |key| fields.and_then(|fields| fields.get(key));
     let verify = get("verify").and_then(|node| {
@@ -159,11 +163,51 @@ pub(super) fn delivery(
     });
     let delete_first =
         get("delete_first").and_then(|node| values::boolean(problems, node, "delete_first"));
+    let staging_name = get("staging_name").and_then(|node| {
+        let pattern = values::text(problems, node, "staging_name")?;
+        // A path that any pattern can be tried on: what depends on the path is found later.
+        let tried = RemotePath::new("/a/b.c").map(|path| Names::new(&path, pattern, ""));
+        match tried {
+            Ok(Err(error @ (NamesError::Placeholder(_) | NamesError::Path(_)))) => {
+                wrong_name(problems, node, pattern, &error);
+                None
+            }
+            _ => Some(Name::from(pattern)),
+        }
+    });
+    let direct = get("staging").filter(|_| staging == Some(Staging::Direct));
+    if direct.is_some() {
+        for (key, contradicts) in [
+            ("delete_first", delete_first == Some(true)),
+            ("staging_name", staging_name.is_some()),
+        ] {
+            if let Some(node) = get(key).filter(|_| contradicts) {
+                problems.report(
+                    &node.span,
+                    format!("`{key}` makes no sense beside `staging: direct`"),
+                    format!(
+                        "with `staging: direct` the data goes to the final name at once: leave \
+                         `{key}` out, or write `staging: rename`"
+                    ),
+                );
+            }
+        }
+    }
     Delivery {
         verify: verify.unwrap_or(base.verify),
         staging: staging.unwrap_or(base.staging),
         delete_first: delete_first.unwrap_or(base.delete_first),
+        staging_name: staging_name.unwrap_or_else(|| base.staging_name.clone()),
     }
+}
+
+pub(super) fn wrong_name(problems: &mut Problems, node: &Node, pattern: &str, error: &NamesError) {
+    problems.report(
+        &node.span,
+        format!("`staging_name` can't be {}: {error}", quoted(pattern)),
+        "leave `staging_name: auto`, or write a name of its own like `{stem}.new`, or `tmp/{name}` \
+         in a directory below the file's own",
+    );
 }
 
 /// The labels of an entity: its own, and those of `base` that it does not give itself.

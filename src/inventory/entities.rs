@@ -5,12 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::names::{self, Pattern};
-use crate::model::{Address, CredentialsRef, Entity, RemotePath};
+use crate::model::staging::Names;
+use crate::model::{Address, CredentialsRef, Entity, RemotePath, Staging};
 
 use super::address::parse_address;
 use super::catalog::nowhere;
 use super::credentials;
-use super::defaults::{Defaults, check_path, delivery, labels, timeouts};
+use super::defaults::{Defaults, check_path, delivery, labels, timeouts, wrong_name};
 use super::error::{Complaint, Problems, Span, quoted, some_of};
 use super::fields::{Fields, Shape};
 use super::tls;
@@ -30,6 +31,7 @@ const ENTITY: Shape = Shape {
         "verify",
         "staging",
         "delete_first",
+        "staging_name",
         "labels",
         "tls",
         "tls_max",
@@ -158,7 +160,7 @@ fn read_entry(
         tls::check_address(problems, &fields, address);
     }
     let tls = tls::read(problems, Some(&fields), &defaults.tls, inventory);
-    let delivery = delivery(problems, Some(&fields), defaults.delivery);
+    let delivery = delivery(problems, Some(&fields), &defaults.delivery);
     let labels = labels(problems, fields.get("labels"), &defaults.labels);
 
     // A name that can't be read still has a type and a version, which groups may select.
@@ -180,6 +182,17 @@ fn read_entry(
             taken.claim_files(problems, at, &names, &files);
         }
     }
+    if delivery.staging == Staging::Rename
+        && let Some(paths) = &paths
+    {
+        let at = fields.get("staging_name").or(path_node).unwrap_or(node);
+        let names = paths
+            .iter()
+            .map(|path| Names::new(path, &delivery.staging_name, ""));
+        if let Some(Err(error)) = names.into_iter().find(Result::is_err) {
+            wrong_name(problems, at, &delivery.staging_name, &error);
+        }
+    }
     // Stands for a path that is wrong: it is reported, and never used.
     let no_path = RemotePath::new("-").ok();
     for (at, name) in names.iter().enumerate() {
@@ -198,6 +211,7 @@ fn read_entry(
             verify: delivery.verify,
             staging: delivery.staging,
             delete_first: delivery.delete_first,
+            staging_name: delivery.staging_name.clone(),
             labels: labels.clone(),
         }));
     }

@@ -13,9 +13,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::stage::Message;
-use crate::model::{Failure, Probe, Staging, Verified};
+use crate::model::{Failure, Probe, RemotePath, Staging};
 use crate::transport::{
-    Compared, Destination, Directory, ImageDigest, Listed, Remote, Sink, Transport,
+    Compared, Destination, Directory, How, ImageDigest, Listed, NotStored, Proof, Remote, Reply,
+    Seen, Sink, Transport,
 };
 
 /// A transfer waits so long at most: a disk that hangs stops no transfer.
@@ -90,22 +91,21 @@ impl<T: Transport> Transport for Gated<T> {
     type Source = T::Source;
     type Sink = GatedSink<T::Sink>;
 
+    fn owner(&self) -> &str {
+        self.inner.owner()
+    }
+
     async fn open_source(&self, remote: &Remote, offset: u64) -> Result<T::Source, Failure> {
         self.inner.open_source(remote, offset).await
     }
 
     async fn open_sink(&self, destination: &Destination) -> Result<Self::Sink, Failure> {
-        self.gate.pass(destination, What::Open).await;
-        let inner = self.inner.open_sink(destination).await?;
         Ok(GatedSink {
-            inner,
+            inner: self.inner.open_sink(destination).await?,
             gate: self.gate.clone(),
             destination: destination.clone(),
+            passed: None,
         })
-    }
-
-    async fn discard(&self, destination: &Destination) -> Result<(), Failure> {
-        self.inner.discard(destination).await
     }
 
     async fn size_of(&self, remote: &Remote) -> Result<Option<u64>, Failure> {
@@ -135,11 +135,65 @@ pub struct GatedSink<S> {
     inner: S,
     gate: Gate,
     destination: Destination,
+    /// The weightiest change that was written down.
+    passed: Option<What>,
+}
+
+impl<S> GatedSink<S> {
+    /// Each kind of change is written down once per session, before the first of its kind.
+    async fn changes(&mut self, paths: &[&RemotePath]) {
+        let named = &self.destination.remote.path;
+        let what = match paths.contains(&named) && self.destination.staging == Staging::Rename {
+            true => What::Rename,
+            false => What::Open,
+        };
+        if self.passed == Some(What::Rename) || self.passed == Some(what) {
+            return;
+        }
+        self.gate.pass(&self.destination, what).await;
+        self.passed = Some(what);
+    }
 }
 
 impl<S: Sink> Sink for GatedSink<S> {
-    fn staged(&self) -> bool {
-        self.inner.staged()
+    async fn look(&mut self, path: &RemotePath) -> Result<Seen, Failure> {
+        self.inner.look(path).await
+    }
+
+    async fn modified(&mut self, path: &RemotePath) -> Result<Option<String>, Failure> {
+        self.inner.modified(path).await
+    }
+
+    async fn delete(&mut self, path: &RemotePath) -> Result<Reply, Failure> {
+        self.changes(&[path]).await;
+        self.inner.delete(path).await
+    }
+
+    async fn rename(&mut self, from: &RemotePath, to: &RemotePath) -> Result<Reply, Failure> {
+        self.changes(&[from, to]).await;
+        self.inner.rename(from, to).await
+    }
+
+    async fn prove(
+        &mut self,
+        path: &RemotePath,
+        image: &ImageDigest,
+        how: How,
+    ) -> Result<Proof, Failure> {
+        self.inner.prove(path, image, how).await
+    }
+
+    async fn can_rename(&mut self, free: &RemotePath, taken: &RemotePath) -> Result<(), Failure> {
+        self.inner.can_rename(free, taken).await
+    }
+
+    async fn pause(&mut self, again: u32) {
+        self.inner.pause(again).await;
+    }
+
+    async fn store(&mut self, path: &RemotePath) -> Result<(), NotStored> {
+        self.changes(&[path]).await;
+        self.inner.store(path).await
     }
 
     async fn write(&mut self, data: &[u8]) -> Result<usize, Failure> {
@@ -154,22 +208,11 @@ impl<S: Sink> Sink for GatedSink<S> {
         self.inner.finish().await
     }
 
-    async fn verify(&mut self, image: &ImageDigest) -> Result<Verified, Failure> {
-        self.inner.verify(image).await
-    }
-
-    async fn commit(&mut self, image: &ImageDigest) -> Result<(), Failure> {
-        if self.inner.staged() {
-            self.gate.pass(&self.destination, What::Rename).await;
-        }
-        self.inner.commit(image).await
+    fn abort(&mut self) {
+        self.inner.abort();
     }
 
     async fn close(self) {
         self.inner.close().await;
-    }
-
-    async fn discard(self) -> Result<(), Failure> {
-        self.inner.discard().await
     }
 }

@@ -212,6 +212,7 @@ fn destination() -> Destination {
         verify: entity.verify,
         staging: entity.staging,
         delete_first: false,
+        names: crate::model::staging::Names::new(&entity.path, "auto", "").unwrap(),
     }
 }
 

@@ -179,6 +179,40 @@ pub enum Fault {
     /// What a source holds is not what another one held.
     #[error("it holds another image: {reason}")]
     NotTheImage { reason: String },
+    /// The entity may take the staging name for the final one, as far as it can be asked.
+    #[error(
+        "the staging name can't be told from the file's own name on this entity, so nothing was \
+         written; set `staging_name` to a name that it keeps apart"
+    )]
+    NamesAlike,
+    #[error(
+        "there is no file under the final name, and two that may each be the only copy of an image \
+         under staging names; remove the one that is not needed by hand"
+    )]
+    TwoCopies,
+    /// What an earlier run left under the staging name.
+    #[error("a leftover under the staging name can't be removed: {reason}; remove it by hand")]
+    Leftover { reason: String },
+    #[error("the file under the staging name grows: something else is writing to this entity")]
+    OtherWriter,
+    #[error("the entity said that it renamed the file, and it did not")]
+    NotRenamed,
+    /// What stands under the final name is not known, or not the image.
+    #[error("what has the final name can't be shown to be the image: {reason}")]
+    NotProven { reason: String },
+    #[error(
+        "the old image was moved aside and can't be put back under its name: {reason}; the next run \
+         tries again, or rename it by hand"
+    )]
+    NotPutBack { reason: String },
+    #[error(
+        "the entity confirmed the file, and there is no such file now: an entity that installs what \
+         it gets needs `verify: none`, and something that asks it for its version"
+    )]
+    Vanished,
+    /// What was written is not removed.
+    #[error("kept: {why}")]
+    Kept { why: String },
     #[error("cancelled")]
     Cancelled,
 }
@@ -198,8 +232,9 @@ impl Fault {
             | Fault::Lost { .. }
             | Fault::EarlyConfirmation { .. }
             | Fault::ShortImage { .. }
-            | Fault::WrongSize { .. }
-            | Fault::WrongDigest { .. } => Transient,
+            | Fault::WrongDigest { .. }
+            | Fault::OtherWriter
+            | Fault::NotProven { .. } => Transient,
             Fault::Reply { code, .. } => match code {
                 430 | 452 => Permanent,
                 400..=499 => Transient,
@@ -228,6 +263,15 @@ impl Fault {
             | Fault::HeldUp { .. }
             | Fault::SourceChanged { .. }
             | Fault::NotTheImage { .. }
+            // It was asked twice.
+            | Fault::WrongSize { .. }
+            | Fault::NamesAlike
+            | Fault::TwoCopies
+            | Fault::Leftover { .. }
+            | Fault::NotRenamed
+            | Fault::NotPutBack { .. }
+            | Fault::Vanished
+            | Fault::Kept { .. }
             | Fault::Cancelled => Permanent,
         }
     }

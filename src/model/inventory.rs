@@ -149,8 +149,11 @@ pub struct Entity {
     pub tls: Tls,
     pub verify: VerifyMode,
     pub staging: Staging,
-    /// Whether the old file may be deleted when the entity can't rename onto it.
+    /// Whether the old file may be deleted when the entity can neither rename onto it nor move it
+    /// aside.
     pub delete_first: bool,
+    /// What the staging file is called: `auto`, or a pattern ([`super::staging::Names`]).
+    pub staging_name: Name,
     pub labels: BTreeMap<String, String>,
 }
 

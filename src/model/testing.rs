@@ -51,6 +51,7 @@ pub(crate) fn entity(name: &str, version: &str) -> Entity {
         verify: VerifyMode::Best,
         staging: Staging::Rename,
         delete_first: false,
+        staging_name: super::staging::AUTO.into(),
         labels: Default::default(),
     }
 }

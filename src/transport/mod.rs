@@ -1,20 +1,24 @@
 //! Reading from and writing to a remote file; the only place that names suppaftp.
 //!
 //! Agents know these traits alone: a [`Source`] is one reading of a remote file from an offset to
-//! its end, a [`Sink`] is one file being written on an entity, from its staging name to its final
-//! one. [`ftp::FtpTransport`] is the implementation over FTP; \[0030\] foresees others.
+//! its end, a [`Sink`] is a session with an entity that gets one. [`ftp::FtpTransport`] is the
+//! implementation over FTP; \[0030\] foresees others.
 
 use std::future::Future;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::model::staging::{File, Names};
 use crate::model::{
-    Address, Failure, Login, Probe, RemotePath, Staging, Timeouts, Tls, Verified, VerifyMode,
+    Address, Failure, Login, Probe, RemotePath, Staging, Timeouts, Tls, VerifyMode,
 };
 
+mod answers;
 mod digest;
 pub mod ftp;
+
+pub use answers::{How, Proof, Refusal, RefusalKind, Reply, Seen};
 
 /// A file on a remote host and how to get at it.
 #[derive(Debug, Clone)]
@@ -53,17 +57,19 @@ pub struct Destination {
     pub remote: Remote,
     pub verify: VerifyMode,
     pub staging: Staging,
-    /// Whether the old file may be deleted when the entity can't rename onto it.
+    /// Whether the old file may be deleted when the entity can neither rename onto it nor move it
+    /// aside.
     pub delete_first: bool,
+    pub names: Names,
 }
 
 impl Destination {
-    /// The name that data is written to.
-    pub fn written_path(&self) -> RemotePath {
-        match self.staging {
-            Staging::Rename => self.remote.path.staging(),
-            Staging::Direct => self.remote.path.clone(),
-        }
+    /// The name that data is written to at first.
+    pub fn written_path(&self) -> &RemotePath {
+        self.names.of(match self.staging {
+            Staging::Rename => File::Staging,
+            Staging::Direct => File::Final,
+        })
     }
 }
 
@@ -87,6 +93,10 @@ pub trait Transport: Send + Sync + 'static {
     type Source: Source;
     type Sink: Sink;
 
+    /// Tells those apart who write to the same entities from different hosts: their staging names
+    /// are not the same.
+    fn owner(&self) -> &str;
+
     /// Opens the file for reading from `offset`. A host that can't begin there sends all of it, and
     /// what comes before is thrown away here.
     fn open_source(
@@ -95,20 +105,11 @@ pub trait Transport: Send + Sync + 'static {
         offset: u64,
     ) -> impl Future<Output = Result<Self::Source, Failure>> + Send;
 
-    /// Opens the staging file for writing.
+    /// Opens a session with the entity; nothing is written yet.
     fn open_sink(
         &self,
         destination: &Destination,
     ) -> impl Future<Output = Result<Self::Sink, Failure>> + Send;
-
-    /// Removes what may have been written, over a session of its own.
-    ///
-    /// # Errors
-    /// The file may still be there.
-    fn discard(
-        &self,
-        destination: &Destination,
-    ) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// Whether the file is there; its size in bytes where the host tells it.
     fn size_of(&self, remote: &Remote)
@@ -159,10 +160,58 @@ pub trait Source: Send {
     fn close(self) -> impl Future<Output = ()> + Send;
 }
 
-/// One file being written.
+/// A file that an entity did not open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotStored {
+    pub failure: Failure,
+    /// The entity may have begun to write it.
+    pub may_have_begun: bool,
+}
+
+/// A session with an entity that gets a file. It only carries out what it is asked for: which name
+/// is written, deleted or renamed when is for `placement` to decide. A session that was lost is
+/// opened again by the next call.
 pub trait Sink: Send {
-    /// Whether the data goes to a staging name first.
-    fn staged(&self) -> bool;
+    fn look(&mut self, path: &RemotePath) -> impl Future<Output = Result<Seen, Failure>> + Send;
+
+    /// When the file was last changed, in the entity's own words.
+    fn modified(
+        &mut self,
+        path: &RemotePath,
+    ) -> impl Future<Output = Result<Option<String>, Failure>> + Send;
+
+    fn delete(&mut self, path: &RemotePath) -> impl Future<Output = Result<Reply, Failure>> + Send;
+
+    fn rename(
+        &mut self,
+        from: &RemotePath,
+        to: &RemotePath,
+    ) -> impl Future<Output = Result<Reply, Failure>> + Send;
+
+    /// Compares a file with the image.
+    fn prove(
+        &mut self,
+        path: &RemotePath,
+        image: &ImageDigest,
+        how: How,
+    ) -> impl Future<Output = Result<Proof, Failure>> + Send;
+
+    /// Learns before anything is sent whether the entity can rename at all. There is no file of
+    /// the first name, and perhaps one of the second.
+    ///
+    /// # Errors
+    /// It can't, or the entity is lost.
+    fn can_rename(
+        &mut self,
+        free: &RemotePath,
+        taken: &RemotePath,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Waits before something is asked again; `again` counts from 0.
+    fn pause(&mut self, again: u32) -> impl Future<Output = ()> + Send;
+
+    /// Opens a file for writing.
+    fn store(&mut self, path: &RemotePath) -> impl Future<Output = Result<(), NotStored>> + Send;
 
     /// Writes some bytes and says how many the entity's host has taken.
     fn write(&mut self, data: &[u8]) -> impl Future<Output = Result<usize, Failure>> + Send;
@@ -174,22 +223,10 @@ pub trait Sink: Send {
     /// Ends the file and waits until the entity confirms that it has stored it.
     fn finish(&mut self) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Checks the entity's copy as well as it allows, and says what was done.
-    fn verify(
-        &mut self,
-        image: &ImageDigest,
-    ) -> impl Future<Output = Result<Verified, Failure>> + Send;
-
-    /// Gives the file its final name. `image` tells whether it happened, should the reply be lost.
-    fn commit(&mut self, image: &ImageDigest) -> impl Future<Output = Result<(), Failure>> + Send;
+    /// Gives a file up that is being written: resets the data connection, so that the entity does
+    /// not take it for whole.
+    fn abort(&mut self);
 
     /// Ends the session in good order, without waiting long.
     fn close(self) -> impl Future<Output = ()> + Send;
-
-    /// Gives the file up: resets the data connection so that the entity does not take it for
-    /// whole, and removes what was written.
-    ///
-    /// # Errors
-    /// The file may still be there.
-    fn discard(self) -> impl Future<Output = Result<(), Failure>> + Send;
 }

@@ -87,6 +87,7 @@ pub fn entity(name: &str, version: &str) -> Entity {
         verify: VerifyMode::default(),
         staging: Staging::default(),
         delete_first: false,
+        staging_name: "auto".into(),
         labels: BTreeMap::new(),
     }
 }

@@ -6,18 +6,28 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use socket2::{Domain, SockAddr, Socket, Type};
+use subtend::model::staging::{AUTO, File, Names};
 use subtend::model::{
     Address, Failure, Fault, Login, RemotePath, Scheme, Staging, Step, Timeouts, Verified,
     VerifyMode,
 };
+use subtend::placement::Delivery;
 use subtend::transport::ftp::{FtpSink, FtpSource, FtpTransport};
-use subtend::transport::{Destination, ImageDigest, Remote, Sink, Source, Transport};
+use subtend::transport::{Destination, ImageDigest, Remote, Source, Transport};
 
 use crate::support::scripted::{Script, ScriptedServer};
 use crate::support::within;
 
 pub const PATH: &str = "/flash/image.bin";
-pub const STAGING: &str = "/flash/image.bin.subtend";
+/// What is written to, until it is whole.
+pub fn staging() -> String {
+    names().of(File::Staging).to_string()
+}
+
+pub fn names() -> Names {
+    Names::new(&RemotePath::new(PATH).unwrap(), AUTO, "").unwrap()
+}
+
 /// The deadline that a test is about.
 pub const SHORT: Duration = Duration::from_millis(300);
 /// So long a test's work may take: less than [`patient`] deadlines, more than anything takes.
@@ -72,6 +82,7 @@ pub fn destination_with(server: &ScriptedServer, timeouts: Timeouts) -> Destinat
         verify: VerifyMode::Best,
         staging: Staging::Rename,
         delete_first: false,
+        names: names(),
     }
 }
 
@@ -112,15 +123,18 @@ pub fn digest(bytes: &[u8]) -> ImageDigest {
 pub async fn open_sink(
     transport: &FtpTransport,
     destination: &Destination,
-) -> Result<FtpSink, Failure> {
-    within(SOON, transport.open_sink(destination)).await
+) -> Result<Delivery<FtpSink>, Failure> {
+    let opened = within(SOON, Delivery::open(transport, destination, None)).await;
+    opened
+        .map(|(delivery, _)| delivery)
+        .map_err(|not_opened| not_opened.failure)
 }
 
 pub async fn open_source(remote: &Remote, offset: u64) -> Result<FtpSource, Failure> {
     within(SOON, FtpTransport::new().open_source(remote, offset)).await
 }
 
-pub async fn write_all(sink: &mut FtpSink, bytes: &[u8]) -> Result<(), Failure> {
+pub async fn write_all(sink: &mut Delivery<FtpSink>, bytes: &[u8]) -> Result<(), Failure> {
     within(SOON, async {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -133,7 +147,7 @@ pub async fn write_all(sink: &mut FtpSink, bytes: &[u8]) -> Result<(), Failure> 
 }
 
 /// Everything up to and including the verification.
-async fn fill(sink: &mut FtpSink, bytes: &[u8]) -> Result<Verified, Failure> {
+async fn fill(sink: &mut Delivery<FtpSink>, bytes: &[u8]) -> Result<Verified, Failure> {
     write_all(sink, bytes).await?;
     within(SOON, sink.finish()).await?;
     within(SOON, sink.verify(&digest(bytes))).await
@@ -147,9 +161,7 @@ pub async fn send_with(
 ) -> Result<Verified, Failure> {
     let mut sink = open_sink(transport, destination).await?;
     let done = match fill(&mut sink, bytes).await {
-        Ok(verified) => within(SOON, sink.commit(&digest(bytes)))
-            .await
-            .map(|()| verified),
+        Ok(_) => within(SOON, sink.commit(&digest(bytes))).await,
         Err(failure) => Err(failure),
     };
     match done {
@@ -159,7 +171,8 @@ pub async fn send_with(
         }
         Err(failure) => {
             // What can't be removed is seen in the server's files.
-            let _ = within(SOON, sink.discard()).await;
+            let _ = within(SOON, sink.discard(false)).await;
+            within(SOON, sink.close()).await;
             Err(failure)
         }
     }

@@ -47,7 +47,10 @@ async fn a_good_entity_tells_what_it_can_and_keeps_nothing() {
     assert_untouched(&server);
     let log = server.log();
     assert_eq!((log.connections.len(), log.uploads.len()), (1, 1));
-    assert_eq!((&*log.uploads[0].path, log.uploads[0].taken), (STAGING, 1));
+    assert_eq!(
+        (&*log.uploads[0].path, log.uploads[0].taken),
+        (&*staging(), 1)
+    );
     assert_eq!(log.count("RNTO"), 0);
 }
 
@@ -74,15 +77,15 @@ async fn the_room_is_asked_with_avbl_where_that_is_offered() {
 #[tokio::test]
 async fn a_staging_file_is_told_and_left_alone() {
     let server = device(Script::default()).await;
-    server.put(STAGING, b"half an image".to_vec());
+    server.put(&staging(), b"half an image".to_vec());
     let found = probe(&destination(&server)).await.unwrap();
     let staging = Leftover {
-        path: STAGING.into(),
+        path: staging(),
         size: Some(13),
         modified: Some("20020709120000".into()),
     };
     assert_eq!((found.staging, found.written), (Some(staging), false));
-    assert_eq!(server.file(STAGING).unwrap(), b"half an image");
+    assert_eq!(server.file(&staging()).unwrap(), b"half an image");
     assert_eq!(server.file(PATH).unwrap(), OLD);
     assert!(server.log().uploads.is_empty() && server.log().count("DELE") == 0);
 }
@@ -246,7 +249,7 @@ async fn commands_that_are_never_answered_cost_nothing_else() {
 async fn a_byte_that_can_not_be_removed_is_told() {
     let server = device(Script::default().on("DELE", Reply::line("550 no"))).await;
     let found = probe(&destination(&server)).await.unwrap();
-    assert_eq!(found.left.as_deref(), Some(STAGING));
+    assert_eq!(found.left.as_deref(), Some(&*staging()));
 }
 
 #[tokio::test]

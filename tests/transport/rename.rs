@@ -78,10 +78,10 @@ async fn the_only_copy_is_kept() {
     let mut sink = verified(&destination, &bytes).await;
     let refused = within(SOON, sink.commit(&digest(&bytes))).await;
     assert_eq!(refused, Err(said(Step::Rename, 553, "never")));
-    let kept = within(SOON, sink.discard()).await.unwrap_err();
+    let kept = within(SOON, sink.discard(false)).await.unwrap_err();
     assert!(kept.to_string().contains("only copy"), "{kept}");
-    assert_eq!(server.files(), [STAGING]);
-    assert!(server.file(STAGING).unwrap() == bytes);
+    assert_eq!(server.files(), [staging()]);
+    assert!(server.file(&staging()).unwrap() == bytes);
 }
 
 /// The answer to the deletion was lost: it may have happened.
@@ -100,10 +100,10 @@ async fn what_may_be_the_only_copy_is_kept() {
         .await
         .unwrap_err();
     assert_eq!(failure.step, Step::Rename);
-    let kept = within(SOON, sink.discard()).await.unwrap_err();
+    let kept = within(SOON, sink.discard(false)).await.unwrap_err();
     assert!(kept.to_string().contains("only copy"), "{kept}");
-    assert_eq!(server.files(), [STAGING]);
-    assert!(server.file(STAGING).unwrap() == bytes);
+    assert_eq!(server.files(), [staging()]);
+    assert!(server.file(&staging()).unwrap() == bytes);
 }
 
 /// A sink that is ready to be committed.
@@ -122,7 +122,7 @@ async fn commit(server: &ScriptedServer, bytes: &[u8]) -> Result<(), Failure> {
     let committed = within(SOON, sink.commit(&digest(bytes))).await;
     match &committed {
         Ok(()) => within(SOON, sink.close()).await,
-        Err(_) => assert_eq!(within(SOON, sink.discard()).await, Ok(())),
+        Err(_) => assert_eq!(within(SOON, sink.discard(false)).await, Ok(())),
     }
     committed
 }
@@ -170,11 +170,11 @@ async fn a_staging_file_that_vanished_is_not_a_rename() {
     let server = device(script).await;
     let bytes = image(1000);
     let mut sink = verified(&destination(&server), &bytes).await;
-    server.remove(STAGING);
+    server.remove(&staging());
     let failure = within(SOON, sink.commit(&digest(&bytes)))
         .await
         .unwrap_err();
     assert_eq!(failure.step, Step::Rename);
-    assert_eq!(within(SOON, sink.discard()).await, Ok(()));
+    assert_eq!(within(SOON, sink.discard(false)).await, Ok(()));
     assert_untouched(&server);
 }

@@ -87,7 +87,7 @@ async fn given_up_after(
     let failure = within(SOON, sink.verify(&digest(&bytes)))
         .await
         .unwrap_err();
-    assert_eq!(within(SOON, sink.discard()).await, Ok(()));
+    assert_eq!(within(SOON, sink.discard(false)).await, Ok(()));
     (server, failure)
 }
 
@@ -96,10 +96,13 @@ fn assert_removed_in_a_new_session(server: &ScriptedServer) {
     assert_eq!(log.connections.len(), 2, "{log:#?}");
     assert_eq!(
         log.connections[0].commands.last().unwrap(),
-        &format!("SIZE {STAGING}")
+        &format!("SIZE {}", staging())
     );
     let second = &log.connections[1].commands;
-    assert!(second.contains(&format!("DELE {STAGING}")), "{second:?}");
+    assert!(
+        second.contains(&format!("DELE {}", staging())),
+        "{second:?}"
+    );
     assert_untouched(server);
 }
 
@@ -169,7 +172,7 @@ async fn a_cancelled_command_is_not_taken_up_again() {
         verified = sink.verify(&image) => panic!("{verified:?}"),
         _ = server.until(|log| log.count("SIZE") == 1) => {}
     }
-    assert_eq!(within(SOON, sink.discard()).await, Ok(()));
+    assert_eq!(within(SOON, sink.discard(false)).await, Ok(()));
     assert_removed_in_a_new_session(&server);
 }
 
@@ -185,7 +188,7 @@ async fn a_second_session_is_asked_for_again() {
     let transport = FtpTransport::new();
     let mut sink = open_sink(&transport, &destination(&server)).await.unwrap();
     write_all(&mut sink, &image(1000)).await.unwrap();
-    assert_eq!(within(SOON, sink.discard()).await, Ok(()));
+    assert_eq!(within(SOON, sink.discard(false)).await, Ok(()));
     assert_eq!(server.log().connections.len(), 4);
     assert_untouched(&server);
 }
@@ -211,7 +214,7 @@ async fn one_session_at_a_time_is_enough() {
     assert!(read == bytes);
     let mut sink = open_sink(&transport, &destination).await.unwrap();
     write_all(&mut sink, &bytes).await.unwrap();
-    assert_eq!(within(SOON, sink.discard()).await, Ok(()));
+    assert_eq!(within(SOON, sink.discard(false)).await, Ok(()));
     assert_delivered(&server, &bytes);
 }
 

@@ -610,7 +610,7 @@ async fn giving_up_resets_the_data_connection_under_tls_too() {
     write_all(&mut sink, &image(10_000)).await.unwrap();
     let taken = |log: &Log| log.uploads.iter().map(|up| up.taken).sum::<u64>();
     server.until(|log| taken(log) == 10_000).await;
-    assert_eq!(within(SOON, sink.discard()).await, Ok(()));
+    assert_eq!(within(SOON, sink.discard(false)).await, Ok(()));
     let log = server
         .until(|log| log.uploads[0].end != UploadEnd::Open)
         .await;

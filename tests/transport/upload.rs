@@ -47,7 +47,7 @@ async fn assert_reset(server: &ScriptedServer) {
 /// In a session of its own.
 fn assert_removed(server: &ScriptedServer) {
     let log = server.log();
-    let dele = format!("DELE {STAGING}");
+    let dele = format!("DELE {}", staging());
     assert!(!log.connections[0].commands.contains(&dele), "{log:#?}");
     assert!(log.connections[1].commands.contains(&dele), "{log:#?}");
     assert_untouched(server);
@@ -109,7 +109,7 @@ async fn a_confirmation_before_the_end_was_sent_is_not_a_success() {
     let failure = within(SOON, sink.finish()).await.unwrap_err();
     let sent = LITTLE as u64;
     assert_eq!(failure.fault, Fault::EarlyConfirmation { sent });
-    assert_eq!(within(SOON, sink.discard()).await, Ok(()));
+    assert_eq!(within(SOON, sink.discard(false)).await, Ok(()));
     assert_reset(&server).await;
 }
 
@@ -278,7 +278,7 @@ async fn giving_up_resets_the_data_connection_and_removes_what_was_written() {
     server
         .until(|log| log.uploads[0].taken == LITTLE as u64)
         .await;
-    assert_eq!(within(SOON, sink.discard()).await, Ok(()));
+    assert_eq!(within(SOON, sink.discard(false)).await, Ok(()));
     assert_reset(&server).await;
 
     // An agent that is cancelled while it opens drops everything, and then discards by name.
@@ -288,7 +288,10 @@ async fn giving_up_resets_the_data_connection_and_removes_what_was_written() {
         .until(|log| log.uploads[1].taken == LITTLE as u64)
         .await;
     drop(sink);
-    assert_eq!(within(SOON, transport.discard(&destination)).await, Ok(()));
+    assert_eq!(
+        within(SOON, placement::discard(&transport, &destination)).await,
+        Ok(())
+    );
     let log = server
         .until(|log| log.uploads[1].end != UploadEnd::Open)
         .await;
@@ -300,7 +303,11 @@ async fn giving_up_resets_the_data_connection_and_removes_what_was_written() {
 #[tokio::test]
 async fn discarding_what_is_not_there_is_no_failure() {
     let server = device(Script::default()).await;
-    let discarded = within(SOON, FtpTransport::new().discard(&destination(&server))).await;
+    let discarded = within(
+        SOON,
+        placement::discard(&FtpTransport::new(), &destination(&server)),
+    )
+    .await;
     assert_eq!(discarded, Ok(()));
     assert_untouched(&server);
 }
@@ -308,8 +315,12 @@ async fn discarding_what_is_not_there_is_no_failure() {
 #[tokio::test]
 async fn what_can_not_be_removed_is_said() {
     let server = device(Script::default().on("DELE", Reply::line("550 not yours"))).await;
-    server.put(STAGING, b"half");
-    let discarded = within(SOON, FtpTransport::new().discard(&destination(&server))).await;
+    server.put(&staging(), b"half");
+    let discarded = within(
+        SOON,
+        placement::discard(&FtpTransport::new(), &destination(&server)),
+    )
+    .await;
     assert_eq!(discarded, Err(said(Step::Discard, 550, "not yours")));
 }
 
@@ -358,7 +369,7 @@ async fn a_stale_staging_file_is_no_obstacle() {
     });
     for (script, opened) in [(script(), 1), (blind, 2)] {
         let server = device(script).await;
-        server.put(STAGING, image(50_000));
+        server.put(&staging(), image(50_000));
         let bytes = image(LITTLE);
         assert_eq!(
             send(&destination(&server), &bytes).await,

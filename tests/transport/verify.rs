@@ -69,13 +69,13 @@ async fn bytes_that_changed_on_the_entity_are_found() {
         within(SOON, sink.finish()).await.unwrap();
         let mut worn = bytes.clone();
         worn[500] ^= 1;
-        server.put(STAGING, worn);
+        server.put(&staging(), worn);
         let failure = within(SOON, sink.verify(&digest(&bytes)))
             .await
             .unwrap_err();
         let found = matches!(failure.fault, Fault::WrongDigest { .. });
         assert!(found && failure.step == Step::Verify, "{failure}");
-        assert_eq!(within(SOON, sink.discard()).await, Ok(()));
+        assert_eq!(within(SOON, sink.discard(false)).await, Ok(()));
         assert_untouched(&server);
     }
 }
@@ -162,7 +162,7 @@ async fn reading_back_is_done_and_reported() {
         server
             .log()
             .commands()
-            .contains(&&*format!("RETR {STAGING}"))
+            .contains(&&*format!("RETR {}", staging()))
     );
 }
 

@@ -1,263 +1,214 @@
-//! Looking at entities: which files are there, what they say, and removing what is left over.
+//! Looking at entities: what stands under the names that a run uses, what that is worth, and removing
+//! what is left over.
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
 use tokio::task::JoinSet;
 
 use super::One;
 use crate::agent;
 use crate::journal::Holds;
-use crate::model::{Entity, Failure, Fault, Logins, Staging, units};
-use crate::transport::{Remote, Source, Transport};
+use crate::model::{self, Failure, Logins, Staging, units};
+use crate::placement::{self, Found, Known, Use};
+use crate::transport::{Destination, ImageDigest, Seen, Sink, Transport};
 
-/// So many entities are read or cleaned at one time.
+/// Maximum number of entities that are looked at or tidied at one time.
 const AT_ONCE: usize = 16;
-/// Bytes of one read.
-const BLOCK: usize = 64 << 10;
 
-/// Looks at those that may have a staging file or the image.
+/// What is to be done with each.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
+    /// The journal does not even say whether anything was done to an entity.
+    pub(super) doubted: bool,
+    /// Files are read although their size, or the journal, tells enough.
+    pub(super) readback: bool,
+    /// Leftovers are removed, and images that were moved aside are put back.
+    pub(super) clean: bool,
+}
+
+/// Looks at those that may have a staging file or the image, and tidies them.
 pub(super) async fn look<T: Transport>(
     transport: &Arc<T>,
     entities: &mut [One<'_>],
     logins: &Logins,
-    doubted: bool,
-    readback: bool,
+    wanted: Wanted,
 ) {
-    let mut looked: Vec<&mut One<'_>> = (entities.iter_mut())
-        .filter(|one| one.entity.is_some())
-        .filter(|one| matches!(one.row.holds, Holds::Staged | Holds::Unknown))
-        .collect();
-    let finals: Vec<Arc<Entity>> = (looked.iter())
-        .filter_map(|one| one.entity.clone())
-        .collect();
-    let stagings: Vec<Arc<Entity>> = (finals.iter())
-        .map(|entity| {
-            Arc::new(Entity {
-                path: entity.path.staging(),
-                ..(**entity).clone()
-            })
-        })
-        .collect();
-    // One after the other: an entity may serve one session at a time.
-    let named = agent::ask(transport, &finals, logins).await;
-    let staged = agent::ask(transport, &stagings, logins).await;
-    for ((one, named), staged) in looked.iter_mut().zip(&named).zip(&staged) {
-        let direct = (one.entity.as_ref()).is_some_and(|one| one.staging == Staging::Direct);
-        let verdict = judge(
-            one.row.holds,
-            direct,
-            doubted,
-            one.group.size,
-            named,
-            staged,
-        );
-        one.holds = verdict.holds;
-        one.seen = Some(verdict.seen);
-        one.is_litter = verdict.is_litter;
+    let mut work = Vec::new();
+    for (at, one) in entities.iter().enumerate() {
+        let Some(entity) = &one.entity else {
+            continue;
+        };
+        if !matches!(one.row.holds, Holds::Staged | Holds::Unknown) {
+            continue;
+        }
+        let destination = agent::destination(&**transport, entity, logins);
+        let question = Question {
+            destination: destination.map_err(|failure| failure.to_string()),
+            known: known(one),
+            before: one.row.holds,
+            wanted,
+        };
+        work.push((at, question));
     }
-    if readback {
-        read_back(transport, &mut looked, logins).await;
+    let transport = transport.clone();
+    let answers = at_once(work, move |question| {
+        let transport = transport.clone();
+        async move { ask(&*transport, question).await }
+    });
+    for (at, verdict) in answers.await {
+        if let Some(one) = entities.get_mut(at) {
+            one.holds = verdict.holds;
+            one.seen = Some(verdict.seen);
+        }
     }
+}
+
+/// The image that the run was to deliver, where the journal knows its digest.
+fn known(one: &One<'_>) -> Option<Known> {
+    let mut sha256 = [0; 32];
+    hex::decode_to_slice(one.group.sha256.as_deref()?, &mut sha256).ok()?;
+    let size = one.group.size?;
+    Some(Known {
+        image: ImageDigest { size, sha256 },
+        was_confirmed: false,
+    })
+}
+
+/// One entity, and what is asked of it.
+struct Question {
+    destination: Result<Destination, String>,
+    known: Option<Known>,
+    /// What the journal says.
+    before: Holds,
+    wanted: Wanted,
+}
+
+async fn ask<T: Transport>(transport: &T, question: Question) -> Verdict {
+    let before = question.before;
+    let result = async {
+        let destination = question.destination.as_ref().map_err(Clone::clone)?;
+        let found = visit(transport, destination, &question).await;
+        found.map_err(|failure| failure.to_string())
+    };
+    match result.await {
+        Ok((found, tidied)) => {
+            let is_direct = (question.destination.as_ref())
+                .is_ok_and(|destination| destination.staging == Staging::Direct);
+            judge(before, is_direct, question.wanted.doubted, &found, tidied)
+        }
+        Err(why) => Verdict {
+            holds: before,
+            seen: format!("can't be looked at: {why}"),
+        },
+    }
+}
+
+/// What came of tidying.
+type Tidied = Option<Result<(), Failure>>;
+
+async fn visit<T: Transport>(
+    transport: &T,
+    destination: &Destination,
+    question: &Question,
+) -> Result<(Found, Tidied), Failure> {
+    let mut sink = transport.open_sink(destination).await?;
+    let mut entity = placement::Entity {
+        sink: &mut sink,
+        names: &destination.names,
+    };
+    // Where the final name may have been changed, a size proves nothing.
+    let reads = question.wanted.readback || question.before == Holds::Unknown;
+    let looked = async {
+        let mut found = placement::inspect(&mut entity, question.known.as_ref(), reads).await?;
+        let tidied = match question.wanted.clean {
+            true => Some(placement::tidy(&mut entity, &mut found).await),
+            false => None,
+        };
+        Ok((found, tidied))
+    };
+    let looked = looked.await;
+    sink.close().await;
+    looked
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct Verdict {
     holds: Holds,
     seen: String,
-    is_litter: bool,
 }
 
-/// What the sizes of the file and of its staging file say, with what the journal says already.
-/// `doubted`: the journal does not even say whether anything was done to it.
-fn judge(
-    before: Holds,
-    direct: bool,
-    doubted: bool,
-    image: Option<u64>,
-    named: &Result<Option<u64>, Failure>,
-    staged: &Result<Option<u64>, Failure>,
-) -> Verdict {
-    let verdict = |holds, seen: &str, is_litter| Verdict {
-        holds,
-        seen: seen.to_owned(),
-        is_litter,
+/// What was found, beside what the journal says. `doubted`: the journal does not even say whether
+/// anything was done to it.
+fn judge(before: Holds, is_direct: bool, doubted: bool, found: &Found, tidied: Tidied) -> Verdict {
+    let set_aside = found.leftovers.iter().any(|one| one.is == Use::OldImage);
+    let has_leftover = !found.leftovers.is_empty();
+    let kept = found.leftovers.iter().any(|one| one.is == Use::Unclear);
+    let size = match found.named {
+        Seen::Present { size: Some(size) } => units::size(size).to_string(),
+        Seen::Present { size: None } => "a size that it does not tell".into(),
+        Seen::Absent | Seen::Unknown => "nothing that it tells of".into(),
     };
-    let gone = |answer: &Result<_, Failure>| matches!(answer, Err(failure) if matches!(failure.fault, Fault::NoFile { .. }));
-    for answer in [named, staged] {
-        if let Err(failure) = answer
-            && !gone(answer)
-        {
-            return verdict(before, &format!("can't be looked at: {failure}"), false);
-        }
-    }
-    if direct {
-        let seen = match named {
-            Ok(Some(size)) => format!(
-                "it was written under its final name, and has {}; --readback tells more",
-                units::size(*size)
-            ),
-            Ok(None) => "it was written under its final name; --readback tells more".into(),
-            Err(_) => "its file is not there".into(),
-        };
-        return verdict(Holds::Unknown, &seen, false);
-    }
-    let may_be = match (named, image) {
-        (Ok(Some(size)), Some(image)) => *size == image,
-        (Ok(_), _) => true,
-        (Err(_), _) => false,
+    let untouched = match has_leftover {
+        true => Holds::Staged,
+        false => Holds::Untouched,
     };
-    match (before, gone(staged), gone(named)) {
-        (Holds::Unknown, true, false) if doubted && may_be => verdict(
-            Holds::Unknown,
-            "its file may be the old one or the image; --readback tells",
-            false,
+    let (holds, mut seen) = match (found.holds, found.named) {
+        (model::Holds::New, _) => (
+            Holds::Delivered,
+            "its file was compared with the image, and is the image".to_owned(),
         ),
-        (Holds::Unknown, true, false) if may_be => {
-            let seen = match (named, image) {
-                (Ok(Some(_)), Some(_)) => {
-                    "it was renamed: the staging file is gone, and its file has the image's size"
-                }
-                _ => "it was renamed: the staging file is gone",
-            };
-            verdict(Holds::Delivered, seen, false)
-        }
-        (_, true, false) => verdict(
-            Holds::Untouched,
-            "there is no staging file, and its file is as it was",
-            false,
-        ),
-        (_, true, true) => verdict(Holds::Untouched, "it has neither file", false),
-        _ if matches!(staged, Ok(None)) => verdict(
-            before,
-            "it does not tell whether there is a staging file",
-            // Nothing was renamed: whatever is there is of no use.
-            before == Holds::Staged,
-        ),
-        (Holds::Unknown, false, true) => verdict(
+        (model::Holds::NewStaged, _) => (
             Holds::Staged,
-            "the staging file is all that it has, and is kept",
-            false,
+            "nothing has the final name; the whole image stands under its staging name, and the \
+             next run puts it in place"
+                .to_owned(),
         ),
-        (..) => verdict(Holds::Staged, "there is a staging file", true),
+        (_, Seen::Absent) if set_aside => (
+            Holds::Staged,
+            "nothing has the final name; its old image stands beside it, and --clean puts it back"
+                .to_owned(),
+        ),
+        (_, Seen::Absent) => (untouched, "nothing has the final name".to_owned()),
+        _ if is_direct => (
+            Holds::Unknown,
+            format!("it was written under its final name, and has {size}; --readback tells more"),
+        ),
+        (model::Holds::Old, _) => (untouched, "its file is not the image".to_owned()),
+        _ if before == Holds::Staged && !doubted => (untouched, "its file is as it was".to_owned()),
+        _ => (
+            Holds::Unknown,
+            format!("its file has {size}, and may be the old one or the image; --readback tells"),
+        ),
+    };
+    if has_leftover && found.holds != model::Holds::NewStaged && !set_aside {
+        seen.push_str(match kept {
+            true => "; there is a staging file, which is kept: it may be the only copy",
+            false => "; there is a staging file",
+        });
     }
-}
-
-/// Those that have, or may have, the image under its final name.
-async fn read_back<T: Transport>(transport: &Arc<T>, looked: &mut [&mut One<'_>], logins: &Logins) {
-    let mut work = Vec::new();
-    for (place, one) in looked.iter().enumerate() {
-        let (Some(entity), Some(sha256)) = (&one.entity, &one.group.sha256) else {
-            continue;
-        };
-        if matches!(one.row.holds, Holds::Unknown)
-            && let Ok(remote) = agent::remote(entity, logins)
-        {
-            work.push((place, (remote, sha256.clone())));
-        }
+    match tidied {
+        Some(Ok(())) if !has_leftover => seen.push_str("; what was left beside it is removed"),
+        Some(Err(failure)) => seen.push_str(&format!("; can't be tidied: {failure}")),
+        _ => {}
     }
-    let transport = transport.clone();
-    let digests = at_once(work, move |(remote, sha256)| {
-        let transport = transport.clone();
-        async move {
-            digest(&*transport, &remote)
-                .await
-                .map(|found| found == sha256)
-        }
-    })
-    .await;
-    for (place, result) in digests {
-        let Some(one) = looked.get_mut(place) else {
-            continue;
-        };
-        match result {
-            Ok(true) => {
-                one.holds = Holds::Delivered;
-                one.seen = Some("its file was read back, and is the image".into());
-            }
-            Ok(false) => {
-                let seen = "its file was read back, and is not the image";
-                one.seen = Some(seen.into());
-                if one.holds == Holds::Delivered {
-                    one.holds = Holds::Unknown;
-                }
-            }
-            // What was seen before stands.
-            Err(failure) if matches!(failure.fault, Fault::NoFile { .. }) => {}
-            Err(failure) => one.seen = Some(format!("can't be read back: {failure}")),
-        }
-    }
-}
-
-async fn digest<T: Transport>(transport: &T, remote: &Remote) -> Result<String, Failure> {
-    let mut source = transport.open_source(remote, 0).await?;
-    let mut block = vec![0; BLOCK];
-    let mut hasher = Sha256::new();
-    loop {
-        match source.read(&mut block).await? {
-            0 => break,
-            count => hasher.update(&block[..count]),
-        }
-    }
-    source.close().await;
-    Ok(hex::encode(hasher.finalize()))
-}
-
-/// Removes staging files that are of no use.
-pub(super) async fn clean<T: Transport>(
-    transport: &Arc<T>,
-    entities: &mut [One<'_>],
-    logins: &Logins,
-) {
-    let mut work = Vec::new();
-    for (place, one) in entities.iter().enumerate() {
-        if let (true, Some(entity)) = (one.is_litter, &one.entity)
-            && let Ok(destination) = agent::destination(entity, logins)
-        {
-            work.push((place, destination));
-        }
-    }
-    let transport = transport.clone();
-    let results = at_once(work, move |destination| {
-        let transport = transport.clone();
-        async move { transport.discard(&destination).await }
-    })
-    .await;
-    for (place, result) in results {
-        let Some(one) = entities.get_mut(place) else {
-            continue;
-        };
-        match result {
-            Ok(()) => {
-                one.holds = Holds::Untouched;
-                one.is_litter = false;
-                one.seen = Some("the staging file was removed; its file is as it was".into());
-            }
-            Err(failure) => {
-                one.seen = Some(format!("the staging file can't be removed: {failure}"));
-            }
-        }
-    }
+    Verdict { holds, seen }
 }
 
 /// Does a piece of work for each, some at a time.
-async fn at_once<I, O, F>(
-    items: Vec<(usize, I)>,
-    work: impl Fn(I) -> F,
-) -> Vec<(usize, Result<O, Failure>)>
+async fn at_once<I, O, F>(items: Vec<(usize, I)>, work: impl Fn(I) -> F) -> Vec<(usize, O)>
 where
     O: Send + 'static,
-    F: Future<Output = Result<O, Failure>> + Send + 'static,
+    F: Future<Output = O> + Send + 'static,
 {
     let mut running = JoinSet::new();
     let mut items = items.into_iter();
     let mut done = Vec::new();
     loop {
         while running.len() < AT_ONCE
-            && let Some((place, item)) = items.next()
+            && let Some((at, item)) = items.next()
         {
             let future = work(item);
-            running.spawn(async move { (place, future.await) });
+            running.spawn(async move { (at, future.await) });
         }
         match running.join_next().await {
             Some(Ok(result)) => done.push(result),
@@ -270,56 +221,54 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Step;
+    use crate::model::staging::File;
+    use crate::placement::Leftover;
+
+    fn found(holds: model::Holds, named: Option<u64>, leftovers: &[(File, Use)]) -> Found {
+        Found {
+            holds,
+            named: match named {
+                Some(size) => Seen::Present { size: Some(size) },
+                None => Seen::Absent,
+            },
+            proven: holds == model::Holds::New,
+            leftovers: (leftovers.iter())
+                .map(|(file, is)| Leftover {
+                    file: *file,
+                    size: Some(9),
+                    is: *is,
+                })
+                .collect(),
+        }
+    }
 
     #[test]
-    fn what_the_sizes_say() {
-        let failed = |fault| Err(Failure::new(Step::Prepare, fault));
-        let none = || {
-            failed(Fault::NoFile {
-                reply: "550".into(),
-            })
-        };
-        let down = || {
-            failed(Fault::Refused {
-                address: "192.0.2.1:21".into(),
-            })
-        };
-        let of = |size| Ok(Some(size));
+    fn what_is_said_is_what_was_seen() {
         use Holds::{Delivered, Staged, Unknown, Untouched};
-        for (before, named, staged, after, litter) in [
-            (Unknown, of(9), none(), Delivered, false),
-            (Unknown, Ok(None), none(), Delivered, false),
-            (Unknown, of(5), none(), Untouched, false),
-            (Unknown, of(5), of(9), Staged, true),
-            // The image may be as large as what it replaces.
-            (Unknown, of(9), of(9), Staged, true),
-            (Unknown, none(), of(9), Staged, false),
-            (Unknown, none(), none(), Untouched, false),
-            (Unknown, of(9), Ok(None), Unknown, false),
-            (Unknown, down(), none(), Unknown, false),
-            (Staged, of(5), of(3), Staged, true),
-            (Staged, of(9), none(), Untouched, false),
-            // It never had a file.
-            (Staged, none(), of(3), Staged, true),
-            (Staged, of(5), Ok(None), Staged, true),
-            (Staged, of(5), down(), Staged, false),
+        use model::Holds as On;
+        let litter = [(File::Staging, Use::Litter)];
+        let aside = [(File::Aside, Use::OldImage)];
+        let staged = [(File::Staging, Use::NewImage)];
+        for (before, found, after) in [
+            (Unknown, found(On::New, Some(9), &[]), Delivered),
+            (Unknown, found(On::New, Some(9), &litter), Delivered),
+            // The same size is no proof.
+            (Unknown, found(On::Unknown, Some(9), &[]), Unknown),
+            (Unknown, found(On::Old, Some(5), &[]), Untouched),
+            (Unknown, found(On::Old, Some(5), &litter), Staged),
+            (Unknown, found(On::Nothing, None, &aside), Staged),
+            (Unknown, found(On::NewStaged, None, &staged), Staged),
+            (Unknown, found(On::Nothing, None, &[]), Untouched),
+            // The final name was never touched.
+            (Staged, found(On::Unknown, Some(9), &[]), Untouched),
+            (Staged, found(On::Unknown, Some(9), &litter), Staged),
         ] {
-            let verdict = judge(before, false, false, Some(9), &named, &staged);
-            assert_eq!(
-                (verdict.holds, verdict.is_litter),
-                (after, litter),
-                "{before} {named:?} {staged:?}"
-            );
+            let verdict = judge(before, false, false, &found, None);
+            assert_eq!(verdict.holds, after, "{before} {found:?}");
         }
-        for named in [of(9), of(5), none()] {
-            let verdict = judge(Unknown, true, false, Some(9), &named, &none());
-            assert_eq!((verdict.holds, verdict.is_litter), (Unknown, false));
-        }
-        // Without the journal's word, a size is no proof.
-        let unsure = |image, named| judge(Unknown, false, true, image, &named, &none()).holds;
-        assert_eq!(unsure(Some(9), of(9)), Unknown);
-        assert_eq!(unsure(Some(9), of(5)), Untouched);
-        assert_eq!(unsure(None, of(5)), Unknown);
+        let unsure = found(On::Unknown, Some(9), &[]);
+        assert_eq!(judge(Unknown, true, false, &unsure, None).holds, Unknown);
+        // Without the journal's word nothing is certain that was not compared.
+        assert_eq!(judge(Staged, false, true, &unsure, None).holds, Unknown);
     }
 }

@@ -77,18 +77,12 @@ pub async fn recover<T: Transport>(
     let mut logins = looked_up.map_err(Failed::usage)?;
     ask(&credentials, &mut logins, stage.prompt).map_err(Failed::usage)?;
     let looking = async {
-        let doubted = run.run.in_doubt;
-        look::look(
-            &transport,
-            &mut found.entities,
-            &logins,
-            doubted,
-            args.readback,
-        )
-        .await;
-        if args.clean {
-            look::clean(&transport, &mut found.entities, &logins).await;
-        }
+        let wanted = look::Wanted {
+            doubted: run.run.in_doubt,
+            readback: args.readback,
+            clean: args.clean,
+        };
+        look::look(&transport, &mut found.entities, &logins, wanted).await;
     };
     tokio::select! {
         () = looking => {}
@@ -188,8 +182,6 @@ struct One<'a> {
     holds: Holds,
     /// What a look at it has shown.
     seen: Option<String>,
-    /// There is a staging file, and removing it loses nothing.
-    is_litter: bool,
 }
 
 impl One<'_> {
@@ -217,7 +209,6 @@ impl<'a> Found<'a> {
                 entity: None,
                 holds: row.holds,
                 seen: None,
-                is_litter: false,
             }));
         }
         Self { entities }

@@ -53,11 +53,19 @@ enum Awaited<T> {
 }
 
 impl Upload {
-    pub(super) async fn open(session: &mut Session, path: &str) -> Result<Self, Failure> {
-        let stream = passive::open_data(session, Step::Open).await?;
-        begin(session, Step::Open, &format!("STOR {path}")).await?;
+    /// # Errors
+    /// With whether the server may have begun to write the file.
+    pub(super) async fn open(session: &mut Session, path: &str) -> Result<Self, (Failure, bool)> {
+        let opened = passive::open_data(session, Step::Open).await;
+        let stream = opened.map_err(|failure| (failure, false))?;
+        let begun = begin(session, Step::Open, &format!("STOR {path}")).await;
+        begun.map_err(|failure| {
+            let is_refused = matches!(failure.fault, Fault::Reply { .. });
+            (failure, !is_refused)
+        })?;
+        let protected = session.protect(stream, Step::Open).await;
         Ok(Self {
-            stream: session.protect(stream, Step::Open).await?,
+            stream: protected.map_err(|failure| (failure, true))?,
             sent: 0,
             blocked_since: None,
             finished: false,

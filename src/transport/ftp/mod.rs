@@ -93,11 +93,20 @@ impl Memory {
 #[derive(Debug, Clone, Default)]
 pub struct FtpTransport {
     memory: Memory,
+    owner: Arc<str>,
 }
 
 impl FtpTransport {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// As [`Transport::owner`] says.
+    pub fn of(owner: &str) -> Self {
+        Self {
+            owner: owner.into(),
+            ..Self::default()
+        }
     }
 }
 
@@ -105,16 +114,16 @@ impl Transport for FtpTransport {
     type Source = FtpSource;
     type Sink = FtpSink;
 
+    fn owner(&self) -> &str {
+        &self.owner
+    }
+
     async fn open_source(&self, remote: &Remote, offset: u64) -> Result<FtpSource, Failure> {
         FtpSource::open(&self.memory, remote, offset).await
     }
 
     async fn open_sink(&self, destination: &Destination) -> Result<FtpSink, Failure> {
         FtpSink::open(&self.memory, destination).await
-    }
-
-    async fn discard(&self, destination: &Destination) -> Result<(), Failure> {
-        sink::discard(&self.memory, destination).await
     }
 
     async fn size_of(&self, remote: &Remote) -> Result<Option<u64>, Failure> {

@@ -3,9 +3,11 @@
 //! Only writing shows whether a directory can be written: permissions, a full flash, a data
 //! connection that a firewall blocks are in no listing. So one byte is stored under the staging
 //! name, which a run would write and remove in any case, and deleted again; the image that the
-//! entity runs from is never touched. Three things keep that safe on devices:
-//! - a staging name that is taken is left alone: it may be an upload of somebody else, and shows
-//!   that the directory can be written;
+//! entity runs from is never touched, and the byte is renamed to a second name that was seen to be
+//! free, since nothing else shows that a rename is more than a reply. Three things keep that safe on
+//! devices:
+//! - a staging name that is taken is left alone: it may be the only copy of an image, and shows that
+//!   the directory can be written;
 //! - with `staging: direct` nothing is written, since there is only the final name;
 //! - once the byte may be there, nothing but the entity's own deadlines ends the probe before it is
 //!   deleted, in a session of its own if need be.
@@ -17,16 +19,17 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::model::staging::File;
 use crate::model::{
     Abilities, Failure, Fault, Leftover, Probe, RemotePath, Staging, Step, VerifyMode,
 };
 use crate::transport::digest::{Algorithm, Hasher};
-use crate::transport::{Compared, Destination, Remote};
+use crate::transport::{Compared, Destination, Remote, Reply, Seen, Sink};
 
-use super::data::Upload;
 use super::features;
 use super::session::Session;
-use super::source::{modified, size};
+use super::sink::FtpSink;
+use super::source::size;
 use super::{Memory, sink, space, verify};
 
 /// An empty file is refused by some servers, and takes no room on any.
@@ -50,7 +53,7 @@ async fn probe_once(
     destination: &Destination,
     cancel: &CancellationToken,
 ) -> Result<Probe, Failure> {
-    let (mut session, mut look) = tokio::select! {
+    let (mut sink, mut look) = tokio::select! {
         biased;
         () = cancel.cancelled() => return Err(Failure::new(Step::Prepare, Fault::Cancelled)),
         looked = look(memory, destination) => looked?,
@@ -59,7 +62,7 @@ async fn probe_once(
     match destination.staging {
         Staging::Direct => {
             let change = format!("CWD {directory}");
-            let reply = session.command(Step::Prepare, &change).await?;
+            let reply = sink.ask(Step::Prepare, &change).await?;
             if !reply.is_done() && !reply.is_unknown_command() {
                 let reply = reply.to_string();
                 let fault = Fault::NoDirectory { directory, reply };
@@ -68,16 +71,17 @@ async fn probe_once(
         }
         Staging::Rename if look.probe.staging.is_some() => {}
         Staging::Rename => {
-            if let Err(failure) = write(&mut session, destination, &mut look).await {
-                if look.begun && !session.in_step() {
-                    // The upload was broken off, and perhaps the byte is there.
-                    let _ = sink::discard(memory, destination).await;
-                }
+            let tried = write(&mut sink, destination, &mut look).await;
+            sink.abort();
+            if look.begun {
+                remove(&mut sink, destination, &mut look).await;
+            }
+            if let Err(failure) = tried {
                 if look.probe.written || !sink::is_refusal(&failure) {
-                    session.close().await;
+                    sink.close().await;
                     return Err(failure);
                 }
-                return Err(why_refused(memory, session, &destination.remote, failure).await);
+                return Err(why_refused(&mut sink, &destination.remote, failure).await);
             }
         }
     }
@@ -86,18 +90,20 @@ async fn probe_once(
         features,
         ..
     } = look;
-    let epsv = !session.memory.of(&session.address).no_epsv;
+    let epsv = !memory.of(&destination.remote.address).no_epsv;
     probe.can.epsv = probe.written.then_some(epsv);
-    probe.can.rest = rest(&mut session).await;
-    if session.in_step() {
-        let at = match destination.staging {
-            Staging::Rename => &*directory,
-            // It is there already, and its name may be a relative one.
-            Staging::Direct => ".",
-        };
-        probe.free = space::free(&mut session, at, features.as_deref()).await;
+    if let Ok(session) = sink.session().await {
+        probe.can.rest = rest(session).await;
+        if session.in_step() {
+            let at = match destination.staging {
+                Staging::Rename => &*directory,
+                // It is there already, and its name may be a relative one.
+                Staging::Direct => ".",
+            };
+            probe.free = space::free(session, at, features.as_deref()).await;
+        }
     }
-    session.close().await;
+    sink.close().await;
     Ok(probe)
 }
 
@@ -106,52 +112,48 @@ struct Look {
     features: Option<String>,
     /// The probe's file may be there.
     begun: bool,
+    /// A second name is free, so that a rename can be tried.
+    spare_is_free: bool,
 }
 
 /// Everything that can be asked without writing.
-async fn look(memory: &Memory, destination: &Destination) -> Result<(Session, Look), Failure> {
-    let mut session = Session::open(memory, &destination.remote).await?;
-    let features = features::features(&mut session).await?;
+async fn look(memory: &Memory, destination: &Destination) -> Result<(FtpSink, Look), Failure> {
+    let mut sink = FtpSink::open(memory, destination).await?;
+    let features = features::features(sink.session().await?).await?;
     let digest = features.as_deref().and_then(features::strongest);
     let mut can = Abilities {
         digest: digest.map(|command| command.algorithm().name().to_owned()),
         ..Abilities::default()
     };
-    let file = match size(&mut session, destination.remote.path.as_str()).await {
-        Ok(told) => {
-            can.size = Some(told.is_some());
-            told
-        }
-        Err(failure) => none_if_missing(failure)?,
-    };
+    let named = sink.look(&destination.remote.path).await?;
+    if let Seen::Present { size } = named {
+        can.size = Some(size.is_some());
+    }
     let mut staging = None;
+    let mut spare_is_free = false;
     if destination.staging == Staging::Rename {
-        let path = destination.written_path();
-        let from = format!("RNFR {path}");
-        let reply = session.command(Step::Prepare, &from).await?;
-        if reply.is_unknown_command() {
-            let reply = reply.to_string();
-            return Err(Failure::new(Step::Prepare, Fault::NoRename { reply }));
+        for file in [File::Staging, File::Spare, File::Aside] {
+            let path = destination.names.of(file);
+            match sink.look(path).await? {
+                Seen::Present { size } if staging.is_none() => {
+                    staging = Some(Leftover {
+                        modified: sink.modified(path).await?,
+                        path: path.to_string(),
+                        size,
+                    });
+                }
+                Seen::Absent if file == File::Spare => spare_is_free = true,
+                _ => {}
+            }
         }
-        if reply.code == 421 {
-            return Err(Failure::new(Step::Prepare, reply.fault()));
-        }
-        let told = match size(&mut session, path.as_str()).await {
-            Ok(told) => told,
-            Err(failure) => none_if_missing(failure)?,
-        };
-        if reply.code == 350 || told.is_some() {
-            can.rename = (reply.code == 350).then_some(true);
-            staging = Some(Leftover {
-                modified: modified(&mut session, path.as_str()).await?,
-                path: path.to_string(),
-                size: told,
-            });
+        if staging.is_none() {
+            let path = destination.written_path();
+            sink.can_rename(path, &destination.remote.path).await?;
         }
     }
     let probe = Probe {
         can,
-        file,
+        file: named.size(),
         staging,
         ..Probe::default()
     };
@@ -159,61 +161,26 @@ async fn look(memory: &Memory, destination: &Destination) -> Result<(Session, Lo
         probe,
         features,
         begun: false,
+        spare_is_free,
     };
-    Ok((session, look))
+    Ok((sink, look))
 }
 
-fn none_if_missing(failure: Failure) -> Result<Option<u64>, Failure> {
-    match failure.fault {
-        Fault::NoFile { .. } => Ok(None),
-        _ => Err(failure),
-    }
-}
-
-/// Stores one byte under the staging name, tries on it what a delivery would do, and deletes it.
+/// Stores one byte under the staging name, and tries on it what a delivery would do.
 async fn write(
-    session: &mut Session,
+    sink: &mut FtpSink,
     destination: &Destination,
     look: &mut Look,
 ) -> Result<(), Failure> {
     let path = destination.written_path();
     look.begun = true;
-    let stored = async {
-        let mut upload = Upload::open(session, path.as_str()).await?;
-        upload.write(session, BYTE).await?;
-        upload.finish(session).await
-    };
-    let tried = match stored.await {
-        Ok(()) => {
-            look.probe.written = true;
-            attempt(session, destination, &path, look).await
-        }
-        Err(failure) => Err(failure),
-    };
-    // Some servers create the file before they refuse it.
-    if session.in_step() {
-        let dele = format!("DELE {path}");
-        let is_gone = session.command(Step::Discard, &dele).await?.is_done();
-        if !is_gone && look.probe.written {
-            look.probe.left = Some(path.to_string());
-        }
-    }
-    tried
-}
-
-/// What a delivery does with the file once it is stored.
-async fn attempt(
-    session: &mut Session,
-    destination: &Destination,
-    path: &RemotePath,
-    look: &mut Look,
-) -> Result<(), Failure> {
-    // One byte is confirmed and digested at once.
-    session.timeouts.confirm = session.timeouts.confirm.min(session.timeouts.reply);
-    let told = match size(session, path.as_str()).await {
-        Ok(told) => told,
-        Err(failure) => none_if_missing(failure)?,
-    };
+    sink.store(path)
+        .await
+        .map_err(|not_stored| not_stored.failure)?;
+    sink.write(BYTE).await?;
+    sink.finish().await?;
+    look.probe.written = true;
+    let told = sink.look(path).await?.size();
     look.probe.can.size = Some(told.is_some());
     if told.is_none() && destination.verify == VerifyMode::Size {
         let reason = "the entity does not tell the size of a file".to_owned();
@@ -223,48 +190,69 @@ async fn attempt(
     if let Some(command) = offered.filter(|_| destination.verify == VerifyMode::Best) {
         let mut hasher = Hasher::new(command.algorithm());
         hasher.update(BYTE);
-        if !verify::by_digest(session, path.as_str(), command, &hasher.finish()).await? {
+        let session = sink.session().await?;
+        // One byte is digested at once.
+        let confirm = session.timeouts.confirm;
+        session.timeouts.confirm = confirm.min(session.timeouts.reply);
+        let expected = hasher.finish();
+        let digested = verify::by_digest(session, path.as_str(), command, &expected).await;
+        session.timeouts.confirm = confirm;
+        if !digested? {
             look.probe.can.digest = None;
         }
     }
-    let from = format!("RNFR {path}");
-    let reply = session.command(Step::Rename, &from).await?;
-    look.probe.can.rename = Some(reply.code == 350);
-    if reply.code != 350 {
-        let reply = reply.to_string();
-        return Err(Failure::new(Step::Rename, Fault::NoRename { reply }));
+    if look.spare_is_free {
+        let spare = destination.names.of(File::Spare);
+        if let Reply::Refused(refusal) = sink.rename(path, spare).await? {
+            look.probe.can.rename = Some(false);
+            return Err(match refusal.failure.fault {
+                Fault::Reply { code, text } => {
+                    let reply = format!("{code} {text}");
+                    Failure::new(Step::Rename, Fault::NoRename { reply })
+                }
+                _ => refusal.failure,
+            });
+        }
+        let moved = sink.look(path).await? == Seen::Absent;
+        look.probe.can.rename = Some(moved);
+        if !moved {
+            return Err(Failure::new(Step::Rename, Fault::NotRenamed));
+        }
     }
     Ok(())
 }
 
+/// Removes the byte, under whichever name it stands: both were free before.
+async fn remove(sink: &mut FtpSink, destination: &Destination, look: &mut Look) {
+    let mut names = vec![File::Staging];
+    if look.spare_is_free {
+        names.push(File::Spare);
+    }
+    for file in names {
+        let path = destination.names.of(file);
+        let is_there = async |sink: &mut FtpSink| match sink.look(path).await {
+            Ok(seen) => seen != Seen::Absent,
+            Err(_) => true,
+        };
+        if is_there(sink).await {
+            let deleted = sink.delete(path).await;
+            if !matches!(deleted, Ok(Reply::Done)) && is_there(sink).await {
+                look.probe.left = Some(path.to_string());
+            }
+        }
+    }
+}
+
 /// A directory that is not there is refused in the same words as one that can't be written. Where
 /// the upload had begun, another session must tell.
-async fn why_refused(
-    memory: &Memory,
-    session: Session,
-    remote: &Remote,
-    failure: Failure,
-) -> Failure {
+async fn why_refused(sink: &mut FtpSink, remote: &Remote, failure: Failure) -> Failure {
     let Fault::Reply { code, text } = &failure.fault else {
-        session.close().await;
         return failure;
     };
     let reply = format!("the server said {code} {text}");
     let directory = directory(&remote.path).to_owned();
-    let mut session = match session.in_step() {
-        true => session,
-        false => {
-            session.close().await;
-            match Session::open(memory, remote).await {
-                Ok(session) => session,
-                Err(_) => return failure,
-            }
-        }
-    };
     let change = format!("CWD {directory}");
-    let there = session.command(Step::Open, &change).await;
-    session.close().await;
-    let fault = match there {
+    let fault = match sink.ask(Step::Open, &change).await {
         Ok(there) if there.is_done() || there.is_unknown_command() => {
             Fault::NotWritable { directory, reply }
         }

@@ -304,11 +304,6 @@ impl Session {
         self.transferring = true;
     }
 
-    /// Whether a transfer began, and nobody knows how it ended.
-    pub(super) fn is_transferring(&self) -> bool {
-        self.transferring
-    }
-
     pub(super) fn end_transfer(&mut self) {
         self.transferring = false;
     }

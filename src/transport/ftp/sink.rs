@@ -1,37 +1,43 @@
-//! Writing an image to an entity: staging file, confirmation, verification, rename.
+//! A session with an entity that gets a file. Each call is one question or one change; what they
+//! come to, and which may follow which, is decided in `placement`.
 
 use std::time::Duration;
 
-use tokio::time::timeout;
-
-use crate::model::{Failure, Fault, RemotePath, Staging, Step, Verified, VerifyMode};
+use crate::model::staging::names_may_be_same;
+use crate::model::{Failure, Fault, RemotePath, Step, Verified, VerifyMode};
 use crate::transport::digest::Hasher;
-use crate::transport::{Destination, ImageDigest, Sink};
+use crate::transport::{
+    Destination, Directory, How, ImageDigest, NotStored, Proof, Refusal, RefusalKind, Reply, Seen,
+    Sink,
+};
 
 use super::Memory;
 use super::data::Upload;
 use super::features::{self, DigestCommand};
-use super::reply::Reply;
+use super::reply;
 use super::session::Session;
-use super::source::size;
-use super::verify;
+use super::source::{modified, size};
+use super::{list, verify};
 
-/// Cleaning up is worth so much time on a live entity; on a dead one it would be waited in vain.
-const CLEAN_UP: Duration = Duration::from_secs(5);
+/// Before something is asked again, the first time; then twice as long each time.
+const AGAIN: Duration = Duration::from_millis(500);
+/// Some entities report a file's size a moment after they have confirmed it.
+const LATE_SIZE: Duration = Duration::from_secs(1);
 
-/// One file being written over one session.
+/// One session, opened again where it was lost.
 pub struct FtpSink {
-    session: Session,
+    session: Option<Session>,
     upload: Option<Upload>,
     destination: Destination,
     memory: Memory,
-    /// The name that is written to.
-    path: RemotePath,
+    /// `550` to `SIZE` means that there is no such file: the entity has told a size, or a listing
+    /// has agreed. Some say it of every file.
+    denies_truly: bool,
     digest: Option<DigestCommand>,
     /// Only where the entity's digest is not the image's own SHA-256.
     hasher: Option<Hasher>,
-    /// The old file was deleted for the rename: what was written is all that the entity has.
-    only_copy: bool,
+    /// What the hasher came to, of a whole file.
+    sent_digest: Option<String>,
 }
 
 impl FtpSink {
@@ -48,101 +54,305 @@ impl FtpSink {
             VerifyMode::Best => features::best_digest(&mut session).await?,
             _ => None,
         };
-        let path = destination.written_path();
-        if destination.staging == Staging::Rename {
-            probe_rename(&mut session, &path).await?;
-        }
-        let upload = match open_upload(&mut session, destination, &path).await {
-            Ok(upload) => upload,
-            Err(failure) => {
-                // Some servers create the file before they find that they can't receive it.
-                if destination.staging == Staging::Rename && session.in_step() {
-                    let _ = session
-                        .command(Step::Discard, &format!("DELE {path}"))
-                        .await;
-                }
-                let began = session.is_transferring();
-                session.close().await;
-                // The file is there, and it was the data connection that could not be had.
-                if destination.staging == Staging::Rename && began {
-                    let _ = remove(memory, destination, None).await;
-                }
-                return Err(failure);
-            }
-        };
         let hasher = digest.and_then(|command| verify::hasher_for(command.algorithm()));
         Ok(Self {
-            session,
-            upload: Some(upload),
+            session: Some(session),
+            upload: None,
             destination: destination.clone(),
             memory: memory.clone(),
-            path,
+            denies_truly: false,
             digest,
             hasher,
-            only_copy: false,
+            sent_digest: None,
         })
     }
 
-    async fn rename(&mut self) -> Result<Reply, Failure> {
-        let from = format!("RNFR {}", self.path);
-        self.session
-            .expect(Step::Rename, &from, |reply| reply.code == 350)
-            .await?;
-        let to = format!("RNTO {}", self.destination.remote.path);
-        self.session.command(Step::Rename, &to).await
-    }
-
-    /// Renames, deleting the old file first where the entity needs it and the operator allows it.
-    async fn rename_over(&mut self) -> Result<(), Failure> {
-        let refusal = self.rename().await?;
-        if refusal.is_done() {
-            return Ok(());
-        }
-        let refused = Failure::new(Step::Rename, refusal.fault());
-        if !self.destination.delete_first || !is_refusal(&refused) {
-            return Err(refused);
-        }
-        let dele = format!("DELE {}", self.destination.remote.path);
-        // Before the answer: should it be lost, the old file may be gone all the same.
-        self.only_copy = true;
-        if !self.session.command(Step::Rename, &dele).await?.is_done() {
-            self.only_copy = false;
-            return Err(refused);
-        }
-        let reply = self.rename().await?;
-        if reply.is_done() {
-            Ok(())
-        } else {
-            Err(Failure::new(Step::Rename, reply.fault()))
-        }
-    }
-
-    /// The connection was lost between the rename and its reply: looks whether it happened.
-    async fn was_renamed(&self, image: &ImageDigest) -> Result<bool, Failure> {
-        let mut session = Session::open(&self.memory, &self.destination.remote).await?;
-        let staging_is_gone = match size(&mut session, self.path.as_str()).await {
-            Ok(Some(_)) => false,
-            // It does not tell sizes, but whether there is something to rename.
-            Ok(None) => {
-                let from = format!("RNFR {}", self.path);
-                session.command(Step::Rename, &from).await?.code == 550
+    /// The session, or a new one where it was lost.
+    pub(super) async fn session(&mut self) -> Result<&mut Session, Failure> {
+        let session = match self.session.take() {
+            Some(session) if session.in_step() => session,
+            lost => {
+                // A server with room for one session has to see this one end first.
+                drop(lost);
+                Session::open(&self.memory, &self.destination.remote).await?
             }
-            Err(failure) => matches!(failure.fault, Fault::NoFile { .. }),
         };
-        let named = size(&mut session, self.destination.remote.path.as_str()).await?;
-        session.close().await;
-        Ok(staging_is_gone && named.is_none_or(|size| size == image.size))
+        Ok(self.session.insert(session))
+    }
+
+    /// Sends a command. `421` says that the session is over, and nothing of the command.
+    pub(super) async fn ask(&mut self, step: Step, command: &str) -> Result<reply::Reply, Failure> {
+        let reply = self.session().await?.command(step, command).await?;
+        match reply.code {
+            421 => Err(Failure::new(step, reply.fault())),
+            _ => Ok(reply),
+        }
+    }
+
+    /// Whether a directory's listing shows the name: the last resort, over a session of its own,
+    /// since relative paths mean something else once a session has gone into a directory.
+    async fn is_listed(&mut self, path: &RemotePath) -> Option<bool> {
+        if let Some(session) = self.session.take() {
+            session.close().await;
+        }
+        let (directory, name) = match path.as_str().rsplit_once('/') {
+            Some(("", name)) => ("/", name),
+            Some((directory, name)) => (directory, name),
+            None => ("", path.as_str()),
+        };
+        let remote = &self.destination.remote;
+        let directory = Directory {
+            address: remote.address.clone(),
+            login: remote.login.clone(),
+            path: directory.to_owned(),
+            timeouts: remote.timeouts,
+            tls: remote.tls.clone(),
+        };
+        let listed = list::list(&self.memory, &directory).await.ok()?;
+        // A name may stand cut or folded there.
+        Some((listed.iter()).any(|one| names_may_be_same(&one.name, name)))
+    }
+
+    async fn by_digest(
+        &mut self,
+        path: &RemotePath,
+        image: &ImageDigest,
+    ) -> Result<Option<Proof>, Failure> {
+        let Some(command) = self.digest else {
+            return Ok(None);
+        };
+        let expected = match (verify::hasher_for(command.algorithm()), &self.sent_digest) {
+            (None, _) => hex::encode(image.sha256),
+            (Some(_), Some(sent)) => sent.clone(),
+            // It was not sent by this session, and only the image's SHA-256 is known.
+            (Some(_), None) => return Ok(None),
+        };
+        let session = self.session().await?;
+        match verify::by_digest(session, path.as_str(), command, &expected).await {
+            Ok(true) => Ok(Some(Proof::Same(Verified::Digest))),
+            Ok(false) => Ok(None),
+            Err(failure) if matches!(failure.fault, Fault::WrongDigest { .. }) => {
+                Ok(Some(Proof::Other(failure)))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn by_reading(
+        &mut self,
+        path: &RemotePath,
+        image: &ImageDigest,
+    ) -> Result<Proof, Failure> {
+        let session = self.session().await?;
+        let failure = match verify::by_reading(session, path.as_str(), image).await {
+            Ok(()) => return Ok(Proof::Same(Verified::Readback)),
+            Err(failure) => failure,
+        };
+        match &failure.fault {
+            Fault::WrongSize { .. } | Fault::WrongDigest { .. } => Ok(Proof::Other(failure)),
+            Fault::NoFile { .. } => match self.look(path).await? {
+                Seen::Absent => Ok(Proof::Missing(failure)),
+                _ => Ok(Proof::Untold(failure)),
+            },
+            Fault::Reply { code, .. } if (500..600).contains(code) => Ok(Proof::Untold(failure)),
+            _ => Err(failure),
+        }
+    }
+
+    async fn by_size(
+        &mut self,
+        path: &RemotePath,
+        expected: u64,
+    ) -> Result<Result<Verified, Proof>, Failure> {
+        let mut asked_before = false;
+        loop {
+            let actual = match self.look(path).await? {
+                Seen::Present { size: Some(size) } if size == expected => {
+                    return Ok(Ok(Verified::Size));
+                }
+                Seen::Present { size: Some(size) } => size,
+                Seen::Present { size: None } | Seen::Unknown => return Ok(Ok(Verified::None)),
+                Seen::Absent => {
+                    let reply = "it is not where it was written".into();
+                    let missing = Failure::new(Step::Verify, Fault::NoFile { reply });
+                    return Ok(Err(Proof::Missing(missing)));
+                }
+            };
+            if asked_before {
+                let fault = Fault::WrongSize { expected, actual };
+                return Ok(Err(Proof::Other(Failure::new(Step::Verify, fault))));
+            }
+            asked_before = true;
+            tokio::time::sleep(LATE_SIZE).await;
+        }
+    }
+
+    async fn store_once(&mut self, path: &RemotePath) -> Result<Upload, NotStored> {
+        let not_begun = |failure| NotStored {
+            failure,
+            may_have_begun: false,
+        };
+        let session = self.session().await.map_err(not_begun)?;
+        Upload::open(session, path.as_str())
+            .await
+            .map_err(|(failure, may_have_begun)| NotStored {
+                failure,
+                may_have_begun,
+            })
     }
 }
 
 impl Sink for FtpSink {
-    fn staged(&self) -> bool {
-        self.destination.staging == Staging::Rename
+    async fn look(&mut self, path: &RemotePath) -> Result<Seen, Failure> {
+        let session = self.session().await?;
+        match size(session, path.as_str()).await {
+            Ok(Some(size)) => {
+                self.denies_truly = true;
+                return Ok(Seen::Present { size: Some(size) });
+            }
+            Err(failure) if matches!(failure.fault, Fault::NoFile { .. }) => {
+                if self.denies_truly {
+                    return Ok(Seen::Absent);
+                }
+            }
+            Ok(None) => {}
+            Err(failure) => return Err(failure),
+        }
+        if self.modified(path).await?.is_some() {
+            return Ok(Seen::Present { size: None });
+        }
+        Ok(match self.is_listed(path).await {
+            Some(true) => Seen::Present { size: None },
+            Some(false) => {
+                self.denies_truly = true;
+                Seen::Absent
+            }
+            None => match self
+                .session()
+                .await?
+                .command(Step::Prepare, &format!("SIZE {path}"))
+                .await
+            {
+                Ok(reply) if reply.code == 550 => Seen::Absent,
+                _ => Seen::Unknown,
+            },
+        })
+    }
+
+    async fn modified(&mut self, path: &RemotePath) -> Result<Option<String>, Failure> {
+        modified(self.session().await?, path.as_str()).await
+    }
+
+    async fn delete(&mut self, path: &RemotePath) -> Result<Reply, Failure> {
+        let reply = self.ask(Step::Discard, &format!("DELE {path}")).await?;
+        Ok(match reply.is_done() {
+            true => Reply::Done,
+            false => refused(Step::Discard, &reply),
+        })
+    }
+
+    async fn rename(&mut self, from: &RemotePath, to: &RemotePath) -> Result<Reply, Failure> {
+        let reply = self.ask(Step::Rename, &format!("RNFR {from}")).await?;
+        if reply.code != 350 && !reply.is_done() {
+            let failure = Failure::new(Step::Rename, reply.fault());
+            let kind = match reply.code {
+                550 => RefusalKind::NoSource,
+                500 | 502 | 504 => RefusalKind::NotKnown,
+                400..=499 => RefusalKind::ForNow,
+                _ => RefusalKind::ForGood,
+            };
+            return Ok(Reply::Refused(Refusal { failure, kind }));
+        }
+        let reply = self.ask(Step::Rename, &format!("RNTO {to}")).await?;
+        Ok(match reply.is_done() {
+            true => Reply::Done,
+            false => refused(Step::Rename, &reply),
+        })
+    }
+
+    async fn prove(
+        &mut self,
+        path: &RemotePath,
+        image: &ImageDigest,
+        how: How,
+    ) -> Result<Proof, Failure> {
+        let untold = |reason: &str| {
+            let reason = reason.to_owned();
+            Proof::Untold(Failure::new(Step::Verify, Fault::NotVerifiable { reason }))
+        };
+        let (digests, reads, sizes) = match how {
+            How::As(VerifyMode::None) => return Ok(Proof::Same(Verified::None)),
+            How::As(VerifyMode::Best) => (true, true, true),
+            How::As(VerifyMode::Readback) => (false, true, false),
+            How::As(VerifyMode::Size) => (false, false, true),
+            How::Content => (true, true, false),
+        };
+        if digests && let Some(proof) = self.by_digest(path, image).await? {
+            return Ok(proof);
+        }
+        if reads {
+            match self.by_reading(path, image).await? {
+                Proof::Untold(_) if sizes => {}
+                proof => return Ok(proof),
+            }
+        }
+        match self.by_size(path, image.size).await? {
+            Err(proof) => Ok(proof),
+            Ok(Verified::None) if how == How::As(VerifyMode::Size) => {
+                Ok(untold("the entity does not tell the size of a file"))
+            }
+            Ok(verified) => Ok(Proof::Same(verified)),
+        }
+    }
+
+    async fn can_rename(&mut self, free: &RemotePath, taken: &RemotePath) -> Result<(), Failure> {
+        let mut reply = self.ask(Step::Prepare, &format!("RNFR {free}")).await?;
+        if reply.code == 500 {
+            // Some say that of a name that does not exist.
+            reply = self.ask(Step::Prepare, &format!("RNFR {taken}")).await?;
+        }
+        if reply.is_unknown_command() {
+            let reply = reply.to_string();
+            return Err(Failure::new(Step::Prepare, Fault::NoRename { reply }));
+        }
+        if reply.code == 350 || reply.is_done() {
+            // Some say that of any name. A session that is to rename something takes nothing else,
+            // on some servers, until it has; so it is left.
+            if let Some(session) = self.session.take() {
+                session.close().await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn pause(&mut self, again: u32) {
+        tokio::time::sleep(AGAIN.saturating_mul(1 << again.min(6))).await;
+    }
+
+    async fn store(&mut self, path: &RemotePath) -> Result<(), NotStored> {
+        let address = self.destination.remote.address.clone();
+        loop {
+            let known = self.memory.of(&address);
+            match self.store_once(path).await {
+                Ok(upload) => {
+                    self.upload = Some(upload);
+                    return Ok(());
+                }
+                // What was lost has taught something, and nothing was written.
+                Err(failed)
+                    if !failed.may_have_begun
+                        && !matches!(failed.failure.fault, Fault::Reply { .. })
+                        && self.memory.of(&address) != known => {}
+                Err(failed) => return Err(failed),
+            }
+        }
     }
 
     async fn write(&mut self, data: &[u8]) -> Result<usize, Failure> {
-        let upload = self.upload.as_mut().ok_or_else(ended)?;
-        let count = upload.write(&mut self.session, data).await?;
+        let (Some(upload), Some(session)) = (&mut self.upload, &mut self.session) else {
+            return Err(ended());
+        };
+        let count = upload.write(session, data).await?;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&data[..count]);
         }
@@ -150,56 +360,31 @@ impl Sink for FtpSink {
     }
 
     async fn ready(&mut self) -> Result<(), Failure> {
-        let upload = self.upload.as_mut().ok_or_else(ended)?;
-        upload.ready(&mut self.session).await
+        let (Some(upload), Some(session)) = (&mut self.upload, &mut self.session) else {
+            return Err(ended());
+        };
+        upload.ready(session).await
     }
 
     async fn finish(&mut self) -> Result<(), Failure> {
-        if let Some(upload) = &mut self.upload {
-            upload.finish(&mut self.session).await?;
-            self.upload = None;
-        }
+        let (Some(upload), Some(session)) = (&mut self.upload, &mut self.session) else {
+            return Ok(());
+        };
+        upload.finish(session).await?;
+        self.upload = None;
+        self.sent_digest = self.hasher.take().map(Hasher::finish);
         Ok(())
     }
 
-    async fn verify(&mut self, image: &ImageDigest) -> Result<Verified, Failure> {
-        let digest = self.digest.map(|command| {
-            let expected = match self.hasher.take() {
-                Some(hasher) => hasher.finish(),
-                None => hex::encode(image.sha256),
-            };
-            (command, expected)
-        });
-        let mode = self.destination.verify;
-        verify::verify(&mut self.session, self.path.as_str(), mode, image, digest).await
-    }
-
-    async fn commit(&mut self, image: &ImageDigest) -> Result<(), Failure> {
-        if self.destination.staging == Staging::Direct {
-            return Ok(());
-        }
-        match self.rename_over().await {
-            Err(failure) if !self.session.in_step() => match self.was_renamed(image).await {
-                Ok(true) => Ok(()),
-                _ => Err(failure),
-            },
-            result => result,
-        }
+    fn abort(&mut self) {
+        self.upload = None;
     }
 
     async fn close(self) {
         drop(self.upload);
-        self.session.close().await;
-    }
-
-    async fn discard(self) -> Result<(), Failure> {
-        drop(self.upload);
-        if self.only_copy {
-            let cause = "kept: the old file was deleted, and this is the only copy";
-            return Err(Failure::new(Step::Discard, Fault::Local(cause.into())));
+        if let Some(session) = self.session {
+            session.close().await;
         }
-        let session = self.session.in_step().then_some(self.session);
-        remove(&self.memory, &self.destination, session).await
     }
 }
 
@@ -208,95 +393,13 @@ fn ended() -> Failure {
     Failure::new(Step::Send, Fault::Local(cause.into()))
 }
 
-/// Removes what may have been written, over a session of its own.
-pub(super) async fn discard(memory: &Memory, destination: &Destination) -> Result<(), Failure> {
-    remove(memory, destination, None).await
-}
-
-async fn remove(
-    memory: &Memory,
-    destination: &Destination,
-    session: Option<Session>,
-) -> Result<(), Failure> {
-    let removal = async {
-        let mut session = match session {
-            Some(session) => session,
-            None => Session::open(memory, &destination.remote)
-                .await
-                .map_err(|failure| Failure {
-                    step: Step::Discard,
-                    ..failure
-                })?,
-        };
-        let path = destination.written_path();
-        let reply = session
-            .command(Step::Discard, &format!("DELE {path}"))
-            .await?;
-        let is_gone = reply.is_done()
-            || matches!(
-                size(&mut session, path.as_str()).await,
-                Err(Failure {
-                    fault: Fault::NoFile { .. },
-                    ..
-                })
-            );
-        session.close().await;
-        if is_gone {
-            Ok(())
-        } else {
-            Err(Failure::new(Step::Discard, reply.fault()))
-        }
+fn refused(step: Step, reply: &reply::Reply) -> Reply {
+    let failure = Failure::new(step, reply.fault());
+    let kind = match reply.code {
+        400..=499 => RefusalKind::ForNow,
+        _ => RefusalKind::ForGood,
     };
-    timeout(CLEAN_UP, removal).await.unwrap_or_else(|_| {
-        let fault = Fault::NoReply {
-            command: "DELE".into(),
-            after: CLEAN_UP,
-        };
-        Err(Failure::new(Step::Discard, fault))
-    })
-}
-
-async fn open_upload(
-    session: &mut Session,
-    destination: &Destination,
-    path: &RemotePath,
-) -> Result<Upload, Failure> {
-    let refused = match Upload::open(session, path.as_str()).await {
-        // Some servers write no file that exists. A staging file is ours to delete.
-        Err(failure) if is_refusal(&failure) && session.in_step() => failure,
-        opened => return opened,
-    };
-    let ours = destination.staging == Staging::Rename || destination.delete_first;
-    let dele = format!("DELE {path}");
-    if !ours || !session.command(Step::Open, &dele).await?.is_done() {
-        return Err(refused);
-    }
-    Upload::open(session, path.as_str()).await
-}
-
-/// Learns before anything is sent whether the entity can rename, and removes what an earlier run
-/// left under the staging name.
-async fn probe_rename(session: &mut Session, staging: &RemotePath) -> Result<(), Failure> {
-    let reply = session
-        .command(Step::Prepare, &format!("RNFR {staging}"))
-        .await?;
-    match reply.code {
-        350 => {
-            session
-                .command(Step::Prepare, &format!("DELE {staging}"))
-                .await?;
-            Ok(())
-        }
-        _ if reply.is_unknown_command() => Err(Failure::new(
-            Step::Prepare,
-            Fault::NoRename {
-                reply: reply.to_string(),
-            },
-        )),
-        421 => Err(Failure::new(Step::Prepare, reply.fault())),
-        // There is no such file, as there should not be.
-        _ => Ok(()),
-    }
+    Reply::Refused(Refusal { failure, kind })
 }
 
 /// The server refused what was asked because of the file that is already there, perhaps.

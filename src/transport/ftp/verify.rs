@@ -1,69 +1,16 @@
 //! Checking an entity's copy, and saying truthfully how it was checked (promise 3).
 
-use crate::model::{Failure, Fault, Step, Verified, VerifyMode};
+use crate::model::{Failure, Fault, Step};
 use crate::transport::ImageDigest;
 use crate::transport::digest::{self, Algorithm, Hasher};
 
 use super::data::Download;
 use super::features::DigestCommand;
 use super::session::Session;
-use super::source::size;
 
 /// What must be computed of what is sent, so that `algorithm` can be compared later.
 pub(super) fn hasher_for(algorithm: Algorithm) -> Option<Hasher> {
     (algorithm != Algorithm::Sha256).then(|| Hasher::new(algorithm))
-}
-
-/// `digest` is what the entity offers and what its digest must be.
-pub(super) async fn verify(
-    session: &mut Session,
-    path: &str,
-    mode: VerifyMode,
-    image: &ImageDigest,
-    digest: Option<(DigestCommand, String)>,
-) -> Result<Verified, Failure> {
-    match mode {
-        VerifyMode::None => Ok(Verified::None),
-        VerifyMode::Size => match by_size(session, path, image.size).await? {
-            Verified::None => Err(not_verifiable(
-                "the entity does not tell the size of a file",
-            )),
-            verified => Ok(verified),
-        },
-        VerifyMode::Readback => by_reading(session, path, image).await,
-        VerifyMode::Best => {
-            if let Some((command, expected)) = digest
-                && by_digest(session, path, command, &expected).await?
-            {
-                return Ok(Verified::Digest);
-            }
-            by_size(session, path, image.size).await
-        }
-    }
-}
-
-fn not_verifiable(reason: &str) -> Failure {
-    Failure::new(
-        Step::Verify,
-        Fault::NotVerifiable {
-            reason: reason.into(),
-        },
-    )
-}
-
-async fn by_size(session: &mut Session, path: &str, expected: u64) -> Result<Verified, Failure> {
-    match size(session, path).await {
-        Ok(Some(actual)) if actual == expected => Ok(Verified::Size),
-        Ok(Some(actual)) => Err(Failure::new(
-            Step::Verify,
-            Fault::WrongSize { expected, actual },
-        )),
-        Ok(None) => Ok(Verified::None),
-        Err(failure) => Err(Failure {
-            step: Step::Verify,
-            ..failure
-        }),
-    }
 }
 
 /// `false`: the entity offered a digest and then would not compute it.
@@ -118,11 +65,12 @@ fn hash_name(algorithm: Algorithm) -> &'static str {
     }
 }
 
-async fn by_reading(
+/// Reads the file back and compares it with the image.
+pub(super) async fn by_reading(
     session: &mut Session,
     path: &str,
     image: &ImageDigest,
-) -> Result<Verified, Failure> {
+) -> Result<(), Failure> {
     let (mut download, _) = Download::open(session, path, 0, Step::Verify).await?;
     let mut hasher = Hasher::new(Algorithm::Sha256);
     let mut buffer = vec![0; 16 * 1024];
@@ -157,5 +105,5 @@ async fn by_reading(
             },
         ));
     }
-    Ok(Verified::Readback)
+    Ok(())
 }
