@@ -28,6 +28,8 @@ pub(super) struct Member {
     /// The attempt that runs, or ran last; from 1.
     pub(super) attempt: u32,
     pub(super) tries: Tries,
+    /// An attempt may have changed something on the entity.
+    pub(super) touched: bool,
 }
 
 /// All targets of a group.
@@ -52,6 +54,7 @@ impl Members {
             way: Way::Waits { from: now },
             attempt: 0,
             tries: Tries::new(limits),
+            touched: false,
         };
         Self {
             all: targets.iter().map(member).collect(),

@@ -106,6 +106,7 @@ fn line(event: &Event) -> Option<(Timestamp, String)> {
             step,
             cause,
             attempt,
+            ..
         } => {
             let mut line = format!("{} {} {state}", shown(group), shown(entity));
             match state {
@@ -242,6 +243,7 @@ mod tests {
             step,
             cause: cause.map(Into::into),
             attempt: 1,
+            holds: None,
         };
         let said = |event: &Event| line(event).map(|(_, line)| line);
         assert_eq!(

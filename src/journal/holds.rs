@@ -10,7 +10,7 @@ use crate::model::EntityState;
 /// an entity is changed only after the journal says that it is about to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Holds {
+pub enum AfterCrash {
     /// The whole image, checked, under its final name.
     Delivered,
     /// It was left out of the run: it has the image, as the inventory says.
@@ -26,7 +26,7 @@ pub enum Holds {
     Unknown,
 }
 
-impl Holds {
+impl AfterCrash {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
@@ -44,7 +44,7 @@ impl Holds {
     }
 }
 
-impl fmt::Display for Holds {
+impl fmt::Display for AfterCrash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
@@ -61,17 +61,17 @@ pub(super) enum LastTouch {
 }
 
 /// `left`: a staging file is known to be there.
-pub(super) fn holds(state: EntityState, touch: LastTouch, left: bool) -> Holds {
+pub(super) fn holds(state: EntityState, touch: LastTouch, left: bool) -> AfterCrash {
     match (state, touch) {
-        (EntityState::Delivered, _) => Holds::Delivered,
-        (EntityState::Skipped, _) => Holds::Skipped,
-        (_, LastTouch::Final) => Holds::Unknown,
+        (EntityState::Delivered, _) => AfterCrash::Delivered,
+        (EntityState::Skipped, _) => AfterCrash::Skipped,
+        (_, LastTouch::Final) => AfterCrash::Unknown,
         // What was written had been removed again when it was said that it failed.
         (EntityState::Failed | EntityState::Cancelled, LastTouch::Staging) if !left => {
-            Holds::Untouched
+            AfterCrash::Untouched
         }
-        (_, LastTouch::Staging) => Holds::Staged,
-        (_, LastTouch::Nothing) => Holds::Untouched,
+        (_, LastTouch::Staging) => AfterCrash::Staged,
+        (_, LastTouch::Nothing) => AfterCrash::Untouched,
     }
 }
 
@@ -86,19 +86,19 @@ mod tests {
         };
         use LastTouch::{Final, Nothing, Staging};
         for (state, touch, left, expected) in [
-            (Waiting, Nothing, false, Holds::Untouched),
+            (Waiting, Nothing, false, AfterCrash::Untouched),
             // The state is older than the touch: an agent does not wait for its report.
-            (Waiting, Staging, false, Holds::Staged),
-            (Waiting, Final, false, Holds::Unknown),
-            (Sending, Staging, false, Holds::Staged),
-            (Retrying, Staging, false, Holds::Staged),
-            (Verifying, Final, false, Holds::Unknown),
-            (Delivered, Final, false, Holds::Delivered),
-            (Skipped, Nothing, false, Holds::Skipped),
-            (Failed, Nothing, false, Holds::Untouched),
-            (Failed, Staging, false, Holds::Untouched),
-            (Cancelled, Staging, true, Holds::Staged),
-            (Failed, Final, false, Holds::Unknown),
+            (Waiting, Staging, false, AfterCrash::Staged),
+            (Waiting, Final, false, AfterCrash::Unknown),
+            (Sending, Staging, false, AfterCrash::Staged),
+            (Retrying, Staging, false, AfterCrash::Staged),
+            (Verifying, Final, false, AfterCrash::Unknown),
+            (Delivered, Final, false, AfterCrash::Delivered),
+            (Skipped, Nothing, false, AfterCrash::Skipped),
+            (Failed, Nothing, false, AfterCrash::Untouched),
+            (Failed, Staging, false, AfterCrash::Untouched),
+            (Cancelled, Staging, true, AfterCrash::Staged),
+            (Failed, Final, false, AfterCrash::Unknown),
         ] {
             assert_eq!(
                 holds(state, touch, left),

@@ -27,7 +27,7 @@ mod writer;
 
 pub use error::JournalError;
 pub use gate::{Gate, Gated};
-pub use holds::Holds;
+pub use holds::AfterCrash;
 pub use read::{
     Change, CutOff, EntityRow, GroupRow, Journal, Known, NoRun, PassRow, PastRow, RunRow,
     RunStatus, RunWhole,

@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::alive;
 use super::error::JournalError;
-use super::holds::{Holds, LastTouch, holds};
+use super::holds::{AfterCrash, LastTouch, holds};
 use super::store;
 use crate::link::GroupSpec;
 use crate::model::{EntityState, Name, Outcome};
@@ -134,7 +134,7 @@ pub struct EntityRow {
     pub source: Option<String>,
     /// A staging file that could not be removed.
     pub left: Option<String>,
-    pub holds: Holds,
+    pub holds: AfterCrash,
     pub changes: Vec<Change>,
 }
 
@@ -184,7 +184,7 @@ pub struct CutOff {
     pub started: Timestamp,
     pub user: String,
     /// How many entities hold what.
-    pub holds: BTreeMap<Holds, usize>,
+    pub holds: BTreeMap<AfterCrash, usize>,
 }
 
 impl CutOff {
@@ -201,7 +201,7 @@ impl CutOff {
 }
 
 /// `12 delivered, 3 staged`.
-pub(super) fn counted(holds: &BTreeMap<Holds, usize>) -> String {
+pub(super) fn counted(holds: &BTreeMap<AfterCrash, usize>) -> String {
     let parts: Vec<String> = (holds.iter())
         .map(|(holds, number)| format!("{number} {holds}"))
         .collect();
@@ -549,9 +549,9 @@ fn whole(from: &Connection, state_dir: &Path, run: &str) -> rusqlite::Result<Opt
             }
             let file = (one.address.clone(), one.path.clone());
             if later.contains(&file) {
-                one.holds = Holds::Later;
+                one.holds = AfterCrash::Later;
             } else if doubted {
-                one.holds = Holds::Unknown;
+                one.holds = AfterCrash::Unknown;
             }
         }
     }
@@ -602,7 +602,12 @@ fn touches(from: &Connection, run: &str) -> rusqlite::Result<Touches> {
     Ok(touches)
 }
 
-fn held(one: &EntityRow, from: Timestamp, until: Option<Timestamp>, touches: &Touches) -> Holds {
+fn held(
+    one: &EntityRow,
+    from: Timestamp,
+    until: Option<Timestamp>,
+    touches: &Touches,
+) -> AfterCrash {
     let all = touches.get(&(one.address.clone(), one.path.clone()));
     let last = (all.into_iter().flatten())
         .rfind(|(at, _)| *at >= from && until.is_none_or(|until| *at < until));
@@ -647,7 +652,7 @@ fn past(from: &Connection, state_dir: &Path, name: &str) -> rusqlite::Result<Vec
         let end = until.as_ref().filter(|(run, _)| *run == row.run);
         row.entity.holds = held(&row.entity, *started, end.map(|(_, at)| *at), &touches);
         if alive::is_doubted(state_dir, &row.run) && row.entity.holds.lacks_image() {
-            row.entity.holds = Holds::Unknown;
+            row.entity.holds = AfterCrash::Unknown;
         }
         until = Some((row.run.clone(), *started));
     }
@@ -670,7 +675,7 @@ pub(super) fn cut_off(from: &Connection, state_dir: &Path) -> rusqlite::Result<V
         let Some(whole) = whole(from, state_dir, &run.run)? else {
             continue;
         };
-        let mut last: HashMap<&str, Holds> = HashMap::new();
+        let mut last: HashMap<&str, AfterCrash> = HashMap::new();
         for one in whole.groups.iter().flat_map(|group| &group.entities) {
             last.insert(&one.entity, one.holds);
         }
@@ -742,7 +747,7 @@ fn entity(row: &Row<'_>) -> rusqlite::Result<EntityRow> {
         verified: row.get("verified")?,
         source: row.get("source")?,
         left: row.get("left_behind")?,
-        holds: Holds::Unknown,
+        holds: AfterCrash::Unknown,
         changes: Vec::new(),
     })
 }

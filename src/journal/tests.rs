@@ -172,6 +172,7 @@ fn state(entity: &str, state: EntityState) -> Event {
         step: (state == EntityState::Failed).then_some(Step::Send),
         cause: (state == EntityState::Failed).then(|| "the server said 552 \u{1b}[31mfull".into()),
         attempt: 1,
+        holds: None,
     }
 }
 
@@ -415,13 +416,13 @@ async fn what_an_entity_is_about_to_get_is_written_before_it_gets_it() {
     };
     // All of the test's entities have one address; they are told apart by nothing here.
     engine.gate.pass(&destination(), What::Open).await;
-    assert_eq!(holds(), [Holds::Staged; 3]);
+    assert_eq!(holds(), [AfterCrash::Staged; 3]);
     engine.gate.pass(&destination(), What::Rename).await;
-    assert_eq!(holds(), [Holds::Unknown; 3]);
+    assert_eq!(holds(), [AfterCrash::Unknown; 3]);
     engine.say(stored("e1"));
     engine.say(state("e1", EntityState::Delivered));
     while !matches!(engine.next().await, Event::State { state, .. } if state.is_final()) {}
-    assert_eq!(holds()[0], Holds::Delivered);
+    assert_eq!(holds()[0], AfterCrash::Delivered);
     assert_eq!(read(&state_dir).cut_off().unwrap(), []);
 
     engine.kill(&state_dir);
@@ -495,7 +496,7 @@ fn a_full_disk_loses_nothing() {
         let whole = read(&state_dir).run(RUN).unwrap().unwrap();
         whole.groups[0].entities[1].holds
     };
-    assert_eq!(holds(), Holds::Unknown);
+    assert_eq!(holds(), AfterCrash::Unknown);
     assert_eq!(
         read(&state_dir).runs(None).unwrap()[0].status,
         RunStatus::Running
@@ -507,7 +508,7 @@ fn a_full_disk_loses_nothing() {
         "{written:?}"
     );
     assert!(!writer.is_behind());
-    assert_eq!(holds(), Holds::Untouched);
+    assert_eq!(holds(), AfterCrash::Untouched);
     let whole = read(&state_dir).run(RUN).unwrap().unwrap();
     let e1 = &whole.groups[0].entities[0];
     // And the first, waiting.
@@ -627,7 +628,7 @@ fn what_a_later_run_wrote_is_told_by_that_one() {
     );
     assert_eq!(told(), [""; 0]);
     let whole = read(&state_dir).run("first").unwrap().unwrap();
-    assert_eq!(whole.groups[0].entities[0].holds, Holds::Later);
+    assert_eq!(whole.groups[0].entities[0].holds, AfterCrash::Later);
     assert_eq!(whole.run.status, RunStatus::CutOff);
 }
 

@@ -21,7 +21,9 @@ use crate::link::{
 };
 use crate::model::memory::shares;
 use crate::model::text::quoted;
-use crate::model::{Entity, EntityState, Group, ImageSpec, Inventory, Logins, Memories, Name};
+use crate::model::{
+    Entity, EntityState, Group, Holds, ImageSpec, Inventory, Logins, Memories, Name,
+};
 use crate::pool::{self, Budget};
 use crate::transport::Transport;
 
@@ -316,6 +318,7 @@ impl<T: Transport> ImageManager<T> {
                 step: None,
                 cause: None,
                 attempt: 0,
+                holds: skipped.then_some(Holds::New),
             };
             if let Some(event) = state.apply(Timestamp::now(), kind) {
                 self.tell(event);

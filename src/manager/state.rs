@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent::{GroupMeters, PassMeter, ReportKind};
 use crate::link::{Detail, EntitySnapshot, Event, GroupPhase, GroupSnapshot};
-use crate::model::{Bottleneck, EntityState, Group, Name, Outcome, Step, Verified};
+use crate::model::{Bottleneck, EntityState, Group, Holds, Name, Outcome, Step, Verified};
 
 use super::bottleneck::{BottleneckFinder, Finding, Progress};
 use super::rate::RateMeter;
@@ -60,6 +60,7 @@ pub(super) struct EntityRecord {
     confirmed: u64,
     staged: bool,
     verified: Verified,
+    holds: Option<Holds>,
     left: Option<String>,
     rate: RateMeter,
     began: Option<Instant>,
@@ -160,9 +161,11 @@ impl GroupState {
                 step,
                 cause,
                 attempt,
+                holds,
             } => {
                 let record = self.entities.get_mut(entity)?;
                 record.enter(state, step, cause.clone(), attempt);
+                record.holds = holds;
                 let entity = record.name.clone();
                 Some(Event::State {
                     at,
@@ -172,6 +175,7 @@ impl GroupState {
                     step,
                     cause,
                     attempt,
+                    holds,
                 })
             }
             ReportKind::Opened { entity, staged } => {
@@ -297,6 +301,7 @@ impl GroupState {
                 step: record.step,
                 cause: Some("a fault in subtend itself; please report it".to_owned()),
                 attempt: record.attempt,
+                holds: None,
             })
             .collect();
         let events = unfinished
@@ -432,6 +437,7 @@ impl EntityRecord {
             confirmed: 0,
             staged: false,
             verified: Verified::None,
+            holds: None,
             left: None,
             rate: RateMeter::new(Instant::now()),
             began: None,
@@ -475,6 +481,7 @@ impl EntityRecord {
             seconds: self.seconds.or(running).unwrap_or(0.0),
             staged: self.staged,
             verified: self.verified,
+            holds: self.holds,
             left: self.left.clone(),
         }
     }

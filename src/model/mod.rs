@@ -4,6 +4,7 @@
 
 pub(crate) mod columns;
 pub mod failure;
+pub mod holds;
 pub mod inventory;
 pub mod limits;
 pub mod memory;
@@ -19,6 +20,7 @@ pub mod tls;
 pub mod units;
 
 pub use failure::{Failure, Fault, FaultKind, Side, Step};
+pub use holds::Holds;
 pub use inventory::{
     BufferPreference, Entity, FileServer, Group, Image, ImageSpec, Inventory, Laggards, Limits,
     Manner, Name, PeerChoice, SMALLEST_BUFFER, SourceChoice, SourceSpec, Staging, VerifyMode,

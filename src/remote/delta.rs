@@ -172,9 +172,11 @@ fn is_same_but_moved(known: &EntitySnapshot, now: &EntitySnapshot) -> bool {
         seconds: _,
         staged,
         verified,
+        holds,
         left,
     } = known;
-    (entity, state, step, cause) == (&now.entity, &now.state, &now.step, &now.cause)
+    (entity, state, step, cause, holds)
+        == (&now.entity, &now.state, &now.step, &now.cause, &now.holds)
         && (attempt, staged, verified, left)
             == (&now.attempt, &now.staged, &now.verified, &now.left)
 }

@@ -36,6 +36,7 @@ fn entity(number: usize) -> EntitySnapshot {
         seconds: 1.25,
         staged: true,
         verified: Verified::None,
+        holds: None,
         left: None,
     }
 }

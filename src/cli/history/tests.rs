@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::*;
-use crate::journal::{Change, EntityRow, GroupRow, Holds, PassRow, RunStatus};
+use crate::journal::{AfterCrash, Change, EntityRow, GroupRow, PassRow, RunStatus};
 use crate::model::{EntityState, Outcome};
 
 fn at(second: i64) -> jiff::Timestamp {
@@ -57,9 +57,9 @@ fn entity(name: &str, state: EntityState) -> EntityRow {
         source: Some("hq".into()),
         left: None,
         holds: if failed {
-            Holds::Staged
+            AfterCrash::Staged
         } else {
-            Holds::Delivered
+            AfterCrash::Delivered
         },
         changes: vec![
             Change {
@@ -140,7 +140,7 @@ fn history_for_people_fits_80_columns_and_escapes_what_came_from_outside() {
         run: rows[1].run.clone(),
         started: at(0),
         user: "craft".into(),
-        holds: [(Holds::Delivered, 18), (Holds::Staged, 2)].into(),
+        holds: [(AfterCrash::Delivered, 18), (AfterCrash::Staged, 2)].into(),
     }];
     let texts = [
         text::runs(&rows, &cut_off, utc, 80),

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::One;
 use crate::agent;
-use crate::journal::Holds;
+use crate::journal::AfterCrash;
 use crate::model::{Entity, Failure, Fault, Logins, Staging, units};
 use crate::transport::{Remote, Source, Transport};
 
@@ -26,7 +26,7 @@ pub(super) async fn look<T: Transport>(
 ) {
     let mut looked: Vec<&mut One<'_>> = (entities.iter_mut())
         .filter(|one| one.entity.is_some())
-        .filter(|one| matches!(one.row.holds, Holds::Staged | Holds::Unknown))
+        .filter(|one| matches!(one.row.holds, AfterCrash::Staged | AfterCrash::Unknown))
         .collect();
     let finals: Vec<Arc<Entity>> = (looked.iter())
         .filter_map(|one| one.entity.clone())
@@ -63,7 +63,7 @@ pub(super) async fn look<T: Transport>(
 
 #[derive(Debug, PartialEq, Eq)]
 struct Verdict {
-    holds: Holds,
+    holds: AfterCrash,
     seen: String,
     is_litter: bool,
 }
@@ -71,7 +71,7 @@ struct Verdict {
 /// What the sizes of the file and of its staging file say, with what the journal says already.
 /// `doubted`: the journal does not even say whether anything was done to it.
 fn judge(
-    before: Holds,
+    before: AfterCrash,
     direct: bool,
     doubted: bool,
     image: Option<u64>,
@@ -100,7 +100,7 @@ fn judge(
             Ok(None) => "it was written under its final name; --readback tells more".into(),
             Err(_) => "its file is not there".into(),
         };
-        return verdict(Holds::Unknown, &seen, false);
+        return verdict(AfterCrash::Unknown, &seen, false);
     }
     let may_be = match (named, image) {
         (Ok(Some(size)), Some(image)) => *size == image,
@@ -108,38 +108,38 @@ fn judge(
         (Err(_), _) => false,
     };
     match (before, gone(staged), gone(named)) {
-        (Holds::Unknown, true, false) if doubted && may_be => verdict(
-            Holds::Unknown,
+        (AfterCrash::Unknown, true, false) if doubted && may_be => verdict(
+            AfterCrash::Unknown,
             "its file may be the old one or the image; --readback tells",
             false,
         ),
-        (Holds::Unknown, true, false) if may_be => {
+        (AfterCrash::Unknown, true, false) if may_be => {
             let seen = match (named, image) {
                 (Ok(Some(_)), Some(_)) => {
                     "it was renamed: the staging file is gone, and its file has the image's size"
                 }
                 _ => "it was renamed: the staging file is gone",
             };
-            verdict(Holds::Delivered, seen, false)
+            verdict(AfterCrash::Delivered, seen, false)
         }
         (_, true, false) => verdict(
-            Holds::Untouched,
+            AfterCrash::Untouched,
             "there is no staging file, and its file is as it was",
             false,
         ),
-        (_, true, true) => verdict(Holds::Untouched, "it has neither file", false),
+        (_, true, true) => verdict(AfterCrash::Untouched, "it has neither file", false),
         _ if matches!(staged, Ok(None)) => verdict(
             before,
             "it does not tell whether there is a staging file",
             // Nothing was renamed: whatever is there is of no use.
-            before == Holds::Staged,
+            before == AfterCrash::Staged,
         ),
-        (Holds::Unknown, false, true) => verdict(
-            Holds::Staged,
+        (AfterCrash::Unknown, false, true) => verdict(
+            AfterCrash::Staged,
             "the staging file is all that it has, and is kept",
             false,
         ),
-        (..) => verdict(Holds::Staged, "there is a staging file", true),
+        (..) => verdict(AfterCrash::Staged, "there is a staging file", true),
     }
 }
 
@@ -150,7 +150,7 @@ async fn read_back<T: Transport>(transport: &Arc<T>, looked: &mut [&mut One<'_>]
         let (Some(entity), Some(sha256)) = (&one.entity, &one.group.sha256) else {
             continue;
         };
-        if matches!(one.row.holds, Holds::Unknown)
+        if matches!(one.row.holds, AfterCrash::Unknown)
             && let Ok(remote) = agent::remote(entity, logins)
         {
             work.push((place, (remote, sha256.clone())));
@@ -172,14 +172,14 @@ async fn read_back<T: Transport>(transport: &Arc<T>, looked: &mut [&mut One<'_>]
         };
         match result {
             Ok(true) => {
-                one.holds = Holds::Delivered;
+                one.holds = AfterCrash::Delivered;
                 one.seen = Some("its file was read back, and is the image".into());
             }
             Ok(false) => {
                 let seen = "its file was read back, and is not the image";
                 one.seen = Some(seen.into());
-                if one.holds == Holds::Delivered {
-                    one.holds = Holds::Unknown;
+                if one.holds == AfterCrash::Delivered {
+                    one.holds = AfterCrash::Unknown;
                 }
             }
             // What was seen before stands.
@@ -229,7 +229,7 @@ pub(super) async fn clean<T: Transport>(
         };
         match result {
             Ok(()) => {
-                one.holds = Holds::Untouched;
+                one.holds = AfterCrash::Untouched;
                 one.is_litter = false;
                 one.seen = Some("the staging file was removed; its file is as it was".into());
             }
@@ -286,7 +286,7 @@ mod tests {
             })
         };
         let of = |size| Ok(Some(size));
-        use Holds::{Delivered, Staged, Unknown, Untouched};
+        use AfterCrash::{Delivered, Staged, Unknown, Untouched};
         for (before, named, staged, after, litter) in [
             (Unknown, of(9), none(), Delivered, false),
             (Unknown, Ok(None), none(), Delivered, false),

@@ -19,7 +19,7 @@ use super::run::start_selected;
 use super::select::forced;
 use super::{Failed, Stage, print};
 use crate::headless::{self, Ended};
-use crate::journal::{EntityRow, GroupRow, Holds, Journal, RunStatus, RunWhole};
+use crate::journal::{AfterCrash, EntityRow, GroupRow, Journal, RunStatus, RunWhole};
 use crate::link::GroupSpec;
 use crate::model::text::shown;
 use crate::model::{Entity, ImageSpec, Inventory};
@@ -185,7 +185,7 @@ struct One<'a> {
     row: &'a EntityRow,
     /// As the inventory has it now; none where it has it elsewhere or not at all.
     entity: Option<Arc<Entity>>,
-    holds: Holds,
+    holds: AfterCrash,
     /// What a look at it has shown.
     seen: Option<String>,
     /// There is a staging file, and removing it loses nothing.
@@ -350,8 +350,8 @@ struct ReportEntity<'a> {
     address: &'a str,
     path: &'a str,
     /// After a look, where there was one.
-    holds: Holds,
+    holds: AfterCrash,
     /// What the journal alone says.
-    journal: Holds,
+    journal: AfterCrash,
     seen: Option<String>,
 }
