@@ -106,7 +106,7 @@ fn line(event: &Event) -> Option<(Timestamp, String)> {
             step,
             cause,
             attempt,
-            ..
+            holds,
         } => {
             let mut line = format!("{} {} {state}", shown(group), shown(entity));
             match state {
@@ -122,6 +122,9 @@ fn line(event: &Event) -> Option<(Timestamp, String)> {
             }
             if let Some(cause) = cause {
                 line += &format!(": {}", shown(cause));
+            }
+            if let (EntityState::Failed | EntityState::Cancelled, Some(holds)) = (state, holds) {
+                line += &format!("; {}", holds.words());
             }
             (*at, line)
         }
@@ -230,7 +233,7 @@ fn progress(group: &GroupSnapshot) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Step;
+    use crate::model::{Holds, Step};
 
     #[test]
     fn laggards_retries_and_other_sources_are_told() {
@@ -256,6 +259,16 @@ mod tests {
             Some("adsl shelf1-03 retrying at send (attempt 1): reset")
         );
         assert_eq!(said(&state(EntityState::Sending, None, None)), None);
+        let mut failed = state(EntityState::Failed, Some(Step::Send), Some("552 full"));
+        if let Event::State { holds, .. } = &mut failed {
+            *holds = Some(Holds::Old);
+        }
+        assert_eq!(
+            said(&failed).as_deref(),
+            Some(
+                "adsl shelf1-03 failed at send (attempt 1): 552 full; it holds what it held before"
+            )
+        );
         let source = Event::Source {
             at,
             group: "adsl".into(),

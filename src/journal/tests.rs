@@ -21,6 +21,8 @@ use crate::model::{
 };
 use crate::transport::{Destination, Remote};
 
+mod order;
+
 const RUN: &str = "20261122T205000Z-1a2b";
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -412,7 +414,9 @@ async fn what_an_entity_is_about_to_get_is_written_before_it_gets_it() {
     let holds = || {
         let whole = read(&state_dir).run(RUN).unwrap().unwrap();
         let entities = whole.groups[0].entities.iter();
-        entities.map(|entity| entity.holds).collect::<Vec<_>>()
+        entities
+            .map(|entity| entity.after_crash)
+            .collect::<Vec<_>>()
     };
     // All of the test's entities have one address; they are told apart by nothing here.
     engine.gate.pass(&destination(), What::Open).await;
@@ -494,7 +498,7 @@ fn a_full_disk_loses_nothing() {
     // What it says meanwhile is not relied upon.
     let holds = || {
         let whole = read(&state_dir).run(RUN).unwrap().unwrap();
-        whole.groups[0].entities[1].holds
+        whole.groups[0].entities[1].after_crash
     };
     assert_eq!(holds(), AfterCrash::Unknown);
     assert_eq!(
@@ -628,7 +632,7 @@ fn what_a_later_run_wrote_is_told_by_that_one() {
     );
     assert_eq!(told(), [""; 0]);
     let whole = read(&state_dir).run("first").unwrap().unwrap();
-    assert_eq!(whole.groups[0].entities[0].holds, AfterCrash::Later);
+    assert_eq!(whole.groups[0].entities[0].after_crash, AfterCrash::Later);
     assert_eq!(whole.run.status, RunStatus::CutOff);
 }
 

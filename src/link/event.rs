@@ -151,6 +151,8 @@ pub enum Detail {
         spec: Box<GroupSpec>,
         force: bool,
     },
+    /// Nothing of the run is left to do. What is started from now on is another run.
+    Ended { summary: Box<Summary> },
     /// The image was read to its end.
     Image {
         at: Timestamp,

@@ -146,6 +146,11 @@ impl GroupState {
         unfinished.map(|one| one.name.clone())
     }
 
+    /// Of the image, once it was read to its end.
+    pub(super) fn sha256(&self) -> Option<[u8; 32]> {
+        self.sha256
+    }
+
     pub(super) fn is_ended(&self) -> bool {
         matches!(self.phase, GroupPhase::Ended(_))
     }

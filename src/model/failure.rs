@@ -179,6 +179,11 @@ pub enum Fault {
     /// What a source holds is not what another one held.
     #[error("it holds another image: {reason}")]
     NotTheImage { reason: String },
+    /// One run at a time writes an entity; `by` names the other one and its user.
+    #[error(
+        "{by} has this entity, and one run at a time may write it; wait for its end, or cancel it"
+    )]
+    Busy { by: String },
     #[error("cancelled")]
     Cancelled,
 }
@@ -197,6 +202,7 @@ impl Fault {
             | Fault::NotConfirmed { .. }
             | Fault::Lost { .. }
             | Fault::EarlyConfirmation { .. }
+            | Fault::Busy { .. }
             | Fault::ShortImage { .. }
             | Fault::WrongSize { .. }
             | Fault::WrongDigest { .. } => Transient,

@@ -26,7 +26,12 @@ pub(super) async fn look<T: Transport>(
 ) {
     let mut looked: Vec<&mut One<'_>> = (entities.iter_mut())
         .filter(|one| one.entity.is_some())
-        .filter(|one| matches!(one.row.holds, AfterCrash::Staged | AfterCrash::Unknown))
+        .filter(|one| {
+            matches!(
+                one.row.after_crash,
+                AfterCrash::Staged | AfterCrash::Unknown
+            )
+        })
         .collect();
     let finals: Vec<Arc<Entity>> = (looked.iter())
         .filter_map(|one| one.entity.clone())
@@ -45,7 +50,7 @@ pub(super) async fn look<T: Transport>(
     for ((one, named), staged) in looked.iter_mut().zip(&named).zip(&staged) {
         let direct = (one.entity.as_ref()).is_some_and(|one| one.staging == Staging::Direct);
         let verdict = judge(
-            one.row.holds,
+            one.row.after_crash,
             direct,
             doubted,
             one.group.size,
@@ -150,7 +155,7 @@ async fn read_back<T: Transport>(transport: &Arc<T>, looked: &mut [&mut One<'_>]
         let (Some(entity), Some(sha256)) = (&one.entity, &one.group.sha256) else {
             continue;
         };
-        if matches!(one.row.holds, AfterCrash::Unknown)
+        if matches!(one.row.after_crash, AfterCrash::Unknown)
             && let Ok(remote) = agent::remote(entity, logins)
         {
             work.push((place, (remote, sha256.clone())));

@@ -215,7 +215,7 @@ impl<'a> Found<'a> {
                 group,
                 row,
                 entity: None,
-                holds: row.holds,
+                holds: row.after_crash,
                 seen: None,
                 is_litter: false,
             }));
@@ -307,7 +307,7 @@ impl<'a> Found<'a> {
                     address: &one.row.address,
                     path: &one.row.path,
                     holds: one.holds,
-                    journal: one.row.holds,
+                    journal: one.row.after_crash,
                     seen: one.seen.clone(),
                 })
                 .collect(),
