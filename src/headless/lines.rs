@@ -199,7 +199,12 @@ fn line(event: &Event) -> Option<(Timestamp, String)> {
 
 /// A notice may be long: it is ours, and it says what to do.
 pub(super) fn shown_notice(text: &str) -> String {
-    let mut out = String::from("note: ");
+    format!("note: {}", shown_whole(text))
+}
+
+/// Escaped, and not cut.
+pub fn shown_whole(text: &str) -> String {
+    let mut out = String::new();
     for c in text.chars() {
         push_shown(&mut out, c);
     }

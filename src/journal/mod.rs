@@ -39,3 +39,4 @@ pub use read::{
     RunStatus, RunWhole,
 };
 pub use stage::{Recorder, Setting};
+pub use store::check_folder;

@@ -358,6 +358,7 @@ impl Stage {
     fn open(&self) -> Result<Writer, JournalError> {
         let state_dir = self.setting.state_dir.clone();
         let state_dir = state_dir.map_err(JournalError::NoPlace)?;
+        super::check_folder(&state_dir).map_err(JournalError::NoPlace)?;
         let began = Instant::now();
         let mut writer = loop {
             let (run, inventory) = (self.run.clone(), self.inventory.clone());
