@@ -410,6 +410,91 @@ async fn an_inventory_that_has_changed_is_read_anew_when_nothing_runs() {
     site.nothing_is_left().await;
 }
 
+/// Who starts a run learns that nothing will be known of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_detached_run_that_is_not_recorded_says_so() {
+    let site = Site::new(MIB).await;
+    let state = site.folder.path().join("state");
+    std::fs::create_dir_all(&state).unwrap();
+    std::fs::write(
+        state.join("journal.db"),
+        "no database, and longer than a hundred bytes: ".repeat(9),
+    )
+    .unwrap();
+    let args = ["run", "--all", "--detach", "-i", &site.file];
+    let (lines, code, said) = site.program(&args).end().await;
+    assert_eq!(code, Some(0), "{lines:?} {said}");
+    assert!(
+        said.contains("note: this run is not recorded") && said.contains("is damaged"),
+        "{said}"
+    );
+    site.nothing_is_left().await;
+    site.assert_delivered();
+}
+
+/// What an engine has delivered counts for its next start, and each start of work is a run that ends.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_stays_sends_what_is_missing_and_its_runs_end() {
+    let site = Site::new(MIB).await;
+    // It keeps the engine there.
+    let mut pty = site.console();
+    pty.until("idle");
+    let runs = async || -> Vec<Value> {
+        let told = site.said(&["history", "--json"]).await;
+        let told: Value = serde_json::from_str(&told).unwrap();
+        told["runs"].as_array().unwrap().clone()
+    };
+    let start = async |before: usize| {
+        site.detached().await;
+        let began = Instant::now();
+        loop {
+            let status = site.status().await;
+            if status["engine"]["busy"] == false && runs().await.len() > before {
+                break;
+            }
+            assert!(began.elapsed() < LONG, "{status}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let newest = runs().await.remove(0);
+        // The engine is there still.
+        assert_eq!(
+            (&newest["status"], &newest["outcome"]),
+            (&"ended".into(), &"delivered".into()),
+            "{newest}"
+        );
+        assert!(newest["ended"].is_string(), "{newest}");
+        newest
+    };
+    let figures = |run: &Value| {
+        let of = |key: &str| run[key].as_u64().unwrap();
+        [of("delivered"), of("skipped"), of("delivered_bytes")]
+    };
+    let first = start(0).await;
+    assert_eq!(figures(&first), [3, 0, 3 * MIB]);
+    let process = site.process();
+
+    let second = start(1).await;
+    assert_eq!(figures(&second), [0, 3, 0]);
+    assert_ne!(first["run"], second["run"]);
+    assert_eq!(site.lab.bytes_received("e001"), MIB);
+
+    // Somebody has put another file there since.
+    let address = &site.lab.inventory().entity("e002").unwrap().address;
+    let mut client = support::client::Client::login(format!("{}:{}", address.host, address.port))
+        .await
+        .unwrap();
+    let stored = client.store(PATH, b"another file").await.unwrap();
+    assert!(stored.starts_with("226"), "{stored}");
+    let third = start(2).await;
+    assert_eq!(figures(&third), [1, 2, MIB]);
+    assert_eq!(runs().await.len(), 3);
+    assert_eq!(site.process(), process, "one engine did all of it");
+    site.assert_delivered();
+    pty.signal("KILL");
+    pty.end();
+    site.nothing_is_left().await;
+}
+
 /// Only root can be somebody else for a moment; elsewhere there is nothing to see.
 #[tokio::test(flavor = "multi_thread")]
 async fn another_user_is_not_let_in() {

@@ -167,6 +167,7 @@ impl Engine {
             step,
             cause: cause.map(Into::into),
             attempt: 1,
+            holds: None,
         });
     }
 
@@ -189,6 +190,7 @@ fn snapshot(sent: u64, phase: GroupPhase) -> Snapshot {
         seconds: 1.0,
         staged: true,
         verified: Verified::None,
+        holds: None,
         left: None,
     };
     let group = GroupSnapshot {
@@ -234,6 +236,7 @@ fn summary(outcome: Outcome) -> Summary {
         staged: true,
         verified: Verified::Size,
         cause: None,
+        holds: None,
         left: None,
     };
     Summary {

@@ -14,7 +14,7 @@ use std::path::Path;
 use serde_json::Value;
 use subtend::lab::Behaviour;
 use support::program::{Program, served};
-use support::{IMAGE, LONG, PATH, within};
+use support::{IMAGE, LONG, PATH, at_rate, within};
 
 const MIB: u64 = 1 << 20;
 
@@ -122,9 +122,8 @@ async fn delivers_without(state: &Path, file: &str, words: &str, limit: Option<&
     let run = match limit {
         None => Program::keeping(state, &["run", "all", "--force", "--json", "-i", file]),
         Some(blocks) => {
-            let line = format!(
-                "ulimit -f {blocks}; trap '' XFSZ; exec {program} run all --force --json -i {file}"
-            );
+            let line =
+                format!("ulimit -f {blocks}; exec {program} run all --force --json -i {file}");
             Program::command(state, "sh", &["-c", &line])
         }
     };
@@ -217,5 +216,161 @@ async fn what_was_delivered_before_is_skipped_if_it_is_still_there() {
         states(&forced).await,
         ["delivered", "delivered", "delivered"]
     );
+    lab.stop().await;
+}
+
+/// What a run of these said of each entity at its end: state, step, cause and what it holds.
+fn ends(lines: &[String]) -> Vec<Value> {
+    let summary: Value = serde_json::from_str(lines.last().expect("a summary")).unwrap();
+    assert_eq!(summary["event"], "summary", "{summary}");
+    summary["groups"][0]["entities"].as_array().unwrap().clone()
+}
+
+/// One run at a time writes an entity: the other one is told whose it is, writes nothing, and gets it
+/// when that one has ended, however it ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_runs_do_not_write_one_entity() {
+    let (lab, folder, file) = served(2, 12 * MIB, &[("*", at_rate(2 * MIB))]).await;
+    let state = folder.path().join("state");
+    let args = ["run", "all", "--json", "-i", &file];
+    let mut first = Program::keeping(&state, &args);
+    let line = first.until(|line| line.contains("\"event\":\"run\"")).await;
+    let run: Value = serde_json::from_str(&line).unwrap();
+    let run = run["run"].as_str().unwrap().to_owned();
+    within(LONG, lab.until_received("e001", MIB / 2)).await;
+    within(LONG, lab.until_received("e002", MIB / 2)).await;
+
+    let (lines, code, said) = Program::keeping(&state, &args).end().await;
+    assert_eq!(code, Some(1), "{said}");
+    for one in ends(&lines) {
+        assert_eq!(
+            (&one["state"], &one["step"], &one["holds"]),
+            (&"failed".into(), &"connect".into(), &"old".into()),
+            "{one}"
+        );
+        let cause = one["cause"].as_str().unwrap();
+        assert!(cause.contains(&format!("run {run} of ")), "{cause}");
+    }
+    // Nor does a look that writes, not even a byte.
+    let (lines, code, said) = told(&state, &["check", "--online", "-i", &file]).await;
+    assert_eq!(code, Some(1), "{lines} {said}");
+    assert!(
+        lines.contains(&format!("run {run} of ")) || said.contains(&format!("run {run} of ")),
+        "{lines} {said}"
+    );
+    // The file that it has, and what the first run writes.
+    let files = lab.files("e001");
+    assert_eq!(files.len(), 2, "{files:?}");
+
+    // One that may try again waits for its end.
+    let text = std::fs::read_to_string(&file).unwrap();
+    let patient = folder.path().join("patient.yaml");
+    std::fs::write(&patient, text.replace("retries: 0", "retries: 20")).unwrap();
+    let patient = patient.to_str().unwrap();
+    let mut second = Program::keeping(&state, &["run", "all", "--json", "-i", patient]);
+    second
+        .until(|line| line.contains("\"retrying\"") && line.contains(&format!("run {run} of ")))
+        .await;
+    first.signal("KILL");
+    let (lines, code, said) = second.end().await;
+    assert_eq!(code, Some(0), "{said} {lines:?}");
+    for one in ends(&lines) {
+        assert_eq!(
+            (&one["state"], &one["holds"]),
+            (&"delivered".into(), &"new".into())
+        );
+    }
+    for entity in ["e001", "e002"] {
+        assert!(lab.file(entity, PATH).unwrap().same_as_image(IMAGE));
+    }
+    let locks = std::fs::read_dir(state.join("subtend/entities")).unwrap();
+    assert_eq!(locks.count(), 0);
+    lab.stop().await;
+}
+
+/// A state directory in which somebody else could put things is not used, by anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_directory_of_others_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let (lab, folder, file) = served(1, MIB, &[]).await;
+    let dir = folder.path().join("shared");
+    std::fs::create_dir(&dir).unwrap();
+    let mode = |mode: u32| {
+        std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let named = dir.to_str().unwrap();
+    let refused = async |words: &str| {
+        for args in [
+            &["run", "all", "-i", &file][..],
+            &["run", "all", "--detach", "-i", &file],
+            &["history"],
+            &["recover"],
+            &["status"],
+            &["check", "--online", "-i", &file],
+        ] {
+            let args = [args, &["--state-dir", named]].concat();
+            let (lines, code, said) = told(folder.path(), &args).await;
+            assert_eq!(code, Some(2), "{args:?}: {lines} {said}");
+            assert!(
+                said.contains(words) && said.contains(named),
+                "{args:?}: {said}"
+            );
+        }
+        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
+    };
+    for open in [0o777, 0o770, 0o702] {
+        mode(open);
+        refused("others can write to the state directory").await;
+    }
+    // Only root can give a folder away.
+    if nix::unistd::geteuid().is_root() {
+        mode(0o700);
+        let nobody = nix::unistd::Uid::from_raw(65534);
+        nix::unistd::chown(&dir, Some(nobody), None).unwrap();
+        refused("belongs to").await;
+        nix::unistd::chown(&dir, Some(nix::unistd::geteuid()), None).unwrap();
+    }
+    mode(0o755);
+    let args = ["run", "all", "-i", &file, "--state-dir", named];
+    let (_, code, said) = told(folder.path(), &args).await;
+    assert_eq!(code, Some(0), "{said}");
+    lab.stop().await;
+}
+
+/// Standard output that can't be written is no reason to stop, and no secret either.
+#[tokio::test(flavor = "multi_thread")]
+async fn standard_output_that_is_full_or_closed_is_told_on_standard_error() {
+    let (lab, folder, file) = served(1, MIB, &[]).await;
+    let state = folder.path().join("state");
+    let program = env!("CARGO_BIN_EXE_subtend");
+    for json in ["", "--json"] {
+        for (where_to, words) in [
+            (
+                ">/dev/full",
+                "standard output can't be written: No space left",
+            ),
+            (">&-", "standard output is closed"),
+            ("| true", "whoever read standard output has closed it"),
+        ] {
+            let line = format!(
+                "{program} run all --force {json} -i {file} {where_to}; exit ${{PIPESTATUS[0]}}"
+            );
+            let run = Program::command(&state, "bash", &["-c", &line]);
+            let (lines, code, said) = run.end().await;
+            assert_eq!(code, Some(0), "{line}: {said}");
+            assert_eq!(lines, [""; 0]);
+            assert_eq!(said.matches(words).count(), 1, "{line}: {said}");
+        }
+    }
+    let line = format!("{program} history >/dev/full");
+    let (_, _, said) = Program::command(&state, "bash", &["-c", &line]).end().await;
+    assert!(said.contains("standard output can't be written"), "{said}");
+    // Read or quiet, there is nothing to tell.
+    for where_to in ["| cat >/dev/null", ">/dev/null"] {
+        let line = format!("{program} run all --force -i {file} {where_to}");
+        let (_, _, said) = Program::command(&state, "bash", &["-c", &line]).end().await;
+        assert!(!said.contains("standard output"), "{line}: {said}");
+    }
+    assert!(lab.file("e001", PATH).unwrap().same_as_image(IMAGE));
     lab.stop().await;
 }

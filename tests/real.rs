@@ -14,13 +14,15 @@ use std::sync::Arc;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use subtend::link::{Command, Entry, Event, GroupSpec, Summary, Target};
+use subtend::model::staging::{AUTO, Names};
 use subtend::model::{
     Address, EntityState, Failure, FileServer, Fingerprint, Group, Holding, Inventory, Login,
     Logins, Outcome, PeerChoice, RemotePath, Scheme, SourceChoice, Staging, Timeouts, Tls, Trust,
     Verified, VerifyMode,
 };
+use subtend::placement::Delivery;
 use subtend::transport::ftp::FtpTransport;
-use subtend::transport::{Destination, ImageDigest, Remote, Sink, Source, Transport};
+use subtend::transport::{Destination, ImageDigest, Remote, Source, Transport};
 use support::real::{Make, RealServer, Secure, require_or_skip};
 use support::run::{Run, entity};
 use support::tls::{Authority, Identity};
@@ -376,6 +378,7 @@ async fn many_sessions_with_one_real_server_go_on_with_their_own_tls() {
 }
 
 fn secured(server: &RealServer, implicit: bool, tls: Tls) -> Destination {
+    let path = RemotePath::new("image.bin").unwrap();
     Destination {
         remote: Remote {
             address: Address {
@@ -389,20 +392,22 @@ fn secured(server: &RealServer, implicit: bool, tls: Tls) -> Destination {
                 user: server.user.into(),
                 password: SecretString::from(server.password),
             }),
-            path: RemotePath::new("image.bin").unwrap(),
+            path: path.clone(),
             timeouts: Timeouts::default(),
             tls,
         },
         verify: VerifyMode::Readback,
         staging: Staging::Rename,
         delete_first: false,
+        names: Names::new(&path, AUTO, "").unwrap(),
     }
 }
 
 /// As an agent does it.
 async fn deliver(destination: &Destination, image: &[u8]) -> Result<Verified, Failure> {
     within(LONG, async {
-        let mut sink = FtpTransport::new().open_sink(destination).await?;
+        let opened = Delivery::open(&FtpTransport::new(), destination, None).await;
+        let (mut sink, _) = opened.map_err(|not_opened| not_opened.failure)?;
         let mut rest = image;
         while !rest.is_empty() {
             sink.ready().await?;
@@ -414,8 +419,8 @@ async fn deliver(destination: &Destination, image: &[u8]) -> Result<Verified, Fa
             size: image.len() as u64,
             sha256: Sha256::digest(image).into(),
         };
-        let verified = sink.verify(&digest).await?;
-        sink.commit(&digest).await?;
+        sink.verify(&digest).await?;
+        let verified = sink.commit(&digest).await?;
         sink.close().await;
         Ok(verified)
     })

@@ -58,8 +58,8 @@ struct Progress {
 #[derive(Debug)]
 pub(super) struct Attempt {
     pub(super) result: Result<Verified, Failure>,
-    /// What the entity holds after it.
-    pub(super) holds: Holds,
+    /// What the entity holds after it; `None` where nobody could look.
+    pub(super) holds: Option<Holds>,
     /// The entity had confirmed the file: it may be in place although the attempt failed.
     pub(super) confirmed: bool,
 }
@@ -69,7 +69,7 @@ impl Attempt {
     fn not_begun(failure: Failure) -> Self {
         Self {
             result: Err(failure),
-            holds: Holds::Old,
+            holds: None,
             confirmed: false,
         }
     }
@@ -181,7 +181,7 @@ impl<T: Transport> DownloadAgent<T> {
         Box::pin(delivery.close()).await;
         Attempt {
             result: Ok(verified),
-            holds,
+            holds: Some(holds),
             confirmed: true,
         }
     }
@@ -195,7 +195,7 @@ impl<T: Transport> DownloadAgent<T> {
         Box::pin(delivery.close()).await;
         Attempt {
             result: Err(failure),
-            holds,
+            holds: Some(holds),
             confirmed,
         }
     }
@@ -217,8 +217,8 @@ impl<T: Transport> DownloadAgent<T> {
             let discard = placement::discard(&*self.transport, destination);
             Box::pin(self.clean_up(true, discard, path)).await;
             let holds = match destination.staging {
-                Staging::Rename => Holds::Old,
-                Staging::Direct => Holds::Unknown,
+                Staging::Rename => None,
+                Staging::Direct => Some(Holds::Unknown),
             };
             return Attempt {
                 result: Err(cancelled(step)),
@@ -251,7 +251,7 @@ impl<T: Transport> DownloadAgent<T> {
     ) -> Result<(Delivery<T::Sink>, Opened), NotOpened> {
         let given_up = |failure| NotOpened {
             failure,
-            holds: Holds::Old,
+            holds: None,
             left: None,
         };
         let mut opening = pin!(Delivery::open(

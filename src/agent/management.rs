@@ -18,7 +18,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{
-    Entity, EntityState, Failure, Fault, FileServer, Group, Laggards, Logins, Step, Verified,
+    Entity, EntityState, Failure, Fault, FileServer, Group, Holds, Laggards, Logins, Step, Verified,
 };
 use crate::placement::Known;
 use crate::pool::{Budget, BufferPool, PoolStats};
@@ -111,6 +111,7 @@ impl<T: Transport> ManagementAgent<T> {
                     step: None,
                     cause: None,
                     attempt: 0,
+                    holds: Some(Holds::New),
                 });
             }
         }
@@ -141,7 +142,7 @@ impl<T: Transport> ManagementAgent<T> {
             Err(failure) => {
                 let failure = of_source(&work.group.source.label(), failure);
                 for &entity in targets {
-                    not_delivered(&work.reporter, entity, &failure, 1);
+                    not_delivered(&work.reporter, entity, &failure, 1, Some(Holds::Old));
                 }
                 return;
             }
@@ -540,6 +541,7 @@ impl<T: Transport> Delivery<T> {
     fn attempt_ended(&mut self, entity: usize, attempt: Attempt) {
         if let Some(member) = self.members.of(entity) {
             member.was_confirmed |= attempt.confirmed;
+            member.holds = attempt.holds.or(member.holds);
         }
         let failure = match attempt.result {
             Ok(verified) => {
@@ -550,25 +552,44 @@ impl<T: Transport> Delivery<T> {
                 if verified != Verified::None {
                     (self.work.holders).add(&group.image, &group.entities[entity]);
                 }
-                return self.state(entity, EntityState::Delivered, None, None);
+                return self.state(entity, EntityState::Delivered, None, None, attempt.holds);
             }
             Err(failure) => failure,
         };
+        let holds = self.holds(entity);
         if failure.is_cancelled() {
             if let Some(member) = self.members.of(entity) {
                 member.way = Way::Done;
             }
-            return self.state(entity, EntityState::Cancelled, Some(failure.step), None);
+            return self.state(
+                entity,
+                EntityState::Cancelled,
+                Some(failure.step),
+                None,
+                holds,
+            );
         }
         if self.members.failed(entity, &failure, Instant::now()) {
             let cause = Some(failure.fault.to_string());
-            return self.state(entity, EntityState::Retrying, Some(failure.step), cause);
+            return self.state(
+                entity,
+                EntityState::Retrying,
+                Some(failure.step),
+                cause,
+                None,
+            );
         }
         let (told, cause) = match self.members.of(entity) {
             Some(member) => member.tries.verdict(&failure),
             None => (failure.clone(), failure.fault.to_string()),
         };
-        self.state(entity, EntityState::Failed, Some(told.step), Some(cause));
+        self.state(
+            entity,
+            EntityState::Failed,
+            Some(told.step),
+            Some(cause),
+            holds,
+        );
     }
 
     /// Those that wait for their turn, or to be tried again, and are cancelled meanwhile.
@@ -587,7 +608,14 @@ impl<T: Transport> Delivery<T> {
             member.way = Way::Done;
             attempt = member.attempt.max(1);
         }
-        not_delivered(&self.work.reporter, entity, failure, attempt);
+        let holds = self.holds(entity);
+        not_delivered(&self.work.reporter, entity, failure, attempt, holds);
+    }
+
+    /// What is known of an entity that did not get the image.
+    fn holds(&mut self, entity: usize) -> Option<Holds> {
+        let member = self.members.of(entity)?;
+        Some(member.holds.unwrap_or(Holds::Old))
     }
 
     fn state(
@@ -596,6 +624,7 @@ impl<T: Transport> Delivery<T> {
         state: EntityState,
         step: Option<Step>,
         cause: Option<String>,
+        holds: Option<Holds>,
     ) {
         let attempt = self.members.of(entity).map_or(1, |member| member.attempt);
         self.work.reporter.send(ReportKind::State {
@@ -604,6 +633,7 @@ impl<T: Transport> Delivery<T> {
             step,
             cause,
             attempt,
+            holds,
         });
     }
 }
@@ -626,7 +656,13 @@ fn of_source(name: &str, failure: Failure) -> Failure {
 }
 
 /// Nothing was sent in this attempt.
-fn not_delivered(reporter: &Reporter, entity: usize, failure: &Failure, attempt: u32) {
+fn not_delivered(
+    reporter: &Reporter,
+    entity: usize,
+    failure: &Failure,
+    attempt: u32,
+    holds: Option<Holds>,
+) {
     let (state, step, cause) = if failure.is_cancelled() {
         (EntityState::Cancelled, None, None)
     } else {
@@ -639,5 +675,6 @@ fn not_delivered(reporter: &Reporter, entity: usize, failure: &Failure, attempt:
         step,
         cause,
         attempt,
+        holds,
     });
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::model::{Failure, Limits};
+use crate::model::{Failure, Holds, Limits};
 
 use super::retry::Tries;
 
@@ -30,6 +30,8 @@ pub(super) struct Member {
     pub(super) tries: Tries,
     /// An attempt that failed had the file confirmed: the image may be in place all the same.
     pub(super) was_confirmed: bool,
+    /// What the entity was last found to hold; `None` while nobody has looked.
+    pub(super) holds: Option<Holds>,
 }
 
 /// All targets of a group.
@@ -55,6 +57,7 @@ impl Members {
             attempt: 0,
             tries: Tries::new(limits),
             was_confirmed: false,
+            holds: None,
         };
         Self {
             all: targets.iter().map(member).collect(),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
-use crate::model::{EntityState, Name, Step, Verified};
+use crate::model::{EntityState, Holds, Name, Step, Verified};
 use crate::pool::ReaderMeter;
 
 use super::Pool;
@@ -28,6 +28,8 @@ pub(crate) enum ReportKind {
         step: Option<Step>,
         cause: Option<String>,
         attempt: u32,
+        /// What the entity holds now, where that is known; of final states alone.
+        holds: Option<Holds>,
     },
     /// A file is open on the entity: under its staging name, or directly under its final one.
     Opened {
@@ -95,6 +97,7 @@ impl Reporter {
             step: Some(step),
             cause: None,
             attempt,
+            holds: None,
         });
     }
 }

@@ -163,6 +163,17 @@ pub enum Verb {
 
 impl Verb {
     /// Whether the network that it is for is made of practice servers in its own process.
+    /// Whether it reads or writes anything in the state directory.
+    pub fn keeps_state(&self) -> bool {
+        match self {
+            Self::Check(args) => args.online,
+            Self::Completions { .. } | Self::Man { .. } | Self::Detach => false,
+            #[cfg(feature = "lab")]
+            Self::Lab(_) => false,
+            _ => true,
+        }
+    }
+
     pub fn is_practice(&self) -> bool {
         #[cfg(feature = "lab")]
         return matches!(self, Self::Demo(_));

@@ -327,6 +327,7 @@ mod tests {
             staged: true,
             verified: Verified::None,
             cause: None,
+            holds: None,
             left: None,
         };
         let group = |entities: &&[(&str, EntityState)]| GroupSummary {

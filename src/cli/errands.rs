@@ -1,6 +1,7 @@
 //! `run --detach`, `status`, `cancel`, `stop`: short visits to an engine in a process of its own.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -95,6 +96,14 @@ pub(super) async fn run_detached(
                         return Ok(Ok(run));
                     }
                     Event::Refused { reason, .. } => return Ok(Err(reason)),
+                    // Told before the run begins: that it is not recorded, among others.
+                    Event::Notice { text, .. } => {
+                        let _ = writeln!(
+                            io::stderr(),
+                            "subtend: note: {}",
+                            headless::shown_whole(&text)
+                        );
+                    }
                     _ => {}
                 },
                 Remote::Snapshot(_) => {}

@@ -124,6 +124,7 @@ pub fn start_log(arguments: &Arguments, board: Board) -> Result<Option<PathBuf>,
 /// Does what was typed and returns the exit code. After it, the process is to end at once.
 /// `log_file` is what [`start_log`] said.
 pub async fn execute(arguments: Arguments, log_file: Option<PathBuf>, board: &Board) -> u8 {
+    let _too_large = signals::too_large();
     let journal = journal::Setting {
         state_dir: state_dir::state_dir(arguments.common.state_dir.as_deref()),
         practice: arguments.verb.as_ref().is_some_and(Verb::is_practice),
@@ -151,6 +152,11 @@ async fn dispatch(
     let named = arguments.common.inventory.as_deref();
     let file = named.unwrap_or(Path::new(args::INVENTORY));
     let state_dir = state_dir::state_dir(arguments.common.state_dir.as_deref());
+    if let Ok(dir) = &state_dir
+        && arguments.verb.as_ref().is_none_or(Verb::keeps_state)
+    {
+        journal::check_folder(dir).map_err(Failed::usage)?;
+    }
     let setting = |stop| console::Setting {
         args: screen.unwrap_or_default(),
         state_dir: state_dir.clone(),
@@ -284,7 +290,15 @@ fn columns() -> usize {
 /// Prints on standard output. A reader that has gone away wants no more, which is no error.
 fn print(text: &str) {
     let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if let Err(error) = printed
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        let _ = writeln!(
+            io::stderr(),
+            "subtend: standard output can't be written: {error}"
+        );
+    }
 }
 
 #[cfg(test)]

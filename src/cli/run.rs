@@ -1,6 +1,6 @@
 //! `subtend run`: groups of the inventory, or one made on the spot, without a screen.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -59,6 +59,13 @@ pub(super) async fn start_selected(
         AskError::Interrupted { .. } => Failed::new(headless::CANCELLED, error),
         _ => Failed::usage(error),
     })?;
+    if prints_nowhere() {
+        // On a terminal, or where nobody reads it, it does no harm.
+        let _ = writeln!(
+            io::stderr(),
+            "subtend: note: standard output is closed: what the run tells is lost"
+        );
+    }
     let Engine { link, task } = parts.engine(Arc::new(inventory), logins);
     let options = Options {
         commands: vec![
@@ -89,6 +96,21 @@ async fn wind_up(task: tokio::task::JoinHandle<()>, stop: &mut Stop) {
         },
         Some(()) = stop.recv() => {}
     }
+}
+
+/// Whether standard output was closed when the process began. Rust's runtime opens such a descriptor
+/// as /dev/null, for reading and writing; whoever wants it quiet redirects it for writing.
+fn prints_nowhere() -> bool {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    use nix::sys::stat::{fstat, stat};
+    let out = io::stdout();
+    let (Ok(this), Ok(null)) = (fstat(&out), stat("/dev/null")) else {
+        return false;
+    };
+    let flags = fcntl(&out, FcntlArg::F_GETFL).map(OFlag::from_bits_truncate);
+    this.st_rdev == null.st_rdev
+        && this.st_ino == null.st_ino
+        && flags.is_ok_and(|flags| flags & OFlag::O_ACCMODE == OFlag::O_RDWR)
 }
 
 /// How the run is shown on this terminal.

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -57,6 +57,19 @@ pub fn signals() -> io::Result<Signals> {
         stop,
         _task: AbortOnDropHandle::new(task),
     })
+}
+
+/// A file that grows beyond what the process may write (`ulimit -f`) ends no run: with the signal
+/// taken, writing it fails instead, which is told like a full disk. Until this is dropped.
+pub(super) fn too_large() -> Option<Signal> {
+    let number = nix::sys::signal::Signal::SIGXFSZ as i32;
+    match signal(SignalKind::from_raw(number)) {
+        Ok(taken) => Some(taken),
+        Err(error) => {
+            tracing::debug!("SIGXFSZ can't be taken: {error}");
+            None
+        }
+    }
 }
 
 /// The set of ignored signals, where the system tells it (Linux); none elsewhere.

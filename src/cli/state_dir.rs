@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 
+use crate::journal;
+
 /// The state directory, which need not be there yet.
 ///
 /// # Errors
@@ -40,9 +42,14 @@ pub(super) fn owner(state_dir: Option<&Path>) -> String {
     )
 }
 
-/// Makes a folder, and those above it, for this user alone. One that is there stays as it is.
+/// Makes a folder, and those above it, for this user alone. One that is there stays as it is; one
+/// that others own or can write is not used.
 pub(super) fn create(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    journal::check_folder(folder).map_err(io::Error::other)
 }
 
 /// Opens a file that only this user can read, with mode 0600 where it is made.

@@ -171,6 +171,7 @@ pub(crate) fn entity(name: &str, state: EntityState, sent: u64) -> EntitySnapsho
         seconds: 4.0,
         staged: true,
         verified: Verified::None,
+        holds: None,
         left: None,
     }
 }

@@ -106,6 +106,7 @@ fn line(event: &Event) -> Option<(Timestamp, String)> {
             step,
             cause,
             attempt,
+            holds,
         } => {
             let mut line = format!("{} {} {state}", shown(group), shown(entity));
             match state {
@@ -121,6 +122,9 @@ fn line(event: &Event) -> Option<(Timestamp, String)> {
             }
             if let Some(cause) = cause {
                 line += &format!(": {}", shown(cause));
+            }
+            if let (EntityState::Failed | EntityState::Cancelled, Some(holds)) = (state, holds) {
+                line += &format!("; {}", holds.words());
             }
             (*at, line)
         }
@@ -195,7 +199,12 @@ fn line(event: &Event) -> Option<(Timestamp, String)> {
 
 /// A notice may be long: it is ours, and it says what to do.
 pub(super) fn shown_notice(text: &str) -> String {
-    let mut out = String::from("note: ");
+    format!("note: {}", shown_whole(text))
+}
+
+/// Escaped, and not cut.
+pub fn shown_whole(text: &str) -> String {
+    let mut out = String::new();
     for c in text.chars() {
         push_shown(&mut out, c);
     }
@@ -229,7 +238,7 @@ fn progress(group: &GroupSnapshot) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Step;
+    use crate::model::{Holds, Step};
 
     #[test]
     fn laggards_retries_and_other_sources_are_told() {
@@ -242,6 +251,7 @@ mod tests {
             step,
             cause: cause.map(Into::into),
             attempt: 1,
+            holds: None,
         };
         let said = |event: &Event| line(event).map(|(_, line)| line);
         assert_eq!(
@@ -254,6 +264,16 @@ mod tests {
             Some("adsl shelf1-03 retrying at send (attempt 1): reset")
         );
         assert_eq!(said(&state(EntityState::Sending, None, None)), None);
+        let mut failed = state(EntityState::Failed, Some(Step::Send), Some("552 full"));
+        if let Event::State { holds, .. } = &mut failed {
+            *holds = Some(Holds::Old);
+        }
+        assert_eq!(
+            said(&failed).as_deref(),
+            Some(
+                "adsl shelf1-03 failed at send (attempt 1): 552 full; it holds what it held before"
+            )
+        );
         let source = Event::Source {
             at,
             group: "adsl".into(),

@@ -5,9 +5,9 @@
 //! that may be skipped, so what waits to be written stays small.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ struct State {
     /// Handed over and not yet written.
     waiting: AtomicUsize,
     closed: AtomicBool,
+    /// Why nothing more is written.
+    failure: OnceLock<io::Error>,
 }
 
 impl Output {
@@ -85,6 +87,15 @@ impl Output {
         self.state.closed.load(Ordering::Acquire)
     }
 
+    /// Why not everything was printed, in words.
+    pub(super) fn failure(&self) -> Option<String> {
+        let error = self.state.failure.get()?;
+        Some(match error.kind() {
+            io::ErrorKind::BrokenPipe => "whoever read standard output has closed it".into(),
+            _ => format!("standard output can't be written: {error}"),
+        })
+    }
+
     /// Waits until everything is written or the reader is gone. Safe to give up and call again.
     pub(super) async fn finish(&mut self) {
         self.bytes = None;
@@ -112,7 +123,8 @@ fn pump(mut writer: impl Write, receiver: &Receiver<Vec<u8>>, state: &State) {
                 Err(_) => break,
             }
         }
-        if write(&mut writer, &batch).is_err() {
+        if let Err(error) = write(&mut writer, &batch) {
+            let _ = state.failure.set(error);
             state.closed.store(true, Ordering::Release);
             return;
         }

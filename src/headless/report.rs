@@ -1,7 +1,7 @@
 //! The summary for people: what became of the run, and of every entity that was not delivered.
 //!
 //! Those that were delivered are counted by how their copy was checked; those that were not are each
-//! named, with the step, the cause and what was left behind. Entities that share all of that share
+//! named, with the step, the cause, what it holds now and what was left behind. Entities that share all of that share
 //! a paragraph: 200 entities behind a file server that went away are one.
 
 use crate::link::{EntitySummary, GroupSummary, Summary};
@@ -155,8 +155,10 @@ fn missing(group: &GroupSummary) -> Vec<Missing<'_>> {
         if matches!(entity.state, EntityState::Delivered | EntityState::Skipped) {
             continue;
         }
-        let fate =
-            |e: &EntitySummary| (e.state, e.step, e.attempts, e.cause.clone(), e.left.clone());
+        let fate = |e: &EntitySummary| {
+            let (cause, left) = (e.cause.clone(), e.left.clone());
+            (e.state, e.step, e.attempts, cause, e.holds, left)
+        };
         let name = shown(&entity.entity);
         match all
             .iter_mut()
@@ -187,6 +189,9 @@ impl Missing<'_> {
         lines.extend(wrap(&head, 2, columns));
         if let Some(cause) = &entity.cause {
             lines.extend(wrap(&shown(cause), 6, columns));
+        }
+        if let Some(holds) = entity.holds {
+            lines.extend(wrap(holds.words(), 6, columns));
         }
         if let Some(left) = &entity.left {
             let left = format!("left behind on the entity, remove it: {}", shown(left));

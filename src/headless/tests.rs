@@ -29,6 +29,7 @@ fn entity(name: &str, state: EntityState, sent: u64) -> EntitySnapshot {
         seconds: 4.2,
         staged: true,
         verified: Verified::None,
+        holds: None,
         left: None,
     }
 }
@@ -299,6 +300,7 @@ fn result(name: &str, state: EntityState) -> EntitySummary {
         staged: true,
         verified: Verified::Size,
         cause: None,
+        holds: None,
         left: None,
     }
 }

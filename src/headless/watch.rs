@@ -71,7 +71,7 @@ pub(super) trait View: Send {
 }
 
 /// Watches the run behind a link until it ends or the operator leaves, and prints it on `out`.
-/// `notes` gets what is said to people while `out` is for JSON.
+/// `notes` gets what is said to people while `out` is for JSON, and that `out` could not be written.
 ///
 /// Returns once everything is printed or its reader is gone; a reader that has merely stopped is
 /// waited for at the end, until a signal comes. The run itself never waits for a reader.
@@ -85,15 +85,17 @@ pub async fn run(
     out: impl Write + Send + 'static,
     notes: impl Write + Send + 'static,
 ) -> io::Result<Ended> {
-    let out = Output::start(out)?;
-    let view: Box<dyn View> = match options.mode {
-        Mode::Json => Box::new(Json::new(out, Output::start(notes)?)),
-        Mode::Lines { utf8 } => Box::new(Lines::new(out, utf8)),
-        Mode::Screen(look) => Box::new(Screen::new(out, look)),
+    let (out, notes) = (Output::start(out)?, Output::start(notes)?);
+    let (view, aside): (Box<dyn View>, _) = match options.mode {
+        Mode::Json => (Box::new(Json::new(out, notes)), None),
+        Mode::Lines { utf8 } => (Box::new(Lines::new(out, utf8)), Some(notes)),
+        Mode::Screen(look) => (Box::new(Screen::new(out, look)), Some(notes)),
     };
     let watch = Watch {
         link,
         view,
+        aside,
+        failure_told: false,
         outbox: options.commands.into(),
         notes: options.notes,
         refused: Vec::new(),
@@ -105,6 +107,9 @@ pub async fn run(
 struct Watch {
     link: Link,
     view: Box<dyn View>,
+    /// Where people are spoken to when the view can't, and it has no such place of its own.
+    aside: Option<Output>,
+    failure_told: bool,
     /// Commands on their way: the engine may be too busy to take one at once.
     outbox: VecDeque<Command>,
     notes: Option<Notes>,
@@ -148,6 +153,8 @@ impl Watch {
         let Self {
             link,
             mut view,
+            mut aside,
+            mut failure_told,
             mut notes,
             refused,
             ..
@@ -171,7 +178,8 @@ impl Watch {
             }
         };
         finish(view.out(), stop).await;
-        if let Some(notes) = view.notes() {
+        tell_failure(&mut *view, aside.as_mut(), &mut failure_told);
+        if let Some(notes) = view.notes().or(aside.as_mut()) {
             // Whoever does not read standard error does not hold up the end.
             let _ = timeout(PARTING, notes.finish()).await;
         }
@@ -193,6 +201,7 @@ impl Watch {
         // Views compare with what they showed before: an unchanged snapshot costs no byte.
         let snapshot = self.snapshot();
         self.view.tick(&snapshot);
+        tell_failure(&mut *self.view, self.aside.as_mut(), &mut self.failure_told);
     }
 
     fn cancel(&mut self) {
@@ -214,6 +223,19 @@ impl Watch {
         // Time is up: the process ends whether or not everything was printed.
         let _ = timeout(PARTING, self.view.out().finish()).await;
         Ended::Left
+    }
+}
+
+/// Says once that what is printed gets nowhere any more: the run goes on.
+fn tell_failure(view: &mut dyn View, aside: Option<&mut Output>, told: &mut bool) {
+    if *told {
+        return;
+    }
+    if let Some(why) = view.out().failure() {
+        *told = true;
+        if let Some(notes) = view.notes().or(aside) {
+            notes.line(&format!("note: {why}; the run goes on"));
+        }
     }
 }
 

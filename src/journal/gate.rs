@@ -4,16 +4,16 @@
 //! final name may hold the image. States are reported while agents go on, so a crash can come
 //! between a command and the record of it; what stands here was on the disk before the command.
 
-use std::sync::mpsc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::stage::Message;
-use crate::model::{Failure, Probe, RemotePath, Staging};
+use super::locks::EntityLock;
+use super::stage::Ask;
+use crate::model::{Failure, Fault, Probe, RemotePath, Staging, Step};
 use crate::transport::{
     Compared, Destination, Directory, How, ImageDigest, Listed, NotStored, Proof, Remote, Reply,
     Seen, Sink, Transport,
@@ -53,7 +53,7 @@ pub(super) struct Touch {
 /// The way to the journal for those who are about to change something.
 #[derive(Debug, Clone)]
 pub struct Gate {
-    pub(super) inbox: mpsc::Sender<Message>,
+    pub(super) inbox: mpsc::UnboundedSender<Ask>,
 }
 
 impl Gate {
@@ -67,9 +67,51 @@ impl Gate {
             what,
             staged: destination.staging == Staging::Rename,
         };
-        if self.inbox.send(Message::Touch { touch, done }).is_ok() {
+        if self.inbox.send(Ask::Touch { touch, done }).is_ok() {
             // Without an answer there is no journal any more, which its stage has told.
             let _ = timeout(PATIENCE, written).await;
+        }
+    }
+
+    /// Takes the entity for the run, until it has a final state.
+    ///
+    /// # Errors
+    /// Another run has it.
+    pub(super) async fn hold(&self, destination: &Destination) -> Result<(), Failure> {
+        self.take(destination, true).await.map(|_| ())
+    }
+
+    /// Takes the entity for as long as the lock lives, if the run does not have it anyway.
+    ///
+    /// # Errors
+    /// Another run has it.
+    pub(super) async fn borrow(
+        &self,
+        destination: &Destination,
+    ) -> Result<Option<EntityLock>, Failure> {
+        self.take(destination, false).await
+    }
+
+    async fn take(
+        &self,
+        destination: &Destination,
+        for_run: bool,
+    ) -> Result<Option<EntityLock>, Failure> {
+        let (done, taken) = oneshot::channel();
+        let ask = Ask::Hold {
+            address: destination.remote.address.to_string(),
+            path: destination.remote.path.to_string(),
+            for_run,
+            done,
+        };
+        if self.inbox.send(ask).is_err() {
+            return Ok(None);
+        }
+        match timeout(PATIENCE, taken).await {
+            Ok(Ok(Err(by))) => Err(Failure::new(Step::Connect, Fault::Busy { by })),
+            Ok(Ok(Ok(lock))) => Ok(lock),
+            // There is no stage any more, or a disk that hangs.
+            Ok(Err(_)) | Err(_) => Ok(None),
         }
     }
 }
@@ -100,6 +142,8 @@ impl<T: Transport> Transport for Gated<T> {
     }
 
     async fn open_sink(&self, destination: &Destination) -> Result<Self::Sink, Failure> {
+        // Before all else: what is refused here has touched nothing.
+        self.gate.hold(destination).await?;
         Ok(GatedSink {
             inner: self.inner.open_sink(destination).await?,
             gate: self.gate.clone(),
@@ -118,6 +162,7 @@ impl<T: Transport> Transport for Gated<T> {
         destination: &Destination,
         cancel: &CancellationToken,
     ) -> Result<Probe, Failure> {
+        let _lock = self.gate.borrow(destination).await?;
         self.inner.probe(destination, cancel).await
     }
 

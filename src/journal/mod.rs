@@ -5,16 +5,20 @@
 //! - `gate`: a transport that writes down what it is about to change on an entity, and then does it
 //! - `store`, `schema`: the file, its format, and what can be wrong with it
 //! - `writer`: records into rows, and what happens when they can't be written
-//! - `read`, `holds`: rows into runs, and what an entity holds after a run that was cut off
+//! - `read`, `after_crash`: rows into runs, and what an entity holds after a run that was cut off
+//! - `found`: what was seen and done on an entity after its run
 //! - `alive`: whether the process of a run is still there
+//! - `locks`: one writer an entity
 //! - `origin`, `site`: who started a run, and the inventory as it was
 //!
 //! Text is stored as it came; whoever shows it escapes it. No password is ever handed to this module.
 
+mod after_crash;
 mod alive;
 mod error;
+mod found;
 mod gate;
-mod holds;
+mod locks;
 mod origin;
 mod read;
 mod schema;
@@ -25,11 +29,14 @@ mod store;
 mod tests;
 mod writer;
 
+pub use after_crash::AfterCrash;
 pub use error::JournalError;
+pub use found::{Found, StagingFile};
 pub use gate::{Gate, Gated};
-pub use holds::Holds;
+pub use locks::{EntityLock, NotLocked};
 pub use read::{
     Change, CutOff, EntityRow, GroupRow, Journal, Known, NoRun, PassRow, PastRow, RunRow,
     RunStatus, RunWhole,
 };
 pub use stage::{Recorder, Setting};
+pub use store::check_folder;

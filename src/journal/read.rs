@@ -6,16 +6,19 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 use thiserror::Error;
 
+use super::after_crash::{self, AfterCrash, LastTouch, Said, after_crash};
 use super::alive;
 use super::error::JournalError;
-use super::holds::{Holds, LastTouch, holds};
+use super::found::{Found, StagingFile};
+use super::origin::Origin;
 use super::store;
+use super::writer::{micros, next_number};
 use crate::link::GroupSpec;
-use crate::model::{EntityState, Name, Outcome};
+use crate::model::{EntityState, Holds, Name, Outcome};
 
 /// The journal of a state directory, to look into.
 #[derive(Debug)]
@@ -134,7 +137,12 @@ pub struct EntityRow {
     pub source: Option<String>,
     /// A staging file that could not be removed.
     pub left: Option<String>,
-    pub holds: Holds,
+    /// What stands under its final name; null where a later run tells.
+    pub holds: Option<Holds>,
+    /// What that means for a run that was cut off.
+    pub after_crash: AfterCrash,
+    /// What was seen and done after the run.
+    pub found: Option<Found>,
     pub changes: Vec<Change>,
 }
 
@@ -145,6 +153,7 @@ pub struct Change {
     pub step: Option<String>,
     pub cause: Option<String>,
     pub attempt: u32,
+    pub holds: Option<Holds>,
 }
 
 /// One entity in one group of one run.
@@ -184,7 +193,7 @@ pub struct CutOff {
     pub started: Timestamp,
     pub user: String,
     /// How many entities hold what.
-    pub holds: BTreeMap<Holds, usize>,
+    pub holds: BTreeMap<AfterCrash, usize>,
 }
 
 impl CutOff {
@@ -201,7 +210,7 @@ impl CutOff {
 }
 
 /// `12 delivered, 3 staged`.
-pub(super) fn counted(holds: &BTreeMap<Holds, usize>) -> String {
+pub(super) fn counted(holds: &BTreeMap<AfterCrash, usize>) -> String {
     let parts: Vec<String> = (holds.iter())
         .map(|(holds, number)| format!("{number} {holds}"))
         .collect();
@@ -253,7 +262,7 @@ impl Journal {
         self.named(runs(
             &self.connection,
             &self.state_dir,
-            "ORDER BY started DESC, run DESC LIMIT ?1",
+            "ORDER BY seq DESC LIMIT ?1",
             limit.unwrap_or(-1),
         ))
     }
@@ -314,6 +323,15 @@ impl Journal {
     /// The file can't be read.
     pub fn delivered(&self) -> Result<HashMap<Name, Known>, JournalError> {
         self.named(delivered(&self.connection))
+    }
+
+    /// Writes down what was found on an entity after a run, or done there. It counts for what the
+    /// entity holds from then on.
+    ///
+    /// # Errors
+    /// The file can't be written.
+    pub fn found(&self, run: &str, entity: &str, found: Found) -> Result<(), JournalError> {
+        self.named(write_found(&self.connection, run, entity, found))
     }
 
     /// Says no more of a run that was cut off: it was dealt with.
@@ -520,7 +538,7 @@ fn whole(from: &Connection, state_dir: &Path, run: &str) -> rusqlite::Result<Opt
         let mut changes: HashMap<String, Vec<Change>> = HashMap::new();
         for (entity, change) in collect(
             from,
-            "SELECT entity, at, state, step, cause, attempt FROM changes
+            "SELECT entity, at, state, step, cause, attempt, holds FROM changes
              WHERE run = ?1 AND place = ?2 ORDER BY id",
             params![run, *place],
             |row| Ok((row.get::<_, String>("entity")?, change(row)?)),
@@ -531,28 +549,12 @@ fn whole(from: &Connection, state_dir: &Path, run: &str) -> rusqlite::Result<Opt
             one.changes = changes.remove(&one.entity).unwrap_or_default();
         }
     }
-    // What happened to a file after a group began is that group's, up to the next one that has it.
-    let starts: Vec<(Timestamp, Vec<String>)> = (groups.iter())
-        .map(|(_, group)| {
-            let names = group.entities.iter().map(|one| one.entity.clone());
-            (group.started, names.collect())
-        })
-        .collect();
-    for (at, (_, group)) in groups.iter_mut().enumerate() {
+    let mut found = found(from, run)?;
+    for (place, group) in &mut groups {
         for one in &mut group.entities {
-            let until = (starts[at + 1..].iter())
-                .find(|(_, names)| names.contains(&one.entity))
-                .map(|(start, _)| *start);
-            one.holds = held(one, group.started, until, &touches);
-            if !one.holds.lacks_image() {
-                continue;
-            }
+            one.found = found.remove(&(*place, one.entity.clone()));
             let file = (one.address.clone(), one.path.clone());
-            if later.contains(&file) {
-                one.holds = Holds::Later;
-            } else if doubted {
-                one.holds = Holds::Unknown;
-            }
+            judge(one, *place, &touches, later.contains(&file), doubted);
         }
     }
     Ok(Some(RunWhole {
@@ -569,21 +571,20 @@ fn later_touches(from: &Connection, run: &RunRow) -> rusqlite::Result<HashSet<(S
     let files = collect(
         from,
         "SELECT DISTINCT address, path FROM touches JOIN runs USING (run)
-         WHERE at > ?2 AND run <> ?1 AND practice = ?3",
-        params![run.run, run.started.as_microsecond(), run.practice],
+         WHERE touches.seq > (SELECT seq FROM runs WHERE run = ?1) AND run <> ?1 AND practice = ?2",
+        params![run.run, run.practice],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
     Ok(files.into_iter().collect())
 }
 
-type Touches = HashMap<(String, String), Vec<(Timestamp, LastTouch)>>;
+/// The last one of each, by place of the group, address and path.
+type Touches = HashMap<(i64, String, String), LastTouch>;
 
-/// By address and path, in order.
 fn touches(from: &Connection, run: &str) -> rusqlite::Result<Touches> {
-    let mut touches: Touches = HashMap::new();
-    for (file, touch) in collect(
+    let touches = collect(
         from,
-        "SELECT at, address, path, what, staged FROM touches WHERE run = ?1 ORDER BY id",
+        "SELECT place, address, path, what, staged FROM touches WHERE run = ?1 ORDER BY seq",
         [run],
         |row| {
             let what: String = row.get("what")?;
@@ -592,35 +593,84 @@ fn touches(from: &Connection, run: &str) -> rusqlite::Result<Touches> {
                 _ => LastTouch::Final,
             };
             Ok((
-                (row.get("address")?, row.get("path")?),
-                (time(row, "at")?, last),
+                (row.get("place")?, row.get("address")?, row.get("path")?),
+                last,
             ))
         },
-    )? {
-        touches.entry(file).or_default().push(touch);
-    }
-    Ok(touches)
+    )?;
+    Ok(touches.into_iter().collect())
 }
 
-fn held(one: &EntityRow, from: Timestamp, until: Option<Timestamp>, touches: &Touches) -> Holds {
-    let all = touches.get(&(one.address.clone(), one.path.clone()));
-    let last = (all.into_iter().flatten())
-        .rfind(|(at, _)| *at >= from && until.is_none_or(|until| *at < until));
-    let touch = last.map_or(LastTouch::Nothing, |(_, touch)| *touch);
-    holds(one.state, touch, one.left.is_some())
+/// The newest of each entity, by place of the group and name.
+fn found(from: &Connection, run: &str) -> rusqlite::Result<HashMap<(i64, String), Found>> {
+    let found = collect(
+        from,
+        "SELECT place, entity, holds, staging FROM found WHERE run = ?1 ORDER BY seq",
+        [run],
+        |row| {
+            let staging: String = row.get("staging")?;
+            let found = Found {
+                holds: holds(row)?.unwrap_or(Holds::Unknown),
+                staging: StagingFile::of(&staging).unwrap_or(StagingFile::Unknown),
+            };
+            Ok(((row.get("place")?, row.get("entity")?), found))
+        },
+    )?;
+    Ok(found.into_iter().collect())
+}
+
+fn write_found(to: &Connection, run: &str, entity: &str, found: Found) -> rusqlite::Result<()> {
+    let transaction = Transaction::new_unchecked(to, TransactionBehavior::Immediate)?;
+    let seq = next_number(&transaction)?;
+    transaction.execute(
+        "INSERT INTO found (seq, run, place, entity, at, who, holds, staging)
+         SELECT ?1, run, max(place), name, ?4, ?5, ?6, ?7 FROM entities
+         WHERE run = ?2 AND name = ?3 HAVING max(place) IS NOT NULL",
+        params![
+            seq,
+            run,
+            entity,
+            micros(Timestamp::now()),
+            Origin::of_process().user,
+            found.holds.as_str(),
+            found.staging.as_str()
+        ],
+    )?;
+    transaction.commit()
+}
+
+/// What the entity holds, from all that is known. `later`: another run has written to it since.
+/// `doubted`: records may be missing.
+fn judge(one: &mut EntityRow, place: i64, touches: &Touches, later: bool, doubted: bool) {
+    let file = (place, one.address.clone(), one.path.clone());
+    let said = Said {
+        state: one.state,
+        touch: (touches.get(&file)).map_or(LastTouch::Nothing, |touch| *touch),
+        left: one.left.is_some(),
+        holds: one.holds,
+        found: one.found,
+    };
+    one.after_crash = after_crash(said);
+    if one.after_crash.lacks_image() {
+        if later {
+            one.after_crash = AfterCrash::Later;
+        } else if doubted && one.found.is_none() {
+            one.after_crash = AfterCrash::Unknown;
+        }
+    }
+    one.holds = after_crash::holds(said, one.after_crash);
 }
 
 fn past(from: &Connection, state_dir: &Path, name: &str) -> rusqlite::Result<Vec<PastRow>> {
     let mut rows = collect(
         from,
-        "SELECT e.*, g.name AS in_group, g.image, g.version, g.sha256, g.started, r.who
+        "SELECT e.*, g.name AS in_group, g.image, g.version, g.sha256, r.who
          FROM entities e JOIN groups g USING (run, place) JOIN runs r USING (run)
-         WHERE e.name = ?1 ORDER BY g.started DESC",
+         WHERE e.name = ?1 ORDER BY g.seq DESC",
         [name],
         |row| {
             Ok((
                 row.get::<_, i64>("place")?,
-                time(row, "started")?,
                 PastRow {
                     run: row.get("run")?,
                     user: row.get("who")?,
@@ -633,25 +683,20 @@ fn past(from: &Connection, state_dir: &Path, name: &str) -> rusqlite::Result<Vec
             ))
         },
     )?;
-    // The newest comes first: the one before it in the list is the next one of the same run.
-    let mut until: Option<(String, Timestamp)> = None;
-    for (place, started, row) in &mut rows {
+    for (place, row) in &mut rows {
         row.entity.changes = collect(
             from,
-            "SELECT at, state, step, cause, attempt FROM changes
+            "SELECT at, state, step, cause, attempt, holds FROM changes
              WHERE run = ?1 AND place = ?2 AND entity = ?3 ORDER BY id",
             params![row.run, *place, name],
             change,
         )?;
         let touches = touches(from, &row.run)?;
-        let end = until.as_ref().filter(|(run, _)| *run == row.run);
-        row.entity.holds = held(&row.entity, *started, end.map(|(_, at)| *at), &touches);
-        if alive::is_doubted(state_dir, &row.run) && row.entity.holds.lacks_image() {
-            row.entity.holds = Holds::Unknown;
-        }
-        until = Some((row.run.clone(), *started));
+        row.entity.found = found(from, &row.run)?.remove(&(*place, name.to_owned()));
+        let doubted = alive::is_doubted(state_dir, &row.run);
+        judge(&mut row.entity, *place, &touches, false, doubted);
     }
-    Ok(rows.into_iter().map(|(_, _, row)| row).collect())
+    Ok(rows.into_iter().map(|(_, row)| row).collect())
 }
 
 /// Runs that were cut off and not dealt with, the newest first.
@@ -659,7 +704,7 @@ pub(super) fn cut_off(from: &Connection, state_dir: &Path) -> rusqlite::Result<V
     let open = runs(
         from,
         state_dir,
-        "WHERE ended IS NULL AND settled IS NULL AND practice = ?1 ORDER BY started DESC",
+        "WHERE ended IS NULL AND settled IS NULL AND practice = ?1 ORDER BY seq DESC",
         false,
     )?;
     let mut found = Vec::new();
@@ -670,9 +715,9 @@ pub(super) fn cut_off(from: &Connection, state_dir: &Path) -> rusqlite::Result<V
         let Some(whole) = whole(from, state_dir, &run.run)? else {
             continue;
         };
-        let mut last: HashMap<&str, Holds> = HashMap::new();
+        let mut last: HashMap<&str, AfterCrash> = HashMap::new();
         for one in whole.groups.iter().flat_map(|group| &group.entities) {
-            last.insert(&one.entity, one.holds);
+            last.insert(&one.entity, one.after_crash);
         }
         let mut holds = BTreeMap::new();
         // Later runs have dealt with all of it.
@@ -701,9 +746,13 @@ fn delivered(from: &Connection) -> rusqlite::Result<HashMap<Name, Known>> {
          WHERE e.state = 'delivered' AND r.practice = 0
              AND NOT EXISTS (
                  SELECT 1 FROM touches t
-                 WHERE t.address = e.address AND t.path = e.path AND t.at > e.changed
+                 WHERE t.address = e.address AND t.path = e.path AND t.seq > e.seq
                      AND (t.what = 'rename' OR t.staged = 0))
-         ORDER BY e.changed",
+             AND NOT EXISTS (
+                 SELECT 1 FROM found f
+                 WHERE f.run = e.run AND f.place = e.place AND f.entity = e.name AND f.seq > e.seq
+                     AND f.holds <> 'new')
+         ORDER BY e.seq",
         [],
         |row| {
             Ok(Known {
@@ -742,7 +791,9 @@ fn entity(row: &Row<'_>) -> rusqlite::Result<EntityRow> {
         verified: row.get("verified")?,
         source: row.get("source")?,
         left: row.get("left_behind")?,
-        holds: Holds::Unknown,
+        holds: holds(row)?,
+        after_crash: AfterCrash::Unknown,
+        found: None,
         changes: Vec::new(),
     })
 }
@@ -754,7 +805,13 @@ fn change(row: &Row<'_>) -> rusqlite::Result<Change> {
         step: row.get("step")?,
         cause: row.get("cause")?,
         attempt: row.get("attempt")?,
+        holds: holds(row)?,
     })
+}
+
+fn holds(row: &Row<'_>) -> rusqlite::Result<Option<Holds>> {
+    let word: Option<String> = row.get("holds")?;
+    Ok(word.as_deref().and_then(Holds::of))
 }
 
 fn state(row: &Row<'_>, column: impl rusqlite::RowIndex) -> rusqlite::Result<EntityState> {

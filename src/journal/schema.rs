@@ -4,7 +4,7 @@
 //! lines. A migration is never changed once it was released; the next one is added below it.
 
 /// Each brings a file from the version of its place to the next one.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, ORDER_AND_HOLDS];
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 const FIRST: &str = "
@@ -130,4 +130,99 @@ CREATE TABLE touches (
 CREATE INDEX touches_of_run ON touches (run, address, path, id);
 CREATE INDEX touches_by_time ON touches (at);
 CREATE INDEX touches_of_file ON touches (address, path, at);
+";
+
+const ORDER_AND_HOLDS: &str = "
+-- The last number that was given out. Every record of every run takes the next one as it is
+-- written, so numbers say what came before what, whatever the clocks said.
+CREATE TABLE counter (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    value INTEGER NOT NULL
+);
+
+ALTER TABLE runs ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE groups ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
+-- Of the last change of its state.
+ALTER TABLE entities ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE touches ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
+-- The group that it was done for.
+ALTER TABLE touches ADD COLUMN place INTEGER NOT NULL DEFAULT 0;
+-- What the entity holds, as far as its agent knew; null in states that are not final.
+ALTER TABLE entities ADD COLUMN holds TEXT;
+ALTER TABLE changes ADD COLUMN holds TEXT;
+
+-- What was found on an entity after a run, or done there: the newest one counts.
+CREATE TABLE found (
+    seq INTEGER PRIMARY KEY,
+    run TEXT NOT NULL,
+    place INTEGER NOT NULL,
+    entity TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    holds TEXT NOT NULL,
+    -- Of the staging file: absent, there, removed, unknown.
+    staging TEXT NOT NULL
+);
+CREATE INDEX found_of_entity ON found (run, place, entity, seq);
+
+DROP INDEX runs_by_time;
+DROP INDEX entities_by_name;
+DROP INDEX touches_of_run;
+DROP INDEX touches_by_time;
+DROP INDEX touches_of_file;
+CREATE INDEX runs_in_order ON runs (seq);
+CREATE INDEX entities_by_name ON entities (name);
+CREATE INDEX entities_by_file ON entities (run, address, path);
+CREATE INDEX touches_of_run ON touches (run, place, address, path, seq);
+CREATE INDEX touches_of_file ON touches (address, path, seq);
+
+-- Until now a touch was its group's by time, within a run.
+UPDATE touches SET place = ifnull(
+    (SELECT max(g.place) FROM entities e JOIN groups g USING (run, place)
+     WHERE e.run = touches.run AND e.address = touches.address AND e.path = touches.path
+         AND g.started <= touches.at), 0);
+
+-- The numbers of what was written before there were any. Changes of state were numbered already, in
+-- the order in which they were written, over all runs; clocks are asked within a run alone.
+CREATE TEMP TABLE ordering AS
+    SELECT 'run' AS kind, r.run AS run, 0 AS place, '' AS name, 0 AS id, 0 AS rank,
+        ifnull((SELECT min(c.id) FROM changes c WHERE c.run = r.run), 0) AS anchor,
+        r.started AS tie
+    FROM runs r
+  UNION ALL
+    SELECT 'group', g.run, g.place, '', 0, 1,
+        ifnull((SELECT min(c.id) FROM changes c WHERE c.run = g.run AND c.place = g.place), 0),
+        g.place
+    FROM groups g
+  UNION ALL
+    SELECT 'entity', e.run, e.place, e.name, 0, 2,
+        ifnull((SELECT max(c.id) FROM changes c
+                WHERE c.run = e.run AND c.place = e.place AND c.entity = e.name), 0),
+        e.number
+    FROM entities e
+  UNION ALL
+    SELECT 'touch', t.run, t.place, '', t.id, 3,
+        ifnull((SELECT max(c.id) FROM entities e JOIN changes c
+                    ON c.run = e.run AND c.place = e.place AND c.entity = e.name
+                WHERE e.run = t.run AND e.address = t.address AND e.path = t.path
+                    AND e.place = t.place AND c.at <= t.at),
+            ifnull((SELECT min(c.id) FROM changes c WHERE c.run = t.run), 0)),
+        t.id
+    FROM touches t;
+CREATE TEMP TABLE numbers AS
+    SELECT kind, run, place, name, id, row_number() OVER (ORDER BY anchor, rank, tie) AS seq
+    FROM ordering;
+CREATE INDEX temp.numbers_of ON numbers (kind, run, place, name, id);
+UPDATE runs SET seq = (SELECT n.seq FROM numbers n WHERE n.kind = 'run' AND n.run = runs.run);
+UPDATE groups SET seq = (SELECT n.seq FROM numbers n
+    WHERE n.kind = 'group' AND n.run = groups.run AND n.place = groups.place);
+UPDATE entities SET seq = (SELECT n.seq FROM numbers n
+    WHERE n.kind = 'entity' AND n.run = entities.run AND n.place = entities.place
+        AND n.name = entities.name);
+UPDATE touches SET seq = (SELECT n.seq FROM numbers n
+    WHERE n.kind = 'touch' AND n.run = touches.run AND n.place = touches.place
+        AND n.name = '' AND n.id = touches.id);
+INSERT INTO counter (one, value) SELECT 1, ifnull(max(seq), 0) FROM numbers;
+DROP TABLE temp.numbers;
+DROP TABLE temp.ordering;
 ";

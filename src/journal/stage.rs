@@ -1,12 +1,13 @@
 //! The stage between the manager and its watchers: events and snapshots pass through it, and an
 //! event is passed on once it is on the disk.
 //!
-//! A task takes what the manager tells and puts it in one order: all events that a snapshot knows
-//! of come before it. A thread writes what has come meanwhile in one transaction, and then passes
+//! A task takes what the manager tells and what agents ask, and puts it in one order: all events that
+//! a snapshot knows of come before it, and those that an agent was begun with before what it asks. A thread writes what has come meanwhile in one transaction, and then passes
 //! it on; so nothing is shown before it is written, snapshots included, and neither the manager nor
 //! an agent waits for it (an agent waits at its [gate](super::gate), where it must). When the
 //! journal can't be written, that is told once, and everything is passed on all the same.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -18,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use super::error::JournalError;
 use super::gate::{Gate, Touch};
+use super::locks::{EntityLock, NotLocked};
 use super::read;
 use super::writer::{RETRY, Record, Writer, Written};
 use crate::link::{Event, Link, Snapshot};
@@ -39,6 +41,23 @@ pub(super) enum Message {
     End,
 }
 
+/// From the agents' [`Gate`].
+#[derive(Debug)]
+pub(super) enum Ask {
+    Touch {
+        touch: Touch,
+        done: oneshot::Sender<()>,
+    },
+    /// For this run alone to write; who has it otherwise.
+    Hold {
+        address: String,
+        path: String,
+        /// Until the entity has a final state, and not as long as the lock lives.
+        for_run: bool,
+        done: oneshot::Sender<Result<Option<EntityLock>, String>>,
+    },
+}
+
 /// Which journal, and what for.
 #[derive(Debug, Clone)]
 pub struct Setting {
@@ -55,22 +74,13 @@ pub struct Setting {
 #[derive(Debug)]
 pub struct Recorder {
     setting: Setting,
-    inbox: mpsc::Receiver<Message>,
-    way_in: mpsc::Sender<Message>,
+    asked: channel::UnboundedReceiver<Ask>,
 }
 
 impl Recorder {
     pub fn new(setting: Setting) -> (Self, Gate) {
-        let (way_in, inbox) = mpsc::channel();
-        let gate = Gate {
-            inbox: way_in.clone(),
-        };
-        let recorder = Self {
-            setting,
-            inbox,
-            way_in,
-        };
-        (recorder, gate)
+        let (inbox, asked) = channel::unbounded_channel();
+        (Self { setting, asked }, Gate { inbox })
     }
 
     /// Puts the journal between an engine and its watchers: what comes out of the link that is
@@ -86,11 +96,18 @@ impl Recorder {
         let (events, events_out) = channel::unbounded_channel();
         let (snapshots, snapshots_out) = watch::channel(first);
         let shown = Arc::new(Notify::new());
+        let (way_in, inbox) = mpsc::channel();
+        let locks = Locks {
+            state_dir: self.setting.state_dir.clone().ok(),
+            run: run.clone(),
+            inventory: inventory.clone(),
+            held: HashMap::new(),
+        };
         let stage = Stage {
             setting: self.setting,
             run,
             inventory,
-            inbox: self.inbox,
+            inbox,
             events,
             snapshots,
             shown: shown.clone(),
@@ -115,7 +132,9 @@ impl Recorder {
             events,
             snapshots,
             shown,
-            way_in: self.way_in,
+            asked: self.asked,
+            locks,
+            way_in,
         };
         let task = tokio::spawn(async move {
             pump.run().await;
@@ -146,6 +165,8 @@ struct Pump {
     snapshots: watch::Receiver<Arc<Snapshot>>,
     /// The last snapshot was passed on: another one may come.
     shown: Arc<Notify>,
+    asked: channel::UnboundedReceiver<Ask>,
+    locks: Locks,
     way_in: mpsc::Sender<Message>,
 }
 
@@ -153,12 +174,16 @@ impl Pump {
     async fn run(mut self) {
         // One snapshot is on its way at a time: however slow the disk is, they don't pile up.
         let mut free = true;
-        let mut publishing = true;
+        let (mut publishing, mut asking) = (true, true);
         loop {
             tokio::select! {
                 event = self.events.recv() => match event {
-                    Some(event) => self.send(Message::Event(event)),
+                    Some(event) => self.event(event),
                     None => break,
+                },
+                ask = self.asked.recv(), if asking => match ask {
+                    Some(ask) => self.answer(ask),
+                    None => asking = false,
                 },
                 changed = self.snapshots.changed(), if free && publishing => match changed {
                     Ok(()) => {
@@ -174,19 +199,102 @@ impl Pump {
         self.send(Message::End);
     }
 
+    fn event(&mut self, event: Event) {
+        self.locks.follow(&event);
+        self.send(Message::Event(event));
+    }
+
+    /// What has been told by now.
+    fn catch_up(&mut self) {
+        while let Ok(event) = self.events.try_recv() {
+            self.event(event);
+        }
+    }
+
     /// The manager tells what it did before it publishes it: what a snapshot knows of is in the
     /// channel by now.
     fn snapshot(&mut self) {
         let snapshot = self.snapshots.borrow_and_update().clone();
-        while let Ok(event) = self.events.try_recv() {
-            self.send(Message::Event(event));
-        }
+        self.catch_up();
         self.send(Message::Snapshot(snapshot));
+    }
+
+    /// The manager tells that a group starts before its agents do anything.
+    fn answer(&mut self, ask: Ask) {
+        self.catch_up();
+        match ask {
+            Ask::Touch { touch, done } => self.send(Message::Touch { touch, done }),
+            Ask::Hold {
+                address,
+                path,
+                for_run,
+                done,
+            } => {
+                // Who was cancelled meanwhile lets it go with the message.
+                let _ = done.send(self.locks.take(address, path, for_run));
+            }
+        }
     }
 
     /// The thread lives until it was told the end.
     fn send(&self, message: Message) {
         let _ = self.way_in.send(message);
+    }
+}
+
+/// The entities that the run writes.
+struct Locks {
+    state_dir: Option<PathBuf>,
+    run: String,
+    inventory: Arc<Inventory>,
+    /// By address and path.
+    held: HashMap<(String, String), EntityLock>,
+}
+
+impl Locks {
+    /// Lets those go that have a final state.
+    fn follow(&mut self, event: &Event) {
+        match event {
+            Event::Run { run, .. } => self.run.clone_from(run),
+            Event::State { entity, state, .. } if state.is_final() => {
+                if let Some(entity) = self.inventory.entity(entity) {
+                    let file = (entity.address.to_string(), entity.path.to_string());
+                    self.held.remove(&file);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// # Errors
+    /// Who has it.
+    fn take(
+        &mut self,
+        address: String,
+        path: String,
+        for_run: bool,
+    ) -> Result<Option<EntityLock>, String> {
+        let file = (address, path);
+        let Some(state_dir) = &self.state_dir else {
+            return Ok(None);
+        };
+        if self.held.contains_key(&file) {
+            return Ok(None);
+        }
+        let run = for_run.then_some(self.run.as_str());
+        match EntityLock::acquire(state_dir, &file.0, &file.1, run) {
+            Ok(lock) if for_run => {
+                self.held.insert(file, lock);
+                Ok(None)
+            }
+            Ok(lock) => Ok(Some(lock)),
+            Err(NotLocked::Busy { by }) => Err(by),
+            // Nobody is kept from its image by a full disk.
+            Err(error) => {
+                tracing::warn!("{error}; another run would not be kept off the same entity");
+                Ok(None)
+            }
+        }
     }
 }
 
@@ -250,6 +358,7 @@ impl Stage {
     fn open(&self) -> Result<Writer, JournalError> {
         let state_dir = self.setting.state_dir.clone();
         let state_dir = state_dir.map_err(JournalError::NoPlace)?;
+        super::check_folder(&state_dir).map_err(JournalError::NoPlace)?;
         let began = Instant::now();
         let mut writer = loop {
             let (run, inventory) = (self.run.clone(), self.inventory.clone());

@@ -2,14 +2,16 @@
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::unistd::{Uid, User, geteuid};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::error::JournalError;
 use super::schema::{MIGRATIONS, VERSION};
+use crate::model::text::shown;
 
 /// In the state directory. SQLite puts its log and its index beside it, with the same permissions.
 const NAME: &str = "journal.db";
@@ -25,6 +27,39 @@ pub(super) fn file(state_dir: &Path) -> PathBuf {
 /// Makes a folder for this user alone; one that is there stays as it is.
 pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Whether what is kept in a state directory can be believed: nobody else may have put it there, or
+/// may put something else there. One that is not there yet is made for this user alone.
+///
+/// # Errors
+/// A sentence that says whose it is, and what to do.
+pub fn check_folder(state_dir: &Path) -> Result<(), String> {
+    let Ok(found) = std::fs::metadata(state_dir) else {
+        // Whoever wants to make it will see what is wrong.
+        return Ok(());
+    };
+    let name = shown(&state_dir.display().to_string());
+    let us = geteuid();
+    if found.uid() != us.as_raw() {
+        let owner = User::from_uid(Uid::from_raw(found.uid()));
+        let owner = match owner.ok().flatten() {
+            Some(user) => shown(&user.name),
+            None => format!("user {}", found.uid()),
+        };
+        return Err(format!(
+            "the state directory {name} belongs to {owner}, who could change what is kept there; \
+             run subtend as {owner}, or name another one with --state-dir"
+        ));
+    }
+    if found.mode() & 0o022 != 0 {
+        return Err(format!(
+            "others can write to the state directory {name} (mode {:03o}); take that from them \
+             (`chmod go-w {name}`), or name another one with --state-dir",
+            found.mode() & 0o777
+        ));
+    }
+    Ok(())
 }
 
 /// Opens the journal to write it, and brings it to the newest format.
@@ -115,7 +150,7 @@ fn prepare(connection: &mut Connection, file: &Path) -> Result<(), JournalError>
         if said != "ok" {
             return Err(JournalError::Damaged {
                 file: file.to_owned(),
-                reason: crate::model::text::shown(&said),
+                reason: shown(&said),
             });
         }
     }

@@ -21,6 +21,8 @@ use crate::model::{
 };
 use crate::transport::{Destination, Remote};
 
+mod order;
+
 const RUN: &str = "20261122T205000Z-1a2b";
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -172,6 +174,7 @@ fn state(entity: &str, state: EntityState) -> Event {
         step: (state == EntityState::Failed).then_some(Step::Send),
         cause: (state == EntityState::Failed).then(|| "the server said 552 \u{1b}[31mfull".into()),
         attempt: 1,
+        holds: None,
     }
 }
 
@@ -412,17 +415,19 @@ async fn what_an_entity_is_about_to_get_is_written_before_it_gets_it() {
     let holds = || {
         let whole = read(&state_dir).run(RUN).unwrap().unwrap();
         let entities = whole.groups[0].entities.iter();
-        entities.map(|entity| entity.holds).collect::<Vec<_>>()
+        entities
+            .map(|entity| entity.after_crash)
+            .collect::<Vec<_>>()
     };
     // All of the test's entities have one address; they are told apart by nothing here.
     engine.gate.pass(&destination(), What::Open).await;
-    assert_eq!(holds(), [Holds::Staged; 3]);
+    assert_eq!(holds(), [AfterCrash::Staged; 3]);
     engine.gate.pass(&destination(), What::Rename).await;
-    assert_eq!(holds(), [Holds::Unknown; 3]);
+    assert_eq!(holds(), [AfterCrash::Unknown; 3]);
     engine.say(stored("e1"));
     engine.say(state("e1", EntityState::Delivered));
     while !matches!(engine.next().await, Event::State { state, .. } if state.is_final()) {}
-    assert_eq!(holds()[0], Holds::Delivered);
+    assert_eq!(holds()[0], AfterCrash::Delivered);
     assert_eq!(read(&state_dir).cut_off().unwrap(), []);
 
     engine.kill(&state_dir);
@@ -494,9 +499,9 @@ fn a_full_disk_loses_nothing() {
     // What it says meanwhile is not relied upon.
     let holds = || {
         let whole = read(&state_dir).run(RUN).unwrap().unwrap();
-        whole.groups[0].entities[1].holds
+        whole.groups[0].entities[1].after_crash
     };
-    assert_eq!(holds(), Holds::Unknown);
+    assert_eq!(holds(), AfterCrash::Unknown);
     assert_eq!(
         read(&state_dir).runs(None).unwrap()[0].status,
         RunStatus::Running
@@ -508,7 +513,7 @@ fn a_full_disk_loses_nothing() {
         "{written:?}"
     );
     assert!(!writer.is_behind());
-    assert_eq!(holds(), Holds::Untouched);
+    assert_eq!(holds(), AfterCrash::Untouched);
     let whole = read(&state_dir).run(RUN).unwrap().unwrap();
     let e1 = &whole.groups[0].entities[0];
     // And the first, waiting.
@@ -628,7 +633,7 @@ fn what_a_later_run_wrote_is_told_by_that_one() {
     );
     assert_eq!(told(), [""; 0]);
     let whole = read(&state_dir).run("first").unwrap().unwrap();
-    assert_eq!(whole.groups[0].entities[0].holds, Holds::Later);
+    assert_eq!(whole.groups[0].entities[0].after_crash, AfterCrash::Later);
     assert_eq!(whole.run.status, RunStatus::CutOff);
 }
 

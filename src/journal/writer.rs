@@ -15,7 +15,7 @@ use super::gate::Touch;
 use super::origin::Origin;
 use super::{site, store};
 use crate::link::{Detail, Event, GroupSpec, Summary};
-use crate::model::{ImageSpec, Inventory, SourceSpec};
+use crate::model::{Holds, ImageSpec, Inventory, SourceSpec};
 
 /// After a failure it is tried again so often.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
@@ -79,7 +79,9 @@ impl Writer {
                 practice,
                 groups: HashMap::new(),
                 places: 0,
-                alive: None,
+                seq: 0,
+                alive: Vec::new(),
+                over: Vec::new(),
             },
             waiting: VecDeque::new(),
             left_out: 0,
@@ -125,7 +127,6 @@ impl Writer {
         match result {
             Ok(()) => {
                 self.waiting.clear();
-                self.rows.doubt(false);
                 match failed_before {
                     false => Written::All,
                     true => Written::Again {
@@ -153,18 +154,42 @@ struct Rows {
     /// The newest group of each name.
     groups: HashMap<Arc<str>, i64>,
     places: i64,
-    /// Held from the first group on: a console that starts nothing is no run.
-    alive: Option<Alive>,
+    /// The number of the record that is being written.
+    seq: i64,
+    /// Held from the first group of a run on until its end is written: a console that starts
+    /// nothing is no run.
+    alive: Vec<(String, Alive)>,
+    /// Runs whose ends are being written.
+    over: Vec<String>,
 }
 
 impl Rows {
     fn doubt(&mut self, doubted: bool) {
-        if let Some(alive) = &mut self.alive {
+        for (_, alive) in &mut self.alive {
             alive.doubt(doubted);
         }
     }
 
+    /// All or nothing: after a failure the same records come again.
     fn write(
+        &mut self,
+        connection: &mut Connection,
+        records: &VecDeque<Record>,
+    ) -> rusqlite::Result<()> {
+        let before = (self.run.clone(), self.groups.clone(), self.places);
+        let written = self.write_all(connection, records);
+        let over = std::mem::take(&mut self.over);
+        match written {
+            Ok(()) => {
+                self.doubt(false);
+                self.alive.retain(|(run, _)| !over.contains(run));
+            }
+            Err(_) => (self.run, self.groups, self.places) = before,
+        }
+        written
+    }
+
+    fn write_all(
         &mut self,
         connection: &mut Connection,
         records: &VecDeque<Record>,
@@ -172,6 +197,7 @@ impl Rows {
         // Immediate: a transaction that becomes a writing one half way can't wait for others.
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for record in records {
+            self.seq = next_number(&transaction)?;
             let result = match record {
                 Record::Event(event) => self.event(&transaction, event),
                 Record::Touch(touch) => self.touch(&transaction, touch),
@@ -188,7 +214,9 @@ impl Rows {
 
     fn event(&mut self, to: &Connection, event: &Event) -> rusqlite::Result<()> {
         match event {
-            Event::Run { at, memory, .. } => self.begin(to, *at, *memory),
+            Event::Run {
+                at, run, memory, ..
+            } => self.begin(to, *at, run, *memory),
             Event::Detail(detail) => self.detail(to, detail),
             Event::State {
                 at,
@@ -198,23 +226,26 @@ impl Rows {
                 step,
                 cause,
                 attempt,
+                holds,
             } => {
                 let place = self.place(group);
                 let (at, state) = (micros(*at), state.as_str());
                 let step = step.map(|step| step.to_string());
+                let holds = holds.map(Holds::as_str);
                 to.prepare_cached(
-                    "INSERT INTO changes (run, place, entity, at, state, step, cause, attempt)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                    "INSERT INTO changes (run, place, entity, at, state, step, cause, attempt, holds)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                 )?
                 .execute(params![
-                    self.run, place, entity, at, state, step, cause, attempt
+                    self.run, place, entity, at, state, step, cause, attempt, holds
                 ])?;
                 to.prepare_cached(
-                    "UPDATE entities SET changed = ?4, state = ?5, step = ?6, cause = ?7, attempt = ?8
+                    "UPDATE entities SET changed = ?4, state = ?5, step = ?6, cause = ?7,
+                         attempt = ?8, holds = ?9, seq = ?10
                      WHERE run = ?1 AND place = ?2 AND name = ?3",
                 )?
                 .execute(params![
-                    self.run, place, entity, at, state, step, cause, attempt
+                    self.run, place, entity, at, state, step, cause, attempt, holds, self.seq
                 ])?;
                 Ok(())
             }
@@ -297,10 +328,22 @@ impl Rows {
         }
     }
 
-    fn begin(&mut self, to: &Connection, at: Timestamp, memory: u64) -> rusqlite::Result<()> {
-        if self.alive.is_none() {
-            match Alive::new(&self.state_dir, &self.run) {
-                Ok(alive) => self.alive = Some(alive),
+    fn begin(
+        &mut self,
+        to: &Connection,
+        at: Timestamp,
+        run: &str,
+        memory: u64,
+    ) -> rusqlite::Result<()> {
+        if self.run != run {
+            // What this engine had to do before was another run, which has ended.
+            run.clone_into(&mut self.run);
+            self.groups.clear();
+            self.places = 0;
+        }
+        if !self.alive.iter().any(|(of, _)| of == run) {
+            match Alive::new(&self.state_dir, run) {
+                Ok(alive) => self.alive.push((run.to_owned(), alive)),
                 // The run would be taken for one that was cut off: better not to record it yet.
                 Err(error) => {
                     return Err(rusqlite::Error::SqliteFailure(
@@ -326,8 +369,8 @@ impl Rows {
         // A group that joins tells the run again.
         to.execute(
             "INSERT OR IGNORE INTO runs (run, started, who, host, ssh_client, pid, subtend,
-                 inventory_file, inventory, practice, memory)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                 inventory_file, inventory, practice, memory, seq)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             params![
                 self.run,
                 micros(at),
@@ -340,6 +383,7 @@ impl Rows {
                 digest,
                 self.practice,
                 signed(memory),
+                self.seq,
             ],
         )?;
         Ok(())
@@ -348,6 +392,7 @@ impl Rows {
     fn detail(&mut self, to: &Connection, detail: &Detail) -> rusqlite::Result<()> {
         match detail {
             Detail::Group { at, spec, force } => self.group(to, *at, spec, *force),
+            Detail::Ended { summary } => self.end(to, summary),
             Detail::Image {
                 group,
                 size,
@@ -435,8 +480,8 @@ impl Rows {
         let place = self.places;
         to.execute(
             "INSERT INTO groups (run, place, name, started, image, version, type, file, size,
-                 source, spec, force)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                 source, spec, force, seq)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             params![
                 self.run,
                 place,
@@ -449,14 +494,15 @@ impl Rows {
                 size.map(signed),
                 source,
                 text,
-                force
+                force,
+                self.seq
             ],
         )?;
         self.groups.insert(name.as_str().into(), place);
         let mut insert = to.prepare_cached(
             "INSERT INTO entities (run, place, name, number, type, address, path, state, attempt,
-                 changed)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'waiting', 0, ?8)",
+                 changed, seq)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 'waiting', 0, ?8, ?9)",
         )?;
         for (number, name) in (0_i64..).zip(entities) {
             let Some(entity) = self.inventory.entity(name) else {
@@ -470,7 +516,8 @@ impl Rows {
                 entity.type_,
                 entity.address.to_string(),
                 entity.path.as_str(),
-                micros(at)
+                micros(at),
+                self.seq
             ])?;
         }
         Ok(())
@@ -480,7 +527,7 @@ impl Rows {
         to.execute(
             "UPDATE runs SET ended = ?2, outcome = ?3, peak_pool_bytes = ?4, source_bytes = ?5,
                  delivered_bytes = ?6
-             WHERE run = ?1",
+             WHERE run = ?1 AND ended IS NULL",
             params![
                 self.run,
                 micros(summary.at),
@@ -490,6 +537,7 @@ impl Rows {
                 signed(summary.delivered_bytes)
             ],
         )?;
+        self.over.push(self.run.clone());
         // The source of a group that never told its size by reading it to the end.
         for group in &summary.groups {
             to.execute(
@@ -502,8 +550,10 @@ impl Rows {
 
     fn touch(&mut self, to: &Connection, touch: &Touch) -> rusqlite::Result<()> {
         to.prepare_cached(
-            "INSERT INTO touches (run, at, address, path, what, staged)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO touches (run, at, address, path, what, staged, seq, place)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ifnull(
+                 (SELECT max(place) FROM entities WHERE run = ?1 AND address = ?3 AND path = ?4),
+                 0))",
         )?
         .execute(params![
             self.run,
@@ -511,7 +561,8 @@ impl Rows {
             touch.address,
             touch.path,
             touch.what.word(),
-            touch.staged
+            touch.staged,
+            self.seq
         ])?;
         Ok(())
     }
@@ -551,6 +602,12 @@ impl Rows {
     fn place(&self, group: &str) -> i64 {
         self.groups.get(group).copied().unwrap_or(0)
     }
+}
+
+/// The next number of the order in which things happened. Within a transaction that writes.
+pub(super) fn next_number(to: &Connection) -> rusqlite::Result<i64> {
+    to.prepare_cached("UPDATE counter SET value = value + 1 RETURNING value")?
+        .query_row([], |row| row.get(0))
 }
 
 pub(super) fn micros(at: Timestamp) -> i64 {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::command::GroupSpec;
-use crate::model::{Bottleneck, EntityState, Holding, Name, Outcome, Probe, Step, Verified};
+use crate::model::{Bottleneck, EntityState, Holding, Holds, Name, Outcome, Probe, Step, Verified};
 
 /// One thing that happened. `at` is UTC.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub enum Event {
         /// Null unless failed or retrying.
         cause: Option<String>,
         attempt: u32,
+        /// What the entity holds now: of final states, where it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        holds: Option<Holds>,
     },
     /// Sampled from a snapshot by the watcher, never sent by the engine.
     Progress {
@@ -148,6 +151,8 @@ pub enum Detail {
         spec: Box<GroupSpec>,
         force: bool,
     },
+    /// Nothing of the run is left to do. What is started from now on is another run.
+    Ended { summary: Box<Summary> },
     /// The image was read to its end.
     Image {
         at: Timestamp,
@@ -277,6 +282,9 @@ pub struct EntitySummary {
     pub staged: bool,
     pub verified: Verified,
     pub cause: Option<String>,
+    /// What it holds now; null while it is not known.
+    #[serde(default)]
+    pub holds: Option<Holds>,
     /// A staging file that could not be removed, or was kept as the only copy that there is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<String>,

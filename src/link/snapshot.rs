@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Bottleneck, EntityState, Laggards, Name, Outcome, Step, Verified};
+use crate::model::{Bottleneck, EntityState, Holds, Laggards, Name, Outcome, Step, Verified};
 
 /// The whole engine. Groups stand in the order in which they were started and stay after they end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -110,6 +110,9 @@ pub struct EntitySnapshot {
     /// Whether the data went to a staging name first.
     pub staged: bool,
     pub verified: Verified,
+    /// What it holds now, once it has a final state and this is known.
+    #[serde(default)]
+    pub holds: Option<Holds>,
     /// A staging file that could not be removed.
     pub left: Option<String>,
 }

@@ -48,6 +48,7 @@ impl Sending {
                 step: Some(Step::Send),
                 cause: None,
                 attempt: 1,
+                holds: None,
             };
             state.apply(at, sending);
         }

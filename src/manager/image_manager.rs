@@ -21,7 +21,9 @@ use crate::link::{
 };
 use crate::model::memory::shares;
 use crate::model::text::quoted;
-use crate::model::{Entity, EntityState, Group, ImageSpec, Inventory, Logins, Memories, Name};
+use crate::model::{
+    Entity, EntityState, Group, Holds, ImageSpec, Inventory, Logins, Memories, Name, Remembered,
+};
 use crate::pool::{self, Budget};
 use crate::transport::Transport;
 
@@ -49,8 +51,14 @@ pub struct ImageManager<T: Transport> {
     inventory: Arc<Inventory>,
     logins: Arc<Logins>,
     transport: Arc<T>,
+    /// What is started while nothing runs is a run of its own.
     run: String,
+    run_began: Instant,
+    /// The place of its first group.
+    first: usize,
     began: Instant,
+    /// The most that the pools of earlier runs ever held.
+    peak: u64,
     budget: Budget,
     holders: Holders,
     memories: Memories,
@@ -125,7 +133,10 @@ impl<T: Transport> ImageManager<T> {
             logins: Arc::new(logins),
             transport: Arc::new(transport),
             run,
+            run_began: Instant::now(),
+            first: 0,
             began: Instant::now(),
+            peak: 0,
             groups: Vec::new(),
             ended_snapshots: Vec::new(),
             agents: JoinSet::new(),
@@ -257,6 +268,9 @@ impl<T: Transport> ImageManager<T> {
         if groups.is_empty() {
             return;
         }
+        if !self.runs() {
+            self.begin_run();
+        }
         let names: Vec<Name> = groups.iter().map(|group| group.name.clone()).collect();
         self.tell(Event::Run {
             at: Timestamp::now(),
@@ -273,6 +287,33 @@ impl<T: Transport> ImageManager<T> {
             self.begin_group(group, share, force);
         }
         self.publish();
+    }
+
+    /// The first run has its name from the start of the engine.
+    fn begin_run(&mut self) {
+        if !self.groups.is_empty() {
+            let before = std::mem::take(&mut self.run);
+            while self.run.is_empty() || self.run == before {
+                self.run = run_id();
+            }
+            self.peak = self.peak.max(self.budget.peak());
+            self.budget.forget_peak();
+        }
+        self.first = self.groups.len();
+        self.run_began = Instant::now();
+    }
+
+    /// Whatever the engine is there for still, the run has ended.
+    fn end_run(&self) {
+        let snapshot = self.snapshots.borrow().clone();
+        let groups = snapshot.groups.get(self.first..).unwrap_or_default();
+        let of_run = Snapshot {
+            peak_pool_bytes: self.budget.peak(),
+            groups: groups.to_vec(),
+            ..(*snapshot).clone()
+        };
+        let summary = Box::new(summary(&of_run, self.run_began.elapsed().as_secs_f64()));
+        self.tell(Event::Detail(Detail::Ended { summary }));
     }
 
     fn begin_group(&mut self, group: Arc<Group>, share: u64, force: bool) {
@@ -316,6 +357,7 @@ impl<T: Transport> ImageManager<T> {
                 step: None,
                 cause: None,
                 attempt: 0,
+                holds: skipped.then_some(Holds::New),
             };
             if let Some(event) = state.apply(Timestamp::now(), kind) {
                 self.tell(event);
@@ -562,8 +604,39 @@ impl<T: Transport> ImageManager<T> {
         if matches!(report.kind, ReportKind::Ended) {
             return self.end_group(report.group);
         }
-        if let Some(event) = group.apply(Timestamp::now(), report.kind) {
-            self.tell(event);
+        let Some(event) = group.apply(Timestamp::now(), report.kind) else {
+            return;
+        };
+        self.remember(report.group, &event);
+        self.tell(event);
+    }
+
+    /// What this engine has delivered counts like what earlier runs did; what is not known to be as
+    /// it was counts no more.
+    fn remember(&mut self, place: usize, event: &Event) {
+        let Some(group) = self.groups.get(place) else {
+            return;
+        };
+        let memories = &mut self.memories.0;
+        match event {
+            Event::Detail(Detail::Stored { entity, bytes, .. }) => {
+                let remembered = Remembered {
+                    type_: group.group.image.type_.clone(),
+                    version: group.group.image.version.clone(),
+                    size: *bytes,
+                    sha256: group.sha256(),
+                };
+                memories.insert(entity.clone(), remembered);
+            }
+            Event::State {
+                entity,
+                state: EntityState::Failed | EntityState::Cancelled,
+                holds,
+                ..
+            } if *holds != Some(Holds::Old) => {
+                memories.remove(entity);
+            }
+            _ => {}
         }
     }
 
@@ -578,6 +651,9 @@ impl<T: Transport> ImageManager<T> {
         let changes = self.depths.leave(place);
         self.change_depths(changes);
         self.publish();
+        if !self.runs() {
+            self.end_run();
+        }
     }
 
     /// An agent's task has ended: normally after it said so, otherwise it is said for it.
@@ -607,7 +683,7 @@ impl<T: Transport> ImageManager<T> {
             run: self.run.clone(),
             memory: self.inventory.memory,
             pool_bytes: self.budget.held(),
-            peak_pool_bytes: self.budget.peak(),
+            peak_pool_bytes: self.peak.max(self.budget.peak()),
             groups,
         }));
     }

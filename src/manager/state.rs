@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent::{GroupMeters, PassMeter, ReportKind};
 use crate::link::{Detail, EntitySnapshot, Event, GroupPhase, GroupSnapshot};
-use crate::model::{Bottleneck, EntityState, Group, Name, Outcome, Step, Verified};
+use crate::model::{Bottleneck, EntityState, Group, Holds, Name, Outcome, Step, Verified};
 
 use super::bottleneck::{BottleneckFinder, Finding, Progress};
 use super::rate::RateMeter;
@@ -60,6 +60,7 @@ pub(super) struct EntityRecord {
     confirmed: u64,
     staged: bool,
     verified: Verified,
+    holds: Option<Holds>,
     left: Option<String>,
     rate: RateMeter,
     began: Option<Instant>,
@@ -145,6 +146,11 @@ impl GroupState {
         unfinished.map(|one| one.name.clone())
     }
 
+    /// Of the image, once it was read to its end.
+    pub(super) fn sha256(&self) -> Option<[u8; 32]> {
+        self.sha256
+    }
+
     pub(super) fn is_ended(&self) -> bool {
         matches!(self.phase, GroupPhase::Ended(_))
     }
@@ -160,9 +166,11 @@ impl GroupState {
                 step,
                 cause,
                 attempt,
+                holds,
             } => {
                 let record = self.entities.get_mut(entity)?;
                 record.enter(state, step, cause.clone(), attempt);
+                record.holds = holds;
                 let entity = record.name.clone();
                 Some(Event::State {
                     at,
@@ -172,6 +180,7 @@ impl GroupState {
                     step,
                     cause,
                     attempt,
+                    holds,
                 })
             }
             ReportKind::Opened { entity, staged } => {
@@ -297,6 +306,7 @@ impl GroupState {
                 step: record.step,
                 cause: Some("a fault in subtend itself; please report it".to_owned()),
                 attempt: record.attempt,
+                holds: None,
             })
             .collect();
         let events = unfinished
@@ -432,6 +442,7 @@ impl EntityRecord {
             confirmed: 0,
             staged: false,
             verified: Verified::None,
+            holds: None,
             left: None,
             rate: RateMeter::new(Instant::now()),
             began: None,
@@ -475,6 +486,7 @@ impl EntityRecord {
             seconds: self.seconds.or(running).unwrap_or(0.0),
             staged: self.staged,
             verified: self.verified,
+            holds: self.holds,
             left: self.left.clone(),
         }
     }

@@ -55,6 +55,7 @@ fn of_entity(entity: &EntitySnapshot) -> EntitySummary {
         staged: entity.staged,
         verified: entity.verified,
         cause: entity.cause.clone(),
+        holds: entity.holds,
         left: entity.left.clone(),
     }
 }

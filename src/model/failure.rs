@@ -213,6 +213,11 @@ pub enum Fault {
     /// What was written is not removed.
     #[error("kept: {why}")]
     Kept { why: String },
+    /// One run at a time writes an entity; `by` names the other one and its user.
+    #[error(
+        "{by} has this entity, and one run at a time may write it; wait for its end, or cancel it"
+    )]
+    Busy { by: String },
     #[error("cancelled")]
     Cancelled,
 }
@@ -231,6 +236,7 @@ impl Fault {
             | Fault::NotConfirmed { .. }
             | Fault::Lost { .. }
             | Fault::EarlyConfirmation { .. }
+            | Fault::Busy { .. }
             | Fault::ShortImage { .. }
             | Fault::WrongDigest { .. }
             | Fault::OtherWriter

@@ -65,11 +65,6 @@ impl RemotePath {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// The name that holds the data until it is whole and checked.
-    pub fn staging(&self) -> Self {
-        Self(format!("{}.subtend", self.0).into())
-    }
 }
 
 impl fmt::Display for RemotePath {

@@ -45,7 +45,8 @@ impl<S: Sink> Hands for Entity<'_, S> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotOpened {
     pub failure: Failure,
-    pub holds: Holds,
+    /// `None` where nobody could look.
+    pub holds: Option<Holds>,
     /// What could not be removed.
     pub left: Option<RemotePath>,
 }
@@ -90,7 +91,7 @@ impl<S: Sink> Delivery<S> {
             Err(failure) => {
                 return Err(NotOpened {
                     failure,
-                    holds: placement.holds(),
+                    holds: None,
                     left: None,
                 });
             }
@@ -112,7 +113,7 @@ impl<S: Sink> Delivery<S> {
                 delivery.close().await;
                 Err(NotOpened {
                     failure,
-                    holds,
+                    holds: Some(holds),
                     left,
                 })
             }

@@ -56,6 +56,12 @@ impl Budget {
         lock(&self.ledger).peak
     }
 
+    /// From now on the peak is that of what comes.
+    pub fn forget_peak(&self) {
+        let mut ledger = lock(&self.ledger);
+        ledger.peak = ledger.held;
+    }
+
     /// Bytes that may be held.
     pub fn limit(&self) -> u64 {
         self.limit

@@ -15,7 +15,7 @@ pub(super) struct Delta {
     at: Timestamp,
     pool: u64,
     peak: u64,
-    /// In the first one: nothing came before.
+    /// In the first one of a run: nothing came before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     whole: Option<Whole>,
     /// Groups are added at the end, and never go away.
@@ -52,6 +52,8 @@ pub(super) struct OutOfStep;
 impl Delta {
     /// What `now` says besides `before`.
     pub(super) fn between(before: Option<&Snapshot>, now: &Snapshot) -> Self {
+        // Of another run: its name goes with all the rest.
+        let before = before.filter(|before| before.run == now.run);
         let whole = before.is_none().then(|| Whole {
             run: now.run.clone(),
             memory: now.memory,
@@ -172,9 +174,11 @@ fn is_same_but_moved(known: &EntitySnapshot, now: &EntitySnapshot) -> bool {
         seconds: _,
         staged,
         verified,
+        holds,
         left,
     } = known;
-    (entity, state, step, cause) == (&now.entity, &now.state, &now.step, &now.cause)
+    (entity, state, step, cause, holds)
+        == (&now.entity, &now.state, &now.step, &now.cause, &now.holds)
         && (attempt, staged, verified, left)
             == (&now.attempt, &now.staged, &now.verified, &now.left)
 }

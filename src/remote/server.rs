@@ -20,8 +20,11 @@ use super::wire::{Ask, Hello, PROTOCOL, Tell, Wants, Welcome, frame};
 use crate::link::{Command, Event, GroupSpec, Link, Snapshot, Target};
 use crate::model::text::shown;
 
-/// Clients at a time, those at the door counted.
+/// Clients at a time; short visits are let in besides, so that an order to end comes through.
 const CLIENTS: usize = 64;
+/// Those at a time that were not let in yet, and short visits. One more takes the place of the oldest
+/// of them: somebody who says nothing keeps nobody out.
+const VISITORS: usize = 64;
 /// Events that wait for one client; who is further behind is cut off.
 const BACKLOG: usize = 16 << 10;
 /// Orders that wait for the engine.
@@ -211,14 +214,32 @@ impl Server {
             }
             Err(error) => return tracing::warn!("a client was not let in: {error}"),
         }
-        if self.tasks.len() >= CLIENTS {
-            return tracing::warn!("{CLIENTS} clients are there; one more was not let in");
-        }
+        self.make_room();
         let id = self.next;
         self.next += 1;
         let said = self.said.clone();
         let task = async move { (id, viewer::serve(id, stream, said).await) };
         self.handles.insert(id, self.tasks.spawn(task));
+    }
+
+    /// At the door, and among the short visits.
+    fn make_room(&mut self) {
+        let watches = |id: &u64| {
+            let client = self.clients.get(id);
+            client.is_some_and(|client| client.wants != Wants::Errand)
+        };
+        let visitors: Vec<u64> = (self.handles.keys().copied())
+            .filter(|id| !watches(id))
+            .collect();
+        if visitors.len() >= VISITORS
+            && let Some(oldest) = visitors.first()
+        {
+            tracing::warn!("{VISITORS} clients are at the door; the oldest was sent away");
+            self.clients.remove(oldest);
+            if let Some(task) = self.handles.remove(oldest) {
+                task.abort();
+            }
+        }
     }
 
     fn hear(&mut self, said: Said) {
@@ -227,6 +248,11 @@ impl Server {
             Said::Hello { id, hello, answer } => {
                 // Unanswered, it tries again, and finds a new engine.
                 if !self.ending || self.is_busy() {
+                    if hello.wants != Wants::Errand && self.others(id) >= CLIENTS {
+                        let reason = format!("{CLIENTS} others watch the engine already");
+                        let _ = answer.send(Err(reason));
+                        return;
+                    }
                     let seat = self.seat(id, hello);
                     let _ = answer.send(Ok(seat));
                     self.count();

@@ -36,6 +36,7 @@ fn entity(number: usize) -> EntitySnapshot {
         seconds: 1.25,
         staged: true,
         verified: Verified::None,
+        holds: None,
         left: None,
     }
 }
@@ -218,6 +219,43 @@ async fn event(connection: &mut Connection, mut wanted: impl FnMut(&Event) -> bo
     })
     .await
     .unwrap()
+}
+
+/// Whoever is at the door and says nothing keeps nobody out, nor do those who only came to ask.
+#[tokio::test]
+async fn silent_clients_keep_nobody_out() {
+    let mut stage = Stage::open(snapshot(vec![group("adsl", 3)]));
+    let mut watching = stage.client(Wants::Orders, "craft on /pts/1").await;
+    let mut silent = Vec::new();
+    for _ in 0..80 {
+        silent.push(UnixStream::connect(&stage.place.socket).await.unwrap());
+    }
+    let mut visits = Vec::new();
+    for _ in 0..80 {
+        visits.push(stage.client(Wants::Errand, "asks").await);
+    }
+    let mut owner = stage.client(Wants::Orders, "craft on /pts/2").await;
+    // Those who watch were not sent away for them, and their orders come through.
+    for connection in [&mut watching, &mut owner] {
+        let order = Command::Cancel {
+            target: Target::All,
+        };
+        connection.order(order.clone()).await.unwrap();
+        assert_eq!(stage.ordered().await, order);
+    }
+    // As many as can watch: the next one is told so, and can still end the engine.
+    let mut all = Vec::new();
+    for _ in 2..64 {
+        all.push(stage.client(Wants::Watch, "noc").await);
+    }
+    let refused = Connection::open(&stage.place, Wants::Orders, "craft").await;
+    let refused = refused.expect_err("64 watch").to_string();
+    assert!(refused.contains("64 others watch"), "{refused}");
+    let mut last = stage.client(Wants::Errand, "craft").await;
+    last.stop(true).await.unwrap();
+    assert!(matches!(stage.ordered().await, Command::Cancel { .. }));
+    drop((silent, visits, all));
+    stage.end().await;
 }
 
 #[tokio::test]

@@ -103,7 +103,7 @@ fn entity(one: &EntityRow) -> Vec<String> {
         one.bytes.to_string(),
         or_empty(&one.verified),
         or_empty(&one.source),
-        one.holds.to_string(),
+        or_empty(&one.holds),
     ]
 }
 

@@ -3,8 +3,8 @@
 use jiff::tz::TimeZone;
 
 use super::*;
-use crate::journal::{Change, EntityRow, GroupRow, Holds, PassRow, RunStatus};
-use crate::model::{EntityState, Outcome};
+use crate::journal::{AfterCrash, Change, EntityRow, GroupRow, PassRow, RunStatus};
+use crate::model::{EntityState, Holds, Outcome};
 
 fn at(second: i64) -> jiff::Timestamp {
     jiff::Timestamp::from_second(1_795_380_600 + second).unwrap()
@@ -56,11 +56,13 @@ fn entity(name: &str, state: EntityState) -> EntityRow {
         verified: (!failed).then(|| "size".into()),
         source: Some("hq".into()),
         left: None,
-        holds: if failed {
-            Holds::Staged
+        holds: Some(if failed { Holds::Old } else { Holds::New }),
+        after_crash: if failed {
+            AfterCrash::Staged
         } else {
-            Holds::Delivered
+            AfterCrash::Delivered
         },
+        found: None,
         changes: vec![
             Change {
                 at: at(1),
@@ -68,6 +70,7 @@ fn entity(name: &str, state: EntityState) -> EntityRow {
                 step: Some("connect".into()),
                 cause: Some("refused".into()),
                 attempt: 1,
+                holds: None,
             },
             Change {
                 at: at(61),
@@ -75,6 +78,7 @@ fn entity(name: &str, state: EntityState) -> EntityRow {
                 step: None,
                 cause: None,
                 attempt: 2,
+                holds: Some(if failed { Holds::Old } else { Holds::New }),
             },
         ],
     }
@@ -140,7 +144,7 @@ fn history_for_people_fits_80_columns_and_escapes_what_came_from_outside() {
         run: rows[1].run.clone(),
         started: at(0),
         user: "craft".into(),
-        holds: [(Holds::Delivered, 18), (Holds::Staged, 2)].into(),
+        holds: [(AfterCrash::Delivered, 18), (AfterCrash::Staged, 2)].into(),
     }];
     let texts = [
         text::runs(&rows, &cut_off, utc, 80),

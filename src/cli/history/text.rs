@@ -204,7 +204,7 @@ fn group(
     let longest = group.entities.iter().map(|one| width(&shown(&one.entity)));
     let name = longest.max().unwrap_or(0).clamp(6, columns / 3);
     let (checked, last) = if cut_off {
-        ("holds", 9)
+        ("holds", 10)
     } else {
         ("verified", 9)
     };
@@ -223,7 +223,7 @@ fn group(
     ));
     for one in &group.entities {
         let checked = if cut_off {
-            one.holds.to_string()
+            held(one)
         } else {
             one.verified.as_deref().map_or_else(|| "-".into(), shown)
         };
@@ -258,7 +258,15 @@ fn pass(pass: &PassRow) -> String {
     text
 }
 
-/// `send: the server said 552 …`, and what was left behind.
+/// What it holds, in one word; a later run knows better.
+fn held(one: &EntityRow) -> String {
+    match one.holds {
+        Some(holds) => holds.to_string(),
+        None => one.after_crash.to_string(),
+    }
+}
+
+/// `send: the server said 552 …`, what was left behind, and what it holds now.
 fn why(one: &EntityRow) -> Option<String> {
     let mut text = String::new();
     if let Some(cause) = &one.cause {
@@ -270,6 +278,10 @@ fn why(one: &EntityRow) -> Option<String> {
     if let Some(left) = &one.left {
         let after = if text.is_empty() { "" } else { "; " };
         text += &format!("{after}left behind: {}", shown(left));
+    }
+    if let (EntityState::Failed | EntityState::Cancelled, Some(holds)) = (one.state, one.holds) {
+        let after = if text.is_empty() { "" } else { "; " };
+        text += &format!("{after}{}", holds.words());
     }
     (!text.is_empty()).then_some(text)
 }
@@ -343,7 +355,7 @@ fn story(row: &PastRow) -> String {
         });
     }
     if !one.state.is_final() {
-        parts.push(format!("holds: {}", one.holds));
+        parts.push(format!("holds: {}", held(one)));
     }
     if one.attempts > 1 {
         parts.push(count(one.attempts as usize, "attempt"));

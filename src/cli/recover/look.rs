@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::One;
 use crate::agent;
-use crate::journal::Holds;
+use crate::journal::AfterCrash;
 use crate::model::{self, Failure, Logins, Staging, units};
 use crate::placement::{self, Found, Known, Use};
 use crate::transport::{Destination, ImageDigest, Seen, Sink, Transport};
@@ -38,14 +38,17 @@ pub(super) async fn look<T: Transport>(
         let Some(entity) = &one.entity else {
             continue;
         };
-        if !matches!(one.row.holds, Holds::Staged | Holds::Unknown) {
+        if !matches!(
+            one.row.after_crash,
+            AfterCrash::Staged | AfterCrash::Unknown
+        ) {
             continue;
         }
         let destination = agent::destination(&**transport, entity, logins);
         let question = Question {
             destination: destination.map_err(|failure| failure.to_string()),
             known: known(one),
-            before: one.row.holds,
+            before: one.row.after_crash,
             wanted,
         };
         work.push((at, question));
@@ -79,7 +82,7 @@ struct Question {
     destination: Result<Destination, String>,
     known: Option<Known>,
     /// What the journal says.
-    before: Holds,
+    before: AfterCrash,
     wanted: Wanted,
 }
 
@@ -117,7 +120,7 @@ async fn visit<T: Transport>(
         names: &destination.names,
     };
     // Where the final name may have been changed, a size proves nothing.
-    let reads = question.wanted.readback || question.before == Holds::Unknown;
+    let reads = question.wanted.readback || question.before == AfterCrash::Unknown;
     let looked = async {
         let mut found = placement::inspect(&mut entity, question.known.as_ref(), reads).await?;
         let tidied = match question.wanted.clean {
@@ -133,13 +136,19 @@ async fn visit<T: Transport>(
 
 #[derive(Debug, PartialEq, Eq)]
 struct Verdict {
-    holds: Holds,
+    holds: AfterCrash,
     seen: String,
 }
 
 /// What was found, beside what the journal says. `doubted`: the journal does not even say whether
 /// anything was done to it.
-fn judge(before: Holds, is_direct: bool, doubted: bool, found: &Found, tidied: Tidied) -> Verdict {
+fn judge(
+    before: AfterCrash,
+    is_direct: bool,
+    doubted: bool,
+    found: &Found,
+    tidied: Tidied,
+) -> Verdict {
     let set_aside = found.leftovers.iter().any(|one| one.is == Use::OldImage);
     let has_leftover = !found.leftovers.is_empty();
     let kept = found.leftovers.iter().any(|one| one.is == Use::Unclear);
@@ -149,34 +158,36 @@ fn judge(before: Holds, is_direct: bool, doubted: bool, found: &Found, tidied: T
         Seen::Absent | Seen::Unknown => "nothing that it tells of".into(),
     };
     let untouched = match has_leftover {
-        true => Holds::Staged,
-        false => Holds::Untouched,
+        true => AfterCrash::Staged,
+        false => AfterCrash::Untouched,
     };
     let (holds, mut seen) = match (found.holds, found.named) {
         (model::Holds::New, _) => (
-            Holds::Delivered,
+            AfterCrash::Delivered,
             "its file was compared with the image, and is the image".to_owned(),
         ),
         (model::Holds::NewStaged, _) => (
-            Holds::Staged,
+            AfterCrash::Staged,
             "nothing has the final name; the whole image stands under its staging name, and the \
              next run puts it in place"
                 .to_owned(),
         ),
         (_, Seen::Absent) if set_aside => (
-            Holds::Staged,
+            AfterCrash::Staged,
             "nothing has the final name; its old image stands beside it, and --clean puts it back"
                 .to_owned(),
         ),
         (_, Seen::Absent) => (untouched, "nothing has the final name".to_owned()),
         _ if is_direct => (
-            Holds::Unknown,
+            AfterCrash::Unknown,
             format!("it was written under its final name, and has {size}; --readback tells more"),
         ),
         (model::Holds::Old, _) => (untouched, "its file is not the image".to_owned()),
-        _ if before == Holds::Staged && !doubted => (untouched, "its file is as it was".to_owned()),
+        _ if before == AfterCrash::Staged && !doubted => {
+            (untouched, "its file is as it was".to_owned())
+        }
         _ => (
-            Holds::Unknown,
+            AfterCrash::Unknown,
             format!("its file has {size}, and may be the old one or the image; --readback tells"),
         ),
     };
@@ -244,7 +255,7 @@ mod tests {
 
     #[test]
     fn what_is_said_is_what_was_seen() {
-        use Holds::{Delivered, Staged, Unknown, Untouched};
+        use AfterCrash::{Delivered, Staged, Unknown, Untouched};
         use model::Holds as On;
         let litter = [(File::Staging, Use::Litter)];
         let aside = [(File::Aside, Use::OldImage)];

@@ -19,7 +19,7 @@ use super::run::start_selected;
 use super::select::forced;
 use super::{Failed, Stage, print};
 use crate::headless::{self, Ended};
-use crate::journal::{EntityRow, GroupRow, Holds, Journal, RunStatus, RunWhole};
+use crate::journal::{AfterCrash, EntityRow, GroupRow, Journal, RunStatus, RunWhole};
 use crate::link::GroupSpec;
 use crate::model::text::shown;
 use crate::model::{Entity, ImageSpec, Inventory};
@@ -179,7 +179,7 @@ struct One<'a> {
     row: &'a EntityRow,
     /// As the inventory has it now; none where it has it elsewhere or not at all.
     entity: Option<Arc<Entity>>,
-    holds: Holds,
+    holds: AfterCrash,
     /// What a look at it has shown.
     seen: Option<String>,
 }
@@ -207,7 +207,7 @@ impl<'a> Found<'a> {
                 group,
                 row,
                 entity: None,
-                holds: row.holds,
+                holds: row.after_crash,
                 seen: None,
             }));
         }
@@ -298,7 +298,7 @@ impl<'a> Found<'a> {
                     address: &one.row.address,
                     path: &one.row.path,
                     holds: one.holds,
-                    journal: one.row.holds,
+                    journal: one.row.after_crash,
                     seen: one.seen.clone(),
                 })
                 .collect(),
@@ -341,8 +341,8 @@ struct ReportEntity<'a> {
     address: &'a str,
     path: &'a str,
     /// After a look, where there was one.
-    holds: Holds,
+    holds: AfterCrash,
     /// What the journal alone says.
-    journal: Holds,
+    journal: AfterCrash,
     seen: Option<String>,
 }

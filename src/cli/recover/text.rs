@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use super::{Found, One};
 use crate::cli::args::RecoverArgs;
 use crate::cli::history::{moment, who};
-use crate::journal::{Holds, RunWhole};
+use crate::journal::{AfterCrash, RunWhole};
 use crate::model::columns::{count, wrap};
 use crate::model::names;
 use crate::model::text::shown;
@@ -81,13 +81,13 @@ fn alike<'a>(members: &[&'a One<'a>]) -> Vec<(&'a One<'a>, Vec<String>)> {
     all
 }
 
-fn means(holds: Holds) -> Option<String> {
+fn means(holds: AfterCrash) -> Option<String> {
     let means = match holds {
-        Holds::Delivered | Holds::Untouched => return None,
-        Holds::Skipped => "has the image, as the inventory said",
-        Holds::Later => "written by a later run; `subtend history --entity NAME` tells",
-        Holds::Staged => "the file is as it was; a staging file may be beside it",
-        Holds::Unknown => "the final name was about to be given: the old file or the image",
+        AfterCrash::Delivered | AfterCrash::Untouched => return None,
+        AfterCrash::Skipped => "has the image, as the inventory said",
+        AfterCrash::Later => "written by a later run; `subtend history --entity NAME` tells",
+        AfterCrash::Staged => "the file is as it was; a staging file may be beside it",
+        AfterCrash::Unknown => "the final name was about to be given: the old file or the image",
     };
     Some(means.into())
 }

@@ -241,6 +241,7 @@ fn snapshot(running: usize) -> Arc<Snapshot> {
                 seconds: 0.0,
                 staged: true,
                 verified: Verified::None,
+                holds: None,
                 left: None,
             }],
         })

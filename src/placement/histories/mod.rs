@@ -99,7 +99,7 @@ async fn attempt(model: &Model, settings: &Settings, known: Option<Known>) -> En
         Err(not_opened) => {
             return Ended {
                 result: Err(not_opened.failure),
-                holds: not_opened.holds,
+                holds: not_opened.holds.unwrap_or(Holds::Unknown),
                 confirmed: false,
             };
         }

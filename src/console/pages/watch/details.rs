@@ -43,6 +43,9 @@ pub(super) fn of_entity(
     if let Some(cause) = &entity.cause {
         page.entry("cause", cause);
     }
+    if let Some(holds) = entity.holds {
+        page.entry("holds", &format!("{holds}: {}", holds.words()));
+    }
     page.entry("try", &entity.attempt.to_string());
     let size = group.size.map_or("?".into(), bytes);
     page.entry("sent", &format!("{} of {size}", bytes(entity.sent)));

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
 use crate::link::GroupPhase;
-use crate::model::{Bottleneck, ImageSpec, Laggards, Outcome, SourceSpec, Step, Verified};
+use crate::model::{Bottleneck, Holds, ImageSpec, Laggards, Outcome, SourceSpec, Step, Verified};
 
 /// The page, as the loop has fed it.
 fn watching(snapshot: &Snapshot) -> State {
@@ -411,6 +411,16 @@ fn details_tell_everything_about_a_failure() {
     insta::assert_snapshot!(
         "details_80x24",
         screen(&mut state, &snapshot, 80, 24, ASCII)
+    );
+    press(&mut state, &snapshot, "<Esc>");
+    let mut known = snapshot.clone();
+    for entity in &mut Arc::make_mut(&mut known.groups[0]).entities {
+        entity.holds = Some(Holds::NewStaged);
+    }
+    let shown = press_and_show(&mut state, &known, "<Enter>");
+    assert!(
+        shown.contains("holds       new-staged: the whole image is on it"),
+        "{shown}"
     );
     press(&mut state, &snapshot, "<Esc>g<Enter>");
     let shown = screen(&mut state, &snapshot, 80, 30, MONO);
