@@ -79,12 +79,12 @@ async fn a_staging_file_is_told_and_left_alone() {
     let server = device(Script::default()).await;
     server.put(&staging(), b"half an image".to_vec());
     let found = probe(&destination(&server)).await.unwrap();
-    let staging = Leftover {
+    let left = Leftover {
         path: staging(),
         size: Some(13),
         modified: Some("20020709120000".into()),
     };
-    assert_eq!((found.staging, found.written), (Some(staging), false));
+    assert_eq!((found.staging, found.written), (Some(left), false));
     assert_eq!(server.file(&staging()).unwrap(), b"half an image");
     assert_eq!(server.file(PATH).unwrap(), OLD);
     assert!(server.log().uploads.is_empty() && server.log().count("DELE") == 0);

@@ -1,8 +1,9 @@
 //! The last step: the staging file gets its final name, or the old image stays.
 
 use subtend::model::{Failure, Fault, Staging, Step, Verified};
-use subtend::transport::ftp::FtpTransport;
-use subtend::transport::{Destination, Sink};
+use subtend::placement::Delivery;
+use subtend::transport::Destination;
+use subtend::transport::ftp::{FtpSink, FtpTransport};
 
 use crate::common::*;
 use crate::support::scripted::{Reply, Script, ScriptedServer};
@@ -107,7 +108,7 @@ async fn what_may_be_the_only_copy_is_kept() {
 }
 
 /// A sink that is ready to be committed.
-async fn verified(destination: &Destination, bytes: &[u8]) -> subtend::transport::ftp::FtpSink {
+async fn verified(destination: &Destination, bytes: &[u8]) -> Delivery<FtpSink> {
     let mut sink = open_sink(&FtpTransport::new(), destination).await.unwrap();
     write_all(&mut sink, bytes).await.unwrap();
     within(SOON, sink.finish()).await.unwrap();
@@ -121,10 +122,10 @@ async fn commit(server: &ScriptedServer, bytes: &[u8]) -> Result<(), Failure> {
     let mut sink = verified(&destination, bytes).await;
     let committed = within(SOON, sink.commit(&digest(bytes))).await;
     match &committed {
-        Ok(()) => within(SOON, sink.close()).await,
+        Ok(_) => within(SOON, sink.close()).await,
         Err(_) => assert_eq!(within(SOON, sink.discard(false)).await, Ok(())),
     }
-    committed
+    committed.map(|_| ())
 }
 
 fn without_size(script: Script) -> Script {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use subtend::model::{Failure, Fault, Staging, Step, Verified, VerifyMode};
+use subtend::transport::Transport;
 use subtend::transport::ftp::FtpTransport;
-use subtend::transport::{Sink, Transport};
 
 use crate::common::*;
 use crate::support::scripted::{Action, Reply, Script, ScriptedServer};

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use subtend::model::{Failure, Fault, Side, Step, Timeouts, Verified};
+use subtend::placement;
 use subtend::transport::ftp::FtpTransport;
-use subtend::transport::{Sink, Transport};
 
 use crate::common::*;
 use crate::support::scripted::{

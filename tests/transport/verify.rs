@@ -1,7 +1,6 @@
 //! What was verified, and how, is reported as it was.
 
 use subtend::model::{Fault, RemotePath, Step, Verified, VerifyMode};
-use subtend::transport::Sink;
 use subtend::transport::ftp::FtpTransport;
 
 use crate::common::*;
