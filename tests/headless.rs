@@ -167,6 +167,7 @@ impl Engine {
             step,
             cause: cause.map(Into::into),
             attempt: 1,
+            verified: (state == EntityState::Delivered).then_some(Verified::Size),
         });
     }
 
@@ -245,6 +246,7 @@ fn summary(outcome: Outcome) -> Summary {
         peak_pool_bytes: 7 << 20,
         source_bytes: 32,
         delivered_bytes: 32,
+        delivered_unproven: 0,
         groups: vec![GroupSummary {
             group: "adsl".into(),
             image: "adsl-2.4".into(),
@@ -254,6 +256,7 @@ fn summary(outcome: Outcome) -> Summary {
             seconds: 4.3,
             source_bytes: 32,
             passes: 1,
+            delivered_unproven: 0,
             entities: vec![entity],
         }],
     }

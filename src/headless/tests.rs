@@ -82,6 +82,8 @@ fn one_of_each() -> Snapshot {
     retrying.attempt = 2;
     let mut delivered = entity("shelf1-08", Delivered, 32 << 20);
     delivered.verified = Verified::Digest;
+    let mut unproven = entity("shelf1-12", Delivered, 32 << 20);
+    unproven.verified = Verified::Size;
     let mut connecting = entity("shelf1-02", Connecting, 0);
     connecting.step = Some(Step::Login);
     let first = group(
@@ -98,6 +100,7 @@ fn one_of_each() -> Snapshot {
             entity("shelf1-09", Skipped, 0),
             entity("shelf1-10", Verifying, 32 << 20),
             entity("shelf1-11", Cancelled, 1 << 20),
+            unproven,
         ],
     );
     let mut second = group("vdsl", vec![entity("shelf2-01", Delivered, 32 << 20)]);
@@ -297,7 +300,7 @@ fn result(name: &str, state: EntityState) -> EntitySummary {
         seconds: 4.2,
         attempts: 1,
         staged: true,
-        verified: Verified::Size,
+        verified: Verified::Digest,
         cause: None,
         left: None,
     }
@@ -308,10 +311,21 @@ fn summary() -> Summary {
     let mut entities: Vec<_> = (1..=17)
         .map(|at| result(&format!("shelf1-{at:02}"), Delivered))
         .collect();
-    entities[3].verified = Verified::Digest;
+    entities[3].verified = Verified::Readback;
     entities[4].staged = false;
-    entities.push(result("shelf1-18", Skipped));
-    entities.push(result("shelf1-19", Skipped));
+    entities[11].verified = Verified::Size;
+    entities[12].verified = Verified::None;
+    for (name, why) in [
+        ("shelf1-18", "the inventory says it is at version 2.4"),
+        (
+            "shelf1-19",
+            "delivered by run 20261122T205000Z-1a2b on 2026-11-22 20:50 UTC; its file was read again",
+        ),
+    ] {
+        let mut skipped = result(name, Skipped);
+        (skipped.verified, skipped.cause) = (Verified::None, Some(why.into()));
+        entities.push(skipped);
+    }
     let mut failed = result("shelf1-20", Failed);
     failed.step = Some(Step::Send);
     failed.attempts = 3;
@@ -330,6 +344,7 @@ fn summary() -> Summary {
         seconds: 4.3,
         source_bytes: 32 << 20,
         passes: 1,
+        delivered_unproven: 2,
         entities,
     };
     let lost = |at| {
@@ -348,6 +363,7 @@ fn summary() -> Summary {
         seconds: 75.0,
         source_bytes: 9 << 20,
         passes: 2,
+        delivered_unproven: 0,
         entities: (1..=4).map(lost).collect(),
     };
     Summary {
@@ -359,6 +375,7 @@ fn summary() -> Summary {
         peak_pool_bytes: 7 << 20,
         source_bytes: 41 << 20,
         delivered_bytes: 17 * (32 << 20),
+        delivered_unproven: 2,
         groups: vec![adsl, vdsl],
     }
 }

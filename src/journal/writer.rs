@@ -198,6 +198,7 @@ impl Rows {
                 step,
                 cause,
                 attempt,
+                ..
             } => {
                 let place = self.place(group);
                 let (at, state) = (micros(*at), state.as_str());

@@ -31,7 +31,7 @@ pub(super) struct GroupState {
     source: String,
     phase: GroupPhase,
     size: Option<u64>,
-    sha256: Option<[u8; 32]>,
+    pub(super) sha256: Option<[u8; 32]>,
     passes: u32,
     /// Passes whose sources are being read.
     reading: usize,
@@ -164,6 +164,7 @@ impl GroupState {
                 let record = self.entities.get_mut(entity)?;
                 record.enter(state, step, cause.clone(), attempt);
                 let entity = record.name.clone();
+                let verified = (state == EntityState::Delivered).then_some(record.verified);
                 Some(Event::State {
                     at,
                     group,
@@ -172,6 +173,7 @@ impl GroupState {
                     step,
                     cause,
                     attempt,
+                    verified,
                 })
             }
             ReportKind::Opened { entity, staged } => {

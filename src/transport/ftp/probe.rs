@@ -15,13 +15,14 @@
 
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{
     Abilities, Failure, Fault, Leftover, Probe, RemotePath, Staging, Step, VerifyMode,
 };
 use crate::transport::digest::{Algorithm, Hasher};
-use crate::transport::{Compared, Destination, Remote};
+use crate::transport::{Compared, Destination, ImageDigest, Remote};
 
 use super::data::Upload;
 use super::features;
@@ -220,12 +221,32 @@ async fn attempt(
         return Err(Failure::new(Step::Verify, Fault::NotVerifiable { reason }));
     }
     let offered = look.features.as_deref().and_then(features::strongest);
-    if let Some(command) = offered.filter(|_| destination.verify == VerifyMode::Best) {
+    if let Some(command) = offered.filter(|_| destination.verify.asks_digest()) {
         let mut hasher = Hasher::new(command.algorithm());
         hasher.update(BYTE);
         if !verify::by_digest(session, path.as_str(), command, &hasher.finish()).await? {
             look.probe.can.digest = None;
         }
+    }
+    let proves = match destination.verify {
+        VerifyMode::Best => look.probe.can.digest.is_none(),
+        mode => mode == VerifyMode::Readback,
+    };
+    if proves {
+        let byte = ImageDigest {
+            size: BYTE.len() as u64,
+            sha256: Sha256::digest(BYTE).into(),
+        };
+        look.probe.can.read = match verify::by_reading(session, path.as_str(), &byte).await {
+            Ok(_) => Some(true),
+            Err(failure)
+                if destination.verify == VerifyMode::Best
+                    && verify::is_unreadable(session, &failure) =>
+            {
+                Some(false)
+            }
+            Err(failure) => return Err(failure),
+        };
     }
     let from = format!("RNFR {path}");
     let reply = session.command(Step::Rename, &from).await?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::model::{Failure, Fault, RemotePath, Staging, Step, Verified, VerifyMode};
+use crate::model::{Failure, Fault, RemotePath, Staging, Step, Verified};
 use crate::transport::digest::Hasher;
 use crate::transport::{Destination, ImageDigest, Sink};
 
@@ -44,9 +44,9 @@ impl FtpSink {
 
     async fn open_once(memory: &Memory, destination: &Destination) -> Result<Self, Failure> {
         let mut session = Session::open(memory, &destination.remote).await?;
-        let digest = match destination.verify {
-            VerifyMode::Best => features::best_digest(&mut session).await?,
-            _ => None,
+        let digest = match destination.verify.asks_digest() {
+            true => features::best_digest(&mut session).await?,
+            false => None,
         };
         let path = destination.written_path();
         if destination.staging == Staging::Rename {

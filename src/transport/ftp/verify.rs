@@ -31,15 +31,34 @@ pub(super) async fn verify(
             verified => Ok(verified),
         },
         VerifyMode::Readback => by_reading(session, path, image).await,
-        VerifyMode::Best => {
+        VerifyMode::Best | VerifyMode::Quick => {
             if let Some((command, expected)) = digest
                 && by_digest(session, path, command, &expected).await?
             {
                 return Ok(Verified::Digest);
             }
+            if mode == VerifyMode::Best {
+                match by_reading(session, path, image).await {
+                    Err(failure) if is_unreadable(session, &failure) => {
+                        tracing::info!("{path} can't be read back ({failure}): its size must do");
+                    }
+                    result => return result,
+                }
+            }
             by_size(session, path, image.size).await
         }
     }
+}
+
+/// The entity lets nobody read its files, and will not a moment later either. A `550` is that too:
+/// whether there is a file at all is what its size tells.
+pub(super) fn is_unreadable(session: &Session, failure: &Failure) -> bool {
+    session.in_step()
+        && match failure.fault {
+            Fault::NoFile { .. } => true,
+            Fault::Reply { .. } => !failure.is_transient(),
+            _ => false,
+        }
 }
 
 fn not_verifiable(reason: &str) -> Failure {
@@ -118,7 +137,7 @@ fn hash_name(algorithm: Algorithm) -> &'static str {
     }
 }
 
-async fn by_reading(
+pub(super) async fn by_reading(
     session: &mut Session,
     path: &str,
     image: &ImageDigest,
