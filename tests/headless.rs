@@ -426,6 +426,7 @@ async fn json_lines_have_the_fields_of_the_contract() {
             &[
                 "at",
                 "delivered_bytes",
+                "delivered_unproven",
                 "event",
                 "groups",
                 "memory",
@@ -458,6 +459,7 @@ async fn json_lines_have_the_fields_of_the_contract() {
     assert_eq!(
         keys(group),
         [
+            "delivered_unproven",
             "entities",
             "group",
             "image",
@@ -678,7 +680,7 @@ async fn plain_lines_tell_what_matters_and_nothing_that_moves_a_cursor() {
              the server said \\u{1b}[2J421",
             "1970-01-01T00:00:00Z adsl - %: read 16 B at 1.0 KiB/s, pool 1/4, \
              limited by shelf1-01; 1 sending",
-            "1970-01-01T00:00:00Z adsl shelf1-01 delivered",
+            "1970-01-01T00:00:00Z adsl shelf1-01 delivered, unproven (by size alone)",
             "",
         ]
     );

@@ -110,11 +110,16 @@ fn group(one: &GroupPlan, lines: &mut Vec<String>) {
     };
     row("entities", &listed(&sent), lines);
     if !skipped.is_empty() {
-        let reason = format!("{} (already at {version})", folded(&skipped));
+        let reason = format!(
+            "{} (the inventory says version {version})",
+            folded(&skipped)
+        );
         row("skipped", &reason, lines);
     }
-    let sent = sent.iter().map(|entity| &***entity);
-    row("verify", &VerifyMode::of_all_in_words(sent), lines);
+    if !sent.is_empty() {
+        let sent = sent.iter().map(|entity| &***entity);
+        row("verify", &VerifyMode::of_all_in_words(sent), lines);
+    }
     let (share, size) = (units::size(one.share), units::size(one.buffer_size));
     row(
         "memory",

@@ -33,7 +33,7 @@ fn total(summary: &Summary) -> String {
     };
     let unproven = match summary.delivered_unproven {
         0 => String::new(),
-        many => format!(", {many} of them unproven"),
+        many => format!(" ({} unproven)", count(many, "entity")),
     };
     let [read, delivered, peak, memory] = [
         summary.source_bytes,
@@ -44,7 +44,7 @@ fn total(summary: &Summary) -> String {
     .map(units::size);
     let time = units::duration(seconds(summary.seconds));
     format!(
-        "{outcome}{unproven} - {delivered} delivered from {read} read in {time}; pools held at most {peak} of \
+        "{outcome} - {delivered} delivered{unproven} from {read} read in {time}; pools held at most {peak} of \
          {memory} (run {})",
         shown(&summary.run)
     )

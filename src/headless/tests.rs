@@ -28,7 +28,10 @@ fn entity(name: &str, state: EntityState, sent: u64) -> EntitySnapshot {
         rate: 1.25 * 1024.0 * 1024.0,
         seconds: 4.2,
         staged: true,
-        verified: Verified::None,
+        verified: match state {
+            EntityState::Delivered => Verified::Digest,
+            _ => Verified::None,
+        },
         left: None,
     }
 }
@@ -82,8 +85,6 @@ fn one_of_each() -> Snapshot {
     retrying.attempt = 2;
     let mut delivered = entity("shelf1-08", Delivered, 32 << 20);
     delivered.verified = Verified::Digest;
-    let mut unproven = entity("shelf1-12", Delivered, 32 << 20);
-    unproven.verified = Verified::Size;
     let mut connecting = entity("shelf1-02", Connecting, 0);
     connecting.step = Some(Step::Login);
     let first = group(
@@ -100,10 +101,10 @@ fn one_of_each() -> Snapshot {
             entity("shelf1-09", Skipped, 0),
             entity("shelf1-10", Verifying, 32 << 20),
             entity("shelf1-11", Cancelled, 1 << 20),
-            unproven,
         ],
     );
     let mut second = group("vdsl", vec![entity("shelf2-01", Delivered, 32 << 20)]);
+    second.entities[0].verified = Verified::Size;
     second.phase = GroupPhase::Ended(Outcome::Delivered);
     snapshot(vec![first, second])
 }

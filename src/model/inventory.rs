@@ -211,7 +211,6 @@ impl VerifyMode {
         }
         let used: Vec<_> = (names.iter().filter(|(_, names)| !names.is_empty())).collect();
         match used.as_slice() {
-            [] => "nothing is sent".into(),
             [(mode, _)] => mode.in_words().into(),
             several => {
                 let words = several.iter().map(|(mode, names)| {
@@ -422,5 +421,35 @@ mod tests {
             assert!(at("images").directory(path).is_err(), "{path:?}");
         }
         assert!(at("images").directory("..a/b..").is_ok());
+    }
+
+    #[test]
+    fn a_plan_says_how_each_entity_is_checked() {
+        use super::super::testing::entity;
+        use super::{Entity, VerifyMode};
+        let with = |name: &str, verify| Entity {
+            verify,
+            ..entity(name, "1")
+        };
+        let said = |entities: &[Entity]| VerifyMode::of_all_in_words(entities.iter());
+        let mut entities = vec![
+            with("e1", VerifyMode::Best),
+            with("e2", VerifyMode::Best),
+            with("e3", VerifyMode::Size),
+        ];
+        assert_eq!(
+            said(&entities),
+            "best: its digest, else its file is read back (e[1-2]); \
+             size: the size alone, which proves no content (e3)"
+        );
+        entities.pop();
+        assert_eq!(
+            said(&entities),
+            "best: its digest, else its file is read back"
+        );
+        for mode in VerifyMode::ALL {
+            let word = format!("{}: ", mode.word());
+            assert!(mode.in_words().starts_with(&word), "{mode:?}");
+        }
     }
 }

@@ -102,7 +102,7 @@ pub(super) fn runs(runs: &[RunRow], cut_off: &[CutOff], zone: &TimeZone, columns
         let groups: Vec<String> = run.groups.iter().map(|group| shown(group)).collect();
         let mut more = format!("{} in {}", count(run.entities, "entity"), groups.join(", "));
         for (number, word) in [
-            (run.delivered_unproven, "delivered unproven"),
+            (run.delivered_unproven, "unproven"),
             (run.cancelled, "cancelled"),
             (run.unfinished, "unfinished"),
         ] {

@@ -138,9 +138,9 @@ pub(crate) fn draw(
             (outcome, 0) => (outcome, run.about.clone()),
             ("delivered", _) => (
                 "unproven",
-                format!("{} unproven; {}", run.unproven, run.about),
+                format!("({} unproven) {}", run.unproven, run.about),
             ),
-            (outcome, many) => (outcome, format!("{many} unproven; {}", run.about)),
+            (outcome, many) => (outcome, format!("({many} unproven) {}", run.about)),
         };
         let text = cells(&run.began, outcome, counts, &about);
         let style = match outcome {

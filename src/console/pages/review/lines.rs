@@ -145,7 +145,7 @@ fn describe(page: &mut Writer<'_>, state: &State, group: &Planned) {
         page.entry(
             "skip",
             &format!(
-                "{}: {} (the inventory says at version {}; F sends all the same)",
+                "{}: {} (the inventory says version {}; F sends all the same)",
                 skip.len(),
                 joined(&skip),
                 image.version

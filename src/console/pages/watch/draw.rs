@@ -206,11 +206,11 @@ fn group_lines<'a>(
     let get_it = group.entities.len() - totals.states[figures::rank(EntityState::Skipped)];
     let confirmed = totals.states[figures::rank(EntityState::Delivered)]
         + totals.states[figures::rank(Standing::Unproven)];
-    let figures = format!("{sent} {share:>3}%  confirmed {confirmed} of {get_it}{left}");
+    let figures = format!("{sent} {share:>3}%  confirmed {confirmed} of {get_it}{left}  ");
     let room = width.saturating_sub(LABEL + columns::width(&figures));
     let hint = match group.unproven() {
         many if many > 0 && group.phase.is_ended() => {
-            format!("  {many} unproven: v verifies")
+            format!("{many} unproven: v verifies")
         }
         _ => String::new(),
     };
