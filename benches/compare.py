@@ -242,6 +242,22 @@ def entity_bound(bench, one, size=32 * MIB, at=4 * MIB):
     one.figures.target("wall time / one curl -T", e.seconds / plain, 1.05)
 
 
+def proof(bench, one, size=32 * MIB, at=8 * MIB):
+    """proof: `verify: best`, which reads every copy back, beside `quick`: 8 entities of 8 MiB/s, 32 MiB, vsftpd"""
+    with bench.site(size, names(8), entity_rate=at, memory="8 MiB") as site:
+        quick = one.way("e, quick", Subtend(bench.binary), site, size, size / at)
+        more = {"memory": "8 MiB", "defaults": {"verify": "best"}}
+        site.write(more, list(site.servers))
+        best = one.way("e, best", Subtend(bench.binary), site, size, size / at)
+    expect_read_once(one, best, size)
+    for took, unproven in ((quick, 8), (best, 0)):
+        if took.summary["delivered_unproven"] != unproven:
+            one.figures.wrong.append(f"{took.summary['delivered_unproven']} are unproven")
+    # What was sent comes back once, as fast.
+    one.figures.target("wall time, best / quick", best.seconds / quick.seconds, 2.1)
+    one.figures.target("processor seconds, best / quick", best.cpu / quick.cpu, 4)
+
+
 def pauses(bench, one, size=16 * MIB, at=8 * MIB):
     """pauses: 20 links that stop 400 ms every 2 s or so, 16 MiB, source 8 MiB/s, lab, memory 8 MiB"""
     with device_buffers(bench):
@@ -676,6 +692,7 @@ ROWS = {
     "unshaped": unshaped,
     "source-bound": source_bound,
     "entity-bound": entity_bound,
+    "proof": proof,
     "pauses": pauses,
     "silent": silent,
     "many": thousand,
@@ -683,7 +700,7 @@ ROWS = {
     "slow connector": slow_connector,
     "console": console,
 }
-OF_VSFTPD = {"unshaped", "source-bound", "entity-bound", "silent"}
+OF_VSFTPD = {"unshaped", "source-bound", "entity-bound", "proof", "silent"}
 WAYS = {
     "a": one_by_one.__doc__,
     "b": all_at_once.__doc__,

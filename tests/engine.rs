@@ -50,6 +50,7 @@ fn with_entities(inventory: &mut Inventory, change: impl Fn(&mut subtend::model:
 async fn twenty_entities_get_64_mib_out_of_4_mib_of_memory() {
     let (mut inventory, settings) = network(20, 64 * MIB);
     inventory.memory = 4 * MIB;
+    with_entities(&mut inventory, |entity| entity.verify = VerifyMode::Quick);
     let lab = lab(&inventory, &settings).await;
     let (summary, events) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;
 
@@ -372,11 +373,19 @@ async fn an_entity_that_has_the_image_is_skipped_unless_forced() {
     lab.stop().await;
 }
 
+/// It has the image, and nothing but a peer's reader reads it.
+fn never_read_back(name: &str) -> subtend::model::Entity {
+    subtend::model::Entity {
+        verify: VerifyMode::Quick,
+        ..support::entity(name, "2")
+    }
+}
+
 /// A peer that is to be written is not read: what it holds would change under the reader.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forced_group_reads_only_from_peers_that_it_does_not_write() {
     let (mut inventory, settings) = network(2, MIB);
-    let target = Arc::new(support::entity("a-target", "2"));
+    let target = Arc::new(never_read_back("a-target"));
     let bystander = Arc::new(support::entity("bystander", "2"));
     let peers = vec![target.clone(), bystander.clone()];
     inventory.entities.extend(peers.clone());
@@ -413,7 +422,7 @@ async fn a_forced_group_reads_only_from_peers_that_it_does_not_write() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_that_joins_reads_from_no_peer_that_is_being_upgraded() {
     let (mut inventory, mut settings) = network(2, MIB);
-    let written = Arc::new(support::entity("a-written", "2"));
+    let written = Arc::new(never_read_back("a-written"));
     let free = Arc::new(support::entity("free", "2"));
     inventory.entities.extend([written.clone(), free.clone()]);
     let all = inventory.groups[0].clone();
@@ -665,11 +674,9 @@ async fn a_late_confirmation_and_a_pause_are_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn readback_finds_a_flipped_byte_and_says_what_was_verified() {
-    let (mut inventory, mut settings) = network(3, MIB);
-    with_entities(&mut inventory, |entity| {
-        entity.verify = VerifyMode::Readback
-    });
+async fn a_flipped_byte_is_found_by_default_and_it_is_said_what_was_verified() {
+    let (inventory, mut settings) = network(3, MIB);
+    assert_eq!(inventory.entities[0].verify, VerifyMode::default());
     behave(
         &mut settings,
         "e002",
@@ -687,6 +694,51 @@ async fn readback_finds_a_flipped_byte_and_says_what_was_verified() {
     }
     assert_failed(&summary, "e002", Step::Verify);
     assert_untouched(&lab, "e002");
+    assert_eq!(summary.delivered_unproven, 0);
+    lab.stop().await;
+}
+
+/// By its size alone it is delivered, as asked, and never counted like what is proven.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_delivered_by_its_size_alone_is_counted_apart() {
+    let (mut inventory, mut settings) = network(3, MIB);
+    let entity_of = |inventory: &mut Inventory, verify| {
+        with_entities(inventory, |entity| match &*entity.name {
+            "e001" => entity.verify = verify,
+            "e002" => entity.verify = VerifyMode::None,
+            _ => {}
+        });
+    };
+    entity_of(&mut inventory, VerifyMode::Quick);
+    let worn = Behaviour {
+        corrupt_at: Some(MIB / 3),
+        ..Behaviour::default()
+    };
+    behave(&mut settings, "e001", worn);
+    let lab = lab(&inventory, &settings).await;
+    let (summary, events) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;
+    assert_eq!(summary.outcome, Outcome::Delivered);
+    let verified = |name| entity(&summary, name).verified;
+    assert_eq!(
+        ["e001", "e002", "e003"].map(verified),
+        [Verified::Size, Verified::None, Verified::Readback]
+    );
+    assert_eq!(
+        (
+            summary.delivered_unproven,
+            summary.groups[0].delivered_unproven
+        ),
+        (2, 2)
+    );
+    // As it happens, too.
+    for (name, how) in [("e001", Verified::Size), ("e003", Verified::Readback)] {
+        assert!(
+            events.iter().any(|event| matches!(event, Event::State {
+                entity, state: EntityState::Delivered, verified: Some(found), ..
+            } if &**entity == name && *found == how)),
+            "{name}"
+        );
+    }
     lab.stop().await;
 }
 

@@ -168,6 +168,7 @@ impl Engine {
             cause: cause.map(Into::into),
             attempt: 1,
             holds: None,
+            verified: (state == EntityState::Delivered).then_some(Verified::Size),
         });
     }
 
@@ -248,6 +249,7 @@ fn summary(outcome: Outcome) -> Summary {
         peak_pool_bytes: 7 << 20,
         source_bytes: 32,
         delivered_bytes: 32,
+        delivered_unproven: 0,
         groups: vec![GroupSummary {
             group: "adsl".into(),
             image: "adsl-2.4".into(),
@@ -257,6 +259,7 @@ fn summary(outcome: Outcome) -> Summary {
             seconds: 4.3,
             source_bytes: 32,
             passes: 1,
+            delivered_unproven: 0,
             entities: vec![entity],
         }],
     }
@@ -426,6 +429,7 @@ async fn json_lines_have_the_fields_of_the_contract() {
             &[
                 "at",
                 "delivered_bytes",
+                "delivered_unproven",
                 "event",
                 "groups",
                 "memory",
@@ -458,6 +462,7 @@ async fn json_lines_have_the_fields_of_the_contract() {
     assert_eq!(
         keys(group),
         [
+            "delivered_unproven",
             "entities",
             "group",
             "image",
@@ -678,7 +683,7 @@ async fn plain_lines_tell_what_matters_and_nothing_that_moves_a_cursor() {
              the server said \\u{1b}[2J421",
             "1970-01-01T00:00:00Z adsl - %: read 16 B at 1.0 KiB/s, pool 1/4, \
              limited by shelf1-01; 1 sending",
-            "1970-01-01T00:00:00Z adsl shelf1-01 delivered",
+            "1970-01-01T00:00:00Z adsl shelf1-01 delivered, unproven (by size alone)",
             "",
         ]
     );

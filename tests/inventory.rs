@@ -65,7 +65,7 @@ defaults:                     # for every entity that does not say otherwise
   credentials: craft
   path: /flash/image.bin                    # the destination file; also where a peer is read from
   timeouts: { connect: 10s, reply: 30s, progress: 60s, confirm: 5m }
-  verify: best                              # best | readback | size | none
+  verify: best                              # best | quick | readback | size | none
 
 entities:
   - { name: shelf1-01, type: adsl, version: "2.3", address: 192.0.2.21 }

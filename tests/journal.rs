@@ -70,7 +70,7 @@ async fn a_run_is_found_again_whole() {
     let [one, two] = [&group["entities"][0], &group["entities"][1]];
     assert_eq!(
         (&one["state"], &one["verified"], &one["bytes"]),
-        (&"delivered".into(), &"size".into(), &(2 * MIB).into())
+        (&"delivered".into(), &"readback".into(), &(2 * MIB).into())
     );
     assert_eq!((&one["path"], &one["source"]), (&PATH.into(), &"hq".into()));
     assert_eq!(
@@ -185,36 +185,114 @@ async fn two_programs_write_one_journal() {
     two.0.stop().await;
 }
 
-/// What an earlier run has delivered is skipped, once the entity has said that it is still there.
+/// What an earlier run has delivered is skipped once the entity has proven that it is still there;
+/// other bytes of the same size are not it.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_delivered_before_is_skipped_if_it_is_still_there() {
-    let (lab, folder, file) = served(3, MIB, &[]).await;
+    let (lab, folder, file) = served(4, MIB, &[]).await;
     let state = folder.path().join("state");
     let run = ["run", "all", "-i", &file, "--json"];
-    let states = async |args: &[&str]| {
+    let entities = async |args: &[&str]| {
         let (text, code, said) = told(&state, args).await;
         assert_eq!(code, Some(0), "{said}");
         let summary: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
-        let entities = summary["groups"][0]["entities"].as_array().unwrap().clone();
-        let states = entities
-            .iter()
-            .map(|one| one["state"].as_str().unwrap().to_owned());
+        summary["groups"][0]["entities"].as_array().unwrap().clone()
+    };
+    let states = |entities: &[Value]| {
+        let states = (entities.iter()).map(|one| one["state"].as_str().unwrap().to_owned());
         states.collect::<Vec<_>>()
     };
-    assert_eq!(states(&run).await, ["delivered", "delivered", "delivered"]);
-    // Somebody has put another file there since.
+    assert_eq!(states(&entities(&run).await), ["delivered"; 4]);
+    // Somebody has put other files there since.
+    let mut worn = lab.image_bytes(IMAGE, 0, MIB as usize).unwrap();
+    worn[MIB as usize - 1] ^= 1;
+    for (name, bytes) in [("e002", &b"another file"[..]), ("e003", &worn)] {
+        let address = &lab.inventory().entity(name).unwrap().address;
+        let mut client =
+            support::client::Client::login(format!("{}:{}", address.host, address.port))
+                .await
+                .unwrap();
+        let stored = client.store(PATH, bytes).await.unwrap();
+        assert!(stored.starts_with("226"), "{stored}");
+    }
+    let again = entities(&run).await;
+    assert_eq!(
+        states(&again),
+        ["skipped", "delivered", "delivered", "skipped"]
+    );
+    let cause = again[0]["cause"].as_str().unwrap();
+    assert!(
+        cause.starts_with("delivered by run ") && cause.ends_with("; its file was read again"),
+        "{cause}"
+    );
+    assert_eq!(lab.bytes_received("e001"), MIB);
+    // The journal and what is printed of it have the reason too.
+    let past = json(&state, &["history", "--entity", "e001", "--json"]).await;
+    assert_eq!(past["past"][0]["cause"], cause, "{past}");
+
+    // The image is built again under its version and size.
+    let text = std::fs::read_to_string(&file).unwrap();
+    let other = "0".repeat(64);
+    let text = text.replace(
+        "version: '2' }",
+        &format!("version: '2', sha256: '{other}' }}"),
+    );
+    assert!(text.contains(&other), "{text}");
+    let rebuilt = folder.path().join("rebuilt.yaml");
+    std::fs::write(&rebuilt, text).unwrap();
+    let rebuilt = rebuilt.to_str().unwrap();
+    let (text, code, _) = told(&state, &["run", "all", "-i", rebuilt, "--json"]).await;
+    let summary: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    let entities_now = summary["groups"][0]["entities"].as_array().unwrap();
+    // What the source has is not that image, so nobody gets it, and nobody is said to have it.
+    assert_eq!(
+        (code, states(entities_now)),
+        (Some(1), vec!["failed".to_owned(); 4])
+    );
+
+    let forced = ["run", "all", "-i", &file, "--json", "--force"];
+    assert_eq!(states(&entities(&forced).await), ["delivered"; 4]);
+    lab.stop().await;
+}
+
+/// Reading a file back takes as long as sending it: the others wait for that no longer than for any
+/// laggard, and who turns out to need the image gets it then.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_proves_slowly_that_it_has_the_image_does_not_hold_up_the_others() {
+    let slow = support::at_rate(MIB / 4);
+    let (lab, folder, file) = served(3, MIB, &[("e001", slow)]).await;
+    let state = folder.path().join("state");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let text = text.replace("retries: 0 }", "retries: 0, laggard_limit: 50ms }");
+    assert!(text.contains("50ms"), "{text}");
+    std::fs::write(&file, text).unwrap();
+    let run = ["run", "all", "-i", &file, "--json"];
+    let (_, code, said) = told(&state, &run).await;
+    assert_eq!(code, Some(0), "{said}");
     let address = &lab.inventory().entity("e002").unwrap().address;
     let mut client = support::client::Client::login(format!("{}:{}", address.host, address.port))
         .await
         .unwrap();
     let stored = client.store(PATH, b"another file").await.unwrap();
     assert!(stored.starts_with("226"), "{stored}");
-    assert_eq!(states(&run).await, ["skipped", "delivered", "skipped"]);
-    assert_eq!(lab.bytes_received("e001"), MIB);
-    let forced = ["run", "all", "-i", &file, "--json", "--force"];
+
+    let (text, code, said) = told(&state, &run).await;
+    assert_eq!(code, Some(0), "{said}");
+    let ends: Vec<(String, String)> = (text.lines())
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|event| event["event"] == "state")
+        .map(|event| ["entity", "state"].map(|key| event[key].as_str().unwrap().to_owned()))
+        .map(|[entity, state]| (entity, state))
+        .filter(|(_, state)| ["delivered", "skipped", "failed"].contains(&&**state))
+        .collect();
+    let ends: Vec<(&str, &str)> = ends.iter().map(|(e, s)| (&**e, &**s)).collect();
     assert_eq!(
-        states(&forced).await,
-        ["delivered", "delivered", "delivered"]
+        ends,
+        [
+            ("e003", "skipped"),
+            ("e002", "delivered"),
+            ("e001", "skipped")
+        ]
     );
     lab.stop().await;
 }

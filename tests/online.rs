@@ -453,8 +453,11 @@ async fn when_all_is_well_the_commands_end_with_0() {
     for (args, words) in [
         (&["check", "--online"][..], "no problem found"),
         (&["run", "--all"], "delivered"),
-        (&["verify", "all"], "have it: 3"),
-        (&["verify", "all", "--size"], "has it (size)"),
+        (&["verify", "all"], "Proven by content: 3 of 3 entities"),
+        (
+            &["verify", "all", "--size"],
+            "has it by size alone: unproven",
+        ),
     ] {
         let (code, said, errors) = subtend(file, args).await;
         assert_eq!(code, Some(0), "{args:?}: {said}{errors}");

@@ -95,8 +95,9 @@ async fn json_lines_are_those_of_the_contract() {
     }
     assert_eq!(
         (&entity["state"], &entity["verified"]),
-        (&"delivered".into(), &"size".into())
+        (&"delivered".into(), &"readback".into())
     );
+    assert_eq!(summary["delivered_unproven"], 0);
     assert!(lab.file("e001", PATH).unwrap().same_as_image(IMAGE));
     assert_untouched(&lab, "e002");
     lab.stop().await;

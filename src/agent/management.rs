@@ -6,7 +6,7 @@
 //! again, or had to wait for its turn, from a later pass over the whole image, or from one that is
 //! still at its start.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -18,13 +18,14 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{
-    Entity, EntityState, Failure, Fault, FileServer, Group, Holds, Laggards, Logins, Step, Verified,
+    EntityState, Failure, Fault, FileServer, Group, Holds, Laggards, Logins, Step, Verified,
 };
 use crate::placement::Known;
 use crate::pool::{Budget, BufferPool, PoolStats};
 use crate::transport::Transport;
 
 use super::Writer;
+use super::believed::{self, Believed, Checks};
 use super::choice::{self, Chosen, Sources};
 use super::digests::Digests;
 use super::download::{Attempt, DownloadAgent};
@@ -54,9 +55,8 @@ pub(crate) struct Assignment {
     pub(crate) holders: Holders,
     /// Entities that got images in earlier runs: peers, when peers are asked for.
     pub(crate) remembered: Holders,
-    /// Targets that got this image in an earlier run, and its size: they are skipped if they say
-    /// that they still hold a file of that size.
-    pub(crate) believed: Vec<(usize, u64)>,
+    /// Targets that got this image in an earlier run: they are skipped if they hold it still.
+    pub(crate) believed: Vec<Believed>,
     pub(crate) budget: Budget,
     /// Bytes of one buffer; fixed for the run of the group.
     pub(crate) buffer_size: usize,
@@ -76,49 +76,17 @@ impl<T: Transport> ManagementAgent<T> {
     pub(crate) async fn run(mut self) {
         let reporter = self.work.reporter.clone();
         let mut targets = std::mem::take(&mut self.work.targets);
-        let skipped = tokio::select! {
-            biased;
-            () = self.work.cancel.cancelled() => Vec::new(),
-            skipped = self.still_held() => skipped,
-        };
-        targets.retain(|target| !skipped.contains(target));
+        let believed: HashSet<usize> = self.work.believed.iter().map(|one| one.entity).collect();
+        targets.retain(|target| !believed.contains(target));
+        let mut checks = Checks::begin(&self.transport, &self.work);
+        checks.gather(&self.work, &mut targets).await;
         if !targets.is_empty() {
-            self.deliver(&targets).await;
+            self.deliver(&targets, checks).await;
         }
         reporter.send(ReportKind::Ended);
     }
 
-    /// Those of the believed that hold what they are believed to; they are skipped.
-    async fn still_held(&self) -> Vec<usize> {
-        let work = &self.work;
-        let entities: Vec<Arc<Entity>> = (work.believed.iter())
-            .map(|(entity, _)| work.group.entities[*entity].clone())
-            .collect();
-        let answers = super::ask(&self.transport, &entities, &work.logins).await;
-        let mut held = Vec::new();
-        for ((entity, size), answer) in work.believed.iter().zip(answers) {
-            // One that can't be asked is tried like any other.
-            if matches!(answer, Ok(Some(actual)) if actual == *size) {
-                tracing::info!(
-                    "{}/{}: an earlier run has delivered the image, and its size is right",
-                    work.group.name,
-                    work.group.entities[*entity].name
-                );
-                held.push(*entity);
-                work.reporter.send(ReportKind::State {
-                    entity: *entity,
-                    state: EntityState::Skipped,
-                    step: None,
-                    cause: None,
-                    attempt: 0,
-                    holds: Some(Holds::New),
-                });
-            }
-        }
-        held
-    }
-
-    async fn deliver(self, targets: &[usize]) {
+    async fn deliver(self, targets: &[usize], mut checks: Checks) {
         let work = &self.work;
         let chosen = tokio::select! {
             biased;
@@ -144,6 +112,14 @@ impl<T: Transport> ManagementAgent<T> {
                 for &entity in targets {
                     not_delivered(&work.reporter, entity, &failure, 1, Some(Holds::Old));
                 }
+                while let Some((entity, held)) = checks.next().await {
+                    match held {
+                        Some(cause) => believed::skip(work, entity, cause),
+                        None => {
+                            not_delivered(&work.reporter, entity, &failure, 1, Some(Holds::Old))
+                        }
+                    }
+                }
                 return;
             }
         };
@@ -154,6 +130,7 @@ impl<T: Transport> ManagementAgent<T> {
             work: self.work,
             sources,
             members,
+            checks,
             passes: Vec::new(),
             begun: 0,
             digests: Arc::default(),
@@ -197,6 +174,8 @@ struct Delivery<T: Transport> {
     work: Assignment,
     sources: Sources,
     members: Members,
+    /// Entities that may have the image already, and have not proven it yet.
+    checks: Checks,
     /// Those that run, or whose pools are still being emptied; the oldest first.
     passes: Vec<Pass>,
     /// Number of passes so far.
@@ -222,13 +201,17 @@ impl<T: Transport> Delivery<T> {
         let cancel = self.work.cancel.clone();
         loop {
             self.begin_what_can();
-            if self.members.all_done() && self.agents.is_empty() {
+            if self.members.all_done() && self.agents.is_empty() && self.checks.is_empty() {
                 break;
             }
             tokio::select! {
                 biased;
                 Some(ended) = self.agents.join_next_with_id() => self.task_ended(ended),
                 Some(request) = asked.recv() => self.waiting.push(request),
+                Some((entity, held)) = self.checks.next() => match held {
+                    Some(cause) => believed::skip(&self.work, entity, cause),
+                    None => self.members.join(entity, Instant::now()),
+                },
                 Ok(()) = self.work.depth.changed() => {}
                 () = cancel.cancelled(), if !self.members.waiting().is_empty() => {}
                 _ = look.tick() => self.look(Instant::now()),

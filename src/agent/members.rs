@@ -34,10 +34,24 @@ pub(super) struct Member {
     pub(super) holds: Option<Holds>,
 }
 
+impl Member {
+    fn new(entity: usize, limits: Limits, now: Instant) -> Self {
+        Self {
+            entity,
+            way: Way::Waits { from: now },
+            attempt: 0,
+            tries: Tries::new(limits),
+            was_confirmed: false,
+            holds: None,
+        }
+    }
+}
+
 /// All targets of a group.
 #[derive(Debug)]
 pub(super) struct Members {
     pub(super) all: Vec<Member>,
+    limits: Limits,
     /// At most so many work at one time.
     at_once: usize,
     /// Since when somebody can begin.
@@ -51,19 +65,18 @@ impl Members {
         limits: Limits,
         now: Instant,
     ) -> Self {
-        let member = |&entity: &usize| Member {
-            entity,
-            way: Way::Waits { from: now },
-            attempt: 0,
-            tries: Tries::new(limits),
-            was_confirmed: false,
-            holds: None,
-        };
+        let member = |&entity: &usize| Member::new(entity, limits, now);
         Self {
             all: targets.iter().map(member).collect(),
-            at_once: parallel.unwrap_or(targets.len()).max(1),
+            limits,
+            at_once: parallel.unwrap_or(usize::MAX).max(1),
             can_begin: None,
         }
+    }
+
+    /// One more that gets the image.
+    pub(super) fn join(&mut self, entity: usize, now: Instant) {
+        self.all.push(Member::new(entity, self.limits, now));
     }
 
     pub(super) fn of(&mut self, entity: usize) -> Option<&mut Member> {

@@ -5,6 +5,7 @@
 //! manager: what happens to them goes out as [`Report`]s, what is asked of them comes in as a
 //! cancellation token and as a depth to keep.
 
+mod believed;
 mod choice;
 mod digests;
 mod download;
@@ -22,6 +23,7 @@ mod route;
 mod seat;
 mod transfer;
 
+pub(crate) use believed::Believed;
 pub(crate) use choice::{destination, login};
 pub(crate) use holders::Holders;
 pub(crate) use holding::{Expected, Held, expected, hold};

@@ -430,7 +430,8 @@ pub struct RecoverArgs {
                   subtend verify adsl --json > held.json\n\n\
                   The SHA-256 comes from the inventory, or else from the source, which is read\n\
                   once. An entity that computes a SHA-256 is asked for it; from others the file is\n\
-                  read. Nothing is written. Exit codes: 0 all have the image, 1 some have not, or\n\
+                  read. A size proves no content: with --size, all are called unproven.\n\
+                  Nothing is written. Exit codes: 0 all have the image, 1 some have not, or\n\
                   can't be reached, 2 the inventory is wrong, 130 stopped."
 )]
 pub struct VerifyArgs {

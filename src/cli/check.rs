@@ -1,5 +1,6 @@
 //! `subtend check`: validates the inventory and prints the plan, as text or as one JSON object.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use crate::headless::text::{count, wrap};
 use crate::manager::plan::{GroupPlan, Plan, plan};
 use crate::model::text::shown;
 use crate::model::{
-    Entity, Group, Inventory, Laggards, Name, PeerChoice, SourceChoice, names, units,
+    Entity, Group, Inventory, Laggards, Name, PeerChoice, SourceChoice, VerifyMode, names, units,
 };
 
 /// The plan as it is to be printed.
@@ -109,8 +110,15 @@ fn group(one: &GroupPlan, lines: &mut Vec<String>) {
     };
     row("entities", &listed(&sent), lines);
     if !skipped.is_empty() {
-        let reason = format!("{} (already at {version})", folded(&skipped));
+        let reason = format!(
+            "{} (the inventory says version {version})",
+            folded(&skipped)
+        );
         row("skipped", &reason, lines);
+    }
+    if !sent.is_empty() {
+        let sent = sent.iter().map(|entity| &***entity);
+        row("verify", &VerifyMode::of_all_in_words(sent), lines);
     }
     let (share, size) = (units::size(one.share), units::size(one.buffer_size));
     row(
@@ -192,6 +200,8 @@ struct JsonGroup<'a> {
     entities: Vec<&'a Name>,
     /// Those of the entities that already have the image.
     skipped: Vec<&'a Name>,
+    /// How the others are checked: entities by mode, modes without any left out.
+    verify: BTreeMap<&'static str, Vec<&'a Name>>,
     share: u64,
     buffers: usize,
     buffer_size: u64,
@@ -209,6 +219,12 @@ impl<'a> Json<'a> {
         let names = |entities: Vec<&'a Arc<Entity>>| entities.iter().map(|e| &e.name).collect();
         let groups = plan.groups.iter().map(|one| {
             let group = &one.group;
+            let (skipped, sent) = parted(one);
+            let mut verify: BTreeMap<_, Vec<_>> = BTreeMap::new();
+            for entity in sent {
+                let of_mode = verify.entry(entity.verify.word()).or_default();
+                of_mode.push(&entity.name);
+            }
             JsonGroup {
                 group: &group.name,
                 image: &group.image.name,
@@ -218,7 +234,8 @@ impl<'a> Json<'a> {
                 sha256: group.image.sha256.map(hex::encode),
                 source: group.source.label(),
                 entities: names(group.entities.iter().collect()),
-                skipped: names(parted(one).0),
+                skipped: names(skipped),
+                verify,
                 share: one.share,
                 buffers: one.buffers,
                 buffer_size: one.buffer_size,

@@ -339,6 +339,7 @@ mod tests {
             seconds: 0.0,
             source_bytes: 0,
             passes: 1,
+            delivered_unproven: 0,
             entities: entities.iter().map(entity).collect(),
         };
         Summary {
@@ -350,6 +351,7 @@ mod tests {
             peak_pool_bytes: 0,
             source_bytes: 0,
             delivered_bytes: 0,
+            delivered_unproven: 0,
             groups: groups.iter().map(group).collect(),
         }
     }

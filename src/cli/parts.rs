@@ -142,6 +142,8 @@ impl Real {
                 version: known.version,
                 size: known.size,
                 sha256,
+                run: known.run,
+                at: known.at,
             };
             same_place.then(|| (entity.name.clone(), remembered))
         });

@@ -98,6 +98,11 @@ impl Answer {
         self.checks.iter().filter(of_group).collect()
     }
 
+    /// Number of entities that were seen to hold the image, and not only a file of its size.
+    fn proven(&self) -> usize {
+        self.checks.iter().filter(|check| is_proven(check)).count()
+    }
+
     fn text(&self, groups: &[&Group]) -> String {
         let mut lines = Vec::new();
         for group in groups {
@@ -114,6 +119,10 @@ impl Answer {
                 if many > 0 || kind == Holding::Has {
                     counts += &format!(", {words}: {many}");
                 }
+                let proven = checks.iter().filter(|check| is_proven(check)).count();
+                if kind == Holding::Has && proven < many {
+                    counts += &format!(" ({} by size alone)", many - proven);
+                }
             }
             if !lines.is_empty() {
                 lines.push(String::new());
@@ -123,6 +132,13 @@ impl Answer {
             lines.extend(wrap(&format!("{name}: {image}; {of}{counts}"), 0, COLUMNS));
             looking::print(&held(&checks), COLUMNS, &mut lines);
         }
+        let all: usize = groups.iter().map(|group| group.entities.len()).sum();
+        lines.push(String::new());
+        lines.push(format!(
+            "Proven by content: {} of {}",
+            self.proven(),
+            count(all, "entity")
+        ));
         if self.stopped {
             lines.push(format!("Stopped: {} not asked", count(self.left, "entity")));
         }
@@ -133,6 +149,8 @@ impl Answer {
         #[derive(Serialize)]
         struct Json<'a> {
             groups: Vec<JsonGroup<'a>>,
+            /// Number of entities whose content is the image's.
+            proven: usize,
             /// File bytes read.
             read: u64,
             left: usize,
@@ -151,6 +169,7 @@ impl Answer {
         });
         let json = Json {
             groups: groups.collect(),
+            proven: self.proven(),
             read: self.read,
             left: self.left,
             stopped: self.stopped,
@@ -159,4 +178,8 @@ impl Answer {
         json.push('\n');
         Ok(json)
     }
+}
+
+fn is_proven(check: &HeldCheck) -> bool {
+    check.holds == Holding::Has && check.verified.is_proof()
 }

@@ -170,7 +170,10 @@ pub(crate) fn entity(name: &str, state: EntityState, sent: u64) -> EntitySnapsho
         rate: 0.0,
         seconds: 4.0,
         staged: true,
-        verified: Verified::None,
+        verified: match state {
+            EntityState::Delivered => Verified::Digest,
+            _ => Verified::None,
+        },
         holds: None,
         left: None,
     }

@@ -7,7 +7,7 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
-use crate::model::EntityState;
+use crate::model::{EntityState, Standing};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Palette {
@@ -95,33 +95,40 @@ impl Theme {
         }
     }
 
-    pub(crate) fn of_state(&self, state: EntityState) -> Style {
-        self.tone(match state {
-            EntityState::Waiting | EntityState::Skipped => Tone::Faint,
-            EntityState::Connecting | EntityState::Sending => Tone::Busy,
-            EntityState::Confirming | EntityState::Verifying => Tone::Busy,
-            EntityState::CatchingUp | EntityState::Retrying | EntityState::Cancelled => Tone::Look,
-            EntityState::Delivered => Tone::Good,
-            EntityState::Failed => Tone::Bad,
+    pub(crate) fn of_state(&self, standing: impl Into<Standing>) -> Style {
+        use EntityState as S;
+        self.tone(match standing.into() {
+            Standing::In(S::Waiting | S::Skipped) => Tone::Faint,
+            Standing::In(S::Connecting | S::Sending) => Tone::Busy,
+            Standing::In(S::Confirming | S::Verifying) => Tone::Busy,
+            Standing::In(S::CatchingUp | S::Retrying | S::Cancelled) => Tone::Look,
+            Standing::In(S::Delivered) => Tone::Good,
+            Standing::Unproven => Tone::Look,
+            Standing::In(S::Failed) => Tone::Bad,
         })
     }
 
     /// One cell for a state, different for each also without colour.
-    pub(crate) fn sign(&self, state: EntityState) -> &'static str {
+    pub(crate) fn sign(&self, standing: impl Into<Standing>) -> &'static str {
+        use EntityState as S;
+        let state = match standing.into() {
+            Standing::In(state) => state,
+            Standing::Unproven => return "u",
+        };
         match (state, self.ascii) {
-            (EntityState::Waiting, _) => ".",
-            (EntityState::Connecting, _) => "c",
-            (EntityState::Sending, false) => "▸",
-            (EntityState::Sending, true) => ">",
-            (EntityState::CatchingUp, _) => "L",
-            (EntityState::Confirming, _) => "~",
-            (EntityState::Verifying, _) => "?",
-            (EntityState::Retrying, _) => "r",
-            (EntityState::Delivered, false) => "✓",
-            (EntityState::Delivered, true) => "#",
-            (EntityState::Skipped, _) => "-",
-            (EntityState::Failed, _) => "X",
-            (EntityState::Cancelled, _) => "o",
+            (S::Waiting, _) => ".",
+            (S::Connecting, _) => "c",
+            (S::Sending, false) => "▸",
+            (S::Sending, true) => ">",
+            (S::CatchingUp, _) => "L",
+            (S::Confirming, _) => "~",
+            (S::Verifying, _) => "?",
+            (S::Retrying, _) => "r",
+            (S::Delivered, false) => "✓",
+            (S::Delivered, true) => "#",
+            (S::Skipped, _) => "-",
+            (S::Failed, _) => "X",
+            (S::Cancelled, _) => "o",
         }
     }
 
@@ -229,6 +236,8 @@ mod tests {
             S::Failed,
             S::Cancelled,
         ];
+        let states = states.map(Standing::In).into_iter();
+        let states: Vec<Standing> = states.chain([Standing::Unproven]).collect();
         for ascii in [false, true] {
             let theme = Theme {
                 palette: Palette::Mono,
@@ -237,7 +246,7 @@ mod tests {
             let signs: std::collections::BTreeSet<_> =
                 states.iter().map(|state| theme.sign(*state)).collect();
             assert_eq!(signs.len(), states.len());
-            for state in states {
+            for &state in &states {
                 let style = theme.of_state(state);
                 assert_eq!((style.fg, style.bg), (None, None));
                 assert!(!ascii || theme.sign(state).is_ascii());

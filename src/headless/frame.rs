@@ -6,7 +6,7 @@
 
 use crate::link::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
 use crate::model::text::shown;
-use crate::model::{Bottleneck, EntityState, Verified, units};
+use crate::model::{Bottleneck, EntityState, Standing, Verified, units};
 
 use super::text::{count, cut, fit, width};
 
@@ -255,7 +255,7 @@ fn entities(group: &GroupSnapshot, rows: usize, room: Room, lines: &mut Vec<Line
         if keep {
             lines.push(columns.line(group, entity));
         } else {
-            left.push(entity.state.as_str());
+            left.push(entity.standing().as_str());
         }
     }
     if !fits && rows > 0 {
@@ -340,15 +340,16 @@ impl Columns {
             _ => size.map(|size| (entity.sent as f64 / size as f64).min(1.0)),
         };
         let name = fit(&shown(&entity.entity), self.name, self.utf8);
-        let state = fit(entity.state.as_str(), STATE, self.utf8);
+        let state = fit(entity.standing().as_str(), STATE, self.utf8);
         let detail = cut(&self.detail(group, entity, part), self.detail, self.utf8);
         Line {
             text: format!("  {name}  {}  {state}  {detail}", percent(part)),
-            tone: match entity.state {
-                EntityState::Failed | EntityState::Cancelled => Tone::Bad,
-                EntityState::Retrying | EntityState::CatchingUp => Tone::Watch,
-                EntityState::Delivered => Tone::Good,
-                _ => Tone::Plain,
+            tone: match entity.standing() {
+                Standing::In(EntityState::Failed | EntityState::Cancelled) => Tone::Bad,
+                Standing::In(EntityState::Retrying | EntityState::CatchingUp) => Tone::Watch,
+                Standing::Unproven => Tone::Watch,
+                Standing::In(EntityState::Delivered) => Tone::Good,
+                Standing::In(_) => Tone::Plain,
             },
         }
     }
@@ -372,7 +373,12 @@ impl Columns {
             EntityState::Failed | EntityState::Retrying | EntityState::Cancelled => why(entity),
             EntityState::Delivered => {
                 let time = units::duration(seconds(entity.seconds));
-                format!("{time}, {}", verified(entity.verified))
+                match entity.standing() {
+                    Standing::Unproven => {
+                        format!("{time}, delivered, {}", verified(entity.verified))
+                    }
+                    Standing::In(_) => format!("{time}, {}", verified(entity.verified)),
+                }
             }
             EntityState::Skipped => match &entity.cause {
                 Some(cause) => shown(cause),
@@ -390,8 +396,8 @@ pub(super) fn verified(verified: Verified) -> &'static str {
     match verified {
         Verified::Digest => "verified by digest",
         Verified::Readback => "verified by reading back",
-        Verified::Size => "verified by size",
-        Verified::None => "not verified",
+        Verified::Size => "by size alone",
+        Verified::None => "not checked",
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::frame::{done, left, percent, tally};
+use super::frame::{done, left, percent, tally, verified};
 use super::output::Output;
 use super::report::report;
 use super::text::count;
@@ -107,8 +107,12 @@ fn line(event: &Event) -> Option<(Timestamp, String)> {
             cause,
             attempt,
             holds,
+            verified: checked,
         } => {
             let mut line = format!("{} {} {state}", shown(group), shown(entity));
+            if let Some(how) = checked.filter(|how| !how.is_proof()) {
+                line += &format!(", unproven ({})", verified(how));
+            }
             match state {
                 EntityState::Failed | EntityState::Retrying => {
                     if let Some(step) = step {
@@ -212,7 +216,11 @@ pub fn shown_whole(text: &str) -> String {
 }
 
 fn progress(group: &GroupSnapshot) -> String {
-    let states: Vec<&'static str> = group.entities.iter().map(|e| e.state.as_str()).collect();
+    let states: Vec<&'static str> = group
+        .entities
+        .iter()
+        .map(|e| e.standing().as_str())
+        .collect();
     let name = shown(&group.group);
     let part = percent(done(group));
     let read = units::size(group.read);
@@ -252,6 +260,7 @@ mod tests {
             cause: cause.map(Into::into),
             attempt: 1,
             holds: None,
+            verified: None,
         };
         let said = |event: &Event| line(event).map(|(_, line)| line);
         assert_eq!(

@@ -6,7 +6,7 @@
 
 use crate::link::{EntitySummary, GroupSummary, Summary};
 use crate::model::text::shown;
-use crate::model::{EntityState, Outcome, Verified, names, units};
+use crate::model::{EntityState, Outcome, Standing, Verified, names, units};
 
 use super::frame::{seconds, verified};
 use super::text::{count, wrap};
@@ -31,6 +31,10 @@ fn total(summary: &Summary) -> String {
         Outcome::Failed => "failed: no entity was delivered",
         Outcome::Cancelled => "cancelled",
     };
+    let unproven = match summary.delivered_unproven {
+        0 => String::new(),
+        many => format!(" ({} unproven)", count(many, "entity")),
+    };
     let [read, delivered, peak, memory] = [
         summary.source_bytes,
         summary.delivered_bytes,
@@ -40,7 +44,7 @@ fn total(summary: &Summary) -> String {
     .map(units::size);
     let time = units::duration(seconds(summary.seconds));
     format!(
-        "{outcome} - {delivered} delivered from {read} read in {time}; pools held at most {peak} of \
+        "{outcome} - {delivered} delivered{unproven} from {read} read in {time}; pools held at most {peak} of \
          {memory} (run {})",
         shown(&summary.run)
     )
@@ -64,22 +68,50 @@ fn group(group: &GroupSummary, columns: usize, lines: &mut Vec<String>) {
         lines.extend(wrap(&format!("sha256 {}", shown(sha256)), 2, columns));
     }
     lines.extend(wrap(&counts(group), 2, columns));
-    let skipped: Vec<String> = in_state(group, EntityState::Skipped)
-        .map(|e| shown(&e.entity))
-        .collect();
-    if !skipped.is_empty() {
-        let names = names::compress(&skipped).join(", ");
-        lines.extend(wrap(
-            &format!("skipped, has the image already: {names}"),
-            2,
-            columns,
-        ));
-    }
+    skipped(group, columns, lines);
+    unproven(group, columns, lines);
     for missing in missing(group) {
         missing.print(columns, lines);
     }
     leftovers(group, columns, lines);
 }
+
+/// Those with the same reason in one paragraph.
+fn skipped(group: &GroupSummary, columns: usize, lines: &mut Vec<String>) {
+    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+    for entity in in_state(group, EntityState::Skipped) {
+        let reason = entity
+            .cause
+            .as_deref()
+            .unwrap_or("it has the image already");
+        let name = shown(&entity.entity);
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, names)) => names.push(name),
+            None => reasons.push((reason, vec![name])),
+        }
+    }
+    for (reason, names) in reasons {
+        let names = names::compress(&names).join(", ");
+        let text = format!("{names}: skipped, {}", shown(reason));
+        lines.extend(wrap(&text, 2, columns));
+    }
+}
+
+/// Those that were delivered without proof of their content, by name, and what can be done.
+fn unproven(group: &GroupSummary, columns: usize, lines: &mut Vec<String>) {
+    let unproven: Vec<String> = (group.entities.iter())
+        .filter(|entity| entity.standing() == Standing::Unproven)
+        .map(|entity| shown(&entity.entity))
+        .collect();
+    if !unproven.is_empty() {
+        let names = names::compress(&unproven).join(", ");
+        let text = format!("{names}: delivered, but nobody has looked at the content; {VERIFY}");
+        lines.extend(wrap(&text, 2, columns));
+    }
+}
+
+/// What can be done about entities that are not proven.
+pub(super) const VERIFY: &str = "`subtend verify` reads it back";
 
 fn in_state(group: &GroupSummary, state: EntityState) -> impl Iterator<Item = &EntitySummary> {
     group
@@ -88,7 +120,7 @@ fn in_state(group: &GroupSummary, state: EntityState) -> impl Iterator<Item = &E
         .filter(move |entity| entity.state == state)
 }
 
-/// `19 delivered (17 verified by digest, 2 verified by size), 1 failed`.
+/// `17 delivered (17 verified by digest), 2 delivered but unproven (2 by size alone), 1 failed`.
 fn counts(group: &GroupSummary) -> String {
     let mut parts = Vec::new();
     let mut states: Vec<EntityState> = vec![
@@ -104,15 +136,19 @@ fn counts(group: &GroupSummary) -> String {
         }
     }
     for state in states {
-        let number = in_state(group, state).count();
-        if number == 0 {
+        if state == EntityState::Delivered {
+            for (proven, words) in [(true, "delivered"), (false, "delivered but unproven")] {
+                let number = delivered(group, proven).count();
+                if number > 0 {
+                    parts.push(format!("{number} {words} ({})", checked(group, proven)));
+                }
+            }
             continue;
         }
-        let mut part = format!("{number} {state}");
-        if state == EntityState::Delivered {
-            part += &format!(" ({})", checked(group));
+        let number = in_state(group, state).count();
+        if number > 0 {
+            parts.push(format!("{number} {state}"));
         }
-        parts.push(part);
     }
     if parts.is_empty() {
         parts.push("no entities".into());
@@ -120,7 +156,12 @@ fn counts(group: &GroupSummary) -> String {
     parts.join(", ")
 }
 
-fn checked(group: &GroupSummary) -> String {
+fn delivered(group: &GroupSummary, proven: bool) -> impl Iterator<Item = &EntitySummary> {
+    let delivered = in_state(group, EntityState::Delivered);
+    delivered.filter(move |entity| entity.verified.is_proof() == proven)
+}
+
+fn checked(group: &GroupSummary, proven: bool) -> String {
     let mut parts = Vec::new();
     for how in [
         Verified::Digest,
@@ -128,13 +169,14 @@ fn checked(group: &GroupSummary) -> String {
         Verified::Size,
         Verified::None,
     ] {
-        let delivered = || in_state(group, EntityState::Delivered);
-        let number = delivered().filter(|entity| entity.verified == how).count();
+        let number = delivered(group, proven)
+            .filter(|entity| entity.verified == how)
+            .count();
         if number > 0 {
             parts.push(format!("{number} {}", verified(how)));
         }
     }
-    let direct = in_state(group, EntityState::Delivered)
+    let direct = delivered(group, proven)
         .filter(|entity| !entity.staged)
         .count();
     if direct > 0 {

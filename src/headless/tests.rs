@@ -28,7 +28,10 @@ fn entity(name: &str, state: EntityState, sent: u64) -> EntitySnapshot {
         rate: 1.25 * 1024.0 * 1024.0,
         seconds: 4.2,
         staged: true,
-        verified: Verified::None,
+        verified: match state {
+            EntityState::Delivered => Verified::Digest,
+            _ => Verified::None,
+        },
         holds: None,
         left: None,
     }
@@ -102,6 +105,7 @@ fn one_of_each() -> Snapshot {
         ],
     );
     let mut second = group("vdsl", vec![entity("shelf2-01", Delivered, 32 << 20)]);
+    second.entities[0].verified = Verified::Size;
     second.phase = GroupPhase::Ended(Outcome::Delivered);
     snapshot(vec![first, second])
 }
@@ -298,7 +302,7 @@ fn result(name: &str, state: EntityState) -> EntitySummary {
         seconds: 4.2,
         attempts: 1,
         staged: true,
-        verified: Verified::Size,
+        verified: Verified::Digest,
         cause: None,
         holds: None,
         left: None,
@@ -310,10 +314,21 @@ fn summary() -> Summary {
     let mut entities: Vec<_> = (1..=17)
         .map(|at| result(&format!("shelf1-{at:02}"), Delivered))
         .collect();
-    entities[3].verified = Verified::Digest;
+    entities[3].verified = Verified::Readback;
     entities[4].staged = false;
-    entities.push(result("shelf1-18", Skipped));
-    entities.push(result("shelf1-19", Skipped));
+    entities[11].verified = Verified::Size;
+    entities[12].verified = Verified::None;
+    for (name, why) in [
+        ("shelf1-18", "the inventory says it is at version 2.4"),
+        (
+            "shelf1-19",
+            "delivered by run 20261122T205000Z-1a2b on 2026-11-22 20:50 UTC; its file was read again",
+        ),
+    ] {
+        let mut skipped = result(name, Skipped);
+        (skipped.verified, skipped.cause) = (Verified::None, Some(why.into()));
+        entities.push(skipped);
+    }
     let mut failed = result("shelf1-20", Failed);
     failed.step = Some(Step::Send);
     failed.attempts = 3;
@@ -332,6 +347,7 @@ fn summary() -> Summary {
         seconds: 4.3,
         source_bytes: 32 << 20,
         passes: 1,
+        delivered_unproven: 2,
         entities,
     };
     let lost = |at| {
@@ -350,6 +366,7 @@ fn summary() -> Summary {
         seconds: 75.0,
         source_bytes: 9 << 20,
         passes: 2,
+        delivered_unproven: 0,
         entities: (1..=4).map(lost).collect(),
     };
     Summary {
@@ -361,6 +378,7 @@ fn summary() -> Summary {
         peak_pool_bytes: 7 << 20,
         source_bytes: 41 << 20,
         delivered_bytes: 17 * (32 << 20),
+        delivered_unproven: 2,
         groups: vec![adsl, vdsl],
     }
 }

@@ -149,12 +149,7 @@ pub(super) fn delivery(
 ) -> Delivery {
     let get = |key| fields.and_then(|fields| fields.get(key));
     let verify = get("verify").and_then(|node| {
-        let choices = [
-            ("best", VerifyMode::Best),
-            ("readback", VerifyMode::Readback),
-            ("size", VerifyMode::Size),
-            ("none", VerifyMode::None),
-        ];
+        let choices = VerifyMode::ALL.map(|mode| (mode.word(), mode));
         values::choice(problems, node, "verify", &choices)
     });
     let staging = get("staging").and_then(|node| {

@@ -18,7 +18,7 @@ use super::origin::Origin;
 use super::store;
 use super::writer::{micros, next_number};
 use crate::link::GroupSpec;
-use crate::model::{EntityState, Holds, Name, Outcome};
+use crate::model::{EntityState, Holds, Name, Outcome, Standing, Verified};
 
 /// The journal of a state directory, to look into.
 #[derive(Debug)]
@@ -57,6 +57,8 @@ pub struct RunRow {
     pub groups: Vec<String>,
     pub entities: usize,
     pub delivered: usize,
+    /// Of those: by size alone, or without any check.
+    pub delivered_unproven: usize,
     pub skipped: usize,
     pub failed: usize,
     pub cancelled: usize,
@@ -194,6 +196,13 @@ pub struct CutOff {
     pub user: String,
     /// How many entities hold what.
     pub holds: BTreeMap<AfterCrash, usize>,
+}
+
+impl EntityRow {
+    pub fn standing(&self) -> Standing {
+        let verified = self.verified.as_deref().and_then(word);
+        Standing::of(self.state, verified.unwrap_or(Verified::None))
+    }
 }
 
 impl CutOff {
@@ -387,6 +396,7 @@ fn runs(
             groups: Vec::new(),
             entities: 0,
             delivered: 0,
+            delivered_unproven: 0,
             skipped: 0,
             failed: 0,
             cancelled: 0,
@@ -416,13 +426,16 @@ fn count(from: &Connection, state_dir: &Path, run: &mut RunRow) -> rusqlite::Res
     // By name and then by place: the last row of a name is how it ended.
     let states = collect(
         from,
-        "SELECT name, state FROM entities WHERE run = ?1 ORDER BY place",
+        "SELECT name, state, verified FROM entities WHERE run = ?1 ORDER BY place",
         [&run.run],
-        |row| Ok((row.get::<_, String>(0)?, state(row, 1)?)),
+        |row| Ok((row.get::<_, String>(0)?, (state(row, 1)?, checked(row)?))),
     )?;
-    let last: HashMap<String, EntityState> = states.into_iter().collect();
+    let last: HashMap<String, (EntityState, Verified)> = states.into_iter().collect();
     run.entities = last.len();
-    for state in last.values() {
+    for (state, verified) in last.values() {
+        if Standing::of(*state, *verified) == Standing::Unproven {
+            run.delivered_unproven += 1;
+        }
         *match state {
             EntityState::Delivered => &mut run.delivered,
             EntityState::Skipped => &mut run.skipped,
@@ -817,6 +830,12 @@ fn holds(row: &Row<'_>) -> rusqlite::Result<Option<Holds>> {
 fn state(row: &Row<'_>, column: impl rusqlite::RowIndex) -> rusqlite::Result<EntityState> {
     let text: String = row.get(column)?;
     word(&text).ok_or_else(|| unreadable(format!("`{text}` is no state")))
+}
+
+/// How a copy was checked; where nothing says so, it was not.
+fn checked(row: &Row<'_>) -> rusqlite::Result<Verified> {
+    let text: Option<String> = row.get("verified")?;
+    Ok((text.as_deref().and_then(word)).unwrap_or(Verified::None))
 }
 
 /// A word of the JSON lines.

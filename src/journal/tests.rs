@@ -175,6 +175,7 @@ fn state(entity: &str, state: EntityState) -> Event {
         cause: (state == EntityState::Failed).then(|| "the server said 552 \u{1b}[31mfull".into()),
         attempt: 1,
         holds: None,
+        verified: None,
     }
 }
 
@@ -198,6 +199,7 @@ fn summary(run: &str) -> Event {
         peak_pool_bytes: 9,
         source_bytes: 4096,
         delivered_bytes: 4096,
+        delivered_unproven: 0,
         groups: Vec::new(),
     })
 }

@@ -227,6 +227,7 @@ impl Rows {
                 cause,
                 attempt,
                 holds,
+                ..
             } => {
                 let place = self.place(group);
                 let (at, state) = (micros(*at), state.as_str());

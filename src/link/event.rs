@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::command::GroupSpec;
-use crate::model::{Bottleneck, EntityState, Holding, Holds, Name, Outcome, Probe, Step, Verified};
+use crate::model::{
+    Bottleneck, EntityState, Holding, Holds, Name, Outcome, Probe, Standing, Step, Verified,
+};
 
 /// One thing that happened. `at` is UTC.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,12 +25,15 @@ pub enum Event {
         entity: Name,
         state: EntityState,
         step: Option<Step>,
-        /// Null unless failed or retrying.
+        /// Why it failed, is tried again, or is skipped; else null.
         cause: Option<String>,
         attempt: u32,
         /// What the entity holds now: of final states, where it is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         holds: Option<Holds>,
+        /// How its copy was checked; only of `delivered`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        verified: Option<Verified>,
     },
     /// Sampled from a snapshot by the watcher, never sent by the engine.
     Progress {
@@ -253,6 +258,9 @@ pub struct Summary {
     pub source_bytes: u64,
     /// File bytes confirmed by entities.
     pub delivered_bytes: u64,
+    /// Entities of those that were delivered whose copy was checked by its size alone, or not.
+    #[serde(default)]
+    pub delivered_unproven: usize,
     pub groups: Vec<GroupSummary>,
 }
 
@@ -266,6 +274,9 @@ pub struct GroupSummary {
     pub seconds: f64,
     pub source_bytes: u64,
     pub passes: u32,
+    /// As above, of this group.
+    #[serde(default)]
+    pub delivered_unproven: usize,
     pub entities: Vec<EntitySummary>,
 }
 
@@ -288,4 +299,10 @@ pub struct EntitySummary {
     /// A staging file that could not be removed, or was kept as the only copy that there is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<String>,
+}
+
+impl EntitySummary {
+    pub fn standing(&self) -> Standing {
+        Standing::of(self.state, self.verified)
+    }
 }

@@ -47,12 +47,16 @@ pub fn held(checks: &[&HeldCheck]) -> Vec<Row> {
     let said = checks.iter().map(|check| {
         let word = check.holds.word();
         let text = match (&check.cause, check.holds) {
+            (_, Holding::Has) if !check.verified.is_proof() => {
+                format!("{word} by size alone: unproven")
+            }
             (_, Holding::Has) => format!("{word} ({})", check.verified),
             (Some(cause), _) => format!("{word}: {}", shown(cause)),
             (None, _) => word.to_owned(),
         };
         let weight = match check.holds {
-            Holding::Has => Weight::Fine,
+            Holding::Has if check.verified.is_proof() => Weight::Fine,
+            Holding::Has => Weight::Note,
             _ => Weight::Problem,
         };
         (weight, text, Who::Entity(&check.entity))
@@ -114,6 +118,7 @@ fn of_entity(probe: &Probe) -> String {
         rest,
         rename,
         digest,
+        read,
     } = &probe.can;
     let mut words = Vec::new();
     if probe.written {
@@ -124,6 +129,7 @@ fn of_entity(probe: &Probe) -> String {
         (size, "SIZE", "no SIZE"),
         (rest, "REST", "no REST"),
         (rename, "rename", "no rename"),
+        (read, "can be read back", "can't be read back"),
     ];
     words.extend(able.into_iter().filter_map(|(can, yes, no)| {
         let can = (*can)?;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Bottleneck, EntityState, Holds, Laggards, Name, Outcome, Step, Verified};
+use crate::model::{
+    Bottleneck, EntityState, Holds, Laggards, Name, Outcome, Standing, Step, Verified,
+};
 
 /// The whole engine. Groups stand in the order in which they were started and stay after they end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -115,4 +117,18 @@ pub struct EntitySnapshot {
     pub holds: Option<Holds>,
     /// A staging file that could not be removed.
     pub left: Option<String>,
+}
+
+impl EntitySnapshot {
+    pub fn standing(&self) -> Standing {
+        Standing::of(self.state, self.verified)
+    }
+}
+
+impl GroupSnapshot {
+    /// Number of entities that were delivered without proof of their content.
+    pub fn unproven(&self) -> usize {
+        let unproven = |entity: &&EntitySnapshot| entity.standing() == Standing::Unproven;
+        self.entities.iter().filter(unproven).count()
+    }
 }

@@ -13,7 +13,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::{
-    Assignment, GroupMeters, Holders, ManagementAgent, Report, ReportKind, Reporter,
+    Assignment, Believed, Expected, GroupMeters, Holders, ManagementAgent, Report, ReportKind,
+    Reporter,
 };
 use crate::inventory::{find_image, secrets};
 use crate::link::{
@@ -344,6 +345,10 @@ impl<T: Transport> ImageManager<T> {
             spec: Box::new(GroupSpec::of(&group)),
             force,
         }));
+        // What this engine has read of the image.
+        let read = (self.groups.iter().rev())
+            .filter(|other| other.group.image == group.image)
+            .find_map(|other| other.sha256);
         let (mut targets, mut believed) = (Vec::new(), Vec::new());
         for (entity, wanted) in group.entities.iter().enumerate() {
             let skipped = !force && group.has_image(wanted);
@@ -355,7 +360,7 @@ impl<T: Transport> ImageManager<T> {
                     EntityState::Waiting
                 },
                 step: None,
-                cause: None,
+                cause: skipped.then(|| group.has_image_in_words(wanted)),
                 attempt: 0,
                 holds: skipped.then_some(Holds::New),
             };
@@ -363,8 +368,20 @@ impl<T: Transport> ImageManager<T> {
                 self.tell(event);
             }
             if !skipped {
-                if !force && let Some(known) = self.memories.of(wanted, &group.image) {
-                    believed.push((entity, known.size));
+                let known = self.memories.of(wanted, &group.image);
+                if let Some(known) = known.filter(|_| !force)
+                    // An image that was built again under its version since is another one.
+                    && !matches!((read, known.sha256), (Some(read), Some(known)) if read != known)
+                {
+                    believed.push(Believed {
+                        entity,
+                        expected: Expected {
+                            size: Some(known.size),
+                            sha256: group.image.sha256.or(read).or(known.sha256),
+                        },
+                        run: known.run.clone(),
+                        at: known.at,
+                    });
                 }
                 targets.push(entity);
             }
@@ -619,12 +636,16 @@ impl<T: Transport> ImageManager<T> {
         };
         let memories = &mut self.memories.0;
         match event {
-            Event::Detail(Detail::Stored { entity, bytes, .. }) => {
+            Event::Detail(Detail::Stored {
+                at, entity, bytes, ..
+            }) => {
                 let remembered = Remembered {
                     type_: group.group.image.type_.clone(),
                     version: group.group.image.version.clone(),
                     size: *bytes,
                     sha256: group.sha256(),
+                    run: self.run.clone(),
+                    at: *at,
                 };
                 memories.insert(entity.clone(), remembered);
             }

@@ -19,6 +19,7 @@ pub fn write(event: &Event) {
             step,
             cause,
             attempt,
+            verified,
             ..
         } => {
             let who = format!("{}/{}", shown(group), shown(entity));
@@ -33,6 +34,9 @@ pub fn write(event: &Event) {
                         String::new()
                     };
                     tracing::warn!(target: ENTITY, "{who}: {state}{at}{attempt}{cause}");
+                }
+                EntityState::Delivered if verified.is_some_and(|how| !how.is_proof()) => {
+                    tracing::info!(target: ENTITY, "{who}: delivered, unproven: no digest, not read back");
                 }
                 // The step of a state that is not the end of anything says nothing new.
                 state => tracing::info!(target: ENTITY, "{who}: {state}{cause}"),

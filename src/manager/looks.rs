@@ -19,7 +19,8 @@ use crate::agent::{self, Expected, Held, Holders};
 use crate::link::{Event, HeldCheck, ProbeCheck};
 use crate::model::text::{quoted, shown};
 use crate::model::{
-    Entity, Failure, Group, Holding, Inventory, Logins, Name, Probe, Staging, Verified, units,
+    Abilities, Entity, Failure, Group, Holding, Inventory, Logins, Name, Probe, Staging, Verified,
+    VerifyMode, units,
 };
 use crate::transport::Transport;
 
@@ -357,10 +358,28 @@ fn notes(entity: &Entity, probe: &Probe) -> Vec<String> {
             "{left}, one byte, could not be removed after the check"
         ));
     }
+    if let Some(why) = unproven(entity.verify, &probe.can) {
+        notes.push(format!("a delivery will be unproven: {why}"));
+    }
     if entity.staging == Staging::Direct {
         notes.push("nothing was written: `staging: direct` has the final name alone".into());
     }
     notes
+}
+
+/// Why the content of a delivery to it can't be proven.
+fn unproven(mode: VerifyMode, can: &Abilities) -> Option<&'static str> {
+    match mode {
+        VerifyMode::Best if can.digest.is_none() && can.read == Some(false) => {
+            Some("it computes no digest and lets nobody read its file, so the size must do")
+        }
+        VerifyMode::Quick if can.digest.is_none() => Some(
+            "it computes no digest, and `verify: quick` takes the size then; `best` reads back",
+        ),
+        VerifyMode::Size => Some("`verify: size` looks at the size alone"),
+        VerifyMode::None => Some("`verify: none` looks at nothing"),
+        VerifyMode::Best | VerifyMode::Quick | VerifyMode::Readback => None,
+    }
 }
 
 /// `20260601120000` as `2026-06-01 12:00 UTC`; anything else as it is.

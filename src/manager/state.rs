@@ -31,7 +31,7 @@ pub(super) struct GroupState {
     source: String,
     phase: GroupPhase,
     size: Option<u64>,
-    sha256: Option<[u8; 32]>,
+    pub(super) sha256: Option<[u8; 32]>,
     passes: u32,
     /// Passes whose sources are being read.
     reading: usize,
@@ -172,6 +172,7 @@ impl GroupState {
                 record.enter(state, step, cause.clone(), attempt);
                 record.holds = holds;
                 let entity = record.name.clone();
+                let verified = (state == EntityState::Delivered).then_some(record.verified);
                 Some(Event::State {
                     at,
                     group,
@@ -181,6 +182,7 @@ impl GroupState {
                     cause,
                     attempt,
                     holds,
+                    verified,
                 })
             }
             ReportKind::Opened { entity, staged } => {

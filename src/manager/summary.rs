@@ -18,6 +18,7 @@ pub fn summary(snapshot: &Snapshot, seconds: f64) -> Summary {
         peak_pool_bytes: snapshot.peak_pool_bytes,
         source_bytes: snapshot.groups.iter().map(|group| group.source_bytes).sum(),
         delivered_bytes: entities().map(|entity| entity.confirmed).sum(),
+        delivered_unproven: snapshot.groups.iter().map(|group| group.unproven()).sum(),
         groups: snapshot
             .groups
             .iter()
@@ -36,6 +37,7 @@ fn of_group(group: &GroupSnapshot) -> GroupSummary {
         seconds: rounded(group.seconds),
         source_bytes: group.source_bytes,
         passes: group.passes,
+        delivered_unproven: group.unproven(),
         entities: group.entities.iter().map(of_entity).collect(),
     }
 }

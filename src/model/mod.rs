@@ -31,5 +31,5 @@ pub use remembered::{Memories, Remembered};
 pub use remote::{
     Address, CredentialsRef, Login, Logins, RemotePath, Scheme, SecretSource, Timeouts,
 };
-pub use state::{Bottleneck, EntityState, Outcome, Verified};
+pub use state::{Bottleneck, EntityState, Outcome, Standing, Verified};
 pub use tls::{Fingerprint, Tls, Trust};

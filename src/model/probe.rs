@@ -32,6 +32,9 @@ pub struct Abilities {
     pub rename: Option<bool>,
     /// The strongest digest that it computes, like `SHA-256`.
     pub digest: Option<String>,
+    /// Whether a file that was stored can be read back; tried where a delivery would.
+    #[serde(default)]
+    pub read: Option<bool>,
 }
 
 /// A staging file of an earlier run, or of one that is under way elsewhere.

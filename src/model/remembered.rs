@@ -3,6 +3,8 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
+
 use super::{Entity, Image, Name};
 
 /// The image that an entity got last, as far as is known.
@@ -13,6 +15,9 @@ pub struct Remembered {
     /// Bytes.
     pub size: u64,
     pub sha256: Option<[u8; 32]>,
+    /// The run that delivered it, and when.
+    pub run: String,
+    pub at: Timestamp,
 }
 
 /// By the entity's name; only entities that are still at the same address and path are in it.
@@ -48,6 +53,8 @@ mod tests {
             version: image.version.clone(),
             size: 7,
             sha256: Some([1; 32]),
+            run: "r1".into(),
+            at: Timestamp::UNIX_EPOCH,
         };
         let memories = |known: Remembered| Memories(HashMap::from([("e1".into(), known)]));
         let is = |known: &Remembered, image: &Image| {

@@ -53,6 +53,44 @@ impl fmt::Display for EntityState {
     }
 }
 
+/// How an entity stands, as people are shown it: a copy whose content nobody has looked at is not
+/// shown like one that is proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Standing {
+    In(EntityState),
+    /// Delivered, by its size alone or without any check.
+    Unproven,
+}
+
+impl Standing {
+    pub fn of(state: EntityState, verified: Verified) -> Self {
+        match state {
+            EntityState::Delivered if !verified.is_proof() => Self::Unproven,
+            state => Self::In(state),
+        }
+    }
+
+    /// As wide as a state at most.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::In(state) => state.as_str(),
+            Self::Unproven => "unproven",
+        }
+    }
+}
+
+impl From<EntityState> for Standing {
+    fn from(state: EntityState) -> Self {
+        Self::In(state)
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// How an entity's copy was checked before the rename, as it was really done (promise 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -64,6 +102,13 @@ pub enum Verified {
     /// The entity reported the right size.
     Size,
     None,
+}
+
+impl Verified {
+    /// Whether the content of the copy was looked at: a size proves none.
+    pub fn is_proof(self) -> bool {
+        matches!(self, Self::Digest | Self::Readback)
+    }
 }
 
 impl fmt::Display for Verified {

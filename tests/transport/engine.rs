@@ -206,11 +206,7 @@ async fn good_entities_on_odd_servers_get_their_image() {
     for (name, server) in &servers {
         let said = entity(&summary, name);
         assert_eq!(said.state, EntityState::Delivered, "{said:?}");
-        let verified = match *name {
-            "no SIZE" | "none of them" => Verified::None,
-            _ => Verified::Size,
-        };
-        assert_eq!(said.verified, verified, "{name}");
+        assert_eq!(said.verified, Verified::Readback, "{name}");
         assert_eq!(server.files(), [PATH], "{name}");
         assert!(server.file(PATH).unwrap() == image(SIZE), "{name}");
     }

@@ -21,6 +21,7 @@ fn able() -> Abilities {
         rest: Some(true),
         rename: Some(true),
         digest: None,
+        read: None,
     }
 }
 
@@ -326,4 +327,34 @@ async fn a_file_is_compared_without_reading_it() {
         let failure = compared(&server, OLD).await.unwrap_err();
         assert!(matches!(failure.fault, Fault::NoFile { .. }), "{failure}");
     }
+}
+
+/// Whether a delivery can be proven by content is tried on the byte, where that will be needed.
+#[tokio::test]
+async fn whether_a_copy_can_be_read_back_is_found_out() {
+    let digest = Script {
+        digests: vec!["HASH"],
+        ..Script::default()
+    };
+    let refuses = Script::default().on("RETR", Reply::line("550 permission denied"));
+    for (script, mode, read) in [
+        (Script::default(), VerifyMode::Best, Some(true)),
+        (Script::default(), VerifyMode::Readback, Some(true)),
+        (Script::default(), VerifyMode::Quick, None),
+        (digest, VerifyMode::Best, None),
+        (refuses.clone(), VerifyMode::Best, Some(false)),
+    ] {
+        let server = device(script).await;
+        let mut destination = destination(&server);
+        destination.verify = mode;
+        let found = probe(&destination).await.unwrap();
+        assert_eq!(found.can.read, read, "{mode:?}");
+        assert_untouched(&server);
+    }
+    let server = device(refuses).await;
+    let mut destination = destination(&server);
+    destination.verify = VerifyMode::Readback;
+    let failure = probe(&destination).await.unwrap_err();
+    assert_eq!(failure.step, Step::Verify, "{failure}");
+    assert_untouched(&server);
 }

@@ -11,7 +11,7 @@ use subtend::model::{
     VerifyMode,
 };
 use subtend::transport::ftp::FtpTransport;
-use subtend::transport::{Destination, Directory, Sink, Source, Transport};
+use subtend::transport::{Destination, Directory, Source, Transport};
 
 use crate::common::*;
 use crate::support::scripted::{

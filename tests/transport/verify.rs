@@ -4,7 +4,7 @@ use subtend::model::{Fault, RemotePath, Step, Verified, VerifyMode};
 use subtend::transport::ftp::FtpTransport;
 
 use crate::common::*;
-use crate::support::scripted::{Reply, Script};
+use crate::support::scripted::{Data, Reply, Retrieve, Script};
 use crate::support::within;
 
 const DIGESTS: [(&str, &str, usize); 5] = [
@@ -57,6 +57,8 @@ async fn bytes_that_changed_on_the_entity_are_found() {
     for (verb, mode) in [
         ("HASH", VerifyMode::Best),
         ("XCRC", VerifyMode::Best),
+        ("XCRC", VerifyMode::Quick),
+        ("NONE", VerifyMode::Best),
         ("NONE", VerifyMode::Readback),
     ] {
         let server = device(offering(verb)).await;
@@ -79,19 +81,115 @@ async fn bytes_that_changed_on_the_entity_are_found() {
     }
 }
 
+/// Whatever is said instead of a digest: `best` reads the file back, `quick` asks for its size.
 #[tokio::test]
-async fn a_digest_that_was_offered_and_is_refused_gives_way_to_the_size() {
+async fn a_digest_that_was_offered_and_is_not_given_gives_way_to_the_next_proof() {
     for (verb, reply) in [
         ("HASH", "504 not today"),
+        ("HASH", "550 permission denied"),
         ("OPTS", "501 no such algorithm"),
         ("HASH", "213 no digest in here"),
+        ("HASH", "213 SHA-256 0-1000 0f0f0f image.bin"),
     ] {
-        let server = device(offering("HASH").on(verb, Reply::line(reply))).await;
-        let bytes = image(1000);
-        let result = send(&destination(&server), &bytes).await;
-        assert_eq!(result, Ok(Verified::Size), "{verb}: {reply}");
-        assert_delivered(&server, &bytes);
+        for (mode, proof) in [
+            (VerifyMode::Best, Verified::Readback),
+            (VerifyMode::Quick, Verified::Size),
+        ] {
+            let server = device(offering("HASH").on(verb, Reply::line(reply))).await;
+            let bytes = image(1000);
+            let mut destination = destination(&server);
+            destination.verify = mode;
+            let result = send(&destination, &bytes).await;
+            assert_eq!(result, Ok(proof), "{verb}: {reply}");
+            assert_delivered(&server, &bytes);
+        }
     }
+}
+
+/// A flash that wears flips a bit of what it was given, and tells the right size.
+#[tokio::test]
+async fn by_default_a_flipped_byte_is_found() {
+    for script in [
+        offering("HASH"),
+        Script::default(),
+        // Offers a digest, and then says something else.
+        offering("HASH").on("HASH", Reply::line("213 done")),
+    ] {
+        let server = device(script).await;
+        let bytes = image(70_000);
+        let mut destination = destination(&server);
+        destination.verify = VerifyMode::default();
+        let mut sink = open_sink(&FtpTransport::new(), &destination).await.unwrap();
+        let mut worn = bytes.clone();
+        worn[69_999] ^= 0x40;
+        write_all(&mut sink, &worn).await.unwrap();
+        within(SOON, sink.finish()).await.unwrap();
+        let failure = within(SOON, sink.verify(&digest(&bytes)))
+            .await
+            .unwrap_err();
+        let found = matches!(failure.fault, Fault::WrongDigest { .. });
+        assert!(found && failure.step == Step::Verify, "{failure}");
+        assert_eq!(within(SOON, sink.discard(false)).await, Ok(()));
+        assert_untouched(&server);
+    }
+}
+
+/// An upload box: what it can't prove it is not asked for again, and it is said how little was.
+#[tokio::test]
+async fn an_entity_that_lets_nobody_read_is_verified_by_its_size() {
+    for refusal in [
+        "550 permission denied",
+        "502 not implemented",
+        "500 what?",
+        "532 need account",
+        "553 not allowed",
+    ] {
+        let server = device(Script::default().on("RETR", Reply::line(refusal))).await;
+        let bytes = image(1000);
+        let mut destination = destination(&server);
+        destination.verify = VerifyMode::Best;
+        let result = send(&destination, &bytes).await;
+        assert_eq!(result, Ok(Verified::Size), "{refusal}");
+        assert_delivered(&server, &bytes);
+
+        // What was asked for by name is not taken for less.
+        server.put(PATH, OLD);
+        destination.verify = VerifyMode::Readback;
+        let failure = send(&destination, &bytes).await.unwrap_err();
+        assert_eq!(failure.step, Step::Verify, "{refusal}");
+        assert_untouched(&server);
+    }
+}
+
+/// What can't be read now may be readable a moment later: that is no reason to believe a size.
+#[tokio::test]
+async fn a_reading_that_fails_for_a_while_is_a_failure_that_may_pass() {
+    for refusal in ["450 busy", "425 no data connection", "421 going down"] {
+        let server = device(Script::default().on("RETR", Reply::line(refusal))).await;
+        let mut destination = destination(&server);
+        destination.verify = VerifyMode::Best;
+        let failure = send(&destination, &image(1000)).await.unwrap_err();
+        assert!(failure.is_transient(), "{failure}");
+        assert_eq!(failure.step, Step::Verify, "{refusal}");
+    }
+    // In the middle of the file.
+    let script = Script {
+        retrieve: Retrieve {
+            at: Some(500),
+            data: Data::Reset,
+            ..Retrieve::default()
+        },
+        ..Script::default()
+    };
+    let server = device(script).await;
+    let mut destination = destination(&server);
+    destination.verify = VerifyMode::Best;
+    let failure = send(&destination, &image(1000)).await.unwrap_err();
+    assert!(
+        failure.is_transient() && failure.step == Step::Verify,
+        "{failure}"
+    );
+    assert_untouched(&server);
 }
 
 /// The entity reads its flash meanwhile.
@@ -135,7 +233,7 @@ async fn an_entity_without_size_is_verified_by_nothing_or_as_asked_not_at_all() 
 #[tokio::test]
 async fn a_wrong_size_leaves_nothing_but_the_old_image() {
     let script = Script::default().on("SIZE", Reply::line("213 999"));
-    for mode in [VerifyMode::Best, VerifyMode::Size] {
+    for mode in [VerifyMode::Quick, VerifyMode::Size] {
         let server = device(script.clone()).await;
         let mut destination = destination(&server);
         destination.verify = mode;

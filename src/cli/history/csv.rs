@@ -61,6 +61,7 @@ pub(super) fn runs(runs: &[RunRow]) -> String {
         "cancelled",
         "unfinished",
         "inventory_file",
+        "delivered_unproven",
     ];
     table(&head, runs, |run| {
         vec![
@@ -80,6 +81,7 @@ pub(super) fn runs(runs: &[RunRow]) -> String {
             run.cancelled.to_string(),
             run.unfinished.to_string(),
             run.inventory_file.clone(),
+            run.delivered_unproven.to_string(),
         ]
     })
 }

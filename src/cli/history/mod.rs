@@ -66,6 +66,7 @@ pub(super) fn past_runs(state_dir: &Path) -> Result<Vec<PastRun>, String> {
             began: moment(run.started, &zone),
             outcome: text::outcome(run),
             delivered: run.delivered,
+            unproven: run.delivered_unproven,
             skipped: run.skipped,
             failed: run.failed,
             about: format!("{} by {}", run.groups.join(", "), who(run)),

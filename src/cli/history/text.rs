@@ -101,7 +101,11 @@ pub(super) fn runs(runs: &[RunRow], cut_off: &[CutOff], zone: &TimeZone, columns
         );
         let groups: Vec<String> = run.groups.iter().map(|group| shown(group)).collect();
         let mut more = format!("{} in {}", count(run.entities, "entity"), groups.join(", "));
-        for (number, word) in [(run.cancelled, "cancelled"), (run.unfinished, "unfinished")] {
+        for (number, word) in [
+            (run.delivered_unproven, "unproven"),
+            (run.cancelled, "cancelled"),
+            (run.unfinished, "unfinished"),
+        ] {
             if number > 0 {
                 more += &format!(", {number} {word}");
             }
@@ -158,6 +162,13 @@ pub(super) fn run(whole: &RunWhole, zone: &TimeZone, columns: usize) -> String {
         let [peak, memory, read, delivered] = [peak, run.memory, read, delivered].map(units::size);
         let text = format!("{delivered} from {read} read; pools held at most {peak} of {memory}");
         row("delivered", &text, columns, &mut lines);
+    }
+    if run.delivered_unproven > 0 {
+        let text = format!(
+            "{}: nobody has looked at the content; `subtend verify` reads it back",
+            count(run.delivered_unproven, "entity")
+        );
+        row("unproven", &text, columns, &mut lines);
     }
     if let Some(settled) = run.settled {
         row("settled", &moment(settled, zone), columns, &mut lines);
@@ -231,7 +242,7 @@ fn group(
             "  {}",
             [
                 pad(&shown(&one.entity), name),
-                pad(one.state.as_str(), STATE),
+                pad(one.standing().as_str(), STATE),
                 pad(&checked, last),
                 right(&one.attempts.to_string(), 8),
                 clock(one.at, zone),
@@ -318,7 +329,7 @@ pub(super) fn past(rows: &[PastRow], all: bool, zone: &TimeZone, columns: usize)
             &shown(&row.run),
             &shown(&row.image),
             &shown(&row.version),
-            one.state.as_str(),
+            one.standing().as_str(),
         ]));
         lines.extend(wrap(&story(row), 6, columns));
         if !all {
@@ -350,7 +361,8 @@ fn story(row: &PastRow) -> String {
     if one.state == EntityState::Delivered {
         parts.push(units::size(one.bytes));
         parts.push(match one.verified.as_deref() {
-            None | Some("none") => "not verified".into(),
+            None | Some("none") => "delivered, not verified".into(),
+            Some("size") => "delivered, by size alone".into(),
             Some(how) => format!("verified by {}", shown(how)),
         });
     }

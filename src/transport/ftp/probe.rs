@@ -17,6 +17,7 @@
 
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use crate::model::staging::File;
@@ -24,7 +25,7 @@ use crate::model::{
     Abilities, Failure, Fault, Leftover, Probe, RemotePath, Staging, Step, VerifyMode,
 };
 use crate::transport::digest::{Algorithm, Hasher};
-use crate::transport::{Compared, Destination, Remote, Reply, Seen, Sink};
+use crate::transport::{Compared, Destination, How, ImageDigest, Proof, Remote, Reply, Seen, Sink};
 
 use super::features;
 use super::session::Session;
@@ -187,7 +188,7 @@ async fn write(
         return Err(Failure::new(Step::Verify, Fault::NotVerifiable { reason }));
     }
     let offered = look.features.as_deref().and_then(features::strongest);
-    if let Some(command) = offered.filter(|_| destination.verify == VerifyMode::Best) {
+    if let Some(command) = offered.filter(|_| destination.verify.asks_digest()) {
         let mut hasher = Hasher::new(command.algorithm());
         hasher.update(BYTE);
         let session = sink.session().await?;
@@ -200,6 +201,24 @@ async fn write(
         if !digested? {
             look.probe.can.digest = None;
         }
+    }
+    let proves = match destination.verify {
+        VerifyMode::Best => look.probe.can.digest.is_none(),
+        mode => mode == VerifyMode::Readback,
+    };
+    if proves {
+        let byte = ImageDigest {
+            size: BYTE.len() as u64,
+            sha256: Sha256::digest(BYTE).into(),
+        };
+        let how = How::As(VerifyMode::Readback);
+        look.probe.can.read = match sink.prove(path, &byte, how).await? {
+            Proof::Same(_) => Some(true),
+            Proof::Untold(_) if destination.verify == VerifyMode::Best => Some(false),
+            Proof::Other(failure) | Proof::Missing(failure) | Proof::Untold(failure) => {
+                return Err(failure);
+            }
+        };
     }
     if look.spare_is_free {
         let spare = destination.names.of(File::Spare);

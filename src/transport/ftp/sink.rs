@@ -33,6 +33,8 @@ pub struct FtpSink {
     /// `550` to `SIZE` means that there is no such file: the entity has told a size, or a listing
     /// has agreed. Some say it of every file.
     denies_truly: bool,
+    /// The entity has told when a file was changed, so that silence means that there is none.
+    tells_times: bool,
     digest: Option<DigestCommand>,
     /// Only where the entity's digest is not the image's own SHA-256.
     hasher: Option<Hasher>,
@@ -50,9 +52,9 @@ impl FtpSink {
 
     async fn open_once(memory: &Memory, destination: &Destination) -> Result<Self, Failure> {
         let mut session = Session::open(memory, &destination.remote).await?;
-        let digest = match destination.verify {
-            VerifyMode::Best => features::best_digest(&mut session).await?,
-            _ => None,
+        let digest = match destination.verify.asks_digest() {
+            true => features::best_digest(&mut session).await?,
+            false => None,
         };
         let hasher = digest.and_then(|command| verify::hasher_for(command.algorithm()));
         Ok(Self {
@@ -61,6 +63,7 @@ impl FtpSink {
             destination: destination.clone(),
             memory: memory.clone(),
             denies_truly: false,
+            tells_times: false,
             digest,
             hasher,
             sent_digest: None,
@@ -218,8 +221,12 @@ impl Sink for FtpSink {
             Ok(None) => {}
             Err(failure) => return Err(failure),
         }
+        let told = self.tells_times;
         if self.modified(path).await?.is_some() {
             return Ok(Seen::Present { size: None });
+        }
+        if told && !self.memory.of(&self.destination.remote.address).no_mdtm {
+            return Ok(Seen::Absent);
         }
         Ok(match self.is_listed(path).await {
             Some(true) => Seen::Present { size: None },
@@ -240,7 +247,9 @@ impl Sink for FtpSink {
     }
 
     async fn modified(&mut self, path: &RemotePath) -> Result<Option<String>, Failure> {
-        modified(self.session().await?, path.as_str()).await
+        let told = modified(self.session().await?, path.as_str()).await?;
+        self.tells_times |= told.is_some();
+        Ok(told)
     }
 
     async fn delete(&mut self, path: &RemotePath) -> Result<Reply, Failure> {
@@ -283,6 +292,7 @@ impl Sink for FtpSink {
         let (digests, reads, sizes) = match how {
             How::As(VerifyMode::None) => return Ok(Proof::Same(Verified::None)),
             How::As(VerifyMode::Best) => (true, true, true),
+            How::As(VerifyMode::Quick) => (true, false, true),
             How::As(VerifyMode::Readback) => (false, true, false),
             How::As(VerifyMode::Size) => (false, false, true),
             How::Content => (true, true, false),

@@ -11,7 +11,7 @@ use crate::console::theme::{Theme, Tone};
 use crate::console::widgets::fit::{cut, fit, plain, right, share};
 use crate::link::{GroupPhase, GroupSnapshot, Snapshot};
 use crate::model::columns::hang;
-use crate::model::{EntityState, Inventory, Outcome, units};
+use crate::model::{EntityState, Inventory, Outcome, Standing, units};
 
 use super::conflicts::{Conflict, beside_runs};
 use super::sheet::{Chosen, Sheet, Source, url};
@@ -247,7 +247,15 @@ fn standing(
                 Outcome::Partial | Outcome::Failed => (EntityState::Failed, Tone::Bad),
                 Outcome::Cancelled => (EntityState::Cancelled, Tone::Look),
             };
-            (theme.sign(state), outcome.to_string(), tone)
+            match run.map_or(0, GroupSnapshot::unproven) {
+                0 => (theme.sign(state), outcome.to_string(), tone),
+                _ if outcome == Outcome::Delivered => (
+                    theme.sign(Standing::Unproven),
+                    "unproven".into(),
+                    Tone::Look,
+                ),
+                _ => (theme.sign(state), outcome.to_string(), tone),
+            }
         }
         _ => ("+", "ready".into(), Tone::Good),
     }

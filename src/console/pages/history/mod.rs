@@ -28,6 +28,8 @@ pub struct PastRun {
     /// An outcome, `running`, or `cut off`.
     pub outcome: String,
     pub delivered: usize,
+    /// Of those: nobody has looked at their content.
+    pub unproven: usize,
     pub skipped: usize,
     pub failed: usize,
     /// Its groups, and who started it.
@@ -132,8 +134,16 @@ pub(crate) fn draw(
         let [delivered, skipped, failed] =
             [run.delivered, run.skipped, run.failed].map(|number| number.to_string());
         let counts = [delivered.as_str(), &skipped, &failed];
-        let text = cells(&run.began, &run.outcome, counts, &run.about);
-        let style = match run.outcome.as_str() {
+        let (outcome, about) = match (run.outcome.as_str(), run.unproven) {
+            (outcome, 0) => (outcome, run.about.clone()),
+            ("delivered", _) => (
+                "unproven",
+                format!("({} unproven) {}", run.unproven, run.about),
+            ),
+            (outcome, many) => (outcome, format!("({many} unproven) {}", run.about)),
+        };
+        let text = cells(&run.began, outcome, counts, &about);
+        let style = match outcome {
             _ if row == scroll.cursor => theme.cursor(),
             "delivered" => theme.tone(Tone::Plain),
             "running" => theme.tone(Tone::Busy),

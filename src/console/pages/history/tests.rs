@@ -11,6 +11,7 @@ fn run(number: usize, outcome: &str) -> PastRun {
         began: format!("2026-11-22 21:{number:02}"),
         outcome: outcome.into(),
         delivered: 19,
+        unproven: usize::from(number == 10),
         skipped: 2,
         failed: 1,
         about: "adsl, vdsl by craft@noc7 from 192.0.2.7 \u{1b}[31m".into(),

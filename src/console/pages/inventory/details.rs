@@ -4,7 +4,7 @@ use crate::console::dialogs::Dialog;
 use crate::console::state::State;
 use crate::link::Snapshot;
 use crate::model::columns::hang;
-use crate::model::{Scheme, Staging, VerifyMode, units};
+use crate::model::{Scheme, Staging, Standing, units};
 
 use super::newest;
 
@@ -51,15 +51,7 @@ pub(super) fn dialog(state: &State, snapshot: &Snapshot, at: usize) -> Dialog {
     ]
     .map(|(name, time)| format!("{name} {}", units::duration(time)));
     row("timeouts", &times.join(", "));
-    row(
-        "verify",
-        match entity.verify {
-            VerifyMode::Best => "best: its digest where it has one, else the size",
-            VerifyMode::Readback => "readback: the copy is read back and compared",
-            VerifyMode::Size => "size",
-            VerifyMode::None => "none",
-        },
-    );
+    row("verify", entity.verify.in_words());
     row(
         "staging",
         match (entity.staging, entity.delete_first) {
@@ -95,7 +87,7 @@ pub(super) fn dialog(state: &State, snapshot: &Snapshot, at: usize) -> Dialog {
     };
     row(
         "state",
-        &format!("{} in group {}{attempt}", last.state, group.group),
+        &format!("{} in group {}{attempt}", last.standing(), group.group),
     );
     row("image", &format!("{}, {}", group.image, group.version));
     let step = last
@@ -113,7 +105,11 @@ pub(super) fn dialog(state: &State, snapshot: &Snapshot, at: usize) -> Dialog {
             units::size(last.confirmed)
         ),
     );
-    row("verified", &last.verified.to_string());
+    let verified = match last.standing() {
+        Standing::Unproven => format!("{}: its content is unproven", last.verified),
+        Standing::In(_) => last.verified.to_string(),
+    };
+    row("verified", &verified);
     if let Some(left) = &last.left {
         row(
             "left there",

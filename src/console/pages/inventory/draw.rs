@@ -212,8 +212,9 @@ fn entity_line<'a>(
     let room = widths.columns.last().copied().unwrap_or(STATE);
     spans.push(match last {
         Some((_, last)) => {
-            let text = format!("{} {}", theme.sign(last.state), last.state);
-            Span::styled(fit(&text, room, theme), theme.of_state(last.state))
+            let standing = last.standing();
+            let text = format!("{} {standing}", theme.sign(standing));
+            Span::styled(fit(&text, room, theme), theme.of_state(standing))
         }
         None => Span::raw(" ".repeat(room)),
     });

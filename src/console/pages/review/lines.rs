@@ -8,8 +8,7 @@ use crate::console::theme::{Theme, Tone};
 use crate::console::widgets::fit::{cut, plain, span};
 use crate::link::looks::Weight;
 use crate::model::columns::count;
-use crate::model::names;
-use crate::model::units;
+use crate::model::{VerifyMode, names, units};
 
 use super::online;
 use super::plan::{Plan, Planned, Source};
@@ -137,12 +136,16 @@ fn describe(page: &mut Writer<'_>, state: &State, group: &Planned) {
     } else {
         page.entry("send to", &format!("{}: {}", send.len(), joined(&send)));
     }
+    if !group.send.is_empty() {
+        let send = group.send.iter().map(|entity| &**entity);
+        page.entry("verify", &VerifyMode::of_all_in_words(send));
+    }
     if !group.skip.is_empty() {
         let skip: Vec<&str> = group.skip.iter().map(|entity| &*entity.name).collect();
         page.entry(
             "skip",
             &format!(
-                "{}: {} (at version {} already; F sends all the same)",
+                "{}: {} (the inventory says version {}; F sends all the same)",
                 skip.len(),
                 joined(&skip),
                 image.version

@@ -102,6 +102,13 @@ pub(crate) fn arrived(state: &mut State, event: Event) {
 }
 
 impl Online {
+    /// Entities that have a file of the image's size, and of which no more is known.
+    fn by_size(&self) -> usize {
+        let by_size =
+            |check: &&HeldCheck| check.holds == Holding::Has && !check.verified.is_proof();
+        self.held.iter().filter(by_size).count()
+    }
+
     /// The page is about something else now. What goes on can still be stopped.
     pub(super) fn abandoned(&self) -> Self {
         Self {
@@ -136,6 +143,9 @@ impl Online {
             (Question::Probe, 0) => ", no problem".to_owned(),
             (Question::Probe, 1) => ", 1 problem".to_owned(),
             (Question::Probe, many) => format!(", {many} problems"),
+            (Question::Verify, 0) if self.by_size() > 0 => {
+                format!(", all have a file of its size, {} unproven", self.by_size())
+            }
             (Question::Verify, 0) => ", all have the image".to_owned(),
             (Question::Verify, many) => format!(", {many} without the image"),
         };

@@ -73,13 +73,13 @@ fn cell(
     if figures::lags(entity, limit) {
         return ("!".into(), theme.tone(Tone::Look));
     }
-    let style = theme.of_state(entity.state);
+    let style = theme.of_state(entity.standing());
     match (entity.state, group.size) {
         (EntityState::Sending, Some(size)) if size > 0 => {
             let tenths = u128::from(entity.sent) * 10 / u128::from(size);
             (tenths.min(9).to_string(), style)
         }
-        (state, _) => (theme.sign(state).into(), style),
+        _ => (theme.sign(entity.standing()).into(), style),
     }
 }
 
@@ -92,7 +92,7 @@ pub(super) fn legend<'a>(group: &GroupSnapshot, theme: &Theme, width: usize) -> 
     let of_group = figures::totals(group).states;
     let present = figures::STATES.iter().zip(of_group);
     let others = present
-        .filter(|(state, count)| *count > 0 && **state != EntityState::Sending)
+        .filter(|(state, count)| *count > 0 && **state != EntityState::Sending.into())
         .map(|(state, _)| format!("{} {}", theme.sign(*state), figures::short(*state)));
     items.extend(others);
     let mut text = String::new();

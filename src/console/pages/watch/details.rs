@@ -5,7 +5,7 @@ use crate::console::state::Site;
 use crate::link::{EntitySnapshot, GroupSnapshot};
 use crate::model::columns::wrap;
 use crate::model::text::shown;
-use crate::model::{EntityState, Manner, Verified, units};
+use crate::model::{EntityState, Manner, Standing, Verified, units};
 
 use super::figures;
 
@@ -34,6 +34,10 @@ pub(super) fn of_entity(
              on from the same byte in a later one"
         }
         EntityState::Retrying => "retrying: it waits for its next try, from byte 0",
+        EntityState::Delivered if entity.standing() == Standing::Unproven => {
+            "delivered, unproven: nobody has looked at the content of its copy; `subtend verify` reads \
+             it back"
+        }
         state => state.as_str(),
     };
     page.entry("state", state);
@@ -53,7 +57,7 @@ pub(super) fn of_entity(
     let verified = match entity.verified {
         Verified::Digest => "by a digest that the entity computed of its copy",
         Verified::Readback => "the copy was read back and its SHA-256 compared",
-        Verified::Size => "by the size that the entity reported",
+        Verified::Size => "by the size alone that the entity reported",
         Verified::None => "not yet, or not at all",
     };
     page.entry("checked", verified);

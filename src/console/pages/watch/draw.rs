@@ -10,7 +10,7 @@ use crate::console::theme::{Theme, Tone};
 use crate::console::widgets::fit::{cut, fit, plain, span};
 use crate::console::widgets::gauge::{gauge, history, percent};
 use crate::link::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
-use crate::model::{Bottleneck, EntityState, columns, units};
+use crate::model::{Bottleneck, EntityState, Standing, columns, units};
 
 use super::figures::{self, STATES, Totals};
 use super::{Cursor, View, dense, order::Sort, place_of, selected};
@@ -204,12 +204,20 @@ fn group_lines<'a>(
     };
     let sent = gauge(totals.sent, totals.to_send, cells, theme);
     let get_it = group.entities.len() - totals.states[figures::rank(EntityState::Skipped)];
-    let confirmed = totals.states[figures::rank(EntityState::Delivered)];
+    let confirmed = totals.states[figures::rank(EntityState::Delivered)]
+        + totals.states[figures::rank(Standing::Unproven)];
+    let figures = format!("{sent} {share:>3}%  confirmed {confirmed} of {get_it}{left}  ");
+    let room = width.saturating_sub(LABEL + columns::width(&figures));
+    let hint = match group.unproven() {
+        many if many > 0 && group.phase.is_ended() => {
+            format!("{many} unproven: v verifies")
+        }
+        _ => String::new(),
+    };
     lines.push(Line::from(vec![
         label("sent"),
-        Span::raw(format!(
-            "{sent} {share:>3}%  confirmed {confirmed} of {get_it}{left}"
-        )),
+        Span::raw(figures),
+        span(cut(&hint, room, theme), theme.tone(Tone::Look)),
     ]));
     lines.push(counts(totals, theme, width));
     lines
@@ -306,7 +314,7 @@ fn ended(
 /// the rows below explain.
 fn counts<'a>(totals: &Totals, theme: &Theme, width: usize) -> Line<'a> {
     let present = || (STATES.iter().zip(totals.states)).filter(|(_, count)| *count > 0);
-    let text = |state: EntityState, count: usize, style: usize| {
+    let text = |state: Standing, count: usize, style: usize| {
         let sign = theme.sign(state);
         match style {
             0 => format!("{sign} {count} {state}  "),
@@ -384,14 +392,14 @@ impl Columns {
         theme: &Theme,
         here: bool,
     ) -> Line<'a> {
-        let state = entity.state;
+        let (state, standing) = (entity.state, entity.standing());
         let size = group.size.unwrap_or(0);
         let lags = figures::lags(entity, limit);
-        let sign = if lags { "!" } else { theme.sign(state) };
+        let sign = if lags { "!" } else { theme.sign(standing) };
         let style = if lags {
             theme.tone(Tone::Look)
         } else {
-            theme.of_state(state)
+            theme.of_state(standing)
         };
         let percent = match state {
             EntityState::Confirming | EntityState::Verifying => "sent".into(),
@@ -426,7 +434,7 @@ impl Columns {
         };
         let line = Line::from(vec![
             Span::raw(format!("{} ", fit(&entity.entity, self.name, theme))),
-            span(fit(&format!("{sign} {state}"), STATE, theme), style),
+            span(fit(&format!("{sign} {standing}"), STATE, theme), style),
             Span::raw(format!(" {bar} {percent:>PERCENT$} ")),
             span(right, word),
         ]);
@@ -478,6 +486,14 @@ fn footer<'a>(view: &View, group: &GroupSnapshot, theme: &Theme, width: u16) -> 
             Some(reason) if !group.phase.is_ended() => format!("; pool: {reason}"),
             _ => String::new(),
         };
+        if group.phase.is_ended() && group.unproven() > 0 {
+            let text = format!(
+                "{} unproven: v, or `subtend verify {}`, looks at the content",
+                columns::count(group.unproven(), "entity"),
+                plain(&group.group, theme)
+            );
+            return Line::styled(cut(&text, width, theme), theme.tone(Tone::Look));
+        }
         let text = format!(
             "{}, {view} sorted by {sorted}{why}",
             columns::count(group.entities.len(), "entity")
@@ -485,7 +501,7 @@ fn footer<'a>(view: &View, group: &GroupSnapshot, theme: &Theme, width: u16) -> 
         return Line::styled(cut(&text, width, theme), theme.hint());
     };
     let note = figures::note(entity, figures::lag_limit(group));
-    let mut text = format!("{}: {}", entity.entity, entity.state);
+    let mut text = format!("{}: {}", entity.entity, entity.standing());
     // The cause of a retry needs the room, and nothing moves meanwhile.
     let still = entity.state.is_final() || entity.state == EntityState::Retrying;
     if !still && group.phase != GroupPhase::Starting {
@@ -500,5 +516,5 @@ fn footer<'a>(view: &View, group: &GroupSnapshot, theme: &Theme, width: u16) -> 
     if !note.is_empty() {
         text += &format!(", {note}");
     }
-    Line::styled(cut(&text, width, theme), theme.of_state(entity.state))
+    Line::styled(cut(&text, width, theme), theme.of_state(entity.standing()))
 }

@@ -2,7 +2,7 @@
 
 use crate::console::theme::Theme;
 use crate::link::{EntitySnapshot, GroupPhase, GroupSnapshot};
-use crate::model::{Bottleneck, EntityState};
+use crate::model::{Bottleneck, EntityState, Standing, Step, Verified};
 
 /// What a group comes to.
 #[derive(Debug, Default, PartialEq)]
@@ -17,29 +17,35 @@ pub(super) struct Totals {
 }
 
 /// What needs a look first comes first.
-pub(super) const STATES: [EntityState; 11] = [
-    EntityState::Failed,
-    EntityState::Retrying,
-    EntityState::CatchingUp,
-    EntityState::Cancelled,
-    EntityState::Sending,
-    EntityState::Confirming,
-    EntityState::Verifying,
-    EntityState::Connecting,
-    EntityState::Waiting,
-    EntityState::Delivered,
-    EntityState::Skipped,
+pub(super) const STATES: [Standing; 12] = [
+    Standing::In(EntityState::Failed),
+    Standing::In(EntityState::Retrying),
+    Standing::In(EntityState::CatchingUp),
+    Standing::In(EntityState::Cancelled),
+    Standing::Unproven,
+    Standing::In(EntityState::Sending),
+    Standing::In(EntityState::Confirming),
+    Standing::In(EntityState::Verifying),
+    Standing::In(EntityState::Connecting),
+    Standing::In(EntityState::Waiting),
+    Standing::In(EntityState::Delivered),
+    Standing::In(EntityState::Skipped),
 ];
 
-pub(super) fn rank(state: EntityState) -> usize {
+pub(super) fn rank(standing: impl Into<Standing>) -> usize {
+    let standing = standing.into();
     STATES
         .iter()
-        .position(|one| *one == state)
+        .position(|one| *one == standing)
         .unwrap_or(STATES.len())
 }
 
 /// A state in a short word.
-pub(super) fn short(state: EntityState) -> &'static str {
+pub(super) fn short(standing: impl Into<Standing>) -> &'static str {
+    let state = match standing.into() {
+        Standing::In(state) => state,
+        Standing::Unproven => return "unproven",
+    };
     match state {
         EntityState::Waiting => "wait",
         EntityState::Connecting => "connect",
@@ -58,7 +64,7 @@ pub(super) fn short(state: EntityState) -> &'static str {
 pub(super) fn totals(group: &GroupSnapshot) -> Totals {
     let mut totals = Totals::default();
     for entity in &group.entities {
-        if let Some(count) = totals.states.get_mut(rank(entity.state)) {
+        if let Some(count) = totals.states.get_mut(rank(entity.standing())) {
             *count += 1;
         }
         totals.confirmed += entity.confirmed;
@@ -124,6 +130,9 @@ pub(super) fn phase(group: &GroupSnapshot) -> String {
 /// One cell for how a group stands.
 pub(super) fn sign(group: &GroupSnapshot, theme: &Theme) -> &'static str {
     use crate::model::Outcome;
+    if matches!(group.phase, GroupPhase::Ended(Outcome::Delivered)) && group.unproven() > 0 {
+        return theme.sign(Standing::Unproven);
+    }
     theme.sign(match group.phase {
         GroupPhase::Starting => EntityState::Connecting,
         GroupPhase::Transferring | GroupPhase::Draining => EntityState::Sending,
@@ -152,10 +161,16 @@ pub(super) fn note(entity: &EntitySnapshot, limit: u64) -> String {
             why => format!("after try {}: {why}", entity.attempt),
         },
         EntityState::CatchingUp => "in a later pass".into(),
+        EntityState::Delivered if entity.standing() == Standing::Unproven => {
+            format!("delivered, {}", verified(entity))
+        }
         EntityState::Delivered => format!("confirmed, {}", verified(entity)),
         EntityState::Confirming => "sent, not confirmed yet".into(),
         EntityState::Verifying => "sent, being checked".into(),
-        EntityState::Skipped => "has it already".into(),
+        EntityState::Skipped => (entity.cause.clone()).unwrap_or_else(|| "has it already".into()),
+        EntityState::Waiting if entity.step == Some(Step::Verify) => {
+            "asked whether it has it still".into()
+        }
         EntityState::Cancelled => entity.cause.clone().unwrap_or_default(),
         _ if lags(entity, limit) => "falls behind".into(),
         _ if entity.attempt > 1 => format!("try {}", entity.attempt),
@@ -177,7 +192,8 @@ fn why(entity: &EntitySnapshot) -> String {
 
 pub(super) fn verified(entity: &EntitySnapshot) -> String {
     match entity.verified {
-        crate::model::Verified::None => "not checked".into(),
+        Verified::None => "not checked".into(),
+        Verified::Size => "by size alone".into(),
         how => format!("by {how}"),
     }
 }

@@ -42,7 +42,7 @@ impl Sort {
     fn compare(self, one: &EntitySnapshot, other: &EntitySnapshot) -> Ordering {
         match self {
             Self::Name => Ordering::Equal,
-            Self::State => figures::rank(one.state).cmp(&figures::rank(other.state)),
+            Self::State => figures::rank(one.standing()).cmp(&figures::rank(other.standing())),
             Self::Lag => other.lag.cmp(&one.lag),
             Self::Rate => {
                 let idle = |entity: &EntitySnapshot| entity.rate < 1.0;

@@ -7,8 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
+use crate::console::theme::{Palette, Theme};
 use crate::link::GroupPhase;
-use crate::model::{Bottleneck, Holds, ImageSpec, Laggards, Outcome, SourceSpec, Step, Verified};
+use crate::model::{
+    Bottleneck, Holds, ImageSpec, Laggards, Outcome, SourceSpec, Standing, Step, Verified,
+};
 
 /// The page, as the loop has fed it.
 fn watching(snapshot: &Snapshot) -> State {
@@ -125,6 +128,61 @@ fn a_running_group_at_every_size_and_look() {
     }
 }
 
+/// Another sign, another word, another count, and what can be done about it.
+#[test]
+fn what_was_delivered_without_proof_is_not_shown_like_what_is_proven() {
+    use EntityState as S;
+    let mut group = testing::group(
+        "adsl",
+        (1..=4)
+            .map(|at| testing::entity(&format!("shelf1-0{at}"), S::Delivered, 8 << 20))
+            .chain([testing::entity("shelf1-08", S::Skipped, 0)])
+            .collect(),
+    );
+    group.phase = GroupPhase::Ended(Outcome::Delivered);
+    group.source_bytes = 8 << 20;
+    group.entities[1].verified = Verified::Size;
+    group.entities[2].verified = Verified::None;
+    group.entities[3].verified = Verified::Readback;
+    group.entities[4].cause = Some(
+        "delivered by run 20261122T205000Z-1a2b on 2026-11-22 20:50 UTC; its file was read again"
+            .into(),
+    );
+    let snapshot = Snapshot {
+        groups: vec![Arc::new(group)],
+        ..testing::idle()
+    };
+    let mut state = watching(&snapshot);
+    insta::assert_snapshot!(
+        "unproven_80x24",
+        screen(&mut state, &snapshot, 80, 24, MONO)
+    );
+    insta::assert_snapshot!(
+        "unproven_120x40",
+        screen(&mut state, &snapshot, 120, 40, COLOURS)
+    );
+    press(&mut state, &snapshot, "<Down><Down>");
+    insta::assert_snapshot!(
+        "unproven_60x16_ascii",
+        screen(&mut state, &snapshot, 60, 16, ASCII)
+    );
+    press(&mut state, &snapshot, "<Enter>");
+    let details = screen(&mut state, &snapshot, 80, 24, ASCII);
+    assert!(details.contains("delivered, unproven"), "{details}");
+    for palette in [Palette::Mono, Palette::Sixteen, Palette::Indexed] {
+        let theme = Theme {
+            palette,
+            ascii: false,
+        };
+        let looks = |standing: Standing| (theme.sign(standing), theme.of_state(standing));
+        let (proven, unproven) = (looks(S::Delivered.into()), looks(Standing::Unproven));
+        assert!(
+            proven.0 != unproven.0 && proven.1 != unproven.1,
+            "{palette:?}"
+        );
+    }
+}
+
 #[test]
 fn those_that_catch_up_or_are_tried_again_say_so() {
     let mut snapshot = testing::snapshot();
@@ -210,7 +268,10 @@ fn sent_and_confirmed_are_told_apart() {
             .to_owned()
     };
     assert!(line("shelf1-04").contains("sent, not confirmed yet"));
-    assert!(line("shelf1-02").contains("100%") && line("shelf1-02").contains("confirmed, by size"));
+    assert!(
+        line("shelf1-02").contains("100%")
+            && line("shelf1-02").contains("delivered, by size alone")
+    );
     assert!(shown.contains("confirmed 1 of 7"), "{shown}");
     assert!(line("shelf1-05").contains("send: the server said 552 the flash is full"));
 }

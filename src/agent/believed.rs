@@ -1,0 +1,197 @@
+//! Entities that got the image in an earlier run. They are skipped once they have proven that they
+//! hold it still: by content wherever a digest of the image is known, by size where none is.
+//!
+//! Reading files back takes as long as sending them, so the others wait for that no longer than
+//! they wait for a laggard; who turns out to need the image later joins them then.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use tokio::task::{Id, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::model::{EntityState, Holding, Holds, Laggards, Step, Verified};
+use crate::transport::Transport;
+
+use super::holding::{Expected, Held, hold};
+use super::management::Assignment;
+use super::report::ReportKind;
+
+/// Maximum number of entities that are asked at one time.
+const AT_ONCE: usize = 16;
+/// Bytes per second: an entity that sends its file more slowly has not proven anything in time.
+const LEAST_RATE: u64 = 4 * 1024;
+
+/// A target, and what an earlier run is known to have delivered to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Believed {
+    /// Its place in the group.
+    pub(crate) entity: usize,
+    pub(crate) expected: Expected,
+    pub(crate) run: String,
+    pub(crate) at: Timestamp,
+}
+
+impl Believed {
+    /// Why it is skipped; `None`: it did not prove that it holds the image.
+    fn cause(&self, held: &Held) -> Option<String> {
+        if held.holds != Holding::Has {
+            return None;
+        }
+        let at = self.at.strftime("%Y-%m-%d %H:%M UTC");
+        let how = match held.verified {
+            Verified::Digest => "its size and digest were asked again",
+            Verified::Readback => "its file was read again",
+            Verified::Size | Verified::None => {
+                "its size was asked again: by size alone, no digest of it is known"
+            }
+        };
+        Some(format!("delivered by run {} on {at}; {how}", self.run))
+    }
+}
+
+/// The questions that are not answered yet.
+#[derive(Debug, Default)]
+pub(super) struct Checks {
+    asked: JoinSet<Option<String>>,
+    entities: HashMap<Id, usize>,
+}
+
+impl Checks {
+    pub(super) fn begin<T: Transport>(transport: &Arc<T>, work: &Assignment) -> Self {
+        let mut checks = Self::default();
+        let room = Arc::new(Semaphore::new(AT_ONCE));
+        for known in &work.believed {
+            let (transport, logins, room) = (transport.clone(), work.logins.clone(), room.clone());
+            let entity = work.group.entities[known.entity].clone();
+            let cancel = work.cancels[known.entity].clone();
+            let known = known.clone();
+            work.reporter.send(ReportKind::State {
+                entity: known.entity,
+                state: EntityState::Waiting,
+                step: Some(Step::Verify),
+                cause: None,
+                attempt: 0,
+                holds: None,
+            });
+            let place = known.entity;
+            let asked = checks.asked.spawn(async move {
+                let read = AtomicU64::new(0);
+                let size = known.expected.size.unwrap_or(0);
+                let most = entity.timeouts.confirm + Duration::from_secs(size / LEAST_RATE);
+                let ask = async {
+                    let _room = room.acquire().await;
+                    let hold = hold(&transport, &entity, &logins, known.expected, &read);
+                    timeout(most, hold).await
+                };
+                let held = tokio::select! {
+                    biased;
+                    // What becomes of it is said where its turn would be.
+                    () = cancel.cancelled() => return None,
+                    held = ask => held.ok()?,
+                };
+                let cause = known.cause(&held);
+                if cause.is_none() {
+                    let said = held.cause.unwrap_or_default();
+                    tracing::info!("{}: not skipped: {said}", entity.name);
+                }
+                cause
+            });
+            checks.entities.insert(asked.id(), place);
+        }
+        checks
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.asked.is_empty()
+    }
+
+    /// The next answer: an entity, and why it is skipped if it is. `None`: there are no more.
+    pub(super) async fn next(&mut self) -> Option<(usize, Option<String>)> {
+        let (id, cause) = match self.asked.join_next_with_id().await? {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::error!("an entity could not be asked what it holds: {error}");
+                (error.id(), None)
+            }
+        };
+        Some((self.entities.remove(&id)?, cause))
+    }
+
+    /// Waits for answers as long as the others may be held up. Adds those that need the image.
+    pub(super) async fn gather(&mut self, work: &Assignment, targets: &mut Vec<usize>) {
+        let waits = work.group.laggards == Laggards::Wait;
+        let until = Instant::now() + work.group.limits.laggard;
+        loop {
+            tokio::select! {
+                biased;
+                answer = self.next() => match answer {
+                    Some((entity, Some(cause))) => skip(work, entity, cause),
+                    Some((entity, None)) => targets.push(entity),
+                    None => break,
+                },
+                () = sleep_until(until), if !waits && !targets.is_empty() => break,
+            }
+        }
+        targets.sort_unstable();
+    }
+}
+
+pub(super) fn skip(work: &Assignment, entity: usize, cause: String) {
+    work.reporter.send(ReportKind::State {
+        entity,
+        state: EntityState::Skipped,
+        step: None,
+        cause: Some(cause),
+        attempt: 0,
+        holds: Some(Holds::New),
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_skip_says_who_delivered_it_and_how_it_was_proven() {
+        let known = Believed {
+            entity: 0,
+            expected: Expected {
+                size: Some(7),
+                sha256: None,
+            },
+            run: "r1".into(),
+            at: Timestamp::UNIX_EPOCH,
+        };
+        let held = |holds, verified| Held {
+            holds,
+            verified,
+            size: Some(7),
+            cause: None,
+        };
+        let cause = |verified| known.cause(&held(Holding::Has, verified));
+        let said = "delivered by run r1 on 1970-01-01 00:00 UTC; ";
+        for (verified, how) in [
+            (Verified::Digest, "its size and digest were asked again"),
+            (Verified::Readback, "its file was read again"),
+            (
+                Verified::Size,
+                "its size was asked again: by size alone, no digest of it is known",
+            ),
+        ] {
+            assert_eq!(cause(verified), Some(format!("{said}{how}")));
+        }
+        for other in [
+            Holding::Differs,
+            Holding::Missing,
+            Holding::Unreachable,
+            Holding::Unknown,
+        ] {
+            assert_eq!(known.cause(&held(other, Verified::Size)), None);
+        }
+    }
+}
