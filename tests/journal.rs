@@ -340,7 +340,8 @@ async fn a_state_directory_of_others_is_refused() {
 /// Standard output that can't be written is no reason to stop, and no secret either.
 #[tokio::test(flavor = "multi_thread")]
 async fn standard_output_that_is_full_or_closed_is_told_on_standard_error() {
-    let (lab, folder, file) = served(1, MIB, &[]).await;
+    // It takes a moment, so that readers are gone before its end.
+    let (lab, folder, file) = served(1, MIB, &[("*", at_rate(2 * MIB))]).await;
     let state = folder.path().join("state");
     let program = env!("CARGO_BIN_EXE_subtend");
     for json in ["", "--json"] {
