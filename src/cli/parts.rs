@@ -151,6 +151,19 @@ impl Real {
     }
 }
 
+/// An entity has two connections and a lock, and common limits are 1024 files and fewer. What can't be
+/// raised is left as it is.
+fn raise_open_files(entities: usize) {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let wanted = 128 + 4 * entities as u64;
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < wanted
+        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard)
+    {
+        tracing::warn!("the limit of open files stays at {soft}: {error}");
+    }
+}
+
 impl Parts for Real {
     fn load(&self, file: &Path) -> Result<Inventory, String> {
         inventory::load(file).map_err(|errors| format!("the inventory is wrong\n\n{errors}"))
@@ -184,6 +197,7 @@ impl Parts for Real {
 
     fn engine(&self, inventory: Arc<Inventory>, logins: Logins) -> Engine {
         let owner = state_dir::owner(self.journal.state_dir.as_deref().ok());
+        raise_open_files(inventory.entities.len());
         let (recorder, gate) = Recorder::new(self.journal.clone());
         let transport = Gated::new(FtpTransport::of(&owner), gate);
         let memories = self.memories(&inventory);
