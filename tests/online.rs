@@ -417,6 +417,13 @@ async fn the_commands_say_it_in_words_and_in_json() {
     assert_eq!(code, Some(1));
     let json: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(json["groups"][0]["group"], "all");
+    assert_eq!(
+        json["groups"][0]["verify"]["best"]
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
     assert_eq!(json["online"]["stopped"], false);
     let checks = json["online"]["checks"].as_array().unwrap();
     assert_eq!(checks.len(), 5);
