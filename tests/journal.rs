@@ -50,6 +50,7 @@ async fn a_run_is_found_again_whole() {
         ("outcome", "partial".into()),
         ("delivered", 2.into()),
         ("failed", 1.into()),
+        ("delivered_unproven", 0.into()),
         ("groups", serde_json::json!(["all"])),
         ("delivered_bytes", (4 * MIB).into()),
     ] {

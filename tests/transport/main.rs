@@ -14,6 +14,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(feature = "lab")]
+mod believed;
 mod common;
 mod download;
 #[cfg(feature = "lab")]
