@@ -5,9 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::model::names::Pattern;
-use crate::model::{CredentialsRef, Name, RemotePath, Staging, Timeouts, Tls, VerifyMode};
+use crate::model::{CredentialsRef, Dialect, Name, RemotePath, Staging, Timeouts, Tls, VerifyMode};
 
 use super::credentials;
+use super::dialect;
 use super::error::{Complaint, Problems, quoted};
 use super::fields::{Fields, Shape, mapping};
 use super::tls;
@@ -26,6 +27,11 @@ const DEFAULTS: Shape = Shape {
         "labels",
         "tls",
         "tls_max",
+        "cwd",
+        "account",
+        "before_store",
+        "data",
+        "data_address",
     ],
     extensions: false,
     may_be_empty: &[],
@@ -48,6 +54,7 @@ pub(super) struct Defaults {
     pub path: Option<Result<RemotePath, ()>>,
     pub timeouts: Timeouts,
     pub tls: Tls,
+    pub dialect: Dialect,
     pub delivery: Delivery,
     pub labels: BTreeMap<String, String>,
 }
@@ -73,6 +80,7 @@ pub(super) fn read(
         path: get("path").map(|node| default_path(problems, node).ok_or(())),
         timeouts: timeouts(problems, get("timeouts"), Timeouts::default()),
         tls: tls::read(problems, fields.as_ref(), &Tls::default(), inventory),
+        dialect: dialect::read(problems, fields.as_ref(), &Dialect::default()),
         delivery: delivery(
             problems,
             fields.as_ref(),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::dialect::Dialect;
 use super::remote::{Address, CredentialsRef, RemotePath, Timeouts};
 use super::tls::Tls;
 
@@ -83,6 +84,7 @@ pub struct FileServer {
     pub credentials: Option<Name>,
     pub timeouts: Timeouts,
     pub tls: Tls,
+    pub dialect: Dialect,
 }
 
 impl FileServer {
@@ -147,6 +149,7 @@ pub struct Entity {
     pub credentials: Option<Name>,
     pub timeouts: Timeouts,
     pub tls: Tls,
+    pub dialect: Dialect,
     pub verify: VerifyMode,
     pub staging: Staging,
     /// Whether the old file may be deleted when the entity can't rename onto it.

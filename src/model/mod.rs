@@ -3,6 +3,7 @@
 //! Everything above this module speaks in these words; nothing here knows who is speaking.
 
 pub(crate) mod columns;
+pub mod dialect;
 pub mod failure;
 pub mod inventory;
 pub mod limits;
@@ -18,6 +19,7 @@ pub mod text;
 pub mod tls;
 pub mod units;
 
+pub use dialect::{Account, Active, DataAddress, DataMode, Dialect};
 pub use failure::{Failure, Fault, FaultKind, Side, Step};
 pub use inventory::{
     BufferPreference, Entity, FileServer, Group, Image, ImageSpec, Inventory, Laggards, Limits,

@@ -15,6 +15,7 @@
 mod support;
 
 mod common;
+mod dialect;
 mod download;
 #[cfg(feature = "lab")]
 mod engine;
