@@ -90,6 +90,7 @@ impl Site {
             credentials: Some(source.make.name().into()),
             timeouts: subtend::model::Timeouts::default(),
             tls: subtend::model::Tls::default(),
+            dialect: subtend::model::Dialect::default(),
         };
         let mut stored = (*inventory.images[0]).clone();
         stored.file = "image.bin".into();
@@ -320,7 +321,15 @@ async fn real_servers_give_and_take_an_image_over_tls() {
             ] {
                 server.put("image.bin", b"the old one");
                 let case = format!("{} {implicit} {max_1_2}", make.name());
-                let destination = secured(&server, implicit, Tls { trust, max_1_2 });
+                let destination = secured(
+                    &server,
+                    implicit,
+                    Tls {
+                        trust,
+                        max_1_2,
+                        ..Tls::default()
+                    },
+                );
                 let told = deliver(&destination, &image).await;
                 assert_eq!(told, Ok(Verified::Readback), "{case}");
                 assert!(server.file("image.bin").unwrap() == image, "{case}");
@@ -333,7 +342,7 @@ async fn real_servers_give_and_take_an_image_over_tls() {
             // Whoever is not trusted gets nothing.
             let tls = Tls {
                 trust: Trust::Pinned(Fingerprint([0; 32])),
-                max_1_2: false,
+                ..Tls::default()
             };
             let destination = secured(&server, implicit, tls);
             let failure = deliver(&destination, &image).await.unwrap_err();
@@ -357,7 +366,7 @@ async fn many_sessions_with_one_real_server_go_on_with_their_own_tls() {
         let server = RealServer::start_secure(make, Secure { identity, implicit });
         let tls = Tls {
             trust: Trust::Pinned(identity.fingerprint()),
-            max_1_2: false,
+            ..Tls::default()
         };
         let mut sending = tokio::task::JoinSet::new();
         for entity in 0..ENTITIES {
@@ -395,6 +404,7 @@ fn secured(server: &RealServer, implicit: bool, tls: Tls) -> Destination {
             path: path.clone(),
             timeouts: Timeouts::default(),
             tls,
+            dialect: subtend::model::Dialect::default(),
         },
         verify: VerifyMode::Readback,
         staging: Staging::Rename,

@@ -127,6 +127,7 @@ fn of_server(server: &FileServer, group: &Group, logins: &Logins) -> Result<Chos
             path,
             timeouts,
             tls: server.tls.clone(),
+            dialect: server.dialect.clone(),
         },
         is_peer: false,
     })
@@ -254,6 +255,7 @@ pub(crate) fn remote(entity: &Entity, logins: &Logins) -> Result<Remote, Failure
         path: entity.path.clone(),
         timeouts: entity.timeouts,
         tls: entity.tls.clone(),
+        dialect: entity.dialect.clone(),
     })
 }
 

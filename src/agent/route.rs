@@ -124,6 +124,7 @@ mod tests {
                 path: RemotePath::new("a").unwrap(),
                 timeouts: Timeouts::default(),
                 tls: crate::model::Tls::default(),
+                dialect: crate::model::Dialect::default(),
             },
             is_peer: name.starts_with("peer:"),
         }

@@ -257,6 +257,8 @@ impl<T: Transport> TransferAgent<T> {
         if let Some(size) = source.size() {
             self.check_size(Step::Open, size)?;
             self.reporter.send(ReportKind::Size(size));
+        } else if let Some(hint) = source.size_hint().filter(|_| position == 0) {
+            self.reporter.send(ReportKind::Size(hint));
         }
         let known = (self.digests).opened(&chosen.name, source.size(), source.modified())?;
         if position == 0 || known || self.digests.expected(&self.image).is_some() {

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use crate::model::names::Pattern;
 use crate::model::staging::{AUTO, Names, NamesError};
-use crate::model::{CredentialsRef, Name, RemotePath, Staging, Timeouts, Tls, VerifyMode};
+use crate::model::{CredentialsRef, Dialect, Name, RemotePath, Staging, Timeouts, Tls, VerifyMode};
 
 use super::credentials;
+use super::dialect;
 use super::error::{Complaint, Problems, quoted};
 use super::fields::{Fields, Shape, mapping};
 use super::tls;
@@ -28,6 +29,11 @@ const DEFAULTS: Shape = Shape {
         "labels",
         "tls",
         "tls_max",
+        "cwd",
+        "account",
+        "before_store",
+        "data",
+        "data_address",
     ],
     extensions: false,
     may_be_empty: &[],
@@ -50,6 +56,7 @@ pub(super) struct Defaults {
     pub path: Option<Result<RemotePath, ()>>,
     pub timeouts: Timeouts,
     pub tls: Tls,
+    pub dialect: Dialect,
     pub delivery: Delivery,
     pub labels: BTreeMap<String, String>,
 }
@@ -76,6 +83,7 @@ pub(super) fn read(
         path: get("path").map(|node| default_path(problems, node).ok_or(())),
         timeouts: timeouts(problems, get("timeouts"), Timeouts::default()),
         tls: tls::read(problems, fields.as_ref(), &Tls::default(), inventory),
+        dialect: dialect::read(problems, fields.as_ref(), &Dialect::default()),
         delivery: delivery(
             problems,
             fields.as_ref(),

@@ -12,6 +12,7 @@ use super::address::parse_address;
 use super::catalog::nowhere;
 use super::credentials;
 use super::defaults::{Defaults, check_path, delivery, labels, timeouts, wrong_name};
+use super::dialect;
 use super::error::{Complaint, Problems, Span, quoted, some_of};
 use super::fields::{Fields, Shape};
 use super::tls;
@@ -35,6 +36,11 @@ const ENTITY: Shape = Shape {
         "labels",
         "tls",
         "tls_max",
+        "cwd",
+        "account",
+        "before_store",
+        "data",
+        "data_address",
     ],
     extensions: true,
     may_be_empty: &[],
@@ -160,6 +166,7 @@ fn read_entry(
         tls::check_address(problems, &fields, address);
     }
     let tls = tls::read(problems, Some(&fields), &defaults.tls, inventory);
+    let dialect = dialect::read(problems, Some(&fields), &defaults.dialect);
     let delivery = delivery(problems, Some(&fields), &defaults.delivery);
     let labels = labels(problems, fields.get("labels"), &defaults.labels);
 
@@ -208,6 +215,7 @@ fn read_entry(
             credentials: credentials.clone(),
             timeouts,
             tls: tls.clone(),
+            dialect: dialect.clone(),
             verify: delivery.verify,
             staging: delivery.staging,
             delete_first: delivery.delete_first,

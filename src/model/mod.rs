@@ -3,6 +3,7 @@
 //! Everything above this module speaks in these words; nothing here knows who is speaking.
 
 pub(crate) mod columns;
+pub mod dialect;
 pub mod failure;
 pub mod holds;
 pub mod inventory;
@@ -20,6 +21,7 @@ pub mod text;
 pub mod tls;
 pub mod units;
 
+pub use dialect::{Account, Active, DataAddress, DataMode, Dialect};
 pub use failure::{Failure, Fault, FaultKind, Side, Step};
 pub use holds::Holds;
 pub use inventory::{

@@ -241,6 +241,7 @@ async fn names_that_would_be_another_path_or_another_command_are_not_listed() {
             path: "images".into(),
             timeouts: Timeouts::default(),
             tls: subtend::model::Tls::default(),
+            dialect: subtend::model::Dialect::default(),
         };
         let listed = within(PATIENCE, FtpTransport::new().list(&directory)).await;
         let names: Vec<_> = listed.unwrap().into_iter().map(|one| one.name).collect();

@@ -65,6 +65,7 @@ pub fn remote_at(address: SocketAddr, timeouts: Timeouts) -> Remote {
         path: RemotePath::new(PATH).unwrap(),
         timeouts,
         tls: subtend::model::Tls::default(),
+        dialect: subtend::model::Dialect::default(),
     }
 }
 

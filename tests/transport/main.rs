@@ -17,6 +17,7 @@ mod support;
 #[cfg(feature = "lab")]
 mod believed;
 mod common;
+mod dialect;
 mod download;
 #[cfg(feature = "lab")]
 mod engine;

@@ -74,6 +74,7 @@ fn make_destination(settings: &Settings, owner: &str) -> Destination {
             path,
             timeouts: Timeouts::default(),
             tls: Tls::default(),
+            dialect: crate::model::Dialect::default(),
         },
         verify: settings.verify,
         staging: settings.staging,

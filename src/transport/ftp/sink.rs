@@ -110,6 +110,7 @@ impl FtpSink {
             path: directory.to_owned(),
             timeouts: remote.timeouts,
             tls: remote.tls.clone(),
+            dialect: remote.dialect.clone(),
         };
         let listed = list::list(&self.memory, &directory).await.ok()?;
         // A name may stand cut or folded there.
@@ -219,6 +220,8 @@ impl Sink for FtpSink {
                 }
             }
             Ok(None) => {}
+            // It says no more than that it will not tell.
+            Err(_) if self.session.as_ref().is_some_and(Session::in_step) => {}
             Err(failure) => return Err(failure),
         }
         let told = self.tells_times;
