@@ -58,10 +58,13 @@ enum Fed {
 }
 
 impl<T: Transport> DownloadAgent<T> {
-    /// One attempt, from byte 0.
-    pub(super) async fn run(self, seat: Seat) -> Result<Verified, Failure> {
+    /// One attempt, from byte 0. Without a seat, the entity is looked at first, and one is asked for
+    /// when its file is open.
+    pub(super) async fn run(self, seat: Option<Seat>) -> Result<Verified, Failure> {
         self.meters.entities[self.entity].begin();
-        self.sits(&seat);
+        if let Some(seat) = &seat {
+            self.sits(seat);
+        }
         let result = self.deliver(seat).await;
         self.meters.entities[self.entity].leaves();
         result
@@ -75,10 +78,10 @@ impl<T: Transport> DownloadAgent<T> {
         self.reporter.state(self.entity, state, step, self.attempt);
     }
 
-    async fn deliver(&self, seat: Seat) -> Result<Verified, Failure> {
+    async fn deliver(&self, seat: Option<Seat>) -> Result<Verified, Failure> {
         let destination = self.destination.clone()?;
         let mut progress = Progress {
-            seat: Some(seat),
+            seat,
             position: 0,
             left: Vec::new(),
             step: Step::Connect,

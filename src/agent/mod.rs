@@ -8,11 +8,13 @@
 mod choice;
 mod digests;
 mod download;
+mod gathering;
 mod holders;
 mod holding;
 mod laggards;
 mod management;
 mod members;
+mod pace;
 mod passes;
 mod peers;
 mod preflight;
@@ -21,6 +23,7 @@ mod retry;
 mod route;
 mod seat;
 mod transfer;
+mod trust;
 
 pub(crate) use choice::{destination, login, remote};
 pub(crate) use holders::Holders;

@@ -140,6 +140,7 @@ impl Real {
                 version: known.version,
                 size: known.size,
                 sha256,
+                proven: matches!(known.verified.as_deref(), Some("digest" | "readback")),
             };
             same_place.then(|| (entity.name.clone(), remembered))
         });

@@ -16,7 +16,14 @@ use super::values;
 
 const FILE_SERVER: Shape = Shape {
     what: "a file server",
-    known: &["url", "credentials", "timeouts", "tls", "tls_max"],
+    known: &[
+        "url",
+        "credentials",
+        "timeouts",
+        "min_rate",
+        "tls",
+        "tls_max",
+    ],
     extensions: false,
     may_be_empty: &[],
 };
@@ -67,7 +74,7 @@ pub(super) fn read_file_servers(
                 address,
                 root,
                 credentials,
-                timeouts: timeouts(problems, get("timeouts"), defaults.timeouts),
+                timeouts: timeouts(problems, fields.as_ref(), defaults.timeouts),
                 tls: tls::read(problems, fields.as_ref(), &defaults.tls, inventory),
             })
         })

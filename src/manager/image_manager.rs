@@ -21,7 +21,7 @@ use crate::link::{
 };
 use crate::model::memory::shares;
 use crate::model::text::quoted;
-use crate::model::{Entity, EntityState, Group, ImageSpec, Inventory, Logins, Memories, Name};
+use crate::model::{EntityState, Group, ImageSpec, Inventory, Logins, Memories, Name, Remembered};
 use crate::pool::{self, Budget};
 use crate::transport::Transport;
 
@@ -97,9 +97,11 @@ impl<T: Transport> ImageManager<T> {
     ) -> (Link, JoinHandle<()>) {
         let remembered = Holders::default();
         for image in &inventory.images {
-            let holds = |entity: &&Arc<Entity>| memories.of(entity, image).is_some();
-            for entity in inventory.entities.iter().filter(holds) {
-                remembered.add(image, entity);
+            for entity in &inventory.entities {
+                let known = memories.of(entity, image);
+                if let Some(sha256) = known.and_then(Remembered::proven) {
+                    remembered.add(image, entity, sha256);
+                }
             }
         }
         let (commands, inbox) = mpsc::channel(COMMANDS);

@@ -98,6 +98,16 @@ pub enum Fault {
     NoReply { command: String, after: Duration },
     #[error("no progress for {}", units::duration(*.after))]
     Stalled { after: Duration },
+    /// In bytes a second: what came in the mean over `after`, and what had to.
+    #[error(
+        "it sent {} for {}; `min_rate` is {}",
+        units::rate(*.rate as f64), units::duration(*.after), units::rate(*.least as f64)
+    )]
+    TooSlow {
+        rate: u64,
+        least: u64,
+        after: Duration,
+    },
     #[error("the file was sent, but not confirmed within {}", units::duration(*.after))]
     NotConfirmed { after: Duration },
     #[error("the {side} was lost: {reason}")]
@@ -179,6 +189,9 @@ pub enum Fault {
     /// What a source holds is not what another one held.
     #[error("it holds another image: {reason}")]
     NotTheImage { reason: String },
+    /// Of an entity that got bytes which are not the image's: it is sent those of another source.
+    #[error("what {name} sent is not the image: {reason}; another source is read instead")]
+    Deceived { name: String, reason: String },
     #[error("cancelled")]
     Cancelled,
 }
@@ -194,11 +207,13 @@ impl Fault {
             | Fault::ConnectTimeout { .. }
             | Fault::NoReply { .. }
             | Fault::Stalled { .. }
+            | Fault::TooSlow { .. }
             | Fault::NotConfirmed { .. }
             | Fault::Lost { .. }
             | Fault::EarlyConfirmation { .. }
             | Fault::ShortImage { .. }
             | Fault::WrongSize { .. }
+            | Fault::Deceived { .. }
             | Fault::WrongDigest { .. } => Transient,
             Fault::Reply { code, .. } => match code {
                 430 | 452 => Permanent,

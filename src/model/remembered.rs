@@ -13,6 +13,15 @@ pub struct Remembered {
     /// Bytes.
     pub size: u64,
     pub sha256: Option<[u8; 32]>,
+    /// Its copy was verified by content then: by its digest, or read back.
+    pub proven: bool,
+}
+
+impl Remembered {
+    /// The SHA-256 that its copy was proven to have.
+    pub fn proven(&self) -> Option<[u8; 32]> {
+        self.sha256.filter(|_| self.proven)
+    }
 }
 
 /// By the entity's name; only entities that are still at the same address and path are in it.
@@ -48,6 +57,7 @@ mod tests {
             version: image.version.clone(),
             size: 7,
             sha256: Some([1; 32]),
+            proven: true,
         };
         let memories = |known: Remembered| Memories(HashMap::from([("e1".into(), known)]));
         let is = |known: &Remembered, image: &Image| {
