@@ -260,18 +260,18 @@ entities:
     let inventory = good(&format!("{text}defaults: {{ min_rate: 8 KiB/s }}"));
     assert_eq!(rates(&inventory), [8192, 0, 8192, 2 << 20]);
     for (wrong, said) in [
-        ("0", "6:31 `0` is not a rate"),
-        ("0 KiB/s", "6:31 `min_rate` of 0 is no rate"),
-        ("2 MiB", "6:31 `2 MiB` is not a rate"),
-        ("fast", "6:31 `fast` is not a rate"),
-        ("-1 B/s", "6:31 `-1 B/s` is not a rate"),
+        ("0", "6:38 `0` is not a rate"),
+        ("0 KiB/s", "6:38 `min_rate` of 0 is no rate"),
+        ("2 MiB", "6:38 `2 MiB` is not a rate"),
+        ("fast", "6:38 `fast` is not a rate"),
+        ("-1 B/s", "6:38 `-1 B/s` is not a rate"),
         (
             "1 TiB/s",
-            "6:31 `min_rate` of `1 TiB/s` is more than any link carries",
+            "6:38 `min_rate` of `1 TiB/s` is more than any link carries",
         ),
         (
             "[1 KiB/s]",
-            "6:31 `min_rate` must be text, and this is a list",
+            "6:38 `min_rate` must be text, and this is a list",
         ),
     ] {
         let text = text.replace(

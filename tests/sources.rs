@@ -441,7 +441,8 @@ async fn a_file_that_was_replaced_by_one_like_it_is_found_out() {
             let said = assert_failed(&summary, "e001", Step::Read);
             let cause = said.cause.as_deref().unwrap();
             assert!(
-                cause.contains("changed while it was read: the first 1048576 bytes of hq"),
+                cause.contains("changed while it was read: the first ")
+                    && cause.contains("bytes of hq are not those that were read before"),
                 "{cause}"
             );
             assert!(device.file(PATH).unwrap() == b"the old image");
@@ -449,9 +450,17 @@ async fn a_file_that_was_replaced_by_one_like_it_is_found_out() {
             assert_eq!(summary.outcome, Outcome::Delivered, "{summary:?}");
             assert!(device.file(PATH).unwrap() == old, "other bytes");
         }
-        // What was read again to be compared was read all the same.
-        let read = if is_replaced { 2 * MIB } else { 3 * MIB };
-        assert_eq!(summary.source_bytes, read);
+        // What was read again to be compared was read all the same. How much that was is up to
+        // whether the data or the 426 came first.
+        let read = summary.source_bytes;
+        if is_replaced {
+            assert!(
+                read > 0 && read.is_multiple_of(2) && read <= 2 * MIB,
+                "{read}"
+            );
+        } else {
+            assert!(read > 2 * MIB && read <= 3 * MIB, "{read}");
+        }
         assert_eq!(source.log().count("REST"), 0);
     }
 }
@@ -497,6 +506,7 @@ async fn a_pass_from_the_middle_proves_what_came_before() {
             store: Store {
                 at: Some(at),
                 waits: true,
+                data: Data::GoOn,
                 ..Store::default()
             },
             ..Script::default()
@@ -531,7 +541,7 @@ async fn a_pass_from_the_middle_proves_what_came_before() {
         }
         behind.go_on();
         let (summary, events) = run.finish().await;
-        assert_eq!(passes(&events), [(1, SERVER), (2, SERVER)]);
+        assert_eq!(passes(&events), [(1, SERVER), (2, SERVER)], "{summary:?}");
         if is_replaced {
             let said = assert_failed(&summary, "e002", Step::Read);
             let cause = said.cause.as_deref().unwrap();
@@ -591,17 +601,18 @@ fn most_attempts(summary: &Summary) -> u32 {
     entities.map(|entity| entity.attempts).max().unwrap()
 }
 
-/// Servers that are short of something turn many away, some of them several times: those gather.
+/// Many are cut off, some of them several times: they gather.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_that_are_tried_again_read_the_source_a_few_times() {
     let (mut inventory, mut settings) = network(100, 256 << 10);
     with_group(&mut inventory, |group| group.limits = Limits::default());
     for number in 1..=100_u32 {
-        let busy = Behaviour {
-            busy_times: Some(number % 4),
+        let cut = Behaviour {
+            drop_at: Some(64 << 10),
+            drop_times: Some(number % 4),
             ..Behaviour::default()
         };
-        behave(&mut settings, &format!("e{number:03}"), busy);
+        behave(&mut settings, &format!("e{number:03}"), cut);
     }
     let lab = lab(&inventory, &settings).await;
     let (summary, events) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;

@@ -30,6 +30,8 @@ struct Known {
     apart: u64,
     /// Of the whole image, from the first pass that reached its end.
     whole: Option<ImageDigest>,
+    /// More than a peer that nothing proves has that digest.
+    is_proven: bool,
     size: Option<Told>,
     stamps: HashMap<Name, Stamp>,
 }
@@ -105,6 +107,14 @@ impl Digests {
         image.sha256.or(self.lock().whole.map(|whole| whole.sha256))
     }
 
+    /// The SHA-256 that entities are proven to have when theirs is the same as what was read: not
+    /// where a peer that nothing proves is all that it was read from.
+    pub(super) fn proven(&self, image: &Image) -> Option<[u8; 32]> {
+        let known = self.lock();
+        let whole = known.whole.filter(|_| known.is_proven);
+        image.sha256.or(whole.map(|whole| whole.sha256))
+    }
+
     /// The image's size, where it is known by now.
     pub(super) fn size(&self, image: &Image) -> Option<u64> {
         image.size.or(self.lock().size.map(|told| told.size))
@@ -157,11 +167,17 @@ impl Digests {
         Ok(Opened::Fits)
     }
 
-    /// A pass has read to the end of the image.
+    /// A pass has read to the end of the image. `is_proven`: from sources that are proven to hold
+    /// it, or are where it comes from.
     ///
     /// # Errors
     /// It is not what the inventory says, or not what another pass has read.
-    pub(super) fn whole(&self, image: &Image, digest: ImageDigest) -> Result<(), Failure> {
+    pub(super) fn whole(
+        &self,
+        image: &Image,
+        digest: ImageDigest,
+        is_proven: bool,
+    ) -> Result<(), Failure> {
         if let Some(expected) = image.sha256.filter(|expected| *expected != digest.sha256) {
             let (expected, actual) = (hex::encode(expected), hex::encode(digest.sha256));
             let fault = Fault::WrongImage { expected, actual };
@@ -174,6 +190,7 @@ impl Digests {
             let reason = format!("its SHA-256 is {now}, and {first} was read before");
             return Err(Failure::new(Step::Read, Fault::SourceChanged { reason }));
         }
+        known.is_proven |= is_proven;
         Ok(())
     }
 
@@ -227,10 +244,13 @@ mod tests {
         let image = image();
         let digests = Digests::default();
         assert_eq!(digests.expected(&image), None);
-        digests.whole(&image, of(b"one")).unwrap();
-        digests.whole(&image, of(b"one")).unwrap();
+        digests.whole(&image, of(b"one"), false).unwrap();
         assert_eq!(digests.expected(&image), Some(of(b"one").sha256));
-        let failure = digests.whole(&image, of(b"two")).unwrap_err();
+        assert_eq!(digests.proven(&image), None);
+        digests.whole(&image, of(b"one"), true).unwrap();
+        digests.whole(&image, of(b"one"), false).unwrap();
+        assert_eq!(digests.proven(&image), Some(of(b"one").sha256));
+        let failure = digests.whole(&image, of(b"two"), true).unwrap_err();
         assert!(
             matches!(failure.fault, Fault::SourceChanged { .. }),
             "{failure}"

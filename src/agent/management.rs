@@ -596,7 +596,7 @@ impl<T: Transport> Delivery<T> {
                     member.way = Way::Done;
                 }
                 let group = &self.work.group;
-                if let Some(sha256) = self.digests.expected(&group.image)
+                if let Some(sha256) = self.digests.proven(&group.image)
                     && is_by_content(verified)
                 {
                     (self.work.holders).add(&group.image, &group.entities[entity], sha256);

@@ -445,7 +445,11 @@ impl<T: Transport> TransferAgent<T> {
         match fits {
             Some(reason) if !blamed.is_empty() => Err(self.deceived(&blamed, &reason)),
             // Entities have these bytes already: no other source can make them right.
-            _ => (self.digests.whole(&self.image, digest)).map_err(Stop::Fatal),
+            _ => {
+                let unproven = |giver: &Giver| giver.peer.is_some() && !giver.proven;
+                let is_proven = self.proven == Some(digest.sha256) || !givers.iter().any(unproven);
+                (self.digests.whole(&self.image, digest, is_proven)).map_err(Stop::Fatal)
+            }
         }
     }
 
