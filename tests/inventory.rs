@@ -240,6 +240,50 @@ entities:
 }
 
 #[test]
+fn a_source_has_a_least_rate() {
+    let text = r#"
+memory: 1 MiB
+buffer_size: 64 KiB
+file_servers:
+  hq: { url: "ftp://hq" }
+  far: { url: "ftp://far", min_rate: none }
+entities:
+  - { name: a, type: t, version: v, address: a, path: /f }
+  - { name: b, type: t, version: v, address: b, path: /f, min_rate: 2 MiB/s }
+"#;
+    let inventory = good(text);
+    let rates = |inventory: &Inventory| {
+        let servers = inventory.file_servers.iter().map(|one| one.timeouts);
+        let entities = inventory.entities.iter().map(|one| one.timeouts);
+        (servers.chain(entities).map(|of| of.min_rate)).collect::<Vec<_>>()
+    };
+    assert_eq!(rates(&inventory), [1024, 0, 1024, 2 << 20]);
+    let inventory = good(&format!("{text}defaults: {{ min_rate: 8 KiB/s }}"));
+    assert_eq!(rates(&inventory), [8192, 0, 8192, 2 << 20]);
+    for (wrong, said) in [
+        ("0", "6:38 `0` is not a rate"),
+        ("0 KiB/s", "6:38 `min_rate` of 0 is no rate"),
+        ("2 MiB", "6:38 `2 MiB` is not a rate"),
+        ("fast", "6:38 `fast` is not a rate"),
+        ("-1 B/s", "6:38 `-1 B/s` is not a rate"),
+        (
+            "1 TiB/s",
+            "6:38 `min_rate` of `1 TiB/s` is more than any link carries",
+        ),
+        (
+            "[1 KiB/s]",
+            "6:38 `min_rate` must be text, and this is a list",
+        ),
+    ] {
+        let text = text.replace(
+            "far\", min_rate: none",
+            &format!("far\", min_rate: {wrong}"),
+        );
+        assert_eq!(told(&text), [said]);
+    }
+}
+
+#[test]
 fn secrets_files_are_sought_beside_the_inventory() {
     let text = "credentials: { c: { user: u, password: { file: secrets/c } } }";
     let inventory = parse(text, Path::new("/etc/subtend/net.yaml")).unwrap();

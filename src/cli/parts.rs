@@ -144,6 +144,7 @@ impl Real {
                 sha256,
                 run: known.run,
                 at: known.at,
+                proven: matches!(known.verified.as_deref(), Some("digest" | "readback")),
             };
             same_place.then(|| (entity.name.clone(), remembered))
         });

@@ -21,6 +21,7 @@ const FILE_SERVER: Shape = Shape {
         "url",
         "credentials",
         "timeouts",
+        "min_rate",
         "tls",
         "tls_max",
         "cwd",
@@ -78,7 +79,7 @@ pub(super) fn read_file_servers(
                 address,
                 root,
                 credentials,
-                timeouts: timeouts(problems, get("timeouts"), defaults.timeouts),
+                timeouts: timeouts(problems, fields.as_ref(), defaults.timeouts),
                 tls: tls::read(problems, fields.as_ref(), &defaults.tls, inventory),
                 // What `defaults` says of it is about devices.
                 dialect: dialect::read(problems, fields.as_ref(), &Dialect::default()),

@@ -29,6 +29,7 @@ const ENTITY: Shape = Shape {
         "path",
         "credentials",
         "timeouts",
+        "min_rate",
         "verify",
         "staging",
         "delete_first",
@@ -160,7 +161,7 @@ fn read_entry(
         None => defaults.credentials.clone(),
         own => credentials::reference(problems, own, known),
     };
-    let timeouts = timeouts(problems, fields.get("timeouts"), defaults.timeouts);
+    let timeouts = timeouts(problems, Some(&fields), defaults.timeouts);
     let clear_text = |address: &&Address| address.scheme == crate::model::Scheme::Ftp;
     if let Some(address) = addresses.iter().flatten().find(clear_text) {
         tls::check_address(problems, &fields, address);

@@ -122,6 +122,16 @@ pub enum Fault {
     NoReply { command: String, after: Duration },
     #[error("no progress for {}", units::duration(*.after))]
     Stalled { after: Duration },
+    /// In bytes a second: what came in the mean over `after`, and what had to.
+    #[error(
+        "it sent {} for {}; `min_rate` is {}",
+        units::rate(*.rate as f64), units::duration(*.after), units::rate(*.least as f64)
+    )]
+    TooSlow {
+        rate: u64,
+        least: u64,
+        after: Duration,
+    },
     #[error("the file was sent, but not confirmed within {}", units::duration(*.after))]
     NotConfirmed { after: Duration },
     #[error("the {side} was lost: {reason}")]
@@ -254,6 +264,9 @@ pub enum Fault {
         "{by} has this entity, and one run at a time may write it; wait for its end, or cancel it"
     )]
     Taken { by: String },
+    /// Of an entity that got bytes which are not the image's: it is sent those of another source.
+    #[error("what {name} sent is not the image: {reason}; another source is read instead")]
+    Deceived { name: String, reason: String },
     #[error("cancelled")]
     Cancelled,
 }
@@ -269,6 +282,7 @@ impl Fault {
             | Fault::ConnectTimeout { .. }
             | Fault::NoReply { .. }
             | Fault::Stalled { .. }
+            | Fault::TooSlow { .. }
             | Fault::NotConfirmed { .. }
             | Fault::Lost { .. }
             | Fault::Busy { .. }
@@ -277,6 +291,7 @@ impl Fault {
             | Fault::Taken { .. }
             | Fault::ShortImage { .. }
             | Fault::WrongDigest { .. }
+            | Fault::Deceived { .. }
             | Fault::OtherWriter
             | Fault::NotProven { .. } => Transient,
             Fault::Reply { code, .. } | Fault::BeforeStore { code, .. } => match code {

@@ -273,7 +273,8 @@ pub struct Limits {
     pub laggard: Duration,
     /// How many times an entity is tried again after a transient failure.
     pub retries: u32,
-    /// No attempt begins later than this after the first failure.
+    /// No attempt is due later than this after the first failure. It begins a little later where
+    /// others are tried again too, and gather for one reading of the image.
     pub retry_for: Duration,
 }
 

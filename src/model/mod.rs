@@ -31,7 +31,7 @@ pub use inventory::{
 pub use probe::{Abilities, Holding, Leftover, Probe};
 pub use remembered::{Memories, Remembered};
 pub use remote::{
-    Address, CredentialsRef, Login, Logins, RemotePath, Scheme, SecretSource, Timeouts,
+    Address, CredentialsRef, Login, Logins, MIN_RATE, RemotePath, Scheme, SecretSource, Timeouts,
 };
 pub use state::{Bottleneck, EntityState, Outcome, Standing, Verified};
 pub use tls::{Fingerprint, Tls, Trust};

@@ -35,6 +35,7 @@ fn remembered(bytes: Option<&[u8]>) -> Remembered {
         sha256: bytes.map(|bytes| Sha256::digest(bytes).into()),
         run: "r0".into(),
         at: Timestamp::UNIX_EPOCH,
+        proven: true,
     }
 }
 
@@ -84,7 +85,8 @@ async fn a_skip_is_proven_as_strongly_as_it_can_be_and_says_how() {
     let read = "its file was read again";
     let by_size = "by size alone";
     // Its name, what it does, what it holds, whether a digest is known, why it is skipped if it is.
-    let rows: [(&str, Script, Option<&[u8]>, bool, Option<&str>); 9] = [
+    type Row<'a> = (&'a str, Script, Option<&'a [u8]>, bool, Option<&'a str>);
+    let rows: [Row<'_>; 9] = [
         (
             "digest",
             digests(Script::default()),

@@ -43,6 +43,7 @@ pub fn patient() -> Timeouts {
         reply: long,
         progress: long,
         confirm: long,
+        min_rate: 0,
     }
 }
 
