@@ -71,6 +71,9 @@ async fn site(entities: &[(&str, &ScriptedServer)], new: &[u8]) -> (Inventory, S
     (inventory, source)
 }
 
+/// Its name, what it does, what it holds, whether a digest is known, why it is skipped if it is.
+type Row<'a> = (&'a str, Script, Option<&'a [u8]>, bool, Option<&'a str>);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_skip_is_proven_as_strongly_as_it_can_be_and_says_how() {
     let new = image(SIZE);
@@ -84,8 +87,6 @@ async fn a_skip_is_proven_as_strongly_as_it_can_be_and_says_how() {
     let digest = "its size and digest were asked again";
     let read = "its file was read again";
     let by_size = "by size alone";
-    // Its name, what it does, what it holds, whether a digest is known, why it is skipped if it is.
-    type Row<'a> = (&'a str, Script, Option<&'a [u8]>, bool, Option<&'a str>);
     let rows: [Row<'_>; 9] = [
         (
             "digest",
