@@ -7,7 +7,7 @@ use subtend::transport::Transport;
 use subtend::transport::ftp::FtpTransport;
 
 use crate::common::*;
-use crate::support::scripted::{Action, Reply, Script, ScriptedServer};
+use crate::support::scripted::{Action, ConnState, Reply, Script, ScriptedServer};
 use crate::support::within;
 
 /// Longer than the deadline of a test, in bytes that each come in time.
@@ -65,13 +65,20 @@ async fn a_reply_without_an_end_is_refused_before_it_fills_the_memory() {
     assert_eq!(failure, Failure::new(Step::Prepare, fault));
 }
 
-/// After the reply to `SIZE` the staging file must go, over a session that is in step.
+/// The size is asked for after the upload, in the first session.
+fn verifies(line: &str, state: &ConnState) -> bool {
+    let stored = state.commands.iter().any(|line| line.starts_with("STOR"));
+    state.connection == 0 && stored && line.starts_with("SIZE")
+}
+
+/// After this reply to the `SIZE` that verifies the staging file must go, over a session that is in
+/// step.
 async fn given_up_after(
     reply: Reply,
     timeouts: subtend::model::Timeouts,
 ) -> (ScriptedServer, Failure) {
     let server = device(Script::default().handle(move |line, state| {
-        if state.connection == 0 && line.starts_with("SIZE") {
+        if verifies(line, state) {
             Action::Reply(reply.clone())
         } else {
             Action::Default
@@ -155,7 +162,7 @@ async fn a_server_that_leaves_is_quoted() {
 async fn a_cancelled_command_is_not_taken_up_again() {
     // Whoever cancels while the entity verifies drops that future and then gives the file up.
     let server = device(Script::default().handle(|line, state| {
-        if state.connection == 0 && line.starts_with("SIZE") {
+        if verifies(line, state) {
             Action::Reply(Reply::Never)
         } else {
             Action::Default
@@ -170,7 +177,11 @@ async fn a_cancelled_command_is_not_taken_up_again() {
     let image = digest(b"x");
     tokio::select! {
         verified = sink.verify(&image) => panic!("{verified:?}"),
-        _ = server.until(|log| log.count("SIZE") == 1) => {}
+        _ = server.until(|log| {
+            let commands = &log.connections[0].commands;
+            let stored = commands.iter().position(|line| line.starts_with("STOR"));
+            stored.is_some_and(|at| commands[at..].iter().any(|line| line.starts_with("SIZE")))
+        }) => {}
     }
     assert_eq!(within(SOON, sink.discard(false)).await, Ok(()));
     assert_removed_in_a_new_session(&server);

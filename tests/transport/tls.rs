@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use rustls::ProtocolVersion::{TLSv1_2, TLSv1_3};
 use subtend::model::{
-    Failure, Fault, Fingerprint, RemotePath, Scheme, Side, Step, Timeouts, Tls, Trust, Verified,
-    VerifyMode,
+    Failure, Fault, Fingerprint, Scheme, Side, Step, Timeouts, Tls, Trust, Verified, VerifyMode,
 };
 use subtend::transport::ftp::FtpTransport;
 use subtend::transport::{Destination, Directory, Source, Transport};
@@ -170,9 +169,9 @@ async fn entities_behind_one_name_have_sessions_of_their_own() {
         let transport = FtpTransport::new();
         let mut sending = tokio::task::JoinSet::new();
         for entity in 0..ENTITIES {
-            let mut destination = secure(&server, false, ca.trusted(), patient());
+            let destination = secure(&server, false, ca.trusted(), patient());
+            let mut destination = at_path(destination, &format!("/e{entity}.bin"));
             destination.remote.address.host = "localhost".into();
-            destination.remote.path = RemotePath::new(&format!("/e{entity}.bin")).unwrap();
             destination.verify = VerifyMode::Readback;
             let (transport, bytes) = (transport.clone(), bytes.clone());
             sending.spawn(async move {
@@ -186,7 +185,8 @@ async fn entities_behind_one_name_have_sessions_of_their_own() {
             assert!(server.file(&format!("/e{entity}.bin")).unwrap() == bytes);
         }
         let log = server.log();
-        assert_eq!(log.data.len(), ENTITIES * 2);
+        // Written, read back, and read again under the final name.
+        assert_eq!(log.data.len(), ENTITIES * 3);
         assert!(log.data.iter().all(|data| data.resumed == Some(true)));
     }
 }
