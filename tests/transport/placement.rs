@@ -377,7 +377,8 @@ async fn lost_at(lost: Lost, kept: bool) {
     let bytes = image(1000);
     let mut destination = proving(&server, VerifyMode::Best);
     destination.delete_first = true;
-    for round in 0..3 {
+    // The connection may be lost as late as in the fourth.
+    for round in 0..5 {
         refuses.store(round == 1, SeqCst);
         let known = (round > 0).then(|| confirmed(&bytes));
         let attempt = attempt(&destination, &bytes, known.as_ref()).await;
@@ -404,7 +405,7 @@ async fn lost_at(lost: Lost, kept: bool) {
             assert!(named.as_ref() == Some(&bytes), "{story}");
         }
         assert!(named.is_none_or(|named| is_whole(&named)), "{story}");
-        assert!(round != 2 || attempt.result.is_ok(), "{story}");
+        assert!(round != 4 || attempt.result.is_ok(), "{story}");
     }
 }
 

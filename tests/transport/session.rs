@@ -148,14 +148,28 @@ async fn a_session_that_the_server_ends_is_not_used_again() {
     assert_removed_in_a_new_session(&server);
 }
 
-/// What a server said on leaving is the cause, also where that reply itself was of no interest.
+/// What a server said on leaving is the cause.
 #[tokio::test]
 async fn a_server_that_leaves_is_quoted() {
-    let script = Script::default().on("FEAT", Reply::line("421 idle for too long"));
+    let script = Script::default().on("SIZE", Reply::line("421 idle for too long"));
     let server = device(script).await;
     let result = send(&destination(&server), b"x").await;
     assert_eq!(result, Err(said(Step::Prepare, 421, "idle for too long")));
     assert_untouched(&server);
+}
+
+/// Where the reply itself was of no interest nothing is lost with the session.
+#[tokio::test]
+async fn a_server_that_leaves_instead_of_saying_what_it_can_gets_its_image() {
+    let script = Script::default().on("FEAT", Reply::line("421 idle for too long"));
+    let server = device(script).await;
+    let bytes = image(1000);
+    assert_eq!(
+        send(&destination(&server), &bytes).await,
+        Ok(Verified::Size)
+    );
+    assert_delivered(&server, &bytes);
+    assert_eq!(server.log().count("FEAT"), 1);
 }
 
 #[tokio::test]
@@ -250,7 +264,8 @@ async fn a_server_with_next_to_nothing_gets_its_image() {
     let server = device(script).await;
     let bytes = image(50_000);
     let mut destination = destination(&server);
-    assert_eq!(send(&destination, &bytes).await, Ok(Verified::None));
+    // Only reading tells it from the old image.
+    assert_eq!(send(&destination, &bytes).await, Ok(Verified::Readback));
     assert_delivered(&server, &bytes);
     destination.verify = VerifyMode::Readback;
     destination.staging = Staging::Direct;
