@@ -207,7 +207,8 @@ impl<S: Sink> Delivery<S> {
             sink: &mut self.sink,
             names: &self.names,
         };
-        self.placement.check(&mut entity, image).await
+        let checked = self.placement.check(&mut entity, image).await;
+        checked.map_err(|failure| looking_at(Step::Verify, failure))
     }
 
     /// Gives the file its final name, and proves it there: how.
@@ -219,7 +220,8 @@ impl<S: Sink> Delivery<S> {
             sink: &mut self.sink,
             names: &self.names,
         };
-        self.placement.place(&mut entity, image).await
+        let placed = self.placement.place(&mut entity, image).await;
+        placed.map_err(|failure| looking_at(Step::Rename, failure))
     }
 
     /// What the entity holds, as far as is known.
@@ -248,6 +250,14 @@ impl<S: Sink> Delivery<S> {
     /// Ends the session.
     pub async fn close(self) {
         self.sink.close().await;
+    }
+}
+
+/// A look is a part of the step that it is taken for.
+fn looking_at(step: Step, failure: Failure) -> Failure {
+    match failure.step {
+        Step::Prepare => Failure { step, ..failure },
+        _ => failure,
     }
 }
 

@@ -204,6 +204,9 @@ impl Placement {
             )),
             // The entity's word is all that there is, and is not taken for more.
             Proof::Untold(_) if !tells && self.before == Seen::Unknown => Ok(verified),
+            Proof::Untold(_) if verified == Verified::None && self.before == Seen::Absent => {
+                Ok(verified)
+            }
             Proof::Untold(failure) => Err(Failure::new(
                 Step::Rename,
                 Fault::NotProven {

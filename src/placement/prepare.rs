@@ -22,12 +22,17 @@ impl Placement {
         self.before = hands.look(File::Final).await?;
         if let Some(known) = known.filter(|known| known.was_confirmed)
             && self.before.is_present()
-            && let Proof::Same(verified) =
-                hands.prove(File::Final, &known.image, How::Content).await?
         {
-            // It was confirmed, and then the entity was gone: it has put the image in place itself.
-            self.ground = Ground::Ours;
-            return Ok(Prepared::Placed(verified));
+            // Until that is answered it may be the one or the other.
+            self.ground = Ground::Unknown;
+            if let Proof::Same(verified) =
+                hands.prove(File::Final, &known.image, How::Content).await?
+            {
+                // It was confirmed, and then the entity was gone: the image is in place.
+                self.ground = Ground::Ours;
+                return Ok(Prepared::Placed(verified));
+            }
+            self.ground = Ground::AsBefore;
         }
         if self.policy.direct {
             if self.before.is_present() {

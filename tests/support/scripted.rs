@@ -24,7 +24,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 pub use script::{
-    Action, ConnState, Data, FOREVER, Greeting, Passive, Reply, Retrieve, Script, Store,
+    Action, ConnState, Data, FOREVER, Greeting, Lost, Names, Passive, Rename, Reply, Retrieve,
+    Script, Store,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -122,6 +123,13 @@ struct Shared {
     goes_on: watch::Sender<bool>,
 }
 
+impl Shared {
+    /// The one spelling of a path, from the root, as the server keeps it.
+    fn kept(&self, path: &str, utf8: bool) -> String {
+        self.script.names.kept(&clean(path), utf8)
+    }
+}
+
 /// A running server. Dropping it ends it; [`ScriptedServer::stop`] also joins its tasks.
 pub struct ScriptedServer {
     address: SocketAddr,
@@ -162,17 +170,19 @@ impl ScriptedServer {
             .files
             .lock()
             .unwrap()
-            .insert(clean(path), bytes.into());
+            .insert(self.shared.kept(path, true), bytes.into());
     }
 
     /// Takes a file away.
     pub fn remove(&self, path: &str) {
-        self.shared.files.lock().unwrap().remove(&clean(path));
+        let path = self.shared.kept(path, true);
+        self.shared.files.lock().unwrap().remove(&path);
     }
 
     /// What is stored under a path, whole or not.
     pub fn file(&self, path: &str) -> Option<Vec<u8>> {
-        self.shared.files.lock().unwrap().get(&clean(path)).cloned()
+        let path = self.shared.kept(path, true);
+        self.shared.files.lock().unwrap().get(&path).cloned()
     }
 
     /// All paths, from the root, sorted.

@@ -24,6 +24,16 @@ pub fn staging() -> String {
     names().of(File::Staging).to_string()
 }
 
+/// A second name to write to.
+pub fn spare() -> String {
+    names().of(File::Spare).to_string()
+}
+
+/// The old image's, while the new one takes its place.
+pub fn aside() -> String {
+    names().of(File::Aside).to_string()
+}
+
 pub fn names() -> Names {
     Names::new(&RemotePath::new(PATH).unwrap(), AUTO, "").unwrap()
 }
@@ -86,6 +96,19 @@ pub fn destination_with(server: &ScriptedServer, timeouts: Timeouts) -> Destinat
         staging: Staging::Rename,
         delete_first: false,
         names: names(),
+    }
+}
+
+/// Another file than [`PATH`], which has names of its own.
+pub fn at_path(destination: Destination, path: &str) -> Destination {
+    let path = RemotePath::new(path).unwrap();
+    Destination {
+        names: Names::new(&path, AUTO, "").unwrap(),
+        remote: Remote {
+            path,
+            ..destination.remote
+        },
+        ..destination
     }
 }
 

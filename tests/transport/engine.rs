@@ -13,7 +13,7 @@ use subtend::model::{
 use crate::common::{OLD, SHORT, device, image};
 use crate::support::run::{Run, entity};
 use crate::support::scripted::{
-    Data, FOREVER, Greeting, Passive, Reply, Script, ScriptedServer, Store,
+    Data, FOREVER, Greeting, Passive, Rename, Reply, Script, ScriptedServer, Store,
 };
 use crate::support::tls::{Authority, Identity, ServerTls};
 use crate::support::{GROUP, PATH, network};
@@ -97,6 +97,11 @@ async fn run(
 #[tokio::test(flavor = "multi_thread")]
 async fn good_entities_on_odd_servers_get_their_image() {
     let good = Script::default;
+    let keeps = || Script {
+        no_overwrite: true,
+        no_replace: true,
+        ..good()
+    };
     let impatient = Timeouts {
         reply: SHORT * 2,
         ..Timeouts::default()
@@ -135,16 +140,10 @@ async fn good_entities_on_odd_servers_get_their_image() {
             staging: Staging::Direct,
             ..named("no RNFR", refusing(&["RNFR", "RNTO"]))
         },
+        named("no overwrite", keeps()),
         Device {
             delete_first: true,
-            ..named(
-                "no overwrite",
-                Script {
-                    no_overwrite: true,
-                    no_replace: true,
-                    ..good()
-                },
-            )
+            ..named("no overwrite, and may be deleted", keeps())
         },
         named(
             "one session",
@@ -248,7 +247,10 @@ async fn where_an_entity_can_not_be_served_the_cause_is_named() {
         ..good()
     };
     let refuses = Script {
-        no_overwrite: true,
+        rename: Rename {
+            instead: Some("553 file exists"),
+            ..Rename::default()
+        },
         ..good()
     };
     let cases: Vec<(Device, Step, &str)> = vec![
@@ -270,11 +272,7 @@ async fn where_an_entity_can_not_be_served_the_cause_is_named() {
             Step::Prepare,
             "staging: direct",
         ),
-        (
-            named("no overwrite", refuses),
-            Step::Rename,
-            "553 file exists",
-        ),
+        (named("no rename", refuses), Step::Rename, "553 file exists"),
         (
             named("421", greets("421 too many\r\n")),
             Step::Connect,

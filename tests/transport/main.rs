@@ -24,6 +24,7 @@ mod engine;
 mod features;
 mod login;
 mod passive;
+mod placement;
 mod probe;
 mod ready;
 mod rename;

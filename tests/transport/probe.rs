@@ -9,7 +9,7 @@ use crate::common::*;
 use crate::support::scripted::{Action, FOREVER, Passive, Reply, Script, ScriptedServer, Store};
 use crate::support::within;
 
-async fn probe(destination: &Destination) -> Result<Probe, Failure> {
+pub async fn probe(destination: &Destination) -> Result<Probe, Failure> {
     let cancel = CancellationToken::new();
     within(SOON, FtpTransport::new().probe(destination, &cancel)).await
 }
@@ -52,7 +52,11 @@ async fn a_good_entity_tells_what_it_can_and_keeps_nothing() {
         (&*log.uploads[0].path, log.uploads[0].taken),
         (&*staging(), 1)
     );
-    assert_eq!(log.count("RNTO"), 0);
+    // The byte, and never the image.
+    let renames: Vec<_> = (log.commands().into_iter())
+        .filter(|line| line.starts_with("RNTO"))
+        .collect();
+    assert_eq!(renames, [format!("RNTO {}", spare())]);
 }
 
 #[tokio::test]
@@ -222,6 +226,8 @@ async fn servers_that_know_little_are_no_problem() {
         epsv: Some(false),
         size: Some(false),
         rest: Some(false),
+        // A second name is not seen to be free.
+        rename: None,
         ..able()
     };
     assert_eq!((found.can, found.free, found.written), (little, None, true));
@@ -250,7 +256,9 @@ async fn commands_that_are_never_answered_cost_nothing_else() {
 async fn a_byte_that_can_not_be_removed_is_told() {
     let server = device(Script::default().on("DELE", Reply::line("550 no"))).await;
     let found = probe(&destination(&server)).await.unwrap();
-    assert_eq!(found.left.as_deref(), Some(&*staging()));
+    // It was renamed before.
+    assert_eq!(found.left.as_deref(), Some(&*spare()));
+    assert_eq!(server.files(), [PATH.to_owned(), spare()]);
 }
 
 #[tokio::test]

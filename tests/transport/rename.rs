@@ -1,12 +1,16 @@
 //! The last step: the staging file gets its final name, or the old image stays.
 
-use subtend::model::{Failure, Fault, Staging, Step, Verified};
-use subtend::placement::Delivery;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
+
+use subtend::model::{Failure, Fault, Holds, Staging, Step, Verified};
+use subtend::placement::{self, Delivery, Known, Opened};
 use subtend::transport::Destination;
 use subtend::transport::ftp::{FtpSink, FtpTransport};
 
 use crate::common::*;
-use crate::support::scripted::{Reply, Script, ScriptedServer};
+use crate::support::scripted::{Action, Reply, Script, ScriptedServer};
 use crate::support::within;
 
 /// It is known before a byte is sent, not after an hour of sending.
@@ -31,13 +35,50 @@ async fn an_entity_without_rename_is_named_before_anything_is_sent() {
     }
 }
 
+/// Moved aside instead: there is always a whole image, and the old one is removed last.
 #[tokio::test]
-async fn an_entity_that_does_not_overwrite_has_its_old_file_deleted_only_where_allowed() {
+async fn an_entity_that_does_not_overwrite_has_its_old_file_moved_aside() {
+    for delete_first in [false, true] {
+        let script = Script {
+            no_overwrite: true,
+            ..Script::default()
+        };
+        let server = device(script).await;
+        let bytes = image(1000);
+        let mut destination = destination(&server);
+        destination.delete_first = delete_first;
+        assert_eq!(send(&destination, &bytes).await, Ok(Verified::Size));
+        assert_delivered(&server, &bytes);
+        let log = server.log();
+        let changes: Vec<_> = (log.commands().into_iter())
+            .filter(|line| line.starts_with("RNTO") || line.starts_with("DELE"))
+            .map(str::to_owned)
+            .collect();
+        let expected = [
+            format!("RNTO {PATH}"),
+            format!("RNTO {}", aside()),
+            format!("RNTO {PATH}"),
+            format!("DELE {}", aside()),
+        ];
+        assert_eq!(changes, expected);
+    }
+}
+
+/// The final name only while it is taken, and never the name for the old image.
+fn keeps_its_old_file(script: Script) -> Script {
     let script = Script {
         no_overwrite: true,
-        ..Script::default()
+        ..script
     };
-    let server = device(script).await;
+    script.handle(|line, _| match line == format!("RNTO {}", aside()) {
+        true => Action::Reply(Reply::line("553 not that name")),
+        false => Action::Default,
+    })
+}
+
+#[tokio::test]
+async fn an_old_file_that_can_not_be_moved_aside_is_deleted_only_where_allowed() {
+    let server = device(keeps_its_old_file(Script::default())).await;
     let bytes = image(1000);
     let mut destination = destination(&server);
     let result = send(&destination, &bytes).await;
@@ -49,62 +90,94 @@ async fn an_entity_that_does_not_overwrite_has_its_old_file_deleted_only_where_a
     assert_delivered(&server, &bytes);
 }
 
-/// And where files are written in place.
+/// And where files are written in place nothing is deleted, whatever is allowed: there is no copy
+/// of the new one yet.
 #[tokio::test]
-async fn an_entity_that_does_not_replace_has_its_old_file_deleted_only_where_allowed() {
-    let script = Script {
-        no_replace: true,
-        ..Script::default()
-    };
-    let server = device(script).await;
-    let bytes = image(1000);
-    let mut destination = destination(&server);
-    destination.staging = Staging::Direct;
-    let result = send(&destination, &bytes).await;
-    assert_eq!(result, Err(said(Step::Open, 553, "file exists")));
-    assert_untouched(&server);
-
-    destination.delete_first = true;
-    assert_eq!(send(&destination, &bytes).await, Ok(Verified::Size));
-    assert_delivered(&server, &bytes);
+async fn an_entity_that_does_not_replace_keeps_its_old_file() {
+    for delete_first in [false, true] {
+        let script = Script {
+            no_replace: true,
+            ..Script::default()
+        };
+        let server = device(script).await;
+        let mut destination = destination(&server);
+        destination.staging = Staging::Direct;
+        destination.delete_first = delete_first;
+        let result = send(&destination, &image(1000)).await;
+        assert_eq!(result, Err(said(Step::Open, 553, "file exists")));
+        assert_eq!(server.log().count("DELE"), 0);
+        assert_untouched(&server);
+    }
 }
 
-/// An entity whose old file was deleted must not lose the new one too.
+/// As [`keeps_its_old_file`], and once that is deleted nothing gets its name, for a while.
+fn loses_its_old_file(script: Script, comes_right: &Arc<AtomicBool>) -> Script {
+    let comes_right = Arc::clone(comes_right);
+    script.handle(move |line, _| {
+        let refused = [format!("RNTO {PATH}"), format!("RNTO {}", aside())];
+        match refused.iter().any(|refused| line == refused) && !comes_right.load(SeqCst) {
+            true => Action::Reply(Reply::line("553 never")),
+            false => Action::Default,
+        }
+    })
+}
+
+/// An entity whose old file was deleted must not lose the new one too: not by giving up, not by
+/// what comes later. And the next attempt goes on from it.
 #[tokio::test]
 async fn the_only_copy_is_kept() {
-    let server = device(Script::default().on("RNTO", Reply::line("553 never"))).await;
-    let bytes = image(1000);
-    let mut destination = destination(&server);
-    destination.delete_first = true;
-    let mut sink = verified(&destination, &bytes).await;
-    let refused = within(SOON, sink.commit(&digest(&bytes))).await;
-    assert_eq!(refused, Err(said(Step::Rename, 553, "never")));
-    let kept = within(SOON, sink.discard(false)).await.unwrap_err();
-    assert!(kept.to_string().contains("only copy"), "{kept}");
-    assert_eq!(server.files(), [staging()]);
-    assert!(server.file(&staging()).unwrap() == bytes);
-}
+    // The second time the answer to the deletion is lost: it may have happened.
+    for unsaid in [vec![], vec!["DELE"]] {
+        let comes_right = Arc::default();
+        let script = Script {
+            unsaid,
+            ..Script::default()
+        };
+        let server = device(loses_its_old_file(script, &comes_right)).await;
+        let bytes = image(1000);
+        let mut destination = destination_with(&server, impatient());
+        destination.delete_first = true;
+        let mut sink = verified(&destination, &bytes).await;
+        let refused = within(SOON, sink.commit(&digest(&bytes))).await;
+        assert_eq!(refused, Err(said(Step::Rename, 553, "never")));
+        assert_eq!(sink.holds(), Holds::NewStaged);
+        let kept = within(SOON, sink.discard(false)).await.unwrap_err();
+        assert!(kept.to_string().contains("only copy"), "{kept}");
+        within(SOON, sink.close()).await;
+        let only = server.files();
+        assert!(only.len() == 1 && only[0] != PATH, "{only:?}");
+        assert!(server.file(&only[0]).unwrap() == bytes);
 
-/// The answer to the deletion was lost: it may have happened.
-#[tokio::test]
-async fn what_may_be_the_only_copy_is_kept() {
-    let script = Script {
-        unsaid: vec!["DELE"],
-        ..Script::default()
-    };
-    let server = device(script.on("RNTO", Reply::line("553 file exists"))).await;
-    let bytes = image(1000);
-    let mut destination = destination_with(&server, impatient());
-    destination.delete_first = true;
-    let mut sink = verified(&destination, &bytes).await;
-    let failure = within(SOON, sink.commit(&digest(&bytes)))
-        .await
-        .unwrap_err();
-    assert_eq!(failure.step, Step::Rename);
-    let kept = within(SOON, sink.discard(false)).await.unwrap_err();
-    assert!(kept.to_string().contains("only copy"), "{kept}");
-    assert_eq!(server.files(), [staging()]);
-    assert!(server.file(&staging()).unwrap() == bytes);
+        // Whoever tidies up finds nothing that may go.
+        let transport = FtpTransport::new();
+        let _ = within(SOON, placement::discard(&transport, &destination)).await;
+        assert_eq!(server.files(), only);
+
+        // Another image is written beside it.
+        let other = image(500);
+        let mut sink = verified(&destination, &other).await;
+        let _ = within(SOON, sink.commit(&digest(&other))).await;
+        let _ = within(SOON, sink.discard(false)).await;
+        within(SOON, sink.close()).await;
+        assert!(server.file(&only[0]).unwrap() == bytes);
+        if let Some(other) = server.files().iter().find(|path| **path != only[0]) {
+            server.remove(other);
+        }
+
+        comes_right.store(true, SeqCst);
+        let known = Known {
+            image: digest(&bytes),
+            was_confirmed: true,
+        };
+        let sent = server.log().count("STOR");
+        let opened = Delivery::open(&transport, &destination, Some(&known));
+        let (mut sink, opened) = within(SOON, opened).await.unwrap();
+        assert_eq!(opened, Opened::Staged);
+        within(SOON, sink.commit(&digest(&bytes))).await.unwrap();
+        within(SOON, sink.close()).await;
+        assert_delivered(&server, &bytes);
+        assert_eq!(server.log().count("STOR"), sent, "it is not sent again");
+    }
 }
 
 /// A sink that is ready to be committed.

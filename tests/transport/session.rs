@@ -7,7 +7,7 @@ use subtend::transport::Transport;
 use subtend::transport::ftp::FtpTransport;
 
 use crate::common::*;
-use crate::support::scripted::{Action, Reply, Script, ScriptedServer, Store};
+use crate::support::scripted::{Action, ConnState, Reply, Script, ScriptedServer, Store};
 use crate::support::within;
 
 /// Longer than the deadline of a test, in bytes that each come in time.
@@ -64,13 +64,20 @@ async fn a_reply_without_an_end_is_refused_before_it_fills_the_memory() {
     assert_eq!(failure, Failure::new(Step::Prepare, fault));
 }
 
-/// After the reply to `SIZE` the staging file must go, over a session that is in step.
+/// The size is asked for after the upload, in the first session.
+fn verifies(line: &str, state: &ConnState) -> bool {
+    let stored = state.commands.iter().any(|line| line.starts_with("STOR"));
+    state.connection == 0 && stored && line.starts_with("SIZE")
+}
+
+/// After this reply to the `SIZE` that verifies the staging file must go, over a session that is in
+/// step.
 async fn given_up_after(
     reply: Reply,
     timeouts: subtend::model::Timeouts,
 ) -> (ScriptedServer, Failure) {
     let server = device(Script::default().handle(move |line, state| {
-        if state.connection == 0 && line.starts_with("SIZE") {
+        if verifies(line, state) {
             Action::Reply(reply.clone())
         } else {
             Action::Default
@@ -140,21 +147,35 @@ async fn a_session_that_the_server_ends_is_not_used_again() {
     assert_removed_in_a_new_session(&server);
 }
 
-/// What a server said on leaving is the cause, also where that reply itself was of no interest.
+/// What a server said on leaving is the cause.
 #[tokio::test]
 async fn a_server_that_leaves_is_quoted() {
-    let script = Script::default().on("FEAT", Reply::line("421 idle for too long"));
+    let script = Script::default().on("SIZE", Reply::line("421 idle for too long"));
     let server = device(script).await;
     let result = send(&destination(&server), b"x").await;
     assert_eq!(result, Err(said(Step::Prepare, 421, "idle for too long")));
     assert_untouched(&server);
 }
 
+/// Where the reply itself was of no interest nothing is lost with the session.
+#[tokio::test]
+async fn a_server_that_leaves_instead_of_saying_what_it_can_gets_its_image() {
+    let script = Script::default().on("FEAT", Reply::line("421 idle for too long"));
+    let server = device(script).await;
+    let bytes = image(1000);
+    assert_eq!(
+        send(&destination(&server), &bytes).await,
+        Ok(Verified::Size)
+    );
+    assert_delivered(&server, &bytes);
+    assert_eq!(server.log().count("FEAT"), 1);
+}
+
 #[tokio::test]
 async fn a_cancelled_command_is_not_taken_up_again() {
     // Whoever cancels while the entity verifies drops that future and then gives the file up.
     let server = device(Script::default().handle(|line, state| {
-        if state.connection == 0 && line.starts_with("SIZE") {
+        if verifies(line, state) {
             Action::Reply(Reply::Never)
         } else {
             Action::Default
@@ -169,7 +190,11 @@ async fn a_cancelled_command_is_not_taken_up_again() {
     let image = digest(b"x");
     tokio::select! {
         verified = sink.verify(&image) => panic!("{verified:?}"),
-        _ = server.until(|log| log.count("SIZE") == 1) => {}
+        _ = server.until(|log| {
+            let commands = &log.connections[0].commands;
+            let stored = commands.iter().position(|line| line.starts_with("STOR"));
+            stored.is_some_and(|at| commands[at..].iter().any(|line| line.starts_with("SIZE")))
+        }) => {}
     }
     assert_eq!(within(SOON, sink.discard(false)).await, Ok(()));
     assert_removed_in_a_new_session(&server);
@@ -238,7 +263,8 @@ async fn a_server_with_next_to_nothing_gets_its_image() {
     let server = device(script).await;
     let bytes = image(50_000);
     let mut destination = destination(&server);
-    assert_eq!(send(&destination, &bytes).await, Ok(Verified::None));
+    // Only reading tells it from the old image.
+    assert_eq!(send(&destination, &bytes).await, Ok(Verified::Readback));
     assert_delivered(&server, &bytes);
     destination.verify = VerifyMode::Readback;
     destination.staging = Staging::Direct;

@@ -9,8 +9,7 @@ use rustls::ProtocolVersion::{TLSv1_2, TLSv1_3};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use subtend::model::{
-    Failure, Fault, Fingerprint, RemotePath, Scheme, Side, Step, Timeouts, Tls, Trust, Verified,
-    VerifyMode,
+    Failure, Fault, Fingerprint, Scheme, Side, Step, Timeouts, Tls, Trust, Verified, VerifyMode,
 };
 use subtend::transport::ftp::FtpTransport;
 use subtend::transport::{Destination, Directory, Source, Transport};
@@ -124,8 +123,8 @@ async fn files_go_both_ways_over_explicit_and_implicit_tls() {
                 true => TLSv1_2,
                 false => TLSv1_3,
             };
-            // Each upload and its reading back, and each download.
-            assert_eq!(log.data.len(), 6);
+            // Each upload, its being read back under both names, and each download.
+            assert_eq!(log.data.len(), 8);
             for data in &log.data {
                 // Each goes on with the TLS session of its own control connection.
                 assert_eq!(data.resumed, Some(true), "{log:#?}");
@@ -173,9 +172,9 @@ async fn entities_behind_one_name_have_sessions_of_their_own() {
         let transport = FtpTransport::new();
         let mut sending = tokio::task::JoinSet::new();
         for entity in 0..ENTITIES {
-            let mut destination = secure(&server, false, ca.trusted(), patient());
+            let destination = secure(&server, false, ca.trusted(), patient());
+            let mut destination = at_path(destination, &format!("/e{entity}.bin"));
             destination.remote.address.host = "localhost".into();
-            destination.remote.path = RemotePath::new(&format!("/e{entity}.bin")).unwrap();
             destination.verify = VerifyMode::Readback;
             let (transport, bytes) = (transport.clone(), bytes.clone());
             sending.spawn(async move {
@@ -189,7 +188,8 @@ async fn entities_behind_one_name_have_sessions_of_their_own() {
             assert!(server.file(&format!("/e{entity}.bin")).unwrap() == bytes);
         }
         let log = server.log();
-        assert_eq!(log.data.len(), ENTITIES * 2);
+        // Written, read back, and read again under the final name.
+        assert_eq!(log.data.len(), ENTITIES * 3);
         assert!(log.data.iter().all(|data| data.resumed == Some(true)));
     }
 }
@@ -236,6 +236,7 @@ async fn a_pinned_certificate_is_the_only_one_that_is_accepted() {
                 ..pinned(parsed)
             };
             let destination = secure(&server, implicit, tls, patient());
+            server.put(PATH, OLD);
             assert_eq!(send(&destination, &bytes).await, Ok(Verified::Size));
             assert_delivered(&server, &bytes);
         }
@@ -268,6 +269,7 @@ async fn a_pinned_certificate_may_be_of_any_make() {
                 },
                 patient(),
             );
+            server.put(PATH, OLD);
             assert_eq!(send(&destination, b"new").await, Ok(Verified::Size));
             assert_delivered(&server, b"new");
         }

@@ -354,30 +354,39 @@ async fn an_empty_file_of_a_failed_opening_is_removed() {
 /// A file of an earlier run, on servers that write no file that exists.
 #[tokio::test]
 async fn a_stale_staging_file_is_no_obstacle() {
-    let script = || Script {
+    let no_replace = || Script {
         no_replace: true,
         ..Script::default()
     };
-    // Found before anything is sent, or, where `RNFR` does not look, when the file is opened.
-    let blind = script().handle(|line, state| {
-        let probing = !state.commands.iter().any(|line| line.starts_with("STOR"));
-        if line.starts_with("RNFR") && probing {
-            Action::Reply(Reply::line("550 hm"))
-        } else {
-            Action::Default
+    let server = device(no_replace()).await;
+    server.put(&staging(), image(50_000));
+    let bytes = image(LITTLE);
+    assert_eq!(
+        send(&destination(&server), &bytes).await,
+        Ok(Verified::Size)
+    );
+    assert_delivered(&server, &bytes);
+    assert_eq!(server.log().count("STOR"), 1);
+
+    // Where it is not seen before the upload is refused, it goes then, and the next attempt gets
+    // through.
+    let blind = no_replace().handle(|line, state| {
+        let stored = state.commands.iter().any(|line| line.starts_with("STOR"));
+        match line == format!("SIZE {}", staging()) && !stored {
+            true => Action::Reply(Reply::line("550 hm")),
+            false => Action::Default,
         }
     });
-    for (script, opened) in [(script(), 1), (blind, 2)] {
-        let server = device(script).await;
-        server.put(&staging(), image(50_000));
-        let bytes = image(LITTLE);
-        assert_eq!(
-            send(&destination(&server), &bytes).await,
-            Ok(Verified::Size)
-        );
-        assert_delivered(&server, &bytes);
-        assert_eq!(server.log().count("STOR"), opened);
-    }
+    let server = device(blind).await;
+    server.put(&staging(), image(50_000));
+    let refused = send(&destination(&server), &bytes).await;
+    assert_eq!(refused, Err(said(Step::Open, 553, "file exists")));
+    assert_untouched(&server);
+    assert_eq!(
+        send(&destination(&server), &bytes).await,
+        Ok(Verified::Size)
+    );
+    assert_delivered(&server, &bytes);
 }
 
 #[tokio::test]

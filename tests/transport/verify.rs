@@ -1,10 +1,10 @@
 //! What was verified, and how, is reported as it was.
 
-use subtend::model::{Fault, RemotePath, Step, Verified, VerifyMode};
+use subtend::model::{Fault, Step, Verified, VerifyMode};
 use subtend::transport::ftp::FtpTransport;
 
 use crate::common::*;
-use crate::support::scripted::{Data, Reply, Retrieve, Script};
+use crate::support::scripted::{Action, Data, Reply, Retrieve, Script};
 use crate::support::within;
 
 const DIGESTS: [(&str, &str, usize); 5] = [
@@ -30,7 +30,8 @@ async fn each_digest_is_used_and_reported() {
         let result = send(&destination(&server), &bytes).await;
         assert_eq!(result, Ok(Verified::Digest), "{verb}");
         assert_delivered(&server, &bytes);
-        assert_eq!(server.log().count(verb), 1);
+        // Of the copy, and again of what has the final name.
+        assert_eq!(server.log().count(verb), 2);
     }
 }
 
@@ -211,12 +212,13 @@ async fn a_digest_may_take_as_long_as_the_confirmation() {
 }
 
 #[tokio::test]
-async fn an_entity_without_size_is_verified_by_nothing_or_as_asked_not_at_all() {
-    let script = Script::default().on("SIZE", Reply::line("500 what?"));
-    let server = device(script).await;
+async fn an_entity_without_size_is_verified_by_reading_or_nothing_or_as_asked_not_at_all() {
+    let script = || Script::default().on("SIZE", Reply::line("500 what?"));
+    let server = device(script()).await;
     let bytes = image(1000);
     let mut destination = destination(&server);
-    assert_eq!(send(&destination, &bytes).await, Ok(Verified::None));
+    // Nothing else tells it from the old image.
+    assert_eq!(send(&destination, &bytes).await, Ok(Verified::Readback));
     assert_delivered(&server, &bytes);
 
     server.put(PATH, OLD);
@@ -228,11 +230,29 @@ async fn an_entity_without_size_is_verified_by_nothing_or_as_asked_not_at_all() 
         "{failure}"
     );
     assert_untouched(&server);
+
+    // What can't be asked for anything is believed, and it is said that it was.
+    let script = (script().on("MDTM", Reply::line("500 what?")))
+        .on("RETR", Reply::line("550 permission denied"));
+    let server = device(script).await;
+    destination.remote = remote(&server);
+    for mode in [VerifyMode::Best, VerifyMode::Quick] {
+        server.put(PATH, OLD);
+        destination.verify = mode;
+        assert_eq!(send(&destination, &bytes).await, Ok(Verified::None));
+        assert_delivered(&server, &bytes);
+    }
 }
 
 #[tokio::test]
 async fn a_wrong_size_leaves_nothing_but_the_old_image() {
-    let script = Script::default().on("SIZE", Reply::line("213 999"));
+    let script = Script::default().handle(|line, state| {
+        let stored = state.commands.iter().any(|line| line.starts_with("STOR"));
+        match line == format!("SIZE {}", staging()) && stored {
+            true => Action::Reply(Reply::line("213 999")),
+            false => Action::Default,
+        }
+    });
     for mode in [VerifyMode::Quick, VerifyMode::Size] {
         let server = device(script.clone()).await;
         let mut destination = destination(&server);
@@ -247,6 +267,27 @@ async fn a_wrong_size_leaves_nothing_but_the_old_image() {
     }
 }
 
+/// Some devices report what is in their flash, which is not all of it yet.
+#[tokio::test]
+async fn a_size_that_is_late_by_a_moment_is_asked_for_again() {
+    let script = Script::default().handle(|line, state| {
+        let asked = |one: &&String| **one == format!("SIZE {}", staging());
+        // Once before the upload, and once after it.
+        let second = state.commands.iter().filter(asked).count() == 2;
+        match line == format!("SIZE {}", staging()) && second {
+            true => Action::Reply(Reply::line("213 512")),
+            false => Action::Default,
+        }
+    });
+    let server = device(script).await;
+    let bytes = image(1000);
+    assert_eq!(
+        send(&destination(&server), &bytes).await,
+        Ok(Verified::Size)
+    );
+    assert_delivered(&server, &bytes);
+}
+
 #[tokio::test]
 async fn reading_back_is_done_and_reported() {
     let server = device(Script::default()).await;
@@ -255,11 +296,13 @@ async fn reading_back_is_done_and_reported() {
     destination.verify = VerifyMode::Readback;
     assert_eq!(send(&destination, &bytes).await, Ok(Verified::Readback));
     assert_delivered(&server, &bytes);
-    assert!(
-        server
-            .log()
-            .commands()
-            .contains(&&*format!("RETR {}", staging()))
+    let log = server.log();
+    let read: Vec<_> = (log.commands().into_iter())
+        .filter(|line| line.starts_with("RETR"))
+        .collect();
+    assert_eq!(
+        read,
+        [format!("RETR {}", staging()), format!("RETR {PATH}")]
     );
 }
 
@@ -271,11 +314,19 @@ async fn nothing_is_asked_where_nothing_is_wanted() {
     destination.verify = VerifyMode::None;
     assert_eq!(send(&destination, &bytes).await, Ok(Verified::None));
     assert_delivered(&server, &bytes);
-    let log = server.log();
-    assert_eq!(
-        (log.count("FEAT"), log.count("HASH"), log.count("SIZE")),
-        (0, 0, 0)
-    );
+    let log = server.until(|log| log.count("QUIT") == 1).await;
+    assert_eq!((log.count("FEAT"), log.count("HASH")), (0, 0));
+    // Only whether the name to write to is free again: a reply to a rename may be a lie.
+    let commands = log.commands();
+    let stored = commands.iter().position(|line| line.starts_with("STOR"));
+    let expected = [
+        format!("STOR {}", staging()),
+        format!("RNFR {}", staging()),
+        format!("RNTO {PATH}"),
+        format!("SIZE {}", staging()),
+        "QUIT".to_owned(),
+    ];
+    assert_eq!(commands[stored.unwrap()..], expected);
 }
 
 #[tokio::test]
@@ -283,8 +334,7 @@ async fn names_with_spaces_are_written_verified_and_renamed() {
     for (verb, _, _) in DIGESTS {
         let server = device(offering(verb)).await;
         let bytes = image(1000);
-        let mut destination = destination(&server);
-        destination.remote.path = RemotePath::new("/flash/my new image.bin").unwrap();
+        let destination = at_path(destination(&server), "/flash/my new image.bin");
         let result = send(&destination, &bytes).await;
         assert_eq!(result, Ok(Verified::Digest), "{verb}");
         assert_eq!(server.files(), [PATH, "/flash/my new image.bin"]);

@@ -30,11 +30,13 @@ pub struct FtpSink {
     upload: Option<Upload>,
     destination: Destination,
     memory: Memory,
-    /// `550` to `SIZE` means that there is no such file: the entity has told a size, or a listing
-    /// has agreed. Some say it of every file.
-    denies_truly: bool,
+    /// Whether `550` to `SIZE` means that there is no such file: the entity has told a size, or a
+    /// listing has agreed. Some say it of every file, and then something else has shown one.
+    denies_truly: Option<bool>,
     /// The entity has told when a file was changed, so that silence means that there is none.
     tells_times: bool,
+    /// It lists nothing: that costs two sessions, and is not asked for again.
+    no_listing: bool,
     digest: Option<DigestCommand>,
     /// Only where the entity's digest is not the image's own SHA-256.
     hasher: Option<Hasher>,
@@ -62,8 +64,9 @@ impl FtpSink {
             upload: None,
             destination: destination.clone(),
             memory: memory.clone(),
-            denies_truly: false,
+            denies_truly: None,
             tells_times: false,
+            no_listing: false,
             digest,
             hasher,
             sent_digest: None,
@@ -95,6 +98,9 @@ impl FtpSink {
     /// Whether a directory's listing shows the name: the last resort, over a session of its own,
     /// since relative paths mean something else once a session has gone into a directory.
     async fn is_listed(&mut self, path: &RemotePath) -> Option<bool> {
+        if self.no_listing {
+            return None;
+        }
         if let Some(session) = self.session.take() {
             session.close().await;
         }
@@ -112,7 +118,13 @@ impl FtpSink {
             tls: remote.tls.clone(),
             dialect: remote.dialect.clone(),
         };
-        let listed = list::list(&self.memory, &directory).await.ok()?;
+        let listed = match list::list(&self.memory, &directory).await {
+            Ok(listed) => listed,
+            Err(failure) => {
+                self.no_listing = !failure.is_transient();
+                return None;
+            }
+        };
         // A name may stand cut or folded there.
         Some((listed.iter()).any(|one| names_may_be_same(&one.name, name)))
     }
@@ -176,6 +188,12 @@ impl FtpSink {
                 }
                 Seen::Present { size: Some(size) } => size,
                 Seen::Present { size: None } | Seen::Unknown => return Ok(Ok(Verified::None)),
+                // Of an entity that says so of every file it is no news.
+                Seen::Absent
+                    if self.no_listing && !self.tells_times && self.denies_truly != Some(true) =>
+                {
+                    return Ok(Ok(Verified::None));
+                }
                 Seen::Absent => {
                     let reply = "it is not where it was written".into();
                     let missing = Failure::new(Step::Verify, Fault::NoFile { reply });
@@ -208,16 +226,18 @@ impl FtpSink {
 
 impl Sink for FtpSink {
     async fn look(&mut self, path: &RemotePath) -> Result<Seen, Failure> {
+        let mut denied = false;
         let session = self.session().await?;
         match size(session, path.as_str()).await {
             Ok(Some(size)) => {
-                self.denies_truly = true;
+                self.denies_truly.get_or_insert(true);
                 return Ok(Seen::Present { size: Some(size) });
             }
             Err(failure) if matches!(failure.fault, Fault::NoFile { .. }) => {
-                if self.denies_truly {
+                if self.denies_truly == Some(true) {
                     return Ok(Seen::Absent);
                 }
+                denied = true;
             }
             Ok(None) => {}
             // It says no more than that it will not tell.
@@ -226,15 +246,25 @@ impl Sink for FtpSink {
         }
         let told = self.tells_times;
         if self.modified(path).await?.is_some() {
+            if denied {
+                self.denies_truly = Some(false);
+            }
             return Ok(Seen::Present { size: None });
         }
         if told && !self.memory.of(&self.destination.remote.address).no_mdtm {
             return Ok(Seen::Absent);
         }
         Ok(match self.is_listed(path).await {
-            Some(true) => Seen::Present { size: None },
+            Some(true) => {
+                if denied {
+                    self.denies_truly = Some(false);
+                }
+                Seen::Present { size: None }
+            }
             Some(false) => {
-                self.denies_truly = true;
+                if denied {
+                    self.denies_truly.get_or_insert(true);
+                }
                 Seen::Absent
             }
             None => match self

@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::script::{Action, ConnState, FOREVER, Greeting, Passive, Reply, verb_of};
-use super::{Connection, Shared, clean, transfer};
+use super::script::{Action, ConnState, FOREVER, Greeting, Lost, Names, Passive, Reply, verb_of};
+use super::{Connection, Shared, transfer};
 use crate::support::tls::Wire;
 
 /// The session, as its own commands see it.
@@ -54,6 +54,7 @@ pub(super) async fn serve(socket: TcpStream, shared: Arc<Shared>) {
             offset: 0,
             rename_from: None,
             private: false,
+            utf8: false,
         },
         listener: None,
         connect_to: None,
@@ -145,6 +146,15 @@ impl Session {
             return self.reply(reply).await;
         }
         let argument = line.split_once(' ').map_or("", |(_, argument)| argument);
+        let number = shared.log.borrow().count(&verb) - 1;
+        let is_now = |lost: &&Lost| lost.verb == verb && lost.nth == number;
+        if let Some(lost) = shared.script.lost.iter().find(is_now) {
+            self.muted = true;
+            if lost.done {
+                self.carry_out(&verb, argument).await?;
+            }
+            return Ok(Next::End);
+        }
         self.muted = shared.script.unsaid.contains(&verb.as_str());
         let next = self.carry_out(&verb, argument).await?;
         Ok(if self.muted { Next::End } else { next })
@@ -203,7 +213,7 @@ impl Session {
 
     /// What a good server does.
     async fn carry_out(&mut self, verb: &str, argument: &str) -> io::Result<Next> {
-        let path = clean(argument);
+        let path = self.shared.kept(argument, self.state.utf8);
         match verb {
             "USER" => self.say("331 password please").await,
             "PASS" => self.say("230 welcome").await,
@@ -237,6 +247,15 @@ impl Session {
             "PASV" | "EPSV" => self.passive(verb == "EPSV").await,
             "STOR" => transfer::store(self, path).await,
             "RETR" => transfer::retrieve(self, path).await,
+            "MLSD" if self.shared.script.lists => {
+                let files = self.shared.files.lock().unwrap().clone();
+                let line = |(path, bytes): (&String, &Vec<u8>)| {
+                    let name = path.rsplit('/').next().unwrap_or_default();
+                    format!("type=file;size={}; {name}\r\n", bytes.len())
+                };
+                let text: String = files.iter().map(line).collect();
+                transfer::listing(self, text.as_bytes()).await
+            }
             "MLSD" | "LIST" | "NLST" => {
                 let shared = Arc::clone(&self.shared);
                 match shared.script.listings.get(verb) {
@@ -279,6 +298,9 @@ impl Session {
             }
             "FEAT" => {
                 let mut lines = String::from("211-I can\r\n SIZE\r\n MDTM\r\n REST STREAM\r\n");
+                if self.shared.script.names == Names::Encoded {
+                    lines += " UTF8\r\n";
+                }
                 for digest in &self.shared.script.digests {
                     match *digest {
                         "HASH" => lines += " HASH SHA-256*\r\n",
@@ -286,6 +308,10 @@ impl Session {
                     }
                 }
                 self.say(&format!("{lines}211 end")).await
+            }
+            "OPTS" if argument.eq_ignore_ascii_case("UTF8 ON") => {
+                self.state.utf8 = true;
+                self.say("200 fine").await
             }
             "OPTS" | "NOOP" | "CWD" => self.say("200 fine").await,
             "PWD" => self.say("257 \"/\"").await,
@@ -302,7 +328,8 @@ impl Session {
                     None if digest == "HASH" => argument,
                     None => argument.split(' ').next().unwrap_or_default(),
                 };
-                let reply = match self.stored(&clean(path)) {
+                let path = self.shared.kept(path, self.state.utf8);
+                let reply = match self.stored(&path) {
                     Some(bytes) => digest_reply(digest, argument, &bytes),
                     None => "550 no such file".into(),
                 };
@@ -320,9 +347,23 @@ impl Session {
         let Some(from) = self.state.rename_from.take() else {
             return "503 rename what?";
         };
+        let script = &self.shared.script;
+        let number = self.shared.log.borrow().count("RNTO");
         let mut files = self.shared.files.lock().unwrap();
-        if self.shared.script.no_overwrite && files.contains_key(&to) {
+        let is_taken = files.contains_key(&to);
+        if script.no_overwrite && is_taken {
             return "553 file exists";
+        }
+        let wrong = script.rename;
+        let is_wrong = (is_taken || !wrong.onto_taken)
+            && wrong.onto.is_none_or(|onto| onto == to)
+            && wrong.times.is_none_or(|times| number <= times);
+        let to = match wrong.elsewhere {
+            Some(elsewhere) if is_wrong => elsewhere.to_owned(),
+            _ => to,
+        };
+        if let Some(instead) = wrong.instead.filter(|_| is_wrong) {
+            return instead;
         }
         match files.remove(&from) {
             Some(bytes) => {

@@ -38,6 +38,14 @@ pub struct Script {
     pub no_overwrite: bool,
     /// `STOR` onto an existing file is answered with 553.
     pub no_replace: bool,
+    /// `STOR` onto an existing file stores another one, with `.1` behind its name.
+    pub stores_elsewhere: bool,
+    pub names: Names,
+    pub rename: Rename,
+    /// In what is uploaded a bit of this byte is another one as soon as it is stored.
+    pub flips: Option<usize>,
+    /// Commands with which the control connection is lost.
+    pub lost: Vec<Lost>,
     /// Verbs that are carried out, and then the control connection is closed without a reply.
     pub unsaid: Vec<&'static str>,
     /// Digest commands that are offered and answered: `HASH` (SHA-256), `XSHA256`, `XSHA1`, `XMD5`,
@@ -45,6 +53,48 @@ pub struct Script {
     pub digests: Vec<&'static str>,
     /// What `MLSD`, `LIST` and `NLST` send, by verb; a verb that is not here is answered with 502.
     pub listings: HashMap<&'static str, Vec<u8>>,
+    /// `MLSD` lists what is stored, by its last names.
+    pub lists: bool,
+}
+
+/// What a server makes of the names that it is given. It says nothing of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Names {
+    #[default]
+    AsGiven,
+    /// Eight characters and, behind the first dot, three; the case is folded.
+    EightThree,
+    /// So many characters.
+    First(usize),
+    /// Without the case.
+    Folded,
+    /// In an encoding of its own, until the session has said `OPTS UTF8 ON`.
+    Encoded,
+}
+
+/// What goes wrong with `RNTO`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rename {
+    /// Said, and nothing is renamed: a refusal, or a lie.
+    pub instead: Option<&'static str>,
+    /// Only where the new name is taken.
+    pub onto_taken: bool,
+    /// Only where this is the new name.
+    pub onto: Option<&'static str>,
+    /// So many times, and never again; absent: always.
+    pub times: Option<usize>,
+    /// The file gets this name instead of the one that was asked for.
+    pub elsewhere: Option<&'static str>,
+}
+
+/// The connection is lost with a command.
+#[derive(Debug, Clone, Copy)]
+pub struct Lost {
+    pub verb: &'static str,
+    /// Which of that verb, over all connections: 0 for the first.
+    pub nth: usize,
+    /// Before or after it was carried out.
+    pub done: bool,
 }
 
 /// What is sent when a control connection opens.
@@ -124,6 +174,8 @@ pub struct ConnState {
     pub rename_from: Option<String>,
     /// From `PROT P`.
     pub private: bool,
+    /// From `OPTS UTF8 ON`.
+    pub utf8: bool,
 }
 
 /// How the data connection is announced.
@@ -251,6 +303,26 @@ impl Script {
     ) -> Self {
         self.handler = Some(Arc::new(handler));
         self
+    }
+}
+
+impl Names {
+    /// The name under which a path is kept.
+    pub(super) fn kept(self, path: &str, utf8: bool) -> String {
+        let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let first = |text: &str, most: usize| text.chars().take(most).collect::<String>();
+        let kept = match self {
+            Self::AsGiven => name.to_owned(),
+            Self::EightThree => {
+                let (stem, extension) = name.split_once('.').unwrap_or((name, ""));
+                format!("{}.{}", first(stem, 8), first(extension, 3)).to_lowercase()
+            }
+            Self::First(most) => first(name, most),
+            Self::Folded => name.to_lowercase(),
+            Self::Encoded if utf8 => name.to_owned(),
+            Self::Encoded => (name.bytes().map(char::from)).collect(),
+        };
+        format!("{directory}/{kept}")
     }
 }
 

@@ -16,10 +16,13 @@ use crate::support::tls::Wire;
 const ACCEPT: Duration = Duration::from_secs(10);
 
 /// `STOR`
-pub(super) async fn store(session: &mut Session, path: String) -> io::Result<Next> {
+pub(super) async fn store(session: &mut Session, mut path: String) -> io::Result<Next> {
     let shared = Arc::clone(&session.shared);
     let script = &shared.script.store;
     let offset = std::mem::take(&mut session.state.offset);
+    if shared.script.stores_elsewhere && session.stored(&path).is_some() {
+        path.push_str(".1");
+    }
     if shared.script.no_replace && session.stored(&path).is_some() {
         return session.say("553 file exists").await;
     }
@@ -116,6 +119,11 @@ pub(super) async fn store(session: &mut Session, path: String) -> io::Result<Nex
     };
     if held_back && let Some(file) = shared.files.lock().unwrap().get_mut(&path) {
         file.push(b'\r');
+    }
+    if let Some(file) = shared.files.lock().unwrap().get_mut(&path)
+        && let Some(byte) = shared.script.flips.and_then(|at| file.get_mut(at))
+    {
+        *byte ^= 0x40;
     }
     ended(&shared, upload, end);
     drop(data);
