@@ -53,7 +53,9 @@ def aioftp():
 
 
 def twisted():
-    from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
+    from twisted.cred.checkers import ICredentialsChecker
+    from twisted.cred.credentials import IUsernamePassword
+    from twisted.cred.error import UnauthorizedLogin
     from twisted.cred.portal import IRealm, Portal
     from twisted.internet import reactor
     from twisted.protocols import ftp
@@ -65,8 +67,18 @@ def twisted():
         def requestAvatar(self, who, mind, *interfaces):
             return ftp.IFTPShell, ftp.FTPShell(FilePath(ROOT)), lambda: None
 
-    users = InMemoryUsernamePasswordDatabaseDontUse(**{USER: PASSWORD})
-    factory = ftp.FTPFactory(Portal(Realm(), [users]))
+    @implementer(ICredentialsChecker)
+    class Users:
+        credentialInterfaces = [IUsernamePassword]
+
+        def requestAvatarId(self, given):
+            # Text or bytes: that changed once.
+            text = [one.decode() if isinstance(one, bytes) else one for one in (given.username, given.password)]
+            if text != [USER, PASSWORD]:
+                raise UnauthorizedLogin()
+            return given.username
+
+    factory = ftp.FTPFactory(Portal(Realm(), [Users()]))
     if PORTS:
         factory.passivePortRange = PORTS
     reactor.listenTCP(PORT, factory, interface=HOST)
