@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use subtend::inventory::{InventoryErrors, expand_names, load, make_group, parse};
 use subtend::model::{
-    BufferPreference, Fingerprint, ImageSpec, Inventory, Laggards, Limits, Manner, PeerChoice,
-    SecretSource, SourceChoice, SourceSpec, Staging, Tls, Trust, VerifyMode,
+    Account, Active, BufferPreference, DataAddress, DataMode, Dialect, Fingerprint, ImageSpec,
+    Inventory, Laggards, Limits, Manner, PeerChoice, SecretSource, SourceChoice, SourceSpec,
+    Staging, Tls, Trust, VerifyMode,
 };
 
 fn read(text: &str) -> Result<Inventory, InventoryErrors> {
@@ -236,6 +237,50 @@ entities:
         &SecretSource::Command(vec!["pass".into(), "show".into(), "a b".into()])
     );
     assert_eq!(secrets[3], &SecretSource::Ask);
+}
+
+#[test]
+fn a_source_has_a_least_rate() {
+    let text = r#"
+memory: 1 MiB
+buffer_size: 64 KiB
+file_servers:
+  hq: { url: "ftp://hq" }
+  far: { url: "ftp://far", min_rate: none }
+entities:
+  - { name: a, type: t, version: v, address: a, path: /f }
+  - { name: b, type: t, version: v, address: b, path: /f, min_rate: 2 MiB/s }
+"#;
+    let inventory = good(text);
+    let rates = |inventory: &Inventory| {
+        let servers = inventory.file_servers.iter().map(|one| one.timeouts);
+        let entities = inventory.entities.iter().map(|one| one.timeouts);
+        (servers.chain(entities).map(|of| of.min_rate)).collect::<Vec<_>>()
+    };
+    assert_eq!(rates(&inventory), [1024, 0, 1024, 2 << 20]);
+    let inventory = good(&format!("{text}defaults: {{ min_rate: 8 KiB/s }}"));
+    assert_eq!(rates(&inventory), [8192, 0, 8192, 2 << 20]);
+    for (wrong, said) in [
+        ("0", "6:38 `0` is not a rate"),
+        ("0 KiB/s", "6:38 `min_rate` of 0 is no rate"),
+        ("2 MiB", "6:38 `2 MiB` is not a rate"),
+        ("fast", "6:38 `fast` is not a rate"),
+        ("-1 B/s", "6:38 `-1 B/s` is not a rate"),
+        (
+            "1 TiB/s",
+            "6:38 `min_rate` of `1 TiB/s` is more than any link carries",
+        ),
+        (
+            "[1 KiB/s]",
+            "6:38 `min_rate` must be text, and this is a list",
+        ),
+    ] {
+        let text = text.replace(
+            "far\", min_rate: none",
+            &format!("far\", min_rate: {wrong}"),
+        );
+        assert_eq!(told(&text), [said]);
+    }
 }
 
 #[test]
@@ -785,4 +830,115 @@ entities:
             "11:74 `tls` must be a mapping, and this is text",
         ]
     );
+}
+
+/// What servers want that others do not ask for: on an entity, for all of them, on a file server.
+#[test]
+fn what_a_server_wants_is_read() {
+    let text = r#"
+defaults:
+  path: /f
+  cwd: true
+  before_store: SITE MEDIA FLASH
+entities:
+  - { name: plain, type: t, version: v, address: h }
+  - name: own
+    type: t
+    version: v
+    address: ftps://i
+    cwd: false
+    account: "4711"
+    before_store: [ALLO 8388608, "SITE X"]
+    data: { active: { address: 192.0.2.1, ports: 50000-50099 } }
+    data_address: as-told
+    tls: { ca: ca.pem, client: secrets/noc.pem }
+  - { name: bare, type: t, version: v, address: j, before_store: [], data: active }
+file_servers:
+  hq: { url: "ftp://h/i", data: active, account: x }
+  other: { url: "ftp://h/i" }
+"#;
+    let inventory = good(text);
+    let of = |name: &str| inventory.entity(name).unwrap().dialect.clone();
+    let media: std::sync::Arc<[String]> = ["SITE MEDIA FLASH".to_owned()].into();
+    assert_eq!(
+        of("plain"),
+        Dialect {
+            cwd: true,
+            before_store: media,
+            ..Dialect::default()
+        }
+    );
+    assert_eq!(
+        of("own"),
+        Dialect {
+            cwd: false,
+            account: Some(Account::new("4711")),
+            before_store: ["ALLO 8388608".to_owned(), "SITE X".to_owned()].into(),
+            data: DataMode::Active(Active {
+                address: Some([192, 0, 2, 1].into()),
+                ports: Some(50000..=50099),
+            }),
+            data_address: DataAddress::AsTold,
+        }
+    );
+    assert!(of("bare").before_store.is_empty());
+    assert_eq!(of("bare").data, DataMode::Active(Active::default()));
+    let tls = &inventory.entity("own").unwrap().tls;
+    assert!(tls.client.as_ref().unwrap().ends_with("secrets/noc.pem"));
+    // What all devices want is nothing that a file server has asked for.
+    let other = &inventory.file_server("other").unwrap().dialect;
+    assert_eq!(*other, Dialect::default());
+    let hq = &inventory.file_server("hq").unwrap().dialect;
+    assert_eq!(hq.account, Some(Account::new("x")));
+    assert_eq!(hq.data, DataMode::Active(Active::default()));
+}
+
+#[test]
+fn what_a_server_can_not_want_is_told_all_at_once() {
+    let entity =
+        "entities:\n  - name: a\n    type: t\n    version: v\n    path: /f\n    address: h\n";
+    let lines = [
+        ("cwd: maybe", "`cwd` can't be `maybe`"),
+        ("account: \"\"", "`account` is empty"),
+        ("before_store: [\"STOR x\"]", "`STOR` can't be sent"),
+        (
+            "data: { active: { address: nowhere, ports: 9-1 } }",
+            "`nowhere` is no address",
+        ),
+        ("data_address: there", "`data_address` can't be `there`"),
+    ];
+    let text: String = lines
+        .iter()
+        .map(|(line, _)| format!("    {line}\n"))
+        .collect();
+    let told = told(&format!("{entity}{text}"));
+    for (at, (line, words)) in lines.iter().enumerate() {
+        let place = format!("{}:", at + 7);
+        let is_told = |told: &String| told.starts_with(&place) && told.contains(words);
+        assert!(told.iter().any(is_told), "{line}: {told:?}");
+    }
+    assert!(
+        told.iter()
+            .any(|told| told.contains("`9-1` is no range of ports"))
+    );
+    assert_eq!(told.len(), 6, "{told:?}");
+    // A file server is not stored to.
+    let text = "file_servers: { hq: { url: \"ftp://h/i\", before_store: [X] } }";
+    assert!(crate::told(text)[0].contains("unknown key `before_store`"));
+}
+
+/// Some servers use it like a second password.
+#[test]
+fn an_account_is_never_shown() {
+    for line in [
+        "account: hunter2",
+        "account: [hunter2]",
+        "account: \"hunter2\\n\"",
+    ] {
+        let text =
+            format!("entities:\n  - {{ name: a, type: t, version: v, address: h, {line} }}\n");
+        let errors = read(&text).unwrap_err();
+        assert!(!errors.to_string().contains("hunter2"), "{errors}");
+        assert!(!format!("{errors:?}").contains("hunter2"), "{errors:?}");
+    }
 }

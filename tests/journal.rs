@@ -50,6 +50,7 @@ async fn a_run_is_found_again_whole() {
         ("outcome", "partial".into()),
         ("delivered", 2.into()),
         ("failed", 1.into()),
+        ("delivered_unproven", 0.into()),
         ("groups", serde_json::json!(["all"])),
         ("delivered_bytes", (4 * MIB).into()),
     ] {
@@ -418,7 +419,8 @@ async fn a_state_directory_of_others_is_refused() {
 /// Standard output that can't be written is no reason to stop, and no secret either.
 #[tokio::test(flavor = "multi_thread")]
 async fn standard_output_that_is_full_or_closed_is_told_on_standard_error() {
-    let (lab, folder, file) = served(1, MIB, &[]).await;
+    // It takes a moment, so that readers are gone before its end.
+    let (lab, folder, file) = served(1, MIB, &[("*", at_rate(2 * MIB))]).await;
     let state = folder.path().join("state");
     let program = env!("CARGO_BIN_EXE_subtend");
     for json in ["", "--json"] {
@@ -450,5 +452,57 @@ async fn standard_output_that_is_full_or_closed_is_told_on_standard_error() {
         assert!(!said.contains("standard output"), "{line}: {said}");
     }
     assert!(lab.file("e001", PATH).unwrap().same_as_image(IMAGE));
+    lab.stop().await;
+}
+
+/// A run that was cut off while the clock was a year ahead, and one after it: what the second one has
+/// done is not undone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_a_wrong_clock_is_not_taken_up_again_over_a_later_one() {
+    let (lab, folder, file) = served(2, 4 * MIB, &[("*", at_rate(4 * MIB))]).await;
+    let state = folder.path().join("state");
+    let args = ["run", "all", "--json", "-i", &file];
+    let first = Program::keeping(&state, &args);
+    within(LONG, lab.until_received("e001", MIB)).await;
+    within(LONG, lab.until_received("e002", MIB)).await;
+    first.signal("KILL");
+    let (_, code, _) = first.end().await;
+    assert_eq!(code, None);
+    let (cut, code, said) = told(&state, &["recover", "--json"]).await;
+    assert_eq!(code, Some(1), "{said}");
+    let cut: Value = serde_json::from_str(&cut).unwrap();
+    assert!(cut["run"].is_string(), "{cut}");
+
+    // As if the host's clock had been wrong.
+    let journal = rusqlite::Connection::open(state.join("subtend/journal.db")).unwrap();
+    let year = 365_i64 * 24 * 3600 * 1_000_000;
+    for (table, column) in [
+        ("runs", "started"),
+        ("groups", "started"),
+        ("entities", "changed"),
+        ("changes", "at"),
+        ("touches", "at"),
+    ] {
+        let ahead = format!("UPDATE {table} SET {column} = {column} + {year}");
+        assert!(journal.execute(&ahead, []).unwrap() > 0, "{table}");
+    }
+    drop(journal);
+
+    let (_, code, said) = told(&state, &args).await;
+    assert_eq!(code, Some(0), "{said}");
+    let received = lab.bytes_received("e001");
+    let cut = json(&state, &["recover", "--resume", "--json"]).await;
+    assert_eq!(cut["run"], Value::Null, "{cut}");
+    assert_eq!(lab.bytes_received("e001"), received);
+    let runs = json(&state, &["history", "--json"]).await;
+    assert_eq!(runs["runs"][0]["status"], "ended", "the newest comes first");
+    // And it counts for what comes next.
+    let (lines, code, said) = told(&state, &args).await;
+    assert_eq!(code, Some(0), "{said}");
+    let lines: Vec<String> = lines.lines().map(ToOwned::to_owned).collect();
+    assert!(
+        ends(&lines).iter().all(|one| one["state"] == "skipped"),
+        "{lines:?}"
+    );
     lab.stop().await;
 }

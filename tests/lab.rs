@@ -12,7 +12,7 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use subtend::lab::{Behaviour, Lab, LabError, LabOptions, LabSettings, Pause};
+use subtend::lab::{Behaviour, Lab, LabError, LabOptions, LabSettings, NameCut, Pause};
 use subtend::model::{CredentialsRef, Inventory, PeerChoice, SecretSource, SourceChoice};
 use support::client::Client;
 use support::{IMAGE, LONG, PATH, SERVER, at_rate, behave, entity, lab, local, network, within};
@@ -905,4 +905,171 @@ async fn two_hundred_entities_serve_at_the_same_time() {
     }
     assert_eq!(lab.memory_held(), MIB);
     within(LONG, lab.stop()).await;
+}
+
+/// What a device with that behaviour answers, command by command, and which files it has then.
+async fn told(behaviour: Behaviour, commands: &[&str]) -> (Vec<String>, Vec<String>) {
+    let (lab, _) = one(MIB, behaviour).await;
+    let mut client = Client::login(address(&lab, "e001")).await.unwrap();
+    let reply = client.store("/flash/image.bin.new", b"new").await.unwrap();
+    assert!(reply.starts_with("226"), "{reply}");
+    let mut replies = Vec::new();
+    for command in commands {
+        replies.push(match client.command(command).await {
+            Ok(reply) => reply.chars().take(3).collect(),
+            Err(_) => "gone".to_owned(),
+        });
+    }
+    (replies, lab.files("e001"))
+}
+
+#[tokio::test]
+async fn names_are_cut_and_one_file_has_the_name_of_another() {
+    for (cut, held) in [
+        (NameCut::Dos, &["/flash/image.bin"][..]),
+        (NameCut::At(9), &["/flash/image.bin"]),
+        (
+            NameCut::At(12),
+            &["/flash/image.bin", "/flash/image.bin.ne"],
+        ),
+        (
+            NameCut::At(14),
+            &["/flash/image.bin", "/flash/image.bin.new"],
+        ),
+    ] {
+        let cut_names = Some(cut);
+        let behaviour = Behaviour {
+            cut_names,
+            ..Behaviour::default()
+        };
+        let size = ["SIZE /flash/image.bin.new"];
+        let (replies, files) = told(behaviour.clone(), &size).await;
+        assert_eq!(replies, ["213"], "{cut:?}");
+        assert_eq!(files, held, "{cut:?}");
+        // What is deleted under the one name is gone under the other, where they are one file.
+        let (_, left) = told(behaviour, &["DELE /flash/image.bin.new"]).await;
+        assert_eq!(left, held[..held.len() - 1], "{cut:?}");
+    }
+}
+
+#[tokio::test]
+async fn names_in_capitals_are_the_same_names() {
+    let fold_case = true;
+    let (replies, files) = told(
+        Behaviour {
+            fold_case,
+            ..Behaviour::default()
+        },
+        &["SIZE /FLASH/IMAGE.BIN.NEW", "DELE /Flash/Image.Bin"],
+    )
+    .await;
+    assert_eq!(replies, ["213", "250"]);
+    assert_eq!(files, ["/flash/image.bin.new"]);
+}
+
+#[tokio::test]
+async fn renames_are_refused_for_good_or_for_a_while_or_are_a_lie() {
+    let rename = ["RNFR /flash/image.bin.new", "RNTO /flash/image.bin"];
+    let twice = [rename, rename].concat();
+    let both = ["/flash/image.bin", "/flash/image.bin.new"];
+    let good = Behaviour::default();
+    let refuse = Behaviour {
+        refuse_rename: true,
+        ..good.clone()
+    };
+    let (replies, files) = told(refuse, &twice).await;
+    assert_eq!(replies, ["350", "553", "350", "553"]);
+    assert_eq!(files, both);
+    let busy = Behaviour {
+        busy_renames: Some(1),
+        ..good.clone()
+    };
+    let (replies, files) = told(busy, &twice).await;
+    assert_eq!(replies, ["350", "450", "350", "250"]);
+    assert_eq!(files, ["/flash/image.bin"]);
+    let lie = Behaviour {
+        false_rename: true,
+        ..good
+    };
+    let (replies, files) = told(lie, &rename).await;
+    assert_eq!(replies, ["350", "250"]);
+    assert_eq!(files, both);
+}
+
+#[tokio::test]
+async fn a_device_that_shows_nothing_of_a_file_takes_it_all_the_same() {
+    let behaviour = Behaviour {
+        no_size: true,
+        no_read: true,
+        ..Behaviour::default()
+    };
+    let (lab, image) = one(MIB, behaviour).await;
+    let mut client = Client::login(address(&lab, "e001")).await.unwrap();
+    let reply = client.store("/flash/new", &image).await.unwrap();
+    assert!(reply.starts_with("226"), "{reply}");
+    let reply = client.command("SIZE /flash/new").await.unwrap();
+    assert!(reply.starts_with("550"), "{reply}");
+    let (bytes, reply) = client.retrieve("/flash/new", 0).await.unwrap();
+    assert!(bytes.is_empty() && reply.starts_with("550"), "{reply}");
+    assert!(lab.file("e001", "/flash/new").unwrap().same_as_image(IMAGE));
+}
+
+#[tokio::test]
+async fn an_upload_goes_elsewhere_where_its_name_is_taken() {
+    let store_elsewhere = true;
+    let behaviour = Behaviour {
+        store_elsewhere,
+        ..Behaviour::default()
+    };
+    let (lab, image) = one(MIB, behaviour).await;
+    let old = lab.file("e001", PATH).unwrap().bytes();
+    let mut client = Client::login(address(&lab, "e001")).await.unwrap();
+    let reply = client.store(PATH, &image).await.unwrap();
+    assert!(reply.starts_with("226"), "{reply}");
+    assert!(lab.file("e001", PATH).unwrap().bytes() == old);
+    let other = lab.file("e001", &format!("{PATH}.1")).unwrap();
+    assert!(other.same_as_image(IMAGE));
+}
+
+#[tokio::test]
+async fn a_confirmed_upload_is_followed_by_a_reboot() {
+    let behaviour = Behaviour {
+        reboot_after_store: Some(Duration::from_millis(300)),
+        ..Behaviour::default()
+    };
+    let (lab, image) = one(MIB, behaviour).await;
+    let mut client = Client::login(address(&lab, "e001")).await.unwrap();
+    let reply = client.store("/flash/new", &image).await.unwrap();
+    assert!(reply.starts_with("226"), "{reply}");
+    assert!(client.closed().await);
+    within(LONG, async {
+        while Client::login(address(&lab, "e001")).await.is_err() {
+            // Nothing says when a device is back but trying.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    assert!(lab.file("e001", "/flash/new").unwrap().same_as_image(IMAGE));
+}
+
+#[tokio::test]
+async fn a_session_is_lost_instead_of_a_command() {
+    let behaviour = Behaviour {
+        hang_up_on: Some("RNTO".into()),
+        hang_up_times: Some(1),
+        ..Behaviour::default()
+    };
+    let (lab, _) = one(MIB, behaviour).await;
+    for lost in [true, false] {
+        let mut client = Client::login(address(&lab, "e001")).await.unwrap();
+        client.store("/flash/new", b"new").await.unwrap();
+        let reply = client.command("RNFR /flash/new").await.unwrap();
+        assert!(reply.starts_with("350"), "{reply}");
+        let reply = client.command(&format!("RNTO {PATH}")).await;
+        match lost {
+            true => assert!(reply.is_err(), "{reply:?}"),
+            false => assert!(reply.unwrap().starts_with("250")),
+        }
+        assert_eq!(lab.file("e001", "/flash/new").is_some(), lost);
+    }
 }

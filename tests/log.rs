@@ -47,6 +47,7 @@ async fn a_password_is_never_written() {
             path: RemotePath::new("a").unwrap(),
             timeouts: Timeouts::default(),
             tls: subtend::model::Tls::default(),
+            dialect: subtend::model::Dialect::default(),
         };
         tracing::trace!("{remote:?}");
         let _ = support::within(support::LONG, FtpTransport::new().size_of(&remote)).await;

@@ -16,7 +16,7 @@ use std::time::Duration;
 use subtend::lab::Behaviour;
 use subtend::link::{Event, Summary};
 use subtend::model::{
-    EntityState, Inventory, Laggards, Limits, Outcome, PeerChoice, SourceChoice, Step,
+    EntityState, Inventory, Laggards, Limits, Outcome, PeerChoice, SourceChoice, Step, VerifyMode,
 };
 use support::run::{Run, assert_delivered, assert_failed, assert_untouched, entity};
 use support::{GROUP, IMAGE, SERVER, at_rate, behave, lab, network, with_group};
@@ -267,6 +267,12 @@ async fn an_entity_that_was_cut_off_is_tried_again() {
     };
     let (mut inventory, settings) = five(cut, 4 * MIB);
     handled(&mut inventory, Laggards::CatchUp, 3);
+    // What was read back is proven, and may be read by others.
+    for name in ["e001", "e002", "e004", "e005"] {
+        with_entity(&mut inventory, name, |entity| {
+            entity.verify = VerifyMode::Readback;
+        });
+    }
     let lab = lab(&inventory, &settings).await;
     let (summary, events) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;
     assert_eq!(summary.outcome, Outcome::Delivered);

@@ -13,20 +13,26 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
-use subtend::link::{Command, Entry, Event, GroupSpec, Summary, Target};
+use subtend::link::{Command, Entry, Event, Summary, Target};
 use subtend::model::staging::{AUTO, Names};
 use subtend::model::{
-    Address, EntityState, Failure, FileServer, Fingerprint, Group, Holding, Inventory, Login,
-    Logins, Outcome, PeerChoice, RemotePath, Scheme, SourceChoice, Staging, Timeouts, Tls, Trust,
-    Verified, VerifyMode,
+    Address, EntityState, Failure, FileServer, Fingerprint, Group, Inventory, Login, Logins,
+    Outcome, RemotePath, Scheme, SourceChoice, Staging, Timeouts, Tls, Trust, Verified, VerifyMode,
 };
 use subtend::placement::Delivery;
 use subtend::transport::ftp::FtpTransport;
 use subtend::transport::{Destination, ImageDigest, Remote, Source, Transport};
-use support::real::{Make, RealServer, Secure, require_or_skip};
+use support::real::{Make, PROFTPD, PURE_FTPD, RealServer, Secure, VSFTPD, require_or_skip};
+
 use support::run::{Run, entity};
 use support::tls::{Authority, Identity};
 use support::{GROUP, LONG, local, network, within};
+
+/// Those that clear text is tried with; the matrix has all.
+const CLEAR: [&dyn Make; 2] = [&VSFTPD, &PURE_FTPD];
+/// Those that TLS is tried with. vsftpd and proftpd want the control connection's TLS session on
+/// data connections.
+const SECURE: [&dyn Make; 3] = [&VSFTPD, &PURE_FTPD, &PROFTPD];
 
 /// CR, LF and NUL alone and in every pairing, and no multiple of any buffer's size.
 fn image(size: usize) -> Vec<u8> {
@@ -58,7 +64,13 @@ struct Site {
 }
 
 impl Site {
-    fn new(source: Make, entities: Make, count: usize, image: &[u8], verify: VerifyMode) -> Self {
+    fn new(
+        source: &'static dyn Make,
+        entities: &'static dyn Make,
+        count: usize,
+        image: &[u8],
+        verify: VerifyMode,
+    ) -> Self {
         let source = RealServer::start(source);
         source.put("image.bin", image);
         let entities: Vec<_> = (0..count).map(|_| RealServer::start(entities)).collect();
@@ -90,6 +102,7 @@ impl Site {
             credentials: Some(source.make.name().into()),
             timeouts: subtend::model::Timeouts::default(),
             tls: subtend::model::Tls::default(),
+            dialect: subtend::model::Dialect::default(),
         };
         let mut stored = (*inventory.images[0]).clone();
         stored.file = "image.bin".into();
@@ -114,72 +127,12 @@ impl Site {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn real_servers_give_and_take_an_image_byte_for_byte() {
-    let image = image(3 << 20);
-    for source in Make::ALL {
-        for make in Make::ALL {
-            if !require_or_skip(source.name()) || !require_or_skip(make.name()) {
-                continue;
-            }
-            for verify in [VerifyMode::Best, VerifyMode::Quick] {
-                let site = Site::new(source, make, 8, &image, verify);
-                for server in &site.entities {
-                    server.put("image.bin", b"the old one");
-                }
-                let summary = site.run().await;
-                let case = format!("{} to {}", source.name(), make.name());
-                assert_eq!(summary.outcome, Outcome::Delivered, "{case}: {summary:?}");
-                assert_eq!(summary.source_bytes, image.len() as u64);
-                assert_eq!(summary.delivered_bytes, 8 * image.len() as u64);
-                for (server, said) in site.entities.iter().zip(&summary.groups[0].entities) {
-                    assert!(
-                        server.file("image.bin").unwrap() == image,
-                        "{case}: other bytes"
-                    );
-                    assert_eq!(server.files(), ["image.bin"], "{case}");
-                    assert!(said.staged, "{case}: {said:?}");
-                    let expected = match verify {
-                        VerifyMode::Best => "readback",
-                        _ => "size",
-                    };
-                    assert_eq!(said.verified.to_string(), expected, "{case}: {said:?}");
-                }
-            }
-        }
-    }
-}
-
-/// Figure 4 with real servers: an entity is the source.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_real_server_is_read_as_a_peer() {
-    let image = image(1 << 20);
-    for make in Make::ALL {
-        if !require_or_skip(make.name()) {
-            continue;
-        }
-        let mut site = Site::new(make, make, 3, &image, VerifyMode::Best);
-        site.entities[2].put("image.bin", &image);
-        let mut group = (*site.inventory.groups[0]).clone();
-        let mut peer = (*group.entities.pop().unwrap()).clone();
-        peer.version = "2".into();
-        group.source = SourceChoice::Peer(PeerChoice::Any(vec![Arc::new(peer)]));
-        site.inventory.groups = vec![Arc::new(group)];
-        let summary = site.run().await;
-        assert_eq!(summary.outcome, Outcome::Delivered, "{summary:?}");
-        assert_eq!(summary.groups[0].source, "peer:e003");
-        for server in &site.entities[..2] {
-            assert!(server.file("image.bin").unwrap() == image);
-        }
-    }
-}
-
 /// A server that sees a plain end keeps half a file and calls it whole.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_run_leaves_nothing_on_real_servers() {
     let image = image(96 << 20);
-    for make in Make::ALL {
-        if !require_or_skip(make.name()) {
+    for make in CLEAR {
+        if !require_or_skip(make) {
             continue;
         }
         let mut site = Site::new(make, make, 2, &image, VerifyMode::Best);
@@ -210,8 +163,8 @@ async fn a_cancelled_run_leaves_nothing_on_real_servers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_server_that_is_gone_is_named() {
     let image = image(1 << 20);
-    for make in Make::ALL {
-        if !require_or_skip(make.name()) {
+    for make in CLEAR {
+        if !require_or_skip(make) {
             continue;
         }
         let mut site = Site::new(make, make, 3, &image, VerifyMode::Best);
@@ -235,8 +188,8 @@ async fn a_real_server_that_is_gone_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn directories_of_real_servers_are_listed() {
-    for make in Make::ALL {
-        if !require_or_skip(make.name()) {
+    for make in CLEAR {
+        if !require_or_skip(make) {
             continue;
         }
         let mut site = Site::new(make, make, 0, &image(1000), VerifyMode::Best);
@@ -303,12 +256,12 @@ async fn real_servers_give_and_take_an_image_over_tls() {
     let authority = Authority::new("the operator's authority");
     std::fs::write(&ca, authority.pem()).unwrap();
     let identity = authority.issue(&["localhost", "127.0.0.1"]);
-    for make in Make::SECURE {
-        if !require_or_skip(make.name()) {
+    for make in SECURE {
+        if !require_or_skip(make) {
             continue;
         }
         for implicit in [false, true] {
-            if implicit && make == Make::PureFtpd {
+            if implicit && !make.offers().implicit {
                 continue;
             }
             let identity = &identity;
@@ -320,7 +273,15 @@ async fn real_servers_give_and_take_an_image_over_tls() {
             ] {
                 server.put("image.bin", b"the old one");
                 let case = format!("{} {implicit} {max_1_2}", make.name());
-                let destination = secured(&server, implicit, Tls { trust, max_1_2 });
+                let destination = secured(
+                    &server,
+                    implicit,
+                    Tls {
+                        trust,
+                        max_1_2,
+                        ..Tls::default()
+                    },
+                );
                 let told = deliver(&destination, &image).await;
                 assert_eq!(told, Ok(Verified::Readback), "{case}");
                 assert!(server.file("image.bin").unwrap() == image, "{case}");
@@ -333,7 +294,7 @@ async fn real_servers_give_and_take_an_image_over_tls() {
             // Whoever is not trusted gets nothing.
             let tls = Tls {
                 trust: Trust::Pinned(Fingerprint([0; 32])),
-                max_1_2: false,
+                ..Tls::default()
             };
             let destination = secured(&server, implicit, tls);
             let failure = deliver(&destination, &image).await.unwrap_err();
@@ -348,8 +309,8 @@ async fn real_servers_give_and_take_an_image_over_tls() {
 async fn many_sessions_with_one_real_server_go_on_with_their_own_tls() {
     const ENTITIES: usize = 64;
     let image = image(100_000);
-    for make in [Make::Vsftpd, Make::Proftpd] {
-        if !require_or_skip(make.name()) {
+    for make in [&VSFTPD as &dyn Make, &PROFTPD] {
+        if !require_or_skip(make) {
             continue;
         }
         let identity = &Identity::self_signed();
@@ -357,7 +318,7 @@ async fn many_sessions_with_one_real_server_go_on_with_their_own_tls() {
         let server = RealServer::start_secure(make, Secure { identity, implicit });
         let tls = Tls {
             trust: Trust::Pinned(identity.fingerprint()),
-            max_1_2: false,
+            ..Tls::default()
         };
         let mut sending = tokio::task::JoinSet::new();
         for entity in 0..ENTITIES {
@@ -395,6 +356,7 @@ fn secured(server: &RealServer, implicit: bool, tls: Tls) -> Destination {
             path: path.clone(),
             timeouts: Timeouts::default(),
             tls,
+            dialect: subtend::model::Dialect::default(),
         },
         verify: VerifyMode::Readback,
         staging: Staging::Rename,
@@ -440,76 +402,4 @@ async fn read_from(remote: &Remote, offset: usize) -> Vec<u8> {
     }
     source.close().await;
     bytes
-}
-/// Looked at before, delivered to, and looked at again.
-#[tokio::test(flavor = "multi_thread")]
-async fn real_servers_are_looked_at_before_and_after_and_keep_nothing_of_it() {
-    let image = image(1 << 20);
-    for make in Make::ALL {
-        if !require_or_skip(make.name()) {
-            continue;
-        }
-        let site = Site::new(make, make, 2, &image, VerifyMode::Best);
-        site.entities[0].put("image.bin", b"the old one");
-        let groups = || vec![GroupSpec::Named(GROUP.into())];
-        let mut run = Run::with_logins(&site.inventory, site.logins.clone());
-        for after in [false, true] {
-            if after {
-                run.begin(&[GROUP]).await;
-                let delivered = std::cell::Cell::new(0);
-                let both = |event: &Event| {
-                    if let Event::State { state, .. } = event
-                        && *state == EntityState::Delivered
-                    {
-                        delivered.set(delivered.get() + 1);
-                    }
-                    delivered.get() == 2
-                };
-                run.until(both).await;
-            }
-            run.send(Command::Verify {
-                groups: groups(),
-                size_only: false,
-            })
-            .await;
-            run.until(|event| matches!(event, Event::Held { ended: true, .. }))
-                .await;
-            if after {
-                break;
-            }
-            run.send(Command::Probe {
-                groups: groups(),
-                force: false,
-            })
-            .await;
-            run.until(|event| matches!(event, Event::Probed { ended: true, .. }))
-                .await;
-            assert_eq!(site.entities[0].files(), ["image.bin"], "{}", make.name());
-            assert!(site.entities[0].file("image.bin").unwrap() == b"the old one");
-            assert!(site.entities[1].files().is_empty(), "{}", make.name());
-        }
-        let mut held = Vec::new();
-        for event in &run.events {
-            match event {
-                Event::Probed { checks, .. } => {
-                    for check in checks {
-                        assert_eq!(check.problem, None, "{}: {check:?}", make.name());
-                        let written = check.probe.as_ref().is_none_or(|probe| probe.written);
-                        assert!(written, "{}: {check:?}", make.name());
-                    }
-                }
-                Event::Held { checks, .. } => {
-                    held.extend(checks.iter().map(|one| (one.entity.to_string(), one.holds)));
-                }
-                _ => {}
-            }
-        }
-        let (before, after) = held.split_at_mut(2);
-        before.sort();
-        after.sort();
-        use Holding::{Differs, Has, Missing};
-        let of = |first, second| [("e001".to_owned(), first), ("e002".to_owned(), second)];
-        assert_eq!(before, of(Differs, Missing), "{}", make.name());
-        assert_eq!(after, of(Has, Has), "{}", make.name());
-    }
 }

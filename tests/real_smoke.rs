@@ -10,7 +10,7 @@
 mod support;
 
 use support::client::Client;
-use support::real::{Make, RealServer, require_or_skip};
+use support::real::{MAKES, RealServer, require_or_skip};
 
 #[tokio::test]
 async fn several_real_servers_at_once_take_files_and_give_them_back() {
@@ -20,8 +20,8 @@ async fn several_real_servers_at_once_take_files_and_give_them_back() {
         .cycle()
         .take(300_001)
         .collect();
-    for make in Make::ALL {
-        if !require_or_skip(make.name()) {
+    for make in MAKES {
+        if !require_or_skip(make) {
             continue;
         }
         let servers: Vec<_> = (0..8).map(|_| RealServer::start(make)).collect();

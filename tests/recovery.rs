@@ -24,7 +24,6 @@ use support::{IMAGE, PATH, at_rate};
 
 const KIB: u64 = 1 << 10;
 const ENTITIES: usize = 8;
-const STAGING: &str = "/flash/image.bin.subtend";
 /// Of what a lab's entity has at first.
 const OLD: u64 = 4096;
 
@@ -103,14 +102,21 @@ enum File {
     Other,
 }
 
-fn really(lab: &Lab, entity: &str) -> (File, File) {
-    let file = |path| match lab.file(entity, path) {
+/// What has the final name, what is staged, and what was moved aside.
+fn really(lab: &Lab, entity: &str) -> (File, File, File) {
+    let file = |path: &str| match lab.file(entity, path) {
         None => File::None,
         Some(file) if file.same_as_image(IMAGE) => File::Image,
         Some(file) if file.size() == OLD => File::Old,
         Some(_) => File::Other,
     };
-    (file(PATH), file(STAGING))
+    // The letter behind `su` tells what a name is for.
+    let beside = |role: &str| {
+        let paths = lab.files(entity);
+        let path = (paths.iter()).find(|path| path.contains(&format!("/su{role}")));
+        path.map_or(File::None, |path| file(path))
+    };
+    (file(PATH), beside("n"), beside("o"))
 }
 
 /// What is said of each entity is what the servers hold.
@@ -119,21 +125,22 @@ fn compare(lab: &Lab, report: &Value) -> BTreeMap<String, usize> {
     for one in report["entities"].as_array().unwrap() {
         let name = one["entity"].as_str().unwrap();
         let holds = one["holds"].as_str().unwrap();
-        let (named, staged) = really(lab, name);
+        let (named, staged, aside) = really(lab, name);
+        // Never less than before: where nothing has the final name, the old image stands beside it.
+        assert!(named != File::None || aside == File::Old, "{name}: {one}");
         let right = match holds {
             "delivered" => (named, staged) == (File::Image, File::None),
-            "untouched" => (named, staged) == (File::Old, File::None),
-            // A look may have found that the old file was deleted for the rename already.
-            "staged" => named == File::Old || (named, staged) == (File::None, File::Image),
+            "untouched" => (named, staged, aside) == (File::Old, File::None, File::None),
+            "staged" => named == File::Old || (named, aside) == (File::None, File::Old),
             "unknown" => {
                 matches!(named, File::Old | File::Image)
-                    || (named, staged) == (File::None, File::Image)
+                    || (named, aside) == (File::None, File::Old)
             }
             other => panic!("{other}"),
         };
         assert!(
             right,
-            "{name} is said to be {holds}, and holds {named:?} and staged {staged:?}: {one}"
+            "{name} is said to be {holds}, and holds {named:?}, staged {staged:?}, aside {aside:?}: {one}"
         );
         *counts.entry(holds.to_owned()).or_default() += 1;
     }
@@ -200,8 +207,9 @@ async fn killed_at_any_moment_it_knows_what_every_entity_has() {
         let counts = compare(&lab, &looked);
         assert_eq!(counts.get("unknown"), None, "{looked}");
         for one in looked["entities"].as_array().unwrap() {
-            let (named, staged) = really(&lab, one["entity"].as_str().unwrap());
-            assert!(staged == File::None || named == File::None, "{one}");
+            let (named, staged, aside) = really(&lab, one["entity"].as_str().unwrap());
+            assert_ne!(named, File::None, "{one}");
+            assert_eq!((staged, aside), (File::None, File::None), "{one}");
         }
 
         // And the run is taken up again for those that lack the image, and for no others.
@@ -221,7 +229,11 @@ async fn killed_at_any_moment_it_knows_what_every_entity_has() {
             } else {
                 File::Image
             };
-            assert_eq!(really(&lab, &name), (wanted, File::None), "{name}");
+            assert_eq!(
+                really(&lab, &name),
+                (wanted, File::None, File::None),
+                "{name}"
+            );
             let had_it = looked["entities"][number - 1]["holds"] == "delivered";
             let sent = lab.bytes_received(&name) - before[number - 1];
             assert_eq!(sent == 0, had_it, "{name} got {sent} bytes more");

@@ -85,10 +85,13 @@ enum Fed {
 }
 
 impl<T: Transport> DownloadAgent<T> {
-    /// One attempt, from byte 0.
-    pub(super) async fn run(self, seat: Seat) -> Attempt {
+    /// One attempt, from byte 0. Without a seat, the entity is looked at first, and one is asked for
+    /// when its file is open.
+    pub(super) async fn run(self, seat: Option<Seat>) -> Attempt {
         self.meters.entities[self.entity].begin();
-        self.sits(&seat);
+        if let Some(seat) = &seat {
+            self.sits(seat);
+        }
         let attempt = self.deliver(seat).await;
         self.meters.entities[self.entity].leaves();
         attempt
@@ -102,13 +105,13 @@ impl<T: Transport> DownloadAgent<T> {
         self.reporter.state(self.entity, state, step, self.attempt);
     }
 
-    async fn deliver(&self, seat: Seat) -> Attempt {
+    async fn deliver(&self, seat: Option<Seat>) -> Attempt {
         let destination = match self.destination.clone() {
             Ok(destination) => destination,
             Err(failure) => return Attempt::not_begun(failure),
         };
         let mut progress = Progress {
-            seat: Some(seat),
+            seat,
             position: 0,
             left: Vec::new(),
             step: Step::Connect,

@@ -59,7 +59,7 @@ pub(crate) async fn expected<T: Transport>(
     let sources =
         Sources::choose(transport, group, logins, (&holders, &holders), file_servers).await?;
     let mut failure = None;
-    for chosen in sources.candidates(false) {
+    for chosen in sources.candidates() {
         let found = if size_only {
             let size = transport.size_of(&chosen.remote).await;
             size.map(|size| Expected { size, ..known })

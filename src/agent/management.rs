@@ -11,15 +11,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use sha2::Sha256;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{
-    EntityState, Failure, Fault, FileServer, Group, Holds, Laggards, Logins, Step, Verified,
-};
+use crate::model::{EntityState, Failure, Fault, FileServer, Group, Holds, Laggards, Logins, Step};
 use crate::placement::Known;
 use crate::pool::{Budget, BufferPool, PoolStats};
 use crate::transport::Transport;
@@ -27,10 +24,10 @@ use crate::transport::Transport;
 use super::Writer;
 use super::believed::{self, Believed, Checks};
 use super::choice::{self, Chosen, Sources};
-use super::digests::Digests;
+use super::digests::{Digests, State};
 use super::download::{Attempt, DownloadAgent};
-use super::holders::Holders;
-use super::members::{Members, Way};
+use super::holders::{Holders, Server, server};
+use super::members::{Member, Members, Way};
 use super::passes::{Pass, most, split};
 use super::report::{GroupMeters, PassMeter, ReportKind, Reporter};
 use super::seat::{Request, Seat};
@@ -104,7 +101,8 @@ impl<T: Transport> ManagementAgent<T> {
             work.group.parallel,
             work.group.limits,
             Instant::now(),
-        );
+        )
+        .behind(|entity| server(&work.group.entities[entity].address));
         let sources = match chosen {
             Ok(sources) => sources,
             Err(failure) => {
@@ -140,6 +138,7 @@ impl<T: Transport> ManagementAgent<T> {
             tasks: HashMap::new(),
             share,
             one_at_a_time: false,
+            deceived: None,
             broken: None,
         };
         delivery.run(asked).await;
@@ -164,7 +163,7 @@ enum Ended {
 struct Begun {
     candidates: Vec<Chosen>,
     /// The state of the image's digest where it begins.
-    state: Sha256,
+    state: State,
     writer: Writer,
 }
 
@@ -190,6 +189,8 @@ struct Delivery<T: Transport> {
     share: usize,
     /// A source refused a second session: passes wait for each other.
     one_at_a_time: bool,
+    /// What peers sent that are read no more, until another source has taken their place.
+    deceived: Option<String>,
     /// No source can be read any more: nothing new is begun.
     broken: Option<Failure>,
 }
@@ -250,14 +251,15 @@ impl<T: Transport> Delivery<T> {
                 self.not_begun(entity, &failure);
             }
         }
-        self.serve_requests();
-        self.begin_attempts(Instant::now());
+        let now = Instant::now();
+        self.serve_requests(now);
+        self.begin_attempts(now);
         self.share_out();
     }
 
     /// Gives those whose session waits a place: at a pass that runs and comes to their byte, or at
-    /// a new one.
-    fn serve_requests(&mut self) {
+    /// a new one. Those that have nothing yet gather like those that are tried again.
+    fn serve_requests(&mut self, now: Instant) {
         self.waiting.retain(|request| !request.grant.is_closed());
         self.waiting.sort_by_key(|request| request.position);
         let mut unserved = Vec::new();
@@ -267,19 +269,27 @@ impl<T: Transport> Delivery<T> {
                 None => unserved.push(request),
             }
         }
-        if let Some(first) = unserved.first()
-            && self.may_begin_pass()
-        {
+        let may_begin =
+            |request: &Request| request.position > 0 || self.members.may_begin_late(now);
+        let first = unserved.iter().find(|request| may_begin(request));
+        if let Some(first) = first.filter(|_| self.may_begin_pass()) {
             let near = self.near();
             let (position, until) = (first.position, first.position.saturating_add(near));
+            let is_served = |at: u64| at >= position && at <= until;
             let entities: Vec<usize> = (unserved.iter())
-                .filter(|request| request.position <= until)
+                .filter(|request| is_served(request.position))
                 .map(|request| request.entity)
                 .collect();
-            let begun = self.begin_pass(position, &entities);
+            let Some(begun) = self.begin_pass(position, &entities) else {
+                self.waiting = unserved;
+                return;
+            };
+            if position == 0 {
+                self.members.pass_begins(&[], now);
+            }
             for request in unserved {
                 let sits = match self.passes.last_mut() {
-                    Some(pass) if request.position <= until => {
+                    Some(pass) if is_served(request.position) => {
                         pass.sit(request.entity, request.position)
                     }
                     _ => None,
@@ -338,6 +348,16 @@ impl<T: Transport> Delivery<T> {
             return;
         }
         let mut ready = self.members.ready(now);
+        // Those may need no pass. Who does asks for a place when its file is open.
+        ready.retain(|&entity| {
+            let looks_first = |member: &mut Member| member.looks_first;
+            let looks_first = self.members.of(entity).is_some_and(looks_first);
+            if looks_first {
+                let attempt = self.members.begins(entity, now);
+                self.begin_attempt(entity, attempt, None);
+            }
+            !looks_first
+        });
         if ready.is_empty() {
             return;
         }
@@ -346,30 +366,49 @@ impl<T: Transport> Delivery<T> {
         {
             ready.retain(|&entity| match self.passes[place].sit(entity, 0) {
                 Some(seat) => {
-                    let attempt = self.members.begins(entity);
-                    self.begin_attempt(entity, attempt, seat);
+                    let attempt = self.members.begins(entity, now);
+                    self.begin_attempt(entity, attempt, Some(seat));
                     false
                 }
                 None => true,
             });
             return;
         }
-        if ready.is_empty() || !self.may_begin_pass() || !self.members.gathered(now) {
+        if ready.is_empty() || !self.may_begin_pass() || !self.members.gathered(&ready, now) {
             return;
         }
-        let begun = self.begin_pass(0, &ready);
+        let Some(begun) = self.begin_pass(0, &ready) else {
+            return;
+        };
+        self.members.pass_begins(&ready, now);
         // Every reader joins before the first block is there: whoever connects late misses none.
         for entity in ready {
-            let attempt = self.members.begins(entity);
+            let attempt = self.members.begins(entity, now);
             let seat = self.passes.last_mut().and_then(|pass| pass.sit(entity, 0));
             if let Some(seat) = seat {
-                self.begin_attempt(entity, attempt, seat);
+                self.begin_attempt(entity, attempt, Some(seat));
+            }
+        }
+        // So do those that were late for the last one.
+        for request in std::mem::take(&mut self.waiting) {
+            match self.join_running(&request) {
+                Some(seat) => grant(request, seat),
+                None => self.waiting.push(request),
             }
         }
         self.begin_transfer(begun);
     }
 
-    fn begin_attempt(&mut self, entity: usize, attempt: u32, seat: Seat) {
+    /// The servers of entities that have no final state: they are written to, or will be.
+    fn written(&self) -> HashSet<Server> {
+        let entities = &self.work.group.entities;
+        let unfinished = self.members.all.iter().filter(|one| one.way != Way::Done);
+        unfinished
+            .map(|one| server(&entities[one.entity].address))
+            .collect()
+    }
+
+    fn begin_attempt(&mut self, entity: usize, attempt: u32, seat: Option<Seat>) {
         let work = &self.work;
         let target = &work.group.entities[entity];
         work.holders.forget(&target.name);
@@ -393,17 +432,29 @@ impl<T: Transport> Delivery<T> {
             requests: self.requests.clone(),
             attempt,
         };
-        let task = (self.agents).spawn(async move { Ended::Download(agent.run(seat).await) });
+        let session = work.holders.session(&target.address, true);
+        let task = (self.agents).spawn(async move {
+            let ended = agent.run(seat).await;
+            drop(session);
+            Ended::Download(ended)
+        });
         self.tasks.insert(task.id(), Task::Download(entity));
     }
 
-    /// Makes the pool of a pass that begins at `position`, or a little before.
-    fn begin_pass(&mut self, position: u64, entities: &[usize]) -> Begun {
+    /// Makes the pool of a pass that begins at `position`, or a little before; `None`: every source
+    /// was left, and nothing can be read any more.
+    fn begin_pass(&mut self, position: u64, entities: &[usize]) -> Option<Begun> {
+        let candidates = self.sources.order(self.begun > 0, &self.written());
+        if candidates.is_empty() {
+            let reason = (self.deceived.take()).unwrap_or_else(|| "there is no source".into());
+            let failure = Failure::new(Step::Select, Fault::NoPeer { reason });
+            self.broken = Some(of_source(&self.work.group.source.label(), failure));
+            return None;
+        }
         let work = &self.work;
         self.begun += 1;
         let number = self.begun;
         let (origin, state) = self.digests.before(position);
-        let candidates = self.sources.candidates(number > 1);
         let source = (candidates.first())
             .map_or_else(|| work.group.source.label(), |first| first.name.to_string());
         let (pool, writer) = BufferPool::new(&work.budget, work.buffer_size, 1);
@@ -423,11 +474,11 @@ impl<T: Transport> Delivery<T> {
         });
         self.passes.push(pass);
         self.share_out();
-        Begun {
+        Some(Begun {
             candidates,
             state,
             writer,
-        }
+        })
     }
 
     /// Everybody who is to be served from the first block on has a place now.
@@ -444,6 +495,9 @@ impl<T: Transport> Delivery<T> {
             limits: work.group.limits,
             origin: pass.origin,
             state: begun.state,
+            proven: self.sources.proven(),
+            before: self.deceived.take(),
+            holders: work.holders.clone(),
             digests: self.digests.clone(),
             image: work.group.image.clone(),
             meters: work.meters.clone(),
@@ -512,7 +566,10 @@ impl<T: Transport> Delivery<T> {
             read: Some(pass.read.load(Ordering::Relaxed)),
         });
         if let PassEnd::Failed(failure) = end {
-            if self.passes.iter().any(|pass| pass.reads) && !is_about_the_image(&failure) {
+            if let Fault::Deceived { name, reason } = &failure.fault {
+                // Whoever got those bytes is sent those of another source.
+                self.deceived = Some(format!("what {name} sent is not the image: {reason}"));
+            } else if self.passes.iter().any(|pass| pass.reads) && !is_about_the_image(&failure) {
                 // Perhaps the source takes one session at a time.
                 self.one_at_a_time = true;
             } else {
@@ -532,8 +589,10 @@ impl<T: Transport> Delivery<T> {
                     member.way = Way::Done;
                 }
                 let group = &self.work.group;
-                if verified != Verified::None {
-                    (self.work.holders).add(&group.image, &group.entities[entity]);
+                if let Some(sha256) = self.digests.proven(&group.image)
+                    && verified.is_proof()
+                {
+                    (self.work.holders).add(&group.image, &group.entities[entity], sha256);
                 }
                 return self.state(entity, EntityState::Delivered, None, None, attempt.holds);
             }
@@ -552,7 +611,13 @@ impl<T: Transport> Delivery<T> {
                 holds,
             );
         }
-        if self.members.failed(entity, &failure, Instant::now()) {
+        let now = Instant::now();
+        // That is no fault of the entity, and does not count: peers that can deceive are few, and
+        // each is left for good.
+        let is_deceived = matches!(failure.fault, Fault::Deceived { .. });
+        if is_deceived && self.members.again(entity, now)
+            || self.members.failed(entity, &failure, now)
+        {
             let cause = Some(failure.fault.to_string());
             return self.state(
                 entity,

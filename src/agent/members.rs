@@ -1,10 +1,14 @@
-//! The entities of a group that get the image, each with where it is on its way there.
+//! The entities of a group that get the image, each with where it is on its way there, and when a
+//! pass over the whole image begins for those that can begin.
 
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::time::{Duration, Instant};
 
-use crate::model::{Failure, Holds, Limits};
+use crate::model::{Failure, Fault, Holds, Limits, Step};
 
-use super::retry::Tries;
+use super::gathering::Gathering;
+use super::retry::{Tries, may_hold_all};
 
 /// So long those that could begin wait for others that can begin with them: a pass for one is a
 /// reading for one.
@@ -32,6 +36,12 @@ pub(super) struct Member {
     pub(super) was_confirmed: bool,
     /// What the entity was last found to hold; `None` while nobody has looked.
     pub(super) holds: Option<Holds>,
+    /// Those with the same number are behind one server.
+    server: usize,
+    /// It may hold what it was sent: it is looked at before a pass is read for it.
+    pub(super) looks_first: bool,
+    /// It could have begun, had there been room: it waits for its turn, not to be tried again.
+    had_no_room: bool,
 }
 
 impl Member {
@@ -43,6 +53,9 @@ impl Member {
             tries: Tries::new(limits),
             was_confirmed: false,
             holds: None,
+            server: entity,
+            looks_first: false,
+            had_no_room: false,
         }
     }
 }
@@ -50,12 +63,16 @@ impl Member {
 /// All targets of a group.
 #[derive(Debug)]
 pub(super) struct Members {
+    /// By their places in the group.
     pub(super) all: Vec<Member>,
     limits: Limits,
     /// At most so many work at one time.
     at_once: usize,
+    /// At most so many of a server work at one time: it has refused more. By server.
+    most: HashMap<usize, usize>,
     /// Since when somebody can begin.
     can_begin: Option<Instant>,
+    gathering: Gathering,
 }
 
 impl Members {
@@ -66,21 +83,39 @@ impl Members {
         now: Instant,
     ) -> Self {
         let member = |&entity: &usize| Member::new(entity, limits, now);
+        let mut all: Vec<Member> = targets.iter().map(member).collect();
+        all.sort_by_key(|member| member.entity);
         Self {
-            all: targets.iter().map(member).collect(),
+            all,
             limits,
             at_once: parallel.unwrap_or(usize::MAX).max(1),
+            most: HashMap::new(),
             can_begin: None,
+            gathering: Gathering::default(),
         }
     }
 
-    /// One more that gets the image.
+    /// One more that gets the image. `server`: the number of those behind the same server, where
+    /// there are any.
     pub(super) fn join(&mut self, entity: usize, now: Instant) {
-        self.all.push(Member::new(entity, self.limits, now));
+        let member = Member::new(entity, self.limits, now);
+        let at = self.all.partition_point(|other| other.entity < entity);
+        self.all.insert(at, member);
+    }
+
+    /// Tells which entities are behind one server.
+    pub(super) fn behind<S: Hash + Eq>(mut self, server: impl Fn(usize) -> S) -> Self {
+        let mut numbers: HashMap<S, usize> = HashMap::new();
+        for member in &mut self.all {
+            let next = numbers.len();
+            member.server = *numbers.entry(server(member.entity)).or_insert(next);
+        }
+        self
     }
 
     pub(super) fn of(&mut self, entity: usize) -> Option<&mut Member> {
-        self.all.iter_mut().find(|member| member.entity == entity)
+        let place = (self.all).binary_search_by_key(&entity, |member| member.entity);
+        place.ok().map(|place| &mut self.all[place])
     }
 
     pub(super) fn all_done(&self) -> bool {
@@ -94,10 +129,29 @@ impl Members {
 
     /// The entities that can begin now, in order, as many as may work beside those that do.
     pub(super) fn ready(&mut self, now: Instant) -> Vec<usize> {
-        let room = self.at_once.saturating_sub(self.working());
-        let is_ready = |member: &&Member| matches!(member.way, Way::Waits { from } if from <= now);
-        let ready = self.all.iter().filter(is_ready).take(room);
-        let ready: Vec<usize> = ready.map(|member| member.entity).collect();
+        let mut room = self.at_once.saturating_sub(self.working());
+        let mut rooms = self.most.clone();
+        for member in self.all.iter().filter(|member| member.way == Way::Works) {
+            if let Some(room) = rooms.get_mut(&member.server) {
+                *room = room.saturating_sub(1);
+            }
+        }
+        let mut ready = Vec::new();
+        for member in &mut self.all {
+            if !matches!(member.way, Way::Waits { from } if from <= now) {
+                continue;
+            }
+            let there = rooms.get_mut(&member.server);
+            if room == 0 || there.as_ref().is_some_and(|there| **there == 0) {
+                member.had_no_room = true;
+                continue;
+            }
+            room -= 1;
+            if let Some(there) = there {
+                *there -= 1;
+            }
+            ready.push(member.entity);
+        }
         if ready.is_empty() {
             self.can_begin = None;
         } else {
@@ -108,19 +162,59 @@ impl Members {
 
     /// Whether a pass is begun for those that are [`ready`](Self::ready): others that work may
     /// free a place, or be tried again, a moment later.
-    pub(super) fn gathered(&self, now: Instant) -> bool {
+    pub(super) fn gathered(&self, ready: &[usize], now: Instant) -> bool {
+        if self
+            .all
+            .iter()
+            .filter(|member| member.way != Way::Done)
+            .count()
+            == 1
+        {
+            return true;
+        }
+        let has_turn = self.has_turn(ready);
         let long = |since: Instant| now.duration_since(since) >= GATHER;
-        self.working() == 0 || self.can_begin.is_some_and(long)
+        let soon = |member: &Member| {
+            let soon = now + GATHER;
+            matches!(member.way, Way::Waits { from } if from > now && from <= soon)
+        };
+        let has_waited = self.can_begin.is_some_and(long)
+            || self.working() == 0 && (has_turn || !self.all.iter().any(soon));
+        has_waited && (has_turn || self.gathering.is_over(now))
+    }
+
+    /// Whether one of them waits for its turn, and not to be tried again: those need a pass each
+    /// time in any case.
+    fn has_turn(&self, ready: &[usize]) -> bool {
+        let is_ready = |member: &Member| ready.binary_search(&member.entity).is_ok();
+        let mut all = self.all.iter();
+        all.any(|member| (member.attempt == 0 || member.had_no_room) && is_ready(member))
+    }
+
+    /// Whether a pass over the whole image may begin for entities that were late for one.
+    pub(super) fn may_begin_late(&self, now: Instant) -> bool {
+        self.gathering.is_over_for_late(now)
+    }
+
+    /// A pass over the whole image begins, for these or for such as were late.
+    pub(super) fn pass_begins(&mut self, ready: &[usize], now: Instant) {
+        if !self.has_turn(ready) {
+            self.gathering.pass_begins(now);
+        }
     }
 
     /// Its first or next attempt begins; its number.
-    pub(super) fn begins(&mut self, entity: usize) -> u32 {
+    pub(super) fn begins(&mut self, entity: usize, now: Instant) -> u32 {
         self.can_begin = None;
         let Some(member) = self.of(entity) else {
             return 1;
         };
+        if let Way::Waits { from } = member.way {
+            member.tries.gathered(now.saturating_duration_since(from));
+        }
         member.way = Way::Works;
         member.attempt += 1;
+        member.had_no_room = false;
         member.attempt
     }
 
@@ -130,8 +224,30 @@ impl Members {
             return false;
         };
         let again = member.tries.after(failure, now);
+        // Until something was sent to it anew, a connection that is refused changes nothing.
+        member.looks_first =
+            may_hold_all(failure) || member.looks_first && failure.step < Step::Open;
         member.way = again.map_or(Way::Done, |delay| Way::Waits { from: now + delay });
+        let server = member.server;
+        if has_no_room(failure) {
+            let works = |member: &&Member| member.way == Way::Works && member.server == server;
+            let others = self.all.iter().filter(works).count();
+            if others > 0 {
+                let most = self.most.entry(server).or_insert(others);
+                *most = others.min(*most);
+            }
+        }
         again.is_some()
+    }
+
+    /// Its attempt has come to nothing, and not by its own fault: it can begin again at once.
+    /// Whether there is such an entity.
+    pub(super) fn again(&mut self, entity: usize, now: Instant) -> bool {
+        let member = self.of(entity);
+        member.is_some_and(|member| {
+            member.way = Way::Waits { from: now };
+            true
+        })
     }
 
     /// Those of which nothing runs and that have no final state.
@@ -142,10 +258,23 @@ impl Members {
     }
 }
 
+/// Whether a server may have refused because it has as many sessions as it takes: it has said so
+/// before the file was open, and something that may pass.
+fn has_no_room(failure: &Failure) -> bool {
+    failure.step <= Step::Open
+        && failure.is_transient()
+        && matches!(failure.fault, Fault::Reply { .. })
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BinaryHeap;
+
+    use proptest::prelude::*;
+
+    use super::super::gathering::delays_within;
     use super::*;
-    use crate::model::{Fault, Side, Step};
+    use crate::model::Side;
 
     fn lost() -> Failure {
         let (side, reason) = (Side::Data, "reset".into());
@@ -157,19 +286,19 @@ mod tests {
         let now = Instant::now();
         let mut members = Members::new(&[0, 2, 4, 6, 8], Some(2), Limits::default(), now);
         assert_eq!(members.ready(now), [0, 2]);
-        assert!(members.gathered(now), "nobody works");
-        members.begins(0);
-        members.begins(2);
+        assert!(members.gathered(&[0, 2], now), "nobody works");
+        members.begins(0, now);
+        members.begins(2, now);
         assert!(members.ready(now).is_empty());
         members.of(0).unwrap().way = Way::Done;
         assert_eq!(members.ready(now), [4]);
         assert!(
-            !members.gathered(now),
+            !members.gathered(&[4], now),
             "the other one may be done in a moment"
         );
         let later = now + GATHER;
         assert_eq!(members.ready(later), [4]);
-        assert!(members.gathered(later));
+        assert!(members.gathered(&[4], later));
         members.of(2).unwrap().way = Way::Done;
         assert_eq!(members.ready(later), [4, 6]);
     }
@@ -178,14 +307,220 @@ mod tests {
     fn one_that_failed_is_ready_again_after_its_delay() {
         let now = Instant::now();
         let mut members = Members::new(&[0, 1], None, Limits::default(), now);
-        assert_eq!(members.begins(0), 1);
-        assert_eq!(members.begins(1), 1);
+        assert_eq!(members.begins(0, now), 1);
+        assert_eq!(members.begins(1, now), 1);
         assert!(members.failed(0, &lost(), now));
         assert!(members.ready(now).is_empty());
         assert_eq!(members.waiting(), [0]);
         let later = now + Duration::from_secs(2);
         assert_eq!(members.ready(later), [0]);
-        assert_eq!(members.begins(0), 2);
+        assert_eq!(members.begins(0, later), 2);
         assert!(!members.all_done());
+    }
+
+    fn refused() -> Failure {
+        let address = "192.0.2.7:21".into();
+        Failure::new(Step::Connect, Fault::Refused { address })
+    }
+
+    /// What became of a group of entities, each of which is refused a number of times.
+    #[derive(Debug)]
+    struct Outcome {
+        passes: usize,
+        /// Those of them that began when all other entities were done with.
+        alone: usize,
+        refused: usize,
+        delivered: usize,
+        took: Duration,
+        /// The longest time from an entity's refusal to its next attempt.
+        longest_wait: Duration,
+    }
+
+    /// Plays a group in which an entity is refused so many times, each after a time of its own, and
+    /// a pass for those that are not takes `pass`. Time is made up; nobody joins a pass that runs.
+    fn play(
+        refusals: &[u32],
+        limits: Limits,
+        pass: Duration,
+        mut refused_after: impl FnMut(usize) -> Duration,
+    ) -> Outcome {
+        let start = Instant::now();
+        let targets: Vec<usize> = (0..refusals.len()).collect();
+        let mut members = Members::new(&targets, None, limits, start);
+        let mut refusals = refusals.to_vec();
+        let mut outcome = Outcome {
+            passes: 0,
+            alone: 0,
+            refused: 0,
+            delivered: 0,
+            took: Duration::ZERO,
+            longest_wait: Duration::ZERO,
+        };
+        let mut failed_at = vec![start; targets.len()];
+        let (mut now, mut reads_until) = (start, start);
+        // What ends, the soonest first.
+        let mut ends = BinaryHeap::new();
+        while !members.all_done() {
+            while let Some((std::cmp::Reverse(at), entity)) = ends.peek().copied()
+                && at <= now
+            {
+                ends.pop();
+                let left: &mut u32 = &mut refusals[entity];
+                if *left == 0 {
+                    outcome.delivered += 1;
+                    members.of(entity).unwrap().way = Way::Done;
+                } else {
+                    *left -= 1;
+                    outcome.refused += 1;
+                    failed_at[entity] = now;
+                    members.failed(entity, &refused(), now);
+                }
+            }
+            let ready = members.ready(now);
+            if !ready.is_empty() && now >= reads_until && members.gathered(&ready, now) {
+                outcome.passes += 1;
+                let is_done = |member: &&Member| member.way == Way::Done;
+                let done = members.all.iter().filter(is_done).count();
+                outcome.alone += usize::from(done + 1 == targets.len());
+                members.pass_begins(&ready, now);
+                let mut is_read = false;
+                for entity in ready {
+                    if members.begins(entity, now) > 1 {
+                        let wait = now - failed_at[entity];
+                        outcome.longest_wait = outcome.longest_wait.max(wait);
+                    }
+                    let is_good = refusals[entity] == 0;
+                    is_read |= is_good;
+                    let after = if is_good { pass } else { refused_after(entity) };
+                    ends.push((std::cmp::Reverse(now + after), entity));
+                }
+                if is_read {
+                    reads_until = now + pass;
+                }
+            }
+            now += Duration::from_millis(100);
+        }
+        outcome.took = now - start;
+        outcome
+    }
+
+    /// A trial in which servers were short of descriptors: 37,000 connects were refused before the
+    /// last of 10,000 entities had the image, and its source was read 822 times.
+    #[test]
+    fn ten_thousand_that_are_refused_37_000_times_need_a_pass_a_delay_and_two() {
+        // Between none and eight times, 3.7 in the mean.
+        let refusals: Vec<u32> = (0..10_000_u32)
+            .map(|entity| [0, 1, 2, 3, 4, 5, 6, 8, 3, 5][(entity % 10) as usize])
+            .collect();
+        assert_eq!(refusals.iter().sum::<u32>(), 37_000);
+        let limits = Limits::default();
+        let pass = Duration::from_millis(200);
+        // Who has no descriptor for a connection refuses it at once.
+        let outcome = play(&refusals, limits, pass, |_| Duration::from_millis(100));
+        println!("{outcome:?}");
+        assert_eq!((outcome.delivered, outcome.refused), (10_000, 37_000));
+        let delays = limits.retries as usize;
+        assert!(outcome.passes <= delays + 2, "{outcome:?}");
+
+        // A busy host refuses some at once, and others after a while.
+        let mut drawn = 7_u64;
+        let outcome = play(&refusals, limits, pass, |_| {
+            drawn = drawn
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            Duration::from_millis((drawn >> 33) % 5000)
+        });
+        println!("{outcome:?}");
+        assert_eq!((outcome.delivered, outcome.refused), (10_000, 37_000));
+        let delays = delays_within(outcome.took);
+        assert!(outcome.passes <= delays + 2, "{delays} delays: {outcome:?}");
+        assert!(outcome.passes <= 16, "{outcome:?}");
+    }
+
+    /// It gathers with nobody.
+    #[test]
+    fn a_single_entity_is_tried_again_no_later_than_its_own_delays_say() {
+        let limits = Limits::default();
+        let outcome = play(&[1], limits, Duration::from_secs(5), |_| {
+            Duration::from_secs(1)
+        });
+        assert_eq!((outcome.passes, outcome.delivered), (2, 1));
+        assert!(
+            outcome.longest_wait <= Duration::from_millis(1100),
+            "{outcome:?}"
+        );
+        // The fifth delay is drawn between 8 s and 16 s.
+        let outcome = play(&[5], limits, Duration::from_secs(5), |_| Duration::ZERO);
+        assert_eq!((outcome.passes, outcome.delivered), (6, 1));
+        assert!(
+            outcome.longest_wait <= Duration::from_millis(16_200),
+            "{outcome:?}"
+        );
+    }
+
+    /// One of many waits for the others no longer than a group of its size needs it to.
+    #[test]
+    fn those_that_fail_together_are_tried_again_together() {
+        let limits = Limits::default();
+        let outcome = play(&[1; 500], limits, Duration::from_secs(1), |_| {
+            Duration::ZERO
+        });
+        assert_eq!((outcome.passes, outcome.delivered), (2, 500), "{outcome:?}");
+        assert!(
+            outcome.longest_wait <= Duration::from_millis(1600),
+            "{outcome:?}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn passes_are_no_more_than_delays_and_two(
+            refusals in prop::collection::vec(0_u32..6, 1..60),
+            pass in 0_u64..20_000,
+            after in prop::collection::vec(0_u64..30_000, 1..20),
+        ) {
+            let mut next = 0;
+            let outcome = play(
+                &refusals,
+                Limits::default(),
+                Duration::from_millis(pass),
+                |_| {
+                    next += 1;
+                    Duration::from_millis(after[next % after.len()])
+                },
+            );
+            let delays = delays_within(outcome.took);
+            let gathered = outcome.passes - outcome.alone;
+            prop_assert!(gathered <= delays + 2, "{} delays: {:?}", delays, outcome);
+            prop_assert!(outcome.alone <= 6, "each is one attempt: {:?}", outcome);
+        }
+    }
+
+    fn turned_away() -> Failure {
+        let text = "there are too many connections".into();
+        Failure::new(Step::Connect, Fault::Reply { code: 421, text })
+    }
+
+    #[test]
+    fn those_behind_one_server_that_refuses_wait_for_each_other() {
+        let now = Instant::now();
+        let limits = Limits::default();
+        // The first three are behind one server.
+        let mut members = Members::new(&[0, 1, 2, 3], None, limits, now).behind(|one| one.max(2));
+        for entity in 0..4 {
+            members.begins(entity, now);
+        }
+        assert!(members.failed(1, &turned_away(), now));
+        assert!(members.failed(2, &turned_away(), now));
+        assert!(members.failed(3, &turned_away(), now));
+        let later = now + Duration::from_secs(10);
+        assert_eq!(members.ready(later), [3], "its server has refused it alone");
+        members.of(0).unwrap().way = Way::Done;
+        assert_eq!(members.ready(later), [1, 3]);
+        assert!(members.gathered(&[1, 3], later), "it is its turn");
+        members.begins(1, now);
+        assert_eq!(members.ready(later), [3]);
+        members.of(1).unwrap().way = Way::Done;
+        assert_eq!(members.ready(later), [2, 3]);
     }
 }

@@ -25,7 +25,7 @@ pub(crate) async fn look_at_source<T: Transport>(
 ) -> Result<(Name, Option<u64>), Failure> {
     let chosen =
         Sources::choose(transport, group, logins, (holders, holders), file_servers).await?;
-    let Some(first) = chosen.candidates(false).into_iter().next() else {
+    let Some(first) = chosen.candidates().into_iter().next() else {
         let reason = "there is no source".to_owned();
         return Err(Failure::new(Step::Select, Fault::NoPeer { reason }));
     };

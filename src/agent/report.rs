@@ -62,6 +62,11 @@ pub(crate) enum ReportKind {
         offset: u64,
         cause: String,
     },
+    /// A pass reads a peer, and nothing is known that its bytes could be compared with.
+    Unproven {
+        pass: u32,
+        source: String,
+    },
     /// The source has told how large the image is.
     Size(u64),
     Digest([u8; 32]),

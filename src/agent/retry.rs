@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
-use crate::model::{Failure, Fault, Limits};
+use crate::model::{Failure, Fault, Limits, Step};
 
 /// The first delay. A session slot or a listening port is often back at once.
-const SHORTEST: Duration = Duration::from_millis(500);
+pub(super) const SHORTEST: Duration = Duration::from_millis(500);
 /// A device that reboots takes a minute or two; it is not asked more often than this.
-const LONGEST: Duration = Duration::from_secs(30);
+pub(super) const LONGEST: Duration = Duration::from_secs(30);
 
 /// The attempts at one thing so far.
 #[derive(Debug)]
@@ -58,6 +58,11 @@ impl Tries {
         (now.duration_since(since) + delay <= self.limits.retry_for).then_some(delay)
     }
 
+    /// The next attempt was due, and waited so long for others: that time is not held against it.
+    pub(super) fn gathered(&mut self, waited: Duration) {
+        self.since = self.since.map(|since| since + waited);
+    }
+
     /// The failure to be told at the end, and its cause in words, with what became of the attempts
     /// after it.
     pub(super) fn verdict(&self, last: &Failure) -> (Failure, String) {
@@ -81,10 +86,16 @@ fn may_pass(failure: &Failure) -> bool {
     failure.is_transient() && !matches!(failure.fault, Fault::Source { .. })
 }
 
+/// Whether the entity had all of the file when its attempt failed: it may hold it, whole or under
+/// another name, or have gone to install it. Nothing is sent to it again before it was looked at.
+pub(super) fn may_hold_all(failure: &Failure) -> bool {
+    failure.step >= Step::Confirm
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Side, Step};
+    use crate::model::Side;
 
     fn limits(retries: u32, retry_for: u64) -> Limits {
         Limits {
@@ -131,6 +142,14 @@ mod tests {
         let now = Instant::now();
         assert!(tries.after(&refused(), now).is_some());
         assert_eq!(tries.after(&refused(), now + Duration::from_secs(3)), None);
+
+        let mut tries = Tries::new(limits(100, 5));
+        assert!(tries.after(&refused(), now).is_some());
+        tries.gathered(Duration::from_secs(7));
+        let later = now + Duration::from_secs(8);
+        assert!(tries.after(&refused(), later).is_some(), "it had to wait");
+        let later = now + Duration::from_secs(13);
+        assert_eq!(tries.after(&refused(), later), None);
     }
 
     #[test]
@@ -168,5 +187,24 @@ mod tests {
         let (told, cause) = tries.verdict(&ends);
         assert_eq!(told, ends);
         assert_eq!(cause, "the server said 552 full; tried again once");
+    }
+
+    #[test]
+    fn what_was_sent_whole_is_looked_at_first() {
+        let lost = |step| {
+            let (side, reason) = (Side::Control, "reset".into());
+            Failure::new(step, Fault::Lost { side, reason })
+        };
+        for (step, expected) in [
+            (Step::Connect, false),
+            (Step::Open, false),
+            (Step::Read, false),
+            (Step::Send, false),
+            (Step::Confirm, true),
+            (Step::Verify, true),
+            (Step::Rename, true),
+        ] {
+            assert_eq!(may_hold_all(&lost(step)), expected, "{step}");
+        }
     }
 }

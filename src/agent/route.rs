@@ -1,12 +1,12 @@
 //! Which source a pass reads from next when one has failed, and after how long.
 //!
-//! A peer that fails is replaced at once; a file server is tried again first, for its session may
-//! just have broken. When all have failed in turn, those whose failure may pass are tried again
+//! A peer that fails, and a source that is too slow, is replaced at once; a file server is tried
+//! again first, for its session may just have broken. When all have failed in turn, those whose failure may pass are tried again
 //! with growing delays.
 
 use std::time::{Duration, Instant};
 
-use crate::model::{Failure, Limits, Name};
+use crate::model::{Failure, Fault, Limits, Name};
 
 use super::choice::Chosen;
 use super::retry::Tries;
@@ -73,7 +73,8 @@ impl Route {
         candidate.failed += 1;
         candidate.last = Some(failure.clone());
         if transient
-            && !candidate.chosen.is_peer
+            && !candidate.chosen.is_peer()
+            && !matches!(failure.fault, Fault::TooSlow { .. })
             && candidate.failed == 1
             && let Some(delay) = self.tries.after(&failure, now)
         {
@@ -110,9 +111,10 @@ impl Route {
 mod tests {
     use std::sync::Arc;
 
+    use super::super::choice::Peer;
     use super::*;
     use crate::model::testing::address;
-    use crate::model::{Fault, Login, RemotePath, Side, Step, Timeouts};
+    use crate::model::{Login, RemotePath, Side, Step, Timeouts};
     use crate::transport::Remote;
 
     fn chosen(name: &str) -> Chosen {
@@ -124,8 +126,12 @@ mod tests {
                 path: RemotePath::new("a").unwrap(),
                 timeouts: Timeouts::default(),
                 tls: crate::model::Tls::default(),
+                dialect: crate::model::Dialect::default(),
             },
-            is_peer: name.starts_with("peer:"),
+            peer: name.strip_prefix("peer:").map(|entity| Peer {
+                entity: entity.into(),
+                proven: None,
+            }),
         }
     }
 
@@ -185,6 +191,16 @@ mod tests {
             tried(&mut route(&["hq"], 0), &[lost()])[1],
             "hq: read: the data connection was lost: reset"
         );
+    }
+
+    #[test]
+    fn a_source_that_is_too_slow_is_replaced_at_once() {
+        let after = Duration::from_secs(60);
+        let (rate, least) = (1, 1024);
+        let slow = Failure::new(Step::Read, Fault::TooSlow { rate, least, after });
+        let mut route = route(&["hq", "other"], 8);
+        let all = tried(&mut route, &[slow.clone(), slow]);
+        assert_eq!(all, ["hq", "other", "+hq"]);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The transfer agent (\[0017\], steps 304 to 312): source to pool, block by block.
 //!
-//! A source that breaks off is opened again at the same byte, or another one goes on from there;
-//! the digest over the whole proves that all of it was one image.
+//! A source that breaks off, or is too slow, is opened again at the same byte, or another one goes
+//! on from there; the digest over the whole proves that all of it was one image. Where that digest
+//! is not known beforehand, a source goes on only when what was read so far was read from it again
+//! and is the same.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,9 +18,12 @@ use crate::transport::{ImageDigest, Source, Transport};
 
 use super::Writer;
 use super::choice::Chosen;
-use super::digests::Digests;
+use super::digests::{Digests, Opened, State};
+use super::holders::Holders;
+use super::pace::Pace;
 use super::report::{GroupMeters, ReportKind, Reporter};
 use super::route::Route;
+use super::trust::{Contradiction, Giver, Givers, contradicted, to_blame, with};
 
 /// Bytes of one read while a prefix is proved.
 const PROOF: usize = 64 * 1024;
@@ -43,7 +48,12 @@ pub(super) struct TransferAgent<T: Transport> {
     pub(super) limits: Limits,
     /// Where to begin, and the state of the image's digest there.
     pub(super) origin: u64,
-    pub(super) state: Sha256,
+    pub(super) state: State,
+    /// The SHA-256 that the image was proven to have on entities.
+    pub(super) proven: Option<[u8; 32]>,
+    /// Why the first source of this pass takes the place of another one.
+    pub(super) before: Option<String>,
+    pub(super) holders: Holders,
     pub(super) digests: Arc<Digests>,
     pub(super) image: Arc<Image>,
     pub(super) meters: Arc<GroupMeters>,
@@ -56,10 +66,10 @@ pub(super) struct TransferAgent<T: Transport> {
     pub(super) broken: CancellationToken,
 }
 
-/// Whether no source can make a pass good that failed like this.
+/// Whether what was read is of no use to the entities that got it: no source can make it good.
 pub(super) fn is_about_the_image(failure: &Failure) -> bool {
     match &failure.fault {
-        Fault::SourceChanged { .. } | Fault::WrongImage { .. } => true,
+        Fault::SourceChanged { .. } | Fault::WrongImage { .. } | Fault::Deceived { .. } => true,
         Fault::Source { failure, .. } => is_about_the_image(failure),
         _ => false,
     }
@@ -70,9 +80,24 @@ struct Reading {
     /// Offset of the next byte in the image.
     position: u64,
     /// Of all that was published.
-    digest: Sha256,
+    published: State,
+    /// Of all that was read.
+    givers: Givers,
     /// Filled in part.
     buffer: Option<FreeBuffer>,
+    /// What came before this pass was not compared with what its source holds there.
+    is_owed_proof: bool,
+}
+
+impl Reading {
+    /// The digest of all that was read.
+    fn digest(&self) -> Sha256 {
+        let mut digest = self.published.digest.clone();
+        if let Some(buffer) = &self.buffer {
+            digest.update(buffer.filled());
+        }
+        digest
+    }
 }
 
 /// How reading from one source ended.
@@ -81,18 +106,10 @@ enum Stop {
     Abandoned,
     /// It has failed; another reading of it, or another source, may do better.
     Failed(Failure),
+    /// What peers sent is not the image. They were left; whoever got it begins anew.
+    Deceived(Failure),
     /// The run must not go on with this image.
     Fatal(Failure),
-}
-
-impl From<Failure> for Stop {
-    fn from(failure: Failure) -> Self {
-        if is_about_the_image(&failure) {
-            Self::Fatal(failure)
-        } else {
-            Self::Failed(failure)
-        }
-    }
 }
 
 impl<T: Transport> TransferAgent<T> {
@@ -139,11 +156,13 @@ impl<T: Transport> TransferAgent<T> {
     ) -> Result<Option<ImageDigest>, Failure> {
         let mut reading = Reading {
             position: self.origin,
-            digest: self.state.clone(),
+            published: self.state.clone(),
+            givers: self.state.givers.clone(),
             buffer: None,
+            is_owed_proof: false,
         };
         let mut route = Route::new(self.candidates.clone(), self.limits);
-        let mut before: Option<String> = None;
+        let mut before = self.before.clone();
         loop {
             let chosen = route.current().clone();
             let from = reading.position;
@@ -155,6 +174,7 @@ impl<T: Transport> TransferAgent<T> {
                 Ok(digest) => return Ok(Some(digest)),
                 Err(Stop::Abandoned) => return Ok(None),
                 Err(Stop::Fatal(failure)) => return Err(named(failure)),
+                Err(Stop::Deceived(failure)) => return Err(failure),
                 Err(Stop::Failed(failure)) => failure,
             };
             *slot = None;
@@ -189,9 +209,12 @@ impl<T: Transport> TransferAgent<T> {
         writer: &mut Writer,
         before: Option<&str>,
     ) -> Result<ImageDigest, Stop> {
+        let _session = (self.holders).session(&chosen.remote.address, false);
+        let giver = chosen.giver();
+        let mut pace = Pace::new(chosen.remote.timeouts);
         let opened = tokio::select! {
             biased;
-            opened = self.open(chosen, reading) => opened?,
+            opened = self.open(chosen, reading, &mut pace) => opened?,
             () = writer.abandoned() => return Err(Stop::Abandoned),
         };
         if let Some(cause) = before {
@@ -200,6 +223,12 @@ impl<T: Transport> TransferAgent<T> {
                 source: chosen.name.to_string(),
                 offset: reading.position,
                 cause: cause.to_owned(),
+            });
+        }
+        if chosen.is_peer() && self.expected(&with(&reading.givers, &giver)).is_none() {
+            self.reporter.send(ReportKind::Unproven {
+                pass: self.pass,
+                source: chosen.name.to_string(),
             });
         }
         let source = slot.insert(opened);
@@ -215,80 +244,268 @@ impl<T: Transport> TransferAgent<T> {
                 }
             };
             while !buffer.is_full() {
+                let asked = Instant::now();
                 let count = tokio::select! {
                     biased;
-                    count = source.read(buffer.spare()) => count?,
+                    count = source.read(buffer.spare()) => count,
                     () = writer.abandoned() => return Err(Stop::Abandoned),
                 };
+                let count = count.map_err(|failure| self.stopped(chosen, failure))?;
                 if count == 0 {
                     at_end = true;
                     break;
                 }
                 buffer.advance(count);
                 reading.position += count as u64;
+                reading.givers = with(&reading.givers, &giver);
                 self.count(count);
                 if let Some(size) = most.filter(|most| reading.position > *most) {
-                    return Err(Failure::new(Step::Read, Fault::LongImage { size }).into());
+                    let failure = Failure::new(Step::Read, Fault::LongImage { size });
+                    return Err(match to_blame(&reading.givers) {
+                        nobody if nobody.is_empty() => Stop::Failed(failure),
+                        blamed => self.deceived(&blamed, &failure.fault.to_string()),
+                    });
                 }
+                (pace.brought(count, asked, Instant::now()))
+                    .map_err(|fault| Stop::Failed(Failure::new(Step::Read, fault)))?;
             }
             if let Some(buffer) = reading.buffer.take().filter(|buffer| !buffer.is_empty()) {
+                self.still_believed(&reading.givers)?;
                 let begins = reading.position - buffer.len() as u64;
-                self.digests.pass_by(begins, &reading.digest);
-                reading.digest.update(buffer.filled());
+                self.digests.pass_by(begins, &reading.published);
+                reading.published.digest.update(buffer.filled());
+                reading.published.givers = reading.givers.clone();
                 writer.publish(buffer);
             }
         }
         let size = reading.position;
-        self.check_size(Step::Read, size)?;
+        if let Err(failure) = self.check_size(Step::Read, size) {
+            return Err(match to_blame(&reading.givers) {
+                nobody if nobody.is_empty() => self.stopped(chosen, failure),
+                blamed => self.deceived(&blamed, &failure.fault.to_string()),
+            });
+        }
         self.reporter.send(ReportKind::Size(size));
-        let sha256 = reading.digest.clone().finalize().into();
+        if reading.is_owed_proof && self.expected(&reading.givers).is_none() {
+            // For servers that take one session at a time.
+            if let Some(source) = slot.take() {
+                source.close().await;
+            }
+            tokio::select! {
+                biased;
+                proved = self.prove_what_came_before(chosen, &mut pace) => proved?,
+                () = writer.abandoned() => return Err(Stop::Abandoned),
+            }
+        }
+        let sha256 = reading.published.digest.clone().finalize().into();
         let digest = ImageDigest { size, sha256 };
-        // Entities have these bytes already: no other source can make them right.
-        (self.digests.whole(&self.image, digest)).map_err(Stop::Fatal)?;
+        self.check_digest(digest, &reading.givers)?;
         Ok(digest)
     }
 
     /// Opens a source at the next byte, once it is certain that what it holds is what was read so
-    /// far: it has said the same of its file before, or the digest of the whole will tell, or else
-    /// it is read from its beginning.
-    async fn open(&self, chosen: &Chosen, reading: &Reading) -> Result<T::Source, Failure> {
+    /// far: the digest of the whole will tell, or it is read from its beginning, and compared. That
+    /// its size and its time are as they were proves nothing.
+    ///
+    /// A pass that begins in the middle owes that proof until its end: by then another pass has
+    /// mostly found out the digest of the whole, and the entity that waits for its next byte is not
+    /// kept waiting.
+    async fn open(
+        &self,
+        chosen: &Chosen,
+        reading: &mut Reading,
+        pace: &mut Pace,
+    ) -> Result<T::Source, Stop> {
+        if let Some(peer) = &chosen.peer
+            && self.holders.is_left(&peer.entity)
+        {
+            let reason = "it sent something else before".to_owned();
+            return Err(Stop::Failed(Failure::new(
+                Step::Open,
+                Fault::NotTheImage { reason },
+            )));
+        }
+        let stopped = |failure| self.stopped(chosen, failure);
         let position = reading.position;
-        let source = self.transport.open_source(&chosen.remote, position).await?;
+        let is_known = self
+            .expected(&with(&reading.givers, &chosen.giver()))
+            .is_some();
+        let owes = position > 0 && position == self.origin && !is_known;
+        let from = if is_known || owes { position } else { 0 };
+        let mut source =
+            (self.transport.open_source(&chosen.remote, from).await).map_err(stopped)?;
+        let opened = (self.digests)
+            .opened(
+                &chosen.name,
+                chosen.is_peer(),
+                source.size(),
+                source.modified(),
+            )
+            .map_err(stopped)?;
+        let blamed = to_blame(&reading.givers);
+        if opened == Opened::PeersDiffer && !blamed.is_empty() {
+            let reason = format!("{} has a file of another size", chosen.name);
+            return Err(self.deceived(&blamed, &reason));
+        }
         if let Some(size) = source.size() {
-            self.check_size(Step::Open, size)?;
+            self.check_size(Step::Open, size).map_err(stopped)?;
             self.reporter.send(ReportKind::Size(size));
+        } else if let Some(hint) = source.size_hint().filter(|_| position == 0) {
+            self.reporter.send(ReportKind::Size(hint));
         }
-        let known = (self.digests).opened(&chosen.name, source.size(), source.modified())?;
-        if position == 0 || known || self.digests.expected(&self.image).is_some() {
-            return Ok(source);
+        if from < position {
+            let so_far = reading.digest();
+            self.prove(
+                chosen,
+                &mut source,
+                (position, so_far),
+                &reading.givers,
+                pace,
+            )
+            .await?;
+            reading.is_owed_proof = false;
+        } else if owes {
+            reading.is_owed_proof = true;
         }
-        drop(source);
-        let mut source = self.transport.open_source(&chosen.remote, 0).await?;
+        Ok(source)
+    }
+
+    async fn prove_what_came_before(&self, chosen: &Chosen, pace: &mut Pace) -> Result<(), Stop> {
+        let opened = self.transport.open_source(&chosen.remote, 0).await;
+        let mut source = opened.map_err(|failure| self.stopped(chosen, failure))?;
+        let before = (self.origin, self.state.digest.clone());
+        self.prove(chosen, &mut source, before, &self.state.givers, pace)
+            .await
+    }
+
+    /// Reads the beginning of a source's file, and compares it with what was read of the image.
+    async fn prove(
+        &self,
+        chosen: &Chosen,
+        source: &mut T::Source,
+        (position, digest): (u64, Sha256),
+        givers: &Givers,
+        pace: &mut Pace,
+    ) -> Result<(), Stop> {
         let (mut proof, mut left) = (Sha256::new(), position);
         let mut bytes = vec![0; PROOF];
         while left > 0 {
             let most = usize::try_from(left).unwrap_or(PROOF).min(PROOF);
-            let count = source.read(&mut bytes[..most]).await?;
+            let asked = Instant::now();
+            let count = (source.read(&mut bytes[..most]).await)
+                .map_err(|failure| self.stopped(chosen, failure))?;
             if count == 0 {
                 break;
             }
             proof.update(&bytes[..count]);
             left -= count as u64;
             self.count(count);
+            (pace.brought(count, asked, Instant::now()))
+                .map_err(|fault| Stop::Failed(Failure::new(Step::Open, fault)))?;
         }
-        // What was read into the buffer that is being filled counts too.
-        let mut so_far = reading.digest.clone();
-        if let Some(buffer) = &reading.buffer {
-            so_far.update(buffer.filled());
+        if proof.finalize() == digest.finalize() {
+            return Ok(());
         }
-        if proof.finalize() == so_far.finalize() {
-            Ok(source)
-        } else {
-            let reason = format!(
-                "the first {position} bytes of {} are not those that were read before",
+        let reason = format!(
+            "the first {position} bytes of {} are not those that were read before",
+            chosen.name
+        );
+        Err(match contradicted(&chosen.giver(), givers) {
+            Contradiction::Newcomer => {
+                self.leave(chosen, &reason);
+                let fault = Fault::NotTheImage { reason };
+                Stop::Failed(Failure::new(Step::Open, fault))
+            }
+            Contradiction::Givers(blamed) => self.deceived(&blamed, &reason),
+            Contradiction::Changed => {
+                let fault = Fault::SourceChanged { reason };
+                Stop::Fatal(Failure::new(Step::Open, fault))
+            }
+        })
+    }
+
+    /// What these give must come to this SHA-256, where that is known by now.
+    fn expected(&self, givers: &[Giver]) -> Option<[u8; 32]> {
+        let known = self.digests.expected(&self.image);
+        known.or_else(|| {
+            // A file server may have a newer file than the one that was delivered.
+            let from_peers = givers.iter().any(|giver| giver.peer.is_some());
+            self.proven.filter(|_| from_peers)
+        })
+    }
+
+    /// The digest of all that was read, against what is known of the image.
+    fn check_digest(&self, digest: ImageDigest, givers: &Givers) -> Result<(), Stop> {
+        let fits = match self.expected(givers) {
+            Some(expected) if expected != digest.sha256 => {
+                let (expected, actual) = (hex::encode(expected), hex::encode(digest.sha256));
+                Some(format!("its SHA-256 is {actual}, and must be {expected}"))
+            }
+            _ => None,
+        };
+        let blamed = to_blame(givers);
+        match fits {
+            Some(reason) if !blamed.is_empty() => Err(self.deceived(&blamed, &reason)),
+            // Entities have these bytes already: no other source can make them right.
+            _ => {
+                let unproven = |giver: &Giver| giver.peer.is_some() && !giver.proven;
+                let is_proven = self.proven == Some(digest.sha256) || !givers.iter().any(unproven);
+                (self.digests.whole(&self.image, digest, is_proven)).map_err(Stop::Fatal)
+            }
+        }
+    }
+
+    /// Another pass may have found out meanwhile that one of them is not to be believed.
+    fn still_believed(&self, givers: &Givers) -> Result<(), Stop> {
+        let is_left = |giver: &&Giver| {
+            let peer = giver.peer.as_ref();
+            peer.is_some_and(|peer| self.holders.is_left(peer))
+        };
+        let left: Vec<Giver> = givers.iter().filter(is_left).cloned().collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        Err(self.deceived(&left, "another pass has found that out"))
+    }
+
+    /// Peers have sent something else than the image: nobody reads them any more.
+    fn deceived(&self, blamed: &[Giver], reason: &str) -> Stop {
+        for peer in blamed.iter().filter_map(|giver| giver.peer.as_ref()) {
+            self.holders.leave(peer);
+        }
+        self.digests.forget();
+        let names: Vec<&str> = blamed.iter().map(|giver| &*giver.name).collect();
+        let name = names.join(", ");
+        tracing::warn!(
+            "{}: pass {}: {name} is read no more in this run: {reason}",
+            self.group,
+            self.pass
+        );
+        let reason = reason.to_owned();
+        Stop::Deceived(Failure::new(Step::Read, Fault::Deceived { name, reason }))
+    }
+
+    fn leave(&self, chosen: &Chosen, reason: &str) {
+        if let Some(peer) = &chosen.peer {
+            self.holders.leave(&peer.entity);
+            tracing::warn!(
+                "{}: pass {}: {} is read no more in this run: {reason}",
+                self.group,
+                self.pass,
                 chosen.name
             );
-            Err(Failure::new(Step::Open, Fault::NotTheImage { reason }))
+        }
+    }
+
+    /// A source has failed. A peer whose file has changed is not the only one to have the image.
+    fn stopped(&self, chosen: &Chosen, failure: Failure) -> Stop {
+        match &failure.fault {
+            Fault::SourceChanged { reason } if chosen.is_peer() => {
+                self.leave(chosen, reason);
+                Stop::Failed(failure)
+            }
+            _ if is_about_the_image(&failure) => Stop::Fatal(failure),
+            _ => Stop::Failed(failure),
         }
     }
 

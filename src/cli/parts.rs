@@ -144,10 +144,24 @@ impl Real {
                 sha256,
                 run: known.run,
                 at: known.at,
+                proven: matches!(known.verified.as_deref(), Some("digest" | "readback")),
             };
             same_place.then(|| (entity.name.clone(), remembered))
         });
         Memories(memories.collect())
+    }
+}
+
+/// An entity has two connections and a lock, and common limits are 1024 files and fewer. What can't be
+/// raised is left as it is.
+fn raise_open_files(entities: usize) {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let wanted = 128 + 4 * entities as u64;
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < wanted
+        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard)
+    {
+        tracing::warn!("the limit of open files stays at {soft}: {error}");
     }
 }
 
@@ -184,6 +198,7 @@ impl Parts for Real {
 
     fn engine(&self, inventory: Arc<Inventory>, logins: Logins) -> Engine {
         let owner = state_dir::owner(self.journal.state_dir.as_deref().ok());
+        raise_open_files(inventory.entities.len());
         let (recorder, gate) = Recorder::new(self.journal.clone());
         let transport = Gated::new(FtpTransport::of(&owner), gate);
         let memories = self.memories(&inventory);

@@ -60,10 +60,9 @@ pub(super) async fn start_selected(
         _ => Failed::usage(error),
     })?;
     if prints_nowhere() {
-        // On a terminal, or where nobody reads it, it does no harm.
         let _ = writeln!(
             io::stderr(),
-            "subtend: note: standard output is closed: what the run tells is lost"
+            "subtend: note: standard output is closed, or leads nowhere: what the run tells is lost"
         );
     }
     let Engine { link, task } = parts.engine(Arc::new(inventory), logins);

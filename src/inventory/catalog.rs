@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::model::{Address, CredentialsRef, FileServer, Image, Scheme};
+use crate::model::{Address, CredentialsRef, Dialect, FileServer, Image, Scheme};
 
 use super::address::parse_url;
 use super::credentials;
 use super::defaults::{Defaults, timeouts};
+use super::dialect;
 use super::error::{Complaint, Problems, quoted};
 use super::fields::{Fields, Shape, section};
 use super::tls;
@@ -16,7 +17,18 @@ use super::values;
 
 const FILE_SERVER: Shape = Shape {
     what: "a file server",
-    known: &["url", "credentials", "timeouts", "tls", "tls_max"],
+    known: &[
+        "url",
+        "credentials",
+        "timeouts",
+        "min_rate",
+        "tls",
+        "tls_max",
+        "cwd",
+        "account",
+        "data",
+        "data_address",
+    ],
     extensions: false,
     may_be_empty: &[],
 };
@@ -67,8 +79,10 @@ pub(super) fn read_file_servers(
                 address,
                 root,
                 credentials,
-                timeouts: timeouts(problems, get("timeouts"), defaults.timeouts),
+                timeouts: timeouts(problems, fields.as_ref(), defaults.timeouts),
                 tls: tls::read(problems, fields.as_ref(), &defaults.tls, inventory),
+                // What `defaults` says of it is about devices.
+                dialect: dialect::read(problems, fields.as_ref(), &Dialect::default()),
             })
         })
         .collect()

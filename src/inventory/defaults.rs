@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use crate::model::names::Pattern;
 use crate::model::staging::{AUTO, Names, NamesError};
-use crate::model::{CredentialsRef, Name, RemotePath, Staging, Timeouts, Tls, VerifyMode};
+use crate::model::{CredentialsRef, Dialect, Name, RemotePath, Staging, Timeouts, Tls, VerifyMode};
 
 use super::credentials;
+use super::dialect;
 use super::error::{Complaint, Problems, quoted};
 use super::fields::{Fields, Shape, mapping};
 use super::tls;
@@ -21,6 +22,7 @@ const DEFAULTS: Shape = Shape {
         "credentials",
         "path",
         "timeouts",
+        "min_rate",
         "verify",
         "staging",
         "delete_first",
@@ -28,6 +30,11 @@ const DEFAULTS: Shape = Shape {
         "labels",
         "tls",
         "tls_max",
+        "cwd",
+        "account",
+        "before_store",
+        "data",
+        "data_address",
     ],
     extensions: false,
     may_be_empty: &[],
@@ -50,6 +57,7 @@ pub(super) struct Defaults {
     pub path: Option<Result<RemotePath, ()>>,
     pub timeouts: Timeouts,
     pub tls: Tls,
+    pub dialect: Dialect,
     pub delivery: Delivery,
     pub labels: BTreeMap<String, String>,
 }
@@ -74,8 +82,9 @@ pub(super) fn read(
     Defaults {
         credentials: credentials::reference(problems, get("credentials"), credentials),
         path: get("path").map(|node| default_path(problems, node).ok_or(())),
-        timeouts: timeouts(problems, get("timeouts"), Timeouts::default()),
+        timeouts: timeouts(problems, fields.as_ref(), Timeouts::default()),
         tls: tls::read(problems, fields.as_ref(), &Tls::default(), inventory),
+        dialect: dialect::read(problems, fields.as_ref(), &Dialect::default()),
         delivery: delivery(
             problems,
             fields.as_ref(),
@@ -126,9 +135,16 @@ pub(super) fn check_path(path: &str) -> Result<RemotePath, Complaint> {
     })
 }
 
-/// Each of the four separately; what is not given stays as it is in `base`.
-pub(super) fn timeouts(problems: &mut Problems, node: Option<&Node>, base: Timeouts) -> Timeouts {
-    let fields = node.and_then(|node| Fields::read(problems, node, &TIMEOUTS));
+/// `timeouts`, each of the four separately, and `min_rate` beside it; what is not given stays as it
+/// is in `base`.
+pub(super) fn timeouts(
+    problems: &mut Problems,
+    of: Option<&Fields<'_>>,
+    base: Timeouts,
+) -> Timeouts {
+    let get = |key| of.and_then(|fields| fields.get(key));
+    let min_rate = get("min_rate").and_then(|node| values::rate(problems, node, "min_rate"));
+    let fields = get("timeouts").and_then(|node| Fields::read(problems, node, &TIMEOUTS));
     let mut one = |key: &str, base: Duration| {
         let node = fields.as_ref().and_then(|fields| fields.get(key));
         node.and_then(|node| values::time(problems, node, key))
@@ -139,6 +155,7 @@ pub(super) fn timeouts(problems: &mut Problems, node: Option<&Node>, base: Timeo
         reply: one("reply", base.reply),
         progress: one("progress", base.progress),
         confirm: one("confirm", base.confirm),
+        min_rate: min_rate.unwrap_or(base.min_rate),
     }
 }
 

@@ -12,6 +12,7 @@ use super::address::parse_address;
 use super::catalog::nowhere;
 use super::credentials;
 use super::defaults::{Defaults, check_path, delivery, labels, timeouts, wrong_name};
+use super::dialect;
 use super::error::{Complaint, Problems, Span, quoted, some_of};
 use super::fields::{Fields, Shape};
 use super::tls;
@@ -28,6 +29,7 @@ const ENTITY: Shape = Shape {
         "path",
         "credentials",
         "timeouts",
+        "min_rate",
         "verify",
         "staging",
         "delete_first",
@@ -35,6 +37,11 @@ const ENTITY: Shape = Shape {
         "labels",
         "tls",
         "tls_max",
+        "cwd",
+        "account",
+        "before_store",
+        "data",
+        "data_address",
     ],
     extensions: true,
     may_be_empty: &[],
@@ -154,12 +161,13 @@ fn read_entry(
         None => defaults.credentials.clone(),
         own => credentials::reference(problems, own, known),
     };
-    let timeouts = timeouts(problems, fields.get("timeouts"), defaults.timeouts);
+    let timeouts = timeouts(problems, Some(&fields), defaults.timeouts);
     let clear_text = |address: &&Address| address.scheme == crate::model::Scheme::Ftp;
     if let Some(address) = addresses.iter().flatten().find(clear_text) {
         tls::check_address(problems, &fields, address);
     }
     let tls = tls::read(problems, Some(&fields), &defaults.tls, inventory);
+    let dialect = dialect::read(problems, Some(&fields), &defaults.dialect);
     let delivery = delivery(problems, Some(&fields), &defaults.delivery);
     let labels = labels(problems, fields.get("labels"), &defaults.labels);
 
@@ -208,6 +216,7 @@ fn read_entry(
             credentials: credentials.clone(),
             timeouts,
             tls: tls.clone(),
+            dialect: dialect.clone(),
             verify: delivery.verify,
             staging: delivery.staging,
             delete_first: delivery.delete_first,

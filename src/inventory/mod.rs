@@ -9,6 +9,7 @@ mod address;
 mod catalog;
 mod credentials;
 mod defaults;
+mod dialect;
 mod entities;
 mod error;
 mod fields;

@@ -124,7 +124,7 @@ fn below(place: Place, key: &str) -> Place {
 
 /// Where the first word ends that says that a secret follows.
 fn announces_secret(text: &str) -> Option<usize> {
-    const WORDS: [&str; 5] = ["pass", "pwd", "secret", "token", "login"];
+    const WORDS: [&str; 6] = ["pass", "pwd", "secret", "token", "login", "account"];
     // ASCII only, so that the places are those of the text itself.
     let lower = text.to_ascii_lowercase();
     WORDS

@@ -169,7 +169,23 @@ fn from_file(path: &Path) -> Result<SecretString, SecretCause> {
     if filled > LONGEST {
         return Err(content("is too long to be one"));
     }
-    let text = std::str::from_utf8(&room[..filled]).map_err(|_| content("is not UTF-8 text"))?;
+    let text = match &room[..filled] {
+        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
+            return Err(content("is UTF-16 text; save it as UTF-8"));
+        }
+        bytes => std::str::from_utf8(bytes).map_err(|_| content("is not UTF-8 text"))?,
+    };
+    // Editors put it before the text, and no password begins with it.
+    let text = match text.strip_prefix(BYTE_ORDER_MARK) {
+        Some(text) => {
+            let path = path.display();
+            tracing::warn!(
+                "{path} begins with a byte order mark, which is no part of the password"
+            );
+            text
+        }
+        None => text,
+    };
     let password = text.strip_suffix('\n').unwrap_or(text);
     let password = password.strip_suffix('\r').unwrap_or(password);
     if password.is_empty() {
@@ -177,6 +193,9 @@ fn from_file(path: &Path) -> Result<SecretString, SecretCause> {
     }
     Ok(password.into())
 }
+
+/// What some editors write before UTF-8 text.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Where a password is read to: one byte more than may be in it.
 fn room() -> Zeroizing<Vec<u8>> {
@@ -352,6 +371,9 @@ mod tests {
         assert_eq!(write(b"hunter2\n", 0o600), Ok("hunter2".into()));
         assert_eq!(write(b"hunter2\r\n", 0o400), Ok("hunter2".into()));
         assert_eq!(write(b" spaces stay ", 0o600), Ok(" spaces stay ".into()));
+        // A byte order mark is no part of it.
+        let marked = "\u{feff}hunter2\r\n".as_bytes();
+        assert_eq!(write(marked, 0o600), Ok("hunter2".into()));
         for mode in [0o640, 0o604, 0o620, 0o602] {
             let error = write(b"hunter2\n", mode).unwrap_err();
             assert!(error.contains("chmod 600 "), "{error}");
@@ -362,6 +384,8 @@ mod tests {
             (b"hunter2\nmore\n", "CR, LF or NUL"),
             (b"hun\0ter2", "CR, LF or NUL"),
             (b"\xff", "not UTF-8"),
+            (b"\xff\xfeh\0u\0", "UTF-16"),
+            ("\u{feff}".as_bytes(), "is empty"),
             (&[b'x'; 70_000], "too long"),
         ] {
             let error = write(text, 0o600).unwrap_err();

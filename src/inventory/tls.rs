@@ -1,4 +1,5 @@
-//! `tls` and `tls_max`: whom a server's certificate is believed, and how new its TLS may be.
+//! `tls` and `tls_max`: whom a server's certificate is believed, who this host is to it, and how new
+//! its TLS may be.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,14 +14,15 @@ use super::values;
 
 const TLS: Shape = Shape {
     what: "`tls`",
-    known: &["ca", "fingerprint"],
+    known: &["ca", "fingerprint", "client"],
     extensions: false,
     may_be_empty: &[],
 };
 
 const WAYS: &str = "write `tls: { ca: certs/lab.pem }`, the authority that signed it, or `tls: { \
                     fingerprint: \"AB:CD:…\" }`, the SHA-256 of the certificate itself; without \
-                    `tls` it is checked with the authorities of this host";
+                    them it is checked with the authorities of this host; `client: FILE` is this \
+                    host's own certificate and key, for servers that want one";
 
 /// What is not given stays as it is in `base`.
 pub(super) fn read(
@@ -30,7 +32,13 @@ pub(super) fn read(
     inventory: &Path,
 ) -> Tls {
     let get = |key| fields.and_then(|fields| fields.get(key));
-    let trust = get("tls").and_then(|node| trust(problems, node, inventory));
+    let own = get("tls").and_then(|node| Fields::read(problems, node, &TLS).map(|own| (node, own)));
+    let trust = (own.as_ref()).and_then(|(node, own)| trust(problems, node, own, inventory));
+    let client = own.as_ref().and_then(|(_, own)| {
+        let node = own.get("client")?;
+        let written = values::label(problems, node, "client")?;
+        Some(Arc::new(absolute(inventory, &written)))
+    });
     let max_1_2 = get("tls_max").and_then(|node| {
         let choices = [("1.2", true), ("1.3", false)];
         values::choice(problems, node, "tls_max", &choices)
@@ -38,11 +46,16 @@ pub(super) fn read(
     Tls {
         trust: trust.unwrap_or_else(|| base.trust.clone()),
         max_1_2: max_1_2.unwrap_or(base.max_1_2),
+        client: client.or_else(|| base.client.clone()),
     }
 }
 
-fn trust(problems: &mut Problems, node: &Node, inventory: &Path) -> Option<Trust> {
-    let fields = Fields::read(problems, node, &TLS)?;
+fn trust(
+    problems: &mut Problems,
+    node: &Node,
+    fields: &Fields<'_>,
+    inventory: &Path,
+) -> Option<Trust> {
     match (fields.get("ca"), fields.get("fingerprint")) {
         (Some(_), Some(second)) => {
             let message = "both `ca` and `fingerprint` are given";

@@ -12,6 +12,8 @@ use super::tree::{Node, Value};
 const LONGEST_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// More memory, or a larger image, than any host of this kind has.
 const LARGEST_SIZE: u64 = 1 << 40;
+/// Bytes a second: 100 Gbit/s.
+const FASTEST: u64 = 12_500_000_000;
 /// A name must fit a column and a file name.
 const LONGEST_NAME: usize = 200;
 
@@ -106,6 +108,31 @@ pub(super) fn size(problems: &mut Problems, node: &Node, key: &str) -> Option<u6
             format!("{} is not a size", quoted(written)),
             "write a number with a unit, like `256 KiB` or `8 MiB`",
         ),
+    };
+    problems.complain(&node.span, complaint);
+    None
+}
+
+/// Bytes a second; 0 where `none` is written.
+pub(super) fn rate(problems: &mut Problems, node: &Node, key: &str) -> Option<u64> {
+    const HELP: &str = "write a size a second, like `4 KiB/s`, or `none`";
+    let written = text(problems, node, key)?;
+    if written == "none" {
+        return Some(0);
+    }
+    let size = (written.trim().strip_suffix("/s")).map(|size| units::parse_size(size.trim_end()));
+    let complaint = match size {
+        Some(Ok(0)) => Complaint::new(format!("{} of 0 is no rate", quoted(key)), HELP),
+        Some(Ok(rate)) if rate > FASTEST => Complaint::new(
+            format!(
+                "{} of {} is more than any link carries",
+                quoted(key),
+                quoted(written)
+            ),
+            HELP,
+        ),
+        Some(Ok(rate)) => return Some(rate),
+        _ => Complaint::new(format!("{} is not a rate", quoted(written)), HELP),
     };
     problems.complain(&node.span, complaint);
     None

@@ -108,7 +108,7 @@ impl Gate {
             return Ok(None);
         }
         match timeout(PATIENCE, taken).await {
-            Ok(Ok(Err(by))) => Err(Failure::new(Step::Connect, Fault::Busy { by })),
+            Ok(Ok(Err(by))) => Err(Failure::new(Step::Connect, Fault::Taken { by })),
             Ok(Ok(Ok(lock))) => Ok(lock),
             // There is no stage any more, or a disk that hangs.
             Ok(Err(_)) | Err(_) => Ok(None),

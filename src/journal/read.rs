@@ -14,6 +14,7 @@ use super::after_crash::{self, AfterCrash, LastTouch, Said, after_crash};
 use super::alive;
 use super::error::JournalError;
 use super::found::{Found, StagingFile};
+use super::locks::{EntityLock, NotLocked};
 use super::origin::Origin;
 use super::store;
 use super::writer::{micros, next_number};
@@ -332,6 +333,15 @@ impl Journal {
     /// The file can't be read.
     pub fn delivered(&self) -> Result<HashMap<Name, Known>, JournalError> {
         self.named(delivered(&self.connection))
+    }
+
+    /// Takes an entity of a run that has ended, to clean up after it: no other run writes it
+    /// meanwhile.
+    ///
+    /// # Errors
+    /// Another run has it, or there is no place for the lock.
+    pub fn lock(&self, run: &str, address: &str, path: &str) -> Result<EntityLock, NotLocked> {
+        EntityLock::acquire(&self.state_dir, address, path, Some(run))
     }
 
     /// Writes down what was found on an entity after a run, or done there. It counts for what the

@@ -113,7 +113,13 @@ pub(super) fn open_to_read(state_dir: &Path) -> Result<Option<Connection>, Journ
             match read {
                 Ok((_, version)) if version > VERSION => Err(JournalError::Newer { file, version }),
                 Ok((connection, VERSION)) => Ok(Some(connection)),
-                Ok(_) => Ok(None),
+                // Nothing was ever written to it.
+                Ok((_, 0)) => Ok(None),
+                Ok(_) => Err(JournalError::Denied {
+                    file,
+                    reason: "it is of an older format, and must be brought to this one first"
+                        .into(),
+                }),
                 Err(error) => Err(JournalError::of(&file, &error)),
             }
         }

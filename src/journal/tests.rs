@@ -213,6 +213,7 @@ fn destination() -> Destination {
             path: entity.path.clone(),
             timeouts: entity.timeouts,
             tls: crate::model::Tls::default(),
+            dialect: crate::model::Dialect::default(),
         },
         verify: entity.verify,
         staging: entity.staging,

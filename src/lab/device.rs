@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::chunks::{CHUNK, Chunks};
 use super::image::Generated;
+use super::settings::NameCut;
 
 /// From the modification time of a file to that of the one which replaces it.
 const LATER: Duration = Duration::from_secs(60);
@@ -113,11 +114,43 @@ impl File {
     }
 }
 
+/// What a device makes of the names that it is given.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Naming {
+    pub(super) cut: Option<NameCut>,
+    pub(super) fold_case: bool,
+}
+
+impl Naming {
+    /// The name under which a file really is.
+    fn of(self, path: &str) -> String {
+        let path = clean(path);
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
+        let first = |text: &str, most| text.chars().take(most).collect::<String>();
+        let name = match (self.cut, name.split_once('.')) {
+            (None, _) => name.to_owned(),
+            (Some(NameCut::At(most)), _) => first(name, most),
+            // What comes after a second dot is cut off too.
+            (Some(NameCut::Dos), Some((stem, rest))) => {
+                let end = rest.split('.').next().unwrap_or_default();
+                format!("{}.{}", first(stem, 8), first(end, 3))
+            }
+            (Some(NameCut::Dos), None) => first(name, 8),
+        };
+        let path = format!("{folder}/{name}");
+        match self.fold_case {
+            true => path.to_lowercase(),
+            false => path,
+        }
+    }
+}
+
 /// The flash of an entity, or the disk of a file server.
 #[derive(Debug)]
 pub(super) struct Device {
     files: Mutex<BTreeMap<String, Arc<File>>>,
     chunks: Arc<Chunks>,
+    naming: Naming,
 }
 
 impl Device {
@@ -125,7 +158,13 @@ impl Device {
         Self {
             files: Mutex::default(),
             chunks,
+            naming: Naming::default(),
         }
+    }
+
+    /// The same, empty, with what it makes of names.
+    pub(super) fn naming(self, naming: Naming) -> Self {
+        Self { naming, ..self }
     }
 
     pub(super) fn chunks(&self) -> &Chunks {
@@ -134,7 +173,10 @@ impl Device {
 
     /// Puts a generated file there.
     pub(super) fn place(&self, path: &str, generated: Generated) {
-        lock(&self.files).insert(clean(path), File::new(Content::Generated(generated)));
+        lock(&self.files).insert(
+            self.naming.of(path),
+            File::new(Content::Generated(generated)),
+        );
     }
 
     /// Puts a generated file in the place of another, later by a time that every server can tell
@@ -142,7 +184,7 @@ impl Device {
     pub(super) fn replace(&self, path: &str, generated: Generated) -> bool {
         let file = File::new(Content::Generated(generated));
         let mut files = lock(&self.files);
-        let Some(old) = files.get_mut(&clean(path)) else {
+        let Some(old) = files.get_mut(&self.naming.of(path)) else {
             return false;
         };
         *lock(&file.modified) = old.modified() + LATER;
@@ -151,7 +193,7 @@ impl Device {
     }
 
     pub(super) fn file(&self, path: &str) -> Option<Arc<File>> {
-        lock(&self.files).get(&clean(path)).cloned()
+        lock(&self.files).get(&self.naming.of(path)).cloned()
     }
 
     pub(super) fn names(&self) -> Vec<String> {
@@ -160,7 +202,7 @@ impl Device {
 
     /// The file for an upload, kept up to `start` (`REST`), or `None` when it isn't that long.
     pub(super) fn open_for_writing(&self, path: &str, start: u64) -> Option<Arc<File>> {
-        let path = clean(path);
+        let path = self.naming.of(path);
         let file = File::new(Content::Stored {
             full: Vec::new(),
             tail: Vec::new(),
@@ -189,7 +231,7 @@ impl Device {
 
     /// Whether there was such a file.
     pub(super) fn delete(&self, path: &str) -> bool {
-        let removed = lock(&self.files).remove(&clean(path));
+        let removed = lock(&self.files).remove(&self.naming.of(path));
         let existed = removed.is_some();
         self.forget(removed);
         existed
@@ -199,10 +241,10 @@ impl Device {
     pub(super) fn rename(&self, from: &str, to: &str) -> bool {
         let replaced = {
             let mut files = lock(&self.files);
-            let Some(file) = files.remove(&clean(from)) else {
+            let Some(file) = files.remove(&self.naming.of(from)) else {
                 return false;
             };
-            files.insert(clean(to), file)
+            files.insert(self.naming.of(to), file)
         };
         self.forget(replaced);
         true

@@ -37,4 +37,4 @@ pub use device::StoredFile;
 pub use error::LabError;
 pub use network::{Lab, LabOptions};
 pub use server::{Served, ServedKind};
-pub use settings::{Behaviour, LabSettings, Pause};
+pub use settings::{Behaviour, LabSettings, NameCut, Pause};

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use super::chunks::Chunks;
-use super::device::{Device, StoredFile, clean};
+use super::device::{Device, Naming, StoredFile, clean};
 use super::error::LabError;
 use super::image::{DEFAULT_SIZE, Generated};
 use super::limits;
@@ -99,15 +99,14 @@ impl Lab {
             )?;
         }
         for entity in &inventory.entities {
-            let device = lab.flash_of(entity, inventory);
+            let behaviour = settings.of_entity(&entity.name);
+            let device = lab.flash_of(entity, inventory, &behaviour);
             let its = inventory.images.iter();
             let smallest = lab.smallest(its.filter(|image| image.type_ == entity.type_));
             lab.serve(
                 (&entity.name, ServedKind::Entity),
                 &entity.address,
-                settings
-                    .of_entity(&entity.name)
-                    .settled(&entity.name, smallest),
+                behaviour.settled(&entity.name, smallest),
                 entity.credentials.as_ref(),
                 device,
                 options,
@@ -329,8 +328,11 @@ impl Lab {
     }
 
     /// An entity's flash: the image of its version where there is one, else some old file.
-    fn flash_of(&self, entity: &Entity, inventory: &Inventory) -> Device {
-        let device = Device::new(Arc::clone(&self.chunks));
+    fn flash_of(&self, entity: &Entity, inventory: &Inventory, behaviour: &Behaviour) -> Device {
+        let device = Device::new(Arc::clone(&self.chunks)).naming(Naming {
+            cut: behaviour.cut_names,
+            fold_case: behaviour.fold_case,
+        });
         let image = inventory
             .images
             .iter()

@@ -19,6 +19,8 @@ use super::storage;
 
 /// A command line is not longer than this; what is longer is cut off by closing the session.
 const LONGEST_LINE: u64 = 8 * 1024;
+/// From a confirmation to the reboot that follows it.
+const CONFIRMED: Duration = Duration::from_millis(50);
 
 /// One session, from its greeting until either side closes it or the server is killed.
 pub(super) async fn session(server: Arc<Server>, boot: Boot, mut client: TcpStream) {
@@ -55,12 +57,10 @@ async fn relayed(server: &Arc<Server>, boot: Boot, client: &mut TcpStream) -> io
     let (inner, outer) = pair(SocketAddr::new(client.local_addr()?.ip(), 0)).await?;
     let (from_client, to_client) = client.split();
     let (from_inner, to_inner) = inner.into_split();
-    let latency = server.behaviour.latency;
-    let refuse_rename = server.behaviour.no_rename;
     let session = async {
         tokio::join!(
             storage::serve(server, boot, outer),
-            up(from_client, to_inner, latency, refuse_rename),
+            up(server, from_client, to_inner),
         )
     };
     let replies = down(server, boot, from_inner, to_client);
@@ -76,12 +76,8 @@ async fn relayed(server: &Arc<Server>, boot: Boot, client: &mut TcpStream) -> io
 }
 
 /// Passes commands on.
-async fn up(
-    from: ReadHalf<'_>,
-    mut to: OwnedWriteHalf,
-    latency: Option<Duration>,
-    refuse_rename: bool,
-) -> io::Result<()> {
+async fn up(server: &Server, from: ReadHalf<'_>, mut to: OwnedWriteHalf) -> io::Result<()> {
+    let behaviour = &server.behaviour;
     let mut from = BufReader::with_capacity(1024, from);
     let mut line = Vec::new();
     loop {
@@ -95,16 +91,20 @@ async fn up(
             // The end, half a line, or a reset: for the server, the client has left.
             Ok(_) | Err(_) => return to.shutdown().await,
         }
-        if let Some(latency) = latency {
+        if let Some(latency) = behaviour.latency {
             tokio::time::sleep(latency).await;
         }
-        // libunftp has no back-end call for RNFR. This is a command that it does not know.
-        if refuse_rename
-            && line
-                .get(..4)
-                .is_some_and(|verb| verb.eq_ignore_ascii_case(b"RNFR"))
-        {
-            line.splice(..4, *b"XRNF");
+        let verb = line.trim_ascii_end().split(|byte| *byte == b' ').next();
+        let verb = verb.unwrap_or_default().to_ascii_uppercase();
+        if server.hangs_up_on(&verb) {
+            return to.shutdown().await;
+        }
+        match verb.as_slice() {
+            // libunftp has no back-end call for RNFR. This is a command that it does not know.
+            b"RNFR" if behaviour.no_rename => drop(line.splice(..4, *b"XRNF")),
+            // Nor can it tell who asks for facts of a file. There is no file of this name.
+            b"SIZE" if behaviour.no_size => line = b"SIZE /no size is known/of it\r\n".to_vec(),
+            _ => {}
         }
         to.write_all(&line).await?;
     }
@@ -112,7 +112,7 @@ async fn up(
 
 /// Passes replies on.
 async fn down(
-    server: &Server,
+    server: &Arc<Server>,
     boot: Boot,
     mut from: OwnedReadHalf,
     mut to: WriteHalf<'_>,
@@ -127,7 +127,19 @@ async fn down(
         }
         match read {
             Ok(0) | Err(_) => return to.shutdown().await,
-            Ok(count) => to.write_all(&buffer[..count]).await?,
+            Ok(count) => {
+                let reply = &buffer[..count];
+                to.write_all(reply).await?;
+                if reply.starts_with(b"226")
+                    && let Some(time) = server.reboots_now()
+                {
+                    // Read by the client before all connections are reset.
+                    tokio::time::sleep(CONFIRMED).await;
+                    if let Some(back) = server.restart(time) {
+                        tokio::spawn(back);
+                    }
+                }
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
@@ -113,6 +113,10 @@ pub(super) struct Server {
     pub(super) sessions: Counter,
     drops: AtomicU32,
     busy: AtomicU32,
+    busy_renames: AtomicU32,
+    hang_ups: AtomicU32,
+    /// Whether an upload was taken that is to be followed by a reboot.
+    to_reboot: AtomicBool,
     life: Life,
     tasks: TaskTracker,
 }
@@ -138,6 +142,9 @@ impl Server {
             sessions: Counter::default(),
             drops: AtomicU32::new(0),
             busy: AtomicU32::new(0),
+            busy_renames: AtomicU32::new(0),
+            hang_ups: AtomicU32::new(0),
+            to_reboot: AtomicBool::new(false),
             life: Life::new(),
             tasks: TaskTracker::new(),
         }
@@ -294,6 +301,33 @@ impl Server {
     /// Whether this control connection is to be turned away; counts the ones that were.
     pub(super) fn busy_now(&self) -> bool {
         counted(&self.busy, self.behaviour.busy_times.unwrap_or(0))
+    }
+
+    /// Whether this rename is refused for now; counts the ones that were.
+    pub(super) fn rename_is_busy(&self) -> bool {
+        counted(&self.busy_renames, self.behaviour.busy_renames.unwrap_or(0))
+    }
+
+    /// Whether the session ends instead of this command; counts the times.
+    pub(super) fn hangs_up_on(&self, verb: &[u8]) -> bool {
+        let named = self.behaviour.hang_up_on.as_ref();
+        named.is_some_and(|named| named.as_bytes().eq_ignore_ascii_case(verb))
+            && counted(
+                &self.hang_ups,
+                self.behaviour.hang_up_times.unwrap_or(u32::MAX),
+            )
+    }
+
+    /// An upload is whole.
+    pub(super) fn stored(&self) {
+        let reboots = self.behaviour.reboot_after_store.is_some();
+        self.to_reboot.store(reboots, Ordering::Release);
+    }
+
+    /// The time of the reboot that follows what was just confirmed, once.
+    pub(super) fn reboots_now(&self) -> Option<Duration> {
+        let time = self.behaviour.reboot_after_store?;
+        self.to_reboot.swap(false, Ordering::AcqRel).then_some(time)
     }
 
     pub(super) fn served_address(&self) -> Address {

@@ -106,6 +106,43 @@ pub struct Behaviour {
     pub no_delete: bool,
     /// Uploads are answered with 553.
     pub read_only: bool,
+    /// Downloads are answered with 550. The lab computes no digests, so nothing shows what is in a
+    /// file.
+    pub no_read: bool,
+    /// `SIZE` is answered with 550, whatever the file.
+    pub no_size: bool,
+    /// Names are cut without a word: to so many characters, or to `8.3`. What begins alike is one
+    /// file.
+    #[serde(deserialize_with = "name_cut")]
+    pub cut_names: Option<NameCut>,
+    /// Names in capitals and in small letters are the same.
+    pub fold_case: bool,
+    /// `RNTO` is answered with 553.
+    pub refuse_rename: bool,
+    /// So many `RNTO` are answered with 450; the ones after them are not.
+    pub busy_renames: Option<u32>,
+    /// `RNTO` is answered with 250, and nothing is renamed.
+    pub false_rename: bool,
+    /// An upload under a name that is taken goes to that name with `.1` behind it, and is confirmed.
+    pub store_elsewhere: bool,
+    /// A confirmed upload is followed by a reboot: all connections of the server are reset, and new
+    /// ones are refused for so long. Its files stay.
+    #[serde(deserialize_with = "time")]
+    pub reboot_after_store: Option<Duration>,
+    /// The session ends when this command comes (`RNTO`), which is not acted on.
+    #[serde(deserialize_with = "verb")]
+    pub hang_up_on: Option<String>,
+    /// So many times; the ones after them are acted on. Absent: always.
+    pub hang_up_times: Option<u32>,
+}
+
+/// What is left of a file's name; those of folders are left alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameCut {
+    /// Its first characters.
+    At(usize),
+    /// Eight, a dot, and three, as on FAT.
+    Dos,
 }
 
 /// How an upload stops from time to time.
@@ -216,6 +253,17 @@ impl Behaviour {
             no_overwrite: self.no_overwrite || other.no_overwrite,
             no_delete: self.no_delete || other.no_delete,
             read_only: self.read_only || other.read_only,
+            no_read: self.no_read || other.no_read,
+            no_size: self.no_size || other.no_size,
+            cut_names: self.cut_names.or(other.cut_names),
+            fold_case: self.fold_case || other.fold_case,
+            refuse_rename: self.refuse_rename || other.refuse_rename,
+            busy_renames: self.busy_renames.or(other.busy_renames),
+            false_rename: self.false_rename || other.false_rename,
+            store_elsewhere: self.store_elsewhere || other.store_elsewhere,
+            reboot_after_store: self.reboot_after_store.or(other.reboot_after_store),
+            hang_up_on: self.hang_up_on.or_else(|| other.hang_up_on.clone()),
+            hang_up_times: self.hang_up_times.or(other.hang_up_times),
         }
     }
 
@@ -278,7 +326,35 @@ impl Behaviour {
         if let Some(time) = self.confirm_after {
             words.push(format!("confirms after {}", units::duration(time)));
         }
+        match self.cut_names {
+            Some(NameCut::At(most)) => words.push(format!("cuts names to {most} characters")),
+            Some(NameCut::Dos) => words.push("cuts names to 8.3".into()),
+            None => {}
+        }
+        if let Some(times) = self.busy_renames {
+            words.push(format!("refuses the first {times} renames for a while"));
+        }
+        if let Some(time) = self.reboot_after_store {
+            let time = units::duration(time);
+            words.push(format!("reboots after an upload, for {time}"));
+        }
+        if let Some(verb) = &self.hang_up_on {
+            let times = match self.hang_up_times {
+                Some(times) => format!(", {times} times"),
+                None => String::new(),
+            };
+            words.push(format!("hangs up on {verb}{times}"));
+        }
         for (is_so, what) in [
+            (self.no_read, "can't be read"),
+            (self.no_size, "knows no sizes"),
+            (self.fold_case, "knows no capitals"),
+            (self.refuse_rename, "refuses renames"),
+            (self.false_rename, "says that it has renamed, and has not"),
+            (
+                self.store_elsewhere,
+                "stores elsewhere when a name is taken",
+            ),
             (self.no_rest, "can't restart"),
             (self.no_rename, "can't rename"),
             (self.no_overwrite, "can't rename onto a file"),
@@ -326,6 +402,28 @@ fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error
 fn some_time<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(from)?;
     units::parse_duration(&text).map_err(D::Error::custom)
+}
+
+fn name_cut<'de, D: Deserializer<'de>>(from: D) -> Result<Option<NameCut>, D::Error> {
+    let text = String::deserialize(from)?;
+    match (text.as_str(), text.parse::<usize>()) {
+        ("8.3", _) => Ok(Some(NameCut::Dos)),
+        (_, Ok(most)) if most > 0 => Ok(Some(NameCut::At(most))),
+        _ => Err(D::Error::custom(format!(
+            "`{text}`: write `8.3`, or a number of characters above 0, like `14`"
+        ))),
+    }
+}
+
+fn verb<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(from)?;
+    let is_verb = (3..=4).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphabetic());
+    match is_verb {
+        true => Ok(Some(text.to_ascii_uppercase())),
+        false => Err(D::Error::custom(format!(
+            "`{text}`: write a command of FTP, like `RNTO`"
+        ))),
+    }
 }
 
 fn login<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
@@ -406,6 +504,21 @@ x-lab:
     }
 
     #[test]
+    fn what_devices_do_to_names_and_renames_is_told_in_words() {
+        let text = "entities: { a: { cut_names: 8.3, refuse_rename: true, no_read: true }, \
+                    b: { cut_names: 14, fold_case: true, hang_up_on: rnto, hang_up_times: 1 } }";
+        let settings = LabSettings::from_text(text).unwrap();
+        assert_eq!(
+            settings.of_entity("a").words(),
+            "cuts names to 8.3, can't be read, refuses renames"
+        );
+        assert_eq!(
+            settings.of_entity("b").words(),
+            "cuts names to 14 characters, hangs up on RNTO, 1 times, knows no capitals"
+        );
+    }
+
+    #[test]
     fn a_file_of_its_own_has_the_same_content_at_the_top() {
         let own: String = TEXT
             .split_once("x-lab:\n")
@@ -440,6 +553,8 @@ x-lab:
                 "above 0",
             ),
             ("entities: { a: { login: no } }", "refuse"),
+            ("entities: { a: { cut_names: 0 } }", "8.3"),
+            ("entities: { a: { hang_up_on: the phone } }", "RNTO"),
         ] {
             let error = LabSettings::from_text(wrong).unwrap_err().to_string();
             assert!(error.contains(says), "{wrong}: {error}");

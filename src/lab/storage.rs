@@ -119,6 +119,12 @@ impl Backend {
         if behaviour.read_only {
             return Err(refused(ErrorKind::FileNameNotAllowedError, "read-only"));
         }
+        let elsewhere = format!("{path}.1");
+        let is_taken = || start == 0 && server.device.file(path).is_some();
+        let path = match behaviour.store_elsewhere && is_taken() {
+            true => &elsewhere,
+            false => path,
+        };
         let file = server
             .device
             .open_for_writing(path, start)
@@ -184,6 +190,9 @@ impl Backend {
         if let (Ok(_), Some(time)) = (&result, behaviour.confirm_after) {
             tokio::time::sleep(time).await;
         }
+        if result.is_ok() {
+            server.stored();
+        }
         result
     }
 
@@ -197,6 +206,9 @@ impl Backend {
         let server = &*self.server;
         let behaviour = &server.behaviour;
         let file = self.find(path)?;
+        if behaviour.no_read {
+            return Err(refused(ErrorKind::PermissionDenied, "not to be read"));
+        }
         let is_source = server.kind == ServedKind::FileServer;
         let size = file.size();
         if start > size {
@@ -439,6 +451,18 @@ impl StorageBackend<DefaultUser> for Backend {
         to: P,
     ) -> Result<()> {
         let (from, to) = (text_of(from.as_ref()), text_of(to.as_ref()));
+        if self.server.behaviour.refuse_rename {
+            return Err(refused(
+                ErrorKind::FileNameNotAllowedError,
+                "renames nothing",
+            ));
+        }
+        if self.server.rename_is_busy() {
+            return Err(refused(ErrorKind::TransientFileNotAvailable, "busy"));
+        }
+        if self.server.behaviour.false_rename {
+            return Ok(());
+        }
         if self.server.behaviour.no_overwrite && self.server.device.file(&to).is_some() {
             return Err(refused(ErrorKind::FileNameNotAllowedError, "file exists"));
         }

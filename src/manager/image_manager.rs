@@ -23,7 +23,7 @@ use crate::link::{
 use crate::model::memory::shares;
 use crate::model::text::quoted;
 use crate::model::{
-    Entity, EntityState, Group, Holds, ImageSpec, Inventory, Logins, Memories, Name, Remembered,
+    EntityState, Group, Holds, ImageSpec, Inventory, Logins, Memories, Name, Remembered,
 };
 use crate::pool::{self, Budget};
 use crate::transport::Transport;
@@ -106,9 +106,11 @@ impl<T: Transport> ImageManager<T> {
     ) -> (Link, JoinHandle<()>) {
         let remembered = Holders::default();
         for image in &inventory.images {
-            let holds = |entity: &&Arc<Entity>| memories.of(entity, image).is_some();
-            for entity in inventory.entities.iter().filter(holds) {
-                remembered.add(image, entity);
+            for entity in &inventory.entities {
+                let known = memories.of(entity, image);
+                if let Some(sha256) = known.and_then(Remembered::proven) {
+                    remembered.add(image, entity, sha256);
+                }
             }
         }
         let (commands, inbox) = mpsc::channel(COMMANDS);
@@ -637,7 +639,11 @@ impl<T: Transport> ImageManager<T> {
         let memories = &mut self.memories.0;
         match event {
             Event::Detail(Detail::Stored {
-                at, entity, bytes, ..
+                at,
+                entity,
+                bytes,
+                verified,
+                ..
             }) => {
                 let remembered = Remembered {
                     type_: group.group.image.type_.clone(),
@@ -646,6 +652,7 @@ impl<T: Transport> ImageManager<T> {
                     sha256: group.sha256(),
                     run: self.run.clone(),
                     at: *at,
+                    proven: verified.is_proof(),
                 };
                 memories.insert(entity.clone(), remembered);
             }

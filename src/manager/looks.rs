@@ -426,3 +426,52 @@ fn held(checks: Vec<HeldCheck>, left: usize, read: &AtomicU64, ended: bool) -> E
         stopped: ended && left > 0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::testing::entity;
+
+    #[test]
+    fn it_is_said_beforehand_what_can_not_be_proven_by_content() {
+        let said = |verify, digest: Option<&str>, read| {
+            let entity = Entity {
+                verify,
+                ..entity("e1", "1")
+            };
+            let can = Abilities {
+                digest: digest.map(Into::into),
+                read,
+                ..Abilities::default()
+            };
+            let probe = Probe {
+                can,
+                ..Probe::default()
+            };
+            notes(&entity, &probe).join("; ")
+        };
+        let sha256 = Some("SHA-256");
+        for (verify, digest, read, words) in [
+            (VerifyMode::Best, None, Some(false), "lets nobody read"),
+            (VerifyMode::Quick, None, None, "`best` reads back"),
+            (VerifyMode::Size, sha256, None, "the size alone"),
+            (VerifyMode::None, sha256, None, "looks at nothing"),
+        ] {
+            let said = said(verify, digest, read);
+            assert!(
+                said.starts_with("a delivery will be unproven: ") && said.contains(words),
+                "{verify:?}: {said}"
+            );
+        }
+        for (verify, digest, read) in [
+            (VerifyMode::Best, None, Some(true)),
+            (VerifyMode::Best, sha256, None),
+            // A staging name that is taken: it could not be tried.
+            (VerifyMode::Best, None, None),
+            (VerifyMode::Quick, sha256, None),
+            (VerifyMode::Readback, None, Some(true)),
+        ] {
+            assert_eq!(said(verify, digest, read), "", "{verify:?}");
+        }
+    }
+}

@@ -116,5 +116,6 @@ pub(super) fn locate(
             .map_err(|failure| format!("{}: {failure}", shown(&server.name)))?,
         timeouts: server.timeouts,
         tls: server.tls.clone(),
+        dialect: server.dialect.clone(),
     })
 }

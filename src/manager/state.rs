@@ -269,6 +269,13 @@ impl GroupState {
                     cause,
                 })
             }
+            ReportKind::Unproven { pass, source } => {
+                let text = format!(
+                    "{group}: pass {pass} reads {source}, and nothing proves that it holds the \
+                     image: give the image's `sha256` in the inventory, or read a file server"
+                );
+                Some(Event::Notice { at, text })
+            }
             ReportKind::Size(size) => {
                 self.size = Some(size);
                 None

@@ -94,10 +94,44 @@ pub enum Fault {
     /// The server said no; `code` and `text` are its own (RFC 959 section 4.2).
     #[error("the server said {code} {text}")]
     Reply { code: u16, text: String },
+    /// As [`Fault::Reply`], where the same worked before, or the words are about room for sessions or
+    /// ports: it may pass.
+    #[error(
+        "the server said {code} {text}; that may pass: it has room for so many at a time only, and \
+         `parallel` lets fewer ask at once"
+    )]
+    Busy { code: u16, text: String },
+    /// As [`Fault::Reply`], where it shows which setting the server waits for.
+    #[error("the server said {code} {text}; {advice}")]
+    Wants {
+        code: u16,
+        text: String,
+        advice: String,
+    },
+    /// A command of `before_store`, of which `verb` is the first word.
+    #[error("the server said {code} {text} to {verb}, a command of `before_store`")]
+    BeforeStore {
+        verb: String,
+        code: u16,
+        text: String,
+    },
+    /// `fault` is about a data connection, whose way may be the wrong one.
+    #[error("{fault}; {hint}")]
+    DataWay { fault: Box<Fault>, hint: String },
     #[error("no reply to {command} within {}", units::duration(*.after))]
     NoReply { command: String, after: Duration },
     #[error("no progress for {}", units::duration(*.after))]
     Stalled { after: Duration },
+    /// In bytes a second: what came in the mean over `after`, and what had to.
+    #[error(
+        "it sent {} for {}; `min_rate` is {}",
+        units::rate(*.rate as f64), units::duration(*.after), units::rate(*.least as f64)
+    )]
+    TooSlow {
+        rate: u64,
+        least: u64,
+        after: Duration,
+    },
     #[error("the file was sent, but not confirmed within {}", units::duration(*.after))]
     NotConfirmed { after: Duration },
     #[error("the {side} was lost: {reason}")]
@@ -138,6 +172,9 @@ pub enum Fault {
     NotWritable { directory: String, reply: String },
     #[error("no such file: {reply}")]
     NoFile { reply: String },
+    /// There is something of that name.
+    #[error("it can't be read: {reply}")]
+    NotReadable { reply: String },
     #[error("no peer has the image: {reason}")]
     NoPeer { reason: String },
     #[error("no credentials for `{name}`: {reason}")]
@@ -147,21 +184,30 @@ pub enum Fault {
     Source { name: String, failure: Box<Failure> },
     /// `reply` is the server's answer to `command`: `AUTH TLS`, `PBSZ 0`, `PROT P`.
     #[error(
-        "the server offers no TLS here ({command}: {reply}); use another port, or an ftp:// \
-         address if clear text is good enough"
+        "the server refused {command}: {reply}; nothing is sent without encryption where the \
+         inventory asks for it. TLS may be spoken on another port, or from the first byte on \
+         (`ftps+implicit://`, usually port 990)"
     )]
     TlsRefused { command: String, reply: String },
-    /// `fingerprint` is that of the certificate which was shown ([`super::Fingerprint`]).
+    /// `fingerprint` is that of the certificate which was shown ([`super::Fingerprint`]), all of it.
     #[error(
-        "the server's certificate is not accepted: {reason}; name its authority (`tls: {{ ca: FILE \
-         }}`), or compare its fingerprint with the device's own and pin it (`tls: {{ fingerprint: \
-         \"{fingerprint}\" }}`)"
+        "the server's certificate is not accepted: {reason} (its SHA-256 fingerprint is \
+         \"{fingerprint}\"); {advice}"
     )]
-    TlsCertificate { reason: String, fingerprint: String },
-    #[error(
-        "no TLS on the {side}: {reason}; a device that can't do TLS 1.3 well may need `tls_max: 1.2`"
-    )]
+    TlsCertificate {
+        reason: String,
+        fingerprint: String,
+        /// What can be done that is not done yet.
+        advice: String,
+    },
+    #[error("no TLS on the {side}: {reason}")]
     TlsHandshake { side: Side, reason: String },
+    /// What came was no TLS, though the server had agreed to it.
+    #[error("no TLS on the {side}, which the server had agreed to: {reason}")]
+    TlsGarbled { side: Side, reason: String },
+    /// What this host shows where it is asked who it is.
+    #[error("the certificate of this host (`tls: {{ client: FILE }}`) can't be used: {reason}")]
+    ClientCertificate { reason: String },
     /// The server wants data connections to go on with the TLS session of the control connection.
     #[error("the server took no data connection over TLS ({reply})")]
     TlsSession { reply: String },
@@ -217,7 +263,10 @@ pub enum Fault {
     #[error(
         "{by} has this entity, and one run at a time may write it; wait for its end, or cancel it"
     )]
-    Busy { by: String },
+    Taken { by: String },
+    /// Of an entity that got bytes which are not the image's: it is sent those of another source.
+    #[error("what {name} sent is not the image: {reason}; another source is read instead")]
+    Deceived { name: String, reason: String },
     #[error("cancelled")]
     Cancelled,
 }
@@ -233,20 +282,25 @@ impl Fault {
             | Fault::ConnectTimeout { .. }
             | Fault::NoReply { .. }
             | Fault::Stalled { .. }
+            | Fault::TooSlow { .. }
             | Fault::NotConfirmed { .. }
             | Fault::Lost { .. }
-            | Fault::EarlyConfirmation { .. }
             | Fault::Busy { .. }
+            | Fault::TlsGarbled { .. }
+            | Fault::EarlyConfirmation { .. }
+            | Fault::Taken { .. }
             | Fault::ShortImage { .. }
             | Fault::WrongDigest { .. }
+            | Fault::Deceived { .. }
             | Fault::OtherWriter
             | Fault::NotProven { .. } => Transient,
-            Fault::Reply { code, .. } => match code {
+            Fault::Reply { code, .. } | Fault::BeforeStore { code, .. } => match code {
                 430 | 452 => Permanent,
                 400..=499 => Transient,
                 _ => Permanent,
             },
             Fault::Source { failure, .. } => failure.fault.kind(),
+            Fault::DataWay { fault, .. } => fault.kind(),
             Fault::Unresolved { .. }
             | Fault::Malformed { .. }
             | Fault::LongImage { .. }
@@ -258,6 +312,9 @@ impl Fault {
             | Fault::NoDirectory { .. }
             | Fault::NotWritable { .. }
             | Fault::NoFile { .. }
+            | Fault::NotReadable { .. }
+            | Fault::Wants { .. }
+            | Fault::ClientCertificate { .. }
             | Fault::NoPeer { .. }
             | Fault::NoCredentials { .. }
             | Fault::TlsRefused { .. }
@@ -302,5 +359,70 @@ impl Failure {
 
     pub fn is_transient(&self) -> bool {
         self.fault.kind() == FaultKind::Transient
+    }
+
+    /// Whether an attempt to send to an entity failed before anything could be written on it: then
+    /// nothing of that attempt can have been left there.
+    pub fn is_before_writing(&self) -> bool {
+        match self.step {
+            Step::Select | Step::Connect | Step::Login | Step::Prepare => true,
+            // Up to the command that creates the file.
+            Step::Open => match &self.fault {
+                Fault::Refused { .. }
+                | Fault::Unreachable { .. }
+                | Fault::ConnectTimeout { .. }
+                | Fault::BeforeStore { .. } => true,
+                Fault::DataWay { fault, .. } => {
+                    Failure::new(self.step, (**fault).clone()).is_before_writing()
+                }
+                _ => false,
+            },
+            Step::Read
+            | Step::Send
+            | Step::Confirm
+            | Step::Verify
+            | Step::Rename
+            | Step::Discard => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_was_written_before_the_file_is_opened() {
+        let refused = || Fault::Refused {
+            address: "192.0.2.1:21".into(),
+        };
+        let said = |code| Fault::Reply {
+            code,
+            text: "no".into(),
+        };
+        for (step, fault, before) in [
+            (Step::Connect, refused(), true),
+            (Step::Login, said(530), true),
+            (Step::Prepare, said(421), true),
+            // The data connection comes before `STOR`.
+            (Step::Open, refused(), true),
+            (
+                Step::Open,
+                Fault::DataWay {
+                    fault: Box::new(refused()),
+                    hint: String::new(),
+                },
+                true,
+            ),
+            // Some servers create the file before they refuse it.
+            (Step::Open, said(425), false),
+            (Step::Open, said(553), false),
+            (Step::Send, said(552), false),
+            (Step::Confirm, said(451), false),
+            (Step::Discard, refused(), false),
+        ] {
+            let failure = Failure::new(step, fault);
+            assert_eq!(failure.is_before_writing(), before, "{failure}");
+        }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::dialect::Dialect;
 use super::remote::{Address, CredentialsRef, RemotePath, Timeouts};
 use super::text::shown;
 use super::tls::Tls;
@@ -84,6 +85,7 @@ pub struct FileServer {
     pub credentials: Option<Name>,
     pub timeouts: Timeouts,
     pub tls: Tls,
+    pub dialect: Dialect,
 }
 
 impl FileServer {
@@ -148,6 +150,7 @@ pub struct Entity {
     pub credentials: Option<Name>,
     pub timeouts: Timeouts,
     pub tls: Tls,
+    pub dialect: Dialect,
     pub verify: VerifyMode,
     pub staging: Staging,
     /// Whether the old file may be deleted when the entity can neither rename onto it nor move it
@@ -270,7 +273,8 @@ pub struct Limits {
     pub laggard: Duration,
     /// How many times an entity is tried again after a transient failure.
     pub retries: u32,
-    /// No attempt begins later than this after the first failure.
+    /// No attempt is due later than this after the first failure. It begins a little later where
+    /// others are tried again too, and gather for one reading of the image.
     pub retry_for: Duration,
 }
 

@@ -3,6 +3,7 @@
 //! Everything above this module speaks in these words; nothing here knows who is speaking.
 
 pub(crate) mod columns;
+pub mod dialect;
 pub mod failure;
 pub mod holds;
 pub mod inventory;
@@ -20,6 +21,7 @@ pub mod text;
 pub mod tls;
 pub mod units;
 
+pub use dialect::{Account, Active, DataAddress, DataMode, Dialect};
 pub use failure::{Failure, Fault, FaultKind, Side, Step};
 pub use holds::Holds;
 pub use inventory::{
@@ -29,7 +31,7 @@ pub use inventory::{
 pub use probe::{Abilities, Holding, Leftover, Probe};
 pub use remembered::{Memories, Remembered};
 pub use remote::{
-    Address, CredentialsRef, Login, Logins, RemotePath, Scheme, SecretSource, Timeouts,
+    Address, CredentialsRef, Login, Logins, MIN_RATE, RemotePath, Scheme, SecretSource, Timeouts,
 };
 pub use state::{Bottleneck, EntityState, Outcome, Standing, Verified};
 pub use tls::{Fingerprint, Tls, Trust};

@@ -18,6 +18,15 @@ pub struct Remembered {
     /// The run that delivered it, and when.
     pub run: String,
     pub at: Timestamp,
+    /// Its copy was verified by content then: by its digest, or read back.
+    pub proven: bool,
+}
+
+impl Remembered {
+    /// The SHA-256 that its copy was proven to have.
+    pub fn proven(&self) -> Option<[u8; 32]> {
+        self.sha256.filter(|_| self.proven)
+    }
 }
 
 /// By the entity's name; only entities that are still at the same address and path are in it.
@@ -55,6 +64,7 @@ mod tests {
             sha256: Some([1; 32]),
             run: "r1".into(),
             at: Timestamp::UNIX_EPOCH,
+            proven: true,
         };
         let memories = |known: Remembered| Memories(HashMap::from([("e1".into(), known)]));
         let is = |known: &Remembered, image: &Image| {

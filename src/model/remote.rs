@@ -83,7 +83,14 @@ pub struct Timeouts {
     pub progress: Duration,
     /// From the last byte sent to the server's confirmation: flash is written meanwhile.
     pub confirm: Duration,
+    /// Bytes a second that a source must bring, in the mean over a `progress` time of waiting for
+    /// it; 0: as slow as it likes.
+    pub min_rate: u64,
 }
+
+/// Slower than any link that devices are upgraded over, and faster than what will not come to an
+/// end: 8 MiB take more than two hours.
+pub const MIN_RATE: u64 = 1024;
 
 impl Default for Timeouts {
     fn default() -> Self {
@@ -92,6 +99,7 @@ impl Default for Timeouts {
             reply: Duration::from_secs(30),
             progress: Duration::from_secs(60),
             confirm: Duration::from_secs(300),
+            min_rate: MIN_RATE,
         }
     }
 }

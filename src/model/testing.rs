@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::{
-    Address, BufferPreference, Entity, FileServer, Group, Image, Inventory, Laggards, Limits,
-    RemotePath, Scheme, SourceChoice, Staging, Timeouts, Tls, VerifyMode,
+    Address, BufferPreference, Dialect, Entity, FileServer, Group, Image, Inventory, Laggards,
+    Limits, RemotePath, Scheme, SourceChoice, Staging, Timeouts, Tls, VerifyMode,
 };
 
 pub(crate) fn address(host: &str) -> Address {
@@ -24,6 +24,7 @@ pub(crate) fn server() -> FileServer {
         credentials: None,
         timeouts: Timeouts::default(),
         tls: Tls::default(),
+        dialect: Dialect::default(),
     }
 }
 
@@ -48,6 +49,7 @@ pub(crate) fn entity(name: &str, version: &str) -> Entity {
         credentials: None,
         timeouts: Timeouts::default(),
         tls: Tls::default(),
+        dialect: Dialect::default(),
         verify: VerifyMode::Best,
         staging: Staging::Rename,
         delete_first: false,

@@ -11,6 +11,9 @@ pub struct Tls {
     pub trust: Trust,
     /// Not TLS 1.3, which some devices can't refuse in good order.
     pub max_1_2: bool,
+    /// The PEM file with the certificate and the key that this host shows where it is asked who it
+    /// is.
+    pub client: Option<Arc<PathBuf>>,
 }
 
 /// Which certificates are accepted. There is no choice that accepts any.

@@ -2,8 +2,7 @@
 //! the only copy of anything.
 
 use super::{
-    File, Ground, Hands, How, Known, Placement, Proof, Reply, Seen, is_content, is_surely_absent,
-    look_again,
+    File, Ground, Hands, How, Known, Placement, Proof, Reply, Seen, is_surely_absent, look_again,
 };
 use crate::model::{Failure, Fault, Holds, Step};
 
@@ -144,7 +143,7 @@ pub async fn inspect<H: Hands>(
         proof = Some(false);
     } else if let Some(known) = known.filter(|_| reads && named != Seen::Absent) {
         proof = match hands.prove(File::Final, &known.image, How::Content).await? {
-            Proof::Same(verified) => Some(is_content(verified)),
+            Proof::Same(verified) => Some(verified.is_proof()),
             Proof::Other(_) => Some(false),
             Proof::Missing(_) | Proof::Untold(_) => None,
         };
@@ -165,7 +164,7 @@ pub async fn inspect<H: Hands>(
                 let is_image = match known.filter(|_| reads && can_be_image(seen)) {
                     Some(known) => matches!(
                         hands.prove(file, &known.image, How::Content).await?,
-                        Proof::Same(verified) if is_content(verified)
+                        Proof::Same(verified) if verified.is_proof()
                     ),
                     None => false,
                 };

@@ -221,11 +221,6 @@ impl Placement {
     }
 }
 
-/// Whether a copy was compared byte for byte, by the entity or by us.
-pub fn is_content(verified: Verified) -> bool {
-    matches!(verified, Verified::Digest | Verified::Readback)
-}
-
 /// How many times something is asked again that was refused for now, or lost at a moment at which
 /// nothing else can be done before the answer is known.
 const AGAIN: u32 = 3;

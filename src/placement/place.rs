@@ -4,7 +4,7 @@
 
 use super::{
     AGAIN, File, Ground, Hands, How, Placement, Proof, Refusal, RefusalKind, Reply, Seen,
-    is_content, look_again,
+    look_again,
 };
 use crate::model::{Failure, Fault, Step, Verified};
 use crate::transport::ImageDigest;
@@ -39,7 +39,7 @@ impl Placement {
                     self.ground = Ground::Ours;
                     return Ok(verified);
                 }
-                if !is_content(verified) && !self.before.differs_in_size(image_size(image)) {
+                if !verified.is_proof() && !self.before.differs_in_size(image_size(image)) {
                     // Its size will not tell it from the old image: the time may.
                     self.before_modified = hands.modified(File::Final).await?;
                 }
@@ -128,7 +128,7 @@ impl Placement {
             };
         }
         let failure = match prove_again(hands, image, self.policy.as_asked()).await? {
-            Proof::Same(verified) if is_content(verified) => {
+            Proof::Same(verified) if verified.is_proof() => {
                 self.ground = Ground::Ours;
                 return Ok(verified);
             }
@@ -185,7 +185,7 @@ impl Placement {
             Seen::Present { size: Some(size) } => size != image.size,
             Seen::Present { size: None } | Seen::Unknown => false,
         };
-        if is_content(verified) || verified == Verified::Size && tells {
+        if verified.is_proof() || verified == Verified::Size && tells {
             return Ok(verified);
         }
         if let (Some(before), Ok(Some(now))) =
@@ -335,7 +335,7 @@ impl Placement {
         if !look_again(hands, File::Final).await?.is_present() {
             return Ok(false);
         }
-        if !self.checked.is_some_and(is_content)
+        if !self.checked.is_some_and(Verified::is_proof)
             && !matches!(
                 hands.prove(self.written, image, How::Content).await?,
                 Proof::Same(_) | Proof::Untold(_)

@@ -3,7 +3,7 @@
 
 use super::{
     File, Ground, Hands, How, Known, Placement, Prepared, Proof, Refusal, RefusalKind, Reply, Seen,
-    is_content, is_surely_absent, look_again,
+    is_surely_absent, look_again,
 };
 use crate::model::{Failure, Fault, Step};
 
@@ -139,7 +139,7 @@ impl Placement {
             return Ok(false);
         }
         match hands.prove(file, &known.image, How::Content).await? {
-            Proof::Same(verified) if is_content(verified) => {
+            Proof::Same(verified) if verified.is_proof() => {
                 (self.begun, self.accepted, self.confirmed) = (true, true, true);
                 self.checked = Some(verified);
                 Ok(true)

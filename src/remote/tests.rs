@@ -132,6 +132,10 @@ fn groups_join_and_a_delta_that_does_not_follow_is_refused() {
     let second = snapshot(vec![ended, group("vdsl", 3)]);
     assert_eq!(carried(Some(&first), &second).1, second);
     assert_eq!(carried(None, &snapshot(vec![])).1, snapshot(vec![]));
+    // What is started while nothing runs has another name.
+    let mut other = second.clone();
+    other.run = "another".into();
+    assert_eq!(carried(Some(&second), &other).1, other);
     let mut moved = group("adsl", 2);
     moved.entities[1].sent += 1;
     let delta = Delta::between(Some(&first), &snapshot(vec![moved]));

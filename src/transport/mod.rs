@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::staging::{File, Names};
 use crate::model::{
-    Address, Failure, Login, Probe, RemotePath, Staging, Timeouts, Tls, VerifyMode,
+    Address, Dialect, Failure, Login, Probe, RemotePath, Staging, Timeouts, Tls, VerifyMode,
 };
 
 mod answers;
@@ -28,6 +28,7 @@ pub struct Remote {
     pub path: RemotePath,
     pub timeouts: Timeouts,
     pub tls: Tls,
+    pub dialect: Dialect,
 }
 
 /// A directory on a remote host and how to get at it.
@@ -39,6 +40,7 @@ pub struct Directory {
     pub path: String,
     pub timeouts: Timeouts,
     pub tls: Tls,
+    pub dialect: Dialect,
 }
 
 /// What a directory holds under one name. The name is fit to be part of a path: UTF-8, without
@@ -148,6 +150,11 @@ pub trait Transport: Send + Sync + 'static {
 pub trait Source: Send {
     /// Bytes of the whole file, where the host has told.
     fn size(&self) -> Option<u64>;
+
+    /// Bytes of the whole file as far as anything hints at them: for a gauge, and for nothing else.
+    fn size_hint(&self) -> Option<u64> {
+        self.size()
+    }
 
     /// When the file was last changed, in the host's own words (`MDTM`, RFC 3659 section 3), where
     /// it tells: fit to be compared with what the same host said before, and for nothing else.

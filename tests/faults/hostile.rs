@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use subtend::link::Summary;
-use subtend::model::{EntityState, Inventory, Login, Step, Timeouts};
+use subtend::model::{EntityState, Inventory, Login, Step, Timeouts, VerifyMode};
 use subtend::transport::ftp::FtpTransport;
 use subtend::transport::{Directory, Transport};
 use tokio::task::JoinSet;
@@ -115,11 +115,13 @@ async fn an_entity_that_tells_another_size_keeps_its_old_file() {
     }
 }
 
-/// Moves the only entity to another server, with a deadline for replies.
+/// Moves the only entity to another server, with a deadline for replies. It is asked for its size
+/// rather than read: what it says is what this is about.
 fn at_another(inventory: &mut Inventory, server: &ScriptedServer, reply: Duration) {
     let mut group = (*inventory.groups[0]).clone();
     let mut one = (*group.entities[0]).clone();
     one.address = at(server.address());
+    one.verify = VerifyMode::Quick;
     one.timeouts = Timeouts {
         reply,
         ..one.timeouts
@@ -239,6 +241,7 @@ async fn names_that_would_be_another_path_or_another_command_are_not_listed() {
             path: "images".into(),
             timeouts: Timeouts::default(),
             tls: subtend::model::Tls::default(),
+            dialect: subtend::model::Dialect::default(),
         };
         let listed = within(PATIENCE, FtpTransport::new().list(&directory)).await;
         let names: Vec<_> = listed.unwrap().into_iter().map(|one| one.name).collect();

@@ -19,6 +19,7 @@ const PATIENT: Timeouts = Timeouts {
     reply: PATIENCE,
     progress: PATIENCE,
     confirm: PATIENCE,
+    min_rate: 0,
 };
 /// The deadline of a fault that is a silence.
 pub const SILENCE: Duration = Duration::from_millis(1500);

@@ -34,6 +34,7 @@ pub fn network(entities: usize, image_size: u64) -> (Inventory, LabSettings) {
         credentials: None,
         timeouts: Timeouts::default(),
         tls: subtend::model::Tls::default(),
+        dialect: subtend::model::Dialect::default(),
     });
     let entities: Vec<_> = (1..=entities)
         .map(|number| Arc::new(entity(&format!("e{number:03}"), "1")))
@@ -84,6 +85,7 @@ pub fn entity(name: &str, version: &str) -> Entity {
         credentials: None,
         timeouts: Timeouts::default(),
         tls: subtend::model::Tls::default(),
+        dialect: subtend::model::Dialect::default(),
         verify: VerifyMode::default(),
         staging: Staging::default(),
         delete_first: false,

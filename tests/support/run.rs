@@ -6,7 +6,7 @@ use std::time::Duration;
 use subtend::lab::Lab;
 use subtend::link::{Command, EntitySummary, Event, GroupSpec, Link, Summary, Target};
 use subtend::manager::ImageManager;
-use subtend::model::{EntityState, Inventory, Logins, Step};
+use subtend::model::{EntityState, Inventory, Logins, Memories, Step};
 use subtend::transport::ftp::FtpTransport;
 use tokio::task::JoinHandle;
 
@@ -28,6 +28,18 @@ impl Run {
     pub fn with_logins(inventory: &Inventory, logins: Logins) -> Self {
         let inventory = Arc::new(inventory.clone());
         let (link, task) = ImageManager::start(inventory, logins, FtpTransport::new());
+        Self {
+            link,
+            task,
+            events: Vec::new(),
+        }
+    }
+
+    /// An engine that knows what earlier runs have delivered.
+    pub fn knowing(inventory: &Inventory, memories: Memories) -> Self {
+        let (inventory, logins) = (Arc::new(inventory.clone()), Logins::default());
+        let (link, task) =
+            ImageManager::start_with(inventory, logins, FtpTransport::new(), memories);
         Self {
             link,
             task,

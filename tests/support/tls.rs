@@ -12,9 +12,9 @@ use rcgen::{
     SanType, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache};
+use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{HandshakeKind, ServerConfig, version};
+use rustls::{HandshakeKind, RootCertStore, ServerConfig, version};
 use sha2::{Digest, Sha256};
 use subtend::model::Fingerprint;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -38,6 +38,14 @@ impl Identity {
         let params = params(&["device.invalid"]);
         let certificate = params.self_signed(&key).unwrap();
         Self::of(&certificate, key)
+    }
+
+    /// A certificate that was made elsewhere, beside a key that is not its own.
+    pub fn shown(certificate: CertificateDer<'static>) -> Self {
+        Self {
+            certificate,
+            ..Self::self_signed()
+        }
     }
 
     fn of(certificate: &rcgen::Certificate, key: KeyPair) -> Self {
@@ -141,6 +149,10 @@ impl Authority {
         self.0.pem()
     }
 
+    pub fn certificate(&self) -> CertificateDer<'static> {
+        self.0.der().clone()
+    }
+
     /// A certificate for hosts, names or addresses.
     pub fn issue(&self, hosts: &[&str]) -> Identity {
         self.sign(params(hosts))
@@ -196,6 +208,8 @@ pub struct ServerTls {
     pub waits_for_end: bool,
     /// Data connections end without `close_notify`.
     pub truncates: bool,
+    /// Clients have to show a certificate that this one vouches for.
+    pub wants_client: Option<CertificateDer<'static>>,
 }
 
 impl ServerTls {
@@ -210,6 +224,7 @@ impl ServerTls {
             wants_reuse: None,
             waits_for_end: false,
             truncates: false,
+            wants_client: None,
         }
     }
 
@@ -228,10 +243,21 @@ impl ServerTls {
         let key = provider.key_provider.load_private_key(key).unwrap();
         // Neither looked at nor compared.
         let shown = CertifiedKey::new(vec![self.identity.certificate.clone()], key);
+        let clients = match &self.wants_client {
+            None => WebPkiClientVerifier::no_client_auth(),
+            Some(authority) => {
+                let mut roots = RootCertStore::empty();
+                roots.add(authority.clone()).unwrap();
+                let roots = Arc::new(roots);
+                WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider))
+                    .build()
+                    .unwrap()
+            }
+        };
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions)
             .unwrap()
-            .with_no_client_auth()
+            .with_client_cert_verifier(clients)
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
         config.session_storage = ServerSessionMemoryCache::new(10_000);
         if self.forgets {

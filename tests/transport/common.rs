@@ -53,6 +53,7 @@ pub fn patient() -> Timeouts {
         reply: long,
         progress: long,
         confirm: long,
+        min_rate: 0,
     }
 }
 
@@ -75,6 +76,7 @@ pub fn remote_at(address: SocketAddr, timeouts: Timeouts) -> Remote {
         path: RemotePath::new(PATH).unwrap(),
         timeouts,
         tls: subtend::model::Tls::default(),
+        dialect: subtend::model::Dialect::default(),
     }
 }
 

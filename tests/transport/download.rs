@@ -46,15 +46,80 @@ async fn a_file_cut_short_with_a_confirmation_is_not_whole() {
     };
     let lie = cut(Some("226 sent"), Data::Close);
     let failure = failure_of(retrieves(lie.clone()), patient()).await;
-    assert_eq!(failure, Failure::new(Step::Read, short.clone()));
-
-    // The size may also stand in the preliminary reply.
-    let retrieve = Retrieve {
-        preliminary: Some("150 Opening BINARY mode data connection for it (50000 bytes)."),
-        ..lie
-    };
-    let failure = failure_of(without_size(retrieves(retrieve)), patient()).await;
     assert_eq!(failure, Failure::new(Step::Read, short));
+}
+
+/// Text for people: some servers say `(0 bytes)` of every file.
+#[tokio::test]
+async fn what_the_preliminary_reply_says_of_the_size_never_fails_a_read() {
+    for said in ["(0 bytes)", "(7 bytes)", "(50000000 bytes)"] {
+        let bytes = image(LENGTH);
+        let preliminary = format!("150 Opening BINARY mode data connection for it {said}");
+        let script = without_size(retrieves(Retrieve {
+            preliminary: Some(preliminary.leak()),
+            ..Retrieve::default()
+        }));
+        let server = library(script, &bytes).await;
+        let (size, read) = receive(&remote(&server), 0).await.unwrap();
+        assert_eq!(size, None, "{said}");
+        assert!(read == bytes, "{said}");
+    }
+}
+
+/// proftpd does, for ten seconds.
+#[tokio::test]
+async fn a_server_that_waits_for_our_end_before_it_confirms_is_not_kept_waiting() {
+    let bytes = image(LENGTH);
+    // Without the size only the confirmation tells that this was all.
+    let script = without_size(retrieves(Retrieve {
+        waits_for_close: true,
+        ..Retrieve::default()
+    }));
+    let server = library(script, &bytes).await;
+    let remote = remote_at(server.address(), patient());
+    let (_, read) = receive(&remote, 0).await.unwrap();
+    assert!(read == bytes);
+}
+
+/// The first reply is the one that ends the transfer.
+#[tokio::test]
+async fn a_server_that_says_nothing_before_it_sends_is_read() {
+    // Small enough for the sockets, and not.
+    for length in [LENGTH, 24 << 20] {
+        let bytes = image(length);
+        let script = retrieves(Retrieve {
+            no_preliminary: true,
+            ..Retrieve::default()
+        });
+        let server = library(without_size(script), &bytes).await;
+        let timeouts = Timeouts {
+            reply: SHORT * 4,
+            ..patient()
+        };
+        let (_, read) = receive(&remote_at(server.address(), timeouts), 0)
+            .await
+            .unwrap();
+        assert!(read == bytes);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_may_not_be_read_is_not_called_missing() {
+    for said in [
+        "550 /flash/image.bin: Permission denied",
+        "550 Access denied",
+    ] {
+        for verb in ["SIZE", "RETR"] {
+            let script = Script::default()
+                .on("SIZE", Reply::line("500 what?"))
+                .on(verb, Reply::line(said));
+            let server = library(script, b"x").await;
+            let failure = receive(&remote(&server), 0).await.unwrap_err();
+            let reply = said.into();
+            assert_eq!(failure.fault, Fault::NotReadable { reply }, "{verb}");
+            assert!(!failure.to_string().contains("no such file"), "{failure}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -141,6 +206,8 @@ async fn a_file_that_is_longer_than_it_said_is_refused() {
 async fn a_source_without_size_is_read_to_its_end() {
     for (preliminary, told) in [
         (Some("150 Opening connection (50000 bytes)"), Some(50_000)),
+        (Some("200 fine"), None),
+        (Some("250 fine"), None),
         (Some("125 (soon)"), None),
         (None, None),
     ] {
@@ -150,9 +217,9 @@ async fn a_source_without_size_is_read_to_its_end() {
             ..Retrieve::default()
         }));
         let server = library(script, &bytes).await;
-        let (size, read) = receive(&remote(&server), 0).await.unwrap();
-        assert_eq!(size, told);
-        assert!(read == bytes);
+        let mut source = open_source(&remote(&server), 0).await.unwrap();
+        assert_eq!((source.size(), source.size_hint()), (None, told));
+        assert!(read_to_end(&mut source).await.unwrap() == bytes);
     }
 }
 

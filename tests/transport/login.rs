@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use subtend::model::{Fault, Login, Side, Step, Timeouts, Verified};
+use subtend::model::{Fault, Login, RemotePath, Side, Step, Timeouts, Verified};
 use subtend::transport::Transport;
 use subtend::transport::ftp::FtpTransport;
 
 use crate::common::*;
-use crate::support::scripted::{FOREVER, Greeting, Reply, Script};
+use crate::support::scripted::{Action, FOREVER, Greeting, Reply, Script};
 use crate::support::within;
 
 fn greets(bytes: impl Into<Vec<u8>>) -> Script {
@@ -222,8 +222,114 @@ async fn a_user_without_a_password_is_logged_in() {
 async fn an_account_that_is_asked_for_is_the_cause() {
     for verb in ["USER", "PASS"] {
         let server = device(Script::default().on(verb, Reply::line("332 account?"))).await;
-        let result = send(&destination(&server), b"x").await;
-        assert_eq!(result, Err(said(Step::Login, 332, "account?")), "{verb}");
+        let failure = send(&destination(&server), b"x").await.unwrap_err();
+        let fault = &failure.fault;
+        assert!(matches!(fault, Fault::Wants { code: 332, text, .. } if text == "account?"));
+        assert!(failure.to_string().contains("`account: …`"), "{failure}");
+        assert!(!failure.is_transient());
+    }
+}
+
+/// The server's own words decide: some say 530 and some 421, of logins that are right.
+#[tokio::test]
+async fn a_limit_of_sessions_is_not_a_wrong_password() {
+    for reply in [
+        "530 Sorry, the maximum number of clients (2) are already connected",
+        "530 too many users",
+        "530 craft is already logged in",
+        "550 user limit reached",
+    ] {
+        for verb in ["USER", "PASS"] {
+            let server = device(Script::default().handle(move |line, state| {
+                match state.connection < 2 && line.starts_with(verb) {
+                    true => Action::Reply(Reply::line(reply)),
+                    false => Action::Default,
+                }
+            }))
+            .await;
+            let bytes = image(1000);
+            // The server notices in a moment that the last session ended.
+            let result = send(&destination(&server), &bytes).await;
+            assert_eq!(result, Ok(Verified::Size), "{reply}");
+            assert_eq!(server.log().connections.len(), 3);
+        }
+    }
+    let server = device(Script::default().on("PASS", Reply::line("530 too many users"))).await;
+    let failure = send(&destination(&server), b"x").await.unwrap_err();
+    assert!(failure.is_transient(), "{failure}");
+    assert!(failure.to_string().contains("530 too many users"));
+}
+
+/// The password can't have become wrong meanwhile.
+#[tokio::test]
+async fn a_login_that_worked_before_may_work_again() {
+    let server = device(Script::default().handle(|line, state| {
+        match state.connection > 0 && line.starts_with("PASS") {
+            true => Action::Reply(Reply::line("530 Login incorrect.")),
+            false => Action::Default,
+        }
+    }))
+    .await;
+    let (transport, destination) = (FtpTransport::new(), destination(&server));
+    let bytes = image(1000);
+    let first = send_with(&transport, &destination, &bytes).await;
+    assert_eq!(first, Ok(Verified::Size));
+    let failure = send_with(&transport, &destination, &bytes)
+        .await
+        .unwrap_err();
+    assert!(failure.is_transient(), "{failure}");
+    // Another run knows nothing of it, and may have another password.
+    let failure = send(&destination, &bytes).await.unwrap_err();
+    assert_eq!(failure, said(Step::Login, 530, "Login incorrect."));
+    assert!(!failure.is_transient());
+}
+
+#[tokio::test]
+async fn logins_are_confirmed_in_many_ways() {
+    for reply in [
+        "202 no need for that",
+        "232 in, and trusted",
+        "230-hello\r\n200 MB free\r\n230 in",
+        "230-hello\r\n500 MB free, 530 MB used\r\n999 nights\r\n230 in",
+        "202-no need\r\n230 in",
+        // The end of a welcome that comes when nobody waits for it any more.
+        "230 in\r\n230 really",
+    ] {
+        let script = Script::default().on("PASS", Reply::raw(format!("{reply}\r\n")));
+        let server = device(script).await;
+        let bytes = image(1000);
+        let result = send(&destination(&server), &bytes).await;
+        assert_eq!(result, Ok(Verified::Size), "{reply}");
+        assert_delivered(&server, &bytes);
+    }
+    // A refusal behind a welcome is a refusal.
+    let script = Script::default().on("PASS", Reply::raw("230-hello\r\n530 not you\r\n"));
+    let failure = send(&destination(&device(script).await), b"x").await;
+    assert_eq!(failure.unwrap_err().step, Step::Login);
+}
+
+#[tokio::test]
+async fn names_are_told_to_be_utf8_where_they_are_not_ascii() {
+    let features = |line: &str| Reply::raw(format!("211-I can\r\n{line}211 end\r\n"));
+    for (path, feature, is_told) in [
+        ("/flash/größe.bin", " UTF8\r\n", true),
+        ("/flash/größe.bin", " utf8\r\n", true),
+        ("/flash/größe.bin", " SIZE\r\n", false),
+        (PATH, " UTF8\r\n", false),
+    ] {
+        let server = device(Script::default().on("FEAT", features(feature))).await;
+        let mut destination = destination(&server);
+        destination.remote.path = RemotePath::new(path).unwrap();
+        let bytes = image(1000);
+        assert_eq!(send(&destination, &bytes).await, Ok(Verified::Size));
+        assert!(server.file(path).unwrap() == bytes);
+        let log = server.log();
+        let commands = log.commands();
+        let told = commands.iter().position(|line| *line == "OPTS UTF8 ON");
+        assert_eq!(told.is_some(), is_told, "{path} {feature}");
+        let named = commands.iter().position(|line| line.contains("/flash/"));
+        assert!(told <= named, "{commands:?}");
+        assert_eq!(log.count("FEAT"), 1);
     }
 }
 
@@ -232,11 +338,7 @@ async fn a_login_that_is_never_answered_has_a_deadline() {
     for verb in ["USER", "PASS"] {
         let server = device(Script::default().on(verb, Reply::Never)).await;
         let result = send(&destination_with(&server, impatient()), b"x").await;
-        let fault = Fault::NoReply {
-            command: "USER and PASS".into(),
-            after: SHORT * 2,
-        };
-        assert_eq!(result, failed(Step::Login, fault), "{verb}");
+        assert_eq!(result, Err(no_reply(Step::Login, verb)));
     }
 }
 
@@ -261,6 +363,33 @@ async fn a_server_without_binary_transfers_gets_nothing() {
     let result = send(&destination(&server), b"x").await;
     assert_eq!(result, Err(said(Step::Prepare, 504, "text only")));
     assert_untouched(&server);
+}
+
+/// It may have binary ones alone; where that is not so, the size tells.
+#[tokio::test]
+async fn a_server_that_knows_no_types_has_one() {
+    for reply in ["500 what?", "502 never heard of it", "504 not that"] {
+        for is_binary in [true, false] {
+            let server = device(Script::default().handle(move |line, state| {
+                if !line.starts_with("TYPE") {
+                    return Action::Default;
+                }
+                state.binary = is_binary;
+                Action::Reply(Reply::line(reply))
+            }))
+            .await;
+            let bytes = image(10_000);
+            let result = send(&destination(&server), &bytes).await;
+            if is_binary {
+                assert_eq!(result, Ok(Verified::Size), "{reply}");
+                assert_delivered(&server, &bytes);
+            } else {
+                let fault = result.unwrap_err().fault;
+                assert!(matches!(fault, Fault::WrongSize { .. }), "{fault}");
+                assert_untouched(&server);
+            }
+        }
+    }
 }
 
 #[tokio::test]

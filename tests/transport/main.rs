@@ -14,7 +14,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[cfg(feature = "lab")]
+mod believed;
 mod common;
+mod dialect;
 mod download;
 #[cfg(feature = "lab")]
 mod engine;

@@ -1,10 +1,10 @@
 //! Data connections: how they are asked for, and where they go.
 
-use subtend::model::{Fault, Step, Timeouts, Verified};
+use subtend::model::{DataAddress, Fault, Step, Timeouts, Verified};
 use subtend::transport::ftp::FtpTransport;
 
 use crate::common::*;
-use crate::support::scripted::{Passive, Reply, Script, ScriptedServer};
+use crate::support::scripted::{Action, Passive, Reply, Script, ScriptedServer};
 
 /// Delivers two images over sessions of one transport, which remembers.
 async fn twice(server: &ScriptedServer, timeouts: Timeouts) {
@@ -168,6 +168,93 @@ async fn a_server_without_passive_mode_is_quoted() {
         .on("EPSV", Reply::line("522 use another protocol"))
         .on("PASV", Reply::line("502 no"));
     let server = device(script).await;
-    let result = send(&destination(&server), b"x").await;
-    assert_eq!(result, Err(said(Step::Open, 522, "use another protocol")));
+    let failure = send(&destination(&server), b"x").await.unwrap_err();
+    let cause = failure.to_string();
+    assert!(cause.contains("522 use another protocol"), "{cause}");
+    assert!(cause.contains("`data: active`"), "{cause}");
+    assert!(!failure.is_transient());
+}
+
+/// More sessions than ports: the next one may find one free.
+#[tokio::test]
+async fn a_server_that_is_out_of_ports_is_asked_again_later() {
+    for (epsv, pasv) in [
+        ("500 OOPS: vsf_sysutil_bind", "500 OOPS: vsf_sysutil_bind"),
+        ("502 no", "550 no free ports"),
+        ("500 can't bind", "500 can't bind"),
+        ("425 no", "425 no"),
+        ("553 not now", "501 not now"),
+    ] {
+        let script = Script::default()
+            .on("EPSV", Reply::line(epsv))
+            .on("PASV", Reply::line(pasv));
+        let server = device(script).await;
+        let failure = send(&destination(&server), b"x").await.unwrap_err();
+        assert!(failure.is_transient(), "{epsv}, {pasv}: {failure}");
+        assert_eq!(failure.step, Step::Open);
+        assert_untouched(&server);
+    }
+    // vsftpd leaves after it.
+    let script = Script::default()
+        .on("EPSV", Reply::line("500 OOPS: vsf_sysutil_bind"))
+        .on("PASV", Reply::Close);
+    let server = device(script).await;
+    let failure = send(&destination(&server), b"x").await.unwrap_err();
+    assert!(failure.is_transient(), "{failure}");
+    assert!(failure.to_string().contains("500 OOPS"), "{failure}");
+    // What worked before is known, whatever it is called now.
+    let script = Script::default().handle(|line, state| {
+        match state.connection > 0 && (line == "EPSV" || line == "PASV") {
+            true => Action::Reply(Reply::line("502 no")),
+            false => Action::Default,
+        }
+    });
+    let server = device(script).await;
+    let (transport, destination) = (FtpTransport::new(), destination(&server));
+    let first = send_with(&transport, &destination, b"x").await;
+    assert_eq!(first, Ok(Verified::Size));
+    let failure = send_with(&transport, &destination, b"y").await.unwrap_err();
+    assert!(failure.is_transient(), "{failure}");
+}
+
+/// What answered at the port was a gateway, perhaps, that knows the older command alone.
+#[tokio::test]
+async fn a_connection_of_epsv_that_the_server_does_not_see_is_tried_with_pasv() {
+    let script = Script::default().handle(|line, state| {
+        let before = state.commands.iter().rev();
+        let mut ways = before.filter(|line| *line == "EPSV" || *line == "PASV");
+        let is_extended = ways.next().is_some_and(|way| way == "EPSV");
+        match is_extended && (line.starts_with("STOR") || line.starts_with("RETR")) {
+            true => Action::Reply(Reply::line("425 no data connection")),
+            false => Action::Default,
+        }
+    });
+    let server = device(script).await;
+    twice(&server, patient()).await;
+    assert_eq!(count(&server), (1, 2));
+    let remote = remote(&server);
+    assert!(receive(&remote, 0).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_device_with_another_address_for_its_data_is_gone_to_where_that_is_allowed() {
+    let bytes = image(1000);
+    let server = device(
+        Script {
+            passive: Passive::OnlyAt([127, 0, 0, 2]),
+            ..Script::default()
+        }
+        .on("EPSV", Reply::line("500 what?")),
+    )
+    .await;
+    let mut destination = destination(&server);
+    let failure = send(&destination, &bytes).await.unwrap_err();
+    let cause = failure.to_string();
+    assert!(cause.contains("the server named 127.0.0.2"), "{cause}");
+    assert!(cause.contains("`data_address: as-told`"), "{cause}");
+    assert!(failure.is_before_writing());
+    assert_untouched(&server);
+    destination.remote.dialect.data_address = DataAddress::AsTold;
+    assert_eq!(send(&destination, &bytes).await, Ok(Verified::Size));
+    assert_delivered(&server, &bytes);
 }

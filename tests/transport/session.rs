@@ -7,7 +7,7 @@ use subtend::transport::Transport;
 use subtend::transport::ftp::FtpTransport;
 
 use crate::common::*;
-use crate::support::scripted::{Action, ConnState, Reply, Script, ScriptedServer};
+use crate::support::scripted::{Action, ConnState, Reply, Script, ScriptedServer, Store};
 use crate::support::within;
 
 /// Longer than the deadline of a test, in bytes that each come in time.
@@ -26,7 +26,6 @@ async fn every_command_has_its_deadline() {
         ("TYPE", Step::Prepare, "200"),
         ("RNFR", Step::Prepare, "550"),
         ("PASV", Step::Open, "227"),
-        ("STOR", Step::Open, "150"),
         ("SIZE", Step::Verify, "213"),
         ("RNTO", Step::Rename, "250"),
     ] {
@@ -130,10 +129,10 @@ async fn a_session_is_not_used_again_after_a_malformed_reply() {
     assert_removed_in_a_new_session(&server);
 }
 
-/// Some servers confirm a file twice: the reply to each command is then that to the one before.
+/// The reply to each command would be that to the one before.
 #[tokio::test]
 async fn a_session_is_not_used_again_after_a_reply_to_something_else() {
-    for stray in ["226 stored", "150 go on", "350 to what?", "220 hello"] {
+    for stray in ["230 in", "350 to what?", "220 hello"] {
         let (server, failure) = given_up_after(Reply::line(stray), patient()).await;
         let reply = format!("{stray}, to SIZE");
         assert_eq!(failure.fault, Fault::Malformed { reply });
@@ -271,4 +270,136 @@ async fn a_server_with_next_to_nothing_gets_its_image() {
     destination.staging = Staging::Direct;
     assert_eq!(send(&destination, &bytes).await, Ok(Verified::Readback));
     assert_delivered(&server, &bytes);
+}
+
+/// Some servers confirm a file twice, at once or a moment later, or say before the end that they are
+/// at work, also where most have nothing to say.
+#[tokio::test]
+async fn replies_about_what_is_over_and_about_work_are_read_off() {
+    for (confirm, before) in [
+        ("226 stored\r\n226 stored", ""),
+        ("250 stored\r\n250 stored", ""),
+        ("226 stored", "226 stored, really\r\n"),
+        ("226 stored", "150 looking\r\n"),
+        ("250 stored", "250 stored\r\n"),
+    ] {
+        let store = Store {
+            confirm,
+            ..Store::default()
+        };
+        let script = Script {
+            store,
+            ..Script::default()
+        };
+        let bytes = image(1000);
+        let answer = Reply::raw(format!("{before}213 {}\r\n", bytes.len()));
+        let server = device(script.handle(move |line, state| {
+            let stored = state.commands.iter().any(|line| line.starts_with("STOR"));
+            match stored && line.starts_with("SIZE") {
+                true => Action::Reply(answer.clone()),
+                false => Action::Default,
+            }
+        }))
+        .await;
+        let result = send(&destination(&server), &bytes).await;
+        assert_eq!(result, Ok(Verified::Size), "{confirm}, {before}");
+        assert_delivered(&server, &bytes);
+        assert_eq!(server.log().connections.len(), 1);
+    }
+}
+
+/// RFC 959 has a family for each digit, and servers choose within it.
+#[tokio::test]
+async fn replies_of_the_same_family_are_taken() {
+    // `RNFR` is taken with 200 or 250, and `DELE` says first that it is at work.
+    for code in ["200", "250", "350"] {
+        let server = device(Script::default().handle(move |line, state| {
+            let stored = state.commands.iter().any(|line| line.starts_with("STOR"));
+            let Some(from) = line.strip_prefix("RNFR ").filter(|_| stored) else {
+                return Action::Default;
+            };
+            state.rename_from = Some(from.to_owned());
+            Action::Reply(Reply::line(&format!("{code} to what?")))
+        }))
+        .await;
+        let bytes = image(1000);
+        let result = send(&destination(&server), &bytes).await;
+        assert_eq!(result, Ok(Verified::Size), "{code}");
+        assert_delivered(&server, &bytes);
+    }
+    let deletes = Reply::raw("150 erasing\r\n250 gone\r\n");
+    let server = device(Script::default().on("DELE", deletes)).await;
+    let mut sink = open_sink(&FtpTransport::new(), &destination(&server))
+        .await
+        .unwrap();
+    write_all(&mut sink, b"x").await.unwrap();
+    within(SOON, sink.finish()).await.unwrap();
+    assert_eq!(within(SOON, sink.discard(false)).await, Ok(()));
+}
+
+#[tokio::test]
+async fn an_upload_that_begins_with_200_or_250_or_without_a_word_is_one() {
+    for preliminary in [Some("200 go on"), Some("250 go on"), None] {
+        let store = Store {
+            preliminary,
+            ..Store::default()
+        };
+        let server = device(Script {
+            store,
+            ..Script::default()
+        })
+        .await;
+        let timeouts = subtend::model::Timeouts {
+            reply: SHORT * 4,
+            ..patient()
+        };
+        let bytes = image(50_000);
+        let result = send(&destination_with(&server, timeouts), &bytes).await;
+        assert_eq!(result, Ok(Verified::Size), "{preliminary:?}");
+        assert_delivered(&server, &bytes);
+    }
+}
+
+/// A server that has not answered `STOR` may be one that says nothing before the end, or one that
+/// hangs: then the confirmation does not come.
+#[tokio::test]
+async fn a_store_that_is_never_answered_has_a_deadline() {
+    let server = device(Script::default().on("STOR", Reply::Never)).await;
+    let timeouts = subtend::model::Timeouts {
+        confirm: SHORT,
+        ..impatient()
+    };
+    let failure = send(&destination_with(&server, timeouts), b"x")
+        .await
+        .unwrap_err();
+    assert_eq!(
+        failure,
+        Failure::new(Step::Confirm, Fault::NotConfirmed { after: SHORT })
+    );
+    assert!(failure.is_transient());
+    assert_untouched(&server);
+}
+
+/// "The server said 200 fine" would be no cause.
+#[tokio::test]
+async fn no_cause_reads_like_a_success() {
+    for (verb, reply) in [
+        ("EPSV", "200 fine"),
+        ("TYPE", "331 and?"),
+        ("RNTO", "350 and?"),
+        ("STOR", "226 stored"),
+    ] {
+        let script = Script::default()
+            .on("PASV", Reply::line("200 fine"))
+            .on(verb, Reply::line(reply));
+        let script = match verb {
+            "EPSV" => script,
+            _ => Script::default().on(verb, Reply::line(reply)),
+        };
+        let server = device(script).await;
+        let failure = send(&destination(&server), b"x").await.unwrap_err();
+        let words = failure.to_string();
+        let is_plain = words.ends_with(&format!("the server said {reply}"));
+        assert!(!is_plain, "{words}");
+    }
 }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ProtocolVersion::{TLSv1_2, TLSv1_3};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use subtend::model::{
     Failure, Fault, Fingerprint, Scheme, Side, Step, Timeouts, Tls, Trust, Verified, VerifyMode,
 };
@@ -14,7 +16,7 @@ use subtend::transport::{Destination, Directory, Source, Transport};
 
 use crate::common::*;
 use crate::support::scripted::{
-    Data, FOREVER, Greeting, Log, Reply, Script, ScriptedServer, Store, UploadEnd,
+    Action, Data, FOREVER, Greeting, Log, Reply, Script, ScriptedServer, Store, UploadEnd,
 };
 use crate::support::tls::{Authority, Identity, ServerTls};
 use crate::support::within;
@@ -55,7 +57,7 @@ impl Ca {
     fn trusted(&self) -> Tls {
         Tls {
             trust: Trust::CaFile(Arc::new(self.file.clone())),
-            max_1_2: false,
+            ..Tls::default()
         }
     }
 }
@@ -147,6 +149,7 @@ async fn directories_are_listed_over_tls() {
         path: String::new(),
         timeouts: remote.timeouts,
         tls: remote.tls,
+        dialect: remote.dialect,
     };
     let listed = within(SOON, FtpTransport::new().list(&directory)).await;
     assert_eq!(listed.unwrap()[0].size, Some(7));
@@ -204,19 +207,26 @@ async fn a_pinned_certificate_is_the_only_one_that_is_accepted() {
         .await;
         let pinned = |fingerprint| Tls {
             trust: Trust::Pinned(fingerprint),
-            max_1_2: false,
+            ..Tls::default()
         };
         let other = Fingerprint([0xAB; 32]);
         let failure = refused(&server, implicit, pinned(other)).await;
         let Fault::TlsCertificate {
             reason,
             fingerprint: shown,
+            advice,
         } = &failure.fault
         else {
             panic!("{failure}");
         };
         assert!(reason.contains(&other.to_string()), "{reason}");
         assert_eq!(*shown, fingerprint.to_string());
+        // It is pinned already, and an authority would be of no use.
+        assert!(!advice.contains("tls: {"), "{advice}");
+        let words = failure.to_string();
+        for whole in [fingerprint, other] {
+            assert!(words.contains(&whole.to_string()), "{words}");
+        }
         assert!(!failure.is_transient());
         // What it says is what is to be written, once somebody has compared it.
         let parsed: Fingerprint = shown.parse().unwrap();
@@ -249,7 +259,16 @@ async fn a_pinned_certificate_may_be_of_any_make() {
         .await;
         for max_1_2 in [false, true] {
             let trust = trust.clone();
-            let destination = secure(&server, false, Tls { trust, max_1_2 }, patient());
+            let destination = secure(
+                &server,
+                false,
+                Tls {
+                    trust,
+                    max_1_2,
+                    ..Tls::default()
+                },
+                patient(),
+            );
             server.put(PATH, OLD);
             assert_eq!(send(&destination, b"new").await, Ok(Verified::Size));
             assert_delivered(&server, b"new");
@@ -278,7 +297,16 @@ async fn whoever_shows_a_certificate_must_hold_its_key() {
         .await;
         for max_1_2 in [false, true] {
             let trust = trust.clone();
-            let failure = refused(&server, false, Tls { trust, max_1_2 }).await;
+            let failure = refused(
+                &server,
+                false,
+                Tls {
+                    trust,
+                    max_1_2,
+                    ..Tls::default()
+                },
+            )
+            .await;
             assert!(
                 matches!(&failure.fault, Fault::TlsHandshake { .. }),
                 "{failure}"
@@ -315,6 +343,7 @@ async fn a_certificate_that_nobody_vouches_for_is_refused_with_its_fingerprint()
             let Fault::TlsCertificate {
                 reason,
                 fingerprint,
+                ..
             } = &failure.fault
             else {
                 panic!("{failure}");
@@ -322,8 +351,11 @@ async fn a_certificate_that_nobody_vouches_for_is_refused_with_its_fingerprint()
             assert!(reason.contains(why), "{reason}");
             assert_eq!(*fingerprint, offered);
             let words = failure.to_string();
-            assert!(words.contains("tls: { ca: FILE }"), "{words}");
-            assert!(words.contains(&format!("fingerprint: \"{offered}\"")));
+            // An authority is named already.
+            assert!(!words.contains("tls: { ca: FILE }"), "{words}");
+            assert!(words.contains("ca.pem"), "{words}");
+            assert!(words.contains("tls: { fingerprint: … }"), "{words}");
+            assert!(words.contains(&format!("fingerprint is \"{offered}\"")));
             assert!(!failure.is_transient());
         }
     }
@@ -359,7 +391,7 @@ async fn a_file_without_authorities_is_named() {
         }
         let tls = Tls {
             trust: Trust::CaFile(Arc::new(file.clone())),
-            max_1_2: false,
+            ..Tls::default()
         };
         let failure = refused(&server, false, tls).await;
         let Fault::NoAuthorities { reason } = &failure.fault else {
@@ -373,14 +405,16 @@ async fn a_file_without_authorities_is_named() {
 #[tokio::test]
 async fn a_server_that_refuses_tls_is_told_nothing() {
     let ca = Ca::new();
-    for (verb, command) in [
-        ("AUTH", "AUTH TLS"),
-        ("PBSZ", "PBSZ 0, PROT P"),
-        ("PROT", "PBSZ 0, PROT P"),
-    ] {
+    for (verb, command) in [("AUTH", "AUTH TLS"), ("PBSZ", "PBSZ 0"), ("PROT", "PROT P")] {
         let script = speaks(ServerTls::new(ca.issue())).on(verb, Reply::line("534 no"));
         let server = device(script).await;
         let failure = refused(&server, false, ca.trusted()).await;
+        let words = failure.to_string();
+        assert!(
+            words.contains("nothing is sent without encryption"),
+            "{words}"
+        );
+        assert!(!words.contains(" ftp://"), "{words}");
         let (command, reply) = (command.into(), "534 no".into());
         assert_eq!(failure.fault, Fault::TlsRefused { command, reply });
         assert!(!failure.is_transient());
@@ -438,8 +472,7 @@ async fn a_server_that_speaks_something_else_is_called_so() {
     for verb in ["PBSZ", "PROT"] {
         let script = speaks(ServerTls::new(ca.issue())).delay(verb, FOREVER);
         let failure = refused(&device(script).await, false, ca.trusted()).await;
-        let (command, after) = ("PBSZ 0 and PROT P".into(), SHORT * 2);
-        assert_eq!(failure.fault, Fault::NoReply { command, after });
+        assert_eq!(failure, no_reply(Step::Connect, verb));
     }
 }
 
@@ -727,4 +760,226 @@ async fn what_was_said_in_clear_text_is_forgotten() {
     let mut source = open_source(&destination.remote, 0).await.unwrap();
     assert!(read_to_end(&mut source).await.unwrap() == OLD);
     within(SOON, source.close()).await;
+}
+
+/// RFC 4217 has `PBSZ` and `PROT` in either place; some servers take them before the login alone, and
+/// some after it alone.
+#[tokio::test]
+async fn data_connections_are_protected_before_or_after_the_login() {
+    let ca = Ca::new();
+    let bytes = image(20_000);
+    for implicit in [false, true] {
+        for refusal in [
+            "503 log in first",
+            "530 not logged in",
+            "550 no",
+            "501 what?",
+        ] {
+            let script = speaks(ServerTls {
+                implicit,
+                ..ServerTls::new(ca.issue())
+            });
+            let server = device(script.handle(move |line, state| {
+                let is_in = state.commands.iter().any(|line| line.starts_with("PASS"));
+                let is_early = !is_in && (line.starts_with("PBSZ") || line.starts_with("PROT"));
+                match is_early {
+                    true => Action::Reply(Reply::line(refusal)),
+                    false => Action::Default,
+                }
+            }))
+            .await;
+            let transport = FtpTransport::new();
+            let destination = secure(&server, implicit, ca.trusted(), patient());
+            for _ in 0..2 {
+                let sent = send_with(&transport, &destination, &bytes).await;
+                assert_eq!(sent, Ok(Verified::Size), "{refusal}, {implicit}");
+                assert_delivered(&server, &bytes);
+            }
+            let log = server.log();
+            assert!(log.data.iter().all(|data| data.resumed.is_some()));
+            // What was refused once is not asked again in the next session.
+            assert_eq!(log.count("PBSZ"), 3, "{log:#?}");
+        }
+    }
+    // Refused in both places: nothing is sent in clear text.
+    let script = speaks(ServerTls::new(ca.issue())).on("PROT", Reply::line("503 not now"));
+    let server = device(script).await;
+    let destination = secure(&server, false, ca.trusted(), patient());
+    let failure = send(&destination, &bytes).await.unwrap_err();
+    let (command, reply) = ("PROT P".into(), "503 not now".into());
+    assert_eq!(failure.fault, Fault::TlsRefused { command, reply });
+    assert_untouched(&server);
+}
+
+/// By a race of the server's own, which the next attempt need not meet.
+#[tokio::test]
+async fn clear_text_behind_the_agreement_to_tls_may_pass() {
+    let ca = Ca::new();
+    let script = speaks(ServerTls::new(ca.issue())).on(
+        "AUTH",
+        Reply::Drip {
+            bytes: b"234 go on\r\n500 what was that?\r\n".to_vec(),
+            every: Duration::from_millis(5),
+        },
+    );
+    let failure = refused(&device(script).await, false, ca.trusted()).await;
+    assert!(
+        matches!(failure.fault, Fault::TlsGarbled { .. }),
+        "{failure}"
+    );
+    assert!(failure.is_transient());
+    // A server that leaves instead.
+    let script = speaks(ServerTls::new(ca.issue())).handle(|line, state| {
+        let asked = state.commands.iter().any(|line| line.starts_with("AUTH"));
+        match line.starts_with("AUTH") {
+            true => Action::Reply(Reply::line("234 go on")),
+            false if asked => Action::Reply(Reply::Close),
+            false => Action::Default,
+        }
+    });
+    let failure = refused(&device(script).await, false, ca.trusted()).await;
+    assert!(failure.is_transient(), "{failure}");
+}
+
+/// `openssl req -x509` makes an authority of every certificate, which no server may be; one that was
+/// named itself is the one that is meant.
+#[tokio::test]
+async fn a_certificate_that_is_named_as_its_own_authority_is_accepted() {
+    for identity in [Identity::self_signed_authority(), Identity::self_signed()] {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("device.pem");
+        let key_and_certificate = identity.pem();
+        let begin = key_and_certificate.find("-----BEGIN CERTIFICATE").unwrap();
+        std::fs::write(&file, &key_and_certificate[begin..]).unwrap();
+        let trusted = |max_1_2| Tls {
+            trust: Trust::CaFile(Arc::new(file.clone())),
+            max_1_2,
+            ..Tls::default()
+        };
+        let server = device(speaks(ServerTls::new(identity))).await;
+        for max_1_2 in [false, true] {
+            let destination = secure(&server, false, trusted(max_1_2), patient());
+            assert_eq!(send(&destination, b"new").await, Ok(Verified::Size));
+        }
+        assert_delivered(&server, b"new");
+        // No other of its make is.
+        let other = device(speaks(ServerTls::new(Identity::self_signed_authority()))).await;
+        let failure = refused(&other, false, trusted(false)).await;
+        assert!(
+            matches!(failure.fault, Fault::TlsCertificate { .. }),
+            "{failure}"
+        );
+    }
+}
+
+/// What a server of another time says is told in words, and nothing is advised that can't help.
+#[tokio::test]
+async fn what_is_not_offered_here_is_called_so() {
+    let alert = |description: u8| vec![0x15, 3, 1, 0, 2, 2, description];
+    let ca = Ca::new();
+    for (answer, words) in [
+        (alert(70), "TLS 1.0 or 1.1"),
+        (alert(40), "CBC"),
+        (alert(71), "CBC"),
+    ] {
+        let server = device(Script {
+            greeting: Greeting::Bytes(answer),
+            ..Script::default()
+        })
+        .await;
+        let failure = refused(&server, true, ca.trusted()).await;
+        let cause = failure.to_string();
+        assert!(cause.contains(words), "{cause}");
+        assert!(!cause.contains("tls_max"), "{cause}");
+        assert!(!failure.is_transient());
+    }
+}
+
+const RSA_1024: &str = "-----BEGIN CERTIFICATE-----
+MIICCDCCAXGgAwIBAgIUEZrV5Wuxk6SWKQPZoFgApjdS8UMwDQYJKoZIhvcNAQELBQAwFTETMBEG
+A1UEAwwKb2xkIGRldmljZTAgFw0yNjExMjUxODAyMjdaGA8yMTI2MTEwMTE4MDIyN1owFTETMBEG
+A1UEAwwKb2xkIGRldmljZTCBnzANBgkqhkiG9w0BAQEFAAOBjQAwgYkCgYEA2yOKl8rpxqGtyMea
+YJJ0HzGm/qIT2nOqGmEccpF7MCACpokddHhpkDKxdl9sPcnq7YU2Tpz0IhRkY8xiTOFu1Xx7XNfg
+kGengQhdGT9slSlesuXFfnqlotCtFEZOQqxaSN44DjqtHe1Ah2gLFFa5T5VogY5KQTsK1jmCyr82
+kDkCAwEAAaNTMFEwHQYDVR0OBBYEFKFjWAAPQV8V4TNkP+MdKoeq1SQkMB8GA1UdIwQYMBaAFKFj
+WAAPQV8V4TNkP+MdKoeq1SQkMA8GA1UdEwEB/wQFMAMBAf8wDQYJKoZIhvcNAQELBQADgYEAOiBf
+BGBM64Bo+srK31WQc2gahb8nQN5FkCnZxTrlx74vD4sKTU3xdq67PcDpyqWPqrwHUj7yGAeWucSz
+V931o5LMt7x50sMjEmFRANs5knSlobniRddLOQEhIrcTaN8DhIUJGFk9iKlLxQBOBSbSdNSPCvVz
++KJQ/bz7W3/yXOI=
+-----END CERTIFICATE-----
+";
+
+/// No pin and no authority can make it longer.
+#[tokio::test]
+async fn a_key_that_is_too_short_is_called_so() {
+    let certificate = CertificateDer::from_pem_slice(RSA_1024.as_bytes()).unwrap();
+    let identity = Identity::shown(certificate);
+    let trust = Trust::Pinned(identity.fingerprint());
+    let server = device(speaks(ServerTls::new(identity))).await;
+    for max_1_2 in [false, true] {
+        let trust = trust.clone();
+        let tls = Tls {
+            trust,
+            max_1_2,
+            ..Tls::default()
+        };
+        let failure = refused(&server, false, tls).await;
+        let cause = failure.to_string();
+        assert!(cause.contains("RSA has 1024 bits"), "{cause}");
+        assert!(!cause.contains("pin it"), "{cause}");
+        assert!(!failure.is_transient());
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_wants_to_know_who_this_host_is_is_told() {
+    let ca = Ca::new();
+    let host = ca.authority.issue(&["noc.example.net"]);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("client.pem");
+    std::fs::write(&file, host.pem()).unwrap();
+    let permit = |mode| {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for implicit in [false, true] {
+        for max_1_2 in [false, true] {
+            let server = device(speaks(ServerTls {
+                implicit,
+                wants_client: Some(ca.authority.certificate()),
+                ..ServerTls::new(ca.issue())
+            }))
+            .await;
+            let known = |client: Option<PathBuf>| Tls {
+                max_1_2,
+                client: client.map(Arc::new),
+                ..ca.trusted()
+            };
+            let failure = refused(&server, implicit, known(None)).await;
+            let cause = failure.to_string();
+            assert!(
+                cause.contains("`tls: { client: FILE }`"),
+                "{max_1_2}: {cause}"
+            );
+            assert!(!failure.is_transient());
+
+            permit(0o600);
+            let destination = secure(&server, implicit, known(Some(file.clone())), patient());
+            assert_eq!(send(&destination, b"new").await, Ok(Verified::Size));
+            assert_delivered(&server, b"new");
+
+            // Whoever has the key is this host.
+            permit(0o644);
+            let server = device(speaks(ServerTls {
+                implicit,
+                ..ServerTls::new(ca.issue())
+            }))
+            .await;
+            let failure = refused(&server, implicit, known(Some(file.clone()))).await;
+            let Fault::ClientCertificate { reason } = &failure.fault else {
+                panic!("{failure}");
+            };
+            assert!(reason.contains("chmod 600"), "{reason}");
+        }
+    }
 }

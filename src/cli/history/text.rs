@@ -5,7 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::journal::{CutOff, EntityRow, GroupRow, PassRow, PastRow, RunRow, RunStatus, RunWhole};
+use crate::journal::{
+    CutOff, EntityRow, GroupRow, PassRow, PastRow, RunRow, RunStatus, RunWhole, StagingFile,
+};
 use crate::model::columns::{count, cut, fit, hang, width, wrap};
 use crate::model::text::shown;
 use crate::model::{EntityState, units};
@@ -293,6 +295,12 @@ fn why(one: &EntityRow) -> Option<String> {
     if let (EntityState::Failed | EntityState::Cancelled, Some(holds)) = (one.state, one.holds) {
         let after = if text.is_empty() { "" } else { "; " };
         text += &format!("{after}{}", holds.words());
+    }
+    if let Some(found) = one.found
+        && found.staging == StagingFile::Removed
+    {
+        let after = if text.is_empty() { "" } else { "; " };
+        text += &format!("{after}its staging file was removed after the run");
     }
     (!text.is_empty()).then_some(text)
 }

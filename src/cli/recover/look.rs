@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::One;
 use crate::agent;
-use crate::journal::AfterCrash;
+use crate::journal::{self, AfterCrash, EntityLock, Journal, NotLocked, StagingFile};
 use crate::model::{self, Failure, Logins, Staging, units};
 use crate::placement::{self, Found, Known, Use};
 use crate::transport::{Destination, ImageDigest, Seen, Sink, Transport};
@@ -31,10 +31,11 @@ pub(super) async fn look<T: Transport>(
     transport: &Arc<T>,
     entities: &mut [One<'_>],
     logins: &Logins,
+    (journal, run): (&Journal, &str),
     wanted: Wanted,
 ) {
     let mut work = Vec::new();
-    for (at, one) in entities.iter().enumerate() {
+    for (at, one) in entities.iter_mut().enumerate() {
         let Some(entity) = &one.entity else {
             continue;
         };
@@ -44,12 +45,26 @@ pub(super) async fn look<T: Transport>(
         ) {
             continue;
         }
+        let (address, path) = (&one.row.address, &one.row.path);
+        let lock = match wanted.clean.then(|| journal.lock(run, address, path)) {
+            None => None,
+            Some(Ok(lock)) => Some(lock),
+            Some(Err(busy @ NotLocked::Busy { .. })) => {
+                one.seen = Some(format!("not looked at: {busy}"));
+                continue;
+            }
+            Some(Err(error @ NotLocked::Io { .. })) => {
+                tracing::warn!("{}: other runs are not kept away: {error}", entity.name);
+                None
+            }
+        };
         let destination = agent::destination(&**transport, entity, logins);
         let question = Question {
             destination: destination.map_err(|failure| failure.to_string()),
             known: known(one),
             before: one.row.after_crash,
             wanted,
+            _lock: lock,
         };
         work.push((at, question));
     }
@@ -59,10 +74,19 @@ pub(super) async fn look<T: Transport>(
         async move { ask(&*transport, question).await }
     });
     for (at, verdict) in answers.await {
-        if let Some(one) = entities.get_mut(at) {
-            one.holds = verdict.holds;
-            one.seen = Some(verdict.seen);
+        let Some(one) = entities.get_mut(at) else {
+            continue;
+        };
+        if let Some(found) = verdict.found
+            && let Err(error) = journal.found(run, &one.row.entity, found)
+        {
+            tracing::warn!(
+                "{}: what was found is not recorded: {error}",
+                one.row.entity
+            );
         }
+        one.holds = verdict.holds;
+        one.seen = Some(verdict.seen);
     }
 }
 
@@ -84,6 +108,8 @@ struct Question {
     /// What the journal says.
     before: AfterCrash,
     wanted: Wanted,
+    /// No run writes the entity while it is tidied.
+    _lock: Option<EntityLock>,
 }
 
 async fn ask<T: Transport>(transport: &T, question: Question) -> Verdict {
@@ -102,6 +128,7 @@ async fn ask<T: Transport>(transport: &T, question: Question) -> Verdict {
         Err(why) => Verdict {
             holds: before,
             seen: format!("can't be looked at: {why}"),
+            found: None,
         },
     }
 }
@@ -138,6 +165,8 @@ async fn visit<T: Transport>(
 struct Verdict {
     holds: AfterCrash,
     seen: String,
+    /// What the journal is to know of it.
+    found: Option<journal::Found>,
 }
 
 /// What was found, beside what the journal says. `doubted`: the journal does not even say whether
@@ -157,6 +186,7 @@ fn judge(
         Seen::Present { size: None } => "a size that it does not tell".into(),
         Seen::Absent | Seen::Unknown => "nothing that it tells of".into(),
     };
+    let removed = matches!(tidied, Some(Ok(()))) && !has_leftover;
     let untouched = match has_leftover {
         true => AfterCrash::Staged,
         false => AfterCrash::Untouched,
@@ -202,7 +232,26 @@ fn judge(
         Some(Err(failure)) => seen.push_str(&format!("; can't be tidied: {failure}")),
         _ => {}
     }
-    Verdict { holds, seen }
+    let found = journal::Found {
+        holds: match holds {
+            AfterCrash::Delivered => model::Holds::New,
+            AfterCrash::Untouched | AfterCrash::Staged if found.named != Seen::Absent => {
+                model::Holds::Old
+            }
+            AfterCrash::Unknown => model::Holds::Unknown,
+            _ => found.holds,
+        },
+        staging: match (has_leftover, removed) {
+            (true, _) => StagingFile::There,
+            (false, true) => StagingFile::Removed,
+            (false, false) => StagingFile::Absent,
+        },
+    };
+    Verdict {
+        holds,
+        seen,
+        found: Some(found),
+    }
 }
 
 /// Does a piece of work for each, some at a time.

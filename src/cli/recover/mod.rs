@@ -82,7 +82,8 @@ pub async fn recover<T: Transport>(
             readback: args.readback,
             clean: args.clean,
         };
-        look::look(&transport, &mut found.entities, &logins, wanted).await;
+        let at = (&journal, run.run.run.as_str());
+        look::look(&transport, &mut found.entities, &logins, at, wanted).await;
     };
     tokio::select! {
         () = looking => {}

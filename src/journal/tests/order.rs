@@ -321,7 +321,7 @@ async fn one_run_has_an_entity_until_it_is_done_with_it() {
     ] {
         let failure = refused.unwrap_err();
         assert!(failure.is_transient());
-        let Fault::Busy { by } = failure.fault else {
+        let Fault::Taken { by } = failure.fault else {
             panic!("{failure}");
         };
         let user = super::super::origin::Origin::of_process().user;

@@ -22,7 +22,7 @@ use world::{
     slots,
 };
 
-use super::{Delivery, Entity, Known, Opened, discard, inspect, is_content, tidy};
+use super::{Delivery, Entity, Known, Opened, discard, inspect, tidy};
 use crate::model::staging::{AUTO, File, Names};
 use crate::model::{
     Address, Failure, Fault, Holds, Login, RemotePath, Scheme, Staging, Step, Timeouts, Tls,
@@ -74,6 +74,7 @@ fn make_destination(settings: &Settings, owner: &str) -> Destination {
             path,
             timeouts: Timeouts::default(),
             tls: Tls::default(),
+            dialect: crate::model::Dialect::default(),
         },
         verify: settings.verify,
         staging: settings.staging,
@@ -347,7 +348,7 @@ fn check_ended(
     let named = world.named();
     let mut wrong = None;
     match (&ended.result, ended.holds) {
-        (Ok(verified), _) if is_content(*verified) && named != Some(image) && !competed => {
+        (Ok(verified), _) if verified.is_proof() && named != Some(image) && !competed => {
             wrong = Some(format!("delivered by {verified}, and it holds {named:?}"));
         }
         (Ok(_), holds) if holds != Holds::New => {

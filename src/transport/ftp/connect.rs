@@ -67,6 +67,12 @@ pub(super) async fn connect_data(
     }
 }
 
+/// A connection that came from the other side, as [`connect_data`] leaves its own.
+pub(super) fn accepted(stream: &TcpStream) -> io::Result<()> {
+    let _ = SockRef::from(stream).set_send_buffer_size(NEAR_SEND_BUFFER);
+    prepare(stream)
+}
+
 async fn open(target: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(target).await?;
     prepare(&stream)?;

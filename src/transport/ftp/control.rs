@@ -12,16 +12,16 @@ use std::time::Duration;
 
 use suppaftp::tokio::{AsyncTlsConnector, ImplAsyncFtpStream, TokioTlsStream};
 use suppaftp::{FtpError, FtpResult};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::model::{Fault, Side, Timeouts};
+use crate::model::{Fault, Side, Timeouts, text};
 
 use super::connect;
 use super::redact::Redact;
-use super::reply::Reply;
+use super::reply::{Kind, Reply};
 use super::stream::Stream;
 use super::tls::TlsContext;
 
@@ -47,11 +47,7 @@ impl Talk {
         if so_far.saturating_add(bytes) <= Self::LONGEST {
             return Ok(());
         }
-        let most = Self::LONGEST >> 10;
-        Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("it has no end (over {most} KiB)"),
-        ))
+        Err(without_end())
     }
 }
 
@@ -127,20 +123,28 @@ enum Progress {
     Ready,
 }
 
+/// How a server comes to speak TLS, if at all.
+#[derive(Clone)]
+pub(super) enum Way {
+    Clear,
+    /// From the first byte on. (suppaftp calls that deprecated, and devices have it.)
+    Implicit(TlsContext),
+    /// In clear text up to the answer to `AUTH TLS` (RFC 4217 section 4).
+    Explicit(TlsContext),
+}
+
 struct Connector {
-    /// Absent in clear text.
-    context: Option<TlsContext>,
+    way: Way,
     timeouts: Timeouts,
-    /// Whether the server greets now.
-    greets: bool,
     talk: Talk,
+    redact: Redact,
     progress: watch::Sender<Progress>,
     fault: Arc<Mutex<Option<Fault>>>,
 }
 
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.context.fmt(f)
+        f.write_str("Connector")
     }
 }
 
@@ -166,39 +170,135 @@ impl AsyncTlsConnector for Connector {
 }
 
 impl Connector {
-    /// The handshake; and where a greeting follows, replies of `120`, which suppaftp does not
-    /// expect: a server that is busy for some minutes has as long as for writing its flash.
+    /// All that comes before the session: the greeting's first bytes, or all of it, and the
+    /// handshake. suppaftp would not let anybody choose when `PBSZ` and `PROT` are said.
     async fn ready(&self, stream: TcpStream) -> Result<Control, Fault> {
         let reply = self.timeouts.reply;
-        let mut stream = match &self.context {
-            None => Stream::Plain(stream),
-            Some(context) => {
-                let secured = context.connect(stream, Side::Control, reply).await?;
-                Stream::Tls(Box::new(secured))
-            }
-        };
-        let mut unread = Vec::new();
-        if self.greets {
-            let mut code = [0; 3];
-            let first = timeout(reply, stream.read_exact(&mut code)).await;
-            first
-                .map_err(|_| no_greeting(reply))?
-                .map_err(|error| lost(&error))?;
-            if code == *b"120" {
-                let mut again = code.as_slice().chain(&mut stream);
-                let taken = timeout(self.timeouts.confirm, connect::take_not_yet(&mut again)).await;
-                let taken = taken.map_err(|_| no_greeting(self.timeouts.confirm))?;
-                code = taken.map_err(|error| lost(&error))?;
-            }
-            unread = code.to_vec();
-        }
         let talk = self.talk.clone();
-        Ok(Control {
+        let control = |stream, unread| Control {
             stream,
             unread,
             talk,
-        })
+        };
+        match &self.way {
+            Way::Clear => {
+                let mut stream = Stream::Plain(stream);
+                let code = self.greeted(&mut stream, lost).await?;
+                Ok(control(stream, code.to_vec()))
+            }
+            Way::Implicit(context) => {
+                let secured = context.connect(stream, Side::Control, reply).await?;
+                let mut stream = Stream::Tls(Box::new(secured));
+                let broken = |error: &io::Error| {
+                    (context.refusal(Side::Control, error)).unwrap_or_else(|| lost(error))
+                };
+                let code = self.greeted(&mut stream, broken).await?;
+                Ok(control(stream, code.to_vec()))
+            }
+            Way::Explicit(context) => {
+                let mut stream = stream;
+                let code = self.greeted(&mut stream, lost).await?;
+                let greeting = timeout(reply, clear_reply(&mut stream, &code)).await;
+                let greeting = greeting.map_err(|_| no_greeting(reply))?;
+                let greeting = greeting.map_err(|error| lost(&error))?;
+                if code != *b"220" {
+                    // It is told as any other greeting is.
+                    return Ok(control(Stream::Plain(stream), greeting));
+                }
+                self.agree(&mut stream).await?;
+                let secured = context.connect_agreed(stream, Side::Control, reply).await?;
+                Ok(control(Stream::Tls(Box::new(secured)), greeting))
+            }
+        }
     }
+
+    /// The code of the greeting that counts, after replies of `120`, which suppaftp does not
+    /// expect: a server that is busy for some minutes has as long as for writing its flash.
+    async fn greeted(
+        &self,
+        stream: &mut (impl AsyncRead + Unpin),
+        lost: impl Fn(&io::Error) -> Fault,
+    ) -> Result<[u8; 3], Fault> {
+        let reply = self.timeouts.reply;
+        let mut code = [0; 3];
+        let first = timeout(reply, stream.read_exact(&mut code)).await;
+        first
+            .map_err(|_| no_greeting(reply))?
+            .map_err(|error| lost(&error))?;
+        if code == *b"120" {
+            let mut again = code.as_slice().chain(stream);
+            let taken = timeout(self.timeouts.confirm, connect::take_not_yet(&mut again)).await;
+            let taken = taken.map_err(|_| no_greeting(self.timeouts.confirm))?;
+            code = taken.map_err(|error| lost(&error))?;
+        }
+        Ok(code)
+    }
+
+    /// `AUTH TLS`, in clear text.
+    async fn agree(&self, stream: &mut TcpStream) -> Result<(), Fault> {
+        const COMMAND: &str = "AUTH TLS";
+        let after = self.timeouts.reply;
+        let said = async {
+            stream.write_all(b"AUTH TLS\r\n").await?;
+            clear_reply(stream, b"").await
+        };
+        let said = timeout(after, said).await.map_err(|_| Fault::NoReply {
+            command: COMMAND.into(),
+            after,
+        })?;
+        let said = said.map_err(|error| lost(&error))?;
+        let Some(reply) = Reply::from_bytes(&said, &self.redact) else {
+            return Err(Fault::Malformed {
+                reply: text::shown(&self.redact.hide(&String::from_utf8_lossy(&said))),
+            });
+        };
+        match reply.kind() {
+            Kind::Done => {}
+            // Too busy for it at the moment (RFC 4217 section 4).
+            Kind::ForNow => return Err(reply.fault()),
+            _ => {
+                return Err(Fault::TlsRefused {
+                    command: COMMAND.into(),
+                    reply: reply.to_string(),
+                });
+            }
+        }
+        // What follows in clear text was said by nobody whom anything vouches for, or by a server
+        // that talks too much. The server itself has to wait for our first bytes.
+        let mut junk = [0; 1024];
+        while matches!(stream.try_read(&mut junk), Ok(count) if count > 0) {}
+        Ok(())
+    }
+}
+
+/// Reads a reply of a connection that suppaftp does not have yet, of which `begun` was taken
+/// already: byte by byte, because what follows belongs to somebody else.
+async fn clear_reply(stream: &mut TcpStream, begun: &[u8]) -> io::Result<Vec<u8>> {
+    let mut reply = begun.to_vec();
+    let mut line = 0;
+    loop {
+        reply.push(stream.read_u8().await?);
+        if reply.len() > Talk::LONGEST {
+            return Err(without_end());
+        }
+        if reply.last() != Some(&b'\n') {
+            continue;
+        }
+        // As suppaftp has it.
+        let ends = matches!(&reply[line..], [a, b, c, b' ', ..] if [a, b, c].iter().all(|digit| digit.is_ascii_digit()));
+        if ends {
+            return Ok(reply);
+        }
+        line = reply.len();
+    }
+}
+
+fn without_end() -> io::Error {
+    let most = Talk::LONGEST >> 10;
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("it has no end (over {most} KiB)"),
+    )
 }
 
 fn no_greeting(after: Duration) -> Fault {
@@ -228,19 +328,14 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(
-        context: Option<&TlsContext>,
-        timeouts: Timeouts,
-        greets: bool,
-        talk: &Talk,
-    ) -> (Connector, Self) {
+    fn new(way: Way, timeouts: Timeouts, talk: &Talk, redact: &Redact) -> (Connector, Self) {
         let (progress, seen) = watch::channel(Progress::Waiting);
         let fault = Arc::default();
         let connector = Connector {
-            context: context.cloned(),
+            way,
             timeouts,
-            greets,
             talk: talk.clone(),
+            redact: redact.clone(),
             progress,
             fault: Arc::clone(&fault),
         };
@@ -296,61 +391,19 @@ async fn drive(
     timeout(after, opening).await.map_err(|_| Late::After)
 }
 
-/// Explicit TLS: `AUTH TLS`, the handshake, `PBSZ 0`, `PROT P`.
-pub(super) async fn secure(
-    ftp: Ftp,
-    context: &TlsContext,
+/// Connects, within `deadline`, and comes to the greeting, over TLS where the way is one. (To
+/// suppaftp all is TLS here, because only such a stream can be ours.)
+pub(super) async fn open(
+    target: SocketAddr,
+    way: Way,
     timeouts: Timeouts,
+    deadline: Duration,
     talk: &Talk,
     redact: &Redact,
     fault_of: impl FnOnce(FtpError) -> Fault,
 ) -> Result<Ftp, Fault> {
-    let (connector, watch) = Watch::new(Some(context), timeouts, false, talk);
-    let (before, after) = (timeouts.reply, timeouts.reply.saturating_mul(2));
-    let no_reply = |command: &str, after| Fault::NoReply {
-        command: command.into(),
-        after,
-    };
+    let (connector, watch) = Watch::new(way, timeouts, talk, redact);
     // The name is the context's.
-    let opening = ftp.into_secure(connector, "");
-    let opened = match drive(opening, &watch, before, after).await {
-        Ok(opened) => opened,
-        Err(Late::Before) => return Err(no_reply("AUTH TLS", before)),
-        Err(Late::After) => return Err(no_reply("PBSZ 0 and PROT P", after)),
-    };
-    opened.map_err(|error| {
-        let command = match watch.has(Progress::Ready) {
-            true => "PBSZ 0, PROT P",
-            false => "AUTH TLS",
-        };
-        watch.fault(error, |error| match error {
-            FtpError::UnexpectedResponse(response) => match Reply::from_response(&response, redact)
-            {
-                // Too busy for it at the moment (RFC 4217 section 4).
-                Some(reply) if matches!(reply.code, 421 | 431) => reply.fault(),
-                Some(reply) => Fault::TlsRefused {
-                    command: command.into(),
-                    reply: reply.to_string(),
-                },
-                None => fault_of(FtpError::UnexpectedResponse(response)),
-            },
-            error => fault_of(error),
-        })
-    })
-}
-
-/// Connects, within `deadline`, and reads the greeting: in clear text, or with a context after the
-/// handshake of implicit TLS. (suppaftp calls that deprecated, and devices have it; to it all is
-/// TLS here, because only such a stream can be ours.)
-pub(super) async fn open(
-    target: SocketAddr,
-    context: Option<&TlsContext>,
-    timeouts: Timeouts,
-    deadline: Duration,
-    talk: &Talk,
-    fault_of: impl FnOnce(FtpError) -> Fault,
-) -> Result<Ftp, Fault> {
-    let (connector, watch) = Watch::new(context, timeouts, true, talk);
     let opening = Ftp::connect_secure_implicit(target, connector, "");
     let opened = match drive(opening, &watch, deadline, timeouts.reply).await {
         Ok(opened) => opened,
@@ -377,7 +430,6 @@ pub(super) async fn open(
 mod tests {
     use super::*;
     use socket2::SockRef;
-    use tokio::io::AsyncWriteExt;
 
     /// A control connection is silent for as long as data flows.
     #[tokio::test]
@@ -387,7 +439,9 @@ mod tests {
         let talk = Talk::default();
         let limit = Duration::from_secs(10);
         let local = |error: FtpError| Fault::Local(error.to_string());
-        let opening = open(target, None, Timeouts::default(), limit, &talk, local);
+        let redact = Redact::default();
+        let timeouts = Timeouts::default();
+        let opening = open(target, Way::Clear, timeouts, limit, &talk, &redact, local);
         let serving = async {
             let (mut stream, _) = listener.accept().await.unwrap();
             stream.write_all(b"220 here\r\n").await.unwrap();

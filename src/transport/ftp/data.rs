@@ -9,15 +9,19 @@ use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::model::{Failure, Fault, Side, Step};
 
 use super::connect::writable;
-use super::passive;
-use super::reply::Reply;
+use super::passive::{self, Way, way_fault};
+use super::reply::{Kind, Reply};
 use super::session::{REASON, Session};
 use super::stream::Stream;
+
+/// A server that says nothing before the end of a transfer may still refuse it, and does so at once.
+const SILENT: Duration = Duration::from_millis(500);
 
 fn lost(error: &std::io::Error) -> Fault {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
@@ -56,16 +60,23 @@ impl Upload {
     /// # Errors
     /// With whether the server may have begun to write the file.
     pub(super) async fn open(session: &mut Session, path: &str) -> Result<Self, (Failure, bool)> {
-        let opened = passive::open_data(session, Step::Open).await;
-        let stream = opened.map_err(|failure| (failure, false))?;
-        let begun = begin(session, Step::Open, &format!("STOR {path}")).await;
-        begun.map_err(|failure| {
-            let is_refused = matches!(failure.fault, Fault::Reply { .. });
-            (failure, !is_refused)
-        })?;
-        let protected = session.protect(stream, Step::Open).await;
+        let opened = Self::open_stream(session, path).await;
+        opened.map_err(|failure| {
+            let begun = session.is_transferring() || may_have_begun(&failure.fault);
+            (failure, begun)
+        })
+    }
+
+    async fn open_stream(session: &mut Session, path: &str) -> Result<Self, Failure> {
+        before_store(session).await?;
+        let command = format!("STOR {path}");
+        let begun = start(session, Step::Open, &command, 0).await?;
+        if begun.confirmed.is_some() {
+            let fault = Fault::EarlyConfirmation { sent: 0 };
+            return Err(Failure::new(Step::Open, fault));
+        }
         Ok(Self {
-            stream: protected.map_err(|failure| (failure, true))?,
+            stream: session.protect(begun.stream, Step::Open).await?,
             sent: 0,
             blocked_since: None,
             finished: false,
@@ -144,7 +155,7 @@ impl Upload {
             return Err(Failure::new(Step::Confirm, lost(&error)));
         }
         self.finished = true;
-        session.end_transfer();
+        session.end_transfer(reply.code);
         Ok(())
     }
 
@@ -166,7 +177,7 @@ impl Upload {
 
 /// Waits until the server resets a connection that was ended from here; for ever, if it ends it in
 /// good order.
-async fn broken(stream: &tokio::net::TcpStream) -> io::Error {
+async fn broken(stream: &TcpStream) -> io::Error {
     match stream.peek(&mut [0]).await {
         Err(error) => error,
         Ok(_) => std::future::pending().await,
@@ -248,34 +259,31 @@ impl Drop for Upload {
 
 /// A file or a listing on its way from the server (`RETR`, `MLSD`, `LIST`, `NLST`).
 pub(super) struct Download {
-    stream: Stream,
+    /// Absent once its end was read: some servers (proftpd) wait for our end before they confirm.
+    stream: Option<Stream>,
     step: Step,
     verb: String,
     /// Offset in the file of the first byte that comes: less than was asked for where the server
     /// can't begin there.
     begins_at: u64,
-    /// The server has said that all of the file was sent.
-    confirmed: bool,
+    /// The server has said that all of the file was sent: with a reply of this code.
+    confirmed: Option<u16>,
+    /// The code of a reply in place of the preliminary one, which may have been the only one.
+    perhaps: Option<u16>,
     /// The control connection broke after the transfer began; the data may still be whole.
     control_lost: Option<Failure>,
 }
 
 impl Download {
-    /// Opens the file at `offset`, or at its beginning where the server can't. The second value is the preliminary reply's text.
+    /// Opens the file at `offset`, or at its beginning where the server can't. The second value is
+    /// the preliminary reply, where there was one.
     pub(super) async fn open(
         session: &mut Session,
         path: &str,
         offset: u64,
         step: Step,
-    ) -> Result<(Self, Reply), Failure> {
-        let opened = Self::of(session, &format!("RETR {path}"), offset, step).await;
-        opened.map_err(|failure| match failure.fault {
-            Fault::Reply { code: 550, text } => {
-                let reply = format!("550 {text}");
-                Failure::new(step, Fault::NoFile { reply })
-            }
-            _ => failure,
-        })
+    ) -> Result<(Self, Option<Reply>), Failure> {
+        Self::of(session, &format!("RETR {path}"), offset, step).await
     }
 
     /// Opens what a command sends, from `offset` on where the server can.
@@ -284,24 +292,20 @@ impl Download {
         command: &str,
         offset: u64,
         step: Step,
-    ) -> Result<(Self, Reply), Failure> {
-        let stream = passive::open_data(session, step).await?;
-        // Right before the transfer command (RFC 3659 section 5.3).
-        let begins_at = match offset > 0 && restart(session, offset, step).await? {
-            true => offset,
-            false => 0,
-        };
-        let reply = begin(session, step, command).await?;
+    ) -> Result<(Self, Option<Reply>), Failure> {
+        let begun = start(session, step, command, offset).await?;
+        let perhaps = begun.reply.as_ref().filter(|reply| reply.is_done());
         Ok((
             Self {
-                stream: session.protect(stream, step).await?,
+                stream: Some(session.protect(begun.stream, step).await?),
                 step,
-                verb: command.split(' ').next().unwrap_or(command).to_owned(),
-                begins_at,
-                confirmed: false,
+                verb: verb(command).to_owned(),
+                begins_at: begun.begins_at,
+                confirmed: begun.confirmed,
+                perhaps: perhaps.map(|reply| reply.code),
                 control_lost: None,
             },
-            reply,
+            begun.reply,
         ))
     }
 
@@ -314,11 +318,14 @@ impl Download {
         let progress = session.timeouts.progress;
         let step = self.step;
         let read = async {
+            let Some(stream) = &mut self.stream else {
+                return Ok(0);
+            };
             loop {
-                let watch = !self.confirmed && self.control_lost.is_none();
+                let watch = self.confirmed.is_none() && self.control_lost.is_none();
                 tokio::select! {
                     biased;
-                    count = self.stream.read(buffer) => return match count {
+                    count = stream.read(buffer) => return match count {
                         Ok(count) => Ok(count),
                         Err(error) => match session.final_reply(step, REASON, lost(&error)).await {
                             Ok(reply) if !reply.is_done() => {
@@ -330,7 +337,7 @@ impl Download {
                     reply = session.reply(step), if watch => match reply {
                         Ok(reply) if reply.is_preliminary() => {}
                         // Servers confirm as soon as the last byte is in their socket.
-                        Ok(reply) if reply.is_done() => self.confirmed = true,
+                        Ok(reply) if reply.is_done() => self.confirmed = Some(reply.code),
                         Ok(reply) => {
                             return Err(Failure::new(step, session.transfer_fault(&reply)));
                         }
@@ -344,33 +351,44 @@ impl Download {
             Err(_) => return Err(Failure::new(step, Fault::Stalled { after: progress })),
         };
         if count == 0 && !buffer.is_empty() {
-            if let Stream::Tls(stream) = &mut self.stream {
+            if let Some(Stream::Tls(stream)) = &mut self.stream {
                 // Some servers confirm when they have our `close_notify` too (vsftpd). All has
                 // come already, so that nothing depends on it here.
                 let _ = timeout(REASON, stream.shutdown()).await;
             }
+            self.stream = None;
             self.wait_for_confirmation(session).await?;
         }
         Ok(count)
     }
 
     async fn wait_for_confirmation(&mut self, session: &mut Session) -> Result<(), Failure> {
-        let deadline = session.timeouts.reply;
-        if !self.confirmed && self.control_lost.is_none() {
+        let deadline = match self.perhaps {
+            None => session.timeouts.reply,
+            Some(_) => REASON.min(session.timeouts.reply),
+        };
+        if self.confirmed.is_none() && self.control_lost.is_none() {
             let fault = Fault::NoReply {
                 command: self.verb.clone(),
                 after: deadline,
             };
             match session.final_reply(self.step, deadline, fault).await {
-                Ok(reply) if reply.is_done() => self.confirmed = true,
+                Ok(reply) if reply.is_done() => self.confirmed = Some(reply.code),
                 Ok(reply) => {
                     return Err(Failure::new(self.step, session.transfer_fault(&reply)));
                 }
-                Err(failure) => self.control_lost = Some(failure),
+                Err(failure) => match (self.perhaps, &failure.fault) {
+                    // There was one reply alone, and it was this one.
+                    (Some(code), Fault::NoReply { .. }) => {
+                        session.goes_on_unanswered();
+                        self.confirmed = Some(code);
+                    }
+                    _ => self.control_lost = Some(failure),
+                },
             }
         }
-        if self.confirmed {
-            session.end_transfer();
+        if let Some(code) = self.confirmed {
+            session.end_transfer(code);
         }
         Ok(())
     }
@@ -393,14 +411,137 @@ impl Download {
     }
 }
 
-/// Sends a command that begins a transfer, and waits until the server says that it does.
-async fn begin(session: &mut Session, step: Step, command: &str) -> Result<Reply, Failure> {
-    let reply = session.command(step, command).await?;
-    if !reply.is_preliminary() {
-        return Err(Failure::new(step, session.transfer_fault(&reply)));
+fn verb(command: &str) -> &str {
+    command.split(' ').next().unwrap_or(command)
+}
+
+/// Whether the command that writes a file may have been carried out, where no transfer is known to
+/// have begun.
+fn may_have_begun(fault: &Fault) -> bool {
+    match fault {
+        Fault::NoReply { command, .. } => command == "STOR",
+        Fault::Lost { .. } | Fault::Malformed { .. } | Fault::EarlyConfirmation { .. } => true,
+        _ => false,
     }
-    session.begin_transfer();
-    Ok(reply)
+}
+
+/// What the operator knows that the entity wants to be told before each file.
+async fn before_store(session: &mut Session) -> Result<(), Failure> {
+    // Room for a file may have to be erased first.
+    let deadline = session.timeouts.confirm;
+    for command in session.dialect.before_store.clone().iter() {
+        let reply = session
+            .command_within(Step::Open, command, deadline)
+            .await?;
+        if matches!(reply.kind(), Kind::Done | Kind::GoOn) {
+            continue;
+        }
+        let fault = match reply.code {
+            421 => reply.fault(),
+            code => Fault::BeforeStore {
+                verb: verb(command).to_owned(),
+                code,
+                text: reply.shown,
+            },
+        };
+        return Err(Failure::new(Step::Open, fault));
+    }
+    Ok(())
+}
+
+/// A transfer that has begun.
+struct Begun {
+    stream: TcpStream,
+    /// What the server said; absent where it says nothing before the end.
+    reply: Option<Reply>,
+    begins_at: u64,
+    /// The code of a reply that has ended the transfer already.
+    confirmed: Option<u16>,
+}
+
+/// Opens a data connection and sends the command that uses it.
+async fn start(
+    session: &mut Session,
+    step: Step,
+    command: &str,
+    offset: u64,
+) -> Result<Begun, Failure> {
+    loop {
+        let opening = passive::open_data(session, step).await?;
+        let way = opening.way;
+        session.went_extended = way == Way::Extended;
+        // Right before the transfer command (RFC 3659 section 5.3).
+        let begins_at = match offset > 0 && restart(session, offset, step).await? {
+            true => offset,
+            false => 0,
+        };
+        let reply = match begin(session, step, command).await {
+            Ok(reply) => reply,
+            Err(failure) => {
+                let no_data = matches!(failure.fault, Fault::Reply { code: 425, .. });
+                let is_first = way == Way::Extended && !session.avoids_epsv;
+                if no_data && is_first && session.in_step() && session.peer.is_ipv4() {
+                    // What answered at the port was something on the way, perhaps.
+                    session.avoids_epsv = true;
+                    continue;
+                }
+                let fault = match no_data {
+                    true => way_fault(session, way, failure.fault),
+                    false => failure.fault,
+                };
+                return Err(Failure::new(step, fault));
+            }
+        };
+        let (stream, mut confirmed) = opening.arrived(session, step, verb(command)).await?;
+        if let Some(reply) = reply.as_ref().filter(|reply| reply.code == 226) {
+            confirmed = Some(reply.code);
+        }
+        session
+            .memory
+            .learn(&session.address, |quirks| quirks.opens_data = true);
+        return Ok(Begun {
+            stream,
+            reply,
+            begins_at,
+            confirmed,
+        });
+    }
+}
+
+/// Sends a command that begins a transfer, and waits until the server says that it does. `None`: it
+/// is known to say nothing before the end.
+async fn begin(session: &mut Session, step: Step, command: &str) -> Result<Option<Reply>, Failure> {
+    let is_silent = session.memory.of(&session.address).no_preliminary;
+    let deadline = match is_silent {
+        true => SILENT.min(session.timeouts.reply),
+        false => session.timeouts.reply,
+    };
+    match session.command_within(step, command, deadline).await {
+        // Some say 200 or 250 in place of 150; with 226 all has been sent that there was.
+        Ok(reply) if matches!(reply.kind(), Kind::Begun | Kind::Done) => {
+            session.begin_transfer();
+            Ok(Some(reply))
+        }
+        Ok(reply) => Err(Failure::new(step, refused(session, command, &reply))),
+        Err(failure) if matches!(failure.fault, Fault::NoReply { .. }) => {
+            if is_silent {
+                session.goes_on_unanswered();
+                return Ok(None);
+            }
+            session
+                .memory
+                .learn(&session.address, |quirks| quirks.no_preliminary = true);
+            Err(failure)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn refused(session: &Session, command: &str, reply: &Reply) -> Fault {
+    match session.begin_fault(reply) {
+        Fault::Reply { code: 550, .. } if verb(command) == "RETR" => reply.fault_of_file(),
+        fault => fault,
+    }
 }
 
 /// Asks the server to begin at `offset`. `Ok(false)`: it sends the file from its beginning.

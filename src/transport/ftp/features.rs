@@ -41,6 +41,9 @@ pub(super) async fn best_digest(session: &mut Session) -> Result<Option<DigestCo
 
 /// The lines of `FEAT` as they came. `Ok(None)` and errors: as [`best_digest`].
 pub(super) async fn features(session: &mut Session) -> Result<Option<String>, Failure> {
+    if let Some(known) = &session.features {
+        return Ok(known.clone());
+    }
     if session.memory.of(&session.address).no_feat {
         return Ok(None);
     }
@@ -49,8 +52,11 @@ pub(super) async fn features(session: &mut Session) -> Result<Option<String>, Fa
         .command_within(Step::Prepare, "FEAT", deadline)
         .await
     {
-        Ok(reply) if reply.code == 211 => Ok(Some(reply.raw)),
-        Ok(_) => Ok(None),
+        Ok(reply) => {
+            let features = (reply.code == 211).then_some(reply.raw);
+            session.features = Some(features.clone());
+            Ok(features)
+        }
         Err(failure) => {
             session
                 .memory

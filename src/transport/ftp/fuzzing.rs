@@ -17,7 +17,7 @@ pub fn reply(bytes: &[u8]) -> Option<String> {
     let _ = (reply.is_preliminary(), reply.is_done());
     let _ = reply.is_unknown_command();
     let _ = passive::port_of_epsv(&reply.raw);
-    let _ = passive::port_of_pasv(&reply.raw);
+    let _ = passive::of_pasv(&reply.raw);
     let _ = features::strongest(&reply.raw);
     for offset in [0, 1] {
         let _ = source::size_in_preliminary(&reply, offset);

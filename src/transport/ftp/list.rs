@@ -41,14 +41,8 @@ pub(super) fn read_as_any(text: &[u8]) -> Vec<Listed> {
 }
 
 pub(super) async fn list(memory: &Memory, directory: &Directory) -> Result<Vec<Listed>, Failure> {
-    let Directory {
-        address,
-        login,
-        path,
-        timeouts,
-        tls,
-    } = directory;
-    let mut session = Session::open_at(memory, address, login, *timeouts, tls).await?;
+    let path = directory.path.as_str();
+    let mut session = Session::open_at(memory, directory.into(), path).await?;
     let result = timeout(WHOLE, read_all(&mut session, path)).await;
     let result = result.unwrap_or_else(|_| {
         let command = "LIST".into();

@@ -5,7 +5,7 @@
 //! a transfer given up must end in a reset, a write must be watched together with the control
 //! connection, and the reply that tells the outcome must never be swallowed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
@@ -14,6 +14,7 @@ use crate::model::{Address, Failure, Fault, Probe};
 
 use super::{Compared, Destination, Directory, Listed, Remote, Transport};
 
+mod advice;
 mod connect;
 mod control;
 mod data;
@@ -47,12 +48,20 @@ struct Quirks {
     no_rest: bool,
     /// `MDTM` is not known, or never answered.
     no_mdtm: bool,
+    /// `PBSZ` and `PROT` are taken after the login, and not before.
+    protects_late: bool,
+    /// Transfers begin without a word: the first reply is the one that ends them.
+    no_preliminary: bool,
+    /// A data connection was opened before.
+    opens_data: bool,
 }
 
 /// The quirks of every server met so far, and the authorities that vouch for servers.
 #[derive(Debug, Clone, Default)]
 struct Memory {
     quirks: Arc<Mutex<HashMap<Address, Quirks>>>,
+    /// Who was let in, and where: a refusal later is about something else than the password.
+    logins: Arc<Mutex<HashSet<(Address, String)>>>,
     authorities: tls::Authorities,
 }
 
@@ -65,6 +74,16 @@ impl Memory {
     fn learn(&self, address: &Address, lesson: impl FnOnce(&mut Quirks)) {
         let mut known = self.quirks.lock().unwrap_or_else(PoisonError::into_inner);
         lesson(known.entry(address.clone()).or_default());
+    }
+
+    fn let_in(&self, address: &Address, user: &str) {
+        let mut logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
+        logins.insert((address.clone(), user.to_owned()));
+    }
+
+    fn has_let_in(&self, address: &Address, user: &str) -> bool {
+        let logins = self.logins.lock().unwrap_or_else(PoisonError::into_inner);
+        logins.contains(&(address.clone(), user.to_owned()))
     }
 
     /// Opens, and again as long as an attempt that was lost has taught something: a command that

@@ -7,7 +7,7 @@ use std::ops::Range;
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::model::Login;
+use crate::model::{Account, Login};
 
 /// In place of a password.
 const HIDDEN: &str = "********";
@@ -17,18 +17,29 @@ const SHORT: usize = 4;
 const SHORT_CODE: usize = 4;
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// Takes the password of a session out of what its server says.
+/// Takes the password and the account of a session out of what its server says.
 #[derive(Clone, Default)]
-pub(super) struct Redact(SecretString);
+pub(super) struct Redact {
+    password: SecretString,
+    account: SecretString,
+}
 
 impl Redact {
-    pub(super) fn of(login: &Login) -> Self {
-        Self(login.password.clone())
+    pub(super) fn of(login: &Login, account: Option<&Account>) -> Self {
+        let account = account.map(|account| SecretString::from(account.expose()));
+        Self {
+            password: login.password.clone(),
+            account: account.unwrap_or_default(),
+        }
     }
 
     /// For texts as they came, before they are escaped or cut.
     pub(super) fn hide(&self, said: &str) -> String {
-        let secret = self.0.expose_secret();
+        let said = Self::without(said, self.password.expose_secret());
+        Self::without(&said, self.account.expose_secret())
+    }
+
+    fn without(said: &str, secret: &str) -> String {
         if secret.is_empty() {
             return said.to_owned();
         }
@@ -214,7 +225,7 @@ mod tests {
             user: "craft".into(),
             password: password.into(),
         };
-        Redact::of(&login).hide(said)
+        Redact::of(&login, None).hide(said)
     }
 
     #[test]

@@ -1,23 +1,27 @@
 //! One control connection: commands with a deadline each, and the rule that a session which
 //! missed a reply is never used again.
 
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::borrow::Cow;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use suppaftp::FtpError;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::model::{Address, Failure, Fault, Login, Scheme, Side, Step, Timeouts, Tls, text};
-use crate::transport::Remote;
+use crate::model::{
+    Address, Dialect, Failure, Fault, Login, RemotePath, Scheme, Side, Step, Timeouts, Tls, text,
+};
+use crate::transport::{Directory, Remote};
 
-use super::control::{self, Ftp, Talk};
+use super::advice;
+use super::control::{self, Ftp, Talk, Way};
 use super::redact::Redact;
-use super::reply::Reply;
+use super::reply::{Kind, Reply};
 use super::stream::Stream;
 use super::tls::{self, TlsContext};
-use super::{Memory, connect};
+use super::{Memory, connect, features};
 
 /// After a data connection broke, the reply that says why is near or will not come.
 pub(super) const REASON: Duration = Duration::from_secs(2);
@@ -27,6 +31,42 @@ const GOODBYE: Duration = Duration::from_millis(500);
 const ROOM: Duration = Duration::from_secs(2);
 /// Between attempts to open a session meanwhile.
 const AGAIN: Duration = Duration::from_millis(200);
+/// The rest of a reply whose middle looked like an end is near or will not come.
+const REST: Duration = Duration::from_millis(500);
+
+/// With whom a session is held, and how.
+#[derive(Clone, Copy)]
+pub(super) struct Whom<'a> {
+    address: &'a Address,
+    login: &'a Login,
+    timeouts: Timeouts,
+    tls: &'a Tls,
+    dialect: &'a Dialect,
+}
+
+impl<'a> From<&'a Remote> for Whom<'a> {
+    fn from(remote: &'a Remote) -> Self {
+        Self {
+            address: &remote.address,
+            login: &remote.login,
+            timeouts: remote.timeouts,
+            tls: &remote.tls,
+            dialect: &remote.dialect,
+        }
+    }
+}
+
+impl<'a> From<&'a Directory> for Whom<'a> {
+    fn from(directory: &'a Directory) -> Self {
+        Self {
+            address: &directory.address,
+            login: &directory.login,
+            timeouts: directory.timeouts,
+            tls: &directory.tls,
+            dialect: &directory.dialect,
+        }
+    }
+}
 
 pub(super) struct Session {
     ftp: Ftp,
@@ -37,43 +77,53 @@ pub(super) struct Session {
     pub(super) peer: SocketAddr,
     pub(super) timeouts: Timeouts,
     pub(super) memory: Memory,
+    pub(super) dialect: Dialect,
     redact: Redact,
+    /// The directory that the session is in, where files are named without it.
+    inside: Option<String>,
+    /// What `FEAT` said, once it was asked.
+    pub(super) features: Option<Option<String>>,
+    /// `EPSV` was answered, and its connection did not come.
+    pub(super) avoids_epsv: bool,
+    /// The last data connection was asked for with `EPSV`.
+    pub(super) went_extended: bool,
+    /// Another address than the peer's that the last answer to `PASV` named.
+    pub(super) named: Option<Ipv4Addr>,
     /// A reply is missing or made no sense: the next one would be taken for the wrong command.
     out_of_step: bool,
     /// `421`: the server said why it is closing.
     farewell: Option<Fault>,
     /// A transfer has begun, and the reply that ends it has not come.
     transferring: bool,
+    /// The code that ended the last transfer, which some servers say twice.
+    echo: Option<u16>,
+    /// A reply of which a line in the middle looked like its end, and until when its rest may come.
+    unfinished: Option<(Reply, Instant)>,
 }
 
 impl Session {
-    /// Connects, logs in and asks for binary transfers.
+    /// Connects, logs in, asks for binary transfers, and goes where the file is.
     pub(super) async fn open(memory: &Memory, remote: &Remote) -> Result<Self, Failure> {
-        let Remote {
-            address,
-            login,
-            timeouts,
-            tls,
-            ..
-        } = remote;
-        Self::open_at(memory, address, login, *timeouts, tls).await
+        let mut session = Self::open_at(memory, remote.into(), remote.path.as_str()).await?;
+        session.go_to(&remote.path).await?;
+        Ok(session)
     }
 
-    /// As [`Self::open`], for more than one file.
+    /// As [`Self::open`], for more than one file. `path` shows what kind of names will be said.
     pub(super) async fn open_at(
         memory: &Memory,
-        address: &Address,
-        login: &Login,
-        timeouts: Timeouts,
-        tls: &Tls,
+        whom: Whom<'_>,
+        path: &str,
     ) -> Result<Self, Failure> {
         let until = Instant::now() + ROOM;
         loop {
             // The largest part of whatever begins with a session, and soon over: memory of its own.
-            match Box::pin(Self::open_once(memory, address, login, timeouts, tls)).await {
+            match Box::pin(Self::open_once(memory, whom, path)).await {
                 Err(failure)
-                    if matches!(failure.fault, Fault::Reply { code: 421, .. })
-                        && Instant::now() < until =>
+                    if matches!(
+                        failure.fault,
+                        Fault::Reply { code: 421, .. } | Fault::Busy { .. }
+                    ) && Instant::now() < until =>
                 {
                     tokio::time::sleep(AGAIN).await;
                 }
@@ -82,17 +132,18 @@ impl Session {
         }
     }
 
-    async fn open_once(
-        memory: &Memory,
-        address: &Address,
-        login: &Login,
-        timeouts: Timeouts,
-        tls: &Tls,
-    ) -> Result<Self, Failure> {
+    async fn open_once(memory: &Memory, whom: Whom<'_>, path: &str) -> Result<Self, Failure> {
         let at_connect = |fault| Failure::new(Step::Connect, fault);
-        let redact = Redact::of(login);
+        let Whom {
+            address,
+            login,
+            timeouts,
+            dialect,
+            ..
+        } = whom;
+        let redact = Redact::of(login, dialect.account.as_ref());
         let talk = Talk::default();
-        let connected = connected(memory, address, timeouts, tls, &talk, &redact).await;
+        let connected = connected(memory, whom, &talk, &redact).await;
         let Connected { ftp, peer, tls } = connected.map_err(at_connect)?;
         let mut session = Self {
             ftp,
@@ -102,39 +153,183 @@ impl Session {
             peer,
             timeouts,
             memory: memory.clone(),
+            dialect: dialect.clone(),
             redact,
+            inside: None,
+            features: None,
+            avoids_epsv: false,
+            went_extended: false,
+            named: None,
             out_of_step: false,
             farewell: None,
             transferring: false,
+            echo: None,
+            unfinished: None,
         };
-        if address.scheme == Scheme::FtpsImplicit {
-            session.protect_data().await?;
-        }
+        let late = memory.of(address).protects_late;
+        let is_protected = match session.tls {
+            Some(_) if !late => session.protect_data(false).await?,
+            _ => false,
+        };
         session.log_in(login).await?;
-        // The default is ASCII, which mangles line ends (RFC 959 section 3.1.1.1).
-        session
-            .expect(Step::Prepare, "TYPE I", Reply::is_done)
-            .await?;
+        if session.tls.is_some() && !is_protected {
+            session.protect_data(true).await?;
+            memory.learn(address, |quirks| quirks.protects_late = true);
+        }
+        session.ask_for_binary().await?;
+        if !path.is_ascii() {
+            session.ask_for_utf8().await?;
+        }
         Ok(session)
     }
 
-    /// With implicit TLS too, data connections are in clear text unless this is said (RFC 4217
-    /// section 9).
-    async fn protect_data(&mut self) -> Result<(), Failure> {
+    /// With TLS from the first byte on too, data connections are in clear text unless this is said
+    /// (RFC 4217 sections 8 and 9). `Ok(false)`: the server may take it once somebody is logged in.
+    async fn protect_data(&mut self, is_logged_in: bool) -> Result<bool, Failure> {
         for command in ["PBSZ 0", "PROT P"] {
             let reply = self.command(Step::Connect, command).await?;
-            if reply.code == 421 {
-                return Err(Failure::new(Step::Connect, reply.fault()));
+            match reply.kind() {
+                Kind::Done => continue,
+                // A buffer size of 0 is the only one over TLS: who knows no other may know no
+                // command for it.
+                Kind::NotKnown if command == "PBSZ 0" => continue,
+                Kind::ForNow => return Err(Failure::new(Step::Connect, reply.fault())),
+                // Refused for what they are (RFC 2228 section 5), not for when they come.
+                _ if !is_logged_in && !matches!(reply.code, 534 | 536) => return Ok(false),
+                _ => {
+                    let fault = Fault::TlsRefused {
+                        command: command.into(),
+                        reply: reply.to_string(),
+                    };
+                    return Err(Failure::new(Step::Connect, fault));
+                }
             }
-            if !reply.is_done() {
-                let fault = Fault::TlsRefused {
-                    command: command.into(),
-                    reply: reply.to_string(),
-                };
-                return Err(Failure::new(Step::Connect, fault));
+        }
+        Ok(true)
+    }
+
+    /// `USER`, `PASS` and `ACCT`, as far as the server asks for them (RFC 959 section 5.4). The log
+    /// of suppaftp, which would show them, is cut off above such lines.
+    async fn log_in(&mut self, login: &Login) -> Result<(), Failure> {
+        let step = Step::Login;
+        let account = self.dialect.account.clone();
+        let mut gives_account = account.is_some();
+        let mut reply = self.command(step, &format!("USER {}", login.user)).await?;
+        if reply.kind() == Kind::GoOn && reply.code != 332 {
+            let command = format!("PASS {}", login.password.expose_secret());
+            reply = self.command(step, &command).await?;
+        }
+        if let Some(account) = account.as_ref().filter(|_| reply.code == 332) {
+            gives_account = false;
+            let command = format!("ACCT {}", account.expose());
+            reply = self.command(step, &command).await?;
+        }
+        if reply.kind() != Kind::Done {
+            return Err(Failure::new(step, self.login_fault(&reply, login)));
+        }
+        if let Some(account) = account.filter(|_| gives_account) {
+            // Not asked for at once, perhaps when a file is to be stored. Who does not know it does
+            // without.
+            let command = format!("ACCT {}", account.expose());
+            let reply = self.command(step, &command).await?;
+            if reply.code == 421 {
+                return Err(Failure::new(step, reply.fault()));
+            }
+        }
+        self.memory.let_in(&self.address, &login.user);
+        Ok(())
+    }
+
+    /// What a login that is refused means: a server may say the same for a wrong password and for
+    /// one session too many.
+    fn login_fault(&self, reply: &Reply, login: &Login) -> Fault {
+        let is_refused = matches!(reply.kind(), Kind::ForNow | Kind::ForGood | Kind::NotKnown);
+        let worked = || self.memory.has_let_in(&self.address, &login.user);
+        if is_refused && reply.code != 421 && (reply.tells_limit() || worked()) {
+            return busy(reply);
+        }
+        self.fault(reply, "the login")
+    }
+
+    /// The default is ASCII, which mangles line ends (RFC 959 section 3.1.1.1). A server that does
+    /// not know the command has one type, and size or digest tell which.
+    async fn ask_for_binary(&mut self) -> Result<(), Failure> {
+        let reply = self.command(Step::Prepare, "TYPE I").await?;
+        let only_text = ["ascii", "text"];
+        let text = reply.raw.to_ascii_lowercase();
+        match reply.kind() {
+            Kind::Done => Ok(()),
+            Kind::NotKnown if !only_text.iter().any(|word| text.contains(word)) => Ok(()),
+            _ => Err(Failure::new(Step::Prepare, self.fault(&reply, "TYPE"))),
+        }
+    }
+
+    /// Some servers take names for another encoding until they are told (RFC 2640, and `OPTS UTF8`
+    /// as it came to be).
+    async fn ask_for_utf8(&mut self) -> Result<(), Failure> {
+        let features = features::features(self).await?;
+        let lists = |line: &str| line.trim().eq_ignore_ascii_case("UTF8");
+        if features.is_some_and(|features| features.lines().any(lists)) {
+            let reply = self.command(Step::Prepare, "OPTS UTF8 ON").await?;
+            if reply.code == 421 {
+                return Err(Failure::new(Step::Prepare, reply.fault()));
             }
         }
         Ok(())
+    }
+
+    /// Enters the directory of a file, where the server takes bare names only.
+    async fn go_to(&mut self, path: &RemotePath) -> Result<(), Failure> {
+        let Some((directory, _)) = path.as_str().rsplit_once('/').filter(|_| self.dialect.cwd)
+        else {
+            return Ok(());
+        };
+        let directory = if directory.is_empty() { "/" } else { directory };
+        let reply = self
+            .command(Step::Prepare, &format!("CWD {directory}"))
+            .await?;
+        match reply.kind() {
+            Kind::Done => {
+                self.inside = Some(directory.to_owned());
+                Ok(())
+            }
+            Kind::ForGood => {
+                let fault = Fault::NoDirectory {
+                    directory: directory.to_owned(),
+                    reply: reply.to_string(),
+                };
+                Err(Failure::new(Step::Prepare, fault))
+            }
+            _ => Err(Failure::new(Step::Prepare, self.fault(&reply, "CWD"))),
+        }
+    }
+
+    /// A command as it is sent: without the directory that the session is in. `None`: it would only
+    /// go there again.
+    fn line<'a>(&self, command: &'a str) -> Option<Cow<'a, str>> {
+        let Some(inside) = &self.inside else {
+            return Some(command.into());
+        };
+        let Some((verb, argument)) = command.split_once(' ') else {
+            return Some(command.into());
+        };
+        if verb == "CWD" && argument == inside {
+            return None;
+        }
+        let (quote, path) = match argument.strip_prefix('"') {
+            Some(path) => ("\"", path),
+            None => ("", argument),
+        };
+        let below = match inside.as_str() {
+            "/" => path.strip_prefix('/'),
+            inside => path
+                .strip_prefix(inside)
+                .and_then(|rest| rest.strip_prefix('/')),
+        };
+        Some(match below {
+            Some(name) => format!("{verb} {quote}{name}").into(),
+            None => command.into(),
+        })
     }
 
     /// Makes a data connection what the session's transfers go over, once the server has said that
@@ -147,7 +342,8 @@ impl Session {
         let Some(tls) = &self.tls else {
             return Ok(Stream::Plain(stream));
         };
-        let fault = match tls.connect(stream, Side::Data, self.timeouts.reply).await {
+        let secured = tls.connect_agreed(stream, Side::Data, self.timeouts.reply);
+        let fault = match secured.await {
             Ok(stream) => return Ok(Stream::Tls(Box::new(stream))),
             Err(fault) => fault,
         };
@@ -163,20 +359,64 @@ impl Session {
 
     /// What a reply that ends a transfer badly says.
     pub(super) fn transfer_fault(&self, reply: &Reply) -> Fault {
-        tls::transfer_fault(reply, self.tls.is_some())
+        if reply.is_done() {
+            return self.fault(reply, "the transfer");
+        }
+        if reply.code == 425 && self.went_extended && self.peer.is_ipv4() {
+            // Something on the way may know the other command alone: the next one tries it.
+            self.memory
+                .learn(&self.address, |quirks| quirks.no_epsv = true);
+        }
+        match tls::transfer_fault(reply, self.tls.is_some()) {
+            Fault::Reply { .. } => self.fault(reply, "the transfer"),
+            fault => fault,
+        }
     }
 
-    async fn log_in(&mut self, login: &Login) -> Result<(), Failure> {
-        // Not a custom command: suppaftp writes those to its log, and this one holds the password.
-        let attempt = self
-            .ftp
-            .login(login.user.as_str(), login.password.expose_secret());
-        let fault = match timeout(self.timeouts.reply.saturating_mul(2), attempt).await {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => fault_of(error, &self.redact),
-            Err(_) => no_reply("USER and PASS", self.timeouts.reply.saturating_mul(2)),
-        };
-        Err(Failure::new(Step::Login, fault))
+    /// What a reply means that was not taken: in the server's own words, and with the setting that
+    /// it waits for where they show one. What reads like a success makes no sense in its place.
+    pub(super) fn fault(&self, reply: &Reply, to: &str) -> Fault {
+        if matches!(reply.kind(), Kind::Begun | Kind::Done)
+            || reply.kind() == Kind::GoOn && reply.code != 332
+        {
+            let reply = format!("{reply}, to {to}");
+            return Fault::Malformed { reply };
+        }
+        match advice::about(reply, &self.dialect, self.tls.is_some()) {
+            Some(advice) => Fault::Wants {
+                code: reply.code,
+                text: reply.shown.clone(),
+                advice,
+            },
+            None => reply.fault(),
+        }
+    }
+
+    /// What a refusal of the command that begins a transfer means: of the file, unless it says that
+    /// it is about the data connection.
+    pub(super) fn begin_fault(&self, reply: &Reply) -> Fault {
+        match self.transfer_fault(reply) {
+            Fault::Reply { code, .. } if code >= 500 && reply.tells_no_data_connection() => {
+                busy(reply)
+            }
+            fault => fault,
+        }
+    }
+
+    /// What a refusal means that came while a data connection was to be opened, after a good login:
+    /// the server may have more ports a moment later.
+    pub(super) fn data_fault(&self, reply: &Reply, to: &str) -> Fault {
+        let known = self.memory.of(&self.address).opens_data;
+        match reply.kind() {
+            // Another protocol than that of this network (RFC 2428 section 2).
+            Kind::ForGood if reply.code == 522 => self.fault(reply, to),
+            Kind::ForGood => busy(reply),
+            Kind::ForNow if reply.code == 500 => busy(reply),
+            Kind::NotKnown if known || reply.tells_no_data_connection() || reply.tells_limit() => {
+                busy(reply)
+            }
+            _ => self.fault(reply, to),
+        }
     }
 
     /// Sends a command and reads its reply, whatever it says.
@@ -198,19 +438,68 @@ impl Session {
             });
             return Err(Failure::new(step, fault));
         }
+        let Some(line) = self.line(command) else {
+            return Ok(Reply::new(250, "it is there already", &self.redact));
+        };
+        let verb = command.split(' ').next().unwrap_or(command);
+        self.take_unasked(step).await?;
+        let until = Instant::now() + deadline;
+        let late = || no_reply(verb, deadline);
         // Whoever drops this future leaves a reply behind.
         self.out_of_step = true;
         // Expecting nothing makes suppaftp hand over every reply, and read `FEAT` to its end.
-        let result = timeout(deadline, self.ftp.custom_command(command, &[])).await;
-        let verb = command.split(' ').next().unwrap_or(command);
-        let reply = self.outcome(step, result.map_err(|_| no_reply(verb, deadline)))?;
-        if !answers(verb, reply.code) {
-            // It is the reply to something else, and the one to this command is still to come.
-            self.out_of_step = true;
-            let reply = format!("{reply}, to {verb}");
-            return Err(Failure::new(step, Fault::Malformed { reply }));
+        let result = timeout_at(until, self.ftp.custom_command(&*line, &[])).await;
+        let mut reply = self.outcome(step, result.map_err(|_| late()))?;
+        loop {
+            if reply.ends_with != reply.code {
+                self.begin_unfinished(reply);
+                reply = self.reply_until(step, until, late()).await?;
+            }
+            match meant(verb, reply.code, self.echo) {
+                Meant::Answer => return Ok(reply),
+                Meant::As(code) => return Ok(Reply { code, ..reply }),
+                Meant::ReadOn if self.farewell.is_none() => {
+                    reply = self.reply_until(step, until, late()).await?;
+                }
+                Meant::ReadOn | Meant::Stray => {
+                    // It is the reply to something else, and the one to this command is still to
+                    // come.
+                    self.out_of_step = true;
+                    let reply = format!("{reply}, to {verb}");
+                    return Err(Failure::new(step, Fault::Malformed { reply }));
+                }
+            }
         }
-        Ok(reply)
+    }
+
+    /// What has come without being asked for was about what is over: a transfer that is confirmed
+    /// twice, a welcome in pieces.
+    async fn take_unasked(&mut self, step: Step) -> Result<(), Failure> {
+        while let Some(reply) = self.early_reply(step).await? {
+            if !matches!(reply.kind(), Kind::Begun | Kind::Done) {
+                self.out_of_step = true;
+                return Err(Failure::new(step, reply.fault()));
+            }
+        }
+        Ok(())
+    }
+
+    async fn reply_until(
+        &mut self,
+        step: Step,
+        until: Instant,
+        fault: Fault,
+    ) -> Result<Reply, Failure> {
+        self.out_of_step = true;
+        let reply = timeout_at(until, self.reply(step)).await;
+        reply.unwrap_or_else(|_| {
+            self.out_of_step = true;
+            Err(Failure::new(step, fault))
+        })
+    }
+
+    fn begin_unfinished(&mut self, reply: Reply) {
+        self.unfinished = Some((reply, Instant::now() + REST));
     }
 
     /// Sends a command and turns a reply that `accept` does not take into a failure.
@@ -222,17 +511,45 @@ impl Session {
     ) -> Result<Reply, Failure> {
         let reply = self.command(step, command).await?;
         if accept(&reply) {
-            Ok(reply)
-        } else {
-            Err(Failure::new(step, reply.fault()))
+            return Ok(reply);
         }
+        let verb = command.split(' ').next().unwrap_or(command);
+        Err(Failure::new(step, self.fault(&reply, verb)))
     }
 
     /// Reads a reply that no command of this moment asked for. Safe to cancel: a reply that was
     /// read in part is kept for the next call.
     pub(super) async fn reply(&mut self, step: Step) -> Result<Reply, Failure> {
-        let result = self.ftp.read_response_in(&[]).await;
-        self.outcome(step, Ok(result))
+        loop {
+            let Some(until) = self.unfinished.as_ref().map(|(_, until)| *until) else {
+                let result = self.ftp.read_response_in(&[]).await;
+                let reply = self.outcome(step, Ok(result))?;
+                if reply.ends_with == reply.code {
+                    return Ok(reply);
+                }
+                self.begin_unfinished(reply);
+                continue;
+            };
+            let more = timeout_at(until, self.ftp.read_response_in(&[])).await;
+            let Some((begun, _)) = self.unfinished.take() else {
+                continue;
+            };
+            match more {
+                // The last line was the end, whatever its code: that is what counts.
+                Err(_) => {
+                    let code = begun.ends_with;
+                    self.out_of_step = code == 421;
+                    return Ok(Reply { code, ..begun });
+                }
+                Ok(result) => {
+                    let more = self.outcome(step, Ok(result))?;
+                    if more.ends_with == begun.code || more.code == 421 {
+                        return Ok(if more.code == 421 { more } else { begun });
+                    }
+                    self.begin_unfinished(begun);
+                }
+            }
+        }
     }
 
     /// The reply that ends a transfer, after any number of preliminary ones, with one deadline
@@ -286,16 +603,35 @@ impl Session {
                     None => malformed(&response, &self.redact),
                 }
             }
-            Ok(Err(error)) => fault_of(error, &self.redact),
+            Ok(Err(error)) => {
+                let tls = match (&error, &self.tls) {
+                    (FtpError::ConnectionError(error), Some(tls)) => {
+                        tls.refusal(Side::Control, error)
+                    }
+                    _ => None,
+                };
+                tls.unwrap_or_else(|| fault_of(error, &self.redact))
+            }
             Err(fault) => fault,
         };
         self.out_of_step = true;
         Err(Failure::new(step, fault))
     }
 
+    /// The address that this host has towards the server.
+    pub(super) async fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.ftp.get_ref().await.local_addr()
+    }
+
     /// Whether the next reply would be that of the next command.
     pub(super) fn in_step(&self) -> bool {
-        !self.out_of_step && !self.transferring
+        !self.out_of_step && !self.transferring && self.unfinished.is_none()
+    }
+
+    /// The reply that was waited for in vain is the one of a transfer that goes on without it.
+    pub(super) fn goes_on_unanswered(&mut self) {
+        self.out_of_step = false;
+        self.transferring = true;
     }
 
     /// A transfer began. Until it ends in good order the session is of no other use: when it is
@@ -304,8 +640,15 @@ impl Session {
         self.transferring = true;
     }
 
-    pub(super) fn end_transfer(&mut self) {
+    /// Whether a transfer began, and nobody knows how it ended.
+    pub(super) fn is_transferring(&self) -> bool {
+        self.transferring
+    }
+
+    /// A transfer ended in good order, with a reply of this code.
+    pub(super) fn end_transfer(&mut self, code: u16) {
         self.transferring = false;
+        self.echo = Some(code);
     }
 
     /// Says goodbye where that makes sense. The connection is closed in any case.
@@ -326,90 +669,115 @@ struct Connected {
 /// Connects to the first of the host's addresses that answers.
 async fn connected(
     memory: &Memory,
-    address: &Address,
-    timeouts: Timeouts,
-    tls: &Tls,
+    whom: Whom<'_>,
     talk: &Talk,
     redact: &Redact,
 ) -> Result<Connected, Fault> {
-    let until = Instant::now() + timeouts.connect;
-    let resolved = timeout(timeouts.connect, connect::resolve(address)).await;
-    let targets = resolved.map_err(|_| connect_timeout(address, timeouts))??;
-    connected_to(
-        &targets, until, memory, address, timeouts, tls, talk, redact,
-    )
-    .await
+    let limit = whom.timeouts.connect;
+    let until = Instant::now() + limit;
+    let resolved = timeout(limit, connect::resolve(whom.address)).await;
+    let targets = resolved.map_err(|_| connect_timeout(whom))??;
+    connected_to(&targets, until, memory, whom, talk, redact).await
 }
 
-fn connect_timeout(address: &Address, timeouts: Timeouts) -> Fault {
+fn connect_timeout(whom: Whom<'_>) -> Fault {
     Fault::ConnectTimeout {
-        address: address.to_string(),
-        after: timeouts.connect,
+        address: whom.address.to_string(),
+        after: whom.timeouts.connect,
     }
 }
 
 /// As [`connected`], until a moment. Each address has an equal part of the time that is left: one
 /// that is silent does not use up that of the others.
-#[expect(clippy::too_many_arguments, reason = "those of `connected`, and two")]
 async fn connected_to(
     targets: &[SocketAddr],
     until: Instant,
     memory: &Memory,
-    address: &Address,
-    timeouts: Timeouts,
-    tls: &Tls,
+    whom: Whom<'_>,
     talk: &Talk,
     redact: &Redact,
 ) -> Result<Connected, Fault> {
+    let address = whom.address;
     let mut last = connect::no_address(address);
     for (place, peer) in targets.iter().copied().enumerate() {
         let left = u32::try_from(targets.len() - place).unwrap_or(u32::MAX);
         let deadline = until.saturating_duration_since(Instant::now()) / left;
-        let context = || TlsContext::new(&memory.authorities, tls, &address.host, peer.ip());
-        let implicit = match address.scheme {
-            Scheme::FtpsImplicit => Some(context().await?),
-            Scheme::Ftp | Scheme::FtpsExplicit => None,
+        let tls = match address.scheme {
+            Scheme::Ftp => None,
+            Scheme::FtpsExplicit | Scheme::FtpsImplicit => {
+                let authorities = &memory.authorities;
+                Some(TlsContext::new(authorities, whom.tls, &address.host, peer.ip()).await?)
+            }
+        };
+        let way = match (&tls, address.scheme) {
+            (Some(context), Scheme::FtpsExplicit) => Way::Explicit(context.clone()),
+            (Some(context), _) => Way::Implicit(context.clone()),
+            (None, _) => Way::Clear,
         };
         let words = |error| fault_of(error, redact);
-        let opened = control::open(peer, implicit.as_ref(), timeouts, deadline, talk, words).await;
-        let ftp = match opened {
-            Ok(ftp) => ftp,
-            Err(Fault::ConnectTimeout { .. }) => {
-                last = connect_timeout(address, timeouts);
-                continue;
+        let opened = control::open(peer, way, whom.timeouts, deadline, talk, redact, words);
+        match opened.await {
+            Ok(ftp) => {
+                talk.replied();
+                return Ok(Connected { ftp, peer, tls });
             }
-            Err(fault @ (Fault::Refused { .. } | Fault::Unreachable { .. })) => {
-                last = fault;
-                continue;
-            }
+            Err(Fault::ConnectTimeout { .. }) => last = connect_timeout(whom),
+            Err(fault @ (Fault::Refused { .. } | Fault::Unreachable { .. })) => last = fault,
             Err(fault) => return Err(fault),
-        };
-        if address.scheme != Scheme::FtpsExplicit {
-            let tls = implicit;
-            return Ok(Connected { ftp, peer, tls });
         }
-        talk.replied();
-        let context = context().await?;
-        let ftp = control::secure(ftp, &context, timeouts, talk, redact, words).await?;
-        let tls = Some(context);
-        return Ok(Connected { ftp, peer, tls });
     }
     Err(last)
 }
 
-/// Whether a reply can be meant for this command. Refusals always can; of the others, those that
-/// belong to another command show that a reply too many has come.
-fn answers(verb: &str, code: u16) -> bool {
+fn busy(reply: &Reply) -> Fault {
+    Fault::Busy {
+        code: reply.code,
+        text: reply.shown.clone(),
+    }
+}
+
+/// What a reply that comes after a command is to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meant {
+    Answer,
+    /// The answer, in other words than most servers': those of this code.
+    As(u16),
+    /// Something before it, or about what is over.
+    ReadOn,
+    /// A reply too many or too few has come.
+    Stray,
+}
+
+/// Refusals can be meant for any command. Of the others, those that belong to another command show
+/// that a reply too many has come; `echo` is the one that ended the last transfer.
+fn meant(verb: &str, code: u16, echo: Option<u16>) -> Meant {
+    use Meant::{Answer, As, ReadOn, Stray};
     let is_transfer = matches!(verb, "STOR" | "RETR" | "MLSD" | "LIST" | "NLST");
+    let is_login = matches!(verb, "USER" | "PASS" | "ACCT");
+    // Commands whose answer is another one, however it is worded.
+    let tells = matches!(
+        verb,
+        "SIZE" | "MDTM" | "FEAT" | "EPSV" | "PASV" | "REST" | "TYPE"
+    );
+    let answer = |is_answer: bool| if is_answer { Answer } else { Stray };
     match code {
-        100..200 => is_transfer,
-        221 => verb == "QUIT",
-        227 => verb == "PASV",
-        229 => verb == "EPSV",
-        220 | 225 | 226 | 230 => false,
-        200..300 => !is_transfer,
-        350 => matches!(verb, "RNFR" | "REST"),
-        _ => (400..600).contains(&code),
+        100..200 if is_transfer => Answer,
+        // More is to come, also where most servers have nothing to say before the end.
+        100..200 => ReadOn,
+        221 => answer(verb == "QUIT"),
+        227 => answer(verb == "PASV"),
+        229 => answer(verb == "EPSV"),
+        230 | 232 => answer(is_login),
+        225 | 226 if echo.is_some() => ReadOn,
+        226 => answer(is_transfer),
+        250 if echo == Some(250) && tells => ReadOn,
+        220 | 225 => Stray,
+        200 | 250 if is_transfer => Answer,
+        200 | 250 if verb == "RNFR" => As(350),
+        200..300 => answer(!is_transfer),
+        331 | 332 if is_login => Answer,
+        350 => answer(matches!(verb, "RNFR" | "REST")),
+        _ => answer((400..600).contains(&code)),
     }
 }
 
@@ -501,11 +869,17 @@ mod tests {
             ..Timeouts::default()
         };
         let (memory, tls, talk) = (Memory::default(), Tls::default(), Talk::default());
-        let redact = Redact::of(&Login::anonymous());
+        let (login, dialect) = (Login::anonymous(), Dialect::default());
+        let redact = Redact::of(&login, None);
         let until = Instant::now() + timeouts.connect;
-        let connecting = connected_to(
-            &targets, until, &memory, &address, timeouts, &tls, &talk, &redact,
-        );
+        let whom = Whom {
+            address: &address,
+            login: &login,
+            timeouts,
+            tls: &tls,
+            dialect: &dialect,
+        };
+        let connecting = connected_to(&targets, until, &memory, whom, &talk, &redact);
         let serving = async {
             let (mut stream, _) = listener.accept().await.unwrap();
             stream.write_all(b"220 here\r\n").await.unwrap();

@@ -116,6 +116,7 @@ impl FtpSink {
             path: directory.to_owned(),
             timeouts: remote.timeouts,
             tls: remote.tls.clone(),
+            dialect: remote.dialect.clone(),
         };
         let listed = match list::list(&self.memory, &directory).await {
             Ok(listed) => listed,
@@ -239,6 +240,8 @@ impl Sink for FtpSink {
                 denied = true;
             }
             Ok(None) => {}
+            // It says no more than that it will not tell.
+            Err(_) if self.session.as_ref().is_some_and(Session::in_step) => {}
             Err(failure) => return Err(failure),
         }
         let told = self.tells_times;

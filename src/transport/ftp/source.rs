@@ -20,6 +20,8 @@ pub struct FtpSource {
     session: Session,
     download: Download,
     size: Option<u64>,
+    /// What else was said about the size, which need not be true.
+    hint: Option<u64>,
     modified: Option<String>,
     /// Offset of the first byte that is wanted; what comes before is thrown away.
     offset: u64,
@@ -46,14 +48,15 @@ impl FtpSource {
             Some(size) if size < offset => Err(Failure::new(Step::Open, changed(size, offset))),
             _ => Ok(size),
         };
-        too_short(size)?;
+        let size = too_short(size)?;
         let (download, reply) = Download::open(&mut session, path, offset, Step::Open).await?;
         let position = download.begins_at();
-        let size = too_short(size.or_else(|| size_in_preliminary(&reply, position)))?;
+        let hint = size.or_else(|| reply.and_then(|reply| size_in_preliminary(&reply, position)));
         Ok(Self {
             session,
             download: download.reading(),
             size,
+            hint,
             modified,
             offset,
             position,
@@ -96,6 +99,10 @@ impl Source for FtpSource {
         self.size
     }
 
+    fn size_hint(&self) -> Option<u64> {
+        self.hint
+    }
+
     fn modified(&self) -> Option<&str> {
         self.modified.as_deref()
     }
@@ -132,16 +139,22 @@ pub(super) async fn size(session: &mut Session, path: &str) -> Result<Option<u64
         .command(Step::Prepare, &format!("SIZE {path}"))
         .await?;
     match reply.code {
-        213 => Ok(reply.raw.trim().parse().ok()),
-        550 => Err(Failure::new(
-            Step::Prepare,
-            Fault::NoFile {
-                reply: reply.to_string(),
-            },
-        )),
+        213 => Ok(bytes_in(&reply.raw)),
+        550 => Err(Failure::new(Step::Prepare, reply.fault_of_file())),
         421 => Err(Failure::new(Step::Prepare, reply.fault())),
         _ => Ok(None),
     }
+}
+
+/// The number of bytes in an answer to `SIZE`: some say behind it that they are bytes.
+fn bytes_in(text: &str) -> Option<u64> {
+    let mut words = text.split_whitespace();
+    let bytes = words.next()?.parse().ok()?;
+    let is_bytes = words.next().is_none_or(|unit| {
+        let unit = unit.to_ascii_lowercase();
+        unit.starts_with("byte") || unit.starts_with("octet")
+    });
+    is_bytes.then_some(bytes)
 }
 
 /// `MDTM` (RFC 3659 section 3), as the server says it; `None` where it does not.
@@ -182,14 +195,15 @@ pub(super) async fn modified(session: &mut Session, path: &str) -> Result<Option
     }
 }
 
-/// Many servers say `150 Opening … (1234 bytes)`. With an offset some count the rest, some the
-/// whole, so it is then of no use.
+/// Many servers say `150 Opening … (1234 bytes)`. It is text for people: some say `(0 bytes)` of every
+/// file. With an offset some count the rest, some the whole, so it is then of no use at all.
 pub(super) fn size_in_preliminary(reply: &Reply, offset: u64) -> Option<u64> {
     if offset > 0 {
         return None;
     }
     let (before, _) = reply.raw.rsplit_once(" bytes")?;
-    before.rsplit_once('(')?.1.trim().parse().ok()
+    let said = before.rsplit_once('(')?.1.trim().parse().ok();
+    said.filter(|bytes| *bytes > 0)
 }
 
 #[cfg(test)]
@@ -198,11 +212,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_size_is_taken_from_the_preliminary_reply_when_it_is_certain() {
+    fn a_size_is_a_number_of_bytes() {
+        for (said, bytes) in [
+            ("1234", Some(1234)),
+            (" 1234 ", Some(1234)),
+            ("1234 bytes", Some(1234)),
+            ("1234 blocks", None),
+            ("-1", None),
+            ("", None),
+            ("unknown", None),
+        ] {
+            assert_eq!(bytes_in(said), bytes, "{said}");
+        }
+    }
+
+    #[test]
+    fn the_preliminary_reply_hints_at_the_size() {
         let reply = |raw: &str| Reply::new(150, raw, &Redact::default());
         let said = reply("Opening BINARY mode data connection for a.bin (1234 bytes).");
         assert_eq!(size_in_preliminary(&said, 0), Some(1234));
         assert_eq!(size_in_preliminary(&said, 10), None);
+        assert_eq!(size_in_preliminary(&reply("Opening it (0 bytes)"), 0), None);
         assert_eq!(size_in_preliminary(&reply("Here it comes (soon)"), 0), None);
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Session {
     pub(super) control: BufReader<Wire>,
     pub(super) state: ConnState,
     pub(super) listener: Option<TcpListener>,
+    /// From `PORT` and `EPRT`.
+    pub(super) connect_to: Option<SocketAddr>,
     /// Data connections that a script left open: index of the upload, if it is one, and the socket.
     pub(super) left_open: Vec<(Option<usize>, Wire)>,
     /// What is said is not sent.
@@ -55,6 +57,7 @@ pub(super) async fn serve(socket: TcpStream, shared: Arc<Shared>) {
             utf8: false,
         },
         listener: None,
+        connect_to: None,
         left_open: Vec::new(),
         muted: false,
         shared: Arc::clone(&shared),
@@ -234,6 +237,13 @@ impl Session {
                 self.state.private = argument == "P";
                 self.say("200 as you like").await
             }
+            "PORT" | "EPRT" if self.shared.script.active => {
+                self.connect_to = told_address(verb, argument);
+                match self.connect_to {
+                    Some(_) => self.say("200 I will").await,
+                    None => self.say("501 where?").await,
+                }
+            }
             "PASV" | "EPSV" => self.passive(verb == "EPSV").await,
             "STOR" => transfer::store(self, path).await,
             "RETR" => transfer::retrieve(self, path).await,
@@ -365,7 +375,10 @@ impl Session {
     }
 
     async fn passive(&mut self, extended: bool) -> io::Result<Next> {
-        let ip = self.control.get_ref().socket().local_addr()?.ip();
+        let ip = match self.shared.script.passive {
+            Passive::OnlyAt(host) => host.into(),
+            _ => self.control.get_ref().socket().local_addr()?.ip(),
+        };
         let listener = TcpListener::bind(SocketAddr::new(ip, 0)).await?;
         let port = listener.local_addr()?.port();
         let style = self.shared.script.passive;
@@ -376,7 +389,7 @@ impl Session {
                 .await;
         }
         let host = match style {
-            Passive::OtherHost(host) => host,
+            Passive::OtherHost(host) | Passive::OnlyAt(host) => host,
             _ => [127, 0, 0, 1],
         };
         let [a, b, c, d] = host;
@@ -392,6 +405,25 @@ impl Session {
             }
         }
     }
+}
+
+/// `h1,h2,h3,h4,p1,p2` and `|1|address|port|`.
+fn told_address(verb: &str, argument: &str) -> Option<SocketAddr> {
+    if verb == "EPRT" {
+        let parts: Vec<&str> = argument.split('|').collect();
+        return Some(SocketAddr::new(
+            parts.get(2)?.parse().ok()?,
+            parts.get(3)?.parse().ok()?,
+        ));
+    }
+    let numbers: Result<Vec<u8>, _> = argument.split(',').map(str::parse).collect();
+    let [a, b, c, d, high, low] = numbers.ok()?[..] else {
+        return None;
+    };
+    Some(SocketAddr::from((
+        [a, b, c, d],
+        u16::from_be_bytes([high, low]),
+    )))
 }
 
 fn digest_reply(verb: &str, argument: &str, bytes: &[u8]) -> String {

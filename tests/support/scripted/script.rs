@@ -24,6 +24,8 @@ pub struct Script {
     /// Asked before `replies`.
     pub handler: Option<Handler>,
     pub passive: Passive,
+    /// `PORT` and `EPRT` are known.
+    pub active: bool,
     /// Whether TLS is spoken, and how. What is said in clear text is answered all the same.
     pub tls: Option<ServerTls>,
     pub store: Store,
@@ -187,6 +189,8 @@ pub enum Passive {
     NoParentheses,
     /// The port that is announced is closed.
     DeadPort,
+    /// `PASV` names this host, which alone listens. `EPSV` names no host.
+    OnlyAt([u8; 4]),
 }
 
 /// What becomes of the data connection when a transfer is interfered with.
@@ -267,6 +271,10 @@ pub struct Retrieve {
     pub close_control: bool,
     /// So many zero bytes are sent after the end of the file.
     pub extra: usize,
+    /// No reply comes before the final one.
+    pub no_preliminary: bool,
+    /// The final reply waits until the client has closed its side of the data connection too.
+    pub waits_for_close: bool,
 }
 
 impl Script {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::control::{Next, Session};
 use super::script::Data;
@@ -157,8 +158,10 @@ pub(super) async fn retrieve(session: &mut Session, path: String) -> io::Result<
         .flat_map(|connection| &connection.commands)
         .filter(|line| super::script::verb_of(line) == "RETR")
         .count();
-    let preliminary = script.preliminary.unwrap_or("150 here it comes");
-    session.say(preliminary).await?;
+    if !script.no_preliminary {
+        let preliminary = script.preliminary.unwrap_or("150 here it comes");
+        session.say(preliminary).await?;
+    }
     let Some(mut data) = accept(session).await else {
         return session.say("425 no data connection").await;
     };
@@ -240,9 +243,14 @@ fn next_after(close_control: bool) -> Next {
 
 /// The client's data connection, to the port that was last announced.
 async fn accept(session: &mut Session) -> Option<Wire> {
-    let listener = session.listener.take()?;
-    let accepted = tokio::time::timeout(ACCEPT, listener.accept()).await;
-    let (data, peer) = accepted.ok()?.ok()?;
+    let (data, peer) = match session.connect_to.take() {
+        Some(target) => (TcpStream::connect(target).await.ok()?, target),
+        None => {
+            let listener = session.listener.take()?;
+            let accepted = tokio::time::timeout(ACCEPT, listener.accept()).await;
+            accepted.ok()?.ok()?
+        }
+    };
     let mut data = Wire::Plain(data);
     let shared = Arc::clone(&session.shared);
     if let Some(acceptor) = shared.acceptor.as_ref().filter(|_| session.state.private) {
@@ -276,6 +284,9 @@ async fn end(session: &Session, mut data: Wire) -> io::Result<()> {
         return Ok(());
     }
     data.shutdown().await?;
+    if session.shared.script.retrieve.waits_for_close {
+        data.read_to_end(&mut Vec::new()).await?;
+    }
     if (session.shared.script.tls.as_ref()).is_some_and(|tls| tls.waits_for_end) {
         // An end without `close_notify` is an error.
         data.read_to_end(&mut Vec::new()).await?;

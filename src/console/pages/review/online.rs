@@ -140,6 +140,8 @@ impl Online {
         };
         let mut text = format!("{title}: {} looked at", count(answered, "host"));
         text += &match (self.asked?, wrong) {
+            // Nobody has answered yet.
+            (_, _) if answered == 0 => String::new(),
             (Question::Probe, 0) => ", no problem".to_owned(),
             (Question::Probe, 1) => ", 1 problem".to_owned(),
             (Question::Probe, many) => format!(", {many} problems"),

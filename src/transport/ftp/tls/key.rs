@@ -10,6 +10,10 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, PeerMisbehaved};
 
 const SEQUENCE: u8 = 0x30;
 const BIT_STRING: u8 = 0x03;
+const INTEGER: u8 = 0x02;
+const OBJECT_IDENTIFIER: u8 = 0x06;
+/// rsaEncryption (RFC 3279 section 2.3.1).
+const RSA: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x01];
 /// The tag of the version, which version 1 leaves out (RFC 5280 section 4.1).
 const VERSION: u8 = 0xA0;
 
@@ -26,6 +30,19 @@ pub(super) struct PublicKey<'a> {
 impl<'a> PublicKey<'a> {
     pub(super) fn of(certificate: &'a [u8]) -> Result<Self, Error> {
         find(certificate).ok_or_else(|| CertificateError::BadEncoding.into())
+    }
+
+    /// How long it is, where it is one of RSA.
+    pub(super) fn rsa_bits(&self) -> Option<usize> {
+        let oid = Element::of(self.algorithm)?.tagged(OBJECT_IDENTIFIER)?;
+        if oid.content != RSA {
+            return None;
+        }
+        let numbers = Element::of(self.key)?.tagged(SEQUENCE)?;
+        let modulus = Element::of(numbers.content)?.tagged(INTEGER)?.content;
+        let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
+        let first = modulus.get(zeros)?;
+        Some((modulus.len() - zeros) * 8 - first.leading_zeros() as usize)
     }
 
     pub(super) fn verify_tls12(

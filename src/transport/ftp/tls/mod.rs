@@ -8,13 +8,14 @@
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, version};
+use rustls::{AlertDescription, ClientConfig, Error, PeerIncompatible, version};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -24,9 +25,11 @@ use crate::model::{Fault, Side, Tls, text};
 
 use super::reply::Reply;
 
+mod client;
 mod key;
 mod trust;
 
+use client::Client;
 pub(super) use trust::Authorities;
 use trust::Verifier;
 
@@ -43,6 +46,10 @@ pub(super) struct TlsContext {
     name: ServerName<'static>,
     /// Why the certificate was not accepted.
     refused: Arc<Mutex<Option<Fault>>>,
+    max_1_2: bool,
+    has_client: bool,
+    /// The server wants to know who this host is.
+    asked: Arc<AtomicBool>,
 }
 
 impl TlsContext {
@@ -54,7 +61,12 @@ impl TlsContext {
         peer: IpAddr,
     ) -> Result<Self, Fault> {
         let refused = Arc::new(Mutex::new(None));
+        let asked = Arc::new(AtomicBool::new(false));
         let verifier = Verifier::new(authorities, &tls.trust, Arc::clone(&refused)).await?;
+        let key = match &tls.client {
+            Some(file) => Some(authorities.client(file).await?),
+            None => None,
+        };
         let versions: &[_] = if tls.max_1_2 {
             &[&version::TLS12]
         } else {
@@ -65,7 +77,7 @@ impl TlsContext {
             .map_err(|error| Fault::Local(error.to_string()))?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier))
-            .with_no_client_auth();
+            .with_client_cert_resolver(Arc::new(Client::new(key, Arc::clone(&asked))));
         config.resumption = Resumption::in_memory_sessions(SESSIONS);
         // A name that no certificate can hold is not one that is looked for in it.
         let name = ServerName::try_from(host.trim_end_matches('.').to_owned())
@@ -74,6 +86,9 @@ impl TlsContext {
             connector: TlsConnector::from(Arc::new(config)),
             name,
             refused,
+            max_1_2: tls.max_1_2,
+            has_client: tls.client.is_some(),
+            asked,
         })
     }
 
@@ -95,23 +110,123 @@ impl TlsContext {
         }
     }
 
+    /// As [`Self::connect`], where the server has said that it speaks TLS from here on: clear text is
+    /// then a slip of the server's, which may not happen again.
+    pub(super) async fn connect_agreed(
+        &self,
+        stream: TcpStream,
+        side: Side,
+        deadline: Duration,
+    ) -> Result<TlsStream<TcpStream>, Fault> {
+        let handshake = self.connector.connect(self.name.clone(), stream);
+        match timeout(deadline, handshake).await {
+            Ok(Err(error)) if matches!(of_tls(&error), Some(Error::InvalidMessage(_))) => {
+                let reason = "clear text came instead of the handshake".into();
+                Err(Fault::TlsGarbled { side, reason })
+            }
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(error)) => Err(self.fault(side, &error)),
+            Err(_) => Err(Fault::NoReply {
+                command: format!("the TLS handshake of the {side}"),
+                after: deadline,
+            }),
+        }
+    }
+
     fn fault(&self, side: Side, error: &io::Error) -> Fault {
+        self.refusal(side, error).unwrap_or_else(|| Fault::Lost {
+            side,
+            reason: text::shown(&error.to_string()),
+        })
+    }
+
+    /// What is wrong where TLS itself failed. Servers of TLS 1.3 say only after the handshake what
+    /// they miss in it.
+    pub(super) fn refusal(&self, side: Side, error: &io::Error) -> Option<Fault> {
+        let tls = of_tls(error)?;
         let refused = {
             let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
             refused.take()
         };
-        let reason = text::shown(&error.to_string());
-        match refused {
-            Some(fault) => fault,
-            None if error
-                .get_ref()
-                .is_some_and(|inner| inner.is::<rustls::Error>()) =>
-            {
-                Fault::TlsHandshake { side, reason }
+        let reason = self.reason(side, tls);
+        Some(refused.unwrap_or(Fault::TlsHandshake { side, reason }))
+    }
+
+    /// What is wrong, and what can be done where something can.
+    fn reason(&self, side: Side, error: &Error) -> String {
+        use AlertDescription as Alert;
+        let words = text::shown(&error.to_string());
+        let asked = self.asked.load(Ordering::Relaxed);
+        let is_old = matches!(
+            error,
+            Error::AlertReceived(Alert::ProtocolVersion)
+                | Error::PeerIncompatible(
+                    PeerIncompatible::ServerDoesNotSupportTls12Or13
+                        | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+                )
+        );
+        let about_client = matches!(
+            error,
+            Error::AlertReceived(
+                Alert::CertificateRequired
+                    | Alert::NoCertificate
+                    | Alert::BadCertificate
+                    | Alert::UnsupportedCertificate
+                    | Alert::CertificateRevoked
+                    | Alert::CertificateExpired
+                    | Alert::CertificateUnknown
+                    | Alert::UnknownCA
+                    | Alert::AccessDenied
+            )
+        );
+        let nothing_in_common = matches!(
+            error,
+            Error::AlertReceived(Alert::HandshakeFailure | Alert::InsufficientSecurity)
+                | Error::PeerIncompatible(_)
+        );
+        match error {
+            _ if is_old && self.max_1_2 => format!(
+                "the server does not take TLS 1.2 ({words}); leave `tls_max: 1.2` out, or it may \
+                 know TLS 1.0 and 1.1 alone, which are not offered here"
+            ),
+            _ if is_old => format!(
+                "the server knows older versions alone, TLS 1.0 or 1.1 ({words}), which are not \
+                 offered here: their protection is broken"
+            ),
+            Error::AlertReceived(_) if about_client && self.has_client => format!(
+                "the server does not accept this host's certificate, of `tls: {{ client: FILE }}` \
+                 ({words})"
+            ),
+            Error::AlertReceived(_) if (about_client || nothing_in_common) && asked => {
+                if self.has_client {
+                    return format!("the server refuses ({words}) and has asked who this host is");
+                }
+                format!(
+                    "the server wants to know who this host is ({words}): `tls: {{ client: FILE }}` \
+                     names the file with this host's certificate and key"
+                )
             }
-            None => Fault::Lost { side, reason },
+            _ if nothing_in_common => format!(
+                "the server knows no cipher that is offered here ({words}): AES-GCM and ChaCha20 \
+                 with an ephemeral key exchange are; CBC, RC4 and the exchange of a key by RSA are \
+                 not"
+            ),
+            Error::InvalidMessage(_) if side == Side::Control => format!(
+                "what came is no TLS ({words}); where a server greets in clear text, `ftps://` \
+                 goes over to TLS from there"
+            ),
+            Error::InvalidCertificate(_) => {
+                format!("the server has not the key of the certificate that it shows ({words})")
+            }
+            _ if self.max_1_2 => words,
+            _ => format!("{words}; a device that can't do TLS 1.3 well may need `tls_max: 1.2`"),
         }
     }
+}
+
+/// What TLS itself has to say about an error of a stream.
+fn of_tls(error: &io::Error) -> Option<&Error> {
+    error.get_ref()?.downcast_ref()
 }
 
 impl fmt::Debug for TlsContext {

@@ -4,7 +4,7 @@
 //! compiled in: in the networks that this is for, the operator's own authority is installed there.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::WebPkiServerVerifier;
@@ -12,6 +12,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
@@ -19,18 +20,47 @@ use tokio::sync::OnceCell;
 use crate::model::{Fault, Fingerprint, Trust, text};
 
 use super::PROVIDER;
+use super::client;
 use super::key::PublicKey;
 
-type Loaded = Arc<OnceCell<Arc<WebPkiServerVerifier>>>;
+/// Who vouches for servers, and the certificates that were named themselves.
+#[derive(Debug)]
+struct Known {
+    verifier: Arc<WebPkiServerVerifier>,
+    /// Of a file: a server that shows one of them is the very one that was meant, though tools flag
+    /// what signed itself as an authority, which no server may be.
+    named: Vec<CertificateDer<'static>>,
+}
 
-/// The authorities that were read so far: once for all sessions of a run.
+type Loaded<T> = Arc<OnceCell<Arc<T>>>;
+
+/// What was read so far: once for all sessions of a run.
 #[derive(Debug, Clone, Default)]
-pub(in super::super) struct Authorities(Arc<Mutex<HashMap<Trust, Loaded>>>);
+pub(in super::super) struct Authorities {
+    known: Arc<Mutex<HashMap<Trust, Loaded<Known>>>>,
+    clients: Arc<Mutex<HashMap<Arc<PathBuf>, Loaded<CertifiedKey>>>>,
+}
 
 impl Authorities {
-    async fn of(&self, trust: &Trust) -> Result<Arc<WebPkiServerVerifier>, Fault> {
+    /// The certificate of this host, with its key.
+    pub(super) async fn client(&self, file: &Arc<PathBuf>) -> Result<Arc<CertifiedKey>, Fault> {
         let loaded = {
-            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(clients.entry(Arc::clone(file)).or_default())
+        };
+        let load = async {
+            let file = Arc::clone(file);
+            let read = tokio::task::spawn_blocking(move || client::of_file(&file));
+            read.await.map_err(|error| error.to_string())?.map(Arc::new)
+        };
+        let key = loaded.get_or_try_init(|| load).await;
+        key.cloned()
+            .map_err(|reason: String| Fault::ClientCertificate { reason })
+    }
+
+    async fn of(&self, trust: &Trust) -> Result<Arc<Known>, Fault> {
+        let loaded = {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(known.entry(trust.clone()).or_default())
         };
         let load = async {
@@ -38,13 +68,14 @@ impl Authorities {
             // Files are read.
             let roots = tokio::task::spawn_blocking(move || match trust {
                 Trust::CaFile(path) => of_file(&path),
-                Trust::System | Trust::Pinned(_) => of_system(),
+                Trust::System | Trust::Pinned(_) => of_system().map(|roots| (roots, Vec::new())),
             });
-            let roots = roots.await.map_err(|error| error.to_string())??;
+            let (roots, named) = roots.await.map_err(|error| error.to_string())??;
             let provider = Arc::clone(&PROVIDER);
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+            let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
                 .build()
-                .map_err(|error| error.to_string())
+                .map_err(|error| error.to_string())?;
+            Ok(Arc::new(Known { verifier, named }))
         };
         let verifier = loaded.get_or_try_init(|| load).await;
         verifier
@@ -68,12 +99,14 @@ fn of_system() -> Result<RootCertStore, String> {
     ))
 }
 
-fn of_file(path: &Path) -> Result<RootCertStore, String> {
+fn of_file(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), String> {
     let shown = text::shown(&path.display().to_string());
     let unreadable = |error: &dyn std::fmt::Display| format!("{shown} can't be read: {error}");
     let mut roots = RootCertStore::empty();
+    let mut named = Vec::new();
     for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))? {
         let certificate = certificate.map_err(|error| unreadable(&error))?;
+        named.push(certificate.clone());
         roots
             .add(certificate)
             .map_err(|error| format!("a certificate in {shown} is of no use: {error}"))?;
@@ -81,19 +114,35 @@ fn of_file(path: &Path) -> Result<RootCertStore, String> {
     if roots.is_empty() {
         return Err(format!("there is no certificate (PEM) in {shown}"));
     }
-    Ok(roots)
+    Ok((roots, named))
 }
 
 #[derive(Debug)]
 enum Check {
-    Authorities(Arc<WebPkiServerVerifier>),
+    Authorities(Arc<Known>),
     Pin(Fingerprint),
+}
+
+impl Check {
+    /// The certificate itself was named, whatever stands in it.
+    fn is_named(&self, certificate: &CertificateDer<'_>) -> bool {
+        match self {
+            Check::Authorities(known) => known.named.iter().any(|named| named == certificate),
+            Check::Pin(pinned) => *pinned == fingerprint(certificate),
+        }
+    }
+}
+
+fn fingerprint(certificate: &CertificateDer<'_>) -> Fingerprint {
+    Fingerprint(Sha256::digest(certificate).into())
 }
 
 /// Checks a server's certificate, and keeps for the operator why it was not accepted.
 #[derive(Debug)]
 pub(super) struct Verifier {
     check: Check,
+    /// As the inventory has it, for causes.
+    trust: Trust,
     refused: Arc<Mutex<Option<Fault>>>,
 }
 
@@ -107,9 +156,36 @@ impl Verifier {
             Trust::Pinned(fingerprint) => Check::Pin(*fingerprint),
             trust => Check::Authorities(authorities.of(trust).await?),
         };
-        Ok(Self { check, refused })
+        Ok(Self {
+            check,
+            trust: trust.clone(),
+            refused,
+        })
+    }
+
+    /// What can be done about a certificate that is not accepted, and was not done yet.
+    fn advice(&self) -> String {
+        const COMPARE: &str = "compare the fingerprint with the device's own";
+        match &self.trust {
+            Trust::System => format!(
+                "name its authority (`tls: {{ ca: FILE }}`), or {COMPARE} and pin it (`tls: {{ \
+                 fingerprint: … }}`)"
+            ),
+            Trust::CaFile(file) => format!(
+                "{} is of no use for it: {COMPARE}, and pin it (`tls: {{ fingerprint: … }}`) in \
+                 its place",
+                text::shown(&file.display().to_string())
+            ),
+            Trust::Pinned(_) => format!(
+                "where the device has a new certificate, {COMPARE} and write it in place of the \
+                 old one; otherwise somebody else answers at its address"
+            ),
+        }
     }
 }
+
+/// The shortest key of RSA that the library takes.
+const LEAST_RSA: usize = 2048;
 
 impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
@@ -120,28 +196,44 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let shown = Fingerprint(Sha256::digest(end_entity).into());
+        let shown = fingerprint(end_entity);
+        let refuse = |reason: &str, advice: String| {
+            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+            *refused = Some(Fault::TlsCertificate {
+                reason: text::shown(reason),
+                fingerprint: shown.to_string(),
+                advice,
+            });
+        };
+        let bits = PublicKey::of(end_entity)
+            .ok()
+            .and_then(|key| key.rsa_bits());
+        if let Some(bits) = bits.filter(|bits| *bits < LEAST_RSA) {
+            refuse(
+                &format!("its key of RSA has {bits} bits, and {LEAST_RSA} are the least here"),
+                "no setting changes that: the device needs another certificate".into(),
+            );
+            return Err(CertificateError::ApplicationVerificationFailure.into());
+        }
+        if self.check.is_named(end_entity) {
+            return Ok(ServerCertVerified::assertion());
+        }
         let checked = match &self.check {
-            Check::Authorities(authorities) => authorities.verify_server_cert(
+            Check::Authorities(known) => known.verifier.verify_server_cert(
                 end_entity,
                 intermediates,
                 server_name,
                 ocsp_response,
                 now,
             ),
-            Check::Pin(pinned) if *pinned == shown => Ok(ServerCertVerified::assertion()),
             Check::Pin(_) => Err(CertificateError::ApplicationVerificationFailure.into()),
         };
         checked.inspect_err(|error| {
             let reason = match &self.check {
-                Check::Pin(pinned) => format!("it is not the one that is pinned, {pinned}"),
+                Check::Pin(pinned) => format!("it is not the one that is pinned, \"{pinned}\""),
                 Check::Authorities(_) => reason(error),
             };
-            let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-            *refused = Some(Fault::TlsCertificate {
-                reason: text::shown(&reason),
-                fingerprint: shown.to_string(),
-            });
+            refuse(&reason, self.advice());
         })
     }
 
@@ -154,13 +246,9 @@ impl ServerCertVerifier for Verifier {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = &PROVIDER.signature_verification_algorithms;
-        match self.check {
-            Check::Authorities(_) => {
-                verify_tls12_signature(message, certificate, signature, algorithms)
-            }
-            Check::Pin(_) => {
-                PublicKey::of(certificate)?.verify_tls12(message, signature, algorithms)
-            }
+        match self.check.is_named(certificate) {
+            false => verify_tls12_signature(message, certificate, signature, algorithms),
+            true => PublicKey::of(certificate)?.verify_tls12(message, signature, algorithms),
         }
     }
 
@@ -171,13 +259,9 @@ impl ServerCertVerifier for Verifier {
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = &PROVIDER.signature_verification_algorithms;
-        match self.check {
-            Check::Authorities(_) => {
-                verify_tls13_signature(message, certificate, signature, algorithms)
-            }
-            Check::Pin(_) => {
-                PublicKey::of(certificate)?.verify_tls13(message, signature, algorithms)
-            }
+        match self.check.is_named(certificate) {
+            false => verify_tls13_signature(message, certificate, signature, algorithms),
+            true => PublicKey::of(certificate)?.verify_tls13(message, signature, algorithms),
         }
     }
 

@@ -1,0 +1,141 @@
+//! Who is to blame when bytes that were read are not the image's.
+//!
+//! The inventory's digest is above everybody, and a file server is above a peer: it is where the
+//! image comes from. A peer that was proven to hold the image is above one that was asked for by
+//! the operator and proven by nothing.
+
+use std::sync::Arc;
+
+use crate::model::Name;
+
+/// A source that some of the bytes came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Giver {
+    /// As in reports.
+    pub(super) name: Name,
+    /// The entity, where it is a peer.
+    pub(super) peer: Option<Name>,
+    /// It was proven by content, by this run or an earlier one, to hold the image.
+    pub(super) proven: bool,
+}
+
+/// All sources that gave something of what a digest stands for, in the order in which they did.
+pub(super) type Givers = Arc<[Giver]>;
+
+/// With one more, unless it has given something already.
+pub(super) fn with(givers: &Givers, one: &Giver) -> Givers {
+    if givers.iter().any(|giver| giver.name == one.name) {
+        return givers.clone();
+    }
+    givers.iter().chain([one]).cloned().collect()
+}
+
+/// The digest of what these gave is not the image's: the ones to be left, the least proven first.
+/// Nobody: no peer has given anything, and the image itself is another one.
+pub(super) fn to_blame(givers: &[Giver]) -> Vec<Giver> {
+    let peers = |proven: bool| -> Vec<Giver> {
+        let is = |giver: &&Giver| giver.peer.is_some() && giver.proven == proven;
+        givers.iter().filter(is).cloned().collect()
+    };
+    let unproven = peers(false);
+    if unproven.is_empty() {
+        peers(true)
+    } else {
+        unproven
+    }
+}
+
+/// What becomes of a source whose file does not begin with what was read so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Contradiction {
+    /// It is left, and the next one asked.
+    Newcomer,
+    /// It is right, and what was read so far is not the image: those are left who gave it.
+    Givers(Vec<Giver>),
+    /// It has another file than it had before.
+    Changed,
+}
+
+/// `newcomer` was to go on where others stopped, and holds other bytes than `givers` gave.
+pub(super) fn contradicted(newcomer: &Giver, givers: &[Giver]) -> Contradiction {
+    let blamed = to_blame(givers);
+    if newcomer.peer.is_none() && !blamed.is_empty() {
+        Contradiction::Givers(blamed)
+    } else if newcomer.peer.is_none() && givers.iter().any(|giver| giver.name == newcomer.name) {
+        Contradiction::Changed
+    } else {
+        Contradiction::Newcomer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `hq`, `peer:a`, and `peer:b+`, which is proven.
+    fn giver(name: &str) -> Giver {
+        let proven = name.ends_with('+');
+        let name = name.trim_end_matches('+');
+        Giver {
+            name: name.into(),
+            peer: name.strip_prefix("peer:").map(Into::into),
+            proven,
+        }
+    }
+
+    fn givers(names: &[&str]) -> Givers {
+        names.iter().map(|name| giver(name)).collect()
+    }
+
+    fn names(givers: &[Giver]) -> Vec<&str> {
+        givers.iter().map(|giver| &*giver.name).collect()
+    }
+
+    #[test]
+    fn the_least_proven_peers_are_blamed_and_a_file_server_never_is() {
+        for (gave, blamed) in [
+            (vec!["hq"], vec![]),
+            (vec!["hq", "other"], vec![]),
+            (vec!["peer:a"], vec!["peer:a"]),
+            (vec!["peer:a", "hq"], vec!["peer:a"]),
+            (vec!["hq", "peer:b+"], vec!["peer:b"]),
+            (
+                vec!["peer:b+", "peer:a", "peer:c"],
+                vec!["peer:a", "peer:c"],
+            ),
+            (vec!["peer:b+", "peer:c+"], vec!["peer:b", "peer:c"]),
+        ] {
+            assert_eq!(names(&to_blame(&givers(&gave))), blamed, "{gave:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_server_is_believed_before_a_peer() {
+        for (newcomer, gave, expected) in [
+            ("peer:a", vec!["hq"], Contradiction::Newcomer),
+            ("peer:a", vec!["peer:c"], Contradiction::Newcomer),
+            ("peer:a", vec!["peer:a"], Contradiction::Newcomer),
+            ("hq", vec!["hq"], Contradiction::Changed),
+            ("other", vec!["hq"], Contradiction::Newcomer),
+            (
+                "hq",
+                vec!["peer:a"],
+                Contradiction::Givers(vec![giver("peer:a")]),
+            ),
+            (
+                "hq",
+                vec!["hq", "peer:a"],
+                Contradiction::Givers(vec![giver("peer:a")]),
+            ),
+        ] {
+            let found = contradicted(&giver(newcomer), &givers(&gave));
+            assert_eq!(found, expected, "{newcomer} after {gave:?}");
+        }
+    }
+
+    #[test]
+    fn a_source_is_counted_once() {
+        let two = with(&with(&givers(&["hq"]), &giver("peer:a")), &giver("hq"));
+        assert_eq!(names(&two), ["hq", "peer:a"]);
+    }
+}

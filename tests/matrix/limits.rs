@@ -1,0 +1,28 @@
+//! What servers can't do, whoever asks: the only cells that may end without the image.
+
+/// One server's limit.
+#[derive(Debug)]
+pub(crate) struct Limit {
+    /// As the line is called.
+    pub(crate) line: &'static str,
+    /// As the column is called.
+    pub(crate) row: &'static str,
+    /// Whose limit it is, and which.
+    pub(crate) why: &'static str,
+    /// The program's cause must have these words: it names the limit.
+    pub(crate) words: &'static str,
+}
+
+/// A limit that is not met any more is a failure too: this list stays true.
+pub(crate) const LIMITS: [Limit; 1] = [Limit {
+    line: "npm ftpd",
+    row: "explicit",
+    why: "its process ends with the first TLS handshake: it is made for Node before 12",
+    words: "refused the connection",
+}];
+
+pub(crate) fn expected(line: &str, row: &str) -> Option<&'static Limit> {
+    LIMITS
+        .iter()
+        .find(|limit| limit.line == line && limit.row == row)
+}
