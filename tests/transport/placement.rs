@@ -197,6 +197,21 @@ async fn names_that_may_be_one_are_not_written_to_a_new_entity() {
     }
 }
 
+/// The image gets the name that it has for people, not another one beside the old image.
+#[tokio::test]
+async fn a_name_in_letters_of_its_own_is_the_same_name_on_the_entity() {
+    let path = "/flash/прошивка-é.bin";
+    let server = cutting_device(Names::Encoded, path).await;
+    let destination = at_path(destination(&server), path);
+    for round in 0..2 {
+        let bytes = image(SIZE + round);
+        let attempt = attempt(&destination, &bytes, None).await;
+        assert_eq!(attempt.result, Ok(Verified::Size));
+        assert_eq!(attempt.holds, Some(Holds::New));
+        assert_only(&server, path, &bytes);
+    }
+}
+
 // --- A rename that is refused. -------------------------------------------------------------------
 
 const REFUSALS: [&str; 5] = [
