@@ -555,6 +555,17 @@ async fn an_entity_that_denies_every_file_gets_its_image_and_keeps_it() {
     }
 }
 
+/// A listing takes two sessions, and an entity that has none is not asked for it at each look.
+#[tokio::test]
+async fn a_new_entity_that_lists_nothing_is_asked_to_once() {
+    let server = ScriptedServer::start(Script::default()).await;
+    let bytes = image(SIZE);
+    let attempt = attempt(&destination(&server), &bytes, None).await;
+    assert_delivered_and_known(&server, &attempt, &bytes);
+    let log = server.log();
+    assert_eq!((log.count("MLSD"), log.connections.len()), (1, 3));
+}
+
 /// Another writer's file grows between two looks.
 #[tokio::test]
 async fn a_foreign_file_that_grows_is_neither_deleted_nor_written() {
