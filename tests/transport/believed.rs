@@ -13,7 +13,7 @@ use subtend::model::{
 
 use crate::common::image;
 use crate::support::run::{Run, entity};
-use crate::support::scripted::{Reply, Script, ScriptedServer};
+use crate::support::scripted::{Action, Reply, Script, ScriptedServer};
 use crate::support::{PATH, network};
 
 const SIZE: usize = 100_000;
@@ -84,6 +84,14 @@ async fn a_skip_is_proven_as_strongly_as_it_can_be_and_says_how() {
         ..script
     };
     let refusing = |verb| Script::default().on(verb, Reply::line("550 permission denied"));
+    // Only the time says that the file is another one than before.
+    let unreadable = refusing("RETR").handle(|line, state| {
+        let renamed = state.commands.iter().any(|line| line.starts_with("RNTO"));
+        match line.starts_with("MDTM") && renamed {
+            true => Action::Reply(Reply::line("213 20260101000000")),
+            false => Action::Default,
+        }
+    });
     let digest = "its size and digest were asked again";
     let read = "its file was read again";
     let by_size = "by size alone";
@@ -114,7 +122,7 @@ async fn a_skip_is_proven_as_strongly_as_it_can_be_and_says_how() {
         ("other size", Script::default(), Some(b"old"), true, None),
         ("none", Script::default(), None, true, None),
         // It has it, but nobody can know.
-        ("unreadable", refusing("RETR"), Some(&new), true, None),
+        ("unreadable", unreadable, Some(&new), true, None),
         (
             "never had one",
             Script::default(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use subtend::model::{Fault, Login, RemotePath, Side, Step, Timeouts, Verified};
+use subtend::model::{Fault, Login, Side, Step, Timeouts, Verified};
 use subtend::transport::Transport;
 use subtend::transport::ftp::FtpTransport;
 
@@ -318,8 +318,8 @@ async fn names_are_told_to_be_utf8_where_they_are_not_ascii() {
         (PATH, " UTF8\r\n", false),
     ] {
         let server = device(Script::default().on("FEAT", features(feature))).await;
-        let mut destination = destination(&server);
-        destination.remote.path = RemotePath::new(path).unwrap();
+        server.put(path, OLD);
+        let destination = at_path(destination(&server), path);
         let bytes = image(1000);
         assert_eq!(send(&destination, &bytes).await, Ok(Verified::Size));
         assert!(server.file(path).unwrap() == bytes);

@@ -197,6 +197,21 @@ async fn names_that_may_be_one_are_not_written_to_a_new_entity() {
     }
 }
 
+/// The image gets the name that it has for people, not another one beside the old image.
+#[tokio::test]
+async fn a_name_in_letters_of_its_own_is_the_same_name_on_the_entity() {
+    let path = "/flash/прошивка-é.bin";
+    let server = cutting_device(Names::Encoded, path).await;
+    let destination = at_path(destination(&server), path);
+    for round in 0..2 {
+        let bytes = image(SIZE + round);
+        let attempt = attempt(&destination, &bytes, None).await;
+        assert_eq!(attempt.result, Ok(Verified::Size));
+        assert_eq!(attempt.holds, Some(Holds::New));
+        assert_only(&server, path, &bytes);
+    }
+}
+
 // --- A rename that is refused. -------------------------------------------------------------------
 
 const REFUSALS: [&str; 5] = [
@@ -540,6 +555,17 @@ async fn an_entity_that_denies_every_file_gets_its_image_and_keeps_it() {
     }
 }
 
+/// A listing takes two sessions, and an entity that has none is not asked for it at each look.
+#[tokio::test]
+async fn a_new_entity_that_lists_nothing_is_asked_to_once() {
+    let server = ScriptedServer::start(Script::default()).await;
+    let bytes = image(SIZE);
+    let attempt = attempt(&destination(&server), &bytes, None).await;
+    assert_delivered_and_known(&server, &attempt, &bytes);
+    let log = server.log();
+    assert_eq!((log.count("MLSD"), log.connections.len()), (1, 3));
+}
+
 /// Another writer's file grows between two looks.
 #[tokio::test]
 async fn a_foreign_file_that_grows_is_neither_deleted_nor_written() {
@@ -576,12 +602,13 @@ fn upload_box() -> Script {
 async fn an_upload_box_is_called_one() {
     let server = device(upload_box()).await;
     let looked = probe(&destination(&server)).await;
-    // A byte is there now: that is said, or the check fails for it.
-    let told = match &looked {
-        Ok(found) => found.left.as_deref() == Some(&*staging()),
-        Err(failure) => failure.to_string().contains("rename"),
-    };
-    assert!(told, "{looked:?}");
+    // A byte is there now: that is said, beside why.
+    let cause = looked.unwrap_err().to_string();
+    assert!(cause.contains(&format!("{}, which", staging())), "{cause}");
+    assert!(
+        cause.contains("can't rename files (550 not yours)"),
+        "{cause}"
+    );
     assert_eq!(server.file(PATH).unwrap(), OLD);
 
     // And a taken name that can't be freed is why nothing is sent.

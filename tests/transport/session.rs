@@ -295,7 +295,8 @@ async fn replies_about_what_is_over_and_about_work_are_read_off() {
         let answer = Reply::raw(format!("{before}213 {}\r\n", bytes.len()));
         let server = device(script.handle(move |line, state| {
             let stored = state.commands.iter().any(|line| line.starts_with("STOR"));
-            match stored && line.starts_with("SIZE") {
+            let renamed = state.commands.iter().any(|line| line.starts_with("RNTO"));
+            match stored && !renamed && line.starts_with("SIZE") {
                 true => Action::Reply(answer.clone()),
                 false => Action::Default,
             }

@@ -791,6 +791,7 @@ async fn data_connections_are_protected_before_or_after_the_login() {
             let transport = FtpTransport::new();
             let destination = secure(&server, implicit, ca.trusted(), patient());
             for _ in 0..2 {
+                server.put(PATH, OLD);
                 let sent = send_with(&transport, &destination, &bytes).await;
                 assert_eq!(sent, Ok(Verified::Size), "{refusal}, {implicit}");
                 assert_delivered(&server, &bytes);
@@ -859,6 +860,7 @@ async fn a_certificate_that_is_named_as_its_own_authority_is_accepted() {
         let server = device(speaks(ServerTls::new(identity))).await;
         for max_1_2 in [false, true] {
             let destination = secure(&server, false, trusted(max_1_2), patient());
+            server.put(PATH, OLD);
             assert_eq!(send(&destination, b"new").await, Ok(Verified::Size));
         }
         assert_delivered(&server, b"new");

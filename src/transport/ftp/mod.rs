@@ -86,6 +86,14 @@ impl Memory {
         logins.contains(&(address.clone(), user.to_owned()))
     }
 
+    /// Whether something is known now that makes another try go otherwise.
+    fn has_learned(&self, address: &Address, known: Quirks) -> bool {
+        let now = self.of(address);
+        // A data connection that came is no reason to ask for another.
+        let opens_data = known.opens_data;
+        Quirks { opens_data, ..now } != known
+    }
+
     /// Opens, and again as long as an attempt that was lost has taught something: a command that
     /// is never answered costs a session, and the next one does without it.
     async fn while_learning<T, F>(
@@ -100,8 +108,8 @@ impl Memory {
             let known = self.of(address);
             match open().await {
                 Err(failure)
-                    if !matches!(failure.fault, Fault::Reply { .. })
-                        && self.of(address) != known => {}
+                    if !matches!(failure.fault, Fault::Reply { .. } | Fault::Leftover { .. })
+                        && self.has_learned(address, known) => {}
                 result => return result,
             }
         }

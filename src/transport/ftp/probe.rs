@@ -80,7 +80,7 @@ async fn probe_once(
             if let Err(failure) = tried {
                 if look.probe.written || !sink::is_refusal(&failure) {
                     sink.close().await;
-                    return Err(failure);
+                    return Err(with_left(failure, look.probe.left));
                 }
                 return Err(why_refused(&mut sink, &destination.remote, failure).await);
             }
@@ -239,6 +239,21 @@ async fn write(
         }
     }
     Ok(())
+}
+
+/// A failure does not hide that the byte is still there.
+fn with_left(failure: Failure, left: Option<String>) -> Failure {
+    let Some(path) = left else {
+        return failure;
+    };
+    let reason = format!(
+        "{path}, which was written to try that, stays; {}",
+        failure.fault
+    );
+    Failure {
+        fault: Fault::Leftover { reason },
+        ..failure
+    }
 }
 
 /// Removes the byte, under whichever name it stands: both were free before.

@@ -170,7 +170,10 @@ impl FtpSink {
                 Seen::Absent => Ok(Proof::Missing(failure)),
                 _ => Ok(Proof::Untold(failure)),
             },
-            Fault::Reply { code, .. } if (500..600).contains(code) => Ok(Proof::Untold(failure)),
+            Fault::NotReadable { .. } => Ok(Proof::Untold(failure)),
+            Fault::Reply { code, .. } | Fault::Wants { code, .. } if (500..600).contains(code) => {
+                Ok(Proof::Untold(failure))
+            }
             _ => Err(failure),
         }
     }
@@ -374,6 +377,7 @@ impl Sink for FtpSink {
 
     async fn store(&mut self, path: &RemotePath) -> Result<(), NotStored> {
         let address = self.destination.remote.address.clone();
+        let mut may_have_begun = false;
         loop {
             let known = self.memory.of(&address);
             match self.store_once(path).await {
@@ -381,12 +385,21 @@ impl Sink for FtpSink {
                     self.upload = Some(upload);
                     return Ok(());
                 }
-                // What was lost has taught something, and nothing was written.
+                // What was lost has taught something, and no byte was sent.
                 Err(failed)
-                    if !failed.may_have_begun
+                    if (!failed.may_have_begun
+                        || matches!(failed.failure.fault, Fault::NoReply { .. }))
                         && !matches!(failed.failure.fault, Fault::Reply { .. })
-                        && self.memory.of(&address) != known => {}
-                Err(failed) => return Err(failed),
+                        && self.memory.has_learned(&address, known) =>
+                {
+                    may_have_begun |= failed.may_have_begun;
+                }
+                Err(failed) => {
+                    return Err(NotStored {
+                        may_have_begun: may_have_begun || failed.may_have_begun,
+                        ..failed
+                    });
+                }
             }
         }
     }
