@@ -343,8 +343,8 @@ async fn a_viewer_that_never_reads_slows_nobody() {
     site.assert_delivered();
     let engine = &site.status().await["engine"];
     let seconds = engine["groups"][0]["seconds"].as_f64().unwrap();
-    // 4 MiB at 1 MiB a second, there and back.
-    assert!(seconds < 12.0, "{seconds} s");
+    // 4 MiB at 1 MiB a second: there, and back under each of its two names.
+    assert!(seconds < 16.0, "{seconds} s");
     pty.type_in("q");
     pty.end();
     drop(stuck);

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use subtend::inventory::{InventoryErrors, expand_names, load, make_group, parse};
+use subtend::model::staging::{File, Names};
 use subtend::model::{
     Account, Active, BufferPreference, DataAddress, DataMode, Dialect, Fingerprint, ImageSpec,
     Inventory, Laggards, Limits, Manner, PeerChoice, SecretSource, SourceChoice, SourceSpec,
@@ -162,8 +163,45 @@ fn absent_settings_have_their_defaults() {
     assert_eq!(entity.timeouts.confirm, Duration::from_secs(300));
     assert_eq!(entity.verify, VerifyMode::Best);
     assert_eq!(entity.staging, Staging::Rename);
-    assert!(entity.delete_first);
+    assert!(
+        !entity.delete_first,
+        "what an entity has is never deleted unasked"
+    );
+    assert_eq!(&*entity.staging_name, "auto");
     assert_eq!(entity.credentials, None);
+}
+
+/// A staging name of the operator's, for all or for one, with its placeholders as they are written.
+#[test]
+fn staging_names_are_read_from_defaults_and_entities() {
+    let inventory = good(
+        r#"
+defaults: { path: /flash/image.bin, staging_name: "{stem}.new" }
+entities:
+  - { name: a, type: t, version: v, address: a }
+  - { name: b, type: t, version: v, address: b, staging_name: "tmp/{name}" }
+  - { name: c, type: t, version: v, address: c, staging_name: auto }
+"#,
+    );
+    let staged = |name: &str| {
+        let entity = inventory.entity(name).unwrap();
+        let names = Names::new(&entity.path, &entity.staging_name, "host").unwrap();
+        (
+            entity.staging_name.to_string(),
+            names.of(File::Staging).to_string(),
+        )
+    };
+    assert_eq!(
+        staged("a"),
+        ("{stem}.new".into(), "/flash/image.new".into())
+    );
+    assert_eq!(
+        staged("b"),
+        ("tmp/{name}".into(), "/flash/tmp/image.bin".into())
+    );
+    let (pattern, name) = staged("c");
+    assert_eq!(pattern, "auto", "an entity gives up what the defaults say");
+    assert!(!name.contains("image"), "{name}");
 }
 
 #[test]

@@ -41,11 +41,9 @@ pub enum NamesError {
         "`{{{0}}}` is no placeholder of a staging name; there are `{{name}}`, `{{stem}}`, `{{ext}}`, `{{own}}`"
     )]
     Placeholder(String),
-    #[error(
-        "the staging name of `{0}` is that name itself; leave `staging_name: auto`, or write another"
-    )]
+    #[error("the staging name of `{0}` is that name itself")]
     Same(String),
-    #[error("{0}; leave `staging_name: auto`, or write a name below the file's own directory")]
+    #[error("{0}")]
     Path(String),
 }
 

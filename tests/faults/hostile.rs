@@ -1,17 +1,18 @@
 //! What a server may try: to send for ever, to lie about sizes, to answer byte by byte.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use subtend::link::Summary;
-use subtend::model::{EntityState, Inventory, Login, Step, Timeouts, VerifyMode};
+use subtend::model::{EntityState, Holds, Inventory, Login, Step, Timeouts, VerifyMode};
 use subtend::transport::ftp::FtpTransport;
 use subtend::transport::{Directory, Transport};
 use tokio::task::JoinSet;
 
 use crate::support::faulty::{Fault, FaultyServer, OLD};
 use crate::support::run::{Run, entity};
-use crate::support::scripted::{Reply, Script, ScriptedServer};
+use crate::support::scripted::{Action, Reply, Script, ScriptedServer};
 use crate::support::{GROUP, PATH, within};
 use crate::world::*;
 
@@ -91,27 +92,51 @@ async fn a_source_that_lies_about_its_size_delivers_nothing() {
     }
 }
 
-/// An entity's too, before the rename.
+/// An entity's too, before the rename. What lies of every file it has is left alone at the first
+/// look: such names may be one file.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_entity_that_tells_another_size_keeps_its_old_file() {
     let image = image(SIZE);
-    for reply in ["213 18446744073709551615", "213 0", "213 199999"] {
-        let source = ScriptedServer::start(Script::default()).await;
-        source.put("/images/adsl-2.bin", image.as_slice());
-        let server = ScriptedServer::start(Script::default().on("SIZE", Reply::line(reply))).await;
-        server.put(PATH, "old");
-        let devices = [device("one", (Fault::None, false), &image).await];
-        let mut inventory = inventory_of(source.address(), &devices);
-        at_another(&mut inventory, &server, PATIENCE);
-        let summary = finish(&inventory).await;
-        let said = entity(&summary, "one");
-        assert_eq!(
-            (said.state, said.step),
-            (EntityState::Failed, Some(Step::Verify))
-        );
-        assert!(said.cause.as_deref().unwrap().contains("the entity holds"));
-        assert_eq!(server.file(PATH).as_deref(), Some(b"old".as_slice()));
-        assert_eq!(server.files(), [PATH]);
+    for size in ["18446744073709551615", "0", "199999"] {
+        let reply = Reply::line(&format!("213 {size}"));
+        // Of what was stored it lies, or of every name.
+        let stored = Arc::new(AtomicBool::new(false));
+        let later = reply.clone();
+        let lies_later = Script::default().handle(move |line, _| {
+            if line.starts_with("STOR") {
+                stored.store(true, Ordering::SeqCst);
+            }
+            match line.starts_with("SIZE") && stored.load(Ordering::SeqCst) {
+                true => Action::Reply(later.clone()),
+                false => Action::Default,
+            }
+        });
+        let lies_always = Script::default().on("SIZE", reply);
+        for (script, step, words) in [
+            (lies_later, Step::Verify, size),
+            (lies_always, Step::Prepare, "staging_name"),
+        ] {
+            let source = ScriptedServer::start(Script::default()).await;
+            source.put("/images/adsl-2.bin", image.as_slice());
+            let server = ScriptedServer::start(script).await;
+            server.put(PATH, "old");
+            let devices = [device("one", (Fault::None, false), &image).await];
+            let mut inventory = inventory_of(source.address(), &devices);
+            at_another(&mut inventory, &server, PATIENCE);
+            let summary = finish(&inventory).await;
+            let said = entity(&summary, "one");
+            assert_eq!(
+                (said.state, said.step),
+                (EntityState::Failed, Some(step)),
+                "{said:?}"
+            );
+            let cause = said.cause.as_deref().unwrap();
+            assert!(cause.contains(words), "{cause}");
+            assert_eq!(cause.contains("the entity holds"), step == Step::Verify);
+            assert_eq!(said.holds, Some(Holds::Old), "{said:?}");
+            assert_eq!(server.file(PATH).as_deref(), Some(b"old".as_slice()));
+            assert_eq!(server.files(), [PATH]);
+        }
     }
 }
 
@@ -136,18 +161,9 @@ fn at_another(inventory: &mut Inventory, server: &ScriptedServer, reply: Duratio
 async fn a_reply_that_drips_has_the_deadline_of_its_command() {
     let image = image(SIZE);
     let mut running = JoinSet::new();
-    // Two deadlines: one for each of the two commands of a login.
     for (verb, code, words) in [
-        (
-            "USER",
-            "331",
-            Some("no reply to USER and PASS within 1.6 s"),
-        ),
-        (
-            "PASS",
-            "230",
-            Some("no reply to USER and PASS within 1.6 s"),
-        ),
+        ("USER", "331", Some("no reply to USER within 800 ms")),
+        ("PASS", "230", Some("no reply to PASS within 800 ms")),
         ("TYPE", "200", Some("no reply to TYPE within")),
         ("RNFR", "350", Some("no reply to RNFR within")),
         ("STOR", "150", Some("no reply to STOR within")),

@@ -15,13 +15,16 @@ const STOPS: [(&str, &str); 9] = [
     ("", "421"),
     ("USER", "530"),
     ("PASS", "530"),
-    ("TYPE", "504"),
+    ("TYPE", "530"),
     ("RNFR", "502"),
     ("STOR", "552"),
-    ("SIZE", "550"),
+    ("SIZE", "421"),
     ("RNTO", "550"),
     ("EPSV", "229"),
 ];
+
+/// What it says on the way, and is delivered all the same.
+const GOES_ON: [(&str, &str); 2] = [("TYPE", "504"), ("SIZE", "550")];
 
 fn says(code: &str) -> Vec<u8> {
     format!("{code}-{EVIL}\r\n {EVIL}\r\n{code} {EVIL}\r\n").into_bytes()
@@ -54,7 +57,7 @@ async fn run(options: &[&str]) -> Left {
     source.put("/images/image.bin", vec![1; 10_000]);
     let mut servers = Vec::new();
     let mut entities = Vec::new();
-    for (number, (verb, code)) in STOPS.into_iter().enumerate() {
+    for (number, (verb, code)) in STOPS.into_iter().chain(GOES_ON).enumerate() {
         let server = ScriptedServer::start(script(verb, code)).await;
         entities.push((format!("e{number}"), server.address()));
         servers.push(server);
@@ -98,8 +101,11 @@ async fn nothing_a_server_says_acts_on_a_terminal() {
     let causes: Vec<&str> = (events.iter().filter(failed))
         .map(|event| event["cause"].as_str().unwrap())
         .collect();
-    assert_eq!(causes.len(), STOPS.len());
+    assert_eq!(causes.len(), STOPS.len(), "{}", json.out);
+    let delivered = |event: &&Value| event["event"] == "state" && event["state"] == "delivered";
+    assert_eq!(events.iter().filter(delivered).count(), GOES_ON.len());
     for cause in causes {
+        assert!(cause.contains("\\u{1b}[2J"), "{cause}");
         // Also after JSON's own escapes are undone.
         assert_harmless("a cause", cause);
     }

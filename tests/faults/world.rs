@@ -48,8 +48,9 @@ pub fn expected(fault: Fault, delete_first: bool) -> Expected {
     use Step::{Confirm, Connect, Login, Open, Prepare, Rename, Send, Verify};
     let fails = |steps, words| Expected { steps, words };
     match fault {
-        Fault::None | Fault::LateConfirmation => fails(&[], ""),
-        Fault::NoOverwrite if delete_first => fails(&[], ""),
+        // Who does not rename onto the old image has it moved aside.
+        Fault::None | Fault::LateConfirmation | Fault::NoOverwrite => fails(&[], ""),
+        Fault::Pinned if delete_first => fails(&[], ""),
         Fault::Refused => fails(&[Connect], "refused the connection"),
         Fault::Unreachable => fails(&[Connect], "can't be reached"),
         Fault::ConnectTimeout => fails(&[Connect], "no connection to"),
@@ -57,7 +58,7 @@ pub fn expected(fault: Fault, delete_first: bool) -> Expected {
         Fault::Login => fails(&[Login], "530 not you"),
         Fault::NoDataConnection => fails(&[Open], "425 can't open it"),
         Fault::ReadOnly => fails(&[Open], "553 not here"),
-        Fault::NoOverwrite => fails(&[Rename], "553 file exists"),
+        Fault::Pinned => fails(&[Rename], "553 file exists"),
         Fault::NoRename => fails(&[Prepare], "can't rename files"),
         Fault::Aborted(_) => fails(&[Send, Confirm], "426 it broke"),
         Fault::LocalError(_) => fails(&[Send, Confirm], "451 flash controller failed"),
@@ -76,7 +77,7 @@ pub fn expected(fault: Fault, delete_first: bool) -> Expected {
 }
 
 /// How many classes [`class`] knows.
-pub const CLASSES: u64 = 22;
+pub const CLASSES: u64 = 24;
 
 /// A class by its number, with its fault at a byte of an image of so many. A silence and a
 /// confirmation that come when the sender is through can't be told from another fault.
@@ -95,7 +96,7 @@ pub fn class(number: u64, at: u64, size: u64) -> (&'static str, Fault, bool) {
         9 => ("552", Fault::Full(at)),
         10 => ("553", Fault::ReadOnly),
         11 => ("553 for a file that exists", Fault::NoOverwrite),
-        12 => ("553 and DELE allowed", Fault::NoOverwrite),
+        12 => ("the same, and DELE allowed", Fault::NoOverwrite),
         13 => ("reset", Fault::Reset(at)),
         14 => ("stall", Fault::Stall(seen)),
         15 => ("no 226", Fault::NoConfirmation),
@@ -104,9 +105,11 @@ pub fn class(number: u64, at: u64, size: u64) -> (&'static str, Fault, bool) {
         18 => ("control connection lost", Fault::ControlLost(at)),
         19 => ("short file", Fault::Short(at)),
         20 => ("wrong digest", Fault::Wrong(at)),
+        21 => ("553, and not to be moved aside", Fault::Pinned),
+        22 => ("the same, and DELE allowed", Fault::Pinned),
         _ => ("no rename", Fault::NoRename),
     };
-    (name, fault, number == 12)
+    (name, fault, matches!(number, 12 | 22))
 }
 
 fn timeouts(fault: Fault) -> Timeouts {

@@ -51,6 +51,8 @@ pub enum Fault {
     ReadOnly,
     /// `553` to `RNTO` while there is an old file.
     NoOverwrite,
+    /// As that, and the old file can't be renamed either. It can be deleted.
+    Pinned,
     /// `RNFR` is not known.
     NoRename,
     /// `426` and a data connection that is reset.
@@ -256,6 +258,9 @@ impl Session {
                 None => "550 no such file".into(),
             },
             "RNFR" if fault == Fault::NoRename => "502 can't rename".into(),
+            "RNFR" if fault == Fault::Pinned && self.kept(argument) == Some(OLD) => {
+                "553 it is in use".into()
+            }
             "RNFR" => match self.kept(argument) {
                 Some(_) => {
                     self.rename_from = Some(argument.to_owned());
@@ -298,7 +303,8 @@ impl Session {
 
     fn rename(&mut self, to: &str) -> &'static str {
         let mut files = self.shared.files.lock().unwrap();
-        if self.shared.fault == Fault::NoOverwrite && files.contains_key(to) {
+        let keeps = matches!(self.shared.fault, Fault::NoOverwrite | Fault::Pinned);
+        if keeps && files.contains_key(to) {
             return "553 file exists";
         }
         let from = self.rename_from.take().and_then(|from| files.remove(&from));

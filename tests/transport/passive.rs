@@ -1,5 +1,8 @@
 //! Data connections: how they are asked for, and where they go.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use subtend::model::{DataAddress, Fault, Step, Timeouts, Verified};
 use subtend::transport::ftp::FtpTransport;
 
@@ -43,6 +46,32 @@ async fn a_server_without_epsv_is_asked_for_it_once() {
         twice(&server, patient()).await;
         assert_eq!(count(&server), (1, 2), "{refusal}");
     }
+}
+
+/// `425` may be over soon. A server that knows no `PASV` is quoted in what it said of `EPSV`, and
+/// asked for that again.
+#[tokio::test]
+async fn a_server_that_knows_epsv_alone_may_have_no_data_connection_for_now() {
+    let busy = Arc::new(AtomicBool::new(true));
+    let first = Arc::clone(&busy);
+    let script = Script::default().on("PASV", Reply::line("502 what?"));
+    let script = script.handle(move |line, _| {
+        match line.starts_with("STOR") && first.swap(false, Ordering::SeqCst) {
+            true => Action::Reply(Reply::line("425 not now")),
+            false => Action::Default,
+        }
+    });
+    let server = device(script).await;
+    let (transport, bytes) = (FtpTransport::new(), image(1000));
+    let failure = send_with(&transport, &destination(&server), &bytes).await;
+    let failure = failure.unwrap_err();
+    assert_eq!(failure.step, Step::Open);
+    assert_eq!(failure.fault.to_string(), "the server said 425 not now");
+    assert!(failure.is_transient());
+    assert_untouched(&server);
+    let result = send_with(&transport, &destination(&server), &bytes).await;
+    assert_eq!(result, Ok(Verified::Size));
+    assert_delivered(&server, &bytes);
 }
 
 /// It is lost with its session, but the next one does without.

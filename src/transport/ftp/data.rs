@@ -466,8 +466,20 @@ async fn start(
     command: &str,
     offset: u64,
 ) -> Result<Begun, Failure> {
+    let mut refused = None;
     loop {
-        let opening = passive::open_data(session, step).await?;
+        let opening = match (passive::open_data(session, step).await, refused.take()) {
+            (Ok(opening), _) => opening,
+            // It knows the one way alone, and has said what is wrong with it: for now, perhaps.
+            (Err(failure), Some(refused)) if passive::is_unknown(&failure) => {
+                session.avoids_epsv = false;
+                session
+                    .memory
+                    .learn(&session.address, |quirks| quirks.no_epsv = false);
+                return Err(refused);
+            }
+            (Err(failure), _) => return Err(failure),
+        };
         let way = opening.way;
         session.went_extended = way == Way::Extended;
         // Right before the transfer command (RFC 3659 section 5.3).
@@ -483,6 +495,7 @@ async fn start(
                 if no_data && is_first && session.in_step() && session.peer.is_ipv4() {
                     // What answered at the port was something on the way, perhaps.
                     session.avoids_epsv = true;
+                    refused = Some(failure);
                     continue;
                 }
                 let fault = match no_data {

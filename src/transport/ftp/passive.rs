@@ -89,7 +89,7 @@ pub(super) async fn open_data(session: &mut Session, step: Step) -> Result<Openi
     .map_err(without_passive)
 }
 
-fn is_unknown(failure: &Failure) -> bool {
+pub(super) fn is_unknown(failure: &Failure) -> bool {
     let codes = [500, 502, 504];
     matches!(&failure.fault, Fault::Reply { code, .. } | Fault::Wants { code, .. } if codes.contains(code))
 }

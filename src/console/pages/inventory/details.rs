@@ -4,6 +4,7 @@ use crate::console::dialogs::Dialog;
 use crate::console::state::State;
 use crate::link::Snapshot;
 use crate::model::columns::hang;
+use crate::model::staging::AUTO;
 use crate::model::{Scheme, Staging, Standing, units};
 
 use super::newest;
@@ -55,13 +56,20 @@ pub(super) fn dialog(state: &State, snapshot: &Snapshot, at: usize) -> Dialog {
     row(
         "staging",
         match (entity.staging, entity.delete_first) {
-            (Staging::Rename, false) => "under a name of its own, renamed at the end",
+            (Staging::Rename, false) => {
+                "under a name of its own, renamed at the end; where the entity does not rename onto \
+                 the old file, that is moved aside first"
+            }
             (Staging::Rename, true) => {
-                "under a name of its own, renamed at the end; the old file may be deleted first"
+                "under a name of its own, renamed at the end; where the entity does not rename onto \
+                 the old file, that is moved aside first, or deleted where it can't be moved"
             }
             (Staging::Direct, _) => "none: written under the final name",
         },
     );
+    if entity.staging == Staging::Rename && &*entity.staging_name != AUTO {
+        row("staging name", &entity.staging_name);
+    }
     for (at, (label, value)) in entity.labels.iter().enumerate() {
         row(
             if at == 0 { "labels" } else { "" },

@@ -172,6 +172,37 @@ fn details_tell_everything_of_an_entity() {
     insta::assert_snapshot!(lines.join("\n"));
 }
 
+/// What is asked for beyond the defaults is shown, and only then.
+#[test]
+fn details_tell_how_an_entity_is_written() {
+    let shown = |setting: &str| {
+        let yaml = testing::SITE.replacen("defaults:\n", &format!("defaults:\n  {setting}\n"), 1);
+        let mut state = State::new(testing::site_of(testing::inventory(&yaml)));
+        press(&mut state, &testing::idle(), "/shelf1-05<Enter><Enter>");
+        let Some(Dialog::Reading { lines, .. }) = state.dialog() else {
+            panic!("no details");
+        };
+        let words: Vec<&str> = lines
+            .iter()
+            .flat_map(|line| line.split_whitespace())
+            .collect();
+        words.join(" ")
+    };
+    let named = shown("staging_name: \"{stem}.new\"");
+    assert!(named.contains("staging name {stem}.new"), "{named}");
+    assert!(!named.contains("deleted"), "{named}");
+    for plain in [shown("staging_name: auto"), shown("staging: direct")] {
+        assert!(!plain.contains("staging name"), "{plain}");
+    }
+    let aside = "that is moved aside first";
+    let allowed = shown("delete_first: true");
+    assert!(
+        allowed.contains(&format!("{aside}, or deleted where it can't be moved")),
+        "{allowed}"
+    );
+    assert!(!shown("staging: direct").contains(aside));
+}
+
 #[test]
 fn a_click_moves_the_cursor() {
     let mut state = testing::state();
