@@ -558,14 +558,22 @@ async fn a_pass_from_the_middle_proves_what_came_before() {
 }
 
 /// Four entities and nothing but one session at a time: they take turns, and the file server, which
-/// has nothing else to do, is read for each of them, not the one that is through.
+/// has nothing else to do, is read for each of them, not the one that is through. In whatever words
+/// the server turns the others away.
 #[tokio::test(flavor = "multi_thread")]
 async fn entities_behind_a_server_of_one_session_take_turns() {
+    for turns_away_with in [None, Some("530 too much connections for 'craft'"), Some("")] {
+        take_turns(turns_away_with).await;
+    }
+}
+
+async fn take_turns(turns_away_with: Option<&'static str>) {
     let source = ScriptedServer::start(Script::default()).await;
     let image = bytes(1 << 20, 1);
     source.put(FILE, image.clone());
     let shelf = ScriptedServer::start(Script {
         one_session: true,
+        turns_away_with,
         store: Store {
             // A session waits a moment for another one to end: this is longer.
             confirm_after: Duration::from_secs(4),

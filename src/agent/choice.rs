@@ -283,6 +283,8 @@ async fn any<T: Transport>(
     let image = &group.image;
     let mut refusals = Vec::new();
     let mut held: Vec<(u64, Chosen)> = Vec::new();
+    // They don't tell the size of their file, and come last.
+    let mut sizeless = Vec::new();
     for batch in peers.chunks(ASKED_AT_ONCE) {
         let (able, unable): (Vec<_>, Vec<_>) = (batch
             .iter()
@@ -299,6 +301,10 @@ async fn any<T: Transport>(
                 (Ok(remote), Ok(Some(size))) if size > 0 => {
                     held.push((size, Chosen::peer(peer, remote, proven(peer, delivered))));
                 }
+                // The digest of what it sends will tell.
+                (Ok(remote), Ok(None)) if image.sha256.is_some() => {
+                    sizeless.push(Chosen::peer(peer, remote, proven(peer, delivered)));
+                }
                 (_, Ok(_)) => {
                     refusals.push(format!("{} does not tell the size of its file", peer.name))
                 }
@@ -314,12 +320,16 @@ async fn any<T: Transport>(
         if held.iter().any(|(size, _)| Some(*size) == right) {
             held.retain(|(size, _)| Some(*size) == right);
             let mut able: Vec<Chosen> = held.into_iter().map(|(_, chosen)| chosen).collect();
+            able.append(&mut sizeless);
             able.sort_by_key(|one| !is_proven(one));
             return Ok(able);
         }
         for (size, chosen) in held.drain(..) {
             refusals.push(format!("{} holds {size} bytes, not the image", chosen.name));
         }
+    }
+    if !sizeless.is_empty() {
+        return Ok(sizeless);
     }
     Err(no_peer(if refusals.is_empty() {
         format!(

@@ -258,12 +258,16 @@ impl Members {
     }
 }
 
-/// Whether a server may have refused because it has as many sessions as it takes: it has said so
-/// before the file was open, and something that may pass.
+/// Whether a server may have refused because it has as many sessions, or ports, as it takes: it has
+/// said so before the file was open, and something that may pass. Some only hang up in place of a
+/// greeting, and some go over to clear text for it.
 fn has_no_room(failure: &Failure) -> bool {
-    failure.step <= Step::Open
-        && failure.is_transient()
-        && matches!(failure.fault, Fault::Reply { .. })
+    let says_so = match &failure.fault {
+        Fault::Reply { .. } | Fault::Busy { .. } | Fault::TlsGarbled { .. } => true,
+        Fault::Lost { .. } => failure.step == Step::Connect,
+        _ => false,
+    };
+    says_so && failure.step <= Step::Open && failure.is_transient()
 }
 
 #[cfg(test)]
@@ -499,6 +503,41 @@ mod tests {
     fn turned_away() -> Failure {
         let text = "there are too many connections".into();
         Failure::new(Step::Connect, Fault::Reply { code: 421, text })
+    }
+
+    #[test]
+    fn a_server_without_room_is_known_by_what_it_does() {
+        let said = |code| {
+            let text = "no".into();
+            Fault::Reply { code, text }
+        };
+        let busy = Fault::Busy {
+            code: 530,
+            text: "too many".into(),
+        };
+        let lost = Fault::Lost {
+            side: Side::Control,
+            reason: "the server closed it".into(),
+        };
+        let garbled = Fault::TlsGarbled {
+            side: Side::Control,
+            reason: "clear text".into(),
+        };
+        for (step, fault, expected) in [
+            (Step::Connect, said(421), true),
+            (Step::Login, busy.clone(), true),
+            (Step::Open, busy, true),
+            (Step::Open, garbled.clone(), true),
+            (Step::Connect, lost.clone(), true),
+            // It may be on its way down.
+            (Step::Open, lost, false),
+            (Step::Send, garbled, false),
+            (Step::Send, said(421), false),
+            (Step::Login, said(530), false),
+        ] {
+            let failure = Failure::new(step, fault);
+            assert_eq!(has_no_room(&failure), expected, "{failure}");
+        }
     }
 
     #[test]

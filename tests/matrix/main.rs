@@ -133,18 +133,15 @@ async fn filled(lines: &[Line], rows: &[rows::Row]) -> Table {
             let mut cells = Vec::new();
             let missing = tokio::task::spawn_blocking(move || line.make.missing()).await;
             let missing = missing.unwrap();
-            let mut seen = rows::Seen::default();
             for row in rows {
                 cells.push(match &missing {
                     Some(why) => Cell::NotHere(why.clone()),
                     None => {
                         // What panics spoils its own cell.
-                        let (staging, begun) = (seen.clone(), Instant::now());
-                        let work = tokio::spawn(rows::cell(line, row, staging));
-                        let (cell, learnt) = work
-                            .await
-                            .unwrap_or_else(|panic| (Cell::Wrong(panic.to_string()), seen.clone()));
-                        seen = learnt;
+                        let begun = Instant::now();
+                        let work = tokio::spawn(rows::cell(line, row));
+                        let cell =
+                            (work.await).unwrap_or_else(|panic| Cell::Wrong(panic.to_string()));
                         eprintln!(
                             "{:5.1} s  {}, {}",
                             begun.elapsed().as_secs_f64(),

@@ -39,7 +39,7 @@ enum What {
     Implicit,
 }
 
-/// In the order in which they are done: what is left over is learnt from one that was killed.
+/// In the order in which they are done.
 pub(crate) const ROWS: [Row; 16] = [
     row("online", What::Online),
     row("fresh", What::Fresh),
@@ -63,13 +63,6 @@ const fn row(name: &'static str, what: What) -> Row {
     Row { name, what }
 }
 
-/// What one server has shown so far.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Seen {
-    /// The name that data go to before the rename.
-    staging: Option<String>,
-}
-
 /// A limit of a server that its own limits are tried with.
 const SESSIONS: usize = 1;
 const PORTS: u16 = 4;
@@ -82,13 +75,8 @@ type Wrong = String;
 /// The beginning of what no limit excuses.
 const LOST: &str = "LOST: ";
 
-/// What came of it, and what is known of the server then.
-pub(crate) async fn cell(line: Line, row: Row, mut seen: Seen) -> (Cell, Seen) {
-    let cell = judged(line, row, &mut seen).await;
-    (cell, seen)
-}
-
-async fn judged(line: Line, row: Row, seen: &mut Seen) -> Cell {
+/// What came of it.
+pub(crate) async fn cell(line: Line, row: Row) -> Cell {
     let offers = line.make.offers();
     let has = match row.what {
         What::OneSession => offers.sessions,
@@ -101,7 +89,7 @@ async fn judged(line: Line, row: Row, seen: &mut Seen) -> Cell {
         return Cell::NotOffered;
     }
     let limit = expected(&line.name(), row.name);
-    match (done(line, row, seen).await, limit) {
+    match (done(line, row).await, limit) {
         (Ok(()), None) => Cell::Delivered,
         (Ok(()), Some(limit)) => Cell::Wrong(format!("not a limit any more: {}", limit.why)),
         (Err(cause), Some(limit)) if cause.contains(limit.words) && !cause.starts_with(LOST) => {
@@ -114,7 +102,7 @@ async fn judged(line: Line, row: Row, seen: &mut Seen) -> Cell {
     }
 }
 
-async fn done(line: Line, row: Row, seen: &mut Seen) -> Result<(), Wrong> {
+async fn done(line: Line, row: Row) -> Result<(), Wrong> {
     let plain = Wanted::default();
     match row.what {
         What::Online => online(&Site::new(line, plain).await).await,
@@ -160,9 +148,9 @@ async fn done(line: Line, row: Row, seen: &mut Seen) -> Result<(), Wrong> {
                 other => Err(format!("the peer was not read, but {other}")),
             }
         }
-        What::Killed => killed(line, seen).await,
+        What::Killed => killed(line).await,
         What::Recover => recovered(line).await,
-        What::Leftover => leftover(line, seen).await,
+        What::Leftover => leftover(line).await,
         What::OneSession => {
             let sessions = Some(SESSIONS);
             let entities = 4;
@@ -279,8 +267,8 @@ async fn source(line: Line) -> Result<(), Wrong> {
 }
 
 /// Killed in mid-transfer and started again, with the state that it has kept.
-async fn killed(line: Line, seen: &mut Seen) -> Result<(), Wrong> {
-    let site = interrupted(line, seen).await?;
+async fn killed(line: Line) -> Result<(), Wrong> {
+    let site = interrupted(line).await?;
     let said = tried(&site, &["recover", "--check", "--json"]).await?;
     if said.code != Some(1) {
         return Err(format!("recover: {}", said.in_short()));
@@ -292,7 +280,7 @@ async fn killed(line: Line, seen: &mut Seen) -> Result<(), Wrong> {
 
 /// Killed in mid-transfer, cleaned up, and taken up again.
 async fn recovered(line: Line) -> Result<(), Wrong> {
-    let site = interrupted(line, &mut Seen::default()).await?;
+    let site = interrupted(line).await?;
     let said = tried(&site, &["recover", "--clean", "--json"]).await?;
     unharmed(&site, false).map_err(|wrong| format!("{wrong}; {}", said.in_short()))?;
     delivered(
@@ -304,16 +292,22 @@ async fn recovered(line: Line) -> Result<(), Wrong> {
     Ok(())
 }
 
-/// Something lies under the staging name that nobody knows of.
-async fn leftover(line: Line, seen: &Seen) -> Result<(), Wrong> {
-    let Some(staging) = &seen.staging else {
-        return Err("the staging name is not known: it was not seen while `killed`".into());
-    };
-    let site = Site::new(line, Wanted::default()).await;
+/// Something lies under the staging name that nobody knows of: one that the inventory gives, for the
+/// program's own are another one for each state directory.
+async fn leftover(line: Line) -> Result<(), Wrong> {
+    let settings = ", staging_name: left.tmp";
+    let site = Site::new(
+        line,
+        Wanted {
+            settings,
+            ..Wanted::default()
+        },
+    )
+    .await;
     site.server.put(NAME, OLD);
     // Longer than the image: what is written over it must not keep its end.
     let junk = b"left over\r\n".repeat(SIZE as usize / 10);
-    site.server.put(staging, &junk);
+    site.server.put("left.tmp", &junk);
     let said = tried(&site, &["check", "--online", "--json"]).await?;
     unharmed(&site, true).map_err(|wrong| format!("{wrong}; {}", said.in_short()))?;
     delivered(&site, &Wanted::default(), &["run", "--all", "--json"]).await?;
@@ -331,7 +325,7 @@ async fn many(line: Line, wanted: Wanted) -> Result<(), Wrong> {
 }
 
 /// A run that is killed while it writes.
-async fn interrupted(line: Line, seen: &mut Seen) -> Result<Site, Wrong> {
+async fn interrupted(line: Line) -> Result<Site, Wrong> {
     let slow = true;
     let site = Site::new(
         line,
@@ -345,13 +339,13 @@ async fn interrupted(line: Line, seen: &mut Seen) -> Result<Site, Wrong> {
     let args = ["run", "--all", "--json", "-i", &site.inventory];
     let mut child = start(&site.state(), &args);
     let begun = Instant::now();
-    let staging = loop {
+    loop {
         let files = site.server.files();
         let other = files.iter().find(|name| *name != NAME);
         if let Some(other) = other
             && site.server.size(other) > Some(SIZE / 8)
         {
-            break other.clone();
+            break;
         }
         if child.try_wait().unwrap().is_some() || begun.elapsed() > WRITES {
             let said = child.wait_with_output().await.unwrap();
@@ -367,9 +361,8 @@ async fn interrupted(line: Line, seen: &mut Seen) -> Result<Site, Wrong> {
         }
         // Nothing says what a server has on its disk but looking.
         tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+    }
     child.kill().await.unwrap();
-    seen.staging = Some(staging);
     unharmed(&site, true)?;
     Ok(site)
 }

@@ -208,6 +208,8 @@ pub struct ServerTls {
     pub waits_for_end: bool,
     /// Data connections end without `close_notify`.
     pub truncates: bool,
+    /// It says that a transfer begins when the handshake of its data connection is done.
+    pub shakes_first: bool,
     /// Clients have to show a certificate that this one vouches for.
     pub wants_client: Option<CertificateDer<'static>>,
 }
@@ -224,6 +226,7 @@ impl ServerTls {
             wants_reuse: None,
             waits_for_end: false,
             truncates: false,
+            shakes_first: false,
             wants_client: None,
         }
     }

@@ -49,6 +49,37 @@ async fn a_file_cut_short_with_a_confirmation_is_not_whole() {
     assert_eq!(failure, Failure::new(Step::Read, short));
 }
 
+/// Some servers know `MLST` alone (RFC 3659 section 7).
+#[tokio::test]
+async fn a_size_may_be_one_of_the_facts_of_a_file() {
+    let bytes = image(LENGTH);
+    let facts = |size: usize| {
+        let facts =
+            format!("250-start\r\n Type=file;Size={size};Modify=20260101000000; a\r\n250 end\r\n");
+        without_size(Script::default()).on("MLST", Reply::raw(facts))
+    };
+    let server = library(facts(LENGTH), &bytes).await;
+    let remote = remote_at(server.address(), patient());
+    let (size, read) = receive(&remote, 0).await.unwrap();
+    assert_eq!(size, Some(LENGTH as u64));
+    assert!(read == bytes);
+    // And it is what the file is measured by.
+    let failure = failure_of(facts(LENGTH + 1), patient()).await;
+    let short = Fault::ShortImage {
+        read: LENGTH as u64,
+        size: LENGTH as u64 + 1,
+    };
+    assert_eq!(failure, Failure::new(Step::Read, short));
+    // Who never answers it is not asked again.
+    let script = without_size(Script::default()).on("MLST", Reply::Never);
+    let server = library(script, &bytes).await;
+    let remote = remote_at(server.address(), impatient());
+    let (size, read) = receive(&remote, 0).await.unwrap();
+    assert_eq!(size, None);
+    assert!(read == bytes);
+    assert_eq!(server.log().count("MLST"), 1);
+}
+
 /// Text for people: some servers say `(0 bytes)` of every file.
 #[tokio::test]
 async fn what_the_preliminary_reply_says_of_the_size_never_fails_a_read() {

@@ -10,7 +10,7 @@ use subtend::model::{
     Timeouts, Verified,
 };
 
-use crate::common::{OLD, SHORT, device, image};
+use crate::common::{OLD, SHORT, device, digest, image};
 use crate::support::run::{Run, entity};
 use crate::support::scripted::{
     Data, FOREVER, Greeting, Passive, Rename, Reply, Script, ScriptedServer, Store,
@@ -405,6 +405,55 @@ async fn a_peer_without_the_file_is_named_and_one_with_room_for_one_session_serv
             assert!(cause.contains("550 no such file"), "{cause}");
             assert!(cause.contains("e001"), "{cause}");
             assert!(target.file(PATH).unwrap() == OLD);
+        }
+    }
+}
+
+/// What such a peer sends is measured by the digest, where that is known.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_peer_that_tells_no_size_serves_where_the_digest_is_known() {
+    for (is_known, is_image) in [(true, true), (true, false), (false, true)] {
+        let (mut inventory, _) = network(2, SIZE as u64);
+        let peer = ScriptedServer::start(refusing(&["SIZE", "MLST", "MDTM"])).await;
+        let mut held = image(SIZE);
+        held[SIZE / 2] ^= u8::from(!is_image);
+        peer.put(PATH, held);
+        let target = device(Script::default()).await;
+        let mut giver = (*inventory.entities[0]).clone();
+        giver.version = "2".into();
+        giver.address = at(&peer);
+        let mut taker = (*inventory.entities[1]).clone();
+        taker.address = at(&target);
+        let (giver, taker) = (Arc::new(giver), Arc::new(taker));
+        let mut wanted = (*inventory.images[0]).clone();
+        wanted.size = None;
+        wanted.sha256 = is_known.then(|| digest(&image(SIZE)).sha256);
+        let wanted = Arc::new(wanted);
+        let mut group = (*inventory.groups[0]).clone();
+        group.image = Arc::clone(&wanted);
+        group.source = SourceChoice::Peer(PeerChoice::Any(vec![Arc::clone(&giver)]));
+        group.entities = vec![Arc::clone(&taker)];
+        inventory.images = vec![wanted];
+        inventory.file_servers = Vec::new();
+        inventory.entities = vec![giver, taker];
+        inventory.groups = vec![Arc::new(group)];
+        let (summary, _) = Run::start(&inventory, &[GROUP]).await.finish().await;
+        let said = entity(&summary, "e002");
+        let is_delivered = is_known && is_image;
+        assert_eq!(
+            said.state == EntityState::Delivered,
+            is_delivered,
+            "{said:?}"
+        );
+        let expected = if is_delivered {
+            image(SIZE)
+        } else {
+            OLD.to_vec()
+        };
+        assert!(target.file(PATH).unwrap() == expected);
+        if !is_known {
+            let cause = said.cause.as_deref().unwrap();
+            assert!(cause.contains("does not tell the size"), "{cause}");
         }
     }
 }

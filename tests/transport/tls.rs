@@ -12,7 +12,7 @@ use subtend::model::{
     Failure, Fault, Fingerprint, Scheme, Side, Step, Timeouts, Tls, Trust, Verified, VerifyMode,
 };
 use subtend::transport::ftp::FtpTransport;
-use subtend::transport::{Destination, Directory, Source, Transport};
+use subtend::transport::{Destination, Directory, Remote, Source, Transport};
 
 use crate::common::*;
 use crate::support::scripted::{
@@ -80,6 +80,17 @@ fn secure(server: &ScriptedServer, implicit: bool, tls: Tls, timeouts: Timeouts)
     destination
 }
 
+fn directory(remote: Remote) -> Directory {
+    Directory {
+        address: remote.address,
+        login: remote.login,
+        path: String::new(),
+        timeouts: remote.timeouts,
+        tls: remote.tls,
+        dialect: remote.dialect,
+    }
+}
+
 /// What opening fails with, and that nobody was told a password.
 async fn refused(server: &ScriptedServer, implicit: bool, tls: Tls) -> Failure {
     let destination = secure(server, implicit, tls, impatient());
@@ -136,6 +147,46 @@ async fn files_go_both_ways_over_explicit_and_implicit_tls() {
     }
 }
 
+/// Most servers say `150` and shake hands then; some do it the other way round.
+#[tokio::test]
+async fn the_handshake_of_the_data_may_come_before_the_reply() {
+    let ca = Ca::new();
+    let bytes = image(300_000);
+    for max_1_2 in [false, true] {
+        let script = speaks(ServerTls {
+            shakes_first: true,
+            max_1_2,
+            wants_reuse: Some(REUSE),
+            ..ServerTls::new(ca.issue())
+        });
+        let server = device(script).await;
+        let destination = secure(&server, false, ca.trusted(), patient());
+        let sent = within(SOON, send(&destination, &bytes)).await;
+        assert_eq!(sent, Ok(Verified::Size));
+        assert_delivered(&server, &bytes);
+        let (_, read) = within(SOON, receive(&destination.remote, 1000))
+            .await
+            .unwrap();
+        assert!(read == bytes[1000..]);
+    }
+}
+
+/// Commands that are refused use up none of the few tickets with which a data connection goes on with
+/// the session of the control connection.
+#[tokio::test]
+async fn a_transfer_that_is_refused_costs_no_ticket() {
+    let ca = Ca::new();
+    let script = speaks(ServerTls {
+        wants_reuse: Some(REUSE),
+        ..ServerTls::new(ca.issue())
+    });
+    // `MLSD` and `LIST` are refused, each with a data connection of its own.
+    let server = device(script.listing("NLST", "a.bin\r\n")).await;
+    let remote = secure(&server, false, ca.trusted(), patient()).remote;
+    let listed = within(SOON, FtpTransport::new().list(&directory(remote))).await;
+    assert_eq!(listed.unwrap()[0].name, "a.bin");
+}
+
 #[tokio::test]
 async fn directories_are_listed_over_tls() {
     let ca = Ca::new();
@@ -143,15 +194,7 @@ async fn directories_are_listed_over_tls() {
     let script = speaks(ServerTls::new(ca.issue())).listing("MLSD", facts);
     let server = device(script).await;
     let remote = secure(&server, false, ca.trusted(), patient()).remote;
-    let directory = Directory {
-        address: remote.address,
-        login: remote.login,
-        path: String::new(),
-        timeouts: remote.timeouts,
-        tls: remote.tls,
-        dialect: remote.dialect,
-    };
-    let listed = within(SOON, FtpTransport::new().list(&directory)).await;
+    let listed = within(SOON, FtpTransport::new().list(&directory(remote))).await;
     assert_eq!(listed.unwrap()[0].size, Some(7));
 }
 

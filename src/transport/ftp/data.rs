@@ -5,20 +5,21 @@
 //! file and keeps half an image.
 
 use std::io;
+use std::pin::pin;
 use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::model::{Failure, Fault, Side, Step};
 
 use super::connect::writable;
-use super::passive::{self, Way, way_fault};
+use super::passive::{self, Opening, Way, way_fault};
 use super::reply::{Kind, Reply};
 use super::session::{REASON, Session};
-use super::stream::Stream;
+use super::stream::{Securing, Stream};
 
 /// A server that says nothing before the end of a transfer may still refuse it, and does so at once.
 const SILENT: Duration = Duration::from_millis(500);
@@ -76,7 +77,7 @@ impl Upload {
             return Err(Failure::new(Step::Open, fault));
         }
         Ok(Self {
-            stream: session.protect(begun.stream, Step::Open).await?,
+            stream: session.secured(begun.stream, Step::Open).await?,
             sent: 0,
             blocked_since: None,
             finished: false,
@@ -297,7 +298,7 @@ impl Download {
         let perhaps = begun.reply.as_ref().filter(|reply| reply.is_done());
         Ok((
             Self {
-                stream: Some(session.protect(begun.stream, step).await?),
+                stream: Some(session.secured(begun.stream, step).await?),
                 step,
                 verb: verb(command).to_owned(),
                 begins_at: begun.begins_at,
@@ -451,12 +452,40 @@ async fn before_store(session: &mut Session) -> Result<(), Failure> {
 
 /// A transfer that has begun.
 struct Begun {
-    stream: TcpStream,
+    stream: Securing,
     /// What the server said; absent where it says nothing before the end.
     reply: Option<Reply>,
     begins_at: u64,
     /// The code of a reply that has ended the transfer already.
     confirmed: Option<u16>,
+}
+
+/// This side's end of a data connection while the command that uses it is sent.
+enum DataEnd {
+    Here(Securing),
+    /// The server connects.
+    ToCome(Opening),
+}
+
+/// Waits for the server to say that the transfer begins. Where it is silent for a moment, it may
+/// wait for the TLS handshake of the data connection to say so: either may come first (RFC 4217
+/// section 10), and here neither waits for the other. Not at once, for a command that is refused
+/// would use up a ticket of the TLS session that the next data connection has to go on with.
+async fn beside<T>(begins: impl Future<Output = T>, end: &mut DataEnd) -> T {
+    let mut begins = pin!(begins);
+    if let DataEnd::Here(securing @ Securing::Shaking(_)) = end {
+        tokio::select! {
+            biased;
+            begun = &mut begins => return begun,
+            () = sleep(SILENT) => {}
+        }
+        tokio::select! {
+            biased;
+            begun = &mut begins => return begun,
+            () = securing.go_on() => {}
+        }
+    }
+    begins.await
 }
 
 /// Opens a data connection and sends the command that uses it.
@@ -487,7 +516,11 @@ async fn start(
             true => offset,
             false => 0,
         };
-        let reply = match begin(session, step, command).await {
+        let mut end = match opening.connected() {
+            Ok(stream) => DataEnd::Here(session.securing(stream)),
+            Err(opening) => DataEnd::ToCome(opening),
+        };
+        let reply = match beside(begin(session, step, command), &mut end).await {
             Ok(reply) => reply,
             Err(failure) => {
                 let no_data = matches!(failure.fault, Fault::Reply { code: 425, .. });
@@ -505,7 +538,13 @@ async fn start(
                 return Err(Failure::new(step, fault));
             }
         };
-        let (stream, mut confirmed) = opening.arrived(session, step, verb(command)).await?;
+        let (stream, mut confirmed) = match end {
+            DataEnd::Here(securing) => (securing, None),
+            DataEnd::ToCome(opening) => {
+                let (stream, ended) = opening.arrived(session, step, verb(command)).await?;
+                (session.securing(stream), ended)
+            }
+        };
         if let Some(reply) = reply.as_ref().filter(|reply| reply.code == 226) {
             confirmed = Some(reply.code);
         }

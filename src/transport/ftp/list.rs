@@ -182,7 +182,7 @@ fn entry(line: &[u8], form: Form) -> Option<Listed> {
 }
 
 /// `type=file;size=1024; name` (RFC 3659 section 7.2). Facts are told in any case of letters.
-fn facts(line: &str) -> Option<Listed> {
+pub(super) fn facts(line: &str) -> Option<Listed> {
     let (facts, name) = match line.strip_prefix(' ') {
         Some(name) => ("", name),
         None => line.split_once("; ")?,

@@ -48,6 +48,8 @@ struct Quirks {
     no_rest: bool,
     /// `MDTM` is not known, or never answered.
     no_mdtm: bool,
+    /// Nor `MLST`.
+    no_mlst: bool,
     /// `PBSZ` and `PROT` are taken after the login, and not before.
     protects_late: bool,
     /// Transfers begin without a word: the first reply is the one that ends them.

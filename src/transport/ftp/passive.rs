@@ -258,6 +258,14 @@ enum Came {
 }
 
 impl Opening {
+    /// The connection, where it is there before the command that uses it.
+    pub(super) fn connected(self) -> Result<TcpStream, Self> {
+        match self.end {
+            End::Connected(stream) => Ok(stream),
+            End::Listening(..) => Err(self),
+        }
+    }
+
     /// The connection, once the server has said that the transfer begins: in active mode it comes
     /// from there. The second value is the code of a reply that has ended the transfer meanwhile.
     pub(super) async fn arrived(

@@ -101,6 +101,7 @@ impl Reply {
         let about_passwords = ["attempt", "incorrect", "invalid", "wrong"];
         let about_room = [
             "too many",
+            "too much",
             "maximum",
             "max.",
             "max ",

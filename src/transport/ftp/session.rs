@@ -19,7 +19,7 @@ use super::advice;
 use super::control::{self, Ftp, Talk, Way};
 use super::redact::Redact;
 use super::reply::{Kind, Reply};
-use super::stream::Stream;
+use super::stream::{Securing, Stream};
 use super::tls::{self, TlsContext};
 use super::{Memory, connect, features};
 
@@ -332,20 +332,28 @@ impl Session {
         })
     }
 
-    /// Makes a data connection what the session's transfers go over, once the server has said that
-    /// the transfer begins.
-    pub(super) async fn protect(
+    /// Makes a data connection what the session's transfers go over.
+    pub(super) fn securing(&self, stream: TcpStream) -> Securing {
+        match &self.tls {
+            Some(tls) => Securing::over(tls.clone(), stream),
+            None => Securing::Done(Ok(Stream::Plain(stream))),
+        }
+    }
+
+    /// What a data connection has become, once the server has said that the transfer begins.
+    pub(super) async fn secured(
         &mut self,
-        stream: TcpStream,
+        mut securing: Securing,
         step: Step,
     ) -> Result<Stream, Failure> {
-        let Some(tls) = &self.tls else {
-            return Ok(Stream::Plain(stream));
-        };
-        let secured = tls.connect_agreed(stream, Side::Data, self.timeouts.reply);
-        let fault = match secured.await {
-            Ok(stream) => return Ok(Stream::Tls(Box::new(stream))),
-            Err(fault) => fault,
+        let limit = self.timeouts.reply;
+        let fault = match timeout(limit, securing.go_on()).await {
+            Ok(()) => match securing {
+                Securing::Done(Ok(stream)) => return Ok(stream),
+                Securing::Done(Err(fault)) => fault,
+                Securing::Shaking(_) => tls::late(Side::Data, limit),
+            },
+            Err(_) => tls::late(Side::Data, limit),
         };
         let ours = matches!(fault, Fault::TlsCertificate { .. });
         if !ours
@@ -606,7 +614,7 @@ impl Session {
             Ok(Err(error)) => {
                 let tls = match (&error, &self.tls) {
                     (FtpError::ConnectionError(error), Some(tls)) => {
-                        tls.refusal(Side::Control, error)
+                        tls.broken(Side::Control, error)
                     }
                     _ => None,
                 };
@@ -804,7 +812,9 @@ fn malformed(response: &suppaftp::types::Response, redact: &Redact) -> Fault {
 /// What suppaftp says, in our words.
 fn fault_of(error: FtpError, redact: &Redact) -> Fault {
     match error {
+        // In place of a greeting, or of the agreement to TLS.
         FtpError::UnexpectedResponse(response) => match Reply::from_response(&response, redact) {
+            Some(reply) if reply.code != 421 && reply.tells_limit() => busy(&reply),
             Some(reply) => reply.fault(),
             None => malformed(&response, redact),
         },

@@ -7,11 +7,12 @@ use crate::transport::{Remote, Source};
 
 use super::Memory;
 use super::data::Download;
+use super::list;
 use super::reply::Reply;
 use super::session::Session;
 
-/// `MDTM` is answered out of a file table: who takes longer does not know it.
-const MDTM_DEADLINE: Duration = Duration::from_secs(5);
+/// `MDTM` and `MLST` are answered out of a file table: who takes longer does not know them.
+const TABLE_DEADLINE: Duration = Duration::from_secs(5);
 /// No time is longer, whatever its form.
 const LONGEST_TIME: usize = 64;
 
@@ -133,7 +134,7 @@ pub(super) async fn size_of(memory: &Memory, remote: &Remote) -> Result<Option<u
     size
 }
 
-/// `SIZE` (RFC 3659 section 4), which not every server knows.
+/// `SIZE` (RFC 3659 section 4), which not every server knows: some know `MLST` alone.
 pub(super) async fn size(session: &mut Session, path: &str) -> Result<Option<u64>, Failure> {
     let reply = session
         .command(Step::Prepare, &format!("SIZE {path}"))
@@ -142,7 +143,46 @@ pub(super) async fn size(session: &mut Session, path: &str) -> Result<Option<u64
         213 => Ok(bytes_in(&reply.raw)),
         550 => Err(Failure::new(Step::Prepare, reply.fault_of_file())),
         421 => Err(Failure::new(Step::Prepare, reply.fault())),
+        _ if reply.is_unknown_command() => size_of_facts(session, path).await,
         _ => Ok(None),
+    }
+}
+
+/// The size in what `MLST` tells of a file (RFC 3659 section 7). A server that does not know the
+/// command, or never answers it, is not asked again.
+async fn size_of_facts(session: &mut Session, path: &str) -> Result<Option<u64>, Failure> {
+    if session.memory.of(&session.address).no_mlst {
+        return Ok(None);
+    }
+    let unknown = |session: &Session| {
+        session
+            .memory
+            .learn(&session.address, |quirks| quirks.no_mlst = true);
+    };
+    let deadline = session.timeouts.reply.min(TABLE_DEADLINE);
+    let asked = format!("MLST {path}");
+    match session
+        .command_within(Step::Prepare, &asked, deadline)
+        .await
+    {
+        Ok(reply) if reply.code == 250 => {
+            let mut lines = reply.raw.lines();
+            Ok(lines.find_map(|line| list::facts(line.trim_start())?.size))
+        }
+        Ok(reply) if reply.code == 550 => Err(Failure::new(Step::Prepare, reply.fault_of_file())),
+        Ok(reply) if reply.code == 421 => Err(Failure::new(Step::Prepare, reply.fault())),
+        Ok(reply) => {
+            if reply.is_unknown_command() {
+                unknown(session);
+            }
+            Ok(None)
+        }
+        Err(failure) => {
+            if !matches!(failure.fault, Fault::Lost { .. }) {
+                unknown(session);
+            }
+            Err(failure)
+        }
     }
 }
 
@@ -170,7 +210,7 @@ pub(super) async fn modified(session: &mut Session, path: &str) -> Result<Option
             .memory
             .learn(&session.address, |quirks| quirks.no_mdtm = true);
     };
-    let deadline = session.timeouts.reply.min(MDTM_DEADLINE);
+    let deadline = session.timeouts.reply.min(TABLE_DEADLINE);
     let asked = format!("MDTM {path}");
     let reply = session.command_within(Step::Prepare, &asked, deadline);
     match reply.await {

@@ -8,6 +8,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use crate::model::{Fault, Side};
+
+use super::tls::TlsContext;
+
 /// Over TLS an end without `close_notify` is an error when it is read (a truncation), and
 /// `shutdown` sends one.
 #[derive(Debug)]
@@ -30,6 +34,31 @@ impl Stream {
         match self {
             Self::Plain(stream) => stream,
             Self::Tls(stream) => stream.into_inner().0,
+        }
+    }
+}
+
+type Handshake = Pin<Box<dyn Future<Output = Result<Stream, Fault>> + Send>>;
+
+/// A data connection on its way to what it is used as.
+pub(super) enum Securing {
+    /// Over TLS; has it begun, it is not begun again.
+    Shaking(Handshake),
+    Done(Result<Stream, Fault>),
+}
+
+impl Securing {
+    pub(super) fn over(tls: TlsContext, stream: TcpStream) -> Self {
+        Self::Shaking(Box::pin(async move {
+            let secured = tls.agreed(stream, Side::Data).await?;
+            Ok(Stream::Tls(Box::new(secured)))
+        }))
+    }
+
+    /// Waits until it is done. Given up, it goes on from there with the next call.
+    pub(super) async fn go_on(&mut self) {
+        if let Self::Shaking(handshake) = self {
+            *self = Self::Done(handshake.await);
         }
     }
 }

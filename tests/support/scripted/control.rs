@@ -65,7 +65,13 @@ pub(super) async fn serve(socket: TcpStream, shared: Arc<Shared>) {
     // A client that left is not an error of the server's.
     let turned_away = shared.script.turned_away.contains(&connection);
     let _ = if turned_away || busy && shared.script.one_session {
-        session.say("421 one session at a time").await.map(|_| ())
+        match shared.script.turns_away_with {
+            Some("") => Ok(()),
+            said => (session
+                .say(said.unwrap_or("421 one session at a time"))
+                .await)
+                .map(|_| ()),
+        }
     } else {
         session.run().await
     };

@@ -34,6 +34,8 @@ pub struct Script {
     pub one_session: bool,
     /// Control connections, by their index, that are answered with 421 and closed.
     pub turned_away: Vec<usize>,
+    /// What they are answered with in place of 421; nothing at all where this is empty.
+    pub turns_away_with: Option<&'static str>,
     /// `RNTO` onto an existing file is answered with 553.
     pub no_overwrite: bool,
     /// `STOR` onto an existing file is answered with 553.

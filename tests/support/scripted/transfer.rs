@@ -30,10 +30,7 @@ pub(super) async fn store(session: &mut Session, mut path: String) -> io::Result
         shared.files.lock().unwrap().insert(path, Vec::new());
         return session.say(line).await;
     }
-    if let Some(line) = script.preliminary {
-        session.say(line).await?;
-    }
-    let Some(mut data) = accept(session).await else {
+    let Some(mut data) = begin(session, script.preliminary).await? else {
         return session.say("425 no data connection").await;
     };
     if let Some(line) = refusal(session, &data) {
@@ -158,11 +155,9 @@ pub(super) async fn retrieve(session: &mut Session, path: String) -> io::Result<
         .flat_map(|connection| &connection.commands)
         .filter(|line| super::script::verb_of(line) == "RETR")
         .count();
-    if !script.no_preliminary {
-        let preliminary = script.preliminary.unwrap_or("150 here it comes");
-        session.say(preliminary).await?;
-    }
-    let Some(mut data) = accept(session).await else {
+    let preliminary = script.preliminary.unwrap_or("150 here it comes");
+    let preliminary = Some(preliminary).filter(|_| !script.no_preliminary);
+    let Some(mut data) = begin(session, preliminary).await? else {
         return session.say("425 no data connection").await;
     };
     if let Some(line) = refusal(session, &data) {
@@ -219,8 +214,7 @@ async fn keep_saying(session: &mut Session, line: &str) -> io::Result<Next> {
 
 /// `MLSD`, `LIST`, `NLST`
 pub(super) async fn listing(session: &mut Session, text: &[u8]) -> io::Result<Next> {
-    session.say("150 here it comes").await?;
-    let Some(mut data) = accept(session).await else {
+    let Some(mut data) = begin(session, Some("150 here it comes")).await? else {
         return session.say("425 no data connection").await;
     };
     if let Some(line) = refusal(session, &data) {
@@ -239,6 +233,23 @@ pub(super) async fn listing(session: &mut Session, text: &[u8]) -> io::Result<Ne
 
 fn next_after(close_control: bool) -> Next {
     if close_control { Next::End } else { Next::GoOn }
+}
+
+/// Says that a transfer begins, and takes its data connection; in the other order where the script
+/// says so.
+async fn begin(session: &mut Session, preliminary: Option<&str>) -> io::Result<Option<Wire>> {
+    let tls = session.shared.script.tls.as_ref();
+    let early = match tls.is_some_and(|tls| tls.shakes_first) {
+        true => accept(session).await,
+        false => None,
+    };
+    if let Some(line) = preliminary {
+        session.say(line).await?;
+    }
+    Ok(match early {
+        Some(data) => Some(data),
+        None => accept(session).await,
+    })
 }
 
 /// The client's data connection, to the port that was last announced.

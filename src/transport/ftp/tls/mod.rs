@@ -103,10 +103,7 @@ impl TlsContext {
         match timeout(deadline, handshake).await {
             Ok(Ok(stream)) => Ok(stream),
             Ok(Err(error)) => Err(self.fault(side, &error)),
-            Err(_) => Err(Fault::NoReply {
-                command: format!("the TLS handshake of the {side}"),
-                after: deadline,
-            }),
+            Err(_) => Err(late(side, deadline)),
         }
     }
 
@@ -118,18 +115,35 @@ impl TlsContext {
         side: Side,
         deadline: Duration,
     ) -> Result<TlsStream<TcpStream>, Fault> {
+        let handshake = timeout(deadline, self.agreed(stream, side)).await;
+        handshake.unwrap_or_else(|_| Err(late(side, deadline)))
+    }
+
+    /// As [`Self::connect_agreed`], for whoever has a deadline of its own.
+    pub(super) async fn agreed(
+        &self,
+        stream: TcpStream,
+        side: Side,
+    ) -> Result<TlsStream<TcpStream>, Fault> {
         let handshake = self.connector.connect(self.name.clone(), stream);
-        match timeout(deadline, handshake).await {
-            Ok(Err(error)) if matches!(of_tls(&error), Some(Error::InvalidMessage(_))) => {
+        handshake.await.map_err(|error| match of_tls(&error) {
+            Some(Error::InvalidMessage(_)) => {
                 let reason = "clear text came instead of the handshake".into();
-                Err(Fault::TlsGarbled { side, reason })
+                Fault::TlsGarbled { side, reason }
             }
-            Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(error)) => Err(self.fault(side, &error)),
-            Err(_) => Err(Fault::NoReply {
-                command: format!("the TLS handshake of the {side}"),
-                after: deadline,
-            }),
+            _ => self.fault(side, &error),
+        })
+    }
+
+    /// What is wrong where TLS itself failed behind the handshake. Some servers have a process that
+    /// ends with a word in clear text: another one may do better.
+    pub(super) fn broken(&self, side: Side, error: &io::Error) -> Option<Fault> {
+        match of_tls(error)? {
+            Error::InvalidMessage(_) => {
+                let reason = "clear text came in the middle of it".into();
+                Some(Fault::TlsGarbled { side, reason })
+            }
+            _ => self.refusal(side, error),
         }
     }
 
@@ -221,6 +235,14 @@ impl TlsContext {
             _ if self.max_1_2 => words,
             _ => format!("{words}; a device that can't do TLS 1.3 well may need `tls_max: 1.2`"),
         }
+    }
+}
+
+/// A handshake that has not come to its end after so long.
+pub(super) fn late(side: Side, after: Duration) -> Fault {
+    Fault::NoReply {
+        command: format!("the TLS handshake of the {side}"),
+        after,
     }
 }
 
