@@ -97,9 +97,9 @@ impl FtpSink {
 
     /// Whether a directory's listing shows the name: the last resort, over a session of its own,
     /// since relative paths mean something else once a session has gone into a directory.
-    async fn is_listed(&mut self, path: &RemotePath) -> Option<bool> {
+    async fn is_listed(&mut self, path: &RemotePath) -> Result<Option<bool>, Failure> {
         if self.no_listing {
-            return None;
+            return Ok(None);
         }
         if let Some(session) = self.session.take() {
             session.close().await;
@@ -120,13 +120,22 @@ impl FtpSink {
         };
         let listed = match list::list(&self.memory, &directory).await {
             Ok(listed) => listed,
-            Err(failure) => {
-                self.no_listing = !failure.is_transient();
-                return None;
+            // It has no room for a session or for data now, and says so: it may list a moment later.
+            Err(failure)
+                if failure.is_transient()
+                    && matches!(failure.fault, Fault::Reply { .. } | Fault::Busy { .. }) =>
+            {
+                return Err(failure);
+            }
+            Err(_) => {
+                self.no_listing = true;
+                return Ok(None);
             }
         };
         // A name may stand cut or folded there.
-        Some((listed.iter()).any(|one| names_may_be_same(&one.name, name)))
+        Ok(Some(
+            (listed.iter()).any(|one| names_may_be_same(&one.name, name)),
+        ))
     }
 
     async fn by_digest(
@@ -257,7 +266,7 @@ impl Sink for FtpSink {
         if told && !self.memory.of(&self.destination.remote.address).no_mdtm {
             return Ok(Seen::Absent);
         }
-        Ok(match self.is_listed(path).await {
+        Ok(match self.is_listed(path).await? {
             Some(true) => {
                 if denied {
                     self.denies_truly = Some(false);
