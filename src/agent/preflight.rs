@@ -10,6 +10,9 @@ use crate::transport::{Source, Transport};
 use super::choice::{Sources, destination};
 use super::holders::Holders;
 
+/// How much of a source's file is read to see that it can be.
+const FIRST_BYTES: usize = 512;
+
 /// The source that a run would read first, by its name in reports, and the bytes of its file where
 /// it tells.
 ///
@@ -29,16 +32,11 @@ pub(crate) async fn look_at_source<T: Transport>(
         let reason = "there is no source".to_owned();
         return Err(Failure::new(Step::Select, Fault::NoPeer { reason }));
     };
-    let size = match transport.size_of(&first.remote).await? {
-        Some(size) => Some(size),
-        // It does not tell sizes: opening the file shows at least that it is there.
-        None => {
-            let source = transport.open_source(&first.remote, 0).await?;
-            let size = source.size();
-            source.close().await;
-            size
-        }
-    };
+    // Nothing but reading shows that a data connection can be had, and that the file may be read.
+    let mut source = transport.open_source(&first.remote, 0).await?;
+    let size = source.size();
+    source.read(&mut [0; FIRST_BYTES]).await?;
+    drop(source);
     match (size, group.image.size) {
         (Some(0), _) => Err(Failure::new(Step::Prepare, Fault::EmptyImage)),
         (Some(actual), Some(expected)) if actual != expected => {

@@ -157,11 +157,11 @@ impl Placement {
         distinct: bool,
     ) -> Result<Prepared, Failure> {
         for file in [File::Staging, File::Spare] {
-            let seen = match (hands.look(file).await?, distinct) {
-                (Seen::Absent, true) => Seen::Absent,
-                // The entity may cut one name into the other: one look is not enough.
-                (Seen::Absent, false) if is_surely_absent(hands, file).await? => Seen::Absent,
-                (Seen::Absent, false) => continue,
+            // One look is enough where an image is there and no device makes one name of the two.
+            let is_enough = distinct && self.before.is_present();
+            let seen = match (hands.look(file).await?, is_enough) {
+                (Seen::Absent, false) if !is_surely_absent(hands, file).await? => continue,
+                (Seen::Unknown, false) => hands.look(file).await?,
                 (seen, _) => seen,
             };
             match seen {
