@@ -22,7 +22,7 @@ use subtend::model::{
     Scheme, SourceChoice, Step, VerifyMode,
 };
 use support::run::{Run, assert_delivered, assert_failed, assert_untouched, entity};
-use support::scripted::{Data, Retrieve, Script, ScriptedServer, Store};
+use support::scripted::{Action, Data, Reply, Retrieve, Script, ScriptedServer, Store};
 use support::{GROUP, IMAGE, PATH, SERVER, at_rate, behave, lab, network, with_group};
 
 const MIB: u64 = 1 << 20;
@@ -647,13 +647,20 @@ async fn a_hundred_that_are_tried_again_read_the_source_a_few_times() {
 async fn nothing_is_read_again_for_an_entity_that_has_confirmed_and_is_gone() {
     let source = ScriptedServer::start(Script::default()).await;
     source.put(FILE, bytes(1 << 20, 1));
-    let device = ScriptedServer::start(Script {
-        // After its 226 it says no more, and nobody gets in again.
-        unsaid: vec!["SIZE"],
+    let script = Script {
         turned_away: (1..100).collect(),
         ..Script::default()
-    })
-    .await;
+    };
+    // After its 226 it says no more, and nobody gets in again.
+    let script = script.handle(|_, state| {
+        let before = state.commands.iter().rev().skip(1);
+        match before.into_iter().any(|line| line.starts_with("STOR")) {
+            true => Action::Reply(Reply::Close),
+            false => Action::Default,
+        }
+    });
+    let device = ScriptedServer::start(script).await;
+    device.put(PATH, "old");
     let mut inventory = scripted(&source, &[(&device, PATH)]);
     with_entities(&mut inventory, |entity| entity.verify = VerifyMode::Size);
     with_group(&mut inventory, |group| {
@@ -668,4 +675,5 @@ async fn nothing_is_read_again_for_an_entity_that_has_confirmed_and_is_gone() {
     assert_eq!(passes(&events).len(), 1, "{events:?}");
     assert_eq!(summary.source_bytes, MIB);
     assert_eq!(device.log().uploads.len(), 1);
+    assert_eq!(device.file(PATH).as_deref(), Some(b"old".as_slice()));
 }

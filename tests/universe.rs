@@ -106,6 +106,7 @@ fn entity_of(chance: &mut Chance, size: u64, laggards: Laggards) -> (Behaviour, 
             fate = Fate::Fails(&["no progress for", "not confirmed within"]);
         }
         10 => behaviour.confirm_after = Some(Duration::from_millis(chance.between(1, 1500))),
+        // The old image is moved aside.
         11 => behaviour.no_overwrite = true,
         _ => {}
     }
@@ -113,7 +114,7 @@ fn entity_of(chance: &mut Chance, size: u64, laggards: Laggards) -> (Behaviour, 
         fate = Fate::Fails(&["552"]);
     } else if behaviour.refuse_login {
         fate = Fate::Fails(&["530"]);
-    } else if behaviour.read_only || behaviour.no_overwrite {
+    } else if behaviour.read_only {
         fate = Fate::Fails(&["553"]);
     }
     if laggards == Laggards::Drop && fate == Fate::Delivered {
