@@ -96,10 +96,14 @@ impl FtpSink {
     }
 
     /// Whether a directory's listing shows the name: the last resort, over a session of its own,
-    /// since relative paths mean something else once a session has gone into a directory.
-    async fn is_listed(&mut self, path: &RemotePath) -> Option<bool> {
+    /// since relative paths mean something else once a session has gone into a directory. `None`: it
+    /// lists nothing.
+    ///
+    /// # Errors
+    /// It has no room for the session, or for its data, at the moment: that says nothing of the name.
+    async fn is_listed(&mut self, path: &RemotePath) -> Result<Option<bool>, Failure> {
         if self.no_listing {
-            return None;
+            return Ok(None);
         }
         if let Some(session) = self.session.take() {
             session.close().await;
@@ -122,11 +126,16 @@ impl FtpSink {
             Ok(listed) => listed,
             Err(failure) => {
                 self.no_listing = !failure.is_transient();
-                return None;
+                let has_no_room = matches!(failure.fault, Fault::Reply { .. } | Fault::Busy { .. });
+                return match has_no_room && failure.is_transient() {
+                    true => Err(failure),
+                    false => Ok(None),
+                };
             }
         };
         // A name may stand cut or folded there.
-        Some((listed.iter()).any(|one| names_may_be_same(&one.name, name)))
+        let is_there = (listed.iter()).any(|one| names_may_be_same(&one.name, name));
+        Ok(Some(is_there))
     }
 
     async fn by_digest(
@@ -254,7 +263,7 @@ impl Sink for FtpSink {
         if told && !self.memory.of(&self.destination.remote.address).no_mdtm {
             return Ok(Seen::Absent);
         }
-        Ok(match self.is_listed(path).await {
+        Ok(match self.is_listed(path).await? {
             Some(true) => {
                 if denied {
                     self.denies_truly = Some(false);
