@@ -876,3 +876,43 @@ async fn a_copy_that_was_tidied_away_was_not_renamed() {
     assert_eq!(sent.began, Some(Opened::Writing));
     assert_delivered(&server, &bytes);
 }
+
+/// An entity that says nothing of a missing file but in its listings, and has no port left for one at
+/// the moment: that is no reason to take its names for one.
+#[tokio::test]
+async fn a_listing_that_has_no_room_at_the_moment_is_asked_for_again() {
+    let says = |listing: Option<&'static str>| {
+        let script = Script {
+            lists: true,
+            ..Script::default()
+        };
+        script.handle(move |line, _| {
+            let verb = line.split(' ').next().unwrap_or_default();
+            let is_final = line.ends_with(PATH);
+            // Some servers say so of a missing file.
+            let is_size = verb == "SIZE" && !is_final;
+            let lists = ["MLSD", "LIST", "NLST"].contains(&verb);
+            match listing {
+                _ if is_size => Action::Reply(Reply::line("450 no size")),
+                _ if verb == "MDTM" => Action::Reply(Reply::line("502 what?")),
+                Some(line) if lists => Action::Reply(Reply::line(line)),
+                _ => Action::Default,
+            }
+        })
+    };
+    let bytes = image(SIZE);
+    let server = device(says(Some("425 no port left"))).await;
+    let failure = send(&destination(&server), &bytes).await.unwrap_err();
+    assert!(failure.is_transient(), "{failure}");
+    assert!(
+        matches!(failure.fault, Fault::Reply { code: 425, .. }),
+        "{failure}"
+    );
+    assert_untouched(&server);
+    let server = device(says(None)).await;
+    assert_eq!(
+        send(&destination(&server), &bytes).await,
+        Ok(Verified::Size)
+    );
+    assert_delivered(&server, &bytes);
+}

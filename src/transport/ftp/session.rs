@@ -116,14 +116,22 @@ impl Session {
         path: &str,
     ) -> Result<Self, Failure> {
         let until = Instant::now() + ROOM;
+        // Some only hang up: whoever was let in before is let in again.
+        let hangs_up = |failure: &Failure| {
+            failure.step == Step::Connect
+                && matches!(failure.fault, Fault::Lost { .. })
+                && memory.has_let_in(whom.address, &whom.login.user)
+        };
         loop {
             // The largest part of whatever begins with a session, and soon over: memory of its own.
             match Box::pin(Self::open_once(memory, whom, path)).await {
                 Err(failure)
-                    if matches!(
-                        failure.fault,
-                        Fault::Reply { code: 421, .. } | Fault::Busy { .. }
-                    ) && Instant::now() < until =>
+                    if (hangs_up(&failure)
+                        || matches!(
+                            failure.fault,
+                            Fault::Reply { code: 421, .. } | Fault::Busy { .. }
+                        ))
+                        && Instant::now() < until =>
                 {
                     tokio::time::sleep(AGAIN).await;
                 }

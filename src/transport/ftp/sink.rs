@@ -96,7 +96,11 @@ impl FtpSink {
     }
 
     /// Whether a directory's listing shows the name: the last resort, over a session of its own,
-    /// since relative paths mean something else once a session has gone into a directory.
+    /// since relative paths mean something else once a session has gone into a directory. `None`: it
+    /// lists nothing.
+    ///
+    /// # Errors
+    /// It has no room for the session, or for its data, at the moment: that says nothing of the name.
     async fn is_listed(&mut self, path: &RemotePath) -> Result<Option<bool>, Failure> {
         if self.no_listing {
             return Ok(None);
@@ -120,22 +124,18 @@ impl FtpSink {
         };
         let listed = match list::list(&self.memory, &directory).await {
             Ok(listed) => listed,
-            // It has no room for a session or for data now, and says so: it may list a moment later.
-            Err(failure)
-                if failure.is_transient()
-                    && matches!(failure.fault, Fault::Reply { .. } | Fault::Busy { .. }) =>
-            {
-                return Err(failure);
-            }
-            Err(_) => {
-                self.no_listing = true;
-                return Ok(None);
+            Err(failure) => {
+                self.no_listing = !failure.is_transient();
+                let has_no_room = matches!(failure.fault, Fault::Reply { .. } | Fault::Busy { .. });
+                return match has_no_room && failure.is_transient() {
+                    true => Err(failure),
+                    false => Ok(None),
+                };
             }
         };
         // A name may stand cut or folded there.
-        Ok(Some(
-            (listed.iter()).any(|one| names_may_be_same(&one.name, name)),
-        ))
+        let is_there = (listed.iter()).any(|one| names_may_be_same(&one.name, name));
+        Ok(Some(is_there))
     }
 
     async fn by_digest(
