@@ -180,8 +180,10 @@ async fn a_transfer_that_is_refused_costs_no_ticket() {
         wants_reuse: Some(REUSE),
         ..ServerTls::new(ca.issue())
     });
-    // `MLSD` and `LIST` are refused, each with a data connection of its own.
-    let server = device(script.listing("NLST", "a.bin\r\n")).await;
+    // `MLSD` and `LIST` are refused, each with a data connection of its own, and not at once.
+    let moment = Duration::from_millis(100);
+    let script = (script.delay("MLSD", moment).delay("LIST", moment)).listing("NLST", "a.bin\r\n");
+    let server = device(script).await;
     let remote = secure(&server, false, ca.trusted(), patient()).remote;
     let listed = within(SOON, FtpTransport::new().list(&directory(remote))).await;
     assert_eq!(listed.unwrap()[0].name, "a.bin");
