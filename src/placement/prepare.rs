@@ -159,11 +159,13 @@ impl Placement {
         for file in [File::Staging, File::Spare] {
             // One look is enough where an image is there and no device makes one name of the two.
             let is_enough = distinct && self.before.is_present();
-            let seen = match (hands.look(file).await?, is_enough) {
-                (Seen::Absent, false) if !is_surely_absent(hands, file).await? => continue,
-                (Seen::Unknown, false) => hands.look(file).await?,
-                (seen, _) => seen,
-            };
+            let mut seen = hands.look(file).await?;
+            if seen == Seen::Unknown && !is_enough {
+                seen = hands.look(file).await?;
+            }
+            if seen == Seen::Absent && !is_enough && !is_surely_absent(hands, file).await? {
+                continue;
+            }
             match seen {
                 // The final name is there and this one is not, so they are two. Where the entity
                 // says nothing of the final one, names that no device makes one are enough.
