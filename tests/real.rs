@@ -325,6 +325,7 @@ async fn many_sessions_with_one_real_server_go_on_with_their_own_tls() {
             let mut destination = secured(&server, false, tls.clone());
             destination.remote.address.host = "localhost".into();
             destination.remote.path = RemotePath::new(&format!("e{entity}.bin")).unwrap();
+            destination.names = Names::new(&destination.remote.path, AUTO, "").unwrap();
             let image = image.clone();
             sending.spawn(async move { deliver(&destination, &image).await });
         }

