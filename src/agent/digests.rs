@@ -94,7 +94,7 @@ impl Digests {
         found.map_or_else(Default::default, |(at, state)| (*at, state.clone()))
     }
 
-    /// Bytes that passes have read are not the image's. The states are forgotten, whoever they are
+    /// Bytes that passes have read are not the image's. The states are forgotten, whichever they are
     /// of: a pass that begins in the middle is read from the beginning then.
     pub(super) fn forget(&self) {
         let mut known = self.lock();

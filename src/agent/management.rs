@@ -567,7 +567,7 @@ impl<T: Transport> Delivery<T> {
         });
         if let PassEnd::Failed(failure) = end {
             if let Fault::Deceived { name, reason } = &failure.fault {
-                // Whoever got those bytes is sent those of another source.
+                // Entities that got those bytes are sent those of another source.
                 self.deceived = Some(format!("what {name} sent is not the image: {reason}"));
             } else if self.passes.iter().any(|pass| pass.reads) && !is_about_the_image(&failure) {
                 // Perhaps the source takes one session at a time.

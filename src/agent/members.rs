@@ -72,7 +72,7 @@ pub(super) struct Members {
     limits: Limits,
     /// At most so many work at one time.
     at_once: usize,
-    /// At most so many of a server work at one time: it has refused more. By server.
+    /// Maximum number of entities of a server that work at one time, where it has refused more.
     most: HashMap<usize, usize>,
     /// Since when somebody can begin.
     can_begin: Option<Instant>,

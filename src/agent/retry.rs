@@ -65,7 +65,7 @@ impl Tries {
         (now.duration_since(since) + delay <= self.limits.retry_for).then_some(delay)
     }
 
-    /// The next attempt was due, and waited so long for others: that time is not held against it.
+    /// How long the next attempt waited for others when it was due: that time is not held against it.
     pub(super) fn gathered(&mut self, waited: Duration) {
         self.since = self.since.map(|since| since + waited);
     }

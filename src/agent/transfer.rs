@@ -106,7 +106,7 @@ enum Stop {
     Abandoned,
     /// It has failed; another reading of it, or another source, may do better.
     Failed(Failure),
-    /// What peers sent is not the image. They were left; whoever got it begins anew.
+    /// What peers sent is not the image. They were left; entities that got it begin anew.
     Deceived(Failure),
     /// The run must not go on with this image.
     Fatal(Failure),

@@ -98,7 +98,7 @@ async fn wind_up(task: tokio::task::JoinHandle<()>, stop: &mut Stop) {
 }
 
 /// Whether standard output was closed when the process began. Rust's runtime opens such a descriptor
-/// as /dev/null, for reading and writing; whoever wants it quiet redirects it for writing.
+/// as /dev/null, for reading and writing; redirect it for writing alone to silence it.
 fn prints_nowhere() -> bool {
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
     use nix::sys::stat::{fstat, stat};

@@ -60,7 +60,7 @@ pub fn signals() -> io::Result<Signals> {
 }
 
 /// A file that grows beyond what the process may write (`ulimit -f`) ends no run: with the signal
-/// taken, writing it fails instead, which is told like a full disk. Until this is dropped.
+/// taken, writing it fails instead, which is reported like a full disk. Until this is dropped.
 pub(super) fn too_large() -> Option<Signal> {
     let number = nix::sys::signal::Signal::SIGXFSZ as i32;
     match signal(SignalKind::from_raw(number)) {
