@@ -6,12 +6,13 @@
 
 mod daemons;
 mod inetd;
+mod ports;
 mod scripts;
 
 use std::fmt::Debug;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::ops::RangeInclusive;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
@@ -20,6 +21,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use self::inetd::Inetd;
+use self::ports::{free_listener, free_ports, is_listener};
 use super::tls::Identity;
 
 pub use self::daemons::{PROFTPD, PURE_FTPD, VSFTPD};
@@ -210,7 +212,7 @@ impl RealServer {
         if let Some(owner) = make.owner() {
             chown(&files, Some(owner), Some(owner)).unwrap();
         }
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = free_listener();
         let address = listener.local_addr().unwrap();
         let tls = options.secure.map(|secure| {
             let pem = dir.path().join("server.pem");
@@ -297,7 +299,8 @@ impl RealServer {
 
 impl Daemon {
     /// Whether it listens, and greets where it does so in clear text, before it ends or the time is
-    /// up.
+    /// up. What another process says at the address counts for nothing: a test would write there,
+    /// and look for its file here.
     fn is_ready(&mut self, address: SocketAddr, greets: bool) -> bool {
         let begun = Instant::now();
         while begun.elapsed() < READY {
@@ -305,6 +308,9 @@ impl Daemon {
                 return false;
             }
             if let Ok(mut socket) = TcpStream::connect(address) {
+                if !is_listener(self.0.id(), address.port()) {
+                    return false;
+                }
                 if !greets {
                     return true;
                 }
@@ -338,23 +344,5 @@ impl Drop for Daemon {
             .status();
         let _ = self.0.kill();
         let _ = self.0.wait();
-    }
-}
-
-/// Ports side by side that nobody has at this moment.
-fn free_ports(count: u16) -> RangeInclusive<u16> {
-    loop {
-        // Free again at the end of the statement.
-        let first = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
-        let first = first.unwrap().port();
-        let Some(last) = first.checked_add(count - 1) else {
-            continue;
-        };
-        let all: Result<Vec<_>, _> = (first..=last)
-            .map(|port| TcpListener::bind(("0.0.0.0", port)))
-            .collect();
-        if all.is_ok() {
-            return first..=last;
-        }
     }
 }
