@@ -413,10 +413,10 @@ impl<T: Transport> Delivery<T> {
         let target = &work.group.entities[entity];
         work.holders.forget(&target.name);
         work.remembered.forget(&target.name);
-        let was_confirmed = (self.members.of(entity)).is_some_and(|member| member.was_confirmed);
+        let may_be_placed = (self.members.of(entity)).is_some_and(|member| member.may_be_placed);
         let known = (self.digests.image(&work.group.image)).map(|image| Known {
             image,
-            was_confirmed,
+            may_be_placed,
         });
         let agent = DownloadAgent {
             transport: self.transport.clone(),
@@ -580,7 +580,8 @@ impl<T: Transport> Delivery<T> {
 
     fn attempt_ended(&mut self, entity: usize, attempt: Attempt) {
         if let Some(member) = self.members.of(entity) {
-            member.was_confirmed |= attempt.confirmed;
+            let fault = attempt.result.as_ref().err().map(|failure| &failure.fault);
+            member.may_be_placed |= attempt.confirmed || matches!(fault, Some(Fault::Taken { .. }));
             member.holds = attempt.holds.or(member.holds);
         }
         let failure = match attempt.result {

@@ -32,8 +32,9 @@ pub(super) struct Member {
     /// The attempt that runs, or ran last; from 1.
     pub(super) attempt: u32,
     pub(super) tries: Tries,
-    /// An attempt that failed had the file confirmed: the image may be in place all the same.
-    pub(super) was_confirmed: bool,
+    /// An attempt that failed had the file confirmed, or another run was writing it: the image may be
+    /// in place all the same.
+    pub(super) may_be_placed: bool,
     /// What the entity was last found to hold; `None` while nobody has looked.
     pub(super) holds: Option<Holds>,
     /// Those with the same number are behind one server.
@@ -55,7 +56,7 @@ impl Member {
                 true => Tries::seeded(limits, entity as u64),
                 false => Tries::new(limits),
             },
-            was_confirmed: false,
+            may_be_placed: false,
             holds: None,
             server: entity,
             looks_first: false,

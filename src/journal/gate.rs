@@ -228,7 +228,11 @@ impl<S: Sink> Sink for GatedSink<S> {
         self.inner.prove(path, image, how).await
     }
 
-    async fn can_rename(&mut self, free: &RemotePath, taken: &RemotePath) -> Result<(), Failure> {
+    async fn can_rename(
+        &mut self,
+        free: &RemotePath,
+        taken: Option<&RemotePath>,
+    ) -> Result<(), Failure> {
         self.inner.can_rename(free, taken).await
     }
 

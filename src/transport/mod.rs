@@ -204,14 +204,14 @@ pub trait Sink: Send {
     ) -> impl Future<Output = Result<Proof, Failure>> + Send;
 
     /// Learns before anything is sent whether the entity can rename at all. There is no file of
-    /// the first name, and perhaps one of the second.
+    /// the first name; the second is one of a file that is there.
     ///
     /// # Errors
     /// It can't, or the entity is lost.
     fn can_rename(
         &mut self,
         free: &RemotePath,
-        taken: &RemotePath,
+        taken: Option<&RemotePath>,
     ) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// Waits before something is asked again; `again` counts from 0.

@@ -88,6 +88,7 @@ struct Ended {
     result: Result<Verified, Failure>,
     holds: Holds,
     confirmed: bool,
+    left: Vec<String>,
 }
 
 /// One attempt, as a download agent makes it.
@@ -102,6 +103,7 @@ async fn attempt(model: &Model, settings: &Settings, known: Option<Known>) -> En
                 result: Err(not_opened.failure),
                 holds: not_opened.holds.unwrap_or(Holds::Unknown),
                 confirmed: false,
+                left: Vec::new(),
             };
         }
     };
@@ -111,6 +113,7 @@ async fn attempt(model: &Model, settings: &Settings, known: Option<Known>) -> En
                 result: Ok(verified),
                 holds: delivery.holds(),
                 confirmed: true,
+                left: Vec::new(),
             };
         }
         Opened::Staged => Ok(()),
@@ -134,6 +137,7 @@ async fn attempt(model: &Model, settings: &Settings, known: Option<Known>) -> En
         result,
         holds: delivery.holds(),
         confirmed: delivery.is_confirmed(),
+        left: delivery.left().iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -147,7 +151,7 @@ async fn recover(model: &Model, settings: &Settings) -> Result<Holds, Failure> {
     };
     let known = settings.known.then(|| Known {
         image: digest_of(What::New),
-        was_confirmed: false,
+        may_be_placed: false,
     });
     let mut found = inspect(&mut entity, known.as_ref(), true).await?;
     let holds = found.holds;
@@ -209,17 +213,23 @@ fn run(
         lied: from.lied,
         rules,
     });
-    let before = shared.lock().named();
+    let before = {
+        let world = shared.lock();
+        (
+            world.named(),
+            world.at(&aside_of(settings, "one")).is_some(),
+        )
+    };
     let model = |me, owner, image| Model {
         shared: shared.clone(),
         owner,
         me,
         image,
     };
-    let was_confirmed = from.again.unwrap_or(false) && phase == Phase::Retry;
+    let may_be_placed = from.again.unwrap_or(false) && phase == Phase::Retry;
     let known = (settings.known || phase == Phase::Retry).then(|| Known {
         image: digest_of(What::New),
-        was_confirmed,
+        may_be_placed,
     });
     let context = &mut Context::from_waker(Waker::noop());
     let mut again = None;
@@ -244,7 +254,8 @@ fn run(
                     let killed = shared.lock().ended.take().is_some();
                     if let Poll::Ready(ended) = polled {
                         let image = [What::New, What::Newer][me];
-                        check_ended(&shared, &ended, image, before, settings, true);
+                        let owner = [one.owner, other.owner][me];
+                        check_ended(&shared, (&ended, owner), image, before, settings, true);
                         (done[me], stuck) = (true, 0);
                     } else if killed {
                         (done[me], stuck) = (true, 0);
@@ -284,7 +295,14 @@ fn run(
             let end = shared.lock().ended.take();
             match (polled, end) {
                 (Poll::Ready(ended), _) => {
-                    check_ended(&shared, &ended, image, before, settings, false);
+                    check_ended(
+                        &shared,
+                        (&ended, model.owner),
+                        image,
+                        before,
+                        settings,
+                        false,
+                    );
                     if let Err(failure) = &ended.result {
                         again = failure.is_transient().then_some(ended.confirmed);
                     }
@@ -335,12 +353,20 @@ fn run(
     (choices, Ok(state))
 }
 
+/// Where the old image goes meanwhile.
+fn aside_of(settings: &Settings, owner: &'static str) -> String {
+    destination(settings, owner)
+        .names
+        .of(File::Aside)
+        .to_string()
+}
+
 /// What an attempt says when it ends is true.
 fn check_ended(
     shared: &Shared,
-    ended: &Ended,
+    (ended, owner): (&Ended, &'static str),
     image: What,
-    before: Option<What>,
+    (before, had_aside): (Option<What>, bool),
     settings: &Settings,
     competed: bool,
 ) {
@@ -393,6 +419,18 @@ fn check_ended(
             }
         }
         _ => {}
+    }
+    // What this attempt has moved aside; a run that was cut off may have left another one.
+    let aside = aside_of(settings, owner);
+    if ended.result.is_ok()
+        && !had_aside
+        && !competed
+        && !world.lied
+        && world.at(&aside).is_some()
+        && world.at(&aside) != world.at(FINAL)
+        && !ended.left.contains(&aside)
+    {
+        wrong = Some("the old image stays beside the new one, and nothing is said of it".into());
     }
     if named.is_some() {
         world.rules.only_copy = false;

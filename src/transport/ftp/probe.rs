@@ -149,7 +149,8 @@ async fn look(memory: &Memory, destination: &Destination) -> Result<(FtpSink, Lo
         }
         if staging.is_none() {
             let path = destination.written_path();
-            sink.can_rename(path, &destination.remote.path).await?;
+            let taken = named.is_present().then_some(&destination.remote.path);
+            sink.can_rename(path, taken).await?;
         }
     }
     let probe = Probe {

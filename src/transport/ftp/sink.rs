@@ -360,13 +360,19 @@ impl Sink for FtpSink {
         }
     }
 
-    async fn can_rename(&mut self, free: &RemotePath, taken: &RemotePath) -> Result<(), Failure> {
+    async fn can_rename(
+        &mut self,
+        free: &RemotePath,
+        taken: Option<&RemotePath>,
+    ) -> Result<(), Failure> {
         let mut reply = self.ask(Step::Prepare, &format!("RNFR {free}")).await?;
-        if reply.code == 500 {
-            // Some say that of a name that does not exist.
-            reply = self.ask(Step::Prepare, &format!("RNFR {taken}")).await?;
+        let mut knows = reply::knows(&reply, None);
+        if let Some(taken) = taken.filter(|_| knows.is_none()) {
+            let about_existing = self.ask(Step::Prepare, &format!("RNFR {taken}")).await?;
+            knows = reply::knows(&reply, Some(&about_existing));
+            reply = about_existing;
         }
-        if reply.is_unknown_command() {
+        if knows == Some(false) {
             let reply = reply.to_string();
             return Err(Failure::new(Step::Prepare, Fault::NoRename { reply }));
         }
