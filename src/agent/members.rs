@@ -71,7 +71,7 @@ pub(super) struct Members {
     /// By their places in the group.
     pub(super) all: Vec<Member>,
     limits: Limits,
-    /// At most so many work at one time.
+    /// Maximum number that work at one time.
     at_once: usize,
     /// Maximum number of entities of a server that work at one time, where it has refused more.
     most: HashMap<usize, usize>,
@@ -345,7 +345,7 @@ mod tests {
         longest_wait: Duration,
     }
 
-    /// Plays a group in which an entity is refused so many times, each after a time of its own, and
+    /// Plays a group in which an entity is refused a number of times, each after a time of its own, and
     /// a pass for those that are not takes `pass`. Time is made up; nobody joins a pass that runs.
     fn play(
         refusals: &[u32],

@@ -95,7 +95,7 @@ pub trait Transport: Send + Sync + 'static {
     type Source: Source;
     type Sink: Sink;
 
-    /// Tells those apart who write to the same entities from different hosts: their staging names
+    /// Different on hosts that write to the same entities: their staging names
     /// are not the same.
     fn owner(&self) -> &str;
 
@@ -148,7 +148,7 @@ pub trait Transport: Send + Sync + 'static {
 
 /// One reading of a remote file.
 pub trait Source: Send {
-    /// Bytes of the whole file, where the host has told.
+    /// Bytes of the whole file, where the host has reported.
     fn size(&self) -> Option<u64>;
 
     /// Bytes of the whole file as far as anything hints at them: for a gauge, and for nothing else.

@@ -53,7 +53,7 @@ const USUAL: Settings = Settings {
 struct Case {
     kind: Kind,
     settings: Settings,
-    /// Of the two who write. Made once: digests are in their names.
+    /// Of the two runs that write. Made once: digests are in their names.
     destinations: [Destination; 2],
     slots: Arc<[(String, u8)]>,
 }
@@ -208,7 +208,7 @@ enum Phase {
     /// A run of another image.
     NewerRun,
     Recover,
-    /// Two hosts at the same time, with so many changes of turn.
+    /// Two hosts at the same time, and the number of changes of turn.
     Compete(usize),
     /// Without any fault: the entity has its image in the end.
     InTheEnd,

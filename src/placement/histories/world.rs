@@ -237,7 +237,7 @@ impl World {
         true
     }
 
-    /// The promises that hold at every moment, whoever did what.
+    /// The promises that hold at every moment, whichever run did what.
     fn check(&mut self) {
         if self.broken.is_some() {
             return;
@@ -326,7 +326,7 @@ use Fate::{
     Untold,
 };
 
-/// One who writes to the entity.
+/// A run that writes to the entity.
 #[derive(Debug, Clone)]
 pub(super) struct Model {
     pub(super) shared: Shared,

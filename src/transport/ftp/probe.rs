@@ -35,7 +35,7 @@ use super::{Memory, sink, space, verify};
 
 /// An empty file is refused by some servers, and takes no room on any.
 const BYTE: &[u8] = b"\n";
-/// Who takes longer for `REST` does not know it.
+/// A server that takes longer for `REST` does not know it.
 const REST_DEADLINE: Duration = Duration::from_secs(5);
 
 pub(super) async fn probe(

@@ -30,10 +30,10 @@ pub struct FtpSink {
     upload: Option<Upload>,
     destination: Destination,
     memory: Memory,
-    /// Whether `550` to `SIZE` means that there is no such file: the entity has told a size, or a
+    /// Whether `550` to `SIZE` means that there is no such file: the entity has reported a size, or a
     /// listing has agreed. Some say it of every file, and then something else has shown one.
     denies_truly: Option<bool>,
-    /// The entity has told when a file was changed, so that silence means that there is none.
+    /// The entity has reported when a file was changed, so that silence means that there is none.
     tells_times: bool,
     /// It lists nothing: that costs two sessions, and is not asked for again.
     no_listing: bool,

@@ -11,7 +11,7 @@ use super::reply::Reply;
 use super::session::Session;
 use super::{Memory, Quirks};
 
-/// `MDTM` and `MLST` are answered out of a file table: who takes longer does not know them.
+/// `MDTM` and `MLST` are answered out of a file table: a server that takes longer does not know them.
 const TABLE_DEADLINE: Duration = Duration::from_secs(5);
 /// No time is longer, whatever its form.
 const LONGEST_TIME: usize = 64;
@@ -78,7 +78,7 @@ impl FtpSource {
                     size,
                 }),
             },
-            // Only the reply could have told whether this was all.
+            // Only the reply could have reported whether this was all.
             None if count == 0 => match self.download.unconfirmed() {
                 Some(failure) => Err(failure.clone()),
                 None => Ok(0),
