@@ -1,4 +1,4 @@
-//! The command line as it is typed (CONTRACT: "Command line"). Exit code 2 on a wrong one is clap's.
+//! The command line as it is typed. Exit code 2 on a wrong one is clap's.
 
 use std::path::PathBuf;
 use std::str::FromStr;

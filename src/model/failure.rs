@@ -1,6 +1,6 @@
 //! What went wrong, as a value: which step, what kind of fault, and in whose words.
 //!
-//! Every failure names the step and the cause in words that an operator can act on (promise 6);
+//! Every failure names the step and the cause in words that an operator can act on (promise 7);
 //! the name of the entity is added where it is known. A fault is transient when the same thing
 //! may work a moment later, and permanent when trying again changes nothing.
 
