@@ -261,6 +261,19 @@ fn chosen(state: &State) -> Result<Vec<GroupSpec>, String> {
     Ok(specs.collect())
 }
 
+/// What stands against starting the first groups of the list.
+#[cfg(test)]
+pub(crate) fn against(state: &State, snapshot: &Snapshot, groups: usize) -> Vec<String> {
+    let view = &state.groups;
+    let mut found = Vec::new();
+    for at in 0..groups {
+        let runs = conflicts::beside_runs(&state.site.inventory, &view.sheets[at], snapshot);
+        let fixed = view.conflicts[at].iter().chain(&runs);
+        found.extend(fixed.map(Conflict::words));
+    }
+    found
+}
+
 /// What this page asks in dialogs. Groups are told by their place: while a dialog is open, none is
 /// made or deleted.
 #[derive(Debug, Clone, PartialEq)]

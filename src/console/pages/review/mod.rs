@@ -115,6 +115,12 @@ fn current(state: &State, snapshot: &Snapshot) -> Plan {
     plan::plan(&state.site, snapshot, specs, *force)
 }
 
+/// What stands against a start.
+#[cfg(test)]
+pub(crate) fn against(state: &State, snapshot: &Snapshot) -> Vec<String> {
+    current(state, snapshot).refusals
+}
+
 fn start(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
     if state.review.specs.is_empty() {
         state.say("nothing is selected; choose groups on the Groups page");
