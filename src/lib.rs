@@ -18,5 +18,6 @@ pub mod inventory;
 pub mod lab;
 pub mod model;
 pub mod placement;
+pub mod plan;
 pub mod pool;
 pub mod transport;

@@ -1,18 +1,21 @@
-//! Whether a group can be started is judged in several places, for several readers: the inventory
-//! file, the engine and the command line, `check`, the groups page and the review. One table of
-//! cases is put to all of them, so that it shows where they differ.
+//! Whether a group can be started is asked in several places, for several readers: the inventory
+//! file, the engine and the command line, `check`, the groups page and the review. They ask one
+//! rulebook; one table of cases is put to all of them, so that it shows where they differ.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::args::CheckArgs;
+use super::check::Planned;
 use crate::console::testing::{self, entity, group, idle, site_of};
-use crate::inventory::{make_group, parse};
-use crate::link::{GroupSpec, Snapshot};
-use crate::manager::plan::plan;
-use crate::manager::resolve::{Running, resolve};
-use crate::model::{EntityState, ImageSpec, Inventory, Laggards, Limits, Manner, Name, SourceSpec};
+use crate::inventory::parse;
+use crate::link::Snapshot;
+use crate::model::{
+    DeliveryPolicy, EntityState, GroupSpec, ImageSpec, Inventory, Limits, MadeGroup, SourceSpec,
+};
+use crate::plan::{Footprint, make_group, plan, said};
 
 /// Four old entities of the type `adsl`, two that have the image, and two of another type.
 const SITE: &str = r#"
@@ -32,24 +35,22 @@ entities:
 struct Case {
     name: &'static str,
     /// To be started.
-    spec: GroupSpec,
+    spec: MadeGroup,
     /// To be started with it.
-    with: Option<GroupSpec>,
+    with: Option<MadeGroup>,
     /// Runs already.
-    runs: Option<GroupSpec>,
+    runs: Option<MadeGroup>,
     force: bool,
     change: fn(&mut Inventory),
 }
 
-fn made(name: &str, image: &str, source: SourceSpec, entities: &[&str]) -> GroupSpec {
-    GroupSpec::Made {
+fn made(name: &str, image: &str, source: SourceSpec, entities: &[&str]) -> MadeGroup {
+    MadeGroup {
         name: name.into(),
         image: ImageSpec::Named(image.into()),
         source,
         entities: entities.iter().map(|name| (*name).to_owned()).collect(),
-        laggards: Laggards::CatchUp,
-        limits: Limits::default(),
-        parallel: None,
+        policy: DeliveryPolicy::default(),
     }
 }
 
@@ -62,11 +63,11 @@ fn peer(name: &str) -> SourceSpec {
 }
 
 /// The group `g`: `adsl-2` for `old1`.
-fn good() -> GroupSpec {
+fn good() -> MadeGroup {
     made("g", "adsl-2", hq(), &["old1"])
 }
 
-fn case(name: &'static str, spec: GroupSpec) -> Case {
+fn case(name: &'static str, spec: MadeGroup) -> Case {
     Case {
         name,
         spec,
@@ -77,33 +78,28 @@ fn case(name: &'static str, spec: GroupSpec) -> Case {
     }
 }
 
-fn named(name: &str) -> GroupSpec {
+fn named(name: &str) -> MadeGroup {
     made(name, "adsl-2", hq(), &["old1"])
 }
 
-fn described(file: &str, type_: &str, version: &str, size: Option<u64>) -> GroupSpec {
-    let mut spec = good();
-    if let GroupSpec::Made { image, .. } = &mut spec {
-        *image = ImageSpec::Described {
+fn described(file: &str, type_: &str, version: &str, size: Option<u64>) -> MadeGroup {
+    MadeGroup {
+        image: ImageSpec::Described {
             name: "own".into(),
             file: file.into(),
             type_: type_.into(),
             version: version.into(),
             size,
-        };
+        },
+        ..good()
     }
-    spec
 }
 
 fn cases() -> Vec<Case> {
     let mut none_at_a_time = good();
     let mut no_limit = good();
-    if let GroupSpec::Made { parallel, .. } = &mut none_at_a_time {
-        *parallel = Some(0);
-    }
-    if let GroupSpec::Made { limits, .. } = &mut no_limit {
-        limits.laggard = std::time::Duration::ZERO;
-    }
+    none_at_a_time.policy.parallel = Some(0);
+    no_limit.policy.limits.laggard = std::time::Duration::ZERO;
     let any = || SourceSpec::AnyPeer;
     vec![
         case("nothing is wrong", good()),
@@ -329,34 +325,38 @@ impl Case {
     }
 
     fn specs(&self) -> Vec<GroupSpec> {
-        let specs = [Some(&self.spec), self.with.as_ref()];
-        specs.into_iter().flatten().cloned().collect()
+        self.groups().cloned().map(GroupSpec::Made).collect()
+    }
+
+    fn groups(&self) -> impl Iterator<Item = &MadeGroup> {
+        std::iter::once(&self.spec).chain(&self.with)
+    }
+
+    /// A file can't be read as far as such an inventory.
+    fn is_of_a_file(&self) -> bool {
+        let inventory = self.inventory();
+        inventory.entities.iter().all(|one| !one.type_.is_empty())
     }
 
     /// The groups as they would stand in the file.
     fn yaml(&self) -> String {
         let text = |text: &str| serde_json::Value::from(text).to_string();
         let (mut images, mut groups) = (String::new(), String::new());
-        for spec in self.specs() {
-            let GroupSpec::Made {
+        for made in self.groups() {
+            let MadeGroup {
                 name,
                 image,
                 source,
                 entities,
-                limits,
-                parallel,
-                ..
-            } = spec
-            else {
-                panic!("{spec:?}");
-            };
+                policy,
+            } = made;
             if let ImageSpec::Described {
                 name,
                 file,
                 type_,
                 version,
                 size,
-            } = &image
+            } = image
             {
                 let size = size.map_or(String::new(), |size| format!(", size: {size} B"));
                 let [file, type_, version] = [file, type_, version].map(|one| text(one));
@@ -366,23 +366,28 @@ impl Case {
                 )
                 .unwrap();
             }
-            let source = match &source {
+            let source = match source {
                 SourceSpec::FileServer(name) => format!("file_server: {}", text(name)),
                 SourceSpec::Peer(name) => format!("peer: {}", text(name)),
                 SourceSpec::AnyPeer => "peer: any".into(),
             };
             let entities: Vec<String> = entities.iter().map(|one| text(one)).collect();
             let mut more = String::new();
-            if let Some(parallel) = parallel {
+            if let Some(parallel) = policy.parallel {
                 write!(more, ", parallel: {parallel}").unwrap();
             }
-            if limits != Limits::default() {
-                write!(more, ", laggard_limit: {}s", limits.laggard.as_secs()).unwrap();
+            if policy.limits != Limits::default() {
+                write!(
+                    more,
+                    ", laggard_limit: {}s",
+                    policy.limits.laggard.as_secs()
+                )
+                .unwrap();
             }
             writeln!(
                 groups,
                 "  {}: {{ entities: [{}], image: {}, source: {{ {source} }}{more} }}",
-                text(&name),
+                text(name),
                 entities.join(", "),
                 text(image.name()),
             )
@@ -392,7 +397,7 @@ impl Case {
     }
 
     fn file(&self) -> Verdict {
-        if self.force || self.runs.is_some() {
+        if self.force || self.runs.is_some() || !self.is_of_a_file() {
             return None;
         }
         let errors = parse(&self.yaml(), Path::new("site.yaml"));
@@ -407,81 +412,43 @@ impl Case {
         })
     }
 
-    /// Only where the file lets it pass.
+    /// `subtend check`, where the file lets it pass.
     fn check(&self) -> Verdict {
-        if self.force || self.runs.is_some() {
+        if self.force || self.runs.is_some() || !self.is_of_a_file() {
             return None;
         }
         let inventory = parse(&self.yaml(), Path::new("site.yaml")).ok()?;
-        let plan = plan(&inventory, &inventory.groups);
-        Some(
-            plan.err()
-                .map(|error| error.to_string())
-                .into_iter()
-                .collect(),
-        )
+        let args = CheckArgs {
+            online: false,
+            groups: Vec::new(),
+            json: false,
+        };
+        let planned = Planned::of(&args, inventory);
+        Some(match planned {
+            Ok(_) => Vec::new(),
+            Err(failed) => failed.to_string().lines().map(str::to_owned).collect(),
+        })
     }
 
     fn engine(&self) -> Verdict {
         let inventory = self.inventory();
-        let running = self.runs.iter().map(|spec| {
-            let GroupSpec::Made {
-                name,
-                image,
-                source,
-                entities,
-                ..
-            } = spec
-            else {
-                panic!("{spec:?}");
-            };
-            let group = make_group(
-                &inventory,
-                name,
-                image,
-                source.clone(),
-                entities,
-                Manner::default(),
-            );
-            Running {
-                group: Arc::new(group.unwrap()),
-                force: false,
-            }
+        let running = self.runs.iter().map(|made| {
+            let group = make_group(&inventory, made).unwrap();
+            Footprint::of(&group, &group.entities, false)
         });
-        let running: Vec<Running> = running.collect();
-        Some(
-            resolve(&inventory, &running, &self.specs(), self.force)
-                .err()
-                .unwrap_or_default(),
-        )
+        let running: Vec<Footprint> = running.collect();
+        let plan = plan(&inventory, &running, &self.specs(), self.force);
+        Some(said(&plan.blockers))
     }
 
     fn snapshot(&self) -> Snapshot {
         let inventory = self.inventory();
-        let running = self.runs.iter().map(|spec| {
-            let GroupSpec::Made {
-                name,
-                image,
-                source,
-                entities,
-                ..
-            } = spec
-            else {
-                panic!("{spec:?}");
-            };
-            let made = make_group(
-                &inventory,
-                name,
-                image,
-                source.clone(),
-                entities,
-                Manner::default(),
-            );
-            let made = made.unwrap();
+        let running = self.runs.iter().map(|made| {
+            let made = make_group(&inventory, made).unwrap();
             let entities = made.entities.iter();
             let entities = entities.map(|one| entity(&one.name, EntityState::Sending, 0));
-            let mut running = group(name, entities.collect());
-            running.image = Name::from(image.name());
+            let mut running = group(&made.name, entities.collect());
+            running.image = made.image.name.clone();
             running.version.clone_from(&made.image.version);
             running.source = made.source.label();
             Arc::new(running)
@@ -493,7 +460,7 @@ impl Case {
     }
 
     fn groups_page(&self) -> Verdict {
-        // Neither is known there.
+        // The page knows nothing of it.
         if self.force {
             return None;
         }
@@ -517,21 +484,49 @@ impl Case {
     }
 }
 
+/// Who lets a start pass that others refuse, and why that is right.
+const EXCEPTIONS: [(&str, &str); 7] = [
+    // A file may have groups that can't run together, other than by writing the same entity: each
+    // may be run by itself.
+    ("a peer that the other writes", "file"),
+    ("any peer, of which the other writes all", "file"),
+    // The page has a word for each group by itself and beside what runs; what is started together
+    // is judged by the review, to which it leads.
+    ("a peer that the other writes", "groups"),
+    ("any peer, of which the other writes all", "groups"),
+    ("no memory for a third pool", "groups"),
+    // The engine alone knows which of any peers a group may still read, and has the last word.
+    ("a target that one that runs may read", "groups"),
+    ("a target that one that runs may read", "review"),
+];
+
 #[test]
-fn all_judges_over_one_table() {
+fn all_who_judge_a_start_agree() {
     let mut table = String::new();
+    let mut passed = Vec::new();
     for case in cases() {
         writeln!(table, "== {}", case.name).unwrap();
-        for (judge, verdict) in [
+        let verdicts = [
             ("file", case.file()),
             ("check", case.check()),
             ("engine", case.engine()),
             ("groups", case.groups_page()),
             ("review", case.review()),
-        ] {
+        ];
+        let is_refused = |(_, verdict): &&(_, Verdict)| match verdict {
+            Some(reasons) => !reasons.is_empty(),
+            None => false,
+        };
+        let refused = verdicts.iter().filter(is_refused).count();
+        for (judge, verdict) in &verdicts {
             match verdict {
                 None => writeln!(table, "{judge:>8}  -").unwrap(),
-                Some(reasons) if reasons.is_empty() => writeln!(table, "{judge:>8}  ok").unwrap(),
+                Some(reasons) if reasons.is_empty() => {
+                    writeln!(table, "{judge:>8}  ok").unwrap();
+                    if refused > 0 {
+                        passed.push((case.name, *judge));
+                    }
+                }
                 Some(reasons) => {
                     for reason in reasons {
                         let reason = reason.replace(&"a".repeat(201), "a…a");
@@ -542,4 +537,8 @@ fn all_judges_over_one_table() {
         }
     }
     insta::assert_snapshot!(table);
+    let mut expected = EXCEPTIONS.to_vec();
+    expected.sort_unstable();
+    passed.sort_unstable();
+    assert_eq!(passed, expected, "{table}");
 }
