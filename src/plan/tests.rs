@@ -234,7 +234,7 @@ fn credentials_are_those_of_the_hosts_that_are_logged_in_to() {
     assert_eq!(needed("reads", false).0, "craft field");
 }
 
-/// Share, number and size of the buffers of so many groups.
+/// Share, number and size of the buffers of a number of groups.
 fn pools(
     memory: u64,
     buffers: BufferPreference,
