@@ -13,6 +13,7 @@ pub mod agent;
 pub mod journal;
 pub mod manager;
 pub mod placement;
+pub mod plan;
 pub mod pool;
 pub mod transport;
 // Plain data, and what is made of files.

@@ -12,11 +12,12 @@ use super::online::Online;
 use super::parts::Parts;
 use super::select;
 use crate::headless::text::{count, wrap};
-use crate::manager::plan::{GroupPlan, Plan, plan};
 use crate::model::text::shown;
 use crate::model::{
-    Entity, Group, Inventory, Laggards, Name, PeerChoice, SourceChoice, VerifyMode, names, units,
+    Entity, Group, GroupSpec, Inventory, Laggards, Name, PeerChoice, SourceChoice, VerifyMode,
+    names, units,
 };
+use crate::plan::{Finding, Plan, PlannedGroup, plan, said};
 
 /// The plan as it is to be printed.
 ///
@@ -39,9 +40,17 @@ pub(super) struct Planned {
 
 impl Planned {
     pub(super) fn new(args: &CheckArgs, file: &Path, parts: &impl Parts) -> Result<Self, Failed> {
-        let inventory = parts.load(file).map_err(Failed::usage)?;
+        Self::of(args, parts.load(file).map_err(Failed::usage)?)
+    }
+
+    pub(super) fn of(args: &CheckArgs, inventory: Inventory) -> Result<Self, Failed> {
         let groups = select::groups(&args.groups, &inventory).map_err(Failed::usage)?;
-        let plan = plan(&inventory, &groups).map_err(Failed::usage)?;
+        let named = |group: &Arc<Group>| GroupSpec::Named(group.name.to_string());
+        let specs: Vec<GroupSpec> = groups.iter().map(named).collect();
+        let plan = plan(&inventory, &[], &specs, false);
+        if !plan.blockers.is_empty() {
+            return Err(Failed::usage(said(&plan.blockers).join("\n")));
+        }
         Ok(Self {
             inventory,
             groups,
@@ -75,17 +84,17 @@ pub fn text(inventory: &Inventory, plan: &Plan) -> String {
     let mut lines = wrap(&shown(&head), 0, COLUMNS);
     for one in &plan.groups {
         lines.push(String::new());
-        group(one, &mut lines);
+        group(plan, one, &mut lines);
     }
     let mut text = lines.join("\n");
     text.push('\n');
     text
 }
 
-fn group(one: &GroupPlan, lines: &mut Vec<String>) {
+fn group(plan: &Plan, one: &PlannedGroup, lines: &mut Vec<String>) {
     let group = &one.group;
     let image = &group.image;
-    let (skipped, sent) = parted(one);
+    let (skipped, sent) = (&one.skip, &one.send);
     lines.push(format!(
         "{}: {}",
         shown(&group.name),
@@ -103,45 +112,40 @@ fn group(one: &GroupPlan, lines: &mut Vec<String>) {
         None => "not in the inventory: what the source sends is taken as it is".into(),
     };
     row("sha256", &sha256, lines);
-    row("source", &source(&group.source), lines);
-    let listed = |entities: &[&Arc<Entity>]| match entities {
+    let mut from = source(&group.source);
+    for finding in &plan.findings {
+        if matches!(finding, Finding::PeersLeftOut { group: of, .. } if *of == group.name) {
+            from += &format!("; {finding}");
+        }
+    }
+    row("source", &from, lines);
+    let listed = match sent.as_slice() {
         [] => "none".to_owned(),
         some => folded(some),
     };
-    row("entities", &listed(&sent), lines);
+    row("entities", &listed, lines);
     if !skipped.is_empty() {
-        let reason = format!(
-            "{} (the inventory says version {version})",
-            folded(&skipped)
-        );
+        let reason = format!("{} (the inventory says version {version})", folded(skipped));
         row("skipped", &reason, lines);
     }
     if !sent.is_empty() {
-        let sent = sent.iter().map(|entity| &***entity);
+        let sent = sent.iter().map(|entity| &**entity);
         row("verify", &VerifyMode::of_all_in_words(sent), lines);
     }
-    let (share, size) = (units::size(one.share), units::size(one.buffer_size));
-    row(
-        "memory",
-        &format!("{share}: {} of {size}", count(one.buffers, "buffer")),
-        lines,
-    );
-    let manner = group.manner();
-    row("laggards", &manner.laggards_in_words(), lines);
-    row("retries", &manner.limits.retries_in_words(), lines);
-    row("parallel", &manner.parallel_in_words(), lines);
-}
-
-/// Entities that already have the image, and those that it is sent to.
-fn parted(one: &GroupPlan) -> (Vec<&Arc<Entity>>, Vec<&Arc<Entity>>) {
-    one.group
-        .entities
-        .iter()
-        .partition(|entity| one.group.has_image(entity))
+    if let Some(pool) = &one.pool {
+        let size = units::size(pool.layout.buffer_size as u64);
+        let buffers = count(pool.layout.buffers, "buffer");
+        let share = units::size(pool.share);
+        row("memory", &format!("{share}: {buffers} of {size}"), lines);
+    }
+    let policy = group.policy();
+    row("laggards", &policy.laggards_in_words(), lines);
+    row("retries", &policy.limits.retries_in_words(), lines);
+    row("parallel", &policy.parallel_in_words(), lines);
 }
 
 /// Names in short, each fit to be shown. Not `shown` as a whole: a long list is not to be cut.
-fn folded(entities: &[&Arc<Entity>]) -> String {
+fn folded(entities: &[Arc<Entity>]) -> String {
     let names: Vec<String> = entities.iter().map(|entity| shown(&entity.name)).collect();
     names::compress(&names).join(", ")
 }
@@ -159,13 +163,10 @@ fn source(source: &SourceChoice) -> String {
                 shown(peer.path.as_str())
             )
         }
-        SourceChoice::Peer(PeerChoice::Any(peers)) => {
-            let peers: Vec<&Arc<Entity>> = peers.iter().collect();
-            match peers.as_slice() {
-                [] => "any peer, but no entity has the image".into(),
-                some => format!("any peer of {}", folded(some)),
-            }
-        }
+        SourceChoice::Peer(PeerChoice::Any(peers)) => match peers.as_slice() {
+            [] => "any peer, but no entity has the image".into(),
+            some => format!("any peer of {}", folded(some)),
+        },
     }
 }
 
@@ -216,12 +217,11 @@ struct JsonGroup<'a> {
 
 impl<'a> Json<'a> {
     fn new(plan: &'a Plan, online: Option<&'a Online>) -> Self {
-        let names = |entities: Vec<&'a Arc<Entity>>| entities.iter().map(|e| &e.name).collect();
+        let names = |entities: &'a [Arc<Entity>]| entities.iter().map(|one| &one.name).collect();
         let groups = plan.groups.iter().map(|one| {
             let group = &one.group;
-            let (skipped, sent) = parted(one);
             let mut verify: BTreeMap<_, Vec<_>> = BTreeMap::new();
-            for entity in sent {
+            for entity in &one.send {
                 let of_mode = verify.entry(entity.verify.word()).or_default();
                 of_mode.push(&entity.name);
             }
@@ -233,12 +233,12 @@ impl<'a> Json<'a> {
                 file: &group.image.file,
                 sha256: group.image.sha256.map(hex::encode),
                 source: group.source.label(),
-                entities: names(group.entities.iter().collect()),
-                skipped: names(skipped),
+                entities: names(&group.entities),
+                skipped: names(&one.skip),
                 verify,
-                share: one.share,
-                buffers: one.buffers,
-                buffer_size: one.buffer_size,
+                share: one.pool.map_or(0, |pool| pool.share),
+                buffers: one.pool.map_or(0, |pool| pool.layout.buffers),
+                buffer_size: one.pool.map_or(0, |pool| pool.layout.buffer_size as u64),
                 laggards: group.laggards,
                 laggard_limit: group.limits.laggard.as_secs_f64(),
                 retries: group.limits.retries,

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::state_dir;
-use crate::link::GroupSpec;
+use crate::model::GroupSpec;
 use crate::model::text::shown;
 
 /// Of the format below.
@@ -204,31 +204,37 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{ImageSpec, Laggards, Limits, SourceSpec};
+    use crate::model::{DeliveryPolicy, ImageSpec, Laggards, Limits, MadeGroup, SourceSpec};
 
     fn groups() -> Vec<GroupSpec> {
-        let made = |name: &str, image, source| GroupSpec::Made {
-            name: name.into(),
-            image,
-            source,
-            entities: vec!["shelf1-01".into(), "shelf1-02".into()],
-            laggards: Laggards::Wait,
-            limits: Limits::default(),
-            parallel: Some(4),
+        let made = |name: &str, image, source| {
+            GroupSpec::Made(MadeGroup {
+                name: name.into(),
+                image,
+                source,
+                entities: vec!["shelf1-01".into(), "shelf1-02".into()],
+                policy: DeliveryPolicy {
+                    laggards: Laggards::Wait,
+                    parallel: Some(4),
+                    ..DeliveryPolicy::default()
+                },
+            })
         };
-        let limited = GroupSpec::Made {
+        let limited = GroupSpec::Made(MadeGroup {
             name: "limited".into(),
             image: ImageSpec::Named("adsl-2.4".into()),
             source: SourceSpec::AnyPeer,
             entities: vec!["shelf1-01".into()],
-            laggards: Laggards::Drop,
-            limits: Limits {
-                laggard: Duration::from_millis(2500),
-                retries: 0,
-                retry_for: Duration::from_secs(60),
+            policy: DeliveryPolicy {
+                laggards: Laggards::Drop,
+                limits: Limits {
+                    laggard: Duration::from_millis(2500),
+                    retries: 0,
+                    retry_for: Duration::from_secs(60),
+                },
+                parallel: None,
             },
-            parallel: None,
-        };
+        });
         vec![
             made(
                 "tonight",

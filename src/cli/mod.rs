@@ -302,4 +302,6 @@ fn print(text: &str) {
 }
 
 #[cfg(test)]
+mod judges;
+#[cfg(test)]
 mod tests;

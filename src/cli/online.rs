@@ -14,7 +14,7 @@ use crate::headless::text::count;
 use crate::headless::{self, Stop};
 use crate::link::looks::probed;
 use crate::link::{Command, Event, ProbeCheck};
-use crate::manager::plan::Plan;
+use crate::plan::Plan;
 
 /// What was found.
 #[derive(Debug, Default, Serialize)]

@@ -7,12 +7,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::args::RunArgs;
-use crate::inventory::find_group;
-use crate::link::GroupSpec;
-use crate::manager::resolve::resolve;
+use crate::model::lookup::Lookup;
 use crate::model::{
-    CredentialsRef, Group, ImageSpec, Inventory, Limits, Name, PeerChoice, SourceChoice, SourceSpec,
+    CredentialsRef, DeliveryPolicy, Flaw, Group, GroupSpec, ImageSpec, Inventory, Limits,
+    MadeGroup, Name, SourceChoice, SourceSpec,
 };
+use crate::plan::{Blocker, plan, said};
 
 /// What a run is made of.
 #[derive(Debug)]
@@ -28,24 +28,21 @@ pub struct Selection {
 /// Sentences, one a line: every name that the inventory does not know, or else every reason why
 /// the engine would refuse to start this.
 pub fn select(args: &RunArgs, inventory: &Inventory) -> Result<Selection, String> {
-    let mut specs = match &args.image {
+    let specs = match &args.image {
         Some(image) => vec![made(args, image)],
         None => groups(&args.groups, inventory)?
             .iter()
             .map(|group| GroupSpec::Named(group.name.to_string()))
             .collect(),
     };
-    let groups =
-        resolve(inventory, &[], &specs, args.force).map_err(|reasons| reasons.join("\n"))?;
-    for (spec, group) in specs.iter_mut().zip(&groups) {
-        if let GroupSpec::Made { entities, .. } = spec {
-            let names = group.entities.iter().map(|entity| entity.name.to_string());
-            *entities = names.collect();
-        }
-    }
-    Ok(Selection {
-        specs,
-        credentials: credentials(&groups, inventory),
+    start(specs, inventory, args.force).map_err(|blockers| {
+        // There is one, which need not be named.
+        let made = args.image.is_some();
+        let said = blockers.iter().map(|blocker| match blocker {
+            Blocker::Flaw { flaw, .. } if made => flaw.to_string(),
+            blocker => blocker.to_string(),
+        });
+        said.collect::<Vec<_>>().join("\n")
     })
 }
 
@@ -54,22 +51,40 @@ pub fn select(args: &RunArgs, inventory: &Inventory) -> Result<Selection, String
 /// # Errors
 /// As [`select`].
 pub(super) fn forced(specs: Vec<GroupSpec>, inventory: &Inventory) -> Result<Selection, String> {
-    let groups = resolve(inventory, &[], &specs, true).map_err(|reasons| reasons.join("\n"))?;
-    Ok(Selection {
-        specs,
-        credentials: credentials(&groups, inventory),
-    })
+    start(specs, inventory, true).map_err(|blockers| said(&blockers).join("\n"))
 }
 
-/// The credentials that groups need, in the order of the inventory.
+fn start(
+    mut specs: Vec<GroupSpec>,
+    inventory: &Inventory,
+    force: bool,
+) -> Result<Selection, Vec<Blocker>> {
+    let plan = plan(inventory, &[], &specs, force);
+    let credentials = plan.credentials.clone();
+    // What was typed is written in full.
+    for (spec, group) in specs.iter_mut().zip(plan.startable()?) {
+        if let GroupSpec::Made(made) = spec {
+            let names = group.entities.iter().map(|entity| entity.name.to_string());
+            made.entities = names.collect();
+        }
+    }
+    Ok(Selection { specs, credentials })
+}
+
+/// The credentials of all hosts of these groups, in the order of the inventory: what entities hold is
+/// asked of those too that a run would skip.
 pub(super) fn credentials(groups: &[Arc<Group>], inventory: &Inventory) -> Vec<CredentialsRef> {
-    let mut used = HashSet::new();
-    groups.iter().for_each(|group| uses(group, &mut used));
+    let mut used: HashSet<&Name> = HashSet::new();
+    for group in groups {
+        if let SourceChoice::FileServer(server) = &group.source {
+            used.extend(&server.credentials);
+        }
+        let entities = group.entities.iter().chain(group.source.peers());
+        used.extend(entities.filter_map(|entity| entity.credentials.as_ref()));
+    }
     let known = inventory.credentials.iter();
-    known
-        .filter(|one| used.contains(&one.name))
-        .cloned()
-        .collect()
+    let known = known.filter(|one| used.contains(&one.name));
+    known.cloned().collect()
 }
 
 /// The groups of these names, each once; all of them where none is named.
@@ -83,9 +98,10 @@ pub fn groups(names: &[String], inventory: &Inventory) -> Result<Vec<Arc<Group>>
         }
         return Ok(inventory.groups.clone());
     }
-    let (mut found, mut wrong): (Vec<Arc<Group>>, Vec<String>) = Default::default();
+    let lookup = Lookup::new(inventory);
+    let (mut found, mut wrong): (Vec<Arc<Group>>, Vec<Flaw>) = Default::default();
     for name in names {
-        match find_group(inventory, name) {
+        match lookup.group(name) {
             Ok(group) if found.iter().any(|other| other.name == group.name) => {}
             Ok(group) => found.push(group.clone()),
             Err(unknown) => wrong.push(unknown),
@@ -94,29 +110,13 @@ pub fn groups(names: &[String], inventory: &Inventory) -> Result<Vec<Arc<Group>>
     if wrong.is_empty() {
         Ok(found)
     } else {
-        Err(wrong.join("\n"))
-    }
-}
-
-fn uses(group: &Group, used: &mut HashSet<Name>) {
-    used.extend(
-        group
-            .entities
-            .iter()
-            .filter_map(|entity| entity.credentials.clone()),
-    );
-    match &group.source {
-        SourceChoice::FileServer(server) => used.extend(server.credentials.clone()),
-        SourceChoice::Peer(PeerChoice::Named(peer)) => used.extend(peer.credentials.clone()),
-        SourceChoice::Peer(PeerChoice::Any(peers)) => {
-            used.extend(peers.iter().filter_map(|peer| peer.credentials.clone()));
-        }
+        Err(said(&wrong).join("\n"))
     }
 }
 
 /// A group made on the spot, its entities as they were typed.
 fn made(args: &RunArgs, image: &str) -> GroupSpec {
-    GroupSpec::Made {
+    GroupSpec::Made(MadeGroup {
         name: args.name.clone().unwrap_or_else(|| image.to_owned()),
         image: ImageSpec::Named(image.to_owned()),
         // clap has seen to it that there is one.
@@ -125,10 +125,12 @@ fn made(args: &RunArgs, image: &str) -> GroupSpec {
             .clone()
             .map_or(SourceSpec::AnyPeer, |source| source.0),
         entities: args.entities.clone(),
-        laggards: args.laggards.map(Into::into).unwrap_or_default(),
-        limits: limits(args),
-        parallel: args.parallel,
-    }
+        policy: DeliveryPolicy {
+            laggards: args.laggards.map(Into::into).unwrap_or_default(),
+            limits: limits(args),
+            parallel: args.parallel,
+        },
+    })
 }
 
 fn limits(args: &RunArgs) -> Limits {

@@ -13,10 +13,9 @@ use super::parts::{Engine, Parts};
 #[cfg(feature = "lab")]
 use super::parts::{Lab, Practice};
 use super::select::select;
-use crate::link::GroupSpec;
 use crate::model::{
-    BufferPreference, CredentialsRef, Entity, FileServer, Group, Image, Inventory, Limits, Logins,
-    Name, PeerChoice, SecretSource, SourceChoice, SourceSpec, testing,
+    BufferPreference, CredentialsRef, Entity, FileServer, Group, GroupSpec, Image, Inventory,
+    Limits, Logins, MadeGroup, Name, PeerChoice, SecretSource, SourceChoice, SourceSpec, testing,
 };
 
 struct Fake(Inventory);
@@ -120,6 +119,9 @@ fn groups_are_selected_with_the_credentials_that_they_need() {
     let selection = select(&args("adsl adsl"), &inventory()).unwrap();
     assert_eq!(selection.specs, [GroupSpec::Named("adsl".into())]);
     let names: Vec<&str> = selection.credentials.iter().map(|one| &*one.name).collect();
+    assert_eq!(names, ["noc", "craft"], "shelf1-09 is skipped");
+    let selection = select(&args("adsl --force"), &inventory()).unwrap();
+    let names: Vec<&str> = selection.credentials.iter().map(|one| &*one.name).collect();
     assert_eq!(names, ["noc", "craft", "old"]);
     let selection = select(&args("rest"), &inventory()).unwrap();
     let names: Vec<&str> = selection.credentials.iter().map(|one| &*one.name).collect();
@@ -131,12 +133,12 @@ fn a_group_is_made_from_patterns() {
     let line = "--image adsl-2.4 --source peer:any --entities shelf1-[01-03] shelf1-1? shelf1-02";
     let selection = select(&args(line), &inventory()).unwrap();
     let [
-        GroupSpec::Made {
+        GroupSpec::Made(MadeGroup {
             name,
             source,
             entities,
             ..
-        },
+        }),
     ] = selection.specs.as_slice()
     else {
         panic!("{selection:?}");
@@ -156,7 +158,7 @@ fn limits_of_a_group_made_on_the_spot_are_those_given_and_else_the_defaults() {
         let line = format!("--image adsl-2.4 --source hq --entities shelf1-01 {options}");
         let selection = select(&args(&line), &inventory()).unwrap();
         match &selection.specs[..] {
-            [GroupSpec::Made { limits, .. }] => *limits,
+            [GroupSpec::Made(made)] => made.policy.limits,
             other => panic!("{other:?}"),
         }
     };
@@ -222,7 +224,11 @@ fn the_plan_for_people() {
         groups: Vec::new(),
         json: false,
     };
-    let text = check(&args, Path::new("site.yaml"), &Fake(inventory())).unwrap();
+    let mut inventory = inventory();
+    // Those of `spare`.
+    let adsl = Arc::make_mut(&mut inventory.groups[0]);
+    adsl.entities.drain(..4);
+    let text = check(&args, Path::new("site.yaml"), &Fake(inventory)).unwrap();
     assert!(
         text.lines().all(|line| line.chars().count() <= 80),
         "{text}"

@@ -35,7 +35,7 @@ mod pages;
 mod state;
 mod terminal;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod theme;
 mod update;
 mod view;

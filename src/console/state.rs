@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::link::{GroupSpec, Listing, PeerCheck, Snapshot};
 use crate::model::{Inventory, Name};
+use crate::plan::Footprint;
 
 use super::dialogs::Dialog;
 use super::output::OutputFigures;
@@ -114,6 +115,25 @@ pub(crate) struct Draft {
     pub(crate) spec: GroupSpec,
     /// Of the inventory: shown and started, but not changed here.
     pub(crate) from_inventory: bool,
+}
+
+/// What the groups that run take up, as far as is seen from here. Which of any peers a group may
+/// still read, and which of its entities it will skip, the engine alone knows: of the first only the
+/// one that is read now is taken for one, of the second all for written.
+pub(crate) fn running(snapshot: &Snapshot) -> impl Iterator<Item = Footprint> {
+    snapshot.running().map(|group| {
+        let targets: Vec<Name> = group.unfinished().map(|one| one.entity.clone()).collect();
+        let read = group.source.strip_prefix("peer:");
+        Footprint {
+            group: group.group.to_string(),
+            image: group.image.clone(),
+            written: targets.iter().cloned().collect(),
+            targets,
+            read: read.map(Name::from).into_iter().collect(),
+            peer: None,
+            force: false,
+        }
+    })
 }
 
 impl State {

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use crate::link::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
+use crate::link::{EntitySnapshot, GroupPhase, GroupSnapshot, GroupSpec, Snapshot};
 use crate::model::{Bottleneck, EntityState, Inventory, Laggards, Verified};
 
 use super::effect::Effect;
@@ -177,6 +177,26 @@ pub(crate) fn entity(name: &str, state: EntityState, sent: u64) -> EntitySnapsho
         holds: None,
         left: None,
     }
+}
+
+/// What the groups page says against starting the first of the groups that were made there, with as
+/// many of the others.
+pub(crate) fn groups_page(site: Site, snapshot: &Snapshot, groups: usize) -> Vec<String> {
+    let state = State::new(site);
+    super::pages::groups::against(&state, snapshot, groups)
+}
+
+/// What the review says against a start.
+pub(crate) fn review(
+    site: Site,
+    snapshot: &Snapshot,
+    specs: Vec<GroupSpec>,
+    force: bool,
+) -> Vec<String> {
+    let mut state = State::new(site);
+    super::pages::review::open(&mut state, specs);
+    state.review.force = force;
+    super::pages::review::against(&state, snapshot)
 }
 
 /// Presses keys one after another, each with what it means where one is by then, and gives back

@@ -9,7 +9,7 @@ use super::address::parse_url;
 use super::credentials;
 use super::defaults::{Defaults, timeouts};
 use super::dialect;
-use super::error::{Complaint, Problems, quoted};
+use super::error::{Problems, quoted};
 use super::fields::{Fields, Shape, section};
 use super::tls;
 use super::tree::Node;
@@ -112,7 +112,7 @@ pub(super) fn read_images(problems: &mut Problems, node: Option<&Node>) -> Vec<A
             let type_ = require("type", "adsl");
             let version = require("version", "\"2.4\"");
             let file = file.map(|(node, file)| {
-                if let Err(complaint) = check_file(&file) {
+                if let Err(complaint) = Image::check_file(&file) {
                     problems.complain(&node.span, complaint);
                 }
                 file
@@ -130,27 +130,6 @@ pub(super) fn read_images(problems: &mut Problems, node: Option<&Node>) -> Vec<A
             })
         })
         .collect()
-}
-
-/// A path below the url of a file server.
-fn check_file(file: &str) -> Result<(), Complaint> {
-    let wrong = |why: &str| {
-        Err(Complaint::new(
-            format!("the file {} {why}", quoted(file)),
-            "write its path below the file server's url, like `adsl-2.4.bin` or `adsl/2.4.bin`",
-        ))
-    };
-    if file.contains("://") {
-        wrong("is a url")
-    } else if file.starts_with('/') {
-        wrong("begins with `/`")
-    } else if file.split('/').any(|part| part == "..") {
-        wrong("leaves the file server's folder with `..`")
-    } else if file.split('/').any(|part| part.is_empty() || part == ".") {
-        wrong("has an empty part")
-    } else {
-        Ok(())
-    }
 }
 
 fn sha256(problems: &mut Problems, node: &Node) -> Option<[u8; 32]> {

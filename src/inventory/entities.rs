@@ -229,7 +229,7 @@ fn read_entry(
 
 fn names(problems: &mut Problems, node: &Node) -> Option<Vec<String>> {
     let written = values::text(problems, node, "name")?;
-    let names = names::expand(written).map_err(Complaint::from);
+    let names = names::expand(written);
     let checked = names.and_then(|names| {
         match names.first() {
             Some(first) => check_entity_name(first)?,
@@ -267,7 +267,7 @@ fn expanded(
     let pattern = match Pattern::ranges(written) {
         Ok(pattern) => pattern,
         Err(unreadable) => {
-            problems.complain(&node.span, unreadable.into());
+            problems.complain(&node.span, unreadable);
             return None;
         }
     };

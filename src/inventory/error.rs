@@ -7,10 +7,9 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::model::limits::BadLimit;
-use crate::model::names::BadPattern;
 use crate::model::text::{push_shown, shown};
 
+pub(super) use crate::model::complaint::{Complaint, did_you_mean, some_of};
 pub(super) use crate::model::text::quoted;
 
 use super::redact::Redactions;
@@ -31,44 +30,6 @@ pub(super) struct Span {
     /// From 1, in characters.
     pub column: usize,
     pub bytes: Range<usize>,
-}
-
-/// What is wrong and what to write instead, before it is known where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Complaint {
-    pub message: String,
-    pub help: String,
-}
-
-impl Complaint {
-    pub(super) fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            help: help.into(),
-        }
-    }
-}
-
-impl From<BadPattern> for Complaint {
-    fn from(BadPattern { message, help }: BadPattern) -> Self {
-        Self { message, help }
-    }
-}
-
-impl From<BadLimit> for Complaint {
-    fn from(BadLimit { message, help }: BadLimit) -> Self {
-        Self { message, help }
-    }
-}
-
-impl fmt::Display for Complaint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        if !self.help.is_empty() {
-            write!(f, " ({})", self.help)?;
-        }
-        Ok(())
-    }
 }
 
 /// The problems found so far.
@@ -296,30 +257,6 @@ impl Snippet {
     }
 }
 
-/// `did you mean …?`, or else what is possible.
-pub(super) fn did_you_mean<'a>(
-    wanted: &str,
-    candidates: impl IntoIterator<Item = &'a str> + Clone,
-    otherwise: impl FnOnce() -> String,
-) -> String {
-    match super::suggest::nearest(wanted, candidates) {
-        Some(found) => format!("did you mean {}?", quoted(found)),
-        None => otherwise(),
-    }
-}
-
-/// Some names of many, for a sentence: `` `a`, `b` and 3 more ``.
-pub(super) fn some_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    const FEW: usize = 3;
-    let names: Vec<&str> = names.into_iter().collect();
-    let few: Vec<String> = names.iter().take(FEW).map(|name| quoted(name)).collect();
-    match (names.len() - few.len(), few.as_slice()) {
-        (0, [first @ .., last]) if !first.is_empty() => format!("{} and {last}", first.join(", ")),
-        (0, _) => few.join(", "),
-        (more, _) => format!("{} and {more} more", few.join(", ")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -389,17 +326,6 @@ mod tests {
         assert!(
             shown.ends_with("1200 errors in f; the first 1000 are listed"),
             "{shown}"
-        );
-    }
-
-    #[test]
-    fn some_of_many_names_make_a_sentence() {
-        assert_eq!(some_of(["a"]), "`a`");
-        assert_eq!(some_of(["a", "b"]), "`a` and `b`");
-        assert_eq!(some_of(["a", "b", "c"]), "`a`, `b` and `c`");
-        assert_eq!(
-            some_of(["a", "b", "c", "d", "e"]),
-            "`a`, `b`, `c` and 2 more"
         );
     }
 }

@@ -1,8 +1,8 @@
 //! The keys of one mapping: which there may be, and which there are.
 
 use super::error::{Problems, Span, did_you_mean, quoted};
-use super::suggest::nearest;
 use super::tree::{Node, Value};
+use crate::model::suggest::nearest;
 
 /// What a mapping may hold.
 pub(super) struct Shape {

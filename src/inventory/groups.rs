@@ -4,13 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::model::limits::BadLimit;
+use crate::model::lookup::Lookup;
 use crate::model::names::Pattern;
-use crate::model::{Entity, Group, Image, Laggards, Limits, Name, PeerChoice, SourceChoice};
+use crate::model::{Entity, Group, Image, Laggards, Limits, PeerChoice, SourceChoice};
 
 use super::defaults::NO_LABELS;
 use super::error::{Complaint, Problems, Span, did_you_mean, quoted, some_of};
 use super::fields::{Fields, Shape, list, mapping, section};
-use super::lookup::Lookup;
 use super::tree::{Node, Value};
 use super::values;
 
@@ -75,7 +75,7 @@ fn read_group(
             let name = values::text(problems, node, "image")?;
             let image = lookup.image(name);
             image
-                .map_err(|complaint| problems.complain(&node.span, complaint))
+                .map_err(|flaw| problems.complain(&node.span, flaw.into()))
                 .ok()
         });
     let wanted: BTreeSet<usize> = targets.iter().map(|(at, _)| *at).collect();
@@ -89,8 +89,8 @@ fn read_group(
             }
         }
         for (at, targets) in origins {
-            if let Err(complaint) = lookup.check_types(image, targets) {
-                problems.complain(at, complaint);
+            for flaw in lookup.wrong_types(image, targets) {
+                problems.complain(at, flaw.into());
             }
         }
     }
@@ -215,9 +215,10 @@ fn targets<'a>(
             );
         }
         for (written, node) in items {
-            match lookup.named(written) {
-                Ok(entities) => found.extend(entities.into_iter().map(|at| (at, &node.span))),
-                Err(complaint) => problems.complain(&node.span, complaint),
+            let mut entities = BTreeSet::new();
+            match lookup.named(written, &mut entities) {
+                Ok(()) => found.extend(entities.into_iter().map(|at| (at, &node.span))),
+                Err(flaw) => problems.complain(&node.span, flaw.into()),
             }
         }
     }
@@ -271,7 +272,7 @@ fn selected<'a>(problems: &mut Problems, node: &'a Node, lookup: &Lookup<'_>) ->
                 match Pattern::wildcards(written) {
                     Ok(pattern) => any.extend(lookup.matching(&pattern)),
                     Err(complaint) => {
-                        problems.complain(&node.span, complaint.into());
+                        problems.complain(&node.span, complaint);
                         whole = false;
                     }
                 }
@@ -348,7 +349,9 @@ fn source(
                 format!("write `{{ file_server: {written} }}`")
             }
             "any" => "write `{ peer: any }`".into(),
-            _ if lookup.named(written).is_ok() => format!("write `{{ peer: {written} }}`"),
+            _ if lookup.named(written, &mut BTreeSet::new()).is_ok() => {
+                format!("write `{{ peer: {written} }}`")
+            }
             _ => SOURCE_HELP.into(),
         };
         let message = "`source` must say what kind of source it is";
@@ -362,8 +365,8 @@ fn source(
             let name = values::text(problems, node, "file_server")?;
             match lookup.file_server(name) {
                 Ok(server) => Some(SourceChoice::FileServer(Arc::clone(server))),
-                Err(complaint) => {
-                    problems.complain(&node.span, complaint);
+                Err(flaw) => {
+                    problems.complain(&node.span, flaw.into());
                     None
                 }
             }
@@ -372,19 +375,18 @@ fn source(
             let node = fields.get("peer")?;
             let name = values::text(problems, node, "peer")?;
             let peer = if name != "any" {
-                lookup.named_peer(name, image, targets)
+                let peer = lookup.named_peer(name, image, targets);
+                peer.map(|at| PeerChoice::Named(Arc::clone(&lookup.entities[at])))
             } else if let Some(image) = image {
-                lookup
-                    .any_peer(image, targets)
-                    .map_err(|complaint| vec![complaint])
+                lookup.any_peer(image, targets).map_err(|flaw| vec![flaw])
             } else {
                 Ok(PeerChoice::Any(Vec::new()))
             };
             match peer {
                 Ok(peer) => Some(SourceChoice::Peer(peer)),
-                Err(complaints) => {
-                    for complaint in complaints {
-                        problems.complain(&node.span, complaint);
+                Err(flaws) => {
+                    for flaw in flaws {
+                        problems.complain(&node.span, flaw.into());
                     }
                     None
                 }
@@ -399,9 +401,4 @@ fn source(
             None
         }
     }
-}
-
-/// The rules for a group's name, for groups that are not in the file.
-pub(super) fn check_group_name(name: &str) -> Result<Name, Complaint> {
-    values::check_name(name).map(|()| name.into())
 }

@@ -3,7 +3,7 @@
 //! `tree` reads the YAML itself into nodes that know where they stand; the modules named after the
 //! sections of the file walk them and report what is wrong to one list (`error`). Nothing stops at
 //! the first error except YAML that can't be read at all. The format is described in
-//! [`parse`]; `make` puts together groups that are not in the file, `secrets` looks passwords up.
+//! [`parse`]; `secrets` looks passwords up.
 
 mod address;
 mod catalog;
@@ -14,11 +14,8 @@ mod entities;
 mod error;
 mod fields;
 mod groups;
-mod lookup;
-mod make;
 mod redact;
 pub mod secrets;
-mod suggest;
 mod tls;
 mod tree;
 mod values;
@@ -27,12 +24,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use crate::model::lookup::Lookup;
 use crate::model::{BufferPreference, Inventory, units};
 
 pub use error::{InventoryErrors, Problem};
-pub use lookup::{expand_names, find_group};
-pub use make::{find_file_server, find_image, make_group};
-pub use suggest::nearest;
 
 use error::Problems;
 use fields::{Fields, Shape};
@@ -201,7 +196,7 @@ fn read(root: &tree::Node, file: &Path, problems: &mut Problems) -> Option<Inven
         file,
     );
     let groups = {
-        let lookup = lookup::Lookup::new(&entities, &images, &file_servers);
+        let lookup = Lookup::of_file(&entities, &images, &file_servers);
         groups::read(problems, fields.get("groups"), &lookup)
     };
     Some(Inventory {

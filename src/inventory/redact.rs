@@ -5,8 +5,8 @@
 
 use std::ops::Range;
 
-use super::suggest::nearest;
 use super::tree::{Node, Value};
+use crate::model::suggest::nearest;
 
 /// Ranges of bytes of the text that are shown as `***`.
 #[derive(Debug, Default)]

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::model::units;
 
+pub(super) use crate::model::names::check as check_name;
+
 use super::error::{Complaint, Problems, did_you_mean, quoted};
 use super::fields::list;
 use super::tree::{Node, Value};
@@ -14,8 +16,6 @@ const LONGEST_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 const LARGEST_SIZE: u64 = 1 << 40;
 /// Bytes a second: 100 Gbit/s.
 const FASTEST: u64 = 12_500_000_000;
-/// A name must fit a column and a file name.
-const LONGEST_NAME: usize = 200;
 
 /// Text that is not empty, as written.
 pub(super) fn text<'a>(problems: &mut Problems, node: &'a Node, key: &str) -> Option<&'a str> {
@@ -66,29 +66,6 @@ pub(super) fn texts<'a>(
         .into_iter()
         .filter_map(|item| text(problems, item, key).map(|text| (text, item)))
         .collect()
-}
-
-/// Names are typed on command lines and stand in patterns, columns and lists.
-pub(super) fn check_name(name: &str) -> Result<(), Complaint> {
-    let wrong = |why: &str| {
-        Err(Complaint::new(
-            format!("{} can't be a name: {why}", quoted(name)),
-            "use letters, digits, `-`, `_` and `.`",
-        ))
-    };
-    if name.is_empty() {
-        wrong("it is empty")
-    } else if name.trim() != name {
-        wrong("it begins or ends with a space")
-    } else if name.chars().any(char::is_control) {
-        wrong("it holds a control character")
-    } else if let Some(c) = name.chars().find(|c| "*?[]{},".contains(*c)) {
-        wrong(&format!("`{c}` has a meaning in patterns and lists"))
-    } else if name.chars().count() > LONGEST_NAME {
-        wrong(&format!("it is longer than {LONGEST_NAME} characters"))
-    } else {
-        Ok(())
-    }
 }
 
 /// A size in bytes, more than 0.

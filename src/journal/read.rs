@@ -18,7 +18,7 @@ use super::locks::{EntityLock, NotLocked};
 use super::origin::Origin;
 use super::store;
 use super::writer::{micros, next_number};
-use crate::link::GroupSpec;
+use crate::model::GroupSpec;
 use crate::model::{EntityState, Holds, Name, Outcome, Standing, Verified};
 
 /// The journal of a state directory, to look into.

@@ -14,8 +14,8 @@ use super::error::JournalError;
 use super::gate::Touch;
 use super::origin::Origin;
 use super::{site, store};
-use crate::link::{Detail, Event, GroupSpec, Summary};
-use crate::model::{Holds, ImageSpec, Inventory, SourceSpec};
+use crate::link::{Detail, Event, Summary};
+use crate::model::{GroupSpec, Holds, ImageSpec, Inventory, MadeGroup};
 
 /// Interval between two attempts after a failure.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
@@ -450,17 +450,17 @@ impl Rows {
         spec: &GroupSpec,
         force: bool,
     ) -> rusqlite::Result<()> {
-        let GroupSpec::Made {
+        let GroupSpec::Made(MadeGroup {
             name,
             image,
             source,
             entities,
             ..
-        } = spec
+        }) = spec
         else {
             return Ok(());
         };
-        let described = ImageSpec::name(image);
+        let described = image.name();
         let (file, type_, version, size) = match image {
             ImageSpec::Described {
                 file,
@@ -471,11 +471,7 @@ impl Rows {
             } => (file.as_str(), type_.as_str(), version.as_str(), *size),
             ImageSpec::Named(_) => ("", "", "", None),
         };
-        let source = match source {
-            SourceSpec::FileServer(name) => name.clone(),
-            SourceSpec::Peer(name) => format!("peer:{name}"),
-            SourceSpec::AnyPeer => "peer:any".into(),
-        };
+        let source = source.label();
         let text = serde_json::to_string(spec).unwrap_or_default();
         self.places += 1;
         let place = self.places;

@@ -3,7 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::model::{Group, ImageSpec, Laggards, Limits, PeerChoice, SourceChoice, SourceSpec};
+use crate::model::{GroupSpec, ImageSpec};
 
 /// Names refer to the inventory that the engine was started with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,62 +50,6 @@ pub enum Command {
     StopLooking,
     /// No more groups will be started: the engine ends when those that run have ended.
     Finish,
-}
-
-/// A group of the inventory, or one made on the spot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-#[expect(clippy::large_enum_variant, reason = "there are few of them")]
-pub enum GroupSpec {
-    Named(String),
-    Made {
-        name: String,
-        image: ImageSpec,
-        source: SourceSpec,
-        entities: Vec<String>,
-        #[serde(default)]
-        laggards: Laggards,
-        #[serde(default, skip_serializing_if = "Limits::are_default")]
-        limits: Limits,
-        #[serde(default)]
-        parallel: Option<usize>,
-    },
-}
-
-impl GroupSpec {
-    /// A group as it is, so that one like it can be made again.
-    pub fn of(group: &Group) -> Self {
-        let image = &group.image;
-        Self::Made {
-            name: group.name.to_string(),
-            image: ImageSpec::Described {
-                name: image.name.to_string(),
-                file: image.file.clone(),
-                type_: image.type_.clone(),
-                version: image.version.clone(),
-                size: image.size,
-            },
-            source: match &group.source {
-                SourceChoice::FileServer(server) => SourceSpec::FileServer(server.name.to_string()),
-                SourceChoice::Peer(PeerChoice::Named(peer)) => {
-                    SourceSpec::Peer(peer.name.to_string())
-                }
-                SourceChoice::Peer(PeerChoice::Any(_)) => SourceSpec::AnyPeer,
-            },
-            entities: (group.entities.iter())
-                .map(|entity| entity.name.to_string())
-                .collect(),
-            laggards: group.laggards,
-            limits: group.limits,
-            parallel: group.parallel,
-        }
-    }
-
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Named(name) | Self::Made { name, .. } => name,
-        }
-    }
 }
 
 /// What a command is about.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::command::GroupSpec;
+use crate::model::GroupSpec;
 use crate::model::{
     Bottleneck, EntityState, Holding, Holds, Name, Outcome, Probe, Standing, Step, Verified,
 };

@@ -9,7 +9,8 @@ mod event;
 pub mod looks;
 mod snapshot;
 
-pub use command::{Command, GroupSpec, Secret, Target};
+pub use crate::model::GroupSpec;
+pub use command::{Command, Secret, Target};
 pub use event::{
     Detail, EntityProgress, EntitySummary, Entry, Event, GroupSummary, HeldCheck, Listing,
     PeerCheck, ProbeCheck, Summary,

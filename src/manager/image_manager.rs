@@ -16,15 +16,17 @@ use crate::agent::{
     Assignment, Believed, Expected, GroupMeters, Holders, ManagementAgent, Report, ReportKind,
     Reporter,
 };
-use crate::inventory::{find_image, secrets};
+use crate::inventory::secrets;
 use crate::link::{
     Command, Detail, Event, GroupSnapshot, GroupSpec, Link, Secret, Snapshot, Target,
 };
+use crate::model::lookup::Lookup;
 use crate::model::memory::shares;
 use crate::model::text::quoted;
 use crate::model::{
     EntityState, Group, Holds, ImageSpec, Inventory, Logins, Memories, Name, Remembered,
 };
+use crate::plan::{Footprint, find, find_image, plan, said};
 use crate::pool::{self, Budget};
 use crate::transport::Transport;
 
@@ -33,7 +35,6 @@ use super::host::HostWatch;
 use super::log;
 use super::looks::Looks;
 use super::questions;
-use super::resolve::{Running, find, resolve};
 use super::state::{GroupStart, GroupState};
 use super::summary::summary;
 
@@ -259,14 +260,10 @@ impl<T: Transport> ImageManager<T> {
             self.stop_looking();
             return self.postponed.push((specs, force));
         }
-        let specs = &specs;
-        let running: Vec<Running> = (self.groups.iter())
-            .filter(|state| !state.is_ended())
-            .map(GroupState::running)
-            .collect();
-        let groups = match resolve(&self.inventory, &running, specs, force) {
+        let running = self.footprints();
+        let groups = match plan(&self.inventory, &running, &specs, force).startable() {
             Ok(groups) => groups,
-            Err(reasons) => return self.refuse(reasons.join("; ")),
+            Err(blockers) => return self.refuse(said(&blockers).join("; ")),
         };
         if groups.is_empty() {
             return;
@@ -452,20 +449,18 @@ impl<T: Transport> ImageManager<T> {
         if !self.looks.is_empty() {
             return self.refuse(STILL_LOOKING.into());
         }
-        let running: Vec<Running> = (self.groups.iter())
-            .filter(|state| !state.is_ended())
-            .map(GroupState::running)
-            .collect();
+        let running = self.footprints();
         // Each for itself: groups that can't run together may still be looked at together.
         let (mut groups, mut wrong) = (Vec::new(), Vec::new());
         for spec in specs {
-            match resolve(&self.inventory, &running, std::slice::from_ref(spec), force) {
+            let one = std::slice::from_ref(spec);
+            match plan(&self.inventory, &running, one, force).startable() {
                 Ok(found) => groups.extend(found),
-                Err(reasons) => wrong.extend(reasons),
+                Err(blockers) => wrong.extend(blockers),
             }
         }
         if !wrong.is_empty() {
-            return self.refuse(wrong.join("; "));
+            return self.refuse(said(&wrong).join("; "));
         }
         let looks = self.begin_look();
         self.looks.spawn(looks.probe(groups, force));
@@ -475,15 +470,16 @@ impl<T: Transport> ImageManager<T> {
         if !self.looks.is_empty() {
             return self.refuse(STILL_LOOKING.into());
         }
+        let lookup = Lookup::new(&self.inventory);
         let (mut groups, mut wrong) = (Vec::new(), Vec::new());
         for spec in specs {
-            match find(&self.inventory, spec) {
+            match find(&lookup, spec) {
                 Ok(group) => groups.push(group),
-                Err(reasons) => wrong.extend(reasons),
+                Err(blockers) => wrong.extend(blockers),
             }
         }
         if !wrong.is_empty() {
-            return self.refuse(wrong.join("; "));
+            return self.refuse(said(&wrong).join("; "));
         }
         let written = self.written();
         let looks = self.begin_look();
@@ -518,6 +514,12 @@ impl<T: Transport> ImageManager<T> {
         }
     }
 
+    /// What the groups that run take up.
+    fn footprints(&self) -> Vec<Footprint> {
+        let running = self.groups.iter().filter(|group| !group.is_ended());
+        running.map(GroupState::footprint).collect()
+    }
+
     /// The entities that running groups write, and which group does.
     fn written(&self) -> HashMap<Name, Name> {
         let running = self.groups.iter().filter(|group| !group.is_ended());
@@ -529,7 +531,7 @@ impl<T: Transport> ImageManager<T> {
     fn ask_peers(&mut self, image: &ImageSpec) {
         let image = match find_image(&self.inventory, image) {
             Ok(image) => image,
-            Err(reason) => return self.refuse(reason),
+            Err(flaw) => return self.refuse(flaw.to_string()),
         };
         let written = self.written();
         self.look_up(questions::peers(

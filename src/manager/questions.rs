@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::agent;
 use crate::link::{Entry, Event, Listing, PeerCheck};
+use crate::model::lookup::Lookup;
 use crate::model::text::{quoted, shown};
 use crate::model::{Entity, Image, Inventory, Logins, Name};
 use crate::transport::{Directory, Listed, Transport};
@@ -108,7 +109,8 @@ pub(super) fn locate(
     server: &str,
     path: &str,
 ) -> Result<Directory, String> {
-    let server = crate::inventory::find_file_server(inventory, server)?;
+    let lookup = Lookup::new(inventory);
+    let server = (lookup.file_server(server)).map_err(|flaw| flaw.to_string())?;
     Ok(Directory {
         address: server.address.clone(),
         path: server.directory(path)?,

@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 use crate::agent::{GroupMeters, PassMeter, ReportKind};
 use crate::link::{Detail, EntitySnapshot, Event, GroupPhase, GroupSnapshot};
 use crate::model::{Bottleneck, EntityState, Group, Holds, Name, Outcome, Step, Verified};
+use crate::plan::Footprint;
 
 use super::bottleneck::{BottleneckFinder, Finding, Progress};
 use super::rate::RateMeter;
-use super::resolve::Running;
 use super::time_left::{Sending, TimeLeft};
 use super::usage::{Reading, Usage};
 
@@ -127,17 +127,11 @@ impl GroupState {
 
     /// What the group still does: entities that have a final state are left out, for nothing
     /// touches them any more and another group may have them.
-    pub(super) fn running(&self) -> Running {
+    pub(super) fn footprint(&self) -> Footprint {
         let unfinished = (self.group.entities.iter().zip(&self.entities))
             .filter(|(_, record)| !record.state.is_final())
-            .map(|(entity, _)| entity.clone());
-        Running {
-            group: Arc::new(Group {
-                entities: unfinished.collect(),
-                ..(*self.group).clone()
-            }),
-            force: self.force,
-        }
+            .map(|(entity, _)| entity);
+        Footprint::of(&self.group, unfinished, self.force)
     }
 
     /// The entities that the group writes, or is about to.

@@ -5,13 +5,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
+use super::complaint::Complaint;
 use super::dialect::Dialect;
+use super::group::Group;
 use super::remote::{Address, CredentialsRef, RemotePath, Timeouts};
-use super::text::shown;
+use super::text::{quoted, shown};
 use super::tls::Tls;
 
 /// The name of an entity, group, image, file server or of credentials.
@@ -138,6 +137,37 @@ pub struct Image {
     pub sha256: Option<[u8; 32]>,
 }
 
+impl Image {
+    /// Whether an entity that is to get it has it already, as far as the inventory knows.
+    pub fn is_on(&self, entity: &Entity) -> bool {
+        entity.version == self.version
+    }
+
+    /// Whether a path leads to a file below the url of a file server.
+    ///
+    /// # Errors
+    /// Where it leads instead.
+    pub fn check_file(file: &str) -> Result<(), Complaint> {
+        let wrong = |why: &str| {
+            Err(Complaint::new(
+                format!("the file {} {why}", quoted(file)),
+                "write its path below the file server's url, like `adsl-2.4.bin` or `adsl/2.4.bin`",
+            ))
+        };
+        if file.contains("://") {
+            wrong("is a url")
+        } else if file.starts_with('/') {
+            wrong("begins with `/`")
+        } else if file.split('/').any(|part| part == "..") {
+            wrong("leaves the file server's folder with `..`")
+        } else if file.split('/').any(|part| part.is_empty() || part == ".") {
+            wrong("has an empty part")
+        } else {
+            Ok(())
+        }
+    }
+}
+
 /// A hardware entity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entity {
@@ -244,157 +274,10 @@ pub enum Staging {
     Direct,
 }
 
-/// What happens to an entity that holds up the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Laggards {
-    #[default]
-    CatchUp,
-    Wait,
-    Drop,
-}
-
-impl Laggards {
-    /// As it is written in an inventory.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::CatchUp => "catch-up",
-            Self::Wait => "wait",
-            Self::Drop => "drop",
-        }
-    }
-}
-
-/// How long a group bears with entities that hold up the others, and with faults that may pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Limits {
-    /// How long an entity may hold up the others before `catch-up` or `drop` acts.
-    pub laggard: Duration,
-    /// How many times an entity is tried again after a transient failure.
-    pub retries: u32,
-    /// No attempt is due later than this after the first failure. It begins a little later where
-    /// others are tried again too, and gather for one reading of the image.
-    pub retry_for: Duration,
-}
-
-impl Default for Limits {
-    /// A device that writes its flash pauses for a few hundred milliseconds, and one that reboots
-    /// is back after a minute or two.
-    fn default() -> Self {
-        Self {
-            laggard: Duration::from_secs(2),
-            retries: 8,
-            retry_for: Duration::from_secs(300),
-        }
-    }
-}
-
-/// How a group is sent to, where that is left open to the operator.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Manner {
-    pub laggards: Laggards,
-    pub limits: Limits,
-    pub parallel: Option<usize>,
-}
-
-/// Entities that get the same image (\[0019\]).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
-    pub name: Name,
-    pub image: Arc<Image>,
-    pub source: SourceChoice,
-    pub entities: Vec<Arc<Entity>>,
-    pub laggards: Laggards,
-    pub limits: Limits,
-    /// Maximum number of entities served at one time; `None` is unlimited.
-    pub parallel: Option<usize>,
-}
-
-/// Where a group's image is read from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SourceChoice {
-    FileServer(Arc<FileServer>),
-    Peer(PeerChoice),
-}
-
-/// Where the image of a group made on the spot is to be read from, by name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SourceSpec {
-    FileServer(String),
-    Peer(String),
-    AnyPeer,
-}
-
-/// An entity that already has the image (Figure 4, \[0027\]).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PeerChoice {
-    Named(Arc<Entity>),
-    /// Whichever of these has it: of the image's type and version, and not about to be written.
-    Any(Vec<Arc<Entity>>),
-}
-
-/// An image of the inventory by its name, or one that the inventory does not list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum ImageSpec {
-    Named(String),
-    Described {
-        name: String,
-        /// Below a file server's url.
-        file: String,
-        #[serde(rename = "type")]
-        type_: String,
-        version: String,
-        #[serde(default)]
-        size: Option<u64>,
-    },
-}
-
-impl ImageSpec {
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Named(name) | Self::Described { name, .. } => name,
-        }
-    }
-}
-
-impl SourceChoice {
-    /// What the operator wrote: the file server's name, `peer:NAME` or `peer:any`.
-    pub fn label(&self) -> String {
-        match self {
-            SourceChoice::FileServer(server) => server.name.to_string(),
-            SourceChoice::Peer(PeerChoice::Named(entity)) => format!("peer:{}", entity.name),
-            SourceChoice::Peer(PeerChoice::Any(_)) => "peer:any".into(),
-        }
-    }
-}
-
 impl Entity {
     /// Whether others can read the image from it, as far as the inventory knows.
     pub fn holds(&self, image: &Image) -> bool {
         self.type_ == image.type_ && self.version == image.version
-    }
-}
-
-impl Group {
-    pub fn manner(&self) -> Manner {
-        Manner {
-            laggards: self.laggards,
-            limits: self.limits,
-            parallel: self.parallel,
-        }
-    }
-
-    /// Whether an entity already has this group's image, as far as the inventory knows.
-    pub fn has_image(&self, entity: &Entity) -> bool {
-        entity.version == self.image.version
-    }
-
-    /// Why an entity that [has it](Self::has_image) is skipped.
-    pub fn has_image_in_words(&self, entity: &Entity) -> String {
-        format!("the inventory says it is at version {}", entity.version)
     }
 }
 

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::inventory::{Laggards, Limits, Manner};
+use super::complaint::Complaint;
+use super::group::{DeliveryPolicy, Laggards, Limits};
 use super::text::quoted;
 use super::units;
 
@@ -20,6 +21,12 @@ pub const MOST_RETRIES: u32 = 1000;
 pub struct BadLimit {
     pub message: String,
     pub help: String,
+}
+
+impl From<BadLimit> for Complaint {
+    fn from(BadLimit { message, help }: BadLimit) -> Self {
+        Self { message, help }
+    }
 }
 
 fn bad<T>(message: impl Into<String>, help: impl Into<String>) -> Result<T, BadLimit> {
@@ -96,7 +103,7 @@ impl Limits {
     }
 }
 
-impl Manner {
+impl DeliveryPolicy {
     /// `catch-up after 2 s`, `drop after 2 s`, `wait`.
     pub fn laggards_in_words(&self) -> String {
         let word = self.laggards.word();
@@ -219,13 +226,13 @@ mod tests {
 
     #[test]
     fn limits_are_said_in_words() {
-        let mut manner = Manner::default();
-        assert_eq!(manner.laggards_in_words(), "catch-up after 2 s");
-        assert_eq!(manner.limits.retries_in_words(), "up to 8 within 5 min");
-        assert_eq!(manner.parallel_in_words(), "all at a time");
-        manner.laggards = Laggards::Wait;
-        manner.limits.retries = 0;
-        assert_eq!(manner.laggards_in_words(), "wait");
-        assert_eq!(manner.limits.retries_in_words(), "none");
+        let mut policy = DeliveryPolicy::default();
+        assert_eq!(policy.laggards_in_words(), "catch-up after 2 s");
+        assert_eq!(policy.limits.retries_in_words(), "up to 8 within 5 min");
+        assert_eq!(policy.parallel_in_words(), "all at a time");
+        policy.laggards = Laggards::Wait;
+        policy.limits.retries = 0;
+        assert_eq!(policy.laggards_in_words(), "wait");
+        assert_eq!(policy.limits.retries_in_words(), "none");
     }
 }

@@ -3,11 +3,15 @@
 //! Everything above this module speaks in these words; nothing here knows who is speaking.
 
 pub(crate) mod columns;
+pub mod complaint;
 pub mod dialect;
 pub mod failure;
+pub mod flaw;
+pub mod group;
 pub mod holds;
 pub mod inventory;
 pub mod limits;
+pub mod lookup;
 pub mod memory;
 pub mod names;
 pub mod probe;
@@ -15,18 +19,25 @@ pub mod remembered;
 pub mod remote;
 pub mod staging;
 pub mod state;
+pub mod suggest;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
 pub mod tls;
 pub mod units;
 
+pub use complaint::Complaint;
 pub use dialect::{Account, Active, DataAddress, DataMode, Dialect};
 pub use failure::{Failure, Fault, FaultKind, Side, Step};
+pub use flaw::{Flaw, Thing};
+pub use group::{
+    DeliveryPolicy, Group, GroupSpec, ImageSpec, Laggards, Limits, MadeGroup, PeerChoice,
+    SourceChoice, SourceSpec,
+};
 pub use holds::Holds;
 pub use inventory::{
-    BufferPreference, Entity, FileServer, Group, Image, ImageSpec, Inventory, Laggards, Limits,
-    Manner, Name, PeerChoice, SMALLEST_BUFFER, SourceChoice, SourceSpec, Staging, VerifyMode,
+    BufferPreference, Entity, FileServer, Image, Inventory, Name, SMALLEST_BUFFER, Staging,
+    VerifyMode,
 };
 pub use probe::{Abilities, Holding, Leftover, Probe};
 pub use remembered::{Memories, Remembered};

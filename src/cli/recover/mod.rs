@@ -20,9 +20,8 @@ use super::select::forced;
 use super::{Failed, Stage, print};
 use crate::headless::{self, Ended};
 use crate::journal::{AfterCrash, EntityRow, GroupRow, Journal, RunStatus, RunWhole};
-use crate::link::GroupSpec;
 use crate::model::text::shown;
-use crate::model::{Entity, ImageSpec, Inventory};
+use crate::model::{Entity, GroupSpec, ImageSpec, Inventory, MadeGroup};
 use crate::transport::Transport;
 
 /// Where things are.
@@ -248,36 +247,25 @@ impl<'a> Found<'a> {
                 .filter(|one| std::ptr::eq(one.group, group) && one.entity.is_some())
                 .map(|one| one.row.entity.clone())
                 .collect();
-            let Some(GroupSpec::Made {
-                name,
-                image,
-                source,
-                laggards,
-                limits,
-                parallel,
-                ..
-            }) = group.spec.clone()
-            else {
+            let Some(GroupSpec::Made(made)) = group.spec.clone() else {
                 continue;
             };
             if lacking.is_empty() {
                 continue;
             }
             let again = |name: &str| specs.iter().any(|spec| spec.name() == name);
+            let name = &made.name;
             let number = (2..).find(|number| !again(&format!("{name}-{number}")));
-            let name = match (again(&name), number) {
+            let name = match (again(name), number) {
                 (true, Some(number)) => format!("{name}-{number}"),
-                _ => name,
+                _ => name.clone(),
             };
-            specs.push(GroupSpec::Made {
+            specs.push(GroupSpec::Made(MadeGroup {
                 name,
-                image: listed(image, inventory),
-                source,
+                image: listed(made.image, inventory),
                 entities: lacking,
-                laggards,
-                limits,
-                parallel,
-            });
+                ..made
+            }));
         }
         specs
     }

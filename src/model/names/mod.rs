@@ -7,8 +7,7 @@
 //! - [`pattern`]: ranges expanded, patterns matched
 //! - [`fold`]: names folded into ranges
 
-use std::fmt;
-
+use super::complaint::Complaint;
 use super::text::quoted;
 
 mod fold;
@@ -17,38 +16,61 @@ mod pattern;
 pub use fold::compress;
 pub use pattern::{MOST_EXPANDED, Pattern};
 
-/// Why a pattern can't be read, and what to write instead.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadPattern {
-    pub message: String,
-    pub help: String,
-}
+/// A name must fit a column and a file name.
+const LONGEST: usize = 200;
+/// What has a meaning in patterns and lists.
+const SIGNS: &str = "*?[]{},";
 
-impl BadPattern {
-    fn new(message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            help: help.into(),
-        }
+/// Whether something can be called so: names are typed on command lines and stand in patterns,
+/// columns and lists.
+///
+/// # Errors
+/// Why not.
+pub fn check(name: &str) -> Result<(), Complaint> {
+    let wrong = |why: &str| {
+        Err(Complaint::new(
+            format!("{} can't be a name: {why}", quoted(name)),
+            "use letters, digits, `-`, `_` and `.`",
+        ))
+    };
+    if name.is_empty() {
+        wrong("it is empty")
+    } else if name.trim() != name {
+        wrong("it begins or ends with a space")
+    } else if name.chars().any(char::is_control) {
+        wrong("it holds a control character")
+    } else if let Some(c) = name.chars().find(|c| SIGNS.contains(*c)) {
+        wrong(&format!("`{c}` has a meaning in patterns and lists"))
+    } else if name.chars().count() > LONGEST {
+        wrong(&format!("it is longer than {LONGEST} characters"))
+    } else {
+        Ok(())
     }
 }
 
-impl fmt::Display for BadPattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.message, self.help)
-    }
+/// The text without what a name can't hold, and no longer than `most` characters.
+pub fn usable(text: &str, most: usize) -> String {
+    let fit = |c: char| match c.is_control() || SIGNS.contains(c) {
+        true => '-',
+        false => c,
+    };
+    let name: String = text
+        .trim()
+        .chars()
+        .take(most.min(LONGEST))
+        .map(fit)
+        .collect();
+    name.trim().to_owned()
 }
-
-impl std::error::Error for BadPattern {}
 
 /// The names that a name with ranges stands for; several ranges multiply, the last one fastest.
 ///
 /// # Errors
 /// As [`Pattern::ranges`], and where brackets are no range: no name has any.
-pub fn expand(name: &str) -> Result<Vec<String>, BadPattern> {
+pub fn expand(name: &str) -> Result<Vec<String>, Complaint> {
     let pattern = Pattern::ranges(name)?;
     if pattern.has_bracket() {
-        return Err(BadPattern::new(
+        return Err(Complaint::new(
             format!(
                 "{} can't be a name: its brackets are not a range",
                 quoted(name)

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::BadPattern;
+use super::Complaint;
 use crate::model::text::quoted;
 
 /// Maximum number of values made by the ranges in one text.
@@ -61,7 +61,7 @@ impl Pattern {
     ///
     /// # Errors
     /// When a range can't be read, or the ranges make more than [`MOST_EXPANDED`] values.
-    pub fn ranges(text: &str) -> Result<Self, BadPattern> {
+    pub fn ranges(text: &str) -> Result<Self, Complaint> {
         Self::parse(text, false)
     }
 
@@ -69,11 +69,11 @@ impl Pattern {
     ///
     /// # Errors
     /// As [`Pattern::ranges`].
-    pub fn wildcards(text: &str) -> Result<Self, BadPattern> {
+    pub fn wildcards(text: &str) -> Result<Self, Complaint> {
         Self::parse(text, true)
     }
 
-    fn parse(text: &str, wildcards: bool) -> Result<Self, BadPattern> {
+    fn parse(text: &str, wildcards: bool) -> Result<Self, Complaint> {
         let mut parts: Vec<Part> = Vec::new();
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
@@ -99,7 +99,7 @@ impl Pattern {
         let pattern = Self { parts };
         match pattern.count() {
             Some(_) => Ok(pattern),
-            None => Err(BadPattern::new(
+            None => Err(Complaint::new(
                 format!("{} makes more than {MOST_EXPANDED} values", quoted(text)),
                 "write a shorter range, or several entries",
             )),
@@ -205,15 +205,15 @@ impl Pattern {
 }
 
 /// What stands between the brackets.
-fn spans(inside: &str) -> Result<Vec<Span>, BadPattern> {
+fn spans(inside: &str) -> Result<Vec<Span>, Complaint> {
     inside
         .split(',')
         .map(|item| span(item.trim()).map_err(|why| malformed(inside, &why)))
         .collect()
 }
 
-fn malformed(inside: &str, why: &str) -> BadPattern {
-    BadPattern::new(
+fn malformed(inside: &str, why: &str) -> Complaint {
+    Complaint::new(
         format!("{} is not a range: {why}", quoted(&format!("[{inside}]"))),
         "write numbers in ascending order, like `[02-20]` or `[1,3,5-7]`",
     )

@@ -6,9 +6,9 @@ use crate::console::pages::inventory::natural;
 use crate::console::state::State;
 use crate::link::{Command, Snapshot};
 use crate::model::text::shown;
-use crate::model::{ImageSpec, SourceSpec, units};
+use crate::model::{ImageSpec, SourceSpec, names, units};
 
-use super::sheet::url;
+use super::members::{types, url};
 use super::{Asked, changed, made, push, push_text};
 
 /// A directory of a file server, on behalf of a group.
@@ -170,8 +170,7 @@ pub(super) fn chosen(state: &mut State, place: Place, value: &str) -> Option<Eff
 }
 
 fn ask_type(state: &mut State, file: File) {
-    let sheet = &state.groups.sheets[file.at];
-    let types = sheet.types(&state.site.inventory);
+    let types = types(&state.site.inventory, &state.groups.groups[file.at]);
     let type_ = types.first().copied().unwrap_or_default().to_owned();
     let title = format!("Type of the entities that {} is for", shown(&file.file));
     push_text(state, title, Vec::new(), &type_, Asked::FileType(file));
@@ -227,11 +226,11 @@ pub(super) fn described(
     }
     let name = name_for(state, &file, version);
     let group = made(state, file.at)?;
-    let no_source = *group.source == SourceSpec::FileServer(String::new());
+    let no_source = group.source == SourceSpec::FileServer(String::new());
     if no_source {
-        *group.source = SourceSpec::FileServer(file.server.clone());
+        group.source = SourceSpec::FileServer(file.server.clone());
     }
-    *group.image = ImageSpec::Described {
+    group.image = ImageSpec::Described {
         name: name.clone(),
         file: file.file,
         type_: file.type_,
@@ -252,16 +251,7 @@ pub(super) fn described(
 fn name_for(state: &State, file: &File, version: &str) -> String {
     let base = base_name(&file.file);
     let stem = base.rsplit_once('.').map_or(base, |(stem, _)| stem);
-    let clean = |name: &str| -> String {
-        let fit = |c: char| {
-            if c.is_control() || "*?[]{},".contains(c) {
-                '-'
-            } else {
-                c
-            }
-        };
-        name.trim().chars().map(fit).collect()
-    };
+    let clean = |name: &str| names::usable(name, usize::MAX);
     let taken = |name: &String| state.site.inventory.image(name).is_some() || name.is_empty();
     [
         stem.to_owned(),

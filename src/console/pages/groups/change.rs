@@ -7,9 +7,9 @@ use crate::console::dialogs::{Dialog, Intent, Row};
 use crate::console::effect::Effect;
 use crate::console::state::{Draft, State};
 use crate::link::{GroupSpec, Snapshot};
-use crate::model::{ImageSpec, Laggards, Limits, SourceSpec, units};
+use crate::model::{ImageSpec, Laggards, Limits, MadeGroup, SourceSpec, units};
+use crate::plan::ResolvedDraft;
 
-use super::sheet::{Chosen, Sheet, Source};
 use super::{Asked, changed, check_name, made, make, push, push_text, unique, update};
 
 const UNMARKED: &str = "mark entities first: Space on the inventory page";
@@ -26,12 +26,12 @@ pub(super) fn add(state: &mut State, snapshot: &Snapshot, at: usize) -> Option<E
         state.complain(UNMARKED);
         return None;
     }
-    let before: BTreeSet<usize> = state.groups.sheets[at].members.iter().copied().collect();
+    let before: BTreeSet<usize> = state.groups.groups[at].members.iter().copied().collect();
     let new = state.marks.difference(&before).count();
     let members = before.union(&state.marks).copied().collect();
     let effect = set_members(state, snapshot, at, members);
     state.marks.clear();
-    let name = state.groups.sheets[at].name.clone();
+    let name = state.groups.groups[at].name.clone();
     state.say(format!("{} added to {name}", plural(new)));
     effect
 }
@@ -41,10 +41,10 @@ pub(super) fn remove(state: &mut State, snapshot: &Snapshot, at: usize) -> Optio
         state.complain(UNMARKED);
         return None;
     }
-    let before: BTreeSet<usize> = state.groups.sheets[at].members.iter().copied().collect();
+    let before: BTreeSet<usize> = state.groups.groups[at].members.iter().copied().collect();
     let left: BTreeSet<usize> = before.difference(&state.marks).copied().collect();
     let gone = before.len() - left.len();
-    let name = state.groups.sheets[at].name.clone();
+    let name = state.groups.groups[at].name.clone();
     if gone == 0 {
         state.complain(format!("none of the marked entities is in {name}"));
         return None;
@@ -66,12 +66,12 @@ fn set_members(
     let names = members
         .into_iter()
         .map(|member| inventory.entities[member].name.to_string());
-    *made(state, at)?.entities = names.collect();
+    made(state, at)?.entities = names.collect();
     changed(state, snapshot)
 }
 
 pub(super) fn ask_name(state: &mut State, at: usize) {
-    let name = state.groups.sheets[at].name.clone();
+    let name = state.groups.groups[at].name.clone();
     let title = format!("New name of {name}");
     push_text(state, title, Vec::new(), &name, Asked::Rename { at });
 }
@@ -83,7 +83,7 @@ pub(super) fn rename(
     name: &str,
 ) -> Option<Effect> {
     if let Err(reason) = check_name(state, name, Some(at)) {
-        let title = format!("New name of {}", state.groups.sheets[at].name);
+        let title = format!("New name of {}", state.groups.groups[at].name);
         push_text(
             state,
             title,
@@ -94,25 +94,25 @@ pub(super) fn rename(
         state.complain(reason);
         return None;
     }
-    *made(state, at)?.name = name.to_owned();
+    made(state, at)?.name = name.to_owned();
     changed(state, snapshot)
 }
 
 pub(super) fn ask_delete(state: &mut State, at: usize) {
-    let sheet = &state.groups.sheets[at];
-    if sheet.from_inventory {
+    let group = &state.groups.groups[at];
+    if state.drafts[at].from_inventory {
         let reason = format!(
             "{} is of the inventory: take it out of the file",
-            sheet.name
+            group.name
         );
         state.complain(reason);
         return;
     }
     let lines = vec![
-        format!("The group has {}.", plural(sheet.members.len())),
+        format!("The group has {}.", plural(group.members.len())),
         "Nothing on them changes, and what runs goes on.".to_owned(),
     ];
-    let title = format!("Delete the group {}?", sheet.name);
+    let title = format!("Delete the group {}?", group.name);
     push(
         state,
         Dialog::confirm(title, lines, Intent::Groups(Asked::Delete { at })),
@@ -121,7 +121,7 @@ pub(super) fn ask_delete(state: &mut State, at: usize) {
 
 pub(super) fn delete(state: &mut State, snapshot: &Snapshot, at: usize) -> Option<Effect> {
     made(state, at)?;
-    let name = state.groups.sheets[at].name.clone();
+    let name = state.groups.groups[at].name.clone();
     state.drafts.remove(at);
     // Those behind it move up.
     let selected = &state.groups.selected;
@@ -136,7 +136,7 @@ pub(super) fn delete(state: &mut State, snapshot: &Snapshot, at: usize) -> Optio
 }
 
 pub(super) fn offer_copy(state: &mut State, at: usize, then: Action) {
-    let name = &state.groups.sheets[at].name;
+    let name = &state.groups.groups[at].name;
     let lines = vec![
         format!("{name} is of the inventory, and the file is never written to."),
         format!("A copy of it, {}, can be changed.", copy_name(state, at)),
@@ -150,7 +150,7 @@ pub(super) fn offer_copy(state: &mut State, at: usize, then: Action) {
 }
 
 fn copy_name(state: &State, at: usize) -> String {
-    unique(state, &format!("{}-copy", state.groups.sheets[at].name))
+    unique(state, &format!("{}-copy", state.groups.groups[at].name))
 }
 
 /// Copies a group of the inventory, and does to the copy what was to be done. Only the source waits
@@ -162,7 +162,7 @@ pub(super) fn copy(
     then: Action,
 ) -> Option<Effect> {
     let name = copy_name(state, at);
-    let spec = spec_of(state, &state.groups.sheets[at], &name);
+    let spec = spec_of(state, &state.groups.groups[at], &name);
     state.drafts.push(Draft {
         spec,
         from_inventory: false,
@@ -177,27 +177,18 @@ pub(super) fn copy(
 }
 
 /// A group in full, by name.
-fn spec_of(state: &State, sheet: &Sheet, name: &str) -> GroupSpec {
+fn spec_of(state: &State, group: &ResolvedDraft, name: &str) -> GroupSpec {
     let entities = &state.site.inventory.entities;
-    let source = match &sheet.source {
-        Chosen::Known(Source::FileServer(server)) => {
-            SourceSpec::FileServer(server.name.to_string())
-        }
-        Chosen::Known(Source::Peer(at)) => SourceSpec::Peer(entities[*at].name.to_string()),
-        Chosen::Known(Source::AnyPeer) => SourceSpec::AnyPeer,
-        Chosen::NotYet | Chosen::Unknown(_) => SourceSpec::FileServer(String::new()),
-    };
-    let image = sheet.image.known().map(|image| image.name.to_string());
-    let members = sheet.members.iter();
-    GroupSpec::Made {
+    let nowhere = || SourceSpec::FileServer(String::new());
+    let image = group.image.known().map(|image| image.name.to_string());
+    let members = group.members.iter();
+    GroupSpec::Made(MadeGroup {
         name: name.to_owned(),
         image: ImageSpec::Named(image.unwrap_or_default()),
-        source,
+        source: group.source.known().map_or_else(nowhere, SourceSpec::of),
         entities: members.map(|at| entities[*at].name.to_string()).collect(),
-        laggards: sheet.laggards,
-        limits: sheet.limits,
-        parallel: sheet.parallel,
-    }
+        policy: group.policy,
+    })
 }
 
 const LAGGARDS: [(Laggards, &str); 3] = [
@@ -212,7 +203,7 @@ pub(super) fn ask_laggards(state: &mut State, at: usize) {
         detail: detail.into(),
         value: laggards.word().into(),
     });
-    let title = format!("Laggards of {}", state.groups.sheets[at].name);
+    let title = format!("Laggards of {}", state.groups.groups[at].name);
     push(
         state,
         Dialog::list(title, rows.into(), Intent::Groups(Asked::Laggards { at })),
@@ -227,17 +218,17 @@ pub(super) fn set_laggards(
     how: &str,
 ) -> Option<Effect> {
     let (laggards, _) = LAGGARDS.iter().find(|(one, _)| one.word() == how)?;
-    *made(state, at)?.laggards = *laggards;
+    made(state, at)?.policy.laggards = *laggards;
     let effect = changed(state, snapshot);
     if *laggards != Laggards::Wait {
-        let limit = units::written(state.groups.sheets[at].limits.laggard);
+        let limit = units::written(state.groups.groups[at].policy.limits.laggard);
         ask_laggard_limit(state, at, &limit);
     }
     effect
 }
 
 fn ask_laggard_limit(state: &mut State, at: usize, value: &str) {
-    let title = format!("Laggard limit of {}", state.groups.sheets[at].name);
+    let title = format!("Laggard limit of {}", state.groups.groups[at].name);
     let lines = vec!["how long an entity may hold up the others".to_owned()];
     push_text(state, title, lines, value, Asked::LaggardLimit { at });
 }
@@ -249,7 +240,7 @@ pub(super) fn set_laggard_limit(
     typed: &str,
 ) -> Option<Effect> {
     match Limits::read_laggard(typed.trim()) {
-        Ok(limit) => made(state, at)?.limits.laggard = limit,
+        Ok(limit) => made(state, at)?.policy.limits.laggard = limit,
         Err(wrong) => {
             ask_laggard_limit(state, at, typed);
             state.complain(wrong.to_string());
@@ -260,13 +251,13 @@ pub(super) fn set_laggard_limit(
 }
 
 pub(super) fn ask_retries(state: &mut State, at: usize) {
-    let limits = state.groups.sheets[at].limits;
+    let limits = state.groups.groups[at].policy.limits;
     let value = format!("{} {}", limits.retries, units::written(limits.retry_for));
     push_retries(state, at, &value);
 }
 
 fn push_retries(state: &mut State, at: usize, value: &str) {
-    let title = format!("Retries of {}", state.groups.sheets[at].name);
+    let title = format!("Retries of {}", state.groups.groups[at].name);
     let lines = vec![
         "how often, and how long after an entity's first failure: 8 5m".to_owned(),
         "0 for none; what can't pass by itself is never tried again".to_owned(),
@@ -289,7 +280,7 @@ pub(super) fn set_retries(
         .and_then(|retries| Ok((retries, time.map(Limits::read_retry_for).transpose()?)));
     match read {
         Ok((retries, time)) => {
-            let limits = made(state, at)?.limits;
+            let limits = &mut made(state, at)?.policy.limits;
             limits.retries = retries;
             limits.retry_for = time.unwrap_or(limits.retry_for);
         }
@@ -303,9 +294,9 @@ pub(super) fn set_retries(
 }
 
 pub(super) fn ask_parallel(state: &mut State, at: usize) {
-    let sheet = &state.groups.sheets[at];
-    let title = format!("Entities of {} at a time", sheet.name);
-    let value = sheet.parallel.map(|count| count.to_string());
+    let group = &state.groups.groups[at];
+    let title = format!("Entities of {} at a time", group.name);
+    let value = group.policy.parallel.map(|count| count.to_string());
     let lines = vec!["a number; nothing for all of them".to_owned()];
     push_text(
         state,
@@ -332,6 +323,6 @@ pub(super) fn set_parallel(
             return None;
         }
     };
-    *made(state, at)?.parallel = count;
+    made(state, at)?.policy.parallel = count;
     changed(state, snapshot)
 }

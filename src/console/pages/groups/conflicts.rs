@@ -1,53 +1,28 @@
-//! What is wrong with a group, or would be if it were started now: pure, and put in words.
+//! What is wrong with a group, or would be if it were started now. The rulebook judges
+//! ([`crate::plan`]); here it is said with the key that helps.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
+use crate::console::state::{Draft, running};
 use crate::link::Snapshot;
-use crate::model::Inventory;
 use crate::model::text::quoted;
+use crate::model::{Flaw, Inventory, Thing, names};
+use crate::plan::{Blocker, Footprint, ResolvedDraft, beside, left_out};
 
-use super::sheet::{Chosen, Sheet, Source, folded};
+use super::members::folded;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Conflict {
-    NoEntities,
-    NoImage,
-    NoSource,
-    /// The name of another group.
+    /// The name of another group of the list.
     NameTaken,
+    /// Names, ranges and patterns of entities that are not there.
     UnknownEntities(Vec<String>),
-    UnknownImage(String),
-    UnknownSource(String),
-    WrongType {
-        entities: String,
-        type_: String,
-        image: String,
-        for_type: String,
-    },
-    PeerIsTarget(String),
-    PeerWrongType {
-        peer: String,
-        type_: String,
-    },
-    PeerWrongVersion {
-        peer: String,
-        version: String,
-        wanted: String,
-    },
-    NobodyHasIt {
-        image: String,
-        version: String,
-    },
+    /// Anything else that is wrong with the group by itself.
+    Flaw(Flaw),
     /// Both can be started, but not at the same time.
-    Overlap {
-        other: String,
-        entities: String,
-    },
-    Runs,
-    RunsElsewhere {
-        other: String,
-        entities: String,
-    },
+    Overlap { other: String, entities: String },
+    /// What runs stands against it.
+    Beside(Blocker),
 }
 
 impl Conflict {
@@ -58,219 +33,210 @@ impl Conflict {
 
     /// Whether something is yet to be chosen, which is no mistake.
     pub(crate) fn is_gap(&self) -> bool {
-        matches!(self, Self::NoEntities | Self::NoImage | Self::NoSource)
+        matches!(
+            self,
+            Self::Flaw(Flaw::NoEntities | Flaw::NoImage | Flaw::NoSource)
+        )
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        matches!(self, Self::Beside(Blocker::RunsAlready { .. }))
+    }
+
+    /// Whether it is about entities of a group that runs.
+    pub(crate) fn is_in_run_of(&self, name: &str) -> bool {
+        matches!(self, Self::Beside(Blocker::InARun { other, .. }) if other == name)
     }
 
     /// In a list, where there is room for two words.
     pub(crate) fn short(&self) -> &'static str {
         match self {
-            Self::NoEntities => "empty",
-            Self::NoImage => "no image",
-            Self::NoSource => "no source",
             Self::NameTaken => "name taken",
-            Self::UnknownEntities(_) | Self::UnknownImage(_) | Self::UnknownSource(_) => "unknown",
-            Self::WrongType { .. } => "wrong type",
-            Self::PeerIsTarget(_) => "peer=target",
-            Self::PeerWrongType { .. } | Self::PeerWrongVersion { .. } => "wrong peer",
-            Self::NobodyHasIt { .. } => "no peer",
+            Self::UnknownEntities(_) => "unknown",
             Self::Overlap { .. } => "overlaps",
-            Self::Runs => "runs",
-            Self::RunsElsewhere { .. } => "in a run",
+            Self::Beside(Blocker::RunsAlready { .. }) => "runs",
+            Self::Beside(Blocker::NoPeerLeft { .. }) => "no peer",
+            Self::Beside(_) => "in a run",
+            Self::Flaw(flaw) => match flaw {
+                Flaw::NoEntities => "empty",
+                Flaw::NoImage => "no image",
+                Flaw::NoSource => "no source",
+                Flaw::Unknown { .. }
+                | Flaw::BadPattern(_)
+                | Flaw::NothingMatches(_)
+                | Flaw::MissingOfRange(_) => "unknown",
+                Flaw::WrongType { .. } => "wrong type",
+                Flaw::PeerIsTarget(_) => "peer=target",
+                Flaw::PeerWrongType { .. } | Flaw::PeerWrongVersion { .. } => "wrong peer",
+                Flaw::NobodyHasIt { .. } => "no peer",
+                Flaw::BadName(_) => "bad name",
+                Flaw::BadImage(_) => "bad image",
+                Flaw::NoneAtATime | Flaw::BadLimit(_) => "bad limit",
+            },
         }
     }
 
     /// What it is, and what to do.
     pub(crate) fn words(&self) -> String {
         match self {
-            Self::NoEntities => "no entities: mark some in the inventory and add them (+)".into(),
-            Self::NoImage => "no image yet: i chooses one".into(),
-            Self::NoSource => "no source yet: o chooses one".into(),
             Self::NameTaken => "another group has this name: N renames this one".into(),
-            Self::UnknownEntities(names) => {
-                format!(
-                    "not in the inventory any more: {}; adding (+) or removing (-) drops them",
-                    names.join(", ")
-                )
-            }
-            Self::UnknownImage(name) => format!(
-                "the image {} is not in the inventory: i chooses another",
-                quoted(name)
+            Self::UnknownEntities(names) => format!(
+                "not in the inventory any more: {}; adding (+) or removing (-) drops them",
+                names.join(", ")
             ),
-            Self::UnknownSource(name) => format!(
-                "the source {} is not in the inventory: o chooses another",
-                quoted(name)
-            ),
-            Self::WrongType {
-                entities,
-                type_,
-                image,
-                for_type,
-            } => format!("{entities}: type {type_}, and {image} is for type {for_type}"),
-            Self::PeerIsTarget(peer) => format!(
-                "the peer {peer} is a target of the group too: take it out (-) or choose another source (o)"
-            ),
-            Self::PeerWrongType { peer, type_ } => {
-                format!("the peer {peer} is of another type, {type_}: o chooses another")
-            }
-            Self::PeerWrongVersion {
-                peer,
-                version,
-                wanted,
-            } => format!(
-                "the peer {peer} has version {version}, not {wanted}: o chooses another source"
-            ),
-            Self::NobodyHasIt { image, version } => format!(
-                "no entity is known to have {image} (version {version}): o chooses another source"
-            ),
+            Self::Flaw(flaw) => flaw_in_words(flaw),
             Self::Overlap { other, entities } => {
                 format!("{entities} in group {other} too: the two can't run together")
             }
-            Self::Runs => "it runs now".into(),
-            Self::RunsElsewhere { other, entities } => {
-                format!("{entities} in group {other}, which runs now: wait for its end")
-            }
+            Self::Beside(Blocker::RunsAlready { .. }) => "it runs now".into(),
+            Self::Beside(Blocker::InARun {
+                other, entities, ..
+            }) => format!(
+                "{} in group {other}, which runs now: wait for its end",
+                names::compress(entities).join(", ")
+            ),
+            Self::Beside(blocker) => blocker.to_string(),
         }
     }
+}
+
+fn flaw_in_words(flaw: &Flaw) -> String {
+    let message = || flaw.complaint().message;
+    match flaw {
+        Flaw::NoEntities => "no entities: mark some in the inventory and add them (+)".into(),
+        Flaw::NoImage => "no image yet: i chooses one".into(),
+        Flaw::NoSource => "no source yet: o chooses one".into(),
+        Flaw::Unknown {
+            what: Thing::Image,
+            name,
+            ..
+        } => format!(
+            "the image {} is not in the inventory: i chooses another",
+            quoted(name)
+        ),
+        Flaw::Unknown {
+            what: Thing::FileServer,
+            name,
+            ..
+        } => not_a_source(name),
+        Flaw::Unknown {
+            what: Thing::Peer,
+            name,
+            ..
+        } => not_a_source(&format!("peer:{name}")),
+        Flaw::WrongType {
+            entities,
+            type_,
+            image,
+            for_type,
+        } => {
+            let type_ = match type_.as_str() {
+                "" => "no known type".to_owned(),
+                type_ => format!("type {type_}"),
+            };
+            let entities = names::compress(entities).join(", ");
+            format!("{entities}: {type_}, and {image} is for type {for_type}")
+        }
+        Flaw::PeerIsTarget(peer) => format!(
+            "the peer {peer} is a target of the group too: take it out (-) or choose another source (o)"
+        ),
+        Flaw::PeerWrongType { peer, type_, .. } => {
+            format!("the peer {peer} is of another type, {type_}: o chooses another")
+        }
+        Flaw::PeerWrongVersion {
+            peer,
+            version,
+            wanted,
+            ..
+        } => {
+            format!("the peer {peer} has version {version}, not {wanted}: o chooses another source")
+        }
+        Flaw::NobodyHasIt { image, version, .. } => format!(
+            "no entity is known to have {image} (version {version}): o chooses another source"
+        ),
+        Flaw::BadPattern(_) => format!("{}; adding (+) or removing (-) drops it", message()),
+        Flaw::BadName(_) => format!("{}: N renames it", message()),
+        Flaw::BadImage(_) => format!("{}: i chooses another", message()),
+        Flaw::NoneAtATime => format!("{}: P changes it", message()),
+        flaw => flaw.to_string(),
+    }
+}
+
+fn not_a_source(label: &str) -> String {
+    format!(
+        "the source {} is not in the inventory: o chooses another",
+        quoted(label)
+    )
 }
 
 /// What is wrong with one of the groups; `of_entity` are the groups of each entity.
 pub(crate) fn conflicts(
     inventory: &Inventory,
-    sheets: &[Sheet],
+    drafts: &[Draft],
+    groups: &[ResolvedDraft],
     of_entity: &[Vec<usize>],
     at: usize,
 ) -> Vec<Conflict> {
-    let sheet = &sheets[at];
+    let group = &groups[at];
     let mut found = Vec::new();
-    let same_name = |(place, other): (usize, &Sheet)| place != at && other.name == sheet.name;
+    let same_name =
+        |(place, other): (usize, &ResolvedDraft)| place != at && other.name == group.name;
     // The inventory's group was there first.
-    if !sheet.from_inventory && sheets.iter().enumerate().any(same_name) {
+    if !drafts[at].from_inventory && groups.iter().enumerate().any(same_name) {
         found.push(Conflict::NameTaken);
     }
-    if sheet.members.is_empty() {
-        found.push(Conflict::NoEntities);
+    let mut unknown = Vec::new();
+    let mut flaws = Vec::new();
+    for flaw in &group.flaws {
+        match flaw {
+            Flaw::Unknown {
+                what: Thing::Entity,
+                name,
+                ..
+            }
+            | Flaw::NothingMatches(name) => unknown.push(name.clone()),
+            Flaw::MissingOfRange(names) => unknown.extend(names.iter().cloned()),
+            flaw => flaws.push(Conflict::Flaw(flaw.clone())),
+        }
     }
-    if !sheet.missing.is_empty() {
-        found.push(Conflict::UnknownEntities(sheet.missing.clone()));
+    if !unknown.is_empty() {
+        found.push(Conflict::UnknownEntities(unknown));
     }
-    match &sheet.image {
-        Chosen::NotYet => found.push(Conflict::NoImage),
-        Chosen::Unknown(name) => found.push(Conflict::UnknownImage(name.clone())),
-        Chosen::Known(_) => found.extend(wrong_types(inventory, sheet)),
-    }
-    match &sheet.source {
-        Chosen::NotYet => found.push(Conflict::NoSource),
-        Chosen::Unknown(name) => found.push(Conflict::UnknownSource(name.clone())),
-        Chosen::Known(source) => found.extend(wrong_source(inventory, sheet, source)),
-    }
+    found.extend(flaws);
     let mut shared: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for member in &sheet.members {
+    for member in &group.members {
         for other in of_entity[*member].iter().filter(|other| **other != at) {
             shared.entry(*other).or_default().push(*member);
         }
     }
-    found.extend(
-        shared
-            .into_iter()
-            .map(|(other, members)| Conflict::Overlap {
-                other: sheets[other].name.clone(),
-                entities: folded(inventory, &members),
-            }),
-    );
-    found
-}
-
-/// One conflict for each type that the image is not for.
-fn wrong_types(inventory: &Inventory, sheet: &Sheet) -> Vec<Conflict> {
-    let Some(image) = sheet.image.known().filter(|image| !image.type_.is_empty()) else {
-        return Vec::new();
-    };
-    let mut wrong: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for at in &sheet.members {
-        let type_ = &*inventory.entities[*at].type_;
-        if !type_.is_empty() && type_ != image.type_ {
-            wrong.entry(type_).or_default().push(*at);
-        }
-    }
-    let wrong = wrong.into_iter();
-    wrong
-        .map(|(type_, members)| Conflict::WrongType {
+    let overlaps = shared
+        .into_iter()
+        .map(|(other, members)| Conflict::Overlap {
+            other: groups[other].name.clone(),
             entities: folded(inventory, &members),
-            type_: type_.into(),
-            image: image.name.to_string(),
-            for_type: image.type_.clone(),
-        })
-        .collect()
-}
-
-fn wrong_source(inventory: &Inventory, sheet: &Sheet, source: &Source) -> Vec<Conflict> {
-    let mut found = Vec::new();
-    let image = sheet.image.known();
-    match source {
-        Source::FileServer(_) => {}
-        Source::Peer(at) => {
-            let entity = &inventory.entities[*at];
-            let peer = entity.name.to_string();
-            let differ = |a: &str, b: &str| !a.is_empty() && !b.is_empty() && a != b;
-            match image {
-                Some(image) if differ(&entity.type_, &image.type_) => {
-                    found.push(Conflict::PeerWrongType {
-                        peer: peer.clone(),
-                        type_: entity.type_.clone(),
-                    });
-                }
-                Some(image) if differ(&entity.version, &image.version) => {
-                    found.push(Conflict::PeerWrongVersion {
-                        peer: peer.clone(),
-                        version: entity.version.clone(),
-                        wanted: image.version.clone(),
-                    });
-                }
-                _ => {}
-            }
-            if sheet.members.contains(at) {
-                found.push(Conflict::PeerIsTarget(peer));
-            }
-        }
-        Source::AnyPeer => {
-            if let Some(image) = image {
-                let mut all = inventory.entities.iter();
-                if !all.any(|one| one.holds(image)) {
-                    found.push(Conflict::NobodyHasIt {
-                        image: image.name.to_string(),
-                        version: image.version.clone(),
-                    });
-                }
-            }
-        }
-    }
+        });
+    found.extend(overlaps);
     found
 }
 
 /// What stands against starting a group now, because of what runs.
 pub(crate) fn beside_runs(
     inventory: &Inventory,
-    sheet: &Sheet,
+    group: &ResolvedDraft,
     snapshot: &Snapshot,
 ) -> Vec<Conflict> {
-    let mut found = Vec::new();
-    for group in snapshot.running() {
-        if *group.group == *sheet.name {
-            found.push(Conflict::Runs);
-            continue;
-        }
-        // Those that it is done with may be in another group.
-        let names: HashSet<&str> = group.unfinished().map(|one| &*one.entity).collect();
-        let both: Vec<usize> = (sheet.members.iter().copied())
-            .filter(|at| names.contains(&*inventory.entities[*at].name))
-            .collect();
-        if !both.is_empty() {
-            found.push(Conflict::RunsElsewhere {
-                other: group.group.to_string(),
-                entities: folded(inventory, &both),
-            });
-        }
+    let running: Vec<Footprint> = running(snapshot).collect();
+    if running.is_empty() {
+        return Vec::new();
     }
+    let footprint = group.footprint(inventory);
+    let found = running.iter().filter_map(|other| beside(&footprint, other));
+    let mut found: Vec<Conflict> = found.map(Conflict::Beside).collect();
+    found.extend(
+        left_out(&footprint, running.iter())
+            .err()
+            .map(Conflict::Beside),
+    );
     found
 }
 
@@ -280,20 +246,17 @@ mod tests {
     use super::*;
     use crate::console::state::Draft;
     use crate::console::testing;
-    use crate::link::GroupSpec;
-    use crate::model::{ImageSpec, Laggards, SourceSpec};
+    use crate::model::{DeliveryPolicy, GroupSpec, ImageSpec, MadeGroup, SourceSpec};
 
     fn made(name: &str, image: &str, source: SourceSpec, entities: &[&str]) -> Draft {
         Draft {
-            spec: GroupSpec::Made {
+            spec: GroupSpec::Made(MadeGroup {
                 name: name.into(),
                 image: ImageSpec::Named(image.into()),
                 source,
                 entities: entities.iter().map(|name| (*name).to_owned()).collect(),
-                laggards: Laggards::CatchUp,
-                limits: crate::model::Limits::default(),
-                parallel: None,
-            },
+                policy: DeliveryPolicy::default(),
+            }),
             from_inventory: false,
         }
     }
@@ -305,8 +268,7 @@ mod tests {
     fn words(drafts: &[Draft], at: usize) -> Vec<String> {
         let inventory = testing::inventory(testing::SITE);
         let view = View::new(&inventory, drafts);
-        let found = conflicts(&inventory, &view.sheets, &view.of_entity, at);
-        found.iter().map(Conflict::words).collect()
+        view.conflicts[at].iter().map(Conflict::words).collect()
     }
 
     /// Each kind of conflict, from the group that has it to the words that tell it.
@@ -332,7 +294,6 @@ mod tests {
                     &["shelf9-01"],
                 ),
                 vec![
-                    "no entities: mark some in the inventory and add them (+)",
                     "not in the inventory any more: shelf9-01; adding (+) or removing (-) drops them",
                     "the image `old` is not in the inventory: i chooses another",
                     "the source `gone` is not in the inventory: o chooses another",
@@ -383,8 +344,8 @@ mod tests {
     #[test]
     fn an_image_that_nobody_has_can_not_come_from_any_peer() {
         let mut group = made("x", "", SourceSpec::AnyPeer, &["shelf1-01"]);
-        if let GroupSpec::Made { image, .. } = &mut group.spec {
-            *image = ImageSpec::Described {
+        if let GroupSpec::Made(made) = &mut group.spec {
+            made.image = ImageSpec::Described {
                 name: "new".into(),
                 file: "new.bin".into(),
                 type_: "adsl".into(),
@@ -426,7 +387,7 @@ mod tests {
         let view = View::new(&inventory, &drafts);
         let mut snapshot = testing::snapshot();
         let words = |snapshot: &Snapshot, at: usize| -> Vec<String> {
-            let found = beside_runs(&inventory, &view.sheets[at], snapshot);
+            let found = beside_runs(&inventory, &view.groups[at], snapshot);
             found.iter().map(Conflict::words).collect()
         };
         assert_eq!(words(&snapshot, 0), ["it runs now"]);

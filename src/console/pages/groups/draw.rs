@@ -11,10 +11,11 @@ use crate::console::theme::{Theme, Tone};
 use crate::console::widgets::fit::{cut, fit, plain, right, share};
 use crate::link::{GroupPhase, GroupSnapshot, Snapshot};
 use crate::model::columns::hang;
-use crate::model::{EntityState, Inventory, Outcome, Standing, units};
+use crate::model::{EntityState, Inventory, Outcome, PeerChoice, SourceChoice, Standing, units};
+use crate::plan::{Chosen, ResolvedDraft};
 
 use super::conflicts::{Conflict, beside_runs};
-use super::sheet::{Chosen, Sheet, Source, url};
+use super::members;
 
 /// Columns from which on both parts stand side by side.
 const WIDE: u16 = 110;
@@ -89,7 +90,7 @@ fn counts(state: &State) -> String {
     format!(
         "{} selected   {}, {} made here   {} marked",
         view.selected.len(),
-        count(view.sheets.len(), "group", "groups"),
+        count(view.groups.len(), "group", "groups"),
         made.count(),
         count(state.marks.len(), "entity", "entities")
     )
@@ -99,14 +100,14 @@ fn draw_list(state: &State, snapshot: &Snapshot, theme: &Theme, frame: &mut Fram
     let inventory = &state.site.inventory;
     let view = &state.groups;
     let texts: Vec<[String; 4]> = view
-        .sheets
+        .groups
         .iter()
-        .map(|sheet| {
+        .map(|group| {
             [
-                sheet.name.clone(),
-                image_name(sheet),
-                versions(inventory, sheet, theme),
-                sheet.source_label(inventory),
+                group.name.clone(),
+                image_name(group),
+                versions(inventory, group, theme),
+                group.source_label(),
             ]
         })
         .collect();
@@ -140,9 +141,9 @@ fn draw_list(state: &State, snapshot: &Snapshot, theme: &Theme, frame: &mut Fram
     }
     let mut scroll = view.scroll;
     let shown = usize::from(area.height).saturating_sub(1);
-    scroll.to(scroll.cursor, view.sheets.len(), shown);
-    for (at, row) in (scroll.offset..view.sheets.len()).zip(rows) {
-        let sheet = &view.sheets[at];
+    scroll.to(scroll.cursor, view.groups.len(), shown);
+    for (at, row) in (scroll.offset..view.groups.len()).zip(rows) {
+        let group = &view.groups[at];
         let [name, image, version, source] = &texts[at];
         let (marked, unmarked) = theme.mark();
         let mark = if view.selected.contains(&at) {
@@ -154,7 +155,7 @@ fn draw_list(state: &State, snapshot: &Snapshot, theme: &Theme, frame: &mut Fram
             fit(mark, MARK, theme),
             fit(name, widths[0], theme),
             gap.to_owned(),
-            right(&sheet.members.len().to_string(), widths[1], theme),
+            right(&group.members.len().to_string(), widths[1], theme),
             gap.to_owned(),
             fit(image, widths[2], theme),
             gap.to_owned(),
@@ -176,8 +177,8 @@ fn draw_list(state: &State, snapshot: &Snapshot, theme: &Theme, frame: &mut Fram
     }
 }
 
-fn image_name(sheet: &Sheet) -> String {
-    match &sheet.image {
+fn image_name(group: &ResolvedDraft) -> String {
+    match &group.image {
         Chosen::NotYet => String::new(),
         Chosen::Unknown(name) => name.clone(),
         Chosen::Known(image) => image.name.to_string(),
@@ -185,14 +186,13 @@ fn image_name(sheet: &Sheet) -> String {
 }
 
 /// From which version to which; those that have the image already are skipped and do not count.
-fn versions(inventory: &Inventory, sheet: &Sheet, theme: &Theme) -> String {
+fn versions(inventory: &Inventory, group: &ResolvedDraft, theme: &Theme) -> String {
     let arrow = if theme.ascii { ">" } else { "→" };
-    let from: Vec<&str> = sheet
-        .versions(inventory)
+    let from: Vec<&str> = members::versions(inventory, group)
         .into_iter()
         .map(|(version, _)| version)
         .collect();
-    let Some(image) = sheet.image.known() else {
+    let Some(image) = group.image.known() else {
         return from.join(",");
     };
     let old: Vec<&str> = from
@@ -206,11 +206,11 @@ fn versions(inventory: &Inventory, sheet: &Sheet, theme: &Theme) -> String {
 }
 
 /// The newest run of a group.
-fn run_of<'s>(snapshot: &'s Snapshot, sheet: &Sheet) -> Option<&'s GroupSnapshot> {
+fn run_of<'s>(snapshot: &'s Snapshot, group: &ResolvedDraft) -> Option<&'s GroupSnapshot> {
     let mut groups = snapshot.groups.iter().rev();
     groups
-        .find(|group| *group.group == *sheet.name)
-        .map(|group| &**group)
+        .find(|run| *run.group == *group.name)
+        .map(|run| &**run)
 }
 
 /// How a group stands: a sign and a word.
@@ -221,9 +221,9 @@ fn standing(
     at: usize,
 ) -> (&'static str, String, Tone) {
     let view = &state.groups;
-    let sheet = &view.sheets[at];
+    let group = &view.groups[at];
     let conflicts = &view.conflicts[at];
-    let run = run_of(snapshot, sheet);
+    let run = run_of(snapshot, group);
     if run.is_some_and(|run| !run.phase.is_ended()) {
         return (theme.sign(EntityState::Sending), "runs".into(), Tone::Busy);
     }
@@ -237,7 +237,7 @@ fn standing(
     if let Some(conflict) = conflicts.first() {
         return ("~", conflict.short().into(), Tone::Look);
     }
-    if let Some(conflict) = beside_runs(&state.site.inventory, sheet, snapshot).first() {
+    if let Some(conflict) = beside_runs(&state.site.inventory, group, snapshot).first() {
         return ("~", conflict.short().into(), Tone::Look);
     }
     match run.map(|run| run.phase) {
@@ -270,29 +270,27 @@ struct Fact {
 
 fn facts(state: &State, snapshot: &Snapshot, at: usize) -> Vec<Fact> {
     let inventory = &state.site.inventory;
-    let sheet = &state.groups.sheets[at];
+    let group = &state.groups.groups[at];
     let mut facts = Vec::new();
     let mut fact = |name, text: String, tone| facts.push(Fact { name, text, tone });
-    let runs = beside_runs(inventory, sheet, snapshot);
+    let runs = beside_runs(inventory, group, snapshot);
     // Of a group that runs, that matters more than an overlap.
     let in_a_run = |conflict: &&Conflict| match conflict {
-        Conflict::Overlap { other, .. } => runs
-            .iter()
-            .any(|run| matches!(run, Conflict::RunsElsewhere { other: name, .. } if name == other)),
+        Conflict::Overlap { other, .. } => runs.iter().any(|run| run.is_in_run_of(other)),
         _ => false,
     };
     let fixed = state.groups.conflicts[at].iter();
     let conflicts = runs.iter().chain(fixed.filter(|one| !in_a_run(one)));
     for conflict in conflicts {
         let (sign, tone) = match conflict {
-            Conflict::Runs => (">", Tone::Busy),
+            one if one.is_running() => (">", Tone::Busy),
             one if one.is_gap() => ("?", Tone::Look),
             one if one.blocks() => ("!", Tone::Bad),
             _ => ("~", Tone::Look),
         };
         fact("", format!("{sign} {}", conflict.words()), tone);
     }
-    if let Some(image) = sheet.image.known() {
+    if let Some(image) = group.image.known() {
         let size = image.size.map_or("size not known".into(), units::size);
         let sha256 = if image.sha256.is_some() {
             "SHA-256 known"
@@ -305,19 +303,19 @@ fn facts(state: &State, snapshot: &Snapshot, at: usize) -> Vec<Fact> {
         );
         fact("image", text, Tone::Plain);
     }
-    if let Chosen::Known(source) = &sheet.source {
+    if let Chosen::Known(source) = &group.source {
         let text = match source {
-            Source::FileServer(server) => format!("{}: file server {}", server.name, url(server)),
-            Source::Peer(at) => {
-                let peer = &inventory.entities[*at];
+            SourceChoice::FileServer(server) => {
+                format!("{}: file server {}", server.name, members::url(server))
+            }
+            SourceChoice::Peer(PeerChoice::Named(peer)) => {
                 format!("peer {}: {} {}", peer.name, peer.address, peer.path)
             }
-            Source::AnyPeer => "any peer that has the image".into(),
+            SourceChoice::Peer(PeerChoice::Any(_)) => "any peer that has the image".into(),
         };
         fact("source", text, Tone::Plain);
     }
-    let versions = sheet
-        .versions(inventory)
+    let versions = members::versions(inventory, group)
         .into_iter()
         .map(|(version, count)| {
             let version = if version.is_empty() {
@@ -328,26 +326,27 @@ fn facts(state: &State, snapshot: &Snapshot, at: usize) -> Vec<Fact> {
             format!("{version} ({count})")
         });
     let mut versions: Vec<String> = versions.collect();
-    let skipped = sheet
-        .members
-        .iter()
-        .filter(|member| sheet.has_image(inventory, **member))
-        .count();
+    let skipped = group.image.known().map_or(0, |image| {
+        let members = group.members.iter();
+        members
+            .filter(|at| image.is_on(&inventory.entities[**at]))
+            .count()
+    });
     if skipped > 0 {
         versions.push(format!("{skipped} will be skipped"));
     }
     if !versions.is_empty() {
         fact("versions", versions.join(", "), Tone::Plain);
     }
-    let manner = sheet.manner();
+    let policy = &group.policy;
     let text = format!(
         "{}; {}",
-        manner.laggards_in_words(),
-        manner.parallel_in_words()
+        policy.laggards_in_words(),
+        policy.parallel_in_words()
     );
     fact("laggards", text, Tone::Plain);
-    fact("retries", manner.limits.retries_in_words(), Tone::Plain);
-    if let Some(run) = run_of(snapshot, sheet) {
+    fact("retries", policy.limits.retries_in_words(), Tone::Plain);
+    if let Some(run) = run_of(snapshot, group) {
         let count = |state| run.entities.iter().filter(|one| one.state == state).count();
         let text = format!(
             "{} delivered, {} skipped, {} failed of {}",
@@ -363,7 +362,11 @@ fn facts(state: &State, snapshot: &Snapshot, at: usize) -> Vec<Fact> {
         };
         fact(name, text, Tone::Plain);
     }
-    let members = format!("{}: {}", sheet.members.len(), sheet.folded(inventory));
+    let members = format!(
+        "{}: {}",
+        group.members.len(),
+        members::folded(inventory, &group.members)
+    );
     fact("entities", members, Tone::Plain);
     facts
 }
@@ -385,13 +388,13 @@ fn lines(facts: &[Fact], columns: usize) -> Vec<(String, Tone)> {
     lines
 }
 
-fn title(sheet: &Sheet) -> String {
-    let origin = if sheet.from_inventory {
+fn title(state: &State, at: usize) -> String {
+    let origin = if state.drafts[at].from_inventory {
         "of the inventory"
     } else {
         "made here"
     };
-    format!("{}, {origin}", sheet.name)
+    format!("{}, {origin}", state.groups.groups[at].name)
 }
 
 fn draw_details(
@@ -404,9 +407,8 @@ fn draw_details(
 ) {
     let columns = usize::from(area.width);
     let mut rows = area.rows();
-    let sheet = &state.groups.sheets[at];
     if let Some(row) = rows.next() {
-        let title = cut(&title(sheet), columns, theme);
+        let title = cut(&title(state, at), columns, theme);
         frame.render_widget(Line::styled(title, theme.head()), row);
     }
     let lines = lines(&facts(state, snapshot, at), columns);
@@ -432,6 +434,6 @@ pub(super) fn details(state: &mut State, snapshot: &Snapshot, at: usize) {
     let columns = usize::from(state.columns).saturating_sub(6).clamp(40, 90);
     let facts = facts(state, snapshot, at);
     let lines = lines(&facts, columns).into_iter().map(|(text, _)| text);
-    let title = title(&state.groups.sheets[at]);
+    let title = title(state, at);
     state.dialogs.push(Dialog::reading(title, lines.collect()));
 }

@@ -8,6 +8,7 @@ use crate::console::state::State;
 use crate::link::{GroupSpec, Snapshot};
 use crate::model::{Image, ImageSpec, units};
 
+use super::members::types;
 use super::{Asked, browse, changed, made, push};
 
 /// Before the name of an image of the inventory, and of one that was described here.
@@ -17,8 +18,8 @@ const ANOTHER: &str = "another";
 
 pub(super) fn ask(state: &mut State, at: usize) {
     let inventory = &state.site.inventory;
-    let sheet = &state.groups.sheets[at];
-    let types = sheet.types(inventory);
+    let group = &state.groups.groups[at];
+    let types = types(inventory, group);
     // Nothing is known of a group without members, so that every image may be meant.
     let fits = |type_: &str| types.is_empty() || type_.is_empty() || types.contains(type_);
     let listed = inventory.images.iter().filter(|image| fits(&image.type_));
@@ -36,10 +37,10 @@ pub(super) fn ask(state: &mut State, at: usize) {
     });
     let types: Vec<&str> = types.into_iter().collect();
     let title = match types.as_slice() {
-        [] => format!("Image of {}", sheet.name),
-        types => format!("Image of {}, for type {}", sheet.name, types.join(", ")),
+        [] => format!("Image of {}", group.name),
+        types => format!("Image of {}, for type {}", group.name, types.join(", ")),
     };
-    let current = sheet.image.known().map(|image| image.name.to_string());
+    let current = group.image.known().map(|image| image.name.to_string());
     let mut dialog = Dialog::list(title, rows, Intent::Groups(Asked::Image { at }));
     // On the one it has.
     if let Dialog::List { rows, scroll, .. } = &mut dialog {
@@ -68,12 +69,11 @@ fn row(kind: &str, image: &Image) -> Row {
 
 /// Images of other groups that are not in the inventory.
 fn described(state: &State) -> impl Iterator<Item = Arc<Image>> {
-    let drafts = state.drafts.iter().zip(&state.groups.sheets);
-    drafts.filter_map(|(draft, sheet)| match &draft.spec {
-        GroupSpec::Made {
-            image: ImageSpec::Described { .. },
-            ..
-        } => sheet.image.known().cloned(),
+    let drafts = state.drafts.iter().zip(&state.groups.groups);
+    drafts.filter_map(|(draft, group)| match &draft.spec {
+        GroupSpec::Made(made) if matches!(made.image, ImageSpec::Described { .. }) => {
+            group.image.known().cloned()
+        }
         _ => None,
     })
 }
@@ -92,14 +92,8 @@ pub(super) fn chosen(
     } else {
         let name = value.strip_prefix(DESCRIBED)?;
         let image = described(state).find(|image| *image.name == *name)?;
-        ImageSpec::Described {
-            name: image.name.to_string(),
-            file: image.file.clone(),
-            type_: image.type_.clone(),
-            version: image.version.clone(),
-            size: image.size,
-        }
+        ImageSpec::of(&image)
     };
-    *made(state, at)?.image = spec;
+    made(state, at)?.image = spec;
     changed(state, snapshot)
 }

@@ -7,9 +7,9 @@ use crate::console::effect::Effect;
 use crate::console::pages::inventory::natural;
 use crate::console::state::{Draft, Page, State};
 use crate::link::{GroupSpec, Snapshot};
-use crate::model::{ImageSpec, Laggards, SourceSpec};
+use crate::model::{DeliveryPolicy, ImageSpec, MadeGroup, SourceSpec, names};
 
-use super::sheet::folded;
+use super::members::folded;
 use super::{Asked, changed, check_name, push, push_text, unique};
 
 /// What a new group is made of, and where that comes from, in words.
@@ -74,25 +74,16 @@ fn suggestion(state: &State, entities: &[usize]) -> String {
     };
     let type_ = one(entities.iter().map(|at| &*all[*at].type_).collect());
     let version = one(entities.iter().map(|at| &*all[*at].version).collect());
-    usable(&match (type_, version) {
+    let name = match (type_, version) {
         (Some(type_), Some(version)) => format!("{type_}-{version}"),
         (Some(type_), None) => type_,
         _ => "group".into(),
-    })
+    };
+    names::usable(&name, LONGEST)
 }
 
-/// A name without what a name can't hold.
-fn usable(name: &str) -> String {
-    let fit = |c: char| {
-        if c.is_control() || "*?[]{},".contains(c) {
-            '-'
-        } else {
-            c
-        }
-    };
-    let name: String = name.trim().chars().take(40).map(fit).collect();
-    name.trim().to_owned()
-}
+/// Of a name that is suggested.
+const LONGEST: usize = 40;
 
 pub(super) fn named(
     state: &mut State,
@@ -116,19 +107,17 @@ pub(super) fn named(
 }
 
 fn add(state: &mut State, name: &str, entities: &[usize]) {
-    let names = entities
+    let members = entities
         .iter()
         .map(|at| state.site.inventory.entities[*at].name.to_string());
     let draft = Draft {
-        spec: GroupSpec::Made {
+        spec: GroupSpec::Made(MadeGroup {
             name: name.to_owned(),
             image: ImageSpec::Named(String::new()),
             source: SourceSpec::FileServer(String::new()),
-            entities: names.collect(),
-            laggards: Laggards::default(),
-            limits: crate::model::Limits::default(),
-            parallel: None,
-        },
+            entities: members.collect(),
+            policy: DeliveryPolicy::default(),
+        }),
         from_inventory: false,
     };
     state.drafts.push(draft);
@@ -222,7 +211,7 @@ pub(super) fn grouped(
     let groups = parted(state, entities, how);
     let count = groups.len();
     for (key, members) in groups {
-        let wanted = usable(&key.0);
+        let wanted = names::usable(&key.0, LONGEST);
         let name = unique(state, &wanted);
         add(state, &name, &members);
     }

@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `sheet` | a group with its names looked up |
+//! | `members` | what is said of a group's members |
 //! | `conflicts` | what is wrong with it, in words |
 //! | `make` | new groups: from marks, from the filter, by type and version |
 //! | `change` | members, name, deletion, laggards, retries; copies of the inventory's groups |
@@ -19,7 +19,7 @@ mod conflicts;
 mod draw;
 mod image;
 mod make;
-mod sheet;
+mod members;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -33,10 +33,11 @@ use crate::console::effect::Effect;
 use crate::console::pages::{inventory, review};
 use crate::console::state::{Draft, Page, Scroll, Site, State};
 use crate::link::{GroupSpec, Snapshot};
-use crate::model::{ImageSpec, Inventory, SourceSpec};
+use crate::model::lookup::Lookup;
+use crate::model::{Inventory, MadeGroup, names};
+use crate::plan::ResolvedDraft;
 
 use conflicts::Conflict;
-use sheet::{Places, Sheet};
 
 pub(crate) use draw::draw;
 
@@ -46,7 +47,7 @@ pub(crate) struct View {
     /// Groups selected for the start, by their place in the list.
     pub(crate) selected: BTreeSet<usize>,
     /// The drafts looked up, made anew when they change and not when they are drawn.
-    sheets: Vec<Sheet>,
+    groups: Vec<ResolvedDraft>,
     conflicts: Vec<Vec<Conflict>>,
     /// The groups of each entity.
     of_entity: Vec<Vec<usize>>,
@@ -56,27 +57,27 @@ pub(crate) struct View {
 
 impl View {
     pub(crate) fn new(inventory: &Inventory, drafts: &[Draft]) -> Self {
-        let places = Places::new(inventory);
-        let sheets: Vec<Sheet> = drafts
+        let lookup = Lookup::new(inventory);
+        let groups: Vec<ResolvedDraft> = drafts
             .iter()
-            .map(|draft| Sheet::new(inventory, &places, draft))
+            .map(|draft| ResolvedDraft::new(&lookup, &draft.spec))
             .collect();
         let mut of_entity = vec![Vec::new(); inventory.entities.len()];
-        for (at, sheet) in sheets.iter().enumerate() {
-            for member in &sheet.members {
+        for (at, group) in groups.iter().enumerate() {
+            for member in &group.members {
                 of_entity[*member].push(at);
             }
         }
-        let conflicts = (0..sheets.len())
-            .map(|at| conflicts::conflicts(inventory, &sheets, &of_entity, at))
+        let conflicts = (0..groups.len())
+            .map(|at| conflicts::conflicts(inventory, drafts, &groups, &of_entity, at))
             .collect();
-        let width = |groups: &Vec<usize>| {
-            let names = groups.iter().map(|at| sheets[*at].name.chars().count() + 1);
+        let width = |of: &Vec<usize>| {
+            let names = of.iter().map(|at| groups[*at].name.chars().count() + 1);
             names.sum::<usize>().saturating_sub(1)
         };
         let widest = of_entity.iter().map(width).max().unwrap_or(0);
         Self {
-            sheets,
+            groups,
             conflicts,
             of_entity,
             widest,
@@ -87,7 +88,7 @@ impl View {
     /// The names of the groups that an entity is in.
     pub(crate) fn names_of(&self, entity: usize) -> impl Iterator<Item = &str> {
         let groups = self.of_entity.get(entity).into_iter().flatten();
-        groups.map(|at| &*self.sheets[*at].name)
+        groups.map(|at| &*self.groups[*at].name)
     }
 
     pub(crate) fn widest(&self) -> usize {
@@ -96,7 +97,7 @@ impl View {
 
     /// The group under the cursor.
     fn current(&self) -> Option<usize> {
-        (self.scroll.cursor < self.sheets.len()).then_some(self.scroll.cursor)
+        (self.scroll.cursor < self.groups.len()).then_some(self.scroll.cursor)
     }
 }
 
@@ -109,7 +110,7 @@ pub(crate) fn drafts(site: &Site) -> Vec<Draft> {
     let made = site
         .kept
         .iter()
-        .filter(|spec| matches!(spec, GroupSpec::Made { .. }))
+        .filter(|spec| matches!(spec, GroupSpec::Made(_)))
         .map(|spec| Draft {
             spec: spec.clone(),
             from_inventory: false,
@@ -120,7 +121,7 @@ pub(crate) fn drafts(site: &Site) -> Vec<Draft> {
 pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> Option<Effect> {
     let rows = draw::list_rows(state);
     let view = &mut state.groups;
-    if state.page == Page::Groups && view.scroll.follow(&action, view.sheets.len(), rows) {
+    if state.page == Page::Groups && view.scroll.follow(&action, view.groups.len(), rows) {
         return None;
     }
     match action {
@@ -144,8 +145,8 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
             // The title and the head of the list stand above its first row.
             let line = usize::from(row).checked_sub(2)?;
             let at = view.scroll.offset + line;
-            if line < rows && at < view.sheets.len() {
-                view.scroll.to(at, view.sheets.len(), rows);
+            if line < rows && at < view.groups.len() {
+                view.scroll.to(at, view.groups.len(), rows);
             }
             None
         }
@@ -185,7 +186,7 @@ fn of_group(state: &mut State, snapshot: &Snapshot, action: Action, at: usize) -
             if !view.selected.remove(&at) {
                 view.selected.insert(at);
             }
-            view.scroll.by(1, view.sheets.len(), rows);
+            view.scroll.by(1, view.groups.len(), rows);
             None
         }
         Action::Details => {
@@ -245,20 +246,33 @@ fn chosen(state: &State) -> Result<Vec<GroupSpec>, String> {
     }
     for at in &groups {
         if let Some(conflict) = view.conflicts[*at].iter().find(|one| one.blocks()) {
-            return Err(format!("{}: {}", view.sheets[*at].name, conflict.words()));
+            return Err(format!("{}: {}", view.groups[*at].name, conflict.words()));
         }
         let together = view.conflicts[*at].iter().find(|one| match one {
             Conflict::Overlap { other, .. } => {
-                groups.iter().any(|at| view.sheets[*at].name == *other)
+                groups.iter().any(|at| view.groups[*at].name == *other)
             }
             _ => false,
         });
         if let Some(conflict) = together {
-            return Err(format!("{}: {}", view.sheets[*at].name, conflict.words()));
+            return Err(format!("{}: {}", view.groups[*at].name, conflict.words()));
         }
     }
     let specs = groups.iter().map(|at| state.drafts[*at].spec.clone());
     Ok(specs.collect())
+}
+
+/// What stands against starting the first groups of the list.
+#[cfg(test)]
+pub(crate) fn against(state: &State, snapshot: &Snapshot, groups: usize) -> Vec<String> {
+    let view = &state.groups;
+    let mut found = Vec::new();
+    for at in 0..groups {
+        let runs = conflicts::beside_runs(&state.site.inventory, &view.groups[at], snapshot);
+        let fixed = view.conflicts[at].iter().chain(&runs);
+        found.extend(fixed.map(Conflict::words));
+    }
+    found
 }
 
 /// What this page asks in dialogs. Groups are told by their place: while a dialog is open, none is
@@ -417,78 +431,34 @@ fn changed(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
     };
     let rows = draw::list_rows(state);
     let view = &mut state.groups;
-    view.selected.retain(|at| *at < view.sheets.len());
-    view.scroll.to(view.scroll.cursor, view.sheets.len(), rows);
+    view.selected.retain(|at| *at < view.groups.len());
+    view.scroll.to(view.scroll.cursor, view.groups.len(), rows);
     inventory::refresh(state, snapshot);
     let made = state.drafts.iter().filter(|draft| !draft.from_inventory);
     Some(Effect::Keep(made.map(|draft| draft.spec.clone()).collect()))
 }
 
-/// The parts of a group that was made here.
-struct Made<'a> {
-    name: &'a mut String,
-    image: &'a mut ImageSpec,
-    source: &'a mut SourceSpec,
-    entities: &'a mut Vec<String>,
-    laggards: &'a mut crate::model::Laggards,
-    limits: &'a mut crate::model::Limits,
-    parallel: &'a mut Option<usize>,
-}
-
-/// To change it; `None` for the inventory's.
-fn made(state: &mut State, at: usize) -> Option<Made<'_>> {
+/// A group that was made here, to change it; `None` for the inventory's.
+fn made(state: &mut State, at: usize) -> Option<&mut MadeGroup> {
     match state.drafts.get_mut(at) {
         Some(Draft {
-            spec:
-                GroupSpec::Made {
-                    name,
-                    image,
-                    source,
-                    entities,
-                    laggards,
-                    limits,
-                    parallel,
-                },
+            spec: GroupSpec::Made(made),
             from_inventory: false,
-        }) => Some(Made {
-            name,
-            image,
-            source,
-            entities,
-            laggards,
-            limits,
-            parallel,
-        }),
+        }) => Some(made),
         _ => None,
     }
 }
 
-/// Whether a group made here can be called so; the rules are the inventory's, so that it can go there.
+/// Whether a group made here can be called so: by the rule for all names, so that it can go to the
+/// inventory, and as no other group is.
 fn check_name(state: &State, name: &str, except: Option<usize>) -> Result<(), String> {
-    let wrong = |why: &str| Err(format!("`{name}` can't be a name: {why}"));
-    if name.is_empty() {
-        return Err("a group needs a name".into());
-    }
-    if name.trim() != name {
-        return wrong("it begins or ends with a space");
-    }
-    if name.chars().any(char::is_control) {
-        return wrong("it holds a control character");
-    }
-    if let Some(c) = name.chars().find(|c| "*?[]{},".contains(*c)) {
-        return wrong(&format!("`{c}` has a meaning in patterns and lists"));
-    }
-    if name.chars().count() > LONGEST_NAME {
-        return wrong(&format!("it is longer than {LONGEST_NAME} characters"));
-    }
+    names::check(name).map_err(|complaint| complaint.message)?;
     let mut drafts = state.drafts.iter().enumerate();
     if drafts.any(|(at, draft)| Some(at) != except && draft.spec.name() == name) {
         return Err(format!("there is a group `{name}` already"));
     }
     Ok(())
 }
-
-const LONGEST_NAME: usize = 200;
 
 /// The name, or with a number behind it if there is such a group.
 fn unique(state: &State, wanted: &str) -> String {

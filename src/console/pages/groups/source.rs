@@ -12,7 +12,7 @@ use crate::console::state::State;
 use crate::link::{Command, GroupSpec, PeerCheck, Snapshot};
 use crate::model::{Entity, SourceSpec, units};
 
-use super::sheet::url;
+use super::members::{types, url};
 use super::{Asked, changed, made, push};
 
 /// Before the name of a file server or of a peer.
@@ -21,11 +21,11 @@ const PEER: &str = "peer:";
 const ANY: &str = "any";
 
 pub(super) fn ask(state: &mut State, at: usize) -> Option<Effect> {
-    let sheet = &state.groups.sheets[at];
-    let title = format!("Source of {}", sheet.name);
+    let group = &state.groups.groups[at];
+    let title = format!("Source of {}", group.name);
     let asks = match &state.drafts[at].spec {
-        GroupSpec::Made { image, .. } if sheet.image.known().is_some() => Some(Command::AskPeers {
-            image: image.clone(),
+        GroupSpec::Made(made) if group.image.known().is_some() => Some(Command::AskPeers {
+            image: made.image.clone(),
         }),
         _ => None,
     };
@@ -45,7 +45,7 @@ pub(super) fn ask(state: &mut State, at: usize) -> Option<Effect> {
 
 pub(super) fn rows(state: &State, at: usize) -> Vec<Row> {
     let inventory = &state.site.inventory;
-    let sheet = &state.groups.sheets[at];
+    let group = &state.groups.groups[at];
     let mut rows: Vec<Row> = inventory
         .file_servers
         .iter()
@@ -55,14 +55,14 @@ pub(super) fn rows(state: &State, at: usize) -> Vec<Row> {
             value: format!("{SERVER}{}", server.name),
         })
         .collect();
-    let image = sheet.image.known();
-    let types = match image {
+    let image = group.image.known();
+    let of_types = match image {
         Some(image) => [&*image.type_].into(),
-        None => sheet.types(inventory),
+        None => types(inventory, group),
     };
-    let has_version = |entity: &Entity| image.is_some_and(|image| entity.version == image.version);
+    let has_version = |entity: &Entity| image.is_some_and(|image| image.is_on(entity));
     let mut peers: Vec<usize> = (0..inventory.entities.len())
-        .filter(|peer| types.contains(&*inventory.entities[*peer].type_))
+        .filter(|peer| of_types.contains(&*inventory.entities[*peer].type_))
         .collect();
     // Those that have it by the inventory's word stand first.
     peers.sort_by(|a, b| {
@@ -94,7 +94,7 @@ pub(super) fn rows(state: &State, at: usize) -> Vec<Row> {
             .get(&*entity.name)
             .map_or("not checked".into(), |check| answer(check));
         // A target that has the image is skipped, and so can be read.
-        let target = if sheet.members.contains(&peer) {
+        let target = if group.members.contains(&peer) {
             ", a target"
         } else {
             ""
@@ -131,6 +131,6 @@ pub(super) fn chosen(
     } else {
         SourceSpec::Peer(value.strip_prefix(PEER)?.into())
     };
-    *made(state, at)?.source = source;
+    made(state, at)?.source = source;
     changed(state, snapshot)
 }

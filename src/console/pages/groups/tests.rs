@@ -7,7 +7,7 @@ use super::*;
 use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
 use crate::console::update::update as act;
 use crate::link::{Command, Entry, Event, Listing, PeerCheck};
-use crate::model::{Laggards, Limits};
+use crate::model::{DeliveryPolicy, Flaw, ImageSpec, Laggards, Limits, SourceSpec};
 use jiff::Timestamp;
 
 /// The page after these keys, and what was asked of the world outside. The cursor is on `adsl`.
@@ -23,16 +23,17 @@ fn more(state: &mut State, keys: &str) -> Vec<Effect> {
 
 /// Name, entities, image and source of the groups made here.
 fn made_here(state: &State) -> Vec<[String; 4]> {
-    let sheets = state.groups.sheets.iter().filter(|one| !one.from_inventory);
+    let groups = state.groups.groups.iter().zip(&state.drafts);
     let inventory = &state.site.inventory;
-    sheets
-        .map(|sheet| {
-            let image = sheet.image.known().map(|image| image.name.to_string());
+    groups
+        .filter(|(_, draft)| !draft.from_inventory)
+        .map(|(group, _)| {
+            let image = group.image.known().map(|image| image.name.to_string());
             [
-                sheet.name.clone(),
-                sheet.folded(inventory),
+                group.name.clone(),
+                members::folded(inventory, &group.members),
                 image.unwrap_or_default(),
-                sheet.source_label(inventory),
+                group.source_label(),
             ]
         })
         .collect()
@@ -72,6 +73,13 @@ fn kept(effects: &[Effect]) -> &[GroupSpec] {
     }
 }
 
+fn made_of(spec: &GroupSpec) -> &MadeGroup {
+    match spec {
+        GroupSpec::Made(made) => made,
+        GroupSpec::Named(name) => panic!("{name} was not made here"),
+    }
+}
+
 /// `new`: shelf1-01 and 02, without an image and a source.
 const NEW: &str = "<Space><Space>n<Ctrl-U>new<Enter>";
 
@@ -90,15 +98,13 @@ fn a_group_is_made_of_the_marked_entities() {
     assert!(state.marks.is_empty());
     assert_eq!(
         kept(&effects),
-        [GroupSpec::Made {
+        [GroupSpec::Made(MadeGroup {
             name: "adsl-2.3".into(),
             image: ImageSpec::Named(String::new()),
             source: SourceSpec::FileServer(String::new()),
             entities: vec!["shelf1-01".into(), "shelf1-03".into()],
-            laggards: Laggards::CatchUp,
-            limits: crate::model::Limits::default(),
-            parallel: None,
-        }]
+            policy: DeliveryPolicy::default(),
+        })]
     );
 }
 
@@ -115,7 +121,7 @@ fn without_marks_a_group_is_made_of_what_the_filter_shows() {
 fn a_name_that_can_not_be_is_asked_for_again_with_the_reason() {
     for (name, reason) in [
         ("adsl", "there is a group `adsl` already"),
-        ("", "a group needs a name"),
+        ("", "it is empty"),
         ("a,b", "`a,b` can't be a name: `,` has a meaning"),
         ("a ", "it begins or ends with a space"),
     ] {
@@ -210,7 +216,7 @@ fn what_is_selected_stays_so_when_another_group_is_deleted() {
     let (mut state, _) = after("A<Enter>G<Space>");
     assert_eq!(state.groups.selected, BTreeSet::from([3]));
     more(&mut state, "<Up>Dy");
-    assert_eq!(state.groups.sheets[2].name, "vdsl_2");
+    assert_eq!(state.groups.groups[2].name, "vdsl_2");
     assert_eq!(state.groups.selected, BTreeSet::from([2]));
     more(&mut state, "<Esc>");
     assert!(state.groups.selected.is_empty());
@@ -225,21 +231,15 @@ fn a_group_of_the_inventory_is_changed_in_a_copy_only() {
     assert_eq!(state.drafts.len(), 2);
     // vdsl, with all that it says.
     more(&mut state, "<Down>Ny<Ctrl-U>mine<Enter>");
-    let GroupSpec::Made {
-        image,
-        source,
-        laggards,
-        limits,
-        parallel,
-        ..
-    } = &state.drafts[2].spec
-    else {
-        panic!("not made here");
-    };
-    assert_eq!(*image, ImageSpec::Named("vdsl-3.1".into()));
-    assert_eq!(*source, SourceSpec::AnyPeer);
-    assert_eq!((*laggards, *parallel), (Laggards::Wait, Some(2)));
-    assert_eq!(limits.retries, 3);
+    let made = made_of(&state.drafts[2].spec);
+    assert_eq!(made.image, ImageSpec::Named("vdsl-3.1".into()));
+    assert_eq!(made.source, SourceSpec::AnyPeer);
+    let policy = made.policy;
+    assert_eq!(
+        (policy.laggards, policy.parallel),
+        (Laggards::Wait, Some(2))
+    );
+    assert_eq!(policy.limits.retries, 3);
     assert_eq!(
         made_here(&state),
         [["mine", "shelf2-[03-05]", "vdsl-3.1", "peer:any"]]
@@ -273,17 +273,16 @@ fn the_image_is_one_for_the_types_of_the_group() {
     );
     let effects = more(&mut state, "<Enter>");
     assert_eq!(made_here(&state)[0][2], "adsl-2.4");
-    let GroupSpec::Made { image, .. } = &kept(&effects)[0] else {
-        panic!("not made");
-    };
-    assert_eq!(*image, ImageSpec::Named("adsl-2.4".into()));
+    let made = made_of(&kept(&effects)[0]);
+    assert_eq!(made.image, ImageSpec::Named("adsl-2.4".into()));
     // A group of both types may get either, and says what is wrong with it.
     let (mut state, _) = after("n<Ctrl-U>all<Enter>i");
     assert_eq!(rows(&state).len(), 3);
     more(&mut state, "<Enter>");
     assert!(state.groups.conflicts[2].iter().any(|one| matches!(
         one,
-        Conflict::WrongType { entities, .. } if entities == "shelf2-[01-05]"
+        Conflict::Flaw(Flaw::WrongType { entities, .. })
+            if names::compress(entities) == ["shelf2-[01-05]"]
     )));
 }
 
@@ -356,11 +355,9 @@ fn a_file_server_is_looked_at_and_a_file_there_is_described() {
     assert_eq!(more(&mut state, "<Enter>"), []);
     assert_eq!(title(&state), "Version of old/adsl-2.5.bin");
     let effects = more(&mut state, "<Enter>");
-    let GroupSpec::Made { image, source, .. } = &kept(&effects)[0] else {
-        panic!("not made");
-    };
+    let made = made_of(&kept(&effects)[0]);
     assert_eq!(
-        *image,
+        made.image,
         ImageSpec::Described {
             name: "adsl-2.5".into(),
             file: "old/adsl-2.5.bin".into(),
@@ -369,7 +366,7 @@ fn a_file_server_is_looked_at_and_a_file_there_is_described() {
             size: Some(4096),
         }
     );
-    assert_eq!(*source, SourceSpec::FileServer("spare".into()));
+    assert_eq!(made.source, SourceSpec::FileServer("spare".into()));
     // Other groups can get it too.
     more(&mut state, "1g<Space>n<Ctrl-U>second<Enter>i");
     assert_eq!(
@@ -473,10 +470,7 @@ fn the_source_is_a_file_server_or_a_peer_that_is_asked_whether_it_has_the_image(
     more(&mut state, "o<Enter>");
     assert_eq!(made_here(&state)[0][3], "hq");
     let effects = more(&mut state, "o<Down><Down><Enter>");
-    let GroupSpec::Made { source, .. } = &kept(&effects)[0] else {
-        panic!("not made");
-    };
-    assert_eq!(*source, SourceSpec::AnyPeer);
+    assert_eq!(made_of(&kept(&effects)[0]).source, SourceSpec::AnyPeer);
 }
 
 #[test]
@@ -485,15 +479,13 @@ fn laggards_and_how_many_at_a_time_are_set() {
     more(&mut state, "L<Down><Enter>P3x<Enter>");
     assert!(said(&state).contains("`3x` is not a number"));
     let effects = more(&mut state, "<Ctrl-U>3<Enter>");
-    let GroupSpec::Made {
-        laggards, parallel, ..
-    } = &kept(&effects)[0]
-    else {
-        panic!("not made");
-    };
-    assert_eq!((*laggards, *parallel), (Laggards::Wait, Some(3)));
+    let policy = made_of(&kept(&effects)[0]).policy;
+    assert_eq!(
+        (policy.laggards, policy.parallel),
+        (Laggards::Wait, Some(3))
+    );
     more(&mut state, "P<Ctrl-U><Enter>");
-    assert_eq!(state.groups.sheets[2].parallel, None);
+    assert_eq!(state.groups.groups[2].policy.parallel, None);
 }
 
 #[test]
@@ -502,17 +494,14 @@ fn limits_are_set_and_those_without_sense_are_asked_for_again() {
     // Whoever chooses what has a limit is asked for it; what was chosen counts already.
     more(&mut state, "L<End><Enter>");
     assert_eq!(title(&state), "Laggard limit of new");
-    assert_eq!(state.groups.sheets[2].laggards, Laggards::Drop);
+    assert_eq!(state.groups.groups[2].policy.laggards, Laggards::Drop);
     assert_eq!(more(&mut state, "<Ctrl-U>2h<Enter>"), []);
     assert!(said(&state).contains("longer than an hour"));
     more(&mut state, "<Ctrl-U>500ms<Enter>");
     more(&mut state, "T<Ctrl-U>x 5m<Enter>");
     assert!(said(&state).contains("`x` is not a number of retries"));
     let effects = more(&mut state, "<Ctrl-U>3 90s<Enter>");
-    let limits = |effects: &[Effect]| match &kept(effects)[0] {
-        GroupSpec::Made { limits, .. } => *limits,
-        GroupSpec::Named(_) => panic!("not made"),
-    };
+    let limits = |effects: &[Effect]| made_of(&kept(effects)[0]).policy.limits;
     let expected = Limits {
         laggard: Duration::from_millis(500),
         retries: 3,
@@ -603,25 +592,25 @@ fn the_yaml_is_read_by_the_inventory_as_the_same_groups() {
     let before = before.replace("images:\n", &format!("images:\n{images}"));
     let inventory = testing::inventory(&format!("{before}\ngroups:{groups}\n"));
     let pasted = State::new(testing::site_of(inventory));
-    let facts = |sheets: &[Sheet]| -> Vec<_> {
-        let complete = sheets.iter().filter(|one| one.image.known().is_some());
+    let facts = |groups: &[ResolvedDraft]| -> Vec<_> {
+        let complete = groups.iter().filter(|one| one.image.known().is_some());
         complete
-            .map(|sheet| {
+            .map(|group| {
                 (
-                    sheet.name.clone(),
-                    sheet.members.clone(),
-                    sheet.image.clone(),
-                    sheet.source_label(&state.site.inventory),
-                    sheet.manner(),
+                    group.name.clone(),
+                    group.members.clone(),
+                    group.image.clone(),
+                    group.source_label(),
+                    group.policy,
                 )
             })
             .collect()
     };
     assert_eq!(
-        facts(&pasted.groups.sheets),
-        facts(&state.groups.sheets[2..])
+        facts(&pasted.groups.groups),
+        facts(&state.groups.groups[2..])
     );
-    assert_eq!(pasted.groups.sheets.len(), 2);
+    assert_eq!(pasted.groups.groups.len(), 2);
     // `w` writes it.
     assert_eq!(
         more(&mut state, "w"),

@@ -9,10 +9,12 @@ use crate::console::dialogs::Dialog;
 use crate::console::state::State;
 use crate::link::GroupSpec;
 use crate::model::names::compress;
-use crate::model::{ImageSpec, Inventory, Laggards, Limits, Name, units};
+use crate::model::{
+    ImageSpec, Inventory, Laggards, Limits, MadeGroup, Name, PeerChoice, SourceChoice, units,
+};
+use crate::plan::{Chosen, ResolvedDraft};
 
 use super::conflicts::Conflict;
-use super::sheet::{Chosen, Sheet, Source};
 
 pub(super) fn show(state: &mut State) {
     let lines = lines(state);
@@ -32,18 +34,18 @@ pub(super) fn lines(state: &State) -> Vec<String> {
     let inventory = &state.site.inventory;
     let mut groups = Vec::new();
     let mut images: BTreeMap<&str, String> = BTreeMap::new();
-    let drafts = state.drafts.iter().zip(&state.groups.sheets);
-    for ((draft, sheet), conflicts) in drafts.zip(&state.groups.conflicts) {
-        let GroupSpec::Made { image, .. } = &draft.spec else {
+    let drafts = state.drafts.iter().zip(&state.groups.groups);
+    for ((draft, group), conflicts) in drafts.zip(&state.groups.conflicts) {
+        let GroupSpec::Made(MadeGroup { image, .. }) = &draft.spec else {
             continue;
         };
         let blocking = conflicts.iter().find(|conflict| conflict.blocks());
         if let Some(conflict) = blocking {
-            groups.push(comment(sheet, conflict));
+            groups.push(comment(group, conflict));
             continue;
         }
         for conflict in conflicts {
-            groups.push(comment(sheet, conflict));
+            groups.push(comment(group, conflict));
         }
         if let ImageSpec::Described {
             name,
@@ -63,7 +65,7 @@ pub(super) fn lines(state: &State) -> Vec<String> {
             );
             images.insert(name, text);
         }
-        groups.extend(group(inventory, sheet));
+        groups.extend(lines_of(inventory, group));
     }
     if groups.is_empty() {
         return groups;
@@ -78,8 +80,8 @@ pub(super) fn lines(state: &State) -> Vec<String> {
     lines
 }
 
-fn comment(sheet: &Sheet, conflict: &Conflict) -> String {
-    let text = format!("{}: {}", sheet.name, conflict.words());
+fn comment(group: &ResolvedDraft, conflict: &Conflict) -> String {
+    let text = format!("{}: {}", group.name, conflict.words());
     // A control character would end the comment.
     let text: String = text
         .chars()
@@ -88,32 +90,32 @@ fn comment(sheet: &Sheet, conflict: &Conflict) -> String {
     format!("  # {text}")
 }
 
-fn group(inventory: &Inventory, sheet: &Sheet) -> Vec<String> {
-    let names: Vec<&Name> = sheet
+fn lines_of(inventory: &Inventory, group: &ResolvedDraft) -> Vec<String> {
+    let names: Vec<&Name> = group
         .members
         .iter()
         .map(|at| &inventory.entities[*at].name)
         .collect();
-    let image = sheet.image.known().map_or("", |image| &image.name);
-    let source = match &sheet.source {
-        Chosen::Known(Source::FileServer(server)) => {
+    let image = group.image.known().map_or("", |image| &image.name);
+    let source = match &group.source {
+        Chosen::Known(SourceChoice::FileServer(server)) => {
             format!("{{ file_server: {} }}", scalar(&server.name))
         }
-        Chosen::Known(Source::Peer(at)) => {
-            format!("{{ peer: {} }}", scalar(&inventory.entities[*at].name))
+        Chosen::Known(SourceChoice::Peer(PeerChoice::Named(peer))) => {
+            format!("{{ peer: {} }}", scalar(&peer.name))
         }
         _ => "{ peer: any }".into(),
     };
-    let mut lines = vec![format!("  {}:", scalar(&sheet.name))];
+    let mut lines = vec![format!("  {}:", scalar(&group.name))];
     lines.push("    entities:".into());
     let names = compress(&names);
     lines.extend(names.iter().map(|name| format!("      - {}", scalar(name))));
     lines.push(format!("    image: {}", scalar(image)));
     lines.push(format!("    source: {source}"));
-    if sheet.laggards != Laggards::default() {
-        lines.push(format!("    laggards: {}", sheet.laggards.word()));
+    if group.policy.laggards != Laggards::default() {
+        lines.push(format!("    laggards: {}", group.policy.laggards.word()));
     }
-    let (limits, default) = (sheet.limits, Limits::default());
+    let (limits, default) = (group.policy.limits, Limits::default());
     if limits.laggard != default.laggard {
         lines.push(format!(
             "    laggard_limit: {}",
@@ -130,7 +132,7 @@ fn group(inventory: &Inventory, sheet: &Sheet) -> Vec<String> {
             units::written(limits.retry_for)
         ));
     }
-    if let Some(parallel) = sheet.parallel {
+    if let Some(parallel) = group.policy.parallel {
         lines.push(format!("    parallel: {parallel}"));
     }
     lines

@@ -1,5 +1,7 @@
 //! The review as lines of text.
 
+use std::collections::BTreeMap;
+
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
@@ -8,15 +10,21 @@ use crate::console::theme::{Theme, Tone};
 use crate::console::widgets::fit::{cut, plain, span};
 use crate::link::looks::Weight;
 use crate::model::columns::count;
-use crate::model::{VerifyMode, names, units};
+use crate::model::{Name, PeerChoice, SourceChoice, VerifyMode, names, units};
+use crate::plan::{Finding, Plan, PlannedGroup};
 
 use super::online;
-use super::plan::{Plan, Planned, Source};
+use super::plan::Start;
 
 /// The width of the words at the left.
 const LABEL: usize = 11;
 
-pub(super) fn lines<'a>(state: &State, plan: &Plan, theme: &Theme, width: usize) -> Vec<Line<'a>> {
+pub(super) fn lines<'a>(
+    state: &State,
+    start: &Start,
+    theme: &Theme,
+    width: usize,
+) -> Vec<Line<'a>> {
     let mut page = Writer {
         theme: *theme,
         width,
@@ -32,18 +40,19 @@ pub(super) fn lines<'a>(state: &State, plan: &Plan, theme: &Theme, width: usize)
         );
         return page.lines;
     }
-    head(&mut page, state, plan);
+    head(&mut page, state, start);
     found(&mut page, state);
-    for group in &plan.groups {
+    for group in &start.plan.groups {
         page.blank();
-        describe(&mut page, state, group);
+        describe(&mut page, state, &start.plan, group);
     }
-    passwords(&mut page, plan);
+    passwords(&mut page, start);
     page.lines
 }
 
-fn head(page: &mut Writer<'_>, state: &State, plan: &Plan) {
+fn head(page: &mut Writer<'_>, state: &State, start: &Start) {
     let theme = page.theme;
+    let plan = &start.plan;
     let (send, skip) = plan.groups.iter().fold((0, 0), |(send, skip), group| {
         (send + group.send.len(), skip + group.skip.len())
     });
@@ -55,7 +64,7 @@ fn head(page: &mut Writer<'_>, state: &State, plan: &Plan) {
     if skip > 0 {
         text += &format!(", {skip} skipped");
     }
-    let what_next = match (plan.refusals.is_empty(), plan.passwords.is_empty()) {
+    let what_next = match (plan.blockers.is_empty(), start.passwords.is_empty()) {
         (true, true) => ". S starts.",
         (true, false) => ". S asks for passwords and starts.",
         (false, _) => ". It can't be started like this.",
@@ -67,10 +76,10 @@ fn head(page: &mut Writer<'_>, state: &State, plan: &Plan) {
             theme.tone(Tone::Look),
         );
     }
-    for reason in &plan.refusals {
-        page.hanging("X ", reason, theme.tone(Tone::Bad));
+    for blocker in &plan.blockers {
+        page.hanging("X ", &blocker.to_string(), theme.tone(Tone::Bad));
     }
-    let memory = units::size(state.site.inventory.memory);
+    let memory = units::size(plan.memory);
     let share = match (plan.running, plan.groups.len()) {
         (0, 1) => format!("{memory}, all of it for this group"),
         (0, many) => format!("{memory}, shared by {many} groups"),
@@ -101,8 +110,9 @@ fn found(page: &mut Writer<'_>, state: &State) {
     }
 }
 
-fn describe(page: &mut Writer<'_>, state: &State, group: &Planned) {
+fn describe(page: &mut Writer<'_>, state: &State, plan: &Plan, planned: &PlannedGroup) {
     let theme = page.theme;
+    let group = &planned.group;
     let name = plain(&group.name, &theme);
     page.lines.push(Line::from(vec![span(
         cut(&format!("Group {name}"), page.width, &theme),
@@ -122,26 +132,31 @@ fn describe(page: &mut Writer<'_>, state: &State, group: &Planned) {
         ", no SHA-256 to check"
     };
     page.entry("image", &text);
-    let versions = group.versions();
+    let mut versions: BTreeMap<&str, usize> = BTreeMap::new();
+    for entity in &planned.send {
+        *versions.entry(&entity.version).or_default() += 1;
+    }
     let versions: Vec<String> = (versions.iter())
         .map(|(from, many)| format!("{from} -> {}: {}", image.version, count(*many, "entity")))
         .collect();
     if !versions.is_empty() {
         page.entry("versions", &versions.join(", "));
     }
-    page.entry("source", &source(state, group));
-    let send: Vec<&str> = group.send.iter().map(|entity| &*entity.name).collect();
-    if send.is_empty() {
-        page.entry("send to", "none: every entity has the image already");
+    page.entry("source", &source(state, plan, planned));
+    let send: Vec<&str> = planned.send.iter().map(|entity| &*entity.name).collect();
+    let nothing = (plan.findings.iter())
+        .find(|one| matches!(one, Finding::NothingToSend { group: of } if *of == group.name));
+    if let Some(nothing) = nothing {
+        page.entry("send to", &nothing.to_string());
     } else {
         page.entry("send to", &format!("{}: {}", send.len(), joined(&send)));
     }
-    if !group.send.is_empty() {
-        let send = group.send.iter().map(|entity| &**entity);
+    if !planned.send.is_empty() {
+        let send = planned.send.iter().map(|entity| &**entity);
         page.entry("verify", &VerifyMode::of_all_in_words(send));
     }
-    if !group.skip.is_empty() {
-        let skip: Vec<&str> = group.skip.iter().map(|entity| &*entity.name).collect();
+    if !planned.skip.is_empty() {
+        let skip: Vec<&str> = planned.skip.iter().map(|entity| &*entity.name).collect();
         page.entry(
             "skip",
             &format!(
@@ -152,35 +167,36 @@ fn describe(page: &mut Writer<'_>, state: &State, group: &Planned) {
             ),
         );
     }
-    if let Some(pool) = &group.pool {
+    if let Some(pool) = &planned.pool {
         page.entry(
             "pool",
             &format!(
                 "{} of {}, {} in all",
-                count(pool.buffers, "buffer"),
-                units::size(pool.buffer_size as u64),
-                units::size(pool.bytes())
+                count(pool.layout.buffers, "buffer"),
+                units::size(pool.layout.buffer_size as u64),
+                units::size(pool.layout.bytes())
             ),
         );
     }
-    let manner = &group.manner;
-    let (laggards, parallel) = (manner.laggards_in_words(), manner.parallel_in_words());
+    let policy = group.policy();
+    let (laggards, parallel) = (policy.laggards_in_words(), policy.parallel_in_words());
     page.entry("laggards", &format!("{laggards}; {parallel}"));
-    page.entry("retries", &manner.limits.retries_in_words());
+    page.entry("retries", &policy.limits.retries_in_words());
 }
 
-fn source(state: &State, group: &Planned) -> String {
+fn source(state: &State, plan: &Plan, planned: &PlannedGroup) -> String {
+    let group = &planned.group;
     match &group.source {
-        Source::FileServer(server) => {
+        SourceChoice::FileServer(server) => {
             let path = server.path_of(&group.image);
             let path = path.map_or_else(|_| group.image.file.clone(), |path| path.to_string());
             format!("file server {} ({}), {path}", server.name, server.address)
         }
-        Source::Peer(peer) => {
-            let seen = checked(state, group, &peer.name);
+        SourceChoice::Peer(PeerChoice::Named(peer)) => {
+            let seen = checked(state, &group.image.name, &peer.name);
             format!("peer {} ({}), {}{seen}", peer.name, peer.address, peer.path)
         }
-        Source::AnyPeer(peers) => {
+        SourceChoice::Peer(PeerChoice::Any(peers)) => {
             let names: Vec<&str> = peers.iter().map(|peer| &*peer.name).collect();
             let checks = state.peers.get(&group.image.name);
             let holds = checks.map(|checks| checks.iter().filter(|one| one.has_it).count());
@@ -188,17 +204,24 @@ fn source(state: &State, group: &Planned) -> String {
                 Some(number) => format!("; checked, {number} can be read"),
                 None => String::new(),
             };
+            let left_out = plan.findings.iter().filter_map(|one| match one {
+                Finding::PeersLeftOut { group: of, .. } if *of == group.name => {
+                    Some(format!("; {one}"))
+                }
+                _ => None,
+            });
             format!(
-                "any peer that has it, of {}: {}{seen}",
+                "any peer that has it, of {}: {}{}{seen}",
                 names.len(),
-                joined(&names)
+                joined(&names),
+                left_out.collect::<String>()
             )
         }
     }
 }
 
-fn checked(state: &State, group: &Planned, peer: &str) -> &'static str {
-    let checks = state.peers.get(&group.image.name);
+fn checked(state: &State, image: &Name, peer: &str) -> &'static str {
+    let checks = state.peers.get(image);
     let check = checks.and_then(|checks| checks.iter().find(|one| *one.entity == *peer));
     match check {
         Some(one) if one.has_it => "; checked, has it",
@@ -207,14 +230,18 @@ fn checked(state: &State, group: &Planned, peer: &str) -> &'static str {
     }
 }
 
-fn passwords(page: &mut Writer<'_>, plan: &Plan) {
+fn passwords(page: &mut Writer<'_>, start: &Start) {
     let theme = page.theme;
-    if plan.passwords.is_empty() && plan.clear_text.is_empty() {
+    let findings = start.plan.findings.iter();
+    let mut clear_text = findings
+        .filter(|finding| matches!(finding, Finding::ClearText { .. }))
+        .peekable();
+    if start.passwords.is_empty() && clear_text.peek().is_none() {
         return;
     }
     page.blank();
     page.text("Passwords", theme.title());
-    for password in &plan.passwords {
+    for password in &start.passwords {
         let why = match &password.missing {
             Some(reason) => format!("not found ({reason}), so it is asked for at the start"),
             None => "asked for at the start, never shown or written".into(),
@@ -222,12 +249,8 @@ fn passwords(page: &mut Writer<'_>, plan: &Plan) {
         let text = format!("{} (user {}): {why}", password.credentials, password.user);
         page.hanging("? ", &text, theme.tone(Tone::Look));
     }
-    for (credentials, heard) in &plan.clear_text {
-        let text = format!(
-            "{credentials}: sent in CLEAR TEXT (ftp://), readable on the way, to {}",
-            heard.join(", ")
-        );
-        page.hanging("! ", &text, theme.tone(Tone::Look));
+    for finding in clear_text {
+        page.hanging("! ", &finding.to_string(), theme.tone(Tone::Look));
     }
 }
 

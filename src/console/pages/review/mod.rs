@@ -1,6 +1,6 @@
 //! The review page: what a start will do, before anything is sent.
 //!
-//! `plan` works it out, `lines` says it. Passwords are asked for one after another when the start
+//! The rulebook works it out, `lines` says it. Passwords are asked for one after another when the start
 //! is ordered; each goes to the engine as soon as it is given, and is kept nowhere here.
 
 mod lines;
@@ -22,9 +22,11 @@ use crate::console::theme::{Palette, Theme};
 use crate::link::{Command, GroupSpec, Snapshot};
 use crate::model::text::{quoted, shown};
 use crate::model::{Name, SecretSource};
+#[cfg(test)]
+use crate::plan::said;
 
 use online::{Online, Question};
-use plan::{Password, Plan};
+use plan::{Password, Start};
 
 #[derive(Debug, Default)]
 pub(crate) struct View {
@@ -94,8 +96,8 @@ fn scroll(state: &mut State, snapshot: &Snapshot, action: &Action) {
         palette: Palette::Mono,
         ascii: false,
     };
-    let plan = current(state, snapshot);
-    let len = lines::lines(state, &plan, &theme, usize::from(state.columns)).len();
+    let start = current(state, snapshot);
+    let len = lines::lines(state, &start, &theme, usize::from(state.columns)).len();
     let most = len.saturating_sub(rows);
     let offset = state.review.offset.min(most);
     state.review.offset = match action {
@@ -110,9 +112,15 @@ fn scroll(state: &mut State, snapshot: &Snapshot, action: &Action) {
     .min(most);
 }
 
-fn current(state: &State, snapshot: &Snapshot) -> Plan {
+fn current(state: &State, snapshot: &Snapshot) -> Start {
     let View { specs, force, .. } = &state.review;
-    plan::plan(&state.site, snapshot, specs, *force)
+    plan::start(&state.site, snapshot, specs, *force)
+}
+
+/// What stands against a start.
+#[cfg(test)]
+pub(crate) fn against(state: &State, snapshot: &Snapshot) -> Vec<String> {
+    said(&current(state, snapshot).plan.blockers)
 }
 
 fn start(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
@@ -120,14 +128,14 @@ fn start(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
         state.say("nothing is selected; choose groups on the Groups page");
         return None;
     }
-    let plan = current(state, snapshot);
-    if !plan.refusals.is_empty() {
+    let start = current(state, snapshot);
+    if !start.plan.blockers.is_empty() {
         // They stand at the top, where there is room for whole sentences.
         state.review.offset = 0;
         state.complain("it can't be started like this: the lines with X say why");
         return None;
     }
-    if ask_first(state, &plan, Then::Start) {
+    if ask_first(state, &start.passwords, Then::Start) {
         return None;
     }
     state.review.online = Online::default();
@@ -149,19 +157,19 @@ fn look(state: &mut State, snapshot: &Snapshot, question: Question) -> Option<Ef
         state.say("hosts are being asked; Esc stops that");
         return None;
     }
-    let plan = current(state, snapshot);
-    if ask_first(state, &plan, Then::Look(question)) {
+    let start = current(state, snapshot);
+    if ask_first(state, &start.passwords, Then::Look(question)) {
         return None;
     }
     online::ask(state, question)
 }
 
 /// Asks for the first password that is missing, if one is.
-fn ask_first(state: &mut State, plan: &Plan, then: Then) -> bool {
-    let Some(password) = plan.passwords.first() else {
+fn ask_first(state: &mut State, passwords: &[Password], then: Then) -> bool {
+    let Some(password) = passwords.first() else {
         return false;
     };
-    ask(state, password, plan.passwords.len(), then);
+    ask(state, password, passwords.len(), then);
     true
 }
 
@@ -183,8 +191,8 @@ fn ask(state: &mut State, password: &Password, left: usize, then: Then) {
 
 /// Also one that was given before may have been wrong.
 fn which_password(state: &mut State, snapshot: &Snapshot) {
-    let plan = current(state, snapshot);
-    let waiting = |name: &Name| plan.passwords.iter().any(|one| one.credentials == *name);
+    let start = current(state, snapshot);
+    let waiting = |name: &Name| start.passwords.iter().any(|one| one.credentials == *name);
     let rows: Vec<Row> = (state.site.inventory.credentials.iter())
         .filter(|one| waiting(&one.name) || one.secret == SecretSource::Ask)
         .map(|one| Row {
@@ -254,8 +262,8 @@ pub(crate) fn draw(
     frame: &mut Frame<'_>,
     area: Rect,
 ) {
-    let plan = current(state, snapshot);
-    let lines = lines::lines(state, &plan, theme, usize::from(area.width));
+    let start = current(state, snapshot);
+    let lines = lines::lines(state, &start, theme, usize::from(area.width));
     let rows = usize::from(area.height);
     let offset = state.review.offset.min(lines.len().saturating_sub(rows));
     let left = lines.len().saturating_sub(offset + rows);

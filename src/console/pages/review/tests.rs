@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::*;
 use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
 use crate::link::{Event, HeldCheck, PeerCheck, ProbeCheck, Secret};
-use crate::model::{Holding, ImageSpec, Laggards, Limits, Probe, SourceSpec, Verified};
+use crate::model::{
+    DeliveryPolicy, Holding, ImageSpec, Limits, MadeGroup, Probe, SourceSpec, Verified,
+};
 
 fn named(names: &[&str]) -> Vec<GroupSpec> {
     names
@@ -16,15 +18,13 @@ fn named(names: &[&str]) -> Vec<GroupSpec> {
 }
 
 fn made(name: &str, image: &str, source: SourceSpec, entities: &[&str]) -> GroupSpec {
-    GroupSpec::Made {
+    GroupSpec::Made(MadeGroup {
         name: name.into(),
         image: ImageSpec::Named(image.into()),
         source,
         entities: entities.iter().map(|name| (*name).into()).collect(),
-        laggards: Laggards::CatchUp,
-        limits: Limits::default(),
-        parallel: None,
-    }
+        policy: DeliveryPolicy::default(),
+    })
 }
 
 fn from(server: &str) -> SourceSpec {
@@ -41,15 +41,15 @@ fn reviewed(specs: Vec<GroupSpec>) -> State {
 
 fn refusals(specs: Vec<GroupSpec>, snapshot: &Snapshot) -> Vec<String> {
     let state = reviewed(specs);
-    current(&state, snapshot).refusals
+    against(&state, snapshot)
 }
 
 #[test]
 fn limits_are_shown_and_those_without_sense_refused() {
     let limited = |limits| {
         let mut spec = made("mine", "adsl-2.4", from("hq"), &["shelf1-01"]);
-        if let GroupSpec::Made { limits: place, .. } = &mut spec {
-            *place = limits;
+        if let GroupSpec::Made(made) = &mut spec {
+            made.policy.limits = limits;
         }
         spec
     };
@@ -137,9 +137,9 @@ fn a_start_without_passwords_goes_out_at_once_and_is_watched() {
 fn force_sends_to_those_that_have_the_image_too() {
     let mut state = reviewed(named(&["adsl"]));
     let idle = testing::idle();
-    assert_eq!(current(&state, &idle).groups[0].skip.len(), 1);
+    assert_eq!(current(&state, &idle).plan.groups[0].skip.len(), 1);
     press(&mut state, &idle, "F");
-    assert!(current(&state, &idle).groups[0].skip.is_empty());
+    assert!(current(&state, &idle).plan.groups[0].skip.is_empty());
     let shown = screen(&mut state, &idle, 80, 24, MONO);
     assert!(
         shown.contains("forced") && shown.contains("8: shelf1-[01-08]"),
@@ -236,7 +236,10 @@ fn what_can_not_run_together_is_refused_beforehand() {
     let idle = testing::idle();
     let refused = |specs| refusals(specs, &idle).join("\n");
     assert_eq!(refused(named(&["adsl", "vdsl"])), "");
-    assert_eq!(refused(named(&["owt"])), "there is no group `owt`");
+    assert_eq!(
+        refused(named(&["owt"])),
+        "there is no group `owt` (under `groups` there are `adsl` and `vdsl`)"
+    );
     assert_eq!(
         refused(named(&["adsl", "adsl"])),
         "group `adsl` is to be started twice"
@@ -255,13 +258,16 @@ fn what_can_not_run_together_is_refused_beforehand() {
         SourceSpec::Peer("shelf1-08".into()),
         &["shelf1-08"],
     );
-    assert!(refused(vec![peer]).contains("a target of it too"));
+    assert!(refused(vec![peer]).contains("a target of the group too"));
     let type_ = made("one", "adsl-2.4", from("hq"), &["shelf2-03"]);
     assert!(refused(vec![type_]).contains("`shelf2-03` is of type `vdsl`"));
     let none = made("one", "adsl-2.4", from("nowhere"), &["nobody"]);
     assert_eq!(
         refused(vec![none]),
-        "group `one`: there is no entity `nobody`\nthere is no file server `nowhere`"
+        "group `one`: there is no entity `nobody` (under `entities` there are `shelf1-01`, \
+         `shelf1-02`, `shelf1-03` and 10 more)\n\
+         group `one`: there is no file server `nowhere` (under `file_servers` there are `hq` and \
+         `spare`)"
     );
     let any = made("any", "adsl-2.4", SourceSpec::AnyPeer, &["shelf1-[01-02]"]);
     assert_eq!(refused(vec![any]), "");
@@ -277,7 +283,7 @@ fn what_can_not_run_together_is_refused_beforehand() {
     let mut state = reviewed(vec![reads, writes]);
     state.review.force = true;
     assert_eq!(
-        current(&state, &idle).refusals,
+        against(&state, &idle),
         ["`shelf1-08`, the source of `reads`, is being upgraded in group `writes`"]
     );
     // Beside a group that runs.
@@ -296,7 +302,7 @@ fn what_can_not_run_together_is_refused_beforehand() {
     std::sync::Arc::make_mut(&mut snapshot.groups[0]).source = "peer:shelf2-03".into();
     assert_eq!(
         refusals(named(&["vdsl"]), &snapshot),
-        ["`shelf2-03` is read by group `adsl`, which runs; `vdsl` can start when that has ended"]
+        ["shelf2-03 is read by group `adsl`, which runs; `vdsl` can start when that has ended"]
     );
 }
 
@@ -304,13 +310,18 @@ fn what_can_not_run_together_is_refused_beforehand() {
 #[test]
 fn memory_is_shared_with_what_runs() {
     let state = reviewed(named(&["vdsl"]));
-    let pool = |snapshot: &Snapshot| current(&state, snapshot).groups[0].pool.unwrap();
+    let pool = |snapshot: &Snapshot| {
+        current(&state, snapshot).plan.groups[0]
+            .pool
+            .unwrap()
+            .layout
+    };
     assert_eq!(pool(&testing::idle()).bytes(), 2 << 20);
     assert_eq!(pool(&testing::snapshot()).bytes(), 1 << 20);
     let yaml = testing::SITE.replace("memory: 2 MiB", "memory: 128 KiB");
     let mut state = State::new(testing::site_of(testing::inventory(&yaml)));
     open(&mut state, named(&["adsl", "vdsl"]));
-    let refusals = current(&state, &testing::idle()).refusals;
+    let refusals = against(&state, &testing::idle());
     assert!(
         refusals[0].contains("too little for 2 groups"),
         "{refusals:?}"

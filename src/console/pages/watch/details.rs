@@ -5,7 +5,7 @@ use crate::console::state::Site;
 use crate::link::{EntitySnapshot, GroupSnapshot};
 use crate::model::columns::wrap;
 use crate::model::text::shown;
-use crate::model::{EntityState, Manner, Standing, Verified, units};
+use crate::model::{DeliveryPolicy, EntityState, Standing, Verified, units};
 
 use super::figures;
 
@@ -79,7 +79,11 @@ pub(super) fn of_entity(
     Dialog::reading(shown(&entity.entity), page.lines)
 }
 
-pub(super) fn of_group(group: &GroupSnapshot, manner: Option<Manner>, width: usize) -> Dialog {
+pub(super) fn of_group(
+    group: &GroupSnapshot,
+    policy: Option<DeliveryPolicy>,
+    width: usize,
+) -> Dialog {
     let totals = figures::totals(group);
     let mut page = Page::new(width);
     page.entry(
@@ -114,10 +118,10 @@ pub(super) fn of_group(group: &GroupSnapshot, manner: Option<Manner>, width: usi
             group.used
         ),
     );
-    if let Some(manner) = manner {
-        page.entry("laggards", &manner.laggards_in_words());
-        page.entry("retries", &manner.limits.retries_in_words());
-        page.entry("parallel", &manner.parallel_in_words());
+    if let Some(policy) = policy {
+        page.entry("laggards", &policy.laggards_in_words());
+        page.entry("retries", &policy.limits.retries_in_words());
+        page.entry("parallel", &policy.parallel_in_words());
     }
     if let Some(reason) = &group.depth_reason {
         page.entry("depth", &format!("last changed: {reason}"));

@@ -248,7 +248,7 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
             let columns = usize::from(state.columns);
             let dialog = match selected(&state.watch, group) {
                 Some(entity) => details::of_entity(&state.site, group, entity, columns),
-                None => details::of_group(group, retry::manner(state, group), columns),
+                None => details::of_group(group, retry::policy(state, group), columns),
             };
             state.dialogs.push(dialog);
         }

@@ -4,11 +4,9 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::console::state::State;
-use crate::link::{GroupSnapshot, GroupSpec, Snapshot};
+use crate::link::{GroupSnapshot, Snapshot};
 use crate::model::text::{quoted, shown};
-use crate::model::{
-    EntityState, ImageSpec, Inventory, Manner, PeerChoice, SourceChoice, SourceSpec,
-};
+use crate::model::{DeliveryPolicy, EntityState, GroupSpec, ImageSpec, MadeGroup, SourceSpec};
 
 /// What would be started.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,21 +36,17 @@ pub(super) fn retry(state: &State, snapshot: &Snapshot, at: usize) -> Result<Ret
         });
     }
     let inventory = &state.site.inventory;
-    let (image, source, manner) = origin(state, group)
+    let origin = origin(state, group)
         .ok_or_else(|| format!("the image {} is not known any more", quoted(&group.image)))?;
     let force = entities.iter().any(|name| {
         let entity = inventory.entity(name);
         entity.is_some_and(|entity| entity.version == group.version)
     });
-    let spec = GroupSpec::Made {
+    let spec = GroupSpec::Made(MadeGroup {
         name: free_name(state, snapshot, &group.group),
-        image,
-        source,
         entities: entities.clone(),
-        laggards: manner.laggards,
-        limits: manner.limits,
-        parallel: manner.parallel,
-    };
+        ..origin
+    });
     Ok(Retry {
         spec,
         force,
@@ -71,72 +65,46 @@ fn taken_up(snapshot: &Snapshot, at: usize) -> HashSet<&str> {
         .collect()
 }
 
-type Origin = (ImageSpec, SourceSpec, Manner);
-
 /// What the group was made from: as it was started here, as it is in the inventory, or as the
 /// engine tells.
-fn origin(state: &State, group: &GroupSnapshot) -> Option<Origin> {
+fn origin(state: &State, group: &GroupSnapshot) -> Option<MadeGroup> {
     known(state, group).or_else(|| {
         let image = state.site.inventory.image(&group.image)?;
-        let source = match group.source.strip_prefix("peer:") {
-            Some("any") => SourceSpec::AnyPeer,
-            Some(peer) => SourceSpec::Peer(peer.into()),
-            None => SourceSpec::FileServer(group.source.clone()),
-        };
-        let image = ImageSpec::Named(image.name.to_string());
-        let manner = Manner {
-            laggards: group.laggards,
-            ..Manner::default()
-        };
-        Some((image, source, manner))
+        Some(MadeGroup {
+            name: group.group.to_string(),
+            image: ImageSpec::Named(image.name.to_string()),
+            source: SourceSpec::from_label(&group.source),
+            entities: Vec::new(),
+            policy: DeliveryPolicy {
+                laggards: group.laggards,
+                ..DeliveryPolicy::default()
+            },
+        })
     })
 }
 
-/// The manner that a group was started with, where that is known here.
-pub(super) fn manner(state: &State, group: &GroupSnapshot) -> Option<Manner> {
-    known(state, group).map(|(_, _, manner)| manner)
+/// How a group is sent to, where that is known here.
+pub(super) fn policy(state: &State, group: &GroupSnapshot) -> Option<DeliveryPolicy> {
+    known(state, group).map(|made| made.policy)
 }
 
-fn known(state: &State, group: &GroupSnapshot) -> Option<Origin> {
+fn known(state: &State, group: &GroupSnapshot) -> Option<MadeGroup> {
     let inventory = &state.site.inventory;
     let drafts = state.drafts.iter().map(|draft| &draft.spec);
     let mut known = (state.watch.started.get(&*group.group).into_iter())
         .chain(drafts.filter(|spec| spec.name() == &*group.group))
-        .filter_map(|spec| parts(inventory, spec));
+        .filter_map(|spec| match spec {
+            GroupSpec::Made(made) => Some(made.clone()),
+            GroupSpec::Named(name) => inventory.group(name).map(|group| MadeGroup {
+                name: name.clone(),
+                image: ImageSpec::Named(group.image.name.to_string()),
+                source: SourceSpec::of(&group.source),
+                entities: Vec::new(),
+                policy: group.policy(),
+            }),
+        });
     // A draft may have been given another image since.
-    known.find(|(image, ..)| image.name() == &*group.image)
-}
-
-fn parts(inventory: &Inventory, spec: &GroupSpec) -> Option<Origin> {
-    match spec {
-        GroupSpec::Named(name) => {
-            let group = inventory.group(name)?;
-            let source = match &group.source {
-                SourceChoice::FileServer(server) => SourceSpec::FileServer(server.name.to_string()),
-                SourceChoice::Peer(PeerChoice::Named(peer)) => {
-                    SourceSpec::Peer(peer.name.to_string())
-                }
-                SourceChoice::Peer(PeerChoice::Any(_)) => SourceSpec::AnyPeer,
-            };
-            let image = ImageSpec::Named(group.image.name.to_string());
-            Some((image, source, group.manner()))
-        }
-        GroupSpec::Made {
-            image,
-            source,
-            laggards,
-            limits,
-            parallel,
-            ..
-        } => {
-            let manner = Manner {
-                laggards: *laggards,
-                limits: *limits,
-                parallel: *parallel,
-            };
-            Some((image.clone(), source.clone(), manner))
-        }
-    }
+    known.find(|made| made.image.name() == &*group.image)
 }
 
 /// The same name with `-retry` behind it, and a number where that is taken.

@@ -10,7 +10,8 @@ use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
 use crate::console::theme::{Palette, Theme};
 use crate::link::GroupPhase;
 use crate::model::{
-    Bottleneck, Holds, ImageSpec, Laggards, Outcome, SourceSpec, Standing, Step, Verified,
+    Bottleneck, DeliveryPolicy, Holds, ImageSpec, Laggards, MadeGroup, Outcome, SourceSpec,
+    Standing, Step, Verified,
 };
 
 /// The page, as the loop has fed it.
@@ -527,14 +528,14 @@ fn what_failed_is_tried_again_as_a_group_of_its_own() {
         "{question}"
     );
     assert!(question.contains("adsl-retry") && question.contains("2 entities"));
-    let spec = |name: &str, source| GroupSpec::Made {
-        name: name.into(),
-        image: ImageSpec::Named("adsl-2.4".into()),
-        source,
-        entities: vec!["shelf1-02".into(), "shelf1-03".into()],
-        laggards: Laggards::CatchUp,
-        limits: crate::model::Limits::default(),
-        parallel: None,
+    let spec = |name: &str, source| {
+        GroupSpec::Made(MadeGroup {
+            name: name.into(),
+            image: ImageSpec::Named("adsl-2.4".into()),
+            source,
+            entities: vec!["shelf1-02".into(), "shelf1-03".into()],
+            policy: DeliveryPolicy::default(),
+        })
     };
     let start = |spec, force| {
         let groups = vec![spec];
@@ -578,18 +579,20 @@ fn a_retry_reads_from_where_the_group_was_told_to() {
     let [Command::Start { groups, .. }] = &commands[..] else {
         panic!("{commands:?}");
     };
-    let expected = GroupSpec::Made {
+    let expected = GroupSpec::Made(MadeGroup {
         name: "vdsl-retry".into(),
         image: ImageSpec::Named("vdsl-3.1".into()),
         source: SourceSpec::AnyPeer,
         entities: vec!["shelf2-03".into()],
-        laggards: Laggards::Wait,
-        limits: crate::model::Limits {
-            retries: 3,
-            ..Default::default()
+        policy: DeliveryPolicy {
+            laggards: Laggards::Wait,
+            limits: crate::model::Limits {
+                retries: 3,
+                ..Default::default()
+            },
+            parallel: Some(2),
         },
-        parallel: Some(2),
-    };
+    });
     assert_eq!(groups, &[expected]);
 }
 

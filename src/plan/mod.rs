@@ -1,0 +1,223 @@
+//! The rulebook: what can be started beside what runs, why not, and what it will need.
+//!
+//! All who want to know ask here: the engine before a start, the command line and `check` before an
+//! engine is there, the console's groups page and review before anything is sent. They get typed
+//! [`Blocker`]s and [`Finding`]s, which are said in one place; the groups page has words of its own
+//! for some, which name the key that helps. Pure: nothing here waits, and only the engine knows all
+//! of what runs, so it asks again and has the last word.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `draft` | a group as it is asked for, its names looked up, and what is wrong with it by itself |
+//! | `beside` | what can't go on at the same time |
+//! | `blocker` | the reasons against a start, and what is to be said about one, in words |
+//!
+//! What is wrong with a group by itself is a [`Flaw`](crate::model::Flaw). The rules for that are on
+//! the model ([`Lookup`]), because the inventory needs them too, to say where in the file they are
+//! broken.
+
+mod beside;
+mod blocker;
+mod draft;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use crate::model::lookup::Lookup;
+use crate::model::memory::{Layout, check_memory, layout, shares};
+use crate::model::{
+    Address, CredentialsRef, Entity, Group, GroupSpec, Inventory, Name, PeerChoice, Scheme,
+    SecretSource, SourceChoice,
+};
+
+pub use beside::{Footprint, beside, left_out};
+pub use blocker::{Blocker, Finding, said};
+pub use draft::{Chosen, ResolvedDraft, find, find_image, make_group};
+
+/// What a start would do and need, or why it can't be.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Bytes available for software download.
+    pub memory: u64,
+    /// Number of groups that run already and share the memory.
+    pub running: usize,
+    /// Without those that can't be made at all.
+    pub groups: Vec<PlannedGroup>,
+    /// Why nothing can be started.
+    pub blockers: Vec<Blocker>,
+    /// What does not stand against a start, and is to be said all the same.
+    pub findings: Vec<Finding>,
+    /// What is needed to log in, in the order of the inventory.
+    pub credentials: Vec<CredentialsRef>,
+}
+
+/// One group of it.
+#[derive(Debug, Clone)]
+pub struct PlannedGroup {
+    /// One that reads from any peer has only those that no group writes.
+    pub group: Arc<Group>,
+    /// The entities that get the image.
+    pub send: Vec<Arc<Entity>>,
+    /// Those that have it already; empty if it is sent to them all the same.
+    pub skip: Vec<Arc<Entity>>,
+    /// `None` where the memory does not suffice.
+    pub pool: Option<PlannedPool>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlannedPool {
+    /// Bytes; the buffers together have no more.
+    pub share: u64,
+    pub layout: Layout,
+}
+
+/// What a start of these groups beside those that run would be. With `force`, entities that have
+/// the image get it too.
+pub fn plan(
+    inventory: &Inventory,
+    running: &[Footprint],
+    specs: &[GroupSpec],
+    force: bool,
+) -> Plan {
+    let lookup = Lookup::new(inventory);
+    let mut plan = Plan {
+        memory: inventory.memory,
+        running: running.len(),
+        groups: Vec::new(),
+        blockers: Vec::new(),
+        findings: Vec::new(),
+        credentials: Vec::new(),
+    };
+    let mut joining: Vec<Footprint> = Vec::new();
+    for spec in specs {
+        match find(&lookup, spec) {
+            Ok(group) => {
+                joining.push(Footprint::of(&group, &group.entities, force));
+                plan.groups.push(PlannedGroup::new(group, force));
+            }
+            Err(blockers) => plan.blockers.extend(blockers),
+        }
+    }
+    for (place, group) in joining.iter().enumerate() {
+        let found = running.iter().filter_map(|other| beside(group, other));
+        plan.blockers.extend(found);
+        let before = joining[..place].iter();
+        let found = before.filter_map(|other| beside::together(other, group));
+        plan.blockers.extend(found);
+    }
+    for (one, footprint) in plan.groups.iter_mut().zip(&joining) {
+        match left_out(footprint, running.iter().chain(&joining)) {
+            Ok(peers) if peers.is_empty() => {}
+            Ok(peers) => {
+                one.leave_out(&peers);
+                let group = one.group.name.clone();
+                plan.findings.push(Finding::PeersLeftOut { group, peers });
+            }
+            Err(blocker) => plan.blockers.push(blocker),
+        }
+        if one.send.is_empty() {
+            let group = one.group.name.clone();
+            plan.findings.push(Finding::NothingToSend { group });
+        }
+    }
+    share_memory(inventory, &mut plan, running.len() + specs.len());
+    log_in(inventory, &mut plan);
+    plan
+}
+
+/// Those that run stand first in the manager's list, too.
+fn share_memory(inventory: &Inventory, plan: &mut Plan, pools: usize) {
+    if let Err(error) = check_memory(inventory, pools) {
+        plan.blockers.push(Blocker::Memory(error));
+        return;
+    }
+    let joining = shares(inventory.memory, pools)
+        .into_iter()
+        .skip(plan.running);
+    for (group, share) in plan.groups.iter_mut().zip(joining) {
+        let layout = layout(share, inventory.buffers);
+        group.pool = Some(PlannedPool { share, layout });
+    }
+}
+
+/// Which credentials are needed, and where passwords would be read by whoever listens.
+fn log_in(inventory: &Inventory, plan: &mut Plan) {
+    let mut needed: BTreeSet<&Name> = BTreeSet::new();
+    let mut clear: BTreeMap<&Name, Vec<&Name>> = BTreeMap::new();
+    let mut met = HashSet::new();
+    for one in &plan.groups {
+        one.contacted(|credentials, address, host| {
+            needed.insert(credentials);
+            if address.scheme == Scheme::Ftp && met.insert((credentials, host)) {
+                clear.entry(credentials).or_default().push(host);
+            }
+        });
+    }
+    for known in &inventory.credentials {
+        if !needed.contains(&known.name) {
+            continue;
+        }
+        if known.secret != SecretSource::Empty
+            && let Some(hosts) = clear.remove(&known.name)
+        {
+            plan.findings.push(Finding::ClearText {
+                credentials: known.name.clone(),
+                hosts: hosts.into_iter().cloned().collect(),
+            });
+        }
+        plan.credentials.push(known.clone());
+    }
+}
+
+impl Plan {
+    /// The groups as they are to be started: all, or none.
+    ///
+    /// # Errors
+    /// Every reason why they can't be.
+    pub fn startable(self) -> Result<Vec<Arc<Group>>, Vec<Blocker>> {
+        match self.blockers.is_empty() {
+            true => Ok(self.groups.into_iter().map(|one| one.group).collect()),
+            false => Err(self.blockers),
+        }
+    }
+}
+
+impl PlannedGroup {
+    fn new(group: Arc<Group>, force: bool) -> Self {
+        let entities = group.entities.iter().cloned();
+        let (skip, send) = entities.partition(|entity| !force && group.has_image(entity));
+        Self {
+            group,
+            send,
+            skip,
+            pool: None,
+        }
+    }
+
+    /// None of these peers is read.
+    fn leave_out(&mut self, written: &[Name]) {
+        if let SourceChoice::Peer(PeerChoice::Any(peers)) = &self.group.source {
+            let free = peers.iter().filter(|peer| !written.contains(&peer.name));
+            self.group = Arc::new(Group {
+                source: SourceChoice::Peer(PeerChoice::Any(free.cloned().collect())),
+                ..(*self.group).clone()
+            });
+        }
+    }
+
+    /// The hosts that are logged in to. Entities that are skipped are not.
+    fn contacted<'a>(&'a self, mut log_in: impl FnMut(&'a Name, &'a Address, &'a Name)) {
+        if let SourceChoice::FileServer(server) = &self.group.source
+            && let Some(credentials) = &server.credentials
+        {
+            log_in(credentials, &server.address, &server.name);
+        }
+        for entity in self.send.iter().chain(self.group.source.peers()) {
+            if let Some(credentials) = &entity.credentials {
+                log_in(credentials, &entity.address, &entity.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! What can be started beside what, and what it gets.
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::testing::{self, inventory};
+use crate::model::{BufferPreference, SMALLEST_BUFFER as SMALLEST};
+
+/// `old1`, `old2`, `new1` and `new2`; the new ones have the image.
+fn network() -> Inventory {
+    let mut inventory = inventory(8 << 20, BufferPreference::Size(256 << 10));
+    let entities = [("old1", "1"), ("old2", "1"), ("new1", "2"), ("new2", "2")];
+    inventory.entities = entities
+        .map(|(name, version)| Arc::new(testing::entity(name, version)))
+        .into();
+    inventory
+}
+
+fn entities(inventory: &Inventory, names: &str) -> Vec<Arc<Entity>> {
+    let names = names.split_whitespace();
+    names
+        .map(|name| inventory.entity(name).unwrap().clone())
+        .collect()
+}
+
+/// Adds a group with these targets, which reads from any of the peers if there are some.
+fn add(inventory: &mut Inventory, name: &str, targets: &str, peers: &str) {
+    let mut group = testing::group(name, entities(inventory, targets));
+    if !peers.is_empty() {
+        let peers = entities(inventory, peers);
+        group.source = SourceChoice::Peer(PeerChoice::Any(peers));
+    }
+    inventory.groups.push(Arc::new(group));
+}
+
+fn add_named(inventory: &mut Inventory, name: &str, targets: &str, peer: &str) {
+    let mut group = testing::group(name, entities(inventory, targets));
+    let peer = entities(inventory, peer).remove(0);
+    group.source = SourceChoice::Peer(PeerChoice::Named(peer));
+    inventory.groups.push(Arc::new(group));
+}
+
+/// What runs (and whether it was forced), and what is to be started beside it.
+fn plan_of(inventory: &Inventory, running: &[(&str, bool)], names: &[&str], force: bool) -> Plan {
+    let running = running.iter().map(|(name, force)| {
+        let group = inventory.group(name).unwrap();
+        Footprint::of(group, &group.entities, *force)
+    });
+    let specs = names.iter().map(|name| GroupSpec::Named((*name).into()));
+    let (running, specs): (Vec<_>, Vec<_>) = (running.collect(), specs.collect());
+    plan(inventory, &running, &specs, force)
+}
+
+/// What the groups may read from, a text each.
+fn start(
+    inventory: &Inventory,
+    running: &[(&str, bool)],
+    names: &[&str],
+    force: bool,
+) -> Result<Vec<String>, String> {
+    let groups = plan_of(inventory, running, names, force).startable();
+    let peers = |group: Arc<Group>| {
+        let names = group
+            .source
+            .peers()
+            .iter()
+            .map(|peer| peer.name.to_string());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    groups
+        .map(|groups| groups.into_iter().map(peers).collect())
+        .map_err(|blockers| said(&blockers).join("\n"))
+}
+
+#[test]
+fn a_forced_group_does_not_read_what_it_writes() {
+    let mut network = network();
+    add(&mut network, "all", "old1 new1 new2", "new1 new2");
+    add(&mut network, "some", "old1 new2", "new1 new2");
+    assert_eq!(
+        start(&network, &[], &["all"], false).unwrap(),
+        ["new1 new2"]
+    );
+    assert_eq!(start(&network, &[], &["some"], true).unwrap(), ["new1"]);
+    assert_eq!(
+        start(&network, &[], &["all"], true).unwrap_err(),
+        "group `all` has no peer left to read `adsl-2` from: new[1-2] would be read while the \
+         new image is written there; read it from a file server, or leave one of them out, or \
+         start without `--force`"
+    );
+}
+
+#[test]
+fn what_another_group_writes_is_not_read_either() {
+    let mut network = network();
+    add(&mut network, "reads", "old1", "new1 new2");
+    add(&mut network, "writes", "old2 new2", "");
+    add(&mut network, "writes-all", "new1 new2", "");
+    let both = ["reads", "writes"];
+    assert_eq!(start(&network, &[], &both, false).unwrap()[0], "new1 new2");
+    assert_eq!(start(&network, &[], &both, true).unwrap()[0], "new1");
+    let beside = |other: &str, force| start(&network, &[(other, force)], &["reads"], false);
+    assert_eq!(beside("writes", false).unwrap(), ["new1 new2"]);
+    assert_eq!(beside("writes", true).unwrap(), ["new1"]);
+    let refused = beside("writes-all", true).unwrap_err();
+    assert!(
+        refused.contains("no peer left") && !refused.contains("--force"),
+        "{refused}"
+    );
+    // A group that runs may read from any of its peers until it ends.
+    let refused = start(&network, &[("reads", false)], &["writes"], true).unwrap_err();
+    assert_eq!(
+        refused,
+        "new2 is read by group `reads`, which runs; `writes` can start when that has ended"
+    );
+    assert!(start(&network, &[("reads", false)], &["writes"], false).is_ok());
+}
+
+#[test]
+fn a_named_peer_is_not_written_by_another_group() {
+    let mut network = network();
+    add_named(&mut network, "reads", "old1", "new1");
+    add(&mut network, "writes", "old2 new1", "");
+    let refused = |running: &[(&str, bool)], names: &[&str], force| {
+        start(&network, running, names, force).unwrap_err()
+    };
+    let upgraded = "`new1`, the source of `reads`, is being upgraded in group `writes`";
+    assert_eq!(refused(&[], &["reads", "writes"], true), upgraded);
+    assert_eq!(refused(&[], &["writes", "reads"], true), upgraded);
+    assert_eq!(refused(&[("writes", true)], &["reads"], false), upgraded);
+    assert!(refused(&[("reads", false)], &["writes"], true).starts_with("new1 is read by"));
+    assert!(start(&network, &[], &["reads", "writes"], false).is_ok());
+}
+
+#[test]
+fn every_reason_is_told_in_one_go() {
+    let mut network = network();
+    add(&mut network, "one", "old1 old2", "");
+    add(&mut network, "two", "old1 old2", "");
+    let refused = |running: &[(&str, bool)], names: &[&str]| {
+        start(&network, running, names, false).unwrap_err()
+    };
+    assert_eq!(
+        refused(&[], &["nobody", "owt"]),
+        "there is no group `nobody` (under `groups` there are `one` and `two`)\n\
+         there is no group `owt` (under `groups` there are `one` and `two`)"
+    );
+    assert_eq!(
+        refused(&[], &["one", "two"]),
+        "groups `one` and `two` can't run together: both have old[1-2]"
+    );
+    assert_eq!(
+        refused(&[("one", false)], &["two"]),
+        "old[1-2] are in group `one`, which runs; `two` can start when that has ended"
+    );
+    assert_eq!(
+        refused(&[("one", false)], &["one"]),
+        "group `one` runs already"
+    );
+    assert_eq!(
+        refused(&[], &["one", "one"]),
+        "group `one` is to be started twice"
+    );
+}
+
+#[test]
+fn memory_is_needed_for_those_that_run_too() {
+    let mut network = network();
+    network.memory = 1 << 20;
+    for (name, target) in [("one", "old1"), ("two", "old2"), ("three", "new1")] {
+        add(&mut network, name, target, "");
+    }
+    assert!(start(&network, &[("one", false)], &["two"], false).is_ok());
+    let refused = start(&network, &[("one", false)], &["two", "three"], false).unwrap_err();
+    assert!(refused.contains("too little for 3 groups"), "{refused}");
+}
+
+#[test]
+fn peers_that_are_left_out_and_groups_without_work_are_found() {
+    let mut network = network();
+    add(&mut network, "reads", "old1", "new1 new2");
+    add(&mut network, "writes", "old2 new2", "");
+    add(&mut network, "idle", "new1", "");
+    let found = |names: &[&str], force| plan_of(&network, &[], names, force).findings;
+    assert_eq!(found(&["reads", "writes"], false), []);
+    let left_out = Finding::PeersLeftOut {
+        group: "reads".into(),
+        peers: vec!["new2".into()],
+    };
+    assert_eq!(found(&["reads", "writes"], true), [left_out]);
+    let nothing = Finding::NothingToSend {
+        group: "idle".into(),
+    };
+    assert_eq!(found(&["idle"], false), [nothing]);
+    assert_eq!(found(&["idle"], true), []);
+}
+
+#[test]
+fn credentials_are_those_of_the_hosts_that_are_logged_in_to() {
+    let mut network = network();
+    let credentials = ["craft", "field", "unused"].map(|name| CredentialsRef {
+        name: name.into(),
+        user: name.into(),
+        secret: SecretSource::Ask,
+    });
+    network.credentials = credentials.into();
+    for entity in &mut network.entities {
+        let known = if entity.version == "1" {
+            "craft"
+        } else {
+            "field"
+        };
+        Arc::make_mut(entity).credentials = Some(known.into());
+    }
+    add(&mut network, "old", "old1 old2 new1", "");
+    add(&mut network, "reads", "old1", "new1");
+    let needed = |name: &str, force| {
+        let plan = plan_of(&network, &[], &[name], force);
+        let names: Vec<Name> = plan
+            .credentials
+            .iter()
+            .map(|one| one.name.clone())
+            .collect();
+        (names.join(" "), said(&plan.findings))
+    };
+    let (names, said) = needed("old", false);
+    assert_eq!(names, "craft", "who is skipped is not logged in to");
+    assert_eq!(
+        said,
+        ["craft: sent in CLEAR TEXT (ftp://), readable on the way, to old[1-2]"]
+    );
+    assert_eq!(needed("old", true).0, "craft field");
+    assert_eq!(needed("reads", false).0, "craft field");
+}
+
+/// Share, number and size of the buffers of a number of groups.
+fn pools(
+    memory: u64,
+    buffers: BufferPreference,
+    number: usize,
+) -> Result<Vec<(u64, usize, u64)>, String> {
+    let mut inventory = inventory(memory, buffers);
+    let names: Vec<String> = (0..number).map(|at| format!("g{at}")).collect();
+    let groups = names
+        .iter()
+        .map(|name| Arc::new(testing::group(name, Vec::new())));
+    inventory.groups = groups.collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let plan = plan_of(&inventory, &[], &names, false);
+    match plan.blockers.is_empty() {
+        false => Err(said(&plan.blockers).join("\n")),
+        true => {
+            let pools = plan.groups.iter().map(|group| group.pool.unwrap());
+            let figures = |pool: PlannedPool| {
+                let Layout {
+                    buffers,
+                    buffer_size,
+                } = pool.layout;
+                (pool.share, buffers, buffer_size as u64)
+            };
+            Ok(pools.map(figures).collect())
+        }
+    }
+}
+
+#[test]
+fn one_group_has_all_of_the_memory() {
+    let pools = pools(8 << 20, BufferPreference::Size(256 << 10), 1).unwrap();
+    assert_eq!(pools, [(8 << 20, 32, 256 << 10)]);
+}
+
+#[test]
+fn a_fixed_number_gives_the_size() {
+    let both = pools(8 << 20, BufferPreference::Count(16), 2).unwrap();
+    assert_eq!(both, [(4 << 20, 16, 256 << 10); 2]);
+}
+
+#[test]
+fn the_remainder_goes_to_the_first() {
+    let pools = pools(1_000_001, BufferPreference::Size(1000), 3).unwrap();
+    let shares: Vec<u64> = pools.iter().map(|(share, ..)| *share).collect();
+    assert_eq!(shares, [333_334, 333_334, 333_333]);
+}
+
+#[test]
+fn too_little_memory_is_refused_with_what_is_needed() {
+    let refused = |memory, buffers, number| pools(memory, buffers, number).err();
+    let size = BufferPreference::Size(256 << 10);
+    assert_eq!(refused(1 << 20, size, 2), None, "two buffers each");
+    assert_eq!(
+        refused(1 << 20, size, 3).unwrap(),
+        "1.0 MiB of memory are too little for 3 groups at a time: each needs two buffers of \
+         256.0 KiB, so give at least 1.5 MiB (1572864 bytes) of `memory`, a smaller \
+         `buffer_size`, or run fewer groups at a time"
+    );
+    let count = BufferPreference::Count(16);
+    assert_eq!(refused(16 << 10, count, 1), None, "1 KiB a buffer");
+    assert_eq!(
+        refused(15 << 10, count, 1).unwrap(),
+        "15.0 KiB of memory are too little for 1 group at a time: each needs 16 buffers of at \
+         least 1.0 KiB, so give at least 16.0 KiB (16384 bytes) of `memory`, or fewer `buffers`"
+    );
+    assert!(refused(1 << 40, BufferPreference::Size(u64::MAX), 2).is_some());
+}
+
+proptest! {
+    #[test]
+    fn pools_never_take_more_than_the_memory(
+        memory in 1u64..1 << 40,
+        number in 1usize..12,
+        size in prop::option::of(1u64..1 << 30),
+        count in 1usize..10_000,
+    ) {
+        let preference = size.map_or(BufferPreference::Count(count), BufferPreference::Size);
+        let Ok(pools) = pools(memory, preference, number) else {
+            prop_assert!(memory < preference.least_memory() * number as u64);
+            return Ok(());
+        };
+        let held: u64 = pools.iter().map(|(_, buffers, size)| *buffers as u64 * size).sum();
+        prop_assert!(held <= memory);
+        prop_assert_eq!(pools.iter().map(|(share, ..)| share).sum::<u64>(), memory);
+        for (_, buffers, size) in pools {
+            match preference {
+                BufferPreference::Size(wanted) => {
+                    prop_assert!(buffers >= 2 && size == wanted);
+                }
+                BufferPreference::Count(count) => {
+                    prop_assert!(buffers == count && size >= SMALLEST);
+                }
+            }
+        }
+    }
+}
