@@ -21,7 +21,7 @@ use subtend::model::{
     SecretSource, SourceSpec, Step,
 };
 use support::run::{Run, assert_delivered, assert_failed, entity};
-use support::scripted::{Action, Passive, Reply, Script, ScriptedServer};
+use support::scripted::{Action, Reply, Script, ScriptedServer};
 use support::{GROUP, IMAGE, LONG, PATH, SERVER, at_rate, behave, lab, network};
 
 const MIB: u64 = 1 << 20;
@@ -302,7 +302,10 @@ async fn directories_are_listed_as_well_as_the_server_can() {
         ),
         (
             Script {
-                passive: Passive::OtherHost([192, 0, 2, 1]),
+                behaviour: Behaviour {
+                    pasv_host: Some([192, 0, 2, 1].into()),
+                    ..Behaviour::default()
+                },
                 ..Script::default()
             }
             .on("EPSV", Reply::line("500 what?"))

@@ -1,6 +1,6 @@
 //! No password in anything that a run leaves, with every log level on, whichever way the password
 //! comes and whatever servers say about it.
-#![cfg(unix)]
+#![cfg(all(unix, feature = "lab"))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
