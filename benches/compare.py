@@ -253,9 +253,9 @@ def proof(bench, one, size=32 * MIB, at=8 * MIB):
     for took, unproven in ((quick, 8), (best, 0)):
         if took.summary["delivered_unproven"] != unproven:
             one.figures.wrong.append(f"{took.summary['delivered_unproven']} are unproven")
-    # What was sent comes back once, as fast.
-    one.figures.target("wall time, best / quick", best.seconds / quick.seconds, 2.1)
-    one.figures.target("processor seconds, best / quick", best.cpu / quick.cpu, 4)
+    # What was sent comes back twice, as fast: before it gets its name, and under it.
+    one.figures.target("wall time, best / quick", best.seconds / quick.seconds, 3.1)
+    one.figures.target("processor seconds, best / quick", best.cpu / quick.cpu, 6)
 
 
 def pauses(bench, one, size=16 * MIB, at=8 * MIB):

@@ -7,16 +7,17 @@
 pub mod cli;
 pub mod console;
 pub mod headless;
-pub mod journal;
-pub mod link;
-pub mod manager;
 pub mod remote;
-// An agent is all that stands between a manager and the wire.
+// The engine.
 pub mod agent;
-pub mod inventory;
-#[cfg(feature = "lab")]
-pub mod lab;
-pub mod model;
+pub mod journal;
+pub mod manager;
 pub mod placement;
 pub mod pool;
 pub mod transport;
+// Plain data, and what is made of files.
+pub mod inventory;
+#[cfg(feature = "lab")]
+pub mod lab;
+pub mod link;
+pub mod model;

@@ -703,6 +703,29 @@ async fn a_flipped_byte_is_found_by_default_and_it_is_said_what_was_verified() {
     lab.stop().await;
 }
 
+/// What was moved aside and can't be removed is reported, although the image is delivered.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_image_that_can_not_be_removed_is_reported() {
+    let (inventory, mut settings) = network(2, MIB);
+    let keeps = Behaviour {
+        no_overwrite: true,
+        no_delete: true,
+        ..Behaviour::default()
+    };
+    behave(&mut settings, "e001", keeps);
+    let lab = lab(&inventory, &settings).await;
+    let (summary, _) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;
+    assert_eq!(summary.outcome, Outcome::Delivered);
+    let said = entity(&summary, "e001");
+    let left = said.left.as_deref().expect("the old image");
+    assert_eq!(lab.files("e001"), [support::PATH, left]);
+    let stands = lab.file("e001", support::PATH).unwrap();
+    assert!(stands.same_as_image(IMAGE));
+    assert_eq!(entity(&summary, "e002").left, None);
+    assert_delivered(&lab, &summary, "e002", IMAGE);
+    lab.stop().await;
+}
+
 /// By its size alone it is delivered, as asked, and never counted like what is proven.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_delivered_by_its_size_alone_is_counted_apart() {

@@ -870,6 +870,36 @@ entities:
     );
 }
 
+/// Each is said once, where it is written, with what to write instead.
+#[test]
+fn settings_that_contradict_each_other_are_refused() {
+    let text = r#"
+defaults: { path: /f, staging_name: "tmp/{name}" }
+entities:
+  - { name: a, type: x, version: "1", address: 192.0.2.21, cwd: true }
+  - { name: b, type: x, version: "1", address: 192.0.2.22, cwd: true, staging_name: "{stem}.new" }
+  - { name: c, type: x, version: "1", address: 192.0.2.23, data: active, data_address: as-told }
+  - { name: d, type: x, version: "1", address: 192.0.2.24, min_rate: 13 GB/s }
+  - { name: e, type: x, version: "1", address: 192.0.2.25, staging_name: f }
+  - { name: g, type: x, version: "1", address: 192.0.2.26, staging: direct, cwd: true }
+"#;
+    assert_eq!(
+        told(text),
+        [
+            "4:65 the staging name `tmp/{name}` is in a folder of its own, and `cwd: true` sends \
+             names without a folder only",
+            "6:88 `data_address: as-told` makes no sense beside `data: active`",
+            "7:70 `min_rate` of `13 GB/s` is more than any link carries",
+            "8:74 `staging_name` can't be `f`: the staging name of `/f` is that name itself",
+        ]
+    );
+    let both = r#"
+defaults: { path: /f, staging_name: "tmp/{name}", cwd: true }
+entities: [{ name: a, type: x, version: "1", address: 192.0.2.21 }]
+"#;
+    assert_eq!(told(both).len(), 1, "{:?}", told(both));
+}
+
 /// What servers want that others do not ask for: on an entity, for all of them, on a file server.
 #[test]
 fn what_a_server_wants_is_read() {
@@ -888,8 +918,8 @@ entities:
     account: "4711"
     before_store: [ALLO 8388608, "SITE X"]
     data: { active: { address: 192.0.2.1, ports: 50000-50099 } }
-    data_address: as-told
     tls: { ca: ca.pem, client: secrets/noc.pem }
+  - { name: elsewhere, type: t, version: v, address: k, before_store: [], data_address: as-told }
   - { name: bare, type: t, version: v, address: j, before_store: [], data: active }
 file_servers:
   hq: { url: "ftp://h/i", data: active, account: x }
@@ -916,9 +946,10 @@ file_servers:
                 address: Some([192, 0, 2, 1].into()),
                 ports: Some(50000..=50099),
             }),
-            data_address: DataAddress::AsTold,
+            data_address: DataAddress::SameHost,
         }
     );
+    assert_eq!(of("elsewhere").data_address, DataAddress::AsTold);
     assert!(of("bare").before_store.is_empty());
     assert_eq!(of("bare").data, DataMode::Active(Active::default()));
     let tls = &inventory.entity("own").unwrap().tls;

@@ -367,6 +367,39 @@ async fn two_runs_do_not_write_one_entity() {
     lab.stop().await;
 }
 
+/// What the other run has delivered meanwhile is looked at by content, where size and digest are
+/// known, and not sent again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_waited_for_another_sends_nothing_again() {
+    let (lab, folder, file) = served(1, 6 * MIB, &[("*", at_rate(2 * MIB))]).await;
+    let state = folder.path().join("state");
+    let digest = lab
+        .image_sha256(IMAGE)
+        .unwrap()
+        .map(|byte| format!("{byte:02x}"));
+    let text = std::fs::read_to_string(&file).unwrap();
+    let known = text.replace(
+        "{ file: ",
+        &format!("{{ size: 6 MiB, sha256: {}, file: ", digest.concat()),
+    );
+    assert_ne!(known, text);
+    std::fs::write(&file, known.replace("retries: 0", "retries: 20")).unwrap();
+    let args = ["run", "all", "--json", "-i", &file];
+    let first = Program::keeping(&state, &args);
+    within(LONG, lab.until_received("e001", MIB / 2)).await;
+    let mut second = Program::keeping(&state, &args);
+    second.until(|line| line.contains("\"retrying\"")).await;
+    for run in [first, second] {
+        let (lines, code, said) = run.end().await;
+        assert_eq!(code, Some(0), "{said} {lines:?}");
+        let ends = ends(&lines);
+        assert_eq!(ends[0]["state"], "delivered", "{ends:?}");
+    }
+    assert!(lab.file("e001", PATH).unwrap().same_as_image(IMAGE));
+    assert_eq!(lab.bytes_received("e001"), 6 * MIB);
+    lab.stop().await;
+}
+
 /// A state directory in which somebody else could put things is not used, by anything.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_state_directory_of_others_is_refused() {

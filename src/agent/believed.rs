@@ -2,7 +2,7 @@
 //! hold it still: by content wherever a digest of the image is known, by size where none is.
 //!
 //! Reading files back takes as long as sending them, so the others wait for that no longer than
-//! they wait for a laggard; who turns out to need the image later joins them then.
+//! they wait for a laggard; one that turns out to need the image later joins them then.
 
 use std::collections::HashMap;
 use std::sync::Arc;

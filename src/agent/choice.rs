@@ -1,5 +1,5 @@
 //! Where a group's image is read from: the file server, one named peer, or any peer that has it
-//! (Figure 4, \[0027\]), who can take over when that fails, and in which order.
+//! (Figure 4, \[0027\]), which sources can take over when that fails, and in which order.
 
 use std::collections::HashSet;
 use std::sync::Arc;

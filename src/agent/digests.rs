@@ -2,8 +2,8 @@
 //!
 //! Every pass proves the whole image, also one that begins in the middle: the state of the SHA-256
 //! is kept at block boundaries as passes go by, a later pass begins at one of them, and its digest
-//! must come out as that of the whole. Beside each state stands who gave the bytes that it stands
-//! for: when they turn out to be others than the image's, those are to blame.
+//! must come out as that of the whole. Beside each state stand the sources that gave the bytes
+//! that it stands for: when those turn out to be others than the image's, they are to blame.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -36,14 +36,14 @@ struct Known {
     stamps: HashMap<Name, Stamp>,
 }
 
-/// The digest of the image up to an offset, and who gave the bytes.
+/// The digest of the image up to an offset, and the sources that gave the bytes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct State {
     pub(super) digest: Sha256,
     pub(super) givers: Givers,
 }
 
-/// A size, and whether nobody but a peer has told it.
+/// A size, and whether nobody but a peer has reported it.
 #[derive(Debug, Clone, Copy)]
 struct Told {
     size: u64,
@@ -54,7 +54,7 @@ struct Told {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Opened {
     Fits,
-    /// It is a file server, and peers have told another size: they hold something else.
+    /// It is a file server, and peers have reported another size: they hold something else.
     PeersDiffer,
 }
 

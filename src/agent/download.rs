@@ -180,6 +180,9 @@ impl<T: Transport> DownloadAgent<T> {
             bytes,
             verified,
         });
+        for path in delivery.left() {
+            self.left(path.to_string());
+        }
         let holds = delivery.holds();
         Box::pin(delivery.close()).await;
         Attempt {

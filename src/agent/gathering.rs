@@ -2,10 +2,10 @@
 //! again need few of them: every pass reads the image once more, for one entity or for all.
 //!
 //! The first pass for those that are tried again begins when one of them can; each one after it
-//! waits until the longest delay has passed that an entity may have after so many attempts
+//! waits until the longest delay has passed that an entity may have after that number of attempts
 //! (`retry.rs`), and a moment. So all gather that have failed in the pass before, and in any
-//! stretch of time there are no more passes than such delays, and one. Who is alone waits for
-//! nobody (`members.rs`).
+//! stretch of time there are no more passes than such delays, and one. An entity that is alone waits for
+//! none (`members.rs`).
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -49,7 +49,7 @@ impl Gathering {
     }
 }
 
-/// How long after the last one of so many passes the next one may begin.
+/// Time from the last pass to the next one, after this number of passes.
 fn delay_after(passes: usize) -> Duration {
     if passes == 0 {
         return Duration::ZERO;
@@ -57,7 +57,7 @@ fn delay_after(passes: usize) -> Duration {
     let doubled = u32::try_from(passes).ok();
     let factor = doubled.and_then(|doubled| 2_u32.checked_pow(doubled));
     let shortest = SHORTEST.saturating_mul(factor.unwrap_or(u32::MAX));
-    // A delay is drawn between so much and twice that.
+    // A delay is drawn between this and twice that.
     2 * shortest.min(LONGEST) + MOMENT
 }
 

@@ -8,7 +8,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Of the time in which nobody is held up so much is taken off what has added up: an entity that
+/// Part of the time in which no other is held up that is taken off what has added up: an entity that
 /// costs the others less than about a quarter of their time is not worth a second reading.
 const FORGIVEN: f64 = 0.3;
 /// A look that comes late (a busy host) is not all charged to the entity.
@@ -51,7 +51,7 @@ impl Watch {
         self.looked = now;
         self.held_up.resize(standing.len(), Duration::ZERO);
         let is_full = used + 1 >= depth;
-        // The oldest block held, or the one after it: whoever lets it go gets no further than that
+        // The oldest block held, or the one after it: an entity that lets it go gets no further than that
         // while the source fills the buffer again.
         let holds = |one: &Standing| is_full && one.lag > 0 && one.lag + 1 >= used as u64;
         let (mut others, mut starving) = (0_usize, 0_usize);
@@ -88,7 +88,7 @@ mod tests {
         Some(Standing { lag, starves })
     }
 
-    /// Looks ten times a second until somebody is over the limit: who, and after how long.
+    /// Looks ten times a second until an entity is over the limit: which one, and after how long.
     fn until(
         looks: usize,
         used: usize,
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_slow_one_is_over_and_one_that_is_slightly_slower_is_not() {
-        // The others wait for so many of six looks.
+        // The others wait in this number of six samples.
         let slower = |held: usize| {
             move |look: usize| vec![if look % 6 < held { at(0) } else { at(2) }, at(25)]
         };

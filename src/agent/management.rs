@@ -1,10 +1,10 @@
-//! The management agent (\[0016\], step 302): one a group, with a pool and a transfer agent a pass
-//! and a download agent an entity.
+//! The management agent (\[0016\], step 302): one per group, with a pool and a transfer agent per
+//! pass and a download agent per entity.
 //!
-//! One task owns all of the group. It decides who reads from which pass: everybody from the first
-//! one; whoever had to leave it from a pass that begins where that entity stopped; whoever is tried
-//! again, or had to wait for its turn, from a later pass over the whole image, or from one that is
-//! still at its start.
+//! One task owns all of the group. It decides which entity reads from which pass: all from the first
+//! one; one that had to leave it from a pass that begins where it stopped; one that is tried again,
+//! or had to wait for its turn, from a later pass over the whole image, or from one that is still at
+//! its start.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ use super::report::{GroupMeters, PassMeter, ReportKind, Reporter};
 use super::seat::{Request, Seat};
 use super::transfer::{PassEnd, TransferAgent, is_about_the_image};
 
-/// So often the management agent looks who holds up whom, and who can begin.
+/// How often laggards are detected and waiting entities admitted.
 const LOOK: Duration = Duration::from_millis(100);
 /// Entities that are not further apart than this part of the image share a later pass.
 const NEAR: u64 = 16;
@@ -381,7 +381,7 @@ impl<T: Transport> Delivery<T> {
             return;
         };
         self.members.pass_begins(&ready, now);
-        // Every reader joins before the first block is there: whoever connects late misses none.
+        // Every reader joins before the first block is there: one that connects late misses none.
         for entity in ready {
             let attempt = self.members.begins(entity, now);
             let seat = self.passes.last_mut().and_then(|pass| pass.sit(entity, 0));
@@ -413,10 +413,10 @@ impl<T: Transport> Delivery<T> {
         let target = &work.group.entities[entity];
         work.holders.forget(&target.name);
         work.remembered.forget(&target.name);
-        let was_confirmed = (self.members.of(entity)).is_some_and(|member| member.was_confirmed);
+        let may_be_placed = (self.members.of(entity)).is_some_and(|member| member.may_be_placed);
         let known = (self.digests.image(&work.group.image)).map(|image| Known {
             image,
-            was_confirmed,
+            may_be_placed,
         });
         let agent = DownloadAgent {
             transport: self.transport.clone(),
@@ -481,7 +481,7 @@ impl<T: Transport> Delivery<T> {
         })
     }
 
-    /// Everybody who is to be served from the first block on has a place now.
+    /// Every entity that is to be served from the first block on has a place now.
     fn begin_transfer(&mut self, begun: Begun) {
         let (work, Some(pass)) = (&self.work, self.passes.last()) else {
             return;
@@ -580,7 +580,8 @@ impl<T: Transport> Delivery<T> {
 
     fn attempt_ended(&mut self, entity: usize, attempt: Attempt) {
         if let Some(member) = self.members.of(entity) {
-            member.was_confirmed |= attempt.confirmed;
+            let fault = attempt.result.as_ref().err().map(|failure| &failure.fault);
+            member.may_be_placed |= attempt.confirmed || matches!(fault, Some(Fault::Taken { .. }));
             member.holds = attempt.holds.or(member.holds);
         }
         let failure = match attempt.result {

@@ -32,8 +32,9 @@ pub(super) struct Member {
     /// The attempt that runs, or ran last; from 1.
     pub(super) attempt: u32,
     pub(super) tries: Tries,
-    /// An attempt that failed had the file confirmed: the image may be in place all the same.
-    pub(super) was_confirmed: bool,
+    /// An attempt that failed had the file confirmed, or another run was writing it: the image may be
+    /// in place all the same.
+    pub(super) may_be_placed: bool,
     /// What the entity was last found to hold; `None` while nobody has looked.
     pub(super) holds: Option<Holds>,
     /// Those with the same number are behind one server.
@@ -55,7 +56,7 @@ impl Member {
                 true => Tries::seeded(limits, entity as u64),
                 false => Tries::new(limits),
             },
-            was_confirmed: false,
+            may_be_placed: false,
             holds: None,
             server: entity,
             looks_first: false,
@@ -70,7 +71,7 @@ pub(super) struct Members {
     /// By their places in the group.
     pub(super) all: Vec<Member>,
     limits: Limits,
-    /// At most so many work at one time.
+    /// Maximum number that work at one time.
     at_once: usize,
     /// Maximum number of entities of a server that work at one time, where it has refused more.
     most: HashMap<usize, usize>,
@@ -344,7 +345,7 @@ mod tests {
         longest_wait: Duration,
     }
 
-    /// Plays a group in which an entity is refused so many times, each after a time of its own, and
+    /// Plays a group in which an entity is refused a number of times, each after a time of its own, and
     /// a pass for those that are not takes `pass`. Time is made up; nobody joins a pass that runs.
     fn play(
         refusals: &[u32],

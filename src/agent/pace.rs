@@ -29,7 +29,7 @@ impl Pace {
         }
     }
 
-    /// The source was asked for bytes at one moment, and brought so many at the other.
+    /// The source was asked for bytes at one moment, and brought this number of them at the other.
     ///
     /// # Errors
     /// It is too slow.

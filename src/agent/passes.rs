@@ -1,4 +1,4 @@
-//! The passes of a group that run at one time: their pools, who sits in which, and how the group's
+//! The passes of a group that run at one time: their pools, which entity reads which, and how the group's
 //! buffers are split between them.
 
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::laggards::{Standing, Watch};
 use super::seat::Seat;
 use super::{Pool, Reader};
 
-/// A group reads its image at most so often at one time: each pass has its share of the memory,
+/// Maximum number of passes of a group at one time: each has its share of the memory,
 /// and each is a session at a source.
 const MOST: usize = 4;
 
@@ -29,7 +29,7 @@ pub(super) struct Pass {
     pub(super) broken: CancellationToken,
     /// Its transfer agent has not ended.
     pub(super) reads: bool,
-    /// By the place at which they sit; everybody who ever sat here.
+    /// By the place at which they sit; all that ever sat here.
     pub(super) entities: Vec<usize>,
     sitting: Vec<Sitting>,
     watch: Watch,
@@ -91,7 +91,7 @@ impl Pass {
         !self.reads && self.pool.stats().readers == 0
     }
 
-    /// Asks those to leave who have held up the others for longer than `limit`.
+    /// Asks those entities to leave that have held up the others for longer than `limit`.
     pub(super) fn send_laggards_away(&mut self, now: Instant, limit: Duration) {
         let stats = self.pool.stats();
         if stats.ended || self.sitting.len() < 2 {
@@ -110,7 +110,7 @@ impl Pass {
     }
 }
 
-/// How many passes a group of so many buffers may run at one time: one that is filled while
+/// Maximum number of passes of a group with this number of buffers: one that is filled while
 /// another is sent makes two for each.
 pub(super) fn most(depth: usize) -> usize {
     (depth / 2).clamp(1, MOST)

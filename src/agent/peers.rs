@@ -1,5 +1,5 @@
 //! Asking entities whether their file is there, and what makes a file the image: the one rule for
-//! those who read from a peer and for those who show the peers to choose from.
+//! what reads from a peer and for what shows the peers to choose from.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -67,7 +67,7 @@ pub(crate) enum ReportKind {
         pass: u32,
         source: String,
     },
-    /// The source has told how large the image is.
+    /// The source has reported how large the image is.
     Size(u64),
     Digest([u8; 32]),
     Depth {

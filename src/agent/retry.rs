@@ -70,7 +70,7 @@ impl Tries {
         self.since = self.since.map(|since| since + waited);
     }
 
-    /// The failure to be told at the end, and its cause in words, with what became of the attempts
+    /// The failure to be reported at the end, and its cause in words, with what became of the attempts
     /// after it.
     pub(super) fn verdict(&self, last: &Failure) -> (Failure, String) {
         let telling = self.telling.as_ref().unwrap_or(last);

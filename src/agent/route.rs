@@ -11,7 +11,7 @@ use crate::model::{Failure, Fault, Limits, Name};
 use super::choice::Chosen;
 use super::retry::Tries;
 
-/// A source that brought so many bytes since the last failure works: attempts count anew.
+/// Bytes since the last failure that show that a source works: attempts count anew.
 const WORKS: u64 = 1024 * 1024;
 
 pub(super) struct Route {

@@ -13,7 +13,7 @@ pub(super) struct Seat {
     pub(super) reader: Reader,
     /// Offset in the image of the block that the reader gets next.
     pub(super) next: u64,
-    /// Cancelled when the pass has failed, after its pool has been told why: who is busy with
+    /// Cancelled when the pass has failed, after its pool knows why: an agent that is busy with
     /// something else than reading the pool learns it too.
     pub(super) broken: CancellationToken,
     /// Cancelled when the entity holds up the others and must leave.

@@ -1,6 +1,6 @@
-//! Who is to blame when bytes that were read are not the image's.
+//! Which source is to blame when bytes that were read are not the image's.
 //!
-//! The inventory's digest is above everybody, and a file server is above a peer: it is where the
+//! The inventory's digest is above all, and a file server is above a peer: it is where the
 //! image comes from. A peer that was proven to hold the image is above one that was asked for by
 //! the operator and proven by nothing.
 
@@ -31,7 +31,7 @@ pub(super) fn with(givers: &Givers, one: &Giver) -> Givers {
 }
 
 /// The digest of what these gave is not the image's: the ones to be left, the least proven first.
-/// Nobody: no peer has given anything, and the image itself is another one.
+/// Empty: no peer has given anything, and the image itself is another one.
 pub(super) fn to_blame(givers: &[Giver]) -> Vec<Giver> {
     let peers = |proven: bool| -> Vec<Giver> {
         let is = |giver: &&Giver| giver.peer.is_some() && giver.proven == proven;
@@ -50,7 +50,7 @@ pub(super) fn to_blame(givers: &[Giver]) -> Vec<Giver> {
 pub(super) enum Contradiction {
     /// It is left, and the next one asked.
     Newcomer,
-    /// It is right, and what was read so far is not the image: those are left who gave it.
+    /// It is right, and what was read so far is not the image: the sources that gave it are left.
     Givers(Vec<Giver>),
     /// It has another file than it had before.
     Changed,

@@ -1,4 +1,4 @@
-//! The command line as it is typed (CONTRACT: "Command line"). Exit code 2 on a wrong one is clap's.
+//! The command line as it is typed. Exit code 2 on a wrong one is clap's.
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -247,7 +247,7 @@ pub struct RunArgs {
         help_heading = MADE
     )]
     pub retry_for: Option<Duration>,
-    /// At most so many entities at a time [default: all]
+    /// Maximum number of entities served at one time [default: all]
     #[arg(
         long,
         value_name = "NUMBER",
@@ -382,7 +382,7 @@ pub struct HistoryArgs {
     /// What became of one entity; with a run, each of its states there
     #[arg(long, value_name = "NAME")]
     pub entity: Option<String>,
-    /// At most so many runs, the newest; 0: all
+    /// Maximum number of runs, the newest; 0: all
     #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 20)]
     pub limit: usize,
     /// Print one JSON object

@@ -1,7 +1,7 @@
 //! `subtend` and `subtend demo`: the console on an inventory.
 //!
 //! Nothing is drawn here. The engine is started idle, the console gets the link to it, and when it
-//! has ended what ran is told once more, on a terminal that is the operator's again.
+//! has ended what ran is reported once more, on a terminal that is the operator's again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;

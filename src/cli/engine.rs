@@ -36,7 +36,7 @@ pub(super) fn place(state_dir: &Result<PathBuf, String>) -> Result<Place, Failed
     Place::of(state_dir, runtime.as_deref()).map_err(Failed::other)
 }
 
-/// Who this is, for those who watch the same engine.
+/// The user, for others who watch the same engine.
 pub(super) fn who() -> String {
     let uid = getuid();
     let mut who = match User::from_uid(uid) {
@@ -187,7 +187,7 @@ fn listen(mut child: Child) -> io::Result<String> {
         stdout.read_to_string(&mut said)?;
     }
     if said != READY {
-        // It ends; whoever started it takes note.
+        // It ends; the process that started it takes note.
         let _ = child.wait();
     }
     Ok(said)
@@ -277,7 +277,7 @@ async fn begin(
     let text = inventory::read_text(&file).map_err(wrong)?;
     let inventory = inventory::parse(&text, &file).map_err(wrong)?;
     let claimed = place.claim().map_err(Failed::other)?;
-    // The others come from those who connect, and know them.
+    // The others come from clients that connect, and know them.
     let empty: Vec<_> = (inventory.credentials.iter())
         .filter(|one| one.secret == SecretSource::Empty)
         .cloned()

@@ -72,7 +72,7 @@ pub trait Keeper: Send + 'static {
     /// A sentence for the operator.
     fn history(&self) -> Result<Vec<PastRun>, String>;
 
-    /// One of them whole, as lines of at most so many columns.
+    /// One of them whole, as lines of at most this number of columns.
     ///
     /// # Errors
     /// A sentence for the operator.
@@ -88,7 +88,7 @@ const LOG_PACE: Duration = Duration::from_secs(1);
 const ENDING: Duration = Duration::from_secs(5);
 /// One whose work was cancelled: entities still have their staging files removed.
 const CANCELLING: Duration = Duration::from_secs(60);
-/// The last picture may take so long to arrive before the terminal is given back.
+/// Time that the last picture has to arrive before the terminal is given back.
 const LAST_PICTURE: Duration = Duration::from_millis(500);
 /// Signals that come together with the loss of a terminal mean that loss.
 const TOGETHER: Duration = Duration::from_millis(500);
@@ -201,7 +201,7 @@ impl Stops {
         if self.stop.recv().await.is_none() {
             return std::future::pending().await;
         }
-        // A signal reaches all who wait for it before any of them can pass it on.
+        // A signal reaches all that wait for it before any of them can pass it on.
         let hangup = tokio::select! {
             biased;
             Some(()) = self.hangups.recv() => true,
@@ -416,7 +416,7 @@ impl<D: Device, K: Keeper> App<D, K> {
             self.state.others = 0;
             if self.leaving.is_none() {
                 if self.state.shared {
-                    // Somebody else may have told it to; or it was killed, which was said already.
+                    // Somebody else may have reported it to; or it was killed, which was said already.
                     tracing::warn!("the engine has ended");
                     if !self
                         .state

@@ -15,7 +15,7 @@ pub(crate) enum Effect {
     },
     /// Past runs are to be read.
     ReadHistory,
-    /// One of them whole, in lines of so many columns.
+    /// One of them whole, in lines of this number of columns.
     OpenRun {
         run: String,
         columns: usize,

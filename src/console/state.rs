@@ -179,7 +179,7 @@ pub(crate) struct Scroll {
 }
 
 impl Scroll {
-    /// Moves the cursor by so many rows, within a list of `len` of which `rows` are shown.
+    /// Moves the cursor by a number of rows, within a list of `len` of which `rows` are shown.
     pub(crate) fn by(&mut self, rows_down: isize, len: usize, rows: usize) {
         let last = len.saturating_sub(1);
         self.to(

@@ -23,7 +23,7 @@ const LEAVE: &str = "\x18\x1b[m\x1b[?1006l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[
 /// A terminal that does not read for this long gets what it has not read thrown away, and after
 /// this long again is left as it is.
 const STUCK: Duration = Duration::from_millis(500);
-/// In so many portions.
+/// The number of portions.
 const TIMES: u32 = 10;
 
 /// What has to be given back; `None` while the terminal is not ours.

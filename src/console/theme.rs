@@ -1,4 +1,4 @@
-//! Colours and signs. Every state is told by a word and a sign; colour only helps.
+//! Colours and signs. Every state is shown by a word and a sign; colour only helps.
 //!
 //! Three palettes: 16 colours (the terminal's own), 256 colours, and mono, which uses no colour at
 //! all: crossterm drops bold and reverse too when `NO_COLOR` is set, so mono asks for modifiers

@@ -1,4 +1,4 @@
-//! Exit codes (CONTRACT: "Command line"): scripts branch on these.
+//! Exit codes (`docs/scripting.md`): scripts branch on these.
 
 use super::Ended;
 use crate::link::Summary;

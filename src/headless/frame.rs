@@ -1,6 +1,6 @@
 //! What the screen shows: a snapshot as lines that fit a width and a height. Pure.
 //!
-//! Every state is told by a word; a tone only helps the eye. Where rows are short, entities that
+//! Every state is shown by a word; a tone only helps the eye. Where rows are short, entities that
 //! run or failed stay and the rest is counted; where columns are short, the gauge goes first, then
 //! rate and lag.
 

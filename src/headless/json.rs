@@ -1,4 +1,4 @@
-//! JSON lines (CONTRACT: "JSON lines"): every event, and progress sampled from snapshots.
+//! JSON lines (`docs/scripting.md`): every event, and progress sampled from snapshots.
 
 use std::collections::HashMap;
 use std::time::Duration;

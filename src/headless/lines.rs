@@ -194,7 +194,7 @@ fn line(event: &Event) -> Option<(Timestamp, String)> {
         Event::Refused { at, reason } => (*at, format!("refused: {}", shown(reason))),
         Event::Notice { at, text } => (*at, shown_notice(text)),
         Event::Did { at, who, what } => (*at, format!("{} {}", shown(who), shown(what))),
-        // Sampled here, told by the summary at the end, or not meant for watchers.
+        // Sampled here, shown by the summary at the end, or not meant for watchers.
         Event::Progress { .. } | Event::Summary(_) | Event::Detail(_) | Event::Viewers { .. } => {
             return None;
         }

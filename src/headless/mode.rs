@@ -5,7 +5,7 @@ use std::fmt;
 /// How a run is shown.
 #[derive(Debug)]
 pub enum Mode {
-    /// One JSON object a line (CONTRACT: "JSON lines").
+    /// One JSON object per line (`docs/scripting.md`).
     Json,
     /// Plain lines: pipes, files, terminals that can't move their cursor.
     Lines { utf8: bool },

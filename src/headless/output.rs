@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-/// What waits is written in one go, up to about so many bytes.
+/// Bytes, about, that are written in one go.
 const BATCH: usize = 64 << 10;
 /// A reader that set its pipe to non-blocking is asked again after this time.
 const AGAIN: Duration = Duration::from_millis(20);

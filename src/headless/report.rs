@@ -129,7 +129,7 @@ fn counts(group: &GroupSummary) -> String {
         EntityState::Failed,
         EntityState::Cancelled,
     ];
-    // An engine that was torn down may leave others behind; they are told, too.
+    // An engine that was torn down may leave others behind; they are reported, too.
     for entity in &group.entities {
         if !states.contains(&entity.state) {
             states.push(entity.state);

@@ -21,7 +21,7 @@ pub type Stop = mpsc::Receiver<()>;
 
 /// Told when the first signal has come.
 pub(super) const CANCELLING: &str = "cancelling… press Ctrl-C again to leave at once";
-/// On leaving at once, what is already printed gets so long to reach its reader.
+/// Time that what is already printed has to reach its reader, on leaving at once.
 const PARTING: Duration = Duration::from_millis(200);
 
 /// What is watched and how.

@@ -79,23 +79,48 @@ pub(super) fn read(
 ) -> Defaults {
     let fields = node.and_then(|node| Fields::read(problems, node, &DEFAULTS));
     let get = |key| fields.as_ref().and_then(|fields| fields.get(key));
+    let dialect = dialect::read(problems, fields.as_ref(), &Dialect::default());
+    let usual = Delivery {
+        verify: VerifyMode::default(),
+        staging: Staging::default(),
+        delete_first: false,
+        staging_name: AUTO.into(),
+    };
+    let delivery = delivery(problems, fields.as_ref(), &usual);
+    check_folder(problems, fields.as_ref(), &delivery, &dialect);
     Defaults {
         credentials: credentials::reference(problems, get("credentials"), credentials),
         path: get("path").map(|node| default_path(problems, node).ok_or(())),
         timeouts: timeouts(problems, fields.as_ref(), Timeouts::default()),
         tls: tls::read(problems, fields.as_ref(), &Tls::default(), inventory),
-        dialect: dialect::read(problems, fields.as_ref(), &Dialect::default()),
-        delivery: delivery(
-            problems,
-            fields.as_ref(),
-            &Delivery {
-                verify: VerifyMode::default(),
-                staging: Staging::default(),
-                delete_first: false,
-                staging_name: AUTO.into(),
-            },
-        ),
+        dialect,
+        delivery,
         labels: labels(problems, get("labels"), &BTreeMap::new()),
+    }
+}
+
+/// A staging name in a folder of its own can't be sent without one. It is said where one of the two
+/// is written.
+pub(super) fn check_folder(
+    problems: &mut Problems,
+    fields: Option<&Fields<'_>>,
+    delivery: &Delivery,
+    dialect: &Dialect,
+) {
+    let mut keys = ["staging_name", "cwd"].iter();
+    let written = keys.find_map(|key| fields.and_then(|fields| fields.get(key)));
+    let contradicts =
+        delivery.staging == Staging::Rename && dialect.cwd && delivery.staging_name.contains('/');
+    if let Some(node) = written.filter(|_| contradicts) {
+        problems.report(
+            &node.span,
+            format!(
+                "the staging name {} is in a folder of its own, and `cwd: true` sends names \
+                 without a folder only",
+                quoted(&delivery.staging_name)
+            ),
+            "write a name beside the file, like `staging_name: \"{stem}.new\"`, or leave `cwd` out",
+        );
     }
 }
 

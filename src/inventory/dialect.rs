@@ -53,13 +53,26 @@ pub(super) fn read(
         ];
         values::choice(problems, node, "data_address", &choices)
     });
-    Dialect {
+    let read = Dialect {
         cwd: cwd.unwrap_or(base.cwd),
         account: account.or_else(|| base.account.clone()),
         before_store: before_store.unwrap_or_else(|| base.before_store.clone()),
         data: data.unwrap_or_else(|| base.data.clone()),
         data_address: data_address.unwrap_or(base.data_address),
+    };
+    if let Some(node) = get("data_address").or_else(|| get("data"))
+        && matches!(read.data, DataMode::Active(_))
+        && read.data_address == DataAddress::AsTold
+    {
+        problems.report(
+            &node.span,
+            "`data_address: as-told` makes no sense beside `data: active`",
+            "in active mode the server connects to this host and names no address: leave \
+             `data_address` out, or write `data: { active: { address: 192.0.2.1 } }` for the one \
+             that it is to connect to",
+        );
     }
+    read
 }
 
 /// Messages never repeat it: some servers use it like a second password.

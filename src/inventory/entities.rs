@@ -11,7 +11,7 @@ use crate::model::{Address, CredentialsRef, Entity, RemotePath, Staging};
 use super::address::parse_address;
 use super::catalog::nowhere;
 use super::credentials;
-use super::defaults::{Defaults, check_path, delivery, labels, timeouts, wrong_name};
+use super::defaults::{Defaults, check_folder, check_path, delivery, labels, timeouts, wrong_name};
 use super::dialect;
 use super::error::{Complaint, Problems, Span, quoted, some_of};
 use super::fields::{Fields, Shape};
@@ -190,6 +190,7 @@ fn read_entry(
             taken.claim_files(problems, at, &names, &files);
         }
     }
+    check_folder(problems, Some(&fields), &delivery, &dialect);
     if delivery.staging == Staging::Rename
         && let Some(paths) = &paths
     {

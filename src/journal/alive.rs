@@ -71,10 +71,10 @@ impl Drop for Alive {
     }
 }
 
-/// Whether a process has this run. What can't be told counts as yes: nobody may take it over.
+/// Whether a process has this run. What can't be known counts as yes: nobody may take it over.
 pub(super) fn is_alive(state_dir: &Path, run: &str) -> bool {
     let held = |path: PathBuf| match OpenOptions::new().read(true).open(path) {
-        // Shared: those who look do not take each other for the holder.
+        // Shared: processes that look do not take each other for the holder.
         Ok(file) => file.try_lock_shared().is_err(),
         Err(error) => error.kind() != io::ErrorKind::NotFound,
     };

@@ -19,7 +19,7 @@ use crate::transport::{
     Seen, Sink, Transport,
 };
 
-/// A transfer waits so long at most: a disk that hangs stops no transfer.
+/// Maximum wait of a transfer: a disk that hangs stops none.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is about to happen on an entity.
@@ -50,7 +50,7 @@ pub(super) struct Touch {
     pub(super) staged: bool,
 }
 
-/// The way to the journal for those who are about to change something.
+/// The way to the journal for agents that are about to change something.
 #[derive(Debug, Clone)]
 pub struct Gate {
     pub(super) inbox: mpsc::UnboundedSender<Ask>,
@@ -68,7 +68,7 @@ impl Gate {
             staged: destination.staging == Staging::Rename,
         };
         if self.inbox.send(Ask::Touch { touch, done }).is_ok() {
-            // Without an answer there is no journal any more, which its stage has told.
+            // Without an answer there is no journal any more, which its stage has reported.
             let _ = timeout(PATIENCE, written).await;
         }
     }
@@ -228,7 +228,11 @@ impl<S: Sink> Sink for GatedSink<S> {
         self.inner.prove(path, image, how).await
     }
 
-    async fn can_rename(&mut self, free: &RemotePath, taken: &RemotePath) -> Result<(), Failure> {
+    async fn can_rename(
+        &mut self,
+        free: &RemotePath,
+        taken: Option<&RemotePath>,
+    ) -> Result<(), Failure> {
         self.inner.can_rename(free, taken).await
     }
 

@@ -23,10 +23,10 @@ const TRIES: usize = 100;
 /// More than any owner's description has.
 const LONGEST: u64 = 4096;
 
-/// Who has an entity, as it stands in the lock's file.
+/// The run that has an entity, as it stands in the lock's file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Owner {
-    /// None of somebody who only tries whether it can be written.
+    /// `None`: it is only tried whether the entity can be written.
     run: Option<String>,
     user: String,
     host: String,
@@ -70,7 +70,7 @@ fn path(state_dir: &Path, address: &str, file: &str) -> PathBuf {
 }
 
 impl EntityLock {
-    /// Takes an entity for a run, or for somebody who tries it without one.
+    /// Takes an entity for a run, or for a try without one.
     ///
     /// # Errors
     /// Another run has it, of this process or another one; or there is no place for the lock.
@@ -92,7 +92,7 @@ impl EntityLock {
         for _ in 0..TRIES {
             let mut locked = match options.open(&path) {
                 Ok(file) => file,
-                // Somebody else's file, who runs or was killed: nothing tells which.
+                // Another one's file, which runs or was killed: nothing shows which.
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied && path.exists() => {
                     return Err(NotLocked::Busy { by: of_file(&path) });
                 }

@@ -11,7 +11,7 @@
 //! - `locks`: one writer an entity
 //! - `origin`, `site`: who started a run, and the inventory as it was
 //!
-//! Text is stored as it came; whoever shows it escapes it. No password is ever handed to this module.
+//! Text is stored as it came; what shows it escapes it. No password is ever handed to this module.
 
 mod after_crash;
 mod alive;

@@ -5,7 +5,7 @@
 //! a snapshot knows of come before it, and those that an agent was begun with before what it asks. A thread writes what has come meanwhile in one transaction, and then passes
 //! it on; so nothing is shown before it is written, snapshots included, and neither the manager nor
 //! an agent waits for it (an agent waits at its [gate](super::gate), where it must). When the
-//! journal can't be written, that is told once, and everything is passed on all the same.
+//! journal can't be written, that is reported once, and everything is passed on all the same.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ use crate::model::Inventory;
 
 /// So many messages share one transaction at most.
 const BATCH: usize = 512;
-/// At the end, what could not be written is tried again for so long.
+/// How long, at the end, what could not be written is tried again.
 const LAST_TRIES: Duration = Duration::from_secs(3);
 
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(super) enum Ask {
         touch: Touch,
         done: oneshot::Sender<()>,
     },
-    /// For this run alone to write; who has it otherwise.
+    /// For this run alone to write; else the run that has it.
     Hold {
         address: String,
         path: String,
@@ -66,7 +66,7 @@ pub struct Setting {
     /// The practice network of this process: its entities are gone when it ends, so what they hold
     /// is remembered by nobody.
     pub practice: bool,
-    /// Whether earlier runs that were cut off are told when this one begins.
+    /// Whether earlier runs that were cut off are reported when this one begins.
     pub tell_cut_off: bool,
 }
 
@@ -204,7 +204,7 @@ impl Pump {
         self.send(Message::Event(event));
     }
 
-    /// What has been told by now.
+    /// What has been reported by now.
     fn catch_up(&mut self) {
         while let Ok(event) = self.events.try_recv() {
             self.event(event);
@@ -236,7 +236,7 @@ impl Pump {
         }
     }
 
-    /// The thread lives until it was told the end.
+    /// The thread lives until the end was reported to it.
     fn send(&self, message: Message) {
         let _ = self.way_in.send(message);
     }

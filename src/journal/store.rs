@@ -17,7 +17,7 @@ use crate::model::text::shown;
 const NAME: &str = "journal.db";
 /// Another process holds the file for the time of one small transaction.
 const BUSY: Duration = Duration::from_secs(1);
-/// Files up to so many bytes are checked whole when they are opened; it takes some milliseconds.
+/// Largest file, in bytes, that is checked whole when it is opened; that takes some milliseconds.
 const CHECKED: u64 = 16 << 20;
 
 pub(super) fn file(state_dir: &Path) -> PathBuf {

@@ -109,7 +109,7 @@ impl Engine {
         }
     }
 
-    /// The rest of what is told, once the engine has ended.
+    /// The rest of what is reported, once the engine has ended.
     async fn end(mut self) -> Vec<Event> {
         self.say(summary(&self.run));
         drop((self.events, self.snapshots));
@@ -298,7 +298,7 @@ async fn what_is_shown_was_written_before() {
         (e2.entity.step.as_deref(), e2.version.as_str()),
         (Some("send"), "2")
     );
-    // As it came: whoever shows it escapes it.
+    // As it came: what shows it escapes it.
     assert!(e2.entity.cause.as_deref().unwrap().contains('\u{1b}'));
     let known = journal.delivered().unwrap();
     assert_eq!(known.len(), 1);

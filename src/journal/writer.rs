@@ -17,7 +17,7 @@ use super::{site, store};
 use crate::link::{Detail, Event, GroupSpec, Summary};
 use crate::model::{Holds, ImageSpec, Inventory, SourceSpec};
 
-/// After a failure it is tried again so often.
+/// Interval between two attempts after a failure.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
 /// So many records wait for a journal that can't be written. Beyond it states that are not final
 /// are left out; final ones are always kept, and there are only as many as entities.
@@ -53,7 +53,7 @@ pub(super) struct Writer {
 #[derive(Debug)]
 pub(super) enum Written {
     All,
-    /// It could not be written before, and now is; so many records are missing.
+    /// It could not be written before, and now is; the number of records that are missing.
     Again {
         missing: u64,
     },

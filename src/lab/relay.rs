@@ -239,7 +239,7 @@ async fn down(
         };
         if !server.serves(boot) {
             // What libunftp says of the end of a transfer can be here before the news that this
-            // server is silent or gone; whoever polls this stops doing so.
+            // server is silent or gone; what polls this stops doing so.
             std::future::pending::<()>().await;
         }
         let reply = match next {

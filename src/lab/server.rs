@@ -293,7 +293,7 @@ impl Server {
         }
     }
 
-    /// Held by whoever holds a connection of this server.
+    /// Held by each connection of this server.
     pub(super) fn token(&self) -> TaskTrackerToken {
         self.tasks.token()
     }

@@ -192,7 +192,7 @@ impl Backend {
                 Err(error) => break Err(Error::from(error)),
             };
             if !server.serves(self.boot) {
-                // Silenced or killed while it was read: whoever polls this stops doing so.
+                // Silenced or killed while it was read: what polls this stops doing so.
                 std::future::pending::<()>().await;
             }
             if behaviour.disk_full_at.is_some_and(|full| at >= full) {

@@ -48,7 +48,7 @@ pub enum Event {
         used: usize,
         buffer_size: u64,
         bottleneck: Bottleneck,
-        /// Seconds until all is sent; null when it can't be told.
+        /// Seconds until all is sent; null when it can't be known.
         #[serde(default)]
         time_left: Option<f64>,
         entities: Vec<EntityProgress>,
@@ -136,7 +136,7 @@ pub enum Event {
         at: Timestamp,
         others: usize,
     },
-    /// Another one who watches the same engine gave an order: who it is, and what it did.
+    /// Another client of the same engine gave an order: its user, and what it did.
     Did {
         at: Timestamp,
         who: String,

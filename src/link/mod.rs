@@ -1,4 +1,4 @@
-//! Between the engine and those who watch it: commands in, snapshots and events out.
+//! Between the engine and what watches it: commands in, snapshots and events out.
 //!
 //! All of it is plain serialisable data, so the same link works in one process and, later, over a
 //! socket. State changes come as [`Event`]s and are never lost; progress is sampled from the newest

@@ -68,7 +68,7 @@ pub struct GroupSnapshot {
     pub source: String,
     pub phase: GroupPhase,
     pub laggards: Laggards,
-    /// Bytes of the image, as soon as the source has told.
+    /// Bytes of the image, as soon as the source has reported.
     pub size: Option<u64>,
     /// Hex, once the image was read to its end.
     pub sha256: Option<String>,
@@ -86,7 +86,7 @@ pub struct GroupSnapshot {
     pub used: usize,
     pub buffer_size: u64,
     pub bottleneck: Bottleneck,
-    /// Seconds until all is sent, as things go; absent when it can't be told.
+    /// Seconds until all is sent, as things go; absent when it can't be known.
     #[serde(default)]
     pub time_left: Option<f64>,
     pub seconds: f64,

@@ -1,8 +1,8 @@
 //! What a group is waiting for, from how its pools are used.
 //!
 //! While the leading pass reads: a writer that hardly ever waits is held up by its source. One that
-//! waits is held up by whoever holds the oldest block: by one entity if it is mostly the same one,
-//! or if everybody is busy all the time; by lack of memory if they take turns at it while others
+//! waits is held up by what holds the oldest block: by one entity if it is mostly the same one,
+//! or if all are busy all the time; by lack of memory if they take turns at it while others
 //! starve. After that the group waits for the entity that is furthest behind, or for the source of
 //! the later pass that this entity reads from.
 
@@ -21,11 +21,11 @@ const TURNS: f64 = 0.1;
 /// Where those that read from the pool have less than this part of the blame for the waiting, it
 /// was for one that has left.
 const EXPLAINED: f64 = 0.1;
-/// One entity has so much of the blame where it is that entity.
+/// Share of the blame from which on one entity is the bottleneck.
 const MOST: f64 = 0.6;
 /// As long as its blame is so near to the greatest, the one that was named before stays.
 const NEAR: f64 = 0.7;
-/// A finding must last so long before it is told.
+/// Time that a finding must last before it is reported.
 const LASTS: Duration = Duration::from_millis(400);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

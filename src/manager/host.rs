@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// The figures change no faster than that.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// A host has too little memory below so many bytes, or below a twentieth of all if that is more;
+/// Available bytes below which a host has too little memory, or a twentieth of all if that is more;
 /// but never before seven eighths are taken, however small the host is.
 const LEAST_AVAILABLE: u64 = 64 << 20;
 /// Percent of the time in which some process waited for memory, over 10 s.

@@ -37,7 +37,7 @@ use super::resolve::{Running, find, resolve};
 use super::state::{GroupStart, GroupState};
 use super::summary::summary;
 
-/// A snapshot is made so often at most; nobody reads faster.
+/// Minimum interval between two snapshots; nobody reads faster.
 const TICK: Duration = Duration::from_millis(100);
 /// Commands wait here while one is carried out.
 const COMMANDS: usize = 64;

@@ -26,7 +26,7 @@ use crate::transport::Transport;
 
 /// So many hosts are looked at one time.
 const AT_ONCE: usize = 32;
-/// How often it is told how much was read.
+/// How often it is reported how much was read.
 const TOLD: Duration = Duration::from_millis(500);
 
 /// What both ways of looking need.

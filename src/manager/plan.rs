@@ -30,7 +30,7 @@ pub struct GroupPlan {
 /// Shares the memory as the manager does when these groups run together.
 ///
 /// # Errors
-/// When the memory does not suffice for so many.
+/// When the memory does not suffice for this number.
 pub fn plan(inventory: &Inventory, groups: &[Arc<Group>]) -> Result<Plan, TooLittleMemory> {
     check_memory(inventory, groups.len())?;
     let shares = shares(inventory.memory, groups.len());

@@ -1,4 +1,4 @@
-//! What the engine looks up for those who choose: which entities hold an image, and what is in a
+//! What the engine looks up for people who choose: which entities hold an image, and what is in a
 //! directory of a file server. Nothing is changed by it, and no group waits for it.
 
 use std::collections::HashMap;

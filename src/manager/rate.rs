@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// Shorter looks say more about the scheduler than about the network.
 const SHORTEST: Duration = Duration::from_millis(100);
-/// Over so long the rate is smoothed, where steps come faster.
+/// Time over which the rate is smoothed, where steps come faster.
 const SMOOTH: f64 = 1.0;
 
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl RateMeter {
         }
     }
 
-    /// The rate, now that so many bytes were counted.
+    /// The rate, now that this number of bytes was counted.
     pub(super) fn look(&mut self, now: Instant, count: u64) -> f64 {
         let elapsed = now.saturating_duration_since(self.looked);
         if elapsed < SHORTEST {

@@ -6,7 +6,7 @@ use crate::link::{EntitySnapshot, EntitySummary, GroupSnapshot, GroupSummary, Sn
 
 use super::state::outcome;
 
-/// What a snapshot comes to, after so many seconds. Of groups that still run it tells how they stand.
+/// The summary of a snapshot, after a number of seconds. Of groups that still run it shows how they stand.
 pub fn summary(snapshot: &Snapshot, seconds: f64) -> Summary {
     let entities = || snapshot.groups.iter().flat_map(|group| &group.entities);
     Summary {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::bottleneck::Finding;
 use super::usage::smooth;
 
-/// Over so long rates are averaged.
+/// Time over which rates are averaged.
 const OVER: Duration = Duration::from_secs(5);
 /// Bytes a second; what is slower stands still.
 const SLOWEST: f64 = 1.0;
@@ -126,8 +126,8 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
-    /// One second in steps of 100 ms after the other, and what is told at its end. `sent` gives the
-    /// bytes of each entity after so many tenths of a second.
+    /// One second in steps of 100 ms after the other, and what is reported at its end. `sent` gives the
+    /// bytes of each entity after a number of tenths of a second.
     fn after(
         tenths: u64,
         read: impl Fn(u64) -> u64,

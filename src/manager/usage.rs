@@ -1,7 +1,7 @@
 //! How a group's pools are used: readings of the pools' counters, taken at every tick, become
-//! smoothed figures from which depth and bottleneck are told.
+//! smoothed figures from which depth and bottleneck follow.
 //!
-//! Two questions matter. Is the writer held up by a full pool? And do those who hold it up take
+//! Two questions matter. Is the writer held up by a full pool? And do those that hold it up take
 //! turns, that is: does one that holds the oldest block now wait for blocks at other times? Then
 //! more buffers would bridge its pauses. One that never waits for a block is just slow, and no
 //! number of buffers makes it faster.
@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use crate::agent::GroupMeters;
 
-/// Over so long a writer's waits are averaged.
+/// Time over which a writer's waits are averaged.
 const SHORT: Duration = Duration::from_secs(1);
-/// Over so long it is remembered who held the pool up and who starved: pauses come seconds apart.
+/// Time for which it is remembered which entity held the pool up and which starved: pauses come seconds apart.
 const LONG: Duration = Duration::from_secs(3);
 /// Shorter looks say more about the scheduler than about the network.
 const SHORTEST: Duration = Duration::from_millis(20);
@@ -238,7 +238,7 @@ impl Usage {
             blamed += reader.blame;
             turns += reader.blame * reader.lately;
             count += 1.0;
-            // At least for so long both waited at once.
+            // Shortest time for which both waited at once.
             lost += (waits + reader.now - 1.0).max(0.0);
             starves = starves.max(reader.now);
             starved = starved.max(reader.lately);
@@ -306,7 +306,7 @@ pub(super) fn smooth(figure: &mut f64, new: f64, elapsed: Duration, over: Durati
 mod tests {
     use super::*;
 
-    /// A pool of 8 buffers after so many tenths of a second: entity 0 has held the oldest block
+    /// A pool of 8 buffers after a number of tenths of a second: entity 0 has held the oldest block
     /// all the time, and before that starved for `starved` seconds, as entity 1 does always.
     fn after(usage: &mut Usage, start: Instant, tenth: u32, pass: u32, allocated: usize) {
         let now = Duration::from_millis(100) * tenth;

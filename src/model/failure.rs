@@ -1,7 +1,7 @@
 //! What went wrong, as a value: which step, what kind of fault, and in whose words.
 //!
-//! Every failure names the step and the cause in words that an operator can act on (promise 6);
-//! the name of the entity is added by whoever knows it. A fault is transient when the same thing
+//! Every failure names the step and the cause in words that an operator can act on (promise 7);
+//! the name of the entity is added where it is known. A fault is transient when the same thing
 //! may work a moment later, and permanent when trying again changes nothing.
 
 use std::fmt;
@@ -359,70 +359,5 @@ impl Failure {
 
     pub fn is_transient(&self) -> bool {
         self.fault.kind() == FaultKind::Transient
-    }
-
-    /// Whether an attempt to send to an entity failed before anything could be written on it: then
-    /// nothing of that attempt can have been left there.
-    pub fn is_before_writing(&self) -> bool {
-        match self.step {
-            Step::Select | Step::Connect | Step::Login | Step::Prepare => true,
-            // Up to the command that creates the file.
-            Step::Open => match &self.fault {
-                Fault::Refused { .. }
-                | Fault::Unreachable { .. }
-                | Fault::ConnectTimeout { .. }
-                | Fault::BeforeStore { .. } => true,
-                Fault::DataWay { fault, .. } => {
-                    Failure::new(self.step, (**fault).clone()).is_before_writing()
-                }
-                _ => false,
-            },
-            Step::Read
-            | Step::Send
-            | Step::Confirm
-            | Step::Verify
-            | Step::Rename
-            | Step::Discard => false,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_was_written_before_the_file_is_opened() {
-        let refused = || Fault::Refused {
-            address: "192.0.2.1:21".into(),
-        };
-        let said = |code| Fault::Reply {
-            code,
-            text: "no".into(),
-        };
-        for (step, fault, before) in [
-            (Step::Connect, refused(), true),
-            (Step::Login, said(530), true),
-            (Step::Prepare, said(421), true),
-            // The data connection comes before `STOR`.
-            (Step::Open, refused(), true),
-            (
-                Step::Open,
-                Fault::DataWay {
-                    fault: Box::new(refused()),
-                    hint: String::new(),
-                },
-                true,
-            ),
-            // Some servers create the file before they refuse it.
-            (Step::Open, said(425), false),
-            (Step::Open, said(553), false),
-            (Step::Send, said(552), false),
-            (Step::Confirm, said(451), false),
-            (Step::Discard, refused(), false),
-        ] {
-            let failure = Failure::new(step, fault);
-            assert_eq!(failure.is_before_writing(), before, "{failure}");
-        }
     }
 }

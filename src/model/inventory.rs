@@ -307,7 +307,7 @@ pub struct Group {
     pub entities: Vec<Arc<Entity>>,
     pub laggards: Laggards,
     pub limits: Limits,
-    /// At most so many entities at a time; absent: all.
+    /// Maximum number of entities served at one time; `None` is unlimited.
     pub parallel: Option<usize>,
 }
 

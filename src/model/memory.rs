@@ -60,7 +60,7 @@ fn instead(buffers: BufferPreference, pools: usize) -> String {
     }
 }
 
-/// Whether so many groups can run together.
+/// Whether this number of groups can run together.
 ///
 /// # Errors
 /// When it does not suffice, with what would.
@@ -110,7 +110,7 @@ pub fn layout(share: u64, prefer: BufferPreference) -> Layout {
             (count, share / count)
         }
     };
-    // Neither exceeds the share, which fits where so many bytes can be allocated at all.
+    // Neither exceeds the share, which fits where that number of bytes can be allocated at all.
     Layout {
         buffers: usize::try_from(buffers).unwrap_or(usize::MAX),
         buffer_size: usize::try_from(buffer_size).unwrap_or(usize::MAX),

@@ -9,7 +9,7 @@ pub struct Probe {
     /// where that name is taken, or where the entity is written under the final name at once.
     pub written: bool,
     pub can: Abilities,
-    /// Bytes of the file under the final name, where there is one and its size is told.
+    /// Bytes of the file under the final name, where there is one and its size is known.
     pub file: Option<u64>,
     /// Bytes that are free where the file goes; `None`: the server does not tell.
     pub free: Option<u64>,
@@ -56,7 +56,7 @@ pub enum Holding {
     Differs,
     /// No file.
     Missing,
-    /// What was asked for can't be told, like the size of a file.
+    /// What was asked for can't be known, like the size of a file.
     Unknown,
     Has,
 }

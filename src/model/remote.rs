@@ -73,7 +73,7 @@ impl fmt::Display for RemotePath {
     }
 }
 
-/// Deadlines, one for each kind of wait (promise 5).
+/// Deadlines, one for each kind of wait (promise 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     pub connect: Duration,

@@ -3,7 +3,7 @@
 //! Devices cut names (to 8.3, 12, 14 or 31 characters) and fold their case, and don't say so: a
 //! staging name that is made by appending to the final one may be the final one. So the names made
 //! here are plain 8.3, begin with other letters than the final name, and have another extension.
-//! They hold a part of a digest of the final path and of who writes, so that each file of a
+//! They hold a part of a digest of the final path and of the host that writes, so that each file of a
 //! directory, and each host that writes it, has names of its own.
 
 use sha2::{Digest, Sha256};
@@ -51,7 +51,7 @@ pub enum NamesError {
 pub const AUTO: &str = "auto";
 
 impl Names {
-    /// `owner` tells those apart who write to the same entity from different hosts: a pattern keeps
+    /// `owner` is different on hosts that write to the same entity: a pattern keeps
     /// them apart where it has `{own}`.
     ///
     /// # Errors
@@ -114,7 +114,7 @@ fn join(directory: &str, name: &str) -> Result<RemotePath, NamesError> {
     RemotePath::new(&format!("{directory}{name}")).map_err(NamesError::Path)
 }
 
-/// Five characters of a digest of the final path and of who writes.
+/// Five characters of a digest of the final path and of the host that writes.
 fn own_part(path: &RemotePath, owner: &str) -> String {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let digest = Sha256::new()

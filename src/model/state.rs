@@ -91,7 +91,7 @@ impl fmt::Display for Standing {
     }
 }
 
-/// How an entity's copy was checked before the rename, as it was really done (promise 3).
+/// How an entity's copy was checked before the rename, as it was really done (promise 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verified {

@@ -3,7 +3,7 @@
 //! Replies, banners and file names come from devices that may be broken or hostile: an escape
 //! sequence in one of them must never reach the operator's terminal or a log as such.
 
-/// At most so many characters of one foreign text are kept.
+/// Maximum number of characters kept of one foreign text.
 const LONGEST: usize = 300;
 
 /// The text on one line, control characters escaped, cut at a length that fits a message.

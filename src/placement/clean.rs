@@ -38,6 +38,8 @@ impl Placement {
                 _ => return Err(kept("it may be the only copy")),
             }
         }
+        // Whatever becomes of the command, it is no copy to count on any more.
+        self.checked = None;
         let reply = hands.delete(self.written).await?;
         match reply {
             Reply::Done => Ok(()),

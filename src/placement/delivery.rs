@@ -134,7 +134,8 @@ impl<S: Sink> Delivery<S> {
         let path = self.names.of(file);
         if file != File::Final {
             let named = self.names.of(File::Final);
-            self.sink.can_rename(path, named).await?;
+            let taken = self.placement.has_final().then_some(named);
+            self.sink.can_rename(path, taken).await?;
         }
         self.placement.begins();
         match self.sink.store(path).await {
@@ -227,6 +228,12 @@ impl<S: Sink> Delivery<S> {
     /// What the entity holds, as far as is known.
     pub fn holds(&self) -> Holds {
         self.placement.holds()
+    }
+
+    /// What may still stand beside the image that is in place.
+    pub fn left(&self) -> Vec<&RemotePath> {
+        let left = self.placement.left().iter();
+        left.map(|file| self.names.of(*file)).collect()
     }
 
     /// Gives the file up, and removes what was written as far as nothing is lost by it. `again`:

@@ -96,9 +96,9 @@ impl Policy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Known {
     pub image: ImageDigest,
-    /// An earlier attempt of this run had the file confirmed by this entity, so that it may be in
-    /// place already.
-    pub was_confirmed: bool,
+    /// An earlier attempt of this run had the file confirmed by this entity, or another run wrote to
+    /// it meanwhile, so that the image may be in place already.
+    pub may_be_placed: bool,
 }
 
 /// What is to be done once everything is prepared.
@@ -144,6 +144,11 @@ pub struct Placement {
     disproved: bool,
     /// The old image stands under [`File::Aside`].
     aside: bool,
+    /// The other staging name, where it was taken when nothing stood under the final one: it may
+    /// have been the only copy of an image.
+    other: Option<File>,
+    /// What could not be removed beside the image that is in place.
+    left: Vec<File>,
     ground: Ground,
 }
 
@@ -165,8 +170,15 @@ impl Placement {
             checked: None,
             disproved: false,
             aside: false,
+            other: None,
+            left: Vec::new(),
             ground: Ground::AsBefore,
         }
+    }
+
+    /// A file was seen under the final name.
+    pub fn has_final(&self) -> bool {
+        self.before.is_present()
     }
 
     /// The name that data goes to.
@@ -199,6 +211,11 @@ impl Placement {
     /// The old image stands under its second name, and nothing under the final one.
     pub fn is_set_aside(&self) -> bool {
         self.aside
+    }
+
+    /// What may still stand beside the image that is in place.
+    pub fn left(&self) -> &[File] {
+        &self.left
     }
 
     /// What the entity holds, as far as is known.

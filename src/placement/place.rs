@@ -68,24 +68,24 @@ impl Placement {
         if self.policy.direct {
             return Ok(self.checked.unwrap_or(Verified::None));
         }
+        let verified = self.rename_and_prove(hands, image).await?;
+        self.remove_rest(hands, verified).await;
+        Ok(verified)
+    }
+
+    async fn rename_and_prove<H: Hands>(
+        &mut self,
+        hands: &mut H,
+        image: &ImageDigest,
+    ) -> Result<Verified, Failure> {
         let refusal = match self.rename_to_final(hands).await {
             Err(lost) => return self.after_lost_rename(hands, image, lost).await,
             Ok(Reply::Done) => return self.prove_renamed(hands, image).await,
             Ok(Reply::Refused(refusal)) => refusal,
         };
-        // A refusal can be a lie too, and what is gone from the staging name was renamed.
-        let staged = look_again(hands, self.written).await?;
-        if staged == Seen::Absent {
-            let proven = self.prove_renamed(hands, image).await;
-            return proven.map_err(|failure| match failure.fault {
-                Fault::NotRenamed => Failure::new(Step::Rename, refusal.failure.fault.clone()),
-                _ => failure,
-            });
+        if let Some(verified) = self.after_refused_rename(hands, image, &refusal).await? {
+            return Ok(verified);
         }
-        if !staged.is_present() {
-            return Err(refusal.failure);
-        }
-        self.ground = Ground::AsBefore;
         if refusal.kind != RefusalKind::ForGood || self.before == Seen::Absent {
             return Err(refusal.failure);
         }
@@ -220,6 +220,30 @@ impl Placement {
         }
     }
 
+    /// A refusal can be a lie too: what is gone from the staging name was renamed. `None`: it stands
+    /// there still, and the final name was looked at.
+    async fn after_refused_rename<H: Hands>(
+        &mut self,
+        hands: &mut H,
+        image: &ImageDigest,
+        refusal: &Refusal,
+    ) -> Result<Option<Verified>, Failure> {
+        self.ground = Ground::Unknown;
+        match look_again(hands, self.written).await? {
+            Seen::Present { .. } => {
+                let now = look_again(hands, File::Final).await?;
+                self.ground = self.as_before(now);
+                Ok(None)
+            }
+            Seen::Unknown => Err(refusal.failure.clone()),
+            Seen::Absent => match self.prove_renamed(hands, image).await {
+                Ok(verified) => Ok(Some(verified)),
+                Err(failure) if failure.fault == Fault::NotRenamed => Err(refusal.failure.clone()),
+                Err(failure) => Err(failure),
+            },
+        }
+    }
+
     /// The connection was lost between the rename and its reply: not knowing is not success, so
     /// the final name is looked at by content.
     async fn after_lost_rename<H: Hands>(
@@ -298,20 +322,18 @@ impl Placement {
         }
         let failure = match self.rename_to_final(hands).await {
             Ok(Reply::Refused(refusal)) => {
-                self.ground = Ground::Nothing;
-                if look_again(hands, self.written).await? == Seen::Absent
-                    && let Ok(verified) = self.prove_renamed(hands, image).await
-                {
-                    return self.remove_old(hands, verified).await;
+                match self.after_refused_rename(hands, image, &refusal).await {
+                    Ok(Some(verified)) => return Ok(verified),
+                    Ok(None) => refusal.failure,
+                    Err(failure) => failure,
                 }
-                refusal.failure
             }
             Err(lost) => match self.after_lost_rename(hands, image, lost).await {
-                Ok(verified) => return self.remove_old(hands, verified).await,
+                Ok(verified) => return Ok(verified),
                 Err(failure) => failure,
             },
             Ok(Reply::Done) => match self.prove_renamed(hands, image).await {
-                Ok(verified) => return self.remove_old(hands, verified).await,
+                Ok(verified) => return Ok(verified),
                 Err(failure) => failure,
             },
         };
@@ -347,18 +369,24 @@ impl Placement {
         Ok(look_again(hands, File::Aside).await? == Seen::Absent)
     }
 
-    /// The new image is proven under its name: the old one goes last.
-    async fn remove_old<H: Hands>(
-        &mut self,
-        hands: &mut H,
-        verified: Verified,
-    ) -> Result<Verified, Failure> {
-        self.aside = false;
-        if self.policy.verifies() {
-            // What stays is found and removed by the next run; the image is in place either way.
-            let _ = hands.delete(File::Aside).await;
+    /// The new image stands under its name: what is beside it goes last. What stays is reported,
+    /// and removed by the next run; the image is in place either way.
+    async fn remove_rest<H: Hands>(&mut self, hands: &mut H, verified: Verified) {
+        let aside = std::mem::take(&mut self.aside).then_some(File::Aside);
+        for file in aside.into_iter().chain(self.other.take()) {
+            // Where the content of the final name was not seen, another image may yet be needed.
+            let may_go = match file {
+                File::Aside => self.policy.verifies(),
+                _ => verified.is_proof(),
+            };
+            if may_go {
+                // What it says of that is no evidence.
+                let _ = hands.delete(file).await;
+            }
+            if !matches!(hands.look(file).await, Ok(Seen::Absent)) {
+                self.left.push(file);
+            }
         }
-        Ok(verified)
     }
 
     /// Puts the old image back under its name.
@@ -449,11 +477,8 @@ impl Placement {
         match self.rename_to_final(hands).await {
             Ok(Reply::Done) => self.prove_renamed(hands, image).await,
             Ok(Reply::Refused(refusal)) => {
-                if look_again(hands, self.written).await? == Seen::Absent {
-                    return self.prove_renamed(hands, image).await;
-                }
-                self.ground = Ground::Nothing;
-                Err(refusal.failure)
+                let renamed = self.after_refused_rename(hands, image, &refusal).await?;
+                renamed.ok_or(refusal.failure)
             }
             Err(lost) => self.after_lost_rename(hands, image, lost).await,
         }

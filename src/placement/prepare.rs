@@ -20,7 +20,7 @@ impl Placement {
         distinct: bool,
     ) -> Result<Prepared, Failure> {
         self.before = hands.look(File::Final).await?;
-        if let Some(known) = known.filter(|known| known.was_confirmed)
+        if let Some(known) = known.filter(|known| known.may_be_placed)
             && self.before.is_present()
         {
             // Until that is answered it may be the one or the other.
@@ -112,6 +112,11 @@ impl Placement {
                 }
             }
             _ => return Err(Failure::new(Step::Prepare, Fault::TwoCopies)),
+        };
+        self.other = match self.written {
+            File::Staging if spare != Seen::Absent => Some(File::Spare),
+            File::Spare => Some(File::Staging),
+            _ => None,
         };
         Ok(Prepared::Write(self.written))
     }

@@ -33,7 +33,7 @@ struct InLine {
 }
 
 impl Budget {
-    /// A budget of so many bytes, at least one.
+    /// A budget of this number of bytes, at least one.
     pub fn new(bytes: u64) -> Self {
         Self {
             ledger: Arc::new(Mutex::new(Ledger {

@@ -15,10 +15,10 @@
 //! | --- | --- |
 //! | `ring` | the core: a state machine without locks, clocks or futures |
 //! | `budget` | bytes, and the line of pools that wait for some |
-//! | `shared` | the ring under its lock; who is to be woken |
+//! | `shared` | the ring under its lock; which tasks are to be woken |
 //! | `writer`, `reader`, `handle` | the async face: [`Writer`], [`Reader`], [`BufferPool`] |
 //! | `buffer` | [`FreeBuffer`] and [`BlockRef`]: bytes without copies |
-//! | `figures` | lag, waits, depth, for those who watch |
+//! | `figures` | lag, waits, depth, for what watches |
 //! | `sync` | the lock and the `Arc`; a model checker replaces this file |
 //!
 //! No runtime is named here: futures are polled, and wakers kept, by hand. `tests/pool_loom.rs`

@@ -1,4 +1,4 @@
-//! The core of the pool: which block is where, who still needs it, and when a buffer is free again.
+//! The core of the pool: which block is where, which readers still need it, and when a buffer is free again.
 //!
 //! A plain state machine: no locks, no clocks, no futures, and no idea of what a buffer is. The
 //! blocks that are held are a window of the image, `base..published`, in order. Each counts the

@@ -1,4 +1,4 @@
-//! The ring under its lock, and who waits for it.
+//! The ring under its lock, and the tasks that wait for it.
 //!
 //! The lock is held for a few steps at a time. Buffers are dropped and wakers woken or dropped only
 //! after it is released: all three can run foreign code, which may come back here.

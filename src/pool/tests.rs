@@ -144,13 +144,13 @@ fn a_buffer_holds_nothing_of_the_block_before() {
     assert_eq!(read(&mut reader), Some(b"ab".to_vec()));
 }
 
-/// The writer goes when it is told that nobody is left: who joined after that would be left alone.
+/// The writer goes when it sees that no reader is left: one that joined after that would be left alone.
 #[test]
 fn nobody_joins_once_the_writer_has_been_told_that_nobody_is_left() {
     let budget = Budget::new(1000);
     let (pool, mut writer) = Pool::new(&budget, 10, 1);
     drop(pool.join_at(0).unwrap());
-    // Nobody has told it yet.
+    // Nobody has reported it yet.
     let reader = pool.join_at(0).unwrap();
     assert!(now(writer.abandoned()).is_none());
     drop(reader);

@@ -23,7 +23,7 @@ use crate::link::{Command, Event, Link, Snapshot, Target};
 
 /// Orders that wait to be sent, as in one process.
 const ORDERS: usize = 64;
-/// A connection that broke off is made again so many times, with this pause.
+/// Number of attempts to make a broken connection again, and the pause between two.
 const TRIES: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(100);
 

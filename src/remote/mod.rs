@@ -1,7 +1,7 @@
-//! The link over a Unix socket: an engine in a process of its own, and those who watch it.
+//! The link over a Unix socket: an engine in a process of its own, and the clients that watch it.
 //!
 //! What a console gets is the same [`Link`](crate::link::Link) as in one process. The engine never
-//! waits for those who watch: snapshots that are not taken are skipped, and who lets events back up
+//! waits for clients: snapshots that are not taken are skipped, and one that lets events back up
 //! is cut off. Only processes of the same user are let in.
 //!
 //! - `wire`: the messages, and how they are framed

@@ -173,7 +173,7 @@ impl Claimed {
 impl Drop for Claimed {
     fn drop(&mut self) {
         self.close();
-        // Before the lock goes: whoever opened it meanwhile sees that it is another one.
+        // Before the lock goes: a process that opened it meanwhile sees that it is another one.
         let _ = std::fs::remove_file(&self.place.lock);
     }
 }

@@ -23,13 +23,13 @@ use crate::model::text::shown;
 /// Clients at a time; short visits are let in besides, so that an order to end comes through.
 const CLIENTS: usize = 64;
 /// Those at a time that were not let in yet, and short visits. One more takes the place of the oldest
-/// of them: somebody who says nothing keeps nobody out.
+/// of them: one that says nothing keeps none out.
 const VISITORS: usize = 64;
-/// Events that wait for one client; who is further behind is cut off.
+/// Events that wait for one client; one that is further behind is cut off.
 const BACKLOG: usize = 16 << 10;
 /// Orders that wait for the engine.
 const ORDERS: usize = 1024;
-/// What was told before a client came, and still matters: runs that were cut off, no journal.
+/// What was reported before a client came, and still matters: runs that were cut off, no journal.
 const NOTICES: usize = 16;
 /// The first client comes within this time, or nobody does.
 const FIRST: Duration = Duration::from_secs(20);

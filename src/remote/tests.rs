@@ -225,7 +225,7 @@ async fn event(connection: &mut Connection, mut wanted: impl FnMut(&Event) -> bo
     .unwrap()
 }
 
-/// Whoever is at the door and says nothing keeps nobody out, nor do those who only came to ask.
+/// A client that connects and says nothing keeps none out, nor do those that only ask.
 #[tokio::test]
 async fn silent_clients_keep_nobody_out() {
     let mut stage = Stage::open(snapshot(vec![group("adsl", 3)]));
@@ -239,7 +239,7 @@ async fn silent_clients_keep_nobody_out() {
         visits.push(stage.client(Wants::Errand, "asks").await);
     }
     let mut owner = stage.client(Wants::Orders, "craft on /pts/2").await;
-    // Those who watch were not sent away for them, and their orders come through.
+    // Those that watch were not sent away for them, and their orders come through.
     for connection in [&mut watching, &mut owner] {
         let order = Command::Cancel {
             target: Target::All,

@@ -25,7 +25,7 @@ const STUCK: Duration = Duration::from_secs(30);
 /// What there is to say at the end must be gone within this time.
 const PARTING: Duration = Duration::from_secs(1);
 
-/// A frame, made once for all who watch.
+/// A frame, made once for all that watch.
 pub(super) type Frame = Arc<Zeroizing<Vec<u8>>>;
 
 /// To the server's task.
@@ -43,7 +43,7 @@ pub(super) enum Said {
     },
 }
 
-/// What one who was let in gets.
+/// What a client that was let in gets.
 pub(super) struct Seat {
     pub(super) welcome: Welcome,
     /// Ends when there is nothing more to tell.

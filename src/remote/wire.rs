@@ -1,4 +1,4 @@
-//! The messages between an engine and those who watch it, and how they are framed.
+//! The messages between an engine and the clients that watch it, and how they are framed.
 //!
 //! A frame is its length (4 bytes, most significant first) and one JSON object. The first one each
 //! way is [`Hello`] and [`Welcome`]; their fields `protocol` and `version` mean the same in all
@@ -49,7 +49,7 @@ pub enum Wants {
     Orders,
     /// Snapshots and events alone.
     Watch,
-    /// To ask once how it stands, or to give one order; not counted among those who watch.
+    /// To ask once how it stands, or to give one order; not counted among those that watch.
     Errand,
 }
 

@@ -95,7 +95,7 @@ pub trait Transport: Send + Sync + 'static {
     type Source: Source;
     type Sink: Sink;
 
-    /// Tells those apart who write to the same entities from different hosts: their staging names
+    /// Different on hosts that write to the same entities: their staging names
     /// are not the same.
     fn owner(&self) -> &str;
 
@@ -148,7 +148,7 @@ pub trait Transport: Send + Sync + 'static {
 
 /// One reading of a remote file.
 pub trait Source: Send {
-    /// Bytes of the whole file, where the host has told.
+    /// Bytes of the whole file, where the host has reported.
     fn size(&self) -> Option<u64>;
 
     /// Bytes of the whole file as far as anything hints at them: for a gauge, and for nothing else.
@@ -204,14 +204,14 @@ pub trait Sink: Send {
     ) -> impl Future<Output = Result<Proof, Failure>> + Send;
 
     /// Learns before anything is sent whether the entity can rename at all. There is no file of
-    /// the first name, and perhaps one of the second.
+    /// the first name; the second is one of a file that is there.
     ///
     /// # Errors
     /// It can't, or the entity is lost.
     fn can_rename(
         &mut self,
         free: &RemotePath,
-        taken: &RemotePath,
+        taken: Option<&RemotePath>,
     ) -> impl Future<Output = Result<(), Failure>> + Send;
 
     /// Waits before something is asked again; `again` counts from 0.

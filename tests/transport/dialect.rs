@@ -144,7 +144,6 @@ async fn a_command_before_a_file_that_is_refused_is_named_without_its_words() {
     let cause = failure.to_string();
     assert!(cause.contains("502 never heard of it to SITE"), "{cause}");
     assert!(!cause.contains("4711"), "{cause}");
-    assert!(failure.is_before_writing());
     assert_untouched(&server);
 }
 
@@ -229,5 +228,4 @@ async fn a_connection_that_never_comes_is_called_so_with_where_it_was_to_go() {
         "{cause}"
     );
     assert!(failure.is_transient());
-    assert!(!failure.is_before_writing());
 }

@@ -91,7 +91,7 @@ async fn attempt(destination: &Destination, bytes: &[u8], known: Option<&Known>)
 fn confirmed(bytes: &[u8]) -> Known {
     Known {
         image: digest(bytes),
-        was_confirmed: true,
+        may_be_placed: true,
     }
 }
 

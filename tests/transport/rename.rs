@@ -35,6 +35,37 @@ async fn an_entity_without_rename_is_named_before_anything_is_sent() {
     }
 }
 
+/// Some answer a name that is not there as if they did not know the command. Where there is no image
+/// yet, nothing shows that they do, and nothing that they don't.
+#[tokio::test]
+async fn an_entity_that_says_500_of_a_missing_name_can_rename_all_the_same() {
+    for has_old in [true, false] {
+        let script = Script::default().handle(move |line, _| {
+            let missing = match has_old {
+                true => line.starts_with("RNFR") && !line.ends_with(PATH),
+                false => line.starts_with("RNFR"),
+            };
+            static ASKED: AtomicBool = AtomicBool::new(false);
+            // The staging name is there when it is asked for again.
+            if missing && !ASKED.swap(true, SeqCst) {
+                return Action::Reply(Reply::line("500 what?"));
+            }
+            if line.starts_with("RNTO") {
+                ASKED.store(false, SeqCst);
+            }
+            Action::Default
+        });
+        let server = match has_old {
+            true => device(script).await,
+            false => ScriptedServer::start(script).await,
+        };
+        let bytes = image(1000);
+        let sent = send(&destination(&server), &bytes).await;
+        assert_eq!(sent, Ok(Verified::Size), "{has_old}");
+        assert_delivered(&server, &bytes);
+    }
+}
+
 /// Moved aside instead: there is always a whole image, and the old one is removed last.
 #[tokio::test]
 async fn an_entity_that_does_not_overwrite_has_its_old_file_moved_aside() {
@@ -164,7 +195,7 @@ async fn the_only_copy_is_kept() {
         comes_right.store(true, SeqCst);
         let known = Known {
             image: digest(&bytes),
-            was_confirmed: true,
+            may_be_placed: true,
         };
         let sent = server.log().count("STOR");
         let opened = Delivery::open(&transport, &destination, Some(&known));

@@ -25,7 +25,7 @@ fn clock(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string()
 }
 
-/// In exactly so many cells.
+/// In exactly this number of cells.
 fn pad(text: &str, columns: usize) -> String {
     fit(text, columns, true)
 }

@@ -97,7 +97,7 @@ fn known(one: &One<'_>) -> Option<Known> {
     let size = one.group.size?;
     Some(Known {
         image: ImageDigest { size, sha256 },
-        was_confirmed: false,
+        may_be_placed: false,
     })
 }
 

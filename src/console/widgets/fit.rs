@@ -18,12 +18,12 @@ pub(crate) fn plain(text: &str, theme: &Theme) -> String {
     text.chars().map(ascii).collect()
 }
 
-/// [`plain`], in exactly so many columns.
+/// [`plain`], in exactly this number of columns.
 pub(crate) fn fit(text: &str, width: usize, theme: &Theme) -> String {
     columns::fit(&plain(text, theme), width, !theme.ascii)
 }
 
-/// [`plain`], in at most so many columns.
+/// [`plain`], in at most this number of columns.
 pub(crate) fn cut(text: &str, width: usize, theme: &Theme) -> String {
     columns::cut(&plain(text, theme), width, !theme.ascii)
 }

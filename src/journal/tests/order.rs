@@ -1,5 +1,5 @@
 //! What came before what, whatever the clocks said; what was found after a run; several runs of one
-//! engine, and who has an entity.
+//! engine, and which run has an entity.
 
 use super::super::schema::MIGRATIONS;
 use super::*;
@@ -8,7 +8,7 @@ use crate::model::{Fault, Holds};
 /// A year in hours.
 const YEAR: i64 = 365 * 24;
 
-/// A clock that is wrong by so many hours.
+/// A clock that is wrong by this number of hours.
 fn clock(hours: i64) -> Timestamp {
     Timestamp::now() + jiff::Span::new().hours(hours)
 }

@@ -28,9 +28,9 @@ use super::usage::Figures;
 
 use squeeze::Squeeze;
 
-/// A pool is mostly empty after it was less than half full for so long.
+/// Time for which a pool is less than half full until it counts as mostly empty.
 const QUIET: Duration = Duration::from_secs(3);
-/// A pool that just grew does not shrink for so long at first, and never for longer than that.
+/// Time for which a pool that just grew does not shrink: at first, and at most.
 const KEEP: Duration = Duration::from_secs(5);
 const LONGEST_KEEP: Duration = Duration::from_secs(600);
 
@@ -86,7 +86,7 @@ impl Pool {
         self.granted as u64 * self.buffer_size
     }
 
-    /// Buffers of its own size that so many bytes come to.
+    /// Number of buffers of its own size in this number of bytes.
     fn fitting(&self, bytes: u64) -> usize {
         usize::try_from(bytes / self.buffer_size.max(1)).unwrap_or(usize::MAX)
     }

@@ -17,7 +17,7 @@ pub(super) const BUFFER: u64 = 1000;
 pub(super) struct Entity {
     /// Blocks a second.
     pub(super) rate: f64,
-    /// Out of so many seconds, and beginning at that one, it pauses for so many.
+    /// Period in seconds, the second at which a pause begins, and the pause's length in seconds.
     pub(super) pause: Option<(f64, f64, f64)>,
     done: f64,
     starved: Duration,

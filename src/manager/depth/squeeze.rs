@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use crate::manager::host::Host;
 
-/// A processor that was busy for so long is short; one that was calm for so long is not.
+/// Time for which a processor is busy until it is short of time, and calm until it is not.
 const BUSY: Duration = Duration::from_secs(10);
 const CALM: Duration = Duration::from_secs(5);
 /// Steps back after a shortage come so far apart at first, and never farther than that.
 const STEP: Duration = Duration::from_secs(2);
 const LONGEST_STEP: Duration = Duration::from_secs(64);
 
-/// Shares are halved so often at most; more would change no depth that there is.
+/// Maximum number of times that shares are halved; more would change no depth that there is.
 const MOST: u32 = 40;
 
 #[derive(Debug)]

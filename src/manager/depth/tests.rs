@@ -214,7 +214,7 @@ fn what_a_group_gave_back_does_not_come_back_by_itself() {
     assert_eq!(world.groups[0].depth, few);
 }
 
-/// What a group was said to wait for from so many seconds on.
+/// What a group was said to wait for, from that second on.
 fn found_after(group: &Group, seconds: f64) -> Vec<Finding> {
     let late = |place: &usize| {
         group

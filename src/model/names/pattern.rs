@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use super::BadPattern;
 use crate::model::text::quoted;
 
-/// One range, or several in one value, make at most so many values.
+/// Maximum number of values made by the ranges in one text.
 pub const MOST_EXPANDED: usize = 10_000;
 /// Digits of a number in a range at most.
 pub(super) const MOST_DIGITS: usize = 18;

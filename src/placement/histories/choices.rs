@@ -25,7 +25,7 @@ impl Choices {
         chosen
     }
 
-    /// 0 for no fault, else the number of one of so many.
+    /// 0 for no fault, else the number of the one that was chosen.
     pub(super) fn fault(&mut self, faults: usize) -> usize {
         if self.faults == 0 {
             return 0;

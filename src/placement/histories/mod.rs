@@ -12,8 +12,8 @@ mod world;
 
 use std::collections::HashMap;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use choices::Choices;
@@ -49,18 +49,47 @@ const USUAL: Settings = Settings {
     pattern: AUTO,
 };
 
-/// Made once: a digest is in its names.
-fn destination(settings: &Settings, owner: &'static str) -> Destination {
-    type Made = Mutex<HashMap<(String, &'static str), Destination>>;
-    static MADE: LazyLock<Made> = LazyLock::new(Made::default);
-    let mut made = MADE.lock().unwrap();
-    let key = (format!("{settings:?}"), owner);
-    made.entry(key)
-        .or_insert_with(|| make_destination(settings, owner))
-        .clone()
+/// What one walk is about: an entity of a kind, and what the operator has set.
+struct Case {
+    kind: Kind,
+    settings: Settings,
+    /// Of the two runs that write. Made once: digests are in their names.
+    destinations: [Destination; 2],
+    slots: Arc<[(String, u8)]>,
 }
 
-fn make_destination(settings: &Settings, owner: &str) -> Destination {
+impl Case {
+    fn new(kind: Kind, settings: Settings) -> Self {
+        let destinations = OWNERS.map(|owner| destination(&settings, owner));
+        let mut paths = Vec::new();
+        for destination in &destinations {
+            let names = &destination.names;
+            paths.extend(FILES.map(|file| names.of(file).to_string()));
+            paths.push(format!("{}.1", names.of(File::Staging)));
+            paths.push(format!("{}.1", names.of(File::Spare)));
+        }
+        Self {
+            kind,
+            settings,
+            destinations,
+            slots: slots(kind, &paths),
+        }
+    }
+
+    /// Where one of them writes, by its index.
+    fn destination(&self, me: usize) -> &Destination {
+        &self.destinations[me]
+    }
+
+    /// Where the old image goes meanwhile.
+    fn aside(&self, me: usize) -> &str {
+        self.destination(me).names.of(File::Aside).as_str()
+    }
+}
+
+const OWNERS: [&str; 2] = ["one", "other"];
+
+fn destination(settings: &Settings, owner: &str) -> Destination {
     let path = RemotePath::new(FINAL).unwrap();
     Destination {
         names: Names::new(&path, settings.pattern, owner).unwrap(),
@@ -88,13 +117,13 @@ struct Ended {
     result: Result<Verified, Failure>,
     holds: Holds,
     confirmed: bool,
+    left: Vec<String>,
 }
 
 /// One attempt, as a download agent makes it.
-async fn attempt(model: &Model, settings: &Settings, known: Option<Known>) -> Ended {
-    let destination = destination(settings, model.owner);
+async fn attempt(model: &Model, case: &Case, known: Option<Known>) -> Ended {
     let image = digest_of(model.image);
-    let opened = Delivery::open(model, &destination, known.as_ref()).await;
+    let opened = Delivery::open(model, case.destination(model.me), known.as_ref()).await;
     let (mut delivery, opened) = match opened {
         Ok(opened) => opened,
         Err(not_opened) => {
@@ -102,6 +131,7 @@ async fn attempt(model: &Model, settings: &Settings, known: Option<Known>) -> En
                 result: Err(not_opened.failure),
                 holds: not_opened.holds.unwrap_or(Holds::Unknown),
                 confirmed: false,
+                left: Vec::new(),
             };
         }
     };
@@ -111,6 +141,7 @@ async fn attempt(model: &Model, settings: &Settings, known: Option<Known>) -> En
                 result: Ok(verified),
                 holds: delivery.holds(),
                 confirmed: true,
+                left: Vec::new(),
             };
         }
         Opened::Staged => Ok(()),
@@ -134,28 +165,27 @@ async fn attempt(model: &Model, settings: &Settings, known: Option<Known>) -> En
         result,
         holds: delivery.holds(),
         confirmed: delivery.is_confirmed(),
+        left: delivery.left().iter().map(ToString::to_string).collect(),
     }
 }
 
 /// Looks, puts back what was set aside, and removes litter, as `recover --clean` does.
-async fn recover(model: &Model, settings: &Settings) -> Result<Holds, Failure> {
-    let destination = destination(settings, model.owner);
-    let mut sink = model.open_sink(&destination).await?;
+async fn recover(model: &Model, case: &Case) -> Result<Holds, Failure> {
+    let destination = case.destination(model.me);
+    let mut sink = model.open_sink(destination).await?;
     let mut entity = Entity {
         sink: &mut sink,
         names: &destination.names,
     };
-    let known = settings.known.then(|| Known {
+    let known = case.settings.known.then(|| Known {
         image: digest_of(What::New),
-        was_confirmed: false,
+        may_be_placed: false,
     });
     let mut found = inspect(&mut entity, known.as_ref(), true).await?;
     let holds = found.holds;
     tidy(&mut entity, &mut found).await?;
     Ok(holds)
 }
-
-type Slots = Arc<[(String, u8)]>;
 
 /// What a phase leaves for the next one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -178,7 +208,7 @@ enum Phase {
     /// A run of another image.
     NewerRun,
     Recover,
-    /// Two hosts at the same time, with so many changes of turn.
+    /// Two hosts at the same time, and the number of changes of turn.
     Compete(usize),
     /// Without any fault: the entity has its image in the end.
     InTheEnd,
@@ -186,8 +216,7 @@ enum Phase {
 
 /// Runs one phase of one history. `Err`: what was broken, and the story.
 fn run(
-    (kind, slots): (Kind, &Slots),
-    settings: &Settings,
+    case: &Case,
     phase: Phase,
     from: &State,
     choices: Choices,
@@ -195,10 +224,10 @@ fn run(
 ) -> (Choices, Result<State, String>) {
     let (faults, turns) = (choices.faults, choices.turns);
     let mut rules = from.rules;
-    rules.direct = settings.staging == Staging::Direct;
+    rules.direct = case.settings.staging == Staging::Direct;
     let shared = Shared::new(World {
-        kind,
-        slots: slots.clone(),
+        kind: case.kind,
+        slots: case.slots.clone(),
         disk: from.disk.clone(),
         choices: choices.again(faults, turns),
         ended: None,
@@ -209,26 +238,29 @@ fn run(
         lied: from.lied,
         rules,
     });
-    let before = shared.lock().named();
-    let model = |me, owner, image| Model {
+    let before = {
+        let world = shared.lock();
+        (world.named(), world.at(case.aside(0)).is_some())
+    };
+    let model = |me: usize, image| Model {
         shared: shared.clone(),
-        owner,
+        owner: OWNERS[me],
         me,
         image,
     };
-    let was_confirmed = from.again.unwrap_or(false) && phase == Phase::Retry;
-    let known = (settings.known || phase == Phase::Retry).then(|| Known {
+    let may_be_placed = from.again.unwrap_or(false) && phase == Phase::Retry;
+    let known = (case.settings.known || phase == Phase::Retry).then(|| Known {
         image: digest_of(What::New),
-        was_confirmed,
+        may_be_placed,
     });
     let context = &mut Context::from_waker(Waker::noop());
     let mut again = None;
     match phase {
         Phase::Compete(_) => {
-            let (one, other) = (model(0, "one", What::New), model(1, "other", What::Newer));
+            let (one, other) = (model(0, What::New), model(1, What::Newer));
             let (mut first, mut second) = (
-                pin!(attempt(&one, settings, known)),
-                pin!(attempt(&other, settings, None)),
+                pin!(attempt(&one, case, known)),
+                pin!(attempt(&other, case, None)),
             );
             let (mut done, mut stuck) = ([false, false], 0);
             while stuck < 3 && done != [true, true] {
@@ -244,7 +276,7 @@ fn run(
                     let killed = shared.lock().ended.take().is_some();
                     if let Poll::Ready(ended) = polled {
                         let image = [What::New, What::Newer][me];
-                        check_ended(&shared, &ended, image, before, settings, true);
+                        check_ended(&shared, case, &ended, me, image, before, true);
                         (done[me], stuck) = (true, 0);
                     } else if killed {
                         (done[me], stuck) = (true, 0);
@@ -258,9 +290,9 @@ fn run(
             }
         }
         Phase::Recover => {
-            let model = model(0, "one", What::New);
+            let model = model(0, What::New);
             let result = {
-                let mut recovering = pin!(recover(&model, settings));
+                let mut recovering = pin!(recover(&model, case));
                 recovering.as_mut().poll(context)
             };
             if let Poll::Ready(Ok(Holds::New)) = result {
@@ -276,15 +308,15 @@ fn run(
                 _ => What::New,
             };
             let known = known.filter(|_| image == What::New);
-            let model = model(0, "one", image);
+            let model = model(0, image);
             let polled = {
-                let mut attempting = pin!(attempt(&model, settings, known));
+                let mut attempting = pin!(attempt(&model, case, known));
                 attempting.as_mut().poll(context)
             };
             let end = shared.lock().ended.take();
             match (polled, end) {
                 (Poll::Ready(ended), _) => {
-                    check_ended(&shared, &ended, image, before, settings, false);
+                    check_ended(&shared, case, &ended, 0, image, before, false);
                     if let Err(failure) = &ended.result {
                         again = failure.is_transient().then_some(ended.confirmed);
                     }
@@ -293,8 +325,7 @@ fn run(
                     }
                 }
                 (Poll::Pending, Some(End::Cancelled)) => {
-                    let destination = destination(settings, model.owner);
-                    let mut discarding = pin!(discard(&model, &destination));
+                    let mut discarding = pin!(discard(&model, case.destination(0)));
                     let _ = discarding.as_mut().poll(context);
                     shared.lock().ended = None;
                 }
@@ -338,10 +369,11 @@ fn run(
 /// What an attempt says when it ends is true.
 fn check_ended(
     shared: &Shared,
+    case: &Case,
     ended: &Ended,
+    me: usize,
     image: What,
-    before: Option<What>,
-    settings: &Settings,
+    (before, had_aside): (Option<What>, bool),
     competed: bool,
 ) {
     let mut world = shared.lock();
@@ -382,17 +414,29 @@ fn check_ended(
         }
         (Err(_), Holds::NewStaged) => {
             let is_there = world.disk.files.values().any(|data| data.what == image);
-            if is_there && settings.verify == VerifyMode::Best {
+            if is_there && case.settings.verify == VerifyMode::Best {
                 world.rules.only_copy = true;
             } else if !world.lied
                 && !competed
                 && !world.rules.weak
-                && settings.verify == VerifyMode::Best
+                && case.settings.verify == VerifyMode::Best
             {
                 wrong = Some("said to be staged, and is not there".into());
             }
         }
         _ => {}
+    }
+    // What this attempt has moved aside; a run that was cut off may have left another one.
+    let aside = case.aside(me);
+    if ended.result.is_ok()
+        && !had_aside
+        && !competed
+        && !world.lied
+        && world.at(aside).is_some()
+        && world.at(aside) != world.at(FINAL)
+        && !ended.left.iter().any(|left| left == aside)
+    {
+        wrong = Some("the old image stays beside the new one, and nothing is said of it".into());
     }
     if named.is_some() {
         world.rules.only_copy = false;
@@ -427,18 +471,11 @@ fn check_in_the_end(shared: &Shared, ended: &Ended) {
 }
 
 /// Walks all histories of these phases; their number.
-fn walk(kind: Kind, settings: &Settings, phases: &[Phase], faults: usize) -> u64 {
-    let mut paths = Vec::new();
-    for owner in ["one", "other"] {
-        let names = destination(settings, owner).names;
-        paths.extend(FILES.map(|file| names.of(file).to_string()));
-        paths.push(format!("{}.1", names.of(File::Staging)));
-        paths.push(format!("{}.1", names.of(File::Spare)));
-    }
-    let slots: Slots = slots(kind, &paths);
+fn walk(case: &Case, phases: &[Phase], faults: usize) -> u64 {
+    let kind = case.kind;
     let mut first = World {
         kind,
-        slots: slots.clone(),
+        slots: case.slots.clone(),
         disk: Files::default(),
         choices: Choices::default(),
         ended: None,
@@ -478,15 +515,16 @@ fn walk(kind: Kind, settings: &Settings, phases: &[Phase], faults: usize) -> u64
             };
             let mut choices = Some(Choices::default().again(faults, turns));
             while let Some(now) = choices {
-                let (taken, result) = run((kind, &slots), settings, *phase, &state, now, false);
+                let (taken, result) = run(case, *phase, &state, now, false);
                 match result {
                     Ok(next) => *after.entry(next).or_default() += ways,
                     Err(_) => {
                         let again = taken.again(faults, turns);
-                        let (_, story) = run((kind, &slots), settings, *phase, &state, again, true);
+                        let (_, story) = run(case, *phase, &state, again, true);
                         panic!(
-                            "{}, {settings:?}, {phase:?} from {state:?}:\n{}",
+                            "{}, {:?}, {phase:?} from {state:?}:\n{}",
                             kind.name,
+                            case.settings,
                             story.unwrap_err()
                         );
                     }
@@ -599,7 +637,7 @@ fn walk_all(phases: &[Phase], faults: usize) {
             false => 2,
         };
         let settings = settings().into_iter().filter(is_own).take(most);
-        work.extend(settings.map(|settings| (kind, settings)));
+        work.extend(settings.map(|settings| Case::new(kind, settings)));
     }
     let next = AtomicUsize::new(0);
     let all = AtomicU64::new(0);
@@ -607,8 +645,8 @@ fn walk_all(phases: &[Phase], faults: usize) {
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                while let Some((kind, settings)) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let histories = walk(*kind, settings, phases, faults);
+                while let Some(case) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let histories = walk(case, phases, faults);
                     all.fetch_add(histories, Ordering::Relaxed);
                 }
             });

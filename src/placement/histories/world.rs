@@ -237,7 +237,7 @@ impl World {
         true
     }
 
-    /// The promises that hold at every moment, whoever did what.
+    /// The promises that hold at every moment, whichever run did what.
     fn check(&mut self) {
         if self.broken.is_some() {
             return;
@@ -257,8 +257,12 @@ impl World {
                 self.broken = Some("the entity has less than before".into());
             }
         }
+        // One that stands under the final name is another copy of an image.
+        if named.is_some_and(is_whole) {
+            self.rules.only_copy = false;
+        }
         let has_new = others().any(|what| what == What::New || what == What::Newer);
-        if rules.only_copy && !has_new {
+        if self.rules.only_copy && !has_new {
             self.broken = Some("the only copy is gone".into());
         }
     }
@@ -322,7 +326,7 @@ use Fate::{
     Untold,
 };
 
-/// One who writes to the entity.
+/// A run that writes to the entity.
 #[derive(Debug, Clone)]
 pub(super) struct Model {
     pub(super) shared: Shared,
@@ -591,7 +595,7 @@ impl Sink for ModelSink {
         })
     }
 
-    async fn can_rename(&mut self, _: &RemotePath, _: &RemotePath) -> Result<(), Failure> {
+    async fn can_rename(&mut self, _: &RemotePath, _: Option<&RemotePath>) -> Result<(), Failure> {
         match self.model.fate("can rename", &[LostBefore]).await {
             LostBefore => Err(self.model.lost(Step::Prepare)),
             _ => Ok(()),

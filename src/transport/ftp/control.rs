@@ -202,7 +202,7 @@ impl Connector {
                 let greeting = greeting.map_err(|_| no_greeting(reply))?;
                 let greeting = greeting.map_err(|error| lost(&error))?;
                 if code != *b"220" {
-                    // It is told as any other greeting is.
+                    // It is reported as any other greeting is.
                     return Ok(control(Stream::Plain(stream), greeting));
                 }
                 self.agree(&mut stream).await?;

@@ -20,7 +20,7 @@ const MOST_ENTRIES: usize = 10_000;
 const MOST_BYTES: usize = 4 << 20;
 /// Bytes. A line that is longer holds no name that a file system could have.
 const LONGEST_LINE: usize = 4096;
-/// The whole listing takes so long at most, however steadily it trickles.
+/// Deadline for the whole listing, however steadily it trickles.
 const WHOLE: Duration = Duration::from_secs(60);
 
 /// How the lines of a listing are to be read.
@@ -181,7 +181,7 @@ fn entry(line: &[u8], form: Form) -> Option<Listed> {
     is_usable.then_some(found)
 }
 
-/// `type=file;size=1024; name` (RFC 3659 section 7.2). Facts are told in any case of letters.
+/// `type=file;size=1024; name` (RFC 3659 section 7.2). Facts come in any case of letters.
 pub(super) fn facts(line: &str) -> Option<Listed> {
     let (facts, name) = match line.strip_prefix(' ') {
         Some(name) => ("", name),

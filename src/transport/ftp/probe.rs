@@ -35,7 +35,7 @@ use super::{Memory, sink, space, verify};
 
 /// An empty file is refused by some servers, and takes no room on any.
 const BYTE: &[u8] = b"\n";
-/// Who takes longer for `REST` does not know it.
+/// A server that takes longer for `REST` does not know it.
 const REST_DEADLINE: Duration = Duration::from_secs(5);
 
 pub(super) async fn probe(
@@ -149,7 +149,8 @@ async fn look(memory: &Memory, destination: &Destination) -> Result<(FtpSink, Lo
         }
         if staging.is_none() {
             let path = destination.written_path();
-            sink.can_rename(path, &destination.remote.path).await?;
+            let taken = named.is_present().then_some(&destination.remote.path);
+            sink.can_rename(path, taken).await?;
         }
     }
     let probe = Probe {

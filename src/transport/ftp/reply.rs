@@ -188,15 +188,13 @@ fn says(text: &str, words: &[&str]) -> bool {
 }
 
 /// Whether the server knows a command, from its answer about a name that is not there, and from that
-/// about one that is: several call the command unknown in answer to a missing name. `None`: that
-/// can't be told without asking about a name that is there.
-#[allow(dead_code, reason = "for whoever decides whether an entity can rename")]
+/// about one that is: several answer a missing name with 500. `None`: only a name that is there can
+/// tell.
 pub(super) fn knows(about_missing: &Reply, about_existing: Option<&Reply>) -> Option<bool> {
-    match (about_missing.kind(), about_existing.map(Reply::kind)) {
-        (_, Some(Kind::NotKnown)) => Some(false),
-        (_, Some(_)) => Some(true),
-        (Kind::NotKnown, None) => None,
-        (_, None) => Some(true),
+    match about_existing {
+        Some(reply) => Some(!reply.is_unknown_command()),
+        None if about_missing.code == 500 => None,
+        None => Some(!about_missing.is_unknown_command()),
     }
 }
 
@@ -251,6 +249,7 @@ mod tests {
         let (unknown, missing, there) = (reply("500 what?"), reply("550 no"), reply("350 to?"));
         assert_eq!(knows(&missing, None), Some(true));
         assert_eq!(knows(&unknown, None), None);
+        assert_eq!(knows(&reply("502 not implemented"), None), Some(false));
         assert_eq!(knows(&unknown, Some(&there)), Some(true));
         assert_eq!(knows(&unknown, Some(&reply("502 no"))), Some(false));
         assert_eq!(knows(&missing, Some(&reply("550 busy"))), Some(true));

@@ -34,7 +34,7 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// The rest of a reply whose middle looked like an end is near or will not come.
 const REST: Duration = Duration::from_millis(500);
 
-/// With whom a session is held, and how.
+/// The server of a session, and how it is spoken to.
 #[derive(Clone, Copy)]
 pub(super) struct Whom<'a> {
     address: &'a Address,
@@ -116,7 +116,7 @@ impl Session {
         path: &str,
     ) -> Result<Self, Failure> {
         let until = Instant::now() + ROOM;
-        // Some only hang up: whoever was let in before is let in again.
+        // Some only hang up: a user that was let in before is let in again.
         let hangs_up = |failure: &Failure| {
             failure.step == Step::Connect
                 && matches!(failure.fault, Fault::Lost { .. })
@@ -198,7 +198,7 @@ impl Session {
             let reply = self.command(Step::Connect, command).await?;
             match reply.kind() {
                 Kind::Done => continue,
-                // A buffer size of 0 is the only one over TLS: who knows no other may know no
+                // A buffer size of 0 is the only one over TLS: a server that knows no other may know no
                 // command for it.
                 Kind::NotKnown if command == "PBSZ 0" => continue,
                 Kind::ForNow => return Err(Failure::new(Step::Connect, reply.fault())),

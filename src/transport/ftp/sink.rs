@@ -30,10 +30,10 @@ pub struct FtpSink {
     upload: Option<Upload>,
     destination: Destination,
     memory: Memory,
-    /// Whether `550` to `SIZE` means that there is no such file: the entity has told a size, or a
+    /// Whether `550` to `SIZE` means that there is no such file: the entity has reported a size, or a
     /// listing has agreed. Some say it of every file, and then something else has shown one.
     denies_truly: Option<bool>,
-    /// The entity has told when a file was changed, so that silence means that there is none.
+    /// The entity has reported when a file was changed, so that silence means that there is none.
     tells_times: bool,
     /// It lists nothing: that costs two sessions, and is not asked for again.
     no_listing: bool,
@@ -360,13 +360,19 @@ impl Sink for FtpSink {
         }
     }
 
-    async fn can_rename(&mut self, free: &RemotePath, taken: &RemotePath) -> Result<(), Failure> {
+    async fn can_rename(
+        &mut self,
+        free: &RemotePath,
+        taken: Option<&RemotePath>,
+    ) -> Result<(), Failure> {
         let mut reply = self.ask(Step::Prepare, &format!("RNFR {free}")).await?;
-        if reply.code == 500 {
-            // Some say that of a name that does not exist.
-            reply = self.ask(Step::Prepare, &format!("RNFR {taken}")).await?;
+        let mut knows = reply::knows(&reply, None);
+        if let Some(taken) = taken.filter(|_| knows.is_none()) {
+            let about_existing = self.ask(Step::Prepare, &format!("RNFR {taken}")).await?;
+            knows = reply::knows(&reply, Some(&about_existing));
+            reply = about_existing;
         }
-        if reply.is_unknown_command() {
+        if knows == Some(false) {
             let reply = reply.to_string();
             return Err(Failure::new(Step::Prepare, Fault::NoRename { reply }));
         }

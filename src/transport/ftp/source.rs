@@ -5,13 +5,13 @@ use std::time::Duration;
 use crate::model::{Failure, Fault, Step};
 use crate::transport::{Remote, Source};
 
-use super::Memory;
 use super::data::Download;
 use super::list;
 use super::reply::Reply;
 use super::session::Session;
+use super::{Memory, Quirks};
 
-/// `MDTM` and `MLST` are answered out of a file table: who takes longer does not know them.
+/// `MDTM` and `MLST` are answered out of a file table: a server that takes longer does not know them.
 const TABLE_DEADLINE: Duration = Duration::from_secs(5);
 /// No time is longer, whatever its form.
 const LONGEST_TIME: usize = 64;
@@ -78,7 +78,7 @@ impl FtpSource {
                     size,
                 }),
             },
-            // Only the reply could have told whether this was all.
+            // Only the reply could have reported whether this was all.
             None if count == 0 => match self.download.unconfirmed() {
                 Some(failure) => Err(failure.clone()),
                 None => Ok(0),
@@ -148,41 +148,48 @@ pub(super) async fn size(session: &mut Session, path: &str) -> Result<Option<u64
     }
 }
 
-/// The size in what `MLST` tells of a file (RFC 3659 section 7). A server that does not know the
-/// command, or never answers it, is not asked again.
+/// The size in what `MLST` tells of a file (RFC 3659 section 7).
 async fn size_of_facts(session: &mut Session, path: &str) -> Result<Option<u64>, Failure> {
-    if session.memory.of(&session.address).no_mlst {
-        return Ok(None);
-    }
-    let unknown = |session: &Session| {
-        session
-            .memory
-            .learn(&session.address, |quirks| quirks.no_mlst = true);
-    };
-    let deadline = session.timeouts.reply.min(TABLE_DEADLINE);
-    let asked = format!("MLST {path}");
-    match session
-        .command_within(Step::Prepare, &asked, deadline)
-        .await
-    {
-        Ok(reply) if reply.code == 250 => {
+    let reply = ask_if_known(session, "MLST", path, |quirks| &mut quirks.no_mlst).await?;
+    match reply {
+        Some(reply) if reply.code == 250 => {
             let mut lines = reply.raw.lines();
             Ok(lines.find_map(|line| list::facts(line.trim_start())?.size))
         }
-        Ok(reply) if reply.code == 550 => Err(Failure::new(Step::Prepare, reply.fault_of_file())),
-        Ok(reply) if reply.code == 421 => Err(Failure::new(Step::Prepare, reply.fault())),
-        Ok(reply) => {
-            if reply.is_unknown_command() {
-                unknown(session);
-            }
-            Ok(None)
-        }
-        Err(failure) => {
-            if !matches!(failure.fault, Fault::Lost { .. }) {
-                unknown(session);
-            }
-            Err(failure)
-        }
+        Some(reply) if reply.code == 550 => Err(Failure::new(Step::Prepare, reply.fault_of_file())),
+        _ => Ok(None),
+    }
+}
+
+/// Asks what not every server knows: one that does not, or that never answers it, is not asked
+/// again. `None`: it does not know it.
+///
+/// # Errors
+/// The session is lost, or the server says that it is over.
+async fn ask_if_known(
+    session: &mut Session,
+    verb: &str,
+    path: &str,
+    unknown: fn(&mut Quirks) -> &mut bool,
+) -> Result<Option<Reply>, Failure> {
+    if *unknown(&mut session.memory.of(&session.address)) {
+        return Ok(None);
+    }
+    let deadline = session.timeouts.reply.min(TABLE_DEADLINE);
+    let asked = format!("{verb} {path}");
+    let answered = (session.command_within(Step::Prepare, &asked, deadline)).await;
+    let is_unknown = match &answered {
+        Ok(reply) => reply.is_unknown_command(),
+        // A connection can be lost for reasons of its own.
+        Err(failure) => !matches!(failure.fault, Fault::Lost { .. }),
+    };
+    if is_unknown {
+        (session.memory).learn(&session.address, |quirks| *unknown(quirks) = true);
+    }
+    match answered? {
+        reply if reply.code == 421 => Err(Failure::new(Step::Prepare, reply.fault())),
+        _ if is_unknown => Ok(None),
+        reply => Ok(Some(reply)),
     }
 }
 
@@ -202,37 +209,10 @@ fn bytes_in(text: &str) -> Option<u64> {
 /// # Errors
 /// The session is lost. Where that was the command's doing it is remembered, and not sent again.
 pub(super) async fn modified(session: &mut Session, path: &str) -> Result<Option<String>, Failure> {
-    if session.memory.of(&session.address).no_mdtm {
-        return Ok(None);
-    }
-    let unknown = |session: &Session| {
-        session
-            .memory
-            .learn(&session.address, |quirks| quirks.no_mdtm = true);
-    };
-    let deadline = session.timeouts.reply.min(TABLE_DEADLINE);
-    let asked = format!("MDTM {path}");
-    let reply = session.command_within(Step::Prepare, &asked, deadline);
-    match reply.await {
-        Ok(reply) if reply.code == 421 => Err(Failure::new(Step::Prepare, reply.fault())),
-        Ok(reply) if reply.code == 213 => {
-            let time = reply.raw.trim();
-            let is_time = !time.is_empty() && time.len() <= LONGEST_TIME;
-            Ok(is_time.then(|| time.to_owned()))
-        }
-        Ok(reply) => {
-            if reply.is_unknown_command() {
-                unknown(session);
-            }
-            Ok(None)
-        }
-        Err(failure) => {
-            if !matches!(failure.fault, Fault::Lost { .. }) {
-                unknown(session);
-            }
-            Err(failure)
-        }
-    }
+    let reply = ask_if_known(session, "MDTM", path, |quirks| &mut quirks.no_mdtm).await?;
+    let time = reply.filter(|reply| reply.code == 213);
+    let time = time.map(|reply| reply.raw.trim().to_owned());
+    Ok(time.filter(|time| !time.is_empty() && time.len() <= LONGEST_TIME))
 }
 
 /// Many servers say `150 Opening … (1234 bytes)`. It is text for people: some say `(0 bytes)` of every

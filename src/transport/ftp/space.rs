@@ -1,6 +1,6 @@
 //! How much room a server says that it has. There is no standard that servers keep to: `AVBL`
 //! (draft-peterson-streamlined-ftp-command-extensions, section 4) gives bytes, `SITE DF` what
-//! `df` prints or a sentence. What is not certain is taken for not told.
+//! `df` prints or a sentence. What is not certain is taken for unknown.
 
 use std::time::Duration;
 

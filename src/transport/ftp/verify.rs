@@ -1,4 +1,4 @@
-//! Checking an entity's copy, and saying truthfully how it was checked (promise 3).
+//! Checking an entity's copy, and saying truthfully how it was checked (promise 4).
 
 use crate::model::{Failure, Fault, Step};
 use crate::transport::ImageDigest;

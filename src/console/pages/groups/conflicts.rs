@@ -1,4 +1,4 @@
-//! What is wrong with a group, or would be if it were started now: pure, and told in words.
+//! What is wrong with a group, or would be if it were started now: pure, and put in words.
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -370,7 +370,7 @@ fn facts(state: &State, snapshot: &Snapshot, at: usize) -> Vec<Fact> {
 
 const NAMES: usize = 10;
 
-/// The facts on lines of so many columns.
+/// The facts, on lines of this number of columns.
 fn lines(facts: &[Fact], columns: usize) -> Vec<(String, Tone)> {
     let mut lines = Vec::new();
     for fact in facts {

@@ -372,7 +372,7 @@ fn folded(names: &[&str]) -> String {
     shown(&names::compress(names).join(", "))
 }
 
-/// Which passwords are needed, and where they would be read by whoever listens.
+/// Which passwords are needed, and where they would be read by anybody who listens.
 fn logins(site: &Site, plan: &mut Plan) {
     let mut needed: BTreeSet<Name> = BTreeSet::new();
     let mut clear: BTreeMap<Name, Vec<&str>> = BTreeMap::new();

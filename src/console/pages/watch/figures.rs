@@ -79,7 +79,7 @@ pub(super) fn totals(group: &GroupSnapshot) -> Totals {
     totals
 }
 
-/// `-` when it can't be told.
+/// `-` when it can't be known.
 pub(super) fn time_left(seconds: Option<f64>) -> String {
     match seconds {
         // A figure that changes with every look says nothing and costs bytes on a slow line.

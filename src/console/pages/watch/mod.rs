@@ -62,7 +62,7 @@ struct Cursor {
 }
 
 impl Cursor {
-    /// Goes to a row of a group of so many entities, of which `rows` are shown.
+    /// Goes to a row of a group of `entities`, of which `rows` are shown.
     fn to(&mut self, row: usize, entities: usize, rows: usize) {
         let rows = rows.max(1);
         self.row = row.min(entities);

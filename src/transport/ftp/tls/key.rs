@@ -1,7 +1,7 @@
 //! The public key in a certificate that is pinned, read without asking anything else of it.
 //!
 //! Devices show certificates that webpki does not read: of version 1, as `openssl` made them for
-//! long. A pinned one is known by its bytes, and only whoever shows it must hold its key.
+//! long. A pinned one is known by its bytes, and only a server that shows it must hold its key.
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature_with_raw_key};
@@ -113,7 +113,7 @@ impl<'a> Element<'a> {
         let (length, after) = after.split_first()?;
         let (length, after) = match *length {
             short @ ..=0x7F => (usize::from(short), after),
-            // The length stands in so many bytes. Nothing here is larger than 3 can say.
+            // The length takes this number of bytes. Nothing here is larger than 3 can say.
             long @ 0x81..=0x83 => {
                 let (bytes, after) = after.split_at_checked(usize::from(long & 0x7F))?;
                 let length = bytes

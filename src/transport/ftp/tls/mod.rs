@@ -119,7 +119,7 @@ impl TlsContext {
         handshake.unwrap_or_else(|_| Err(late(side, deadline)))
     }
 
-    /// As [`Self::connect_agreed`], for whoever has a deadline of its own.
+    /// As [`Self::connect_agreed`], where there is a deadline already.
     pub(super) async fn agreed(
         &self,
         stream: TcpStream,
@@ -238,7 +238,7 @@ impl TlsContext {
     }
 }
 
-/// A handshake that has not come to its end after so long.
+/// A handshake that has not come to its end by its deadline.
 pub(super) fn late(side: Side, after: Duration) -> Fault {
     Fault::NoReply {
         command: format!("the TLS handshake of the {side}"),

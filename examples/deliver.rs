@@ -1,0 +1,61 @@
+//! Delivers the groups of an inventory, and prints what becomes of each entity.
+//!
+//!     cargo run --example deliver -- inventory.yaml GROUP…
+//!
+//! All that a program needs of the library: an inventory, an engine, and the link between them.
+//! (Logins are left out here: `inventory::secrets` looks passwords up.)
+
+use std::path::Path;
+use std::sync::Arc;
+
+use color_eyre::eyre::{Result, bail};
+use subtend::inventory;
+use subtend::link::{Command, Event, GroupSpec};
+use subtend::manager::ImageManager;
+use subtend::model::{Logins, Outcome};
+use subtend::transport::ftp::FtpTransport;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let Some(file) = arguments.next() else {
+        bail!("the inventory comes first, then the groups");
+    };
+    let inventory = Arc::new(inventory::load(Path::new(&file))?);
+    let groups = arguments.map(GroupSpec::Named).collect();
+
+    let (mut link, engine) = ImageManager::start(inventory, Logins::default(), FtpTransport::new());
+    // Whether these groups can be started is judged by the engine, which says why not.
+    let force = false;
+    link.commands.send(Command::Start { groups, force }).await?;
+    link.commands.send(Command::Finish).await?;
+
+    let mut outcome = None;
+    while let Some(event) = link.events.recv().await {
+        match event {
+            Event::State {
+                entity,
+                state,
+                cause,
+                ..
+            } if state.is_final() => match cause {
+                Some(cause) => println!("{entity}: {state}: {cause}"),
+                None => println!("{entity}: {state}"),
+            },
+            Event::Refused { reason, .. } => eprintln!("refused: {reason}"),
+            Event::Summary(summary) => {
+                println!(
+                    "{} bytes read, {} delivered",
+                    summary.source_bytes, summary.delivered_bytes
+                );
+                outcome = Some(summary.outcome);
+            }
+            _ => {}
+        }
+    }
+    engine.await?;
+    match outcome {
+        Some(Outcome::Delivered) => Ok(()),
+        other => bail!("not everything was delivered: {other:?}"),
+    }
+}

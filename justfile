@@ -1,0 +1,48 @@
+# What one does with this repository; `just` lists it. Each recipe works by hand too.
+
+_list:
+    @just --list
+
+# The practice network and the console.
+demo *arguments:
+    cargo run --release -- demo {{arguments}}
+
+# The tests of the README.
+test *arguments:
+    cargo test --locked {{arguments}}
+
+# Format and lints.
+lint:
+    cargo fmt --all --check
+    cargo clippy --all-targets --locked -- -D warnings
+    cargo clippy --no-default-features --locked -- -D warnings
+
+# FTP servers of nine makes, to target/servers.
+servers:
+    .ci/servers
+
+# What comes of each thing with each of them.
+matrix:
+    cargo test --locked --test matrix
+
+# All histories of a placement with up to three faults.
+walk faults="3":
+    SUBTEND_FAULTS={{faults}} cargo test --locked --profile walk --lib histories -- --nocapture
+
+# Killed at random moments, and random networks of failing devices.
+chaos moments="50" universes="12":
+    SUBTEND_MOMENTS={{moments}} cargo test --locked --test recovery -- --nocapture
+    SUBTEND_UNIVERSES={{universes}} cargo test --locked --test universe
+
+# subtend beside other tools.
+bench *arguments:
+    cargo build --release --locked
+    benches/compare.py {{arguments}}
+
+# The documentation of the library.
+doc:
+    cargo doc --no-deps --locked --open
+
+# Everything that has to hold before a change lands.
+ci:
+    .ci/run
