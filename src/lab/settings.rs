@@ -139,7 +139,7 @@ pub struct Behaviour {
     pub no_read: bool,
     /// `SIZE` is answered with 550, whatever the file.
     pub no_size: bool,
-    /// `SIZE` counts whole blocks of so many bytes.
+    /// `SIZE` counts whole blocks of this number of bytes.
     #[serde(deserialize_with = "block")]
     pub size_block: Option<u64>,
     /// For that long after an upload `SIZE` says 0.
