@@ -232,7 +232,7 @@ async fn it_says_552_in_the_middle_and_leaves_the_data_connection_open() {
     assert!(log.uploads[0].ended_by_reset());
     assert_eq!(log.uploads[0].taken, 5000);
 
-    // It happens so many times, and then no more.
+    // It happens a number of times, and then no more.
     let mut client = Client::login(server.address()).await.unwrap();
     assert_eq!(client.store("a", &big()).await.unwrap(), "226 stored");
 }

@@ -130,7 +130,7 @@ impl Servers {
     }
 }
 
-/// Full for so long that the failure is told, and with room when it is tried again.
+/// Full until the failure is reported, and with room when it is tried again.
 fn closes() -> Script {
     Script::default().handle(|line, state| match line.starts_with("PASS") {
         true if state.connection < 12 => {

@@ -76,7 +76,7 @@ pub struct Behaviour {
     /// `login: refuse`: every login is answered with 530.
     #[serde(rename = "login", deserialize_with = "login")]
     pub refuse_login: bool,
-    /// An upload that goes on after so many bytes is answered with 552.
+    /// An upload that goes on after this number of bytes is answered with 552.
     #[serde(deserialize_with = "size")]
     pub disk_full_at: Option<u64>,
     /// The data connection is cut at this byte, and the transfer answered with 426. An upload's is
@@ -89,10 +89,10 @@ pub struct Behaviour {
     /// So many transfers are cut; the ones after them are not. Absent: all are.
     pub drop_times: Option<u32>,
     /// A cut is a reboot: no 426, all connections of the server are reset, and new ones are refused
-    /// for so long. Its files stay, partial ones too.
+    /// for this time. Its files stay, partial ones too.
     #[serde(deserialize_with = "time")]
     pub down_for: Option<Duration>,
-    /// Vanishes for good when it has sent so many file bytes, over all downloads.
+    /// Vanishes for good when it has sent this number of file bytes, over all downloads.
     #[serde(deserialize_with = "size")]
     pub dies_at: Option<u64>,
     /// From the last byte of an upload to its 226.
@@ -145,7 +145,7 @@ pub struct Behaviour {
     /// For that long after an upload `SIZE` says 0.
     #[serde(deserialize_with = "time")]
     pub size_after: Option<Duration>,
-    /// Names are cut without a word: to so many characters, or to `8.3`. What begins alike is one
+    /// Names are cut without a word: to a number of characters, or to `8.3`. What begins alike is one
     /// file.
     #[serde(deserialize_with = "name_cut")]
     pub cut_names: Option<NameCut>,
@@ -170,7 +170,7 @@ pub struct Behaviour {
     /// An upload under a name that is taken goes to that name with `.1` behind it, and is confirmed.
     pub store_elsewhere: bool,
     /// A confirmed upload is followed by a reboot: all connections of the server are reset, and new
-    /// ones are refused for so long. Its files stay.
+    /// ones are refused for this time. Its files stay.
     #[serde(deserialize_with = "time")]
     pub reboot_after_store: Option<Duration>,
     /// A confirmed upload is gone: it was installed, or lost.

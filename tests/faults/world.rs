@@ -78,7 +78,7 @@ pub fn expected(fault: Fault, delete_first: bool) -> Expected {
 /// How many classes [`class`] knows.
 pub const CLASSES: u64 = 24;
 
-/// A class by its number, with its fault at a byte of an image of so many. A silence and a
+/// A class by its number, with its fault at a byte of an image of a size. A silence and a
 /// confirmation that come when the sender is through can't be told from another fault.
 pub fn class(number: u64, at: u64, size: u64) -> (&'static str, Fault, bool) {
     let seen = at.min(size - AHEAD);

@@ -37,7 +37,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::support::tls::ServerTls;
 
-/// A test waits for the server so long at most.
+/// Maximum time that a test waits for the server.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// What a server saw.

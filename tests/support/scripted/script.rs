@@ -155,14 +155,14 @@ pub enum Data {
 /// What goes wrong with uploads.
 #[derive(Debug, Clone)]
 pub struct Store {
-    /// Interfere when so many bytes have been taken; absent: never.
+    /// Interfere when this number of bytes has been taken; absent: never.
     pub at: Option<u64>,
     /// From there on nothing is read until [`super::ScriptedServer::go_on`]; what interferes does
     /// so after that.
     pub waits: bool,
     /// What is said on the control connection then: `552 full`, `426 broken`, an early `226 done`.
     pub reply: Option<&'static str>,
-    /// The reply comes so long after the data connection was closed or reset, not before.
+    /// The reply comes this time after the data connection was closed or reset, not before.
     pub reply_after: Option<Duration>,
     /// Whether the control connection is closed then, after the reply.
     pub close_control: bool,
