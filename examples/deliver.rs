@@ -5,6 +5,12 @@
 //! All that a program needs of the library: an inventory, an engine, and the link between them.
 //! (Logins are left out here: `inventory::secrets` looks passwords up.)
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program of its own, whose output is lines"
+)]
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -5,6 +5,12 @@
 //! Its servers are real FTP servers on free ports of loopback: what any client does to them can be
 //! tried, and looked at afterwards.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program of its own, whose output is lines"
+)]
+
 use std::path::Path;
 
 use color_eyre::eyre::{Result, eyre};

@@ -836,15 +836,13 @@ async fn a_failed_entity_is_tried_again_while_its_group_runs() {
     behave(&mut settings, "e003", at_rate(MIB));
     let lab = lab(&inventory, &settings).await;
     let again = |name: &str, entities: &[&str]| Command::Start {
-        groups: vec![GroupSpec::Made {
+        groups: vec![GroupSpec::Made(subtend::model::MadeGroup {
             name: name.into(),
             image: ImageSpec::Named(IMAGE.into()),
             source: SourceSpec::FileServer(SERVER.into()),
             entities: entities.iter().map(ToString::to_string).collect(),
-            laggards: Default::default(),
-            limits: subtend::model::Limits::default(),
-            parallel: None,
-        }],
+            policy: subtend::model::DeliveryPolicy::default(),
+        })],
         force: false,
     };
     let mut run = Run::start(lab.inventory(), &[GROUP]).await;

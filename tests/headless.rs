@@ -303,7 +303,7 @@ impl Run {
         }
     }
 
-    /// Waits for the end, at most so long in real time: a blocking task keeps tokio's clock, where
+    /// Waits for the end, for a time in real time: a blocking task keeps tokio's clock, where
     /// paused, from running ahead of the printing thread.
     async fn ended(self) -> Ended {
         let (done, watchdog) = std::sync::mpsc::channel::<()>();

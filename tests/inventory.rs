@@ -10,13 +10,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use subtend::inventory::{InventoryErrors, expand_names, load, make_group, parse};
+use subtend::inventory::{InventoryErrors, load, parse};
 use subtend::model::staging::{File, Names};
 use subtend::model::{
-    Account, Active, BufferPreference, DataAddress, DataMode, Dialect, Fingerprint, ImageSpec,
-    Inventory, Laggards, Limits, Manner, PeerChoice, SecretSource, SourceChoice, SourceSpec,
-    Staging, Tls, Trust, VerifyMode,
+    Account, Active, BufferPreference, DataAddress, DataMode, DeliveryPolicy, Dialect, Fingerprint,
+    ImageSpec, Inventory, Laggards, Limits, MadeGroup, PeerChoice, SecretSource, SourceChoice,
+    SourceSpec, Staging, Tls, Trust, VerifyMode,
 };
+use subtend::plan::{make_group, said};
 
 fn read(text: &str) -> Result<Inventory, InventoryErrors> {
     parse(text, Path::new("inventory.yaml"))
@@ -476,19 +477,18 @@ fn peers_are_those_that_have_the_image() {
 fn groups_are_made_on_the_spot_by_the_same_rules() {
     let inventory = good(NETWORK);
     let make = |image: &str, source: SourceSpec, entities: &[&str], parallel| {
-        let entities: Vec<String> = entities.iter().map(|name| (*name).to_owned()).collect();
-        make_group(
-            &inventory,
-            "spot",
-            &ImageSpec::Named(image.to_owned()),
+        let made = MadeGroup {
+            name: "spot".into(),
+            image: ImageSpec::Named(image.to_owned()),
             source,
-            &entities,
-            Manner {
+            entities: entities.iter().map(|name| (*name).to_owned()).collect(),
+            policy: DeliveryPolicy {
                 laggards: Laggards::Wait,
                 parallel,
-                ..Manner::default()
+                ..DeliveryPolicy::default()
             },
-        )
+        };
+        make_group(&inventory, &made).map_err(|flaws| said(&flaws))
     };
     let hq = || SourceSpec::FileServer("hq".into());
     let group = make("adsl-2.4", hq(), &["s1-0[1-2]", "s1-*4", "s1-01"], Some(2)).unwrap();
@@ -526,13 +526,17 @@ fn groups_are_made_on_the_spot_by_the_same_rules() {
     assert!(make("adsl-2.4", hq(), &[], None).is_err());
 
     let limited = |limits| {
-        let image = ImageSpec::Named("adsl-2.4".into());
-        let manner = Manner {
-            limits,
-            ..Manner::default()
+        let made = MadeGroup {
+            name: "spot".into(),
+            image: ImageSpec::Named("adsl-2.4".into()),
+            source: hq(),
+            entities: vec!["s1-01".to_owned()],
+            policy: DeliveryPolicy {
+                limits,
+                ..DeliveryPolicy::default()
+            },
         };
-        let entities = ["s1-01".to_owned()];
-        make_group(&inventory, "spot", &image, hq(), &entities, manner)
+        make_group(&inventory, &made).map_err(|flaws| said(&flaws))
     };
     let limits = Limits {
         retries: 0,
@@ -545,17 +549,6 @@ fn groups_are_made_on_the_spot_by_the_same_rules() {
     });
     let wrong = wrong.unwrap_err().join("\n");
     assert!(wrong.contains("every entity a laggard"), "{wrong}");
-}
-
-#[test]
-fn names_are_expanded_against_the_inventory() {
-    let inventory = good(NETWORK);
-    let expand = |pattern: &str| names(&expand_names(&inventory, pattern));
-    assert_eq!(expand("s1-0[4-9]"), "s1-04 s1-05 s1-06");
-    assert_eq!(expand("*-9"), "s2-9");
-    assert_eq!(expand("s1-01"), "s1-01");
-    assert_eq!(expand("nothing"), "");
-    assert_eq!(expand("[9-1]"), "");
 }
 
 #[test]

@@ -8,6 +8,8 @@
 )]
 
 mod support;
+#[path = "lab/words.rs"]
+mod words;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

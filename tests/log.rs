@@ -1,4 +1,5 @@
 //! The log as a whole. In a process of its own: there is one log a process.
+#![cfg(feature = "lab")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

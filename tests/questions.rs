@@ -21,7 +21,7 @@ use subtend::model::{
     SecretSource, SourceSpec, Step,
 };
 use support::run::{Run, assert_delivered, assert_failed, entity};
-use support::scripted::{Action, Passive, Reply, Script, ScriptedServer};
+use support::scripted::{Action, Reply, Script, ScriptedServer};
 use support::{GROUP, IMAGE, LONG, PATH, SERVER, at_rate, behave, lab, network};
 
 const MIB: u64 = 1 << 20;
@@ -302,7 +302,10 @@ async fn directories_are_listed_as_well_as_the_server_can() {
         ),
         (
             Script {
-                passive: Passive::OtherHost([192, 0, 2, 1]),
+                behaviour: Behaviour {
+                    pasv_host: Some([192, 0, 2, 1].into()),
+                    ..Behaviour::default()
+                },
                 ..Script::default()
             }
             .on("EPSV", Reply::line("500 what?"))
@@ -410,15 +413,13 @@ async fn a_login_that_was_refused_is_given_anew_and_accepted() {
     logins.insert("craft".into(), wrong);
     let mut run = Run::with_logins(&inventory, logins);
     let made = |name: &str| Command::Start {
-        groups: vec![GroupSpec::Made {
+        groups: vec![GroupSpec::Made(subtend::model::MadeGroup {
             name: name.into(),
             image: ImageSpec::Named(IMAGE.into()),
             source: SourceSpec::FileServer(SERVER.into()),
             entities: vec!["e001".into()],
-            laggards: Default::default(),
-            limits: subtend::model::Limits::default(),
-            parallel: None,
-        }],
+            policy: subtend::model::DeliveryPolicy::default(),
+        })],
         force: false,
     };
     run.send(made("first")).await;
@@ -473,20 +474,20 @@ async fn a_described_image_is_delivered() {
     // The file is there, the inventory does not say so.
     inventory.images.clear();
     inventory.groups.clear();
-    let described = |size| GroupSpec::Made {
-        name: "tonight".into(),
-        image: ImageSpec::Described {
-            name: "found".into(),
-            file: "adsl-2.bin".into(),
-            type_: "adsl".into(),
-            version: "2".into(),
-            size,
-        },
-        source: SourceSpec::FileServer(SERVER.into()),
-        entities: vec!["e*".into()],
-        laggards: Default::default(),
-        limits: subtend::model::Limits::default(),
-        parallel: None,
+    let described = |size| {
+        GroupSpec::Made(subtend::model::MadeGroup {
+            name: "tonight".into(),
+            image: ImageSpec::Described {
+                name: "found".into(),
+                file: "adsl-2.bin".into(),
+                type_: "adsl".into(),
+                version: "2".into(),
+                size,
+            },
+            source: SourceSpec::FileServer(SERVER.into()),
+            entities: vec!["e*".into()],
+            policy: subtend::model::DeliveryPolicy::default(),
+        })
     };
     let start = |size| Command::Start {
         groups: vec![described(size)],

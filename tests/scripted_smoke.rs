@@ -1,4 +1,5 @@
 //! The scripted server is what its options say: tests of subtend's own client stand on it.
+#![cfg(feature = "lab")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use support::client::Client;
 use support::scripted::{
-    Action, Data, FOREVER, Greeting, Passive, Reply, Retrieve, Script, ScriptedServer, Store,
-    UploadEnd,
+    Action, Behaviour, Data, FOREVER, Greeting, Passive, Reply, Retrieve, Script, ScriptedServer,
+    Store, UploadEnd,
 };
 use support::{LONG, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -182,11 +183,11 @@ async fn passive_replies_are_as_odd_as_asked_for() {
     let reply = client.command("PASV").await.unwrap();
     assert!(reply.contains("Mode 127,0,0,1,"), "{reply}");
 
-    let script = Script {
-        passive: Passive::OtherHost([192, 0, 2, 1]),
-        ..Script::default()
-    };
-    let server = ScriptedServer::start(script).await;
+    let server = ScriptedServer::start(Script::behaving(Behaviour {
+        pasv_host: Some([192, 0, 2, 1].into()),
+        ..Behaviour::default()
+    }))
+    .await;
     let mut client = Client::login(server.address()).await.unwrap();
     let reply = client.command("PASV").await.unwrap();
     assert!(reply.contains("(192,0,2,1,"), "{reply}");
@@ -231,7 +232,7 @@ async fn it_says_552_in_the_middle_and_leaves_the_data_connection_open() {
     assert!(log.uploads[0].ended_by_reset());
     assert_eq!(log.uploads[0].taken, 5000);
 
-    // It happens so many times, and then no more.
+    // It happens a number of times, and then no more.
     let mut client = Client::login(server.address()).await.unwrap();
     assert_eq!(client.store("a", &big()).await.unwrap(), "226 stored");
 }
@@ -259,26 +260,20 @@ async fn uploads_can_be_confirmed_early_late_or_never() {
     // No second confirmation: the next reply is that of the next command.
     assert_eq!(client.command("SIZE a").await.unwrap(), "213 200");
 
-    let late = Script {
-        store: Store {
-            confirm_after: Duration::from_millis(200),
-            ..Store::default()
-        },
-        ..Script::default()
-    };
+    let late = Script::behaving(Behaviour {
+        confirm_after: Some(Duration::from_millis(200)),
+        ..Behaviour::default()
+    });
     let server = ScriptedServer::start(late).await;
     let mut client = Client::login(server.address()).await.unwrap();
     let begun = Instant::now();
     assert_eq!(client.store("a", b"x").await.unwrap(), "226 stored");
     assert!(begun.elapsed() >= Duration::from_millis(200));
 
-    let never = Script {
-        store: Store {
-            confirm_after: FOREVER,
-            ..Store::default()
-        },
-        ..Script::default()
-    };
+    let never = Script::behaving(Behaviour {
+        no_confirm: true,
+        ..Behaviour::default()
+    });
     let server = ScriptedServer::start(never).await;
     let mut client = Client::login(server.address()).await.unwrap();
     drop(client.open_store("a").await.unwrap());
@@ -383,10 +378,10 @@ async fn downloads_end_early_or_go_on_too_long() {
 
 #[tokio::test]
 async fn a_second_session_is_refused_where_one_is_the_limit() {
-    let script = Script {
-        one_session: true,
-        ..Script::default()
-    };
+    let script = Script::behaving(Behaviour {
+        max_sessions: Some(1),
+        ..Behaviour::default()
+    });
     let server = ScriptedServer::start(script).await;
     let first = Client::login(server.address()).await.unwrap();
     let mut second = Client::connect(server.address()).await.unwrap();
@@ -403,8 +398,10 @@ async fn a_second_session_is_refused_where_one_is_the_limit() {
 async fn digests_are_offered_and_right() {
     let script = Script {
         digests: vec!["HASH", "XSHA256", "XSHA1", "XMD5", "XCRC"],
-        no_overwrite: true,
-        ..Script::default()
+        ..Script::behaving(Behaviour {
+            no_overwrite: true,
+            ..Behaviour::default()
+        })
     };
     let server = ScriptedServer::start(script).await;
     server.put("a", "abc");

@@ -1,6 +1,6 @@
 //! No password in anything that a run leaves, with every log level on, whichever way the password
 //! comes and whatever servers say about it.
-#![cfg(unix)]
+#![cfg(all(unix, feature = "lab"))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -130,7 +130,7 @@ impl Servers {
     }
 }
 
-/// Full for so long that the failure is told, and with room when it is tried again.
+/// Full until the failure is reported, and with room when it is tried again.
 fn closes() -> Script {
     Script::default().handle(|line, state| match line.starts_with("PASS") {
         true if state.connection < 12 => {

@@ -562,25 +562,22 @@ async fn a_pass_from_the_middle_proves_what_came_before() {
 /// the server turns the others away.
 #[tokio::test(flavor = "multi_thread")]
 async fn entities_behind_a_server_of_one_session_take_turns() {
-    for turns_away_with in [None, Some("530 too much connections for 'craft'"), Some("")] {
-        take_turns(turns_away_with).await;
+    for busy_reply in [None, Some("530 too much connections for 'craft'"), Some("")] {
+        take_turns(busy_reply).await;
     }
 }
 
-async fn take_turns(turns_away_with: Option<&'static str>) {
+async fn take_turns(busy_reply: Option<&str>) {
     let source = ScriptedServer::start(Script::default()).await;
     let image = bytes(1 << 20, 1);
     source.put(FILE, image.clone());
-    let shelf = ScriptedServer::start(Script {
-        one_session: true,
-        turns_away_with,
-        store: Store {
-            // A session waits a moment for another one to end: this is longer.
-            confirm_after: Duration::from_secs(4),
-            ..Store::default()
-        },
-        ..Script::default()
-    })
+    let shelf = ScriptedServer::start(Script::behaving(Behaviour {
+        max_sessions: Some(1),
+        busy_reply: busy_reply.map(str::to_owned),
+        // A session waits a moment for another one to end: this is longer.
+        confirm_after: Some(Duration::from_secs(4)),
+        ..Behaviour::default()
+    }))
     .await;
     let paths: Vec<String> = (1..=4)
         .map(|slot| format!("/slot{slot}/image.bin"))
@@ -647,10 +644,11 @@ async fn a_hundred_that_are_tried_again_read_the_source_a_few_times() {
 async fn nothing_is_read_again_for_an_entity_that_has_confirmed_and_is_gone() {
     let source = ScriptedServer::start(Script::default()).await;
     source.put(FILE, bytes(1 << 20, 1));
-    let script = Script {
-        turned_away: (1..100).collect(),
-        ..Script::default()
-    };
+    let script = Script::behaving(Behaviour {
+        busy_after: Some(1),
+        busy_times: Some(u32::MAX),
+        ..Behaviour::default()
+    });
     // After its 226 it says no more, and nobody gets in again.
     let script = script.handle(|_, state| {
         let before = state.commands.iter().rev().skip(1);

@@ -3,7 +3,7 @@
 //! byte, every other ends in a final state with its true cause, nothing hangs, and the memory is
 //! never exceeded.
 //!
-//! Seeds are printed. `SUBTEND_SEED=N` plays one again, `SUBTEND_UNIVERSES=N` tries so many.
+//! Seeds are printed. `SUBTEND_SEED=N` plays one again, `SUBTEND_UNIVERSES=N` tries N.
 #![cfg(feature = "lab")]
 #![allow(
     clippy::unwrap_used,

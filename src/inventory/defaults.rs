@@ -138,7 +138,7 @@ fn default_path(problems: &mut Problems, node: &Node) -> Option<RemotePath> {
             Ok(path) => return Some(path),
             Err(complaint) => complaint,
         },
-        Err(unreadable) => unreadable.into(),
+        Err(unreadable) => unreadable,
     };
     problems.complain(&node.span, complaint);
     None

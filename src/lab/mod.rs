@@ -13,7 +13,7 @@
 //!   draws by its name
 //! - `device` the files of one server; `chunks` memory that equal files share; `image` the bytes of
 //!   generated images
-//! - `login` who may log in; `limits` the open files that so many servers need
+//! - `login` who may log in; `limits` the open files that all servers need
 //!
 //! The lab has a runtime of its own. libunftp starts tasks that it never hands out, so shutting
 //! that runtime down is the only way to end all of them, and the only one that we need.

@@ -180,21 +180,21 @@ impl Lab {
         self.find(name).map_or(0, |server| server.sessions.get())
     }
 
-    /// Waits until a server has sent so many file bytes; returns at once for an unknown one.
+    /// Waits until a server has sent a number of file bytes; returns at once for an unknown one.
     pub async fn until_served(&self, name: &str, bytes: u64) {
         if let Some(server) = self.find(name) {
             server.sent.at_least(bytes).await;
         }
     }
 
-    /// Waits until a server has taken so many file bytes; returns at once for an unknown one.
+    /// Waits until a server has taken a number of file bytes; returns at once for an unknown one.
     pub async fn until_received(&self, name: &str, bytes: u64) {
         if let Some(server) = self.find(name) {
             server.received.at_least(bytes).await;
         }
     }
 
-    /// Waits until a server has accepted so many control connections.
+    /// Waits until a server has accepted a number of control connections.
     pub async fn until_sessions(&self, name: &str, sessions: u64) {
         if let Some(server) = self.find(name) {
             server.sessions.at_least(sessions).await;

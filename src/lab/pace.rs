@@ -29,7 +29,7 @@ impl Pace {
         }
     }
 
-    /// Waits until so many bytes more may have been moved.
+    /// Waits until this number of bytes more may have been moved.
     pub(super) async fn moved(&mut self, bytes: usize) {
         let Some(rate) = self.rate else { return };
         // Time lost in waiting for the other side is made up for one slice at most.

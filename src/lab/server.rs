@@ -4,9 +4,9 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::Notify;
@@ -111,10 +111,13 @@ pub(super) struct Server {
     pub(super) received: Counter,
     /// Control connections accepted.
     pub(super) sessions: Counter,
+    /// Control connections that are open.
+    open: AtomicU32,
     drops: AtomicU32,
     busy: AtomicU32,
     busy_renames: AtomicU32,
     hang_ups: AtomicU32,
+    stored: Mutex<Option<Instant>>,
     /// Whether an upload was taken that is to be followed by a reboot.
     to_reboot: AtomicBool,
     life: Life,
@@ -140,10 +143,12 @@ impl Server {
             sent: Counter::default(),
             received: Counter::default(),
             sessions: Counter::default(),
+            open: AtomicU32::new(0),
             drops: AtomicU32::new(0),
             busy: AtomicU32::new(0),
             busy_renames: AtomicU32::new(0),
             hang_ups: AtomicU32::new(0),
+            stored: Mutex::default(),
             to_reboot: AtomicBool::new(false),
             life: Life::new(),
             tasks: TaskTracker::new(),
@@ -293,35 +298,48 @@ impl Server {
         self.tasks.token()
     }
 
-    /// Whether this transfer is to be cut at `drop_at`; counts the ones that were.
-    pub(super) fn drops_now(&self) -> bool {
-        counted(&self.drops, self.behaviour.drop_times.unwrap_or(u32::MAX))
+    /// One more session, and which of those that are open it is; it is counted until the guard goes.
+    pub(super) fn open_session(&self) -> (u32, OpenSession<'_>) {
+        let number = self.open.fetch_add(1, Ordering::AcqRel) + 1;
+        (number, OpenSession(&self.open))
     }
 
-    /// Whether this control connection is to be turned away; counts the ones that were.
+    /// Whether this transfer is to be cut at `drop_at`; counts the ones that were.
+    pub(super) fn drops_now(&self) -> bool {
+        let times = self.behaviour.drop_times;
+        counted(&self.drops, 0, times.unwrap_or(u32::MAX))
+    }
+
+    /// Whether this control connection is to be turned away; counts them.
     pub(super) fn busy_now(&self) -> bool {
-        counted(&self.busy, self.behaviour.busy_times.unwrap_or(0))
+        let (after, times) = (self.behaviour.busy_after, self.behaviour.busy_times);
+        counted(&self.busy, after.unwrap_or(0), times.unwrap_or(0))
     }
 
     /// Whether this rename is refused for now; counts the ones that were.
     pub(super) fn rename_is_busy(&self) -> bool {
-        counted(&self.busy_renames, self.behaviour.busy_renames.unwrap_or(0))
+        let times = self.behaviour.busy_renames;
+        counted(&self.busy_renames, 0, times.unwrap_or(0))
     }
 
-    /// Whether the session ends instead of this command; counts the times.
-    pub(super) fn hangs_up_on(&self, verb: &[u8]) -> bool {
-        let named = self.behaviour.hang_up_on.as_ref();
-        named.is_some_and(|named| named.as_bytes().eq_ignore_ascii_case(verb))
-            && counted(
-                &self.hang_ups,
-                self.behaviour.hang_up_times.unwrap_or(u32::MAX),
-            )
+    /// Whether the session ends with this command, which is `named` by the settings; counts them.
+    pub(super) fn hangs_up(&self, named: Option<&String>, verb: &[u8]) -> bool {
+        let (skip, times) = (self.behaviour.hang_up_skip, self.behaviour.hang_up_times);
+        named.is_some_and(|named| named.as_bytes() == verb)
+            && counted(&self.hang_ups, skip.unwrap_or(0), times.unwrap_or(u32::MAX))
     }
 
     /// An upload is whole.
     pub(super) fn stored(&self) {
+        *self.stored.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         let reboots = self.behaviour.reboot_after_store.is_some();
         self.to_reboot.store(reboots, Ordering::Release);
+    }
+
+    /// Whether sizes are not known yet after the last upload.
+    pub(super) fn is_size_late(&self) -> bool {
+        let stored = *self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        (self.behaviour.size_after).is_some_and(|late| stored.is_some_and(|at| at.elapsed() < late))
     }
 
     /// The time of the reboot that follows what was just confirmed, once.
@@ -339,12 +357,22 @@ impl Server {
     }
 }
 
-/// Counts one more, if that is still within the times.
-fn counted(done: &AtomicU32, times: u32) -> bool {
-    done.fetch_update(Ordering::AcqRel, Ordering::Acquire, |done| {
-        (done < times).then(|| done.saturating_add(1))
-    })
-    .is_ok()
+/// A session that is open.
+pub(super) struct OpenSession<'a>(&'a AtomicU32);
+
+impl Drop for OpenSession<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Counts one more, and whether it is among those `times` that come after the first `skip`.
+fn counted(done: &AtomicU32, skip: u32, times: u32) -> bool {
+    let last = skip.saturating_add(times);
+    let number = done.fetch_update(Ordering::AcqRel, Ordering::Acquire, |done| {
+        (done < last).then(|| done.saturating_add(1))
+    });
+    number.is_ok_and(|number| number >= skip)
 }
 
 /// A listener on an address, or where it can't be had and `or_free` says so, on a free port.

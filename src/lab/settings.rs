@@ -11,6 +11,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -43,6 +44,9 @@ pub struct ImageSettings {
 
 /// What one server does besides serving. Offsets count from the start of the file; those of an
 /// entity are about uploads, those of a file server about downloads.
+///
+/// These are the words for what devices do, here and in tests: the scripted server of the tests
+/// behaves by the same struct.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Behaviour {
@@ -62,10 +66,17 @@ pub struct Behaviour {
     pub random_pauses: bool,
     /// So many control connections are greeted with 421 and closed before one is accepted.
     pub busy_times: Option<u32>,
+    /// That many are accepted before the first one of `busy_times`.
+    pub busy_after: Option<u32>,
+    /// The maximum number of sessions at the same time; what comes beyond it is greeted with 421
+    /// and closed.
+    pub max_sessions: Option<u32>,
+    /// In place of 421; empty: closed without a word.
+    pub busy_reply: Option<String>,
     /// `login: refuse`: every login is answered with 530.
     #[serde(rename = "login", deserialize_with = "login")]
     pub refuse_login: bool,
-    /// An upload that goes on after so many bytes is answered with 552.
+    /// An upload that goes on after this number of bytes is answered with 552.
     #[serde(deserialize_with = "size")]
     pub disk_full_at: Option<u64>,
     /// The data connection is cut at this byte, and the transfer answered with 426. An upload's is
@@ -78,10 +89,10 @@ pub struct Behaviour {
     /// So many transfers are cut; the ones after them are not. Absent: all are.
     pub drop_times: Option<u32>,
     /// A cut is a reboot: no 426, all connections of the server are reset, and new ones are refused
-    /// for so long. Its files stay, partial ones too.
+    /// for this time. Its files stay, partial ones too.
     #[serde(deserialize_with = "time")]
     pub down_for: Option<Duration>,
-    /// Vanishes for good when it has sent so many file bytes, over all downloads.
+    /// Vanishes for good when it has sent this number of file bytes, over all downloads.
     #[serde(deserialize_with = "size")]
     pub dies_at: Option<u64>,
     /// From the last byte of an upload to its 226.
@@ -90,18 +101,35 @@ pub struct Behaviour {
     /// The transfer stands still at this byte for ever.
     #[serde(deserialize_with = "size")]
     pub silent_at: Option<u64>,
-    /// Downloads end at this byte, and are answered with 226 all the same.
+    /// Downloads end at this byte, and what an entity stores does too; both are answered with 226
+    /// all the same.
     #[serde(deserialize_with = "size")]
     pub truncate_at: Option<u64>,
     /// This byte is changed: in what is stored, and for a file server in what is sent.
     #[serde(deserialize_with = "size")]
     pub corrupt_at: Option<u64>,
+    /// This byte is changed in what is sent, and not in what is stored.
+    #[serde(deserialize_with = "size")]
+    pub corrupt_read_at: Option<u64>,
+    /// An upload is answered with 226 at this byte, and the rest of it is never read.
+    #[serde(deserialize_with = "size")]
+    pub confirm_at: Option<u64>,
+    /// An upload is stored, and its end is never answered.
+    pub no_confirm: bool,
+    /// The end of an upload is answered with this line in place of 226. The file stays.
+    #[serde(deserialize_with = "reply")]
+    pub confirm_reply: Option<String>,
     /// `REST` is answered with 502, and `FEAT` does not name it.
     pub no_rest: bool,
     /// `RNFR` is answered with 502.
     pub no_rename: bool,
     /// A rename onto an existing file is answered with 553.
     pub no_overwrite: bool,
+    /// Refused renames are answered with this line in place of 450 and 553.
+    #[serde(deserialize_with = "reply")]
+    pub rename_reply: Option<String>,
+    /// An upload onto an existing file is answered with 553.
+    pub no_replace: bool,
     /// `DELE` is answered with 550.
     pub no_delete: bool,
     /// Uploads are answered with 553.
@@ -111,29 +139,63 @@ pub struct Behaviour {
     pub no_read: bool,
     /// `SIZE` is answered with 550, whatever the file.
     pub no_size: bool,
-    /// Names are cut without a word: to so many characters, or to `8.3`. What begins alike is one
+    /// `SIZE` counts whole blocks of this number of bytes.
+    #[serde(deserialize_with = "block")]
+    pub size_block: Option<u64>,
+    /// For that long after an upload `SIZE` says 0.
+    #[serde(deserialize_with = "time")]
+    pub size_after: Option<Duration>,
+    /// Names are cut without a word: to a number of characters, or to `8.3`. What begins alike is one
     /// file.
     #[serde(deserialize_with = "name_cut")]
     pub cut_names: Option<NameCut>,
     /// Names in capitals and in small letters are the same.
     pub fold_case: bool,
+    /// Names are taken in another encoding until the session has said `OPTS UTF8 ON`.
+    pub encode_names: bool,
+    /// Commands about files with a `/` in their names are answered with 553: `CWD` comes first.
+    pub no_paths: bool,
+    /// `STOR` is refused in a session that has not said this (`ACCT`, `SITE IMAGE 1`).
+    pub store_needs: Option<String>,
+    /// `RNFR` is answered with 350 for every name.
+    pub rnfr_any: bool,
     /// `RNTO` is answered with 553.
     pub refuse_rename: bool,
     /// So many `RNTO` are answered with 450; the ones after them are not.
     pub busy_renames: Option<u32>,
     /// `RNTO` is answered with 250, and nothing is renamed.
     pub false_rename: bool,
+    /// A renamed file gets that name with `.1` behind it.
+    pub rename_elsewhere: bool,
     /// An upload under a name that is taken goes to that name with `.1` behind it, and is confirmed.
     pub store_elsewhere: bool,
     /// A confirmed upload is followed by a reboot: all connections of the server are reset, and new
-    /// ones are refused for so long. Its files stay.
+    /// ones are refused for this time. Its files stay.
     #[serde(deserialize_with = "time")]
     pub reboot_after_store: Option<Duration>,
+    /// A confirmed upload is gone: it was installed, or lost.
+    pub gone_after_store: bool,
     /// The session ends when this command comes (`RNTO`), which is not acted on.
     #[serde(deserialize_with = "verb")]
     pub hang_up_on: Option<String>,
-    /// So many times; the ones after them are acted on. Absent: always.
+    /// The session ends when this command was acted on, in place of its last reply.
+    #[serde(deserialize_with = "verb")]
+    pub hang_up_after: Option<String>,
+    /// So many times; the ones after them are answered. Absent: always.
     pub hang_up_times: Option<u32>,
+    /// That many are answered before the first one that is not.
+    pub hang_up_skip: Option<u32>,
+    /// The control connection ends at this byte of an upload.
+    #[serde(deserialize_with = "size")]
+    pub hang_up_at: Option<u64>,
+    /// `PASV` names this host, with the right port.
+    pub pasv_host: Option<Ipv4Addr>,
+    /// Commands that are answered with a line, and not acted on: `EPSV: 500 what?`.
+    #[serde(deserialize_with = "replies")]
+    pub replies: BTreeMap<String, String>,
+    /// As `latency`, and after it, for some commands alone.
+    #[serde(deserialize_with = "delays")]
+    pub delays: BTreeMap<String, Duration>,
 }
 
 /// What is left of a file's name; those of folders are left alone.
@@ -229,7 +291,14 @@ fn of(settings: &BTreeMap<String, Behaviour>, name: &str) -> Behaviour {
 
 impl Behaviour {
     /// What `self` says, and where it says nothing, what `other` says.
-    fn or(self, other: &Self) -> Self {
+    fn or(mut self, other: &Self) -> Self {
+        for (verb, reply) in &other.replies {
+            (self.replies.entry(verb.clone())).or_insert_with(|| reply.clone());
+        }
+        for (verb, time) in &other.delays {
+            self.delays.entry(verb.clone()).or_insert(*time);
+        }
+        let text = |own: Option<String>, other: &Option<String>| own.or_else(|| other.clone());
         Self {
             rate: self.rate.or(other.rate),
             read_rate: self.read_rate.or(other.read_rate),
@@ -237,6 +306,9 @@ impl Behaviour {
             pause: self.pause.or(other.pause),
             random_pauses: self.random_pauses || other.random_pauses,
             busy_times: self.busy_times.or(other.busy_times),
+            busy_after: self.busy_after.or(other.busy_after),
+            max_sessions: self.max_sessions.or(other.max_sessions),
+            busy_reply: text(self.busy_reply, &other.busy_reply),
             refuse_login: self.refuse_login || other.refuse_login,
             disk_full_at: self.disk_full_at.or(other.disk_full_at),
             drop_at: self.drop_at.or(other.drop_at),
@@ -248,22 +320,42 @@ impl Behaviour {
             silent_at: self.silent_at.or(other.silent_at),
             truncate_at: self.truncate_at.or(other.truncate_at),
             corrupt_at: self.corrupt_at.or(other.corrupt_at),
+            corrupt_read_at: self.corrupt_read_at.or(other.corrupt_read_at),
+            confirm_at: self.confirm_at.or(other.confirm_at),
+            no_confirm: self.no_confirm || other.no_confirm,
+            confirm_reply: text(self.confirm_reply, &other.confirm_reply),
             no_rest: self.no_rest || other.no_rest,
             no_rename: self.no_rename || other.no_rename,
             no_overwrite: self.no_overwrite || other.no_overwrite,
+            rename_reply: text(self.rename_reply, &other.rename_reply),
+            no_replace: self.no_replace || other.no_replace,
             no_delete: self.no_delete || other.no_delete,
             read_only: self.read_only || other.read_only,
             no_read: self.no_read || other.no_read,
             no_size: self.no_size || other.no_size,
+            size_block: self.size_block.or(other.size_block),
+            size_after: self.size_after.or(other.size_after),
             cut_names: self.cut_names.or(other.cut_names),
             fold_case: self.fold_case || other.fold_case,
+            encode_names: self.encode_names || other.encode_names,
+            no_paths: self.no_paths || other.no_paths,
+            store_needs: text(self.store_needs, &other.store_needs),
+            rnfr_any: self.rnfr_any || other.rnfr_any,
             refuse_rename: self.refuse_rename || other.refuse_rename,
             busy_renames: self.busy_renames.or(other.busy_renames),
             false_rename: self.false_rename || other.false_rename,
+            rename_elsewhere: self.rename_elsewhere || other.rename_elsewhere,
             store_elsewhere: self.store_elsewhere || other.store_elsewhere,
             reboot_after_store: self.reboot_after_store.or(other.reboot_after_store),
-            hang_up_on: self.hang_up_on.or_else(|| other.hang_up_on.clone()),
+            gone_after_store: self.gone_after_store || other.gone_after_store,
+            hang_up_on: text(self.hang_up_on, &other.hang_up_on),
+            hang_up_after: text(self.hang_up_after, &other.hang_up_after),
             hang_up_times: self.hang_up_times.or(other.hang_up_times),
+            hang_up_skip: self.hang_up_skip.or(other.hang_up_skip),
+            hang_up_at: self.hang_up_at.or(other.hang_up_at),
+            pasv_host: self.pasv_host.or(other.pasv_host),
+            replies: self.replies,
+            delays: self.delays,
         }
     }
 
@@ -296,7 +388,14 @@ impl Behaviour {
             ));
         }
         if let Some(times) = self.busy_times {
-            words.push(format!("turns the first {times} sessions away"));
+            let which = match self.busy_after {
+                Some(after) => format!("{times} sessions away after {after}"),
+                None => format!("the first {times} sessions away"),
+            };
+            words.push(format!("turns {which}"));
+        }
+        if let Some(most) = self.max_sessions {
+            words.push(format!("has room for {most} sessions"));
         }
         if self.refuse_login {
             words.push("refuses logins".into());
@@ -306,8 +405,11 @@ impl Behaviour {
             ("drops transfers at", self.drop_at),
             ("falls silent at", self.silent_at),
             ("dies when it has sent", self.dies_at),
-            ("truncates downloads at", self.truncate_at),
+            ("truncates files at", self.truncate_at),
             ("corrupts the byte at", self.corrupt_at),
+            ("sends a wrong byte at", self.corrupt_read_at),
+            ("confirms uploads at", self.confirm_at),
+            ("hangs up at", self.hang_up_at),
         ] {
             if let Some(at) = at {
                 words.push(format!("{what} {}", units::size(at)));
@@ -326,6 +428,12 @@ impl Behaviour {
         if let Some(time) = self.confirm_after {
             words.push(format!("confirms after {}", units::duration(time)));
         }
+        if let Some(block) = self.size_block {
+            words.push(format!("tells sizes in blocks of {}", units::size(block)));
+        }
+        if let Some(time) = self.size_after {
+            words.push(format!("knows a size after {}", units::duration(time)));
+        }
         match self.cut_names {
             Some(NameCut::At(most)) => words.push(format!("cuts names to {most} characters")),
             Some(NameCut::Dos) => words.push("cuts names to 8.3".into()),
@@ -338,19 +446,44 @@ impl Behaviour {
             let time = units::duration(time);
             words.push(format!("reboots after an upload, for {time}"));
         }
-        if let Some(verb) = &self.hang_up_on {
+        for (when, verb) in [("on", &self.hang_up_on), ("after", &self.hang_up_after)] {
+            let Some(verb) = verb else { continue };
+            let skip = match self.hang_up_skip {
+                Some(skip) => format!(" after {skip} of them"),
+                None => String::new(),
+            };
             let times = match self.hang_up_times {
                 Some(times) => format!(", {times} times"),
                 None => String::new(),
             };
-            words.push(format!("hangs up on {verb}{times}"));
+            words.push(format!("hangs up {when} {verb}{skip}{times}"));
+        }
+        if let Some(line) = &self.store_needs {
+            words.push(format!("wants {line} before an upload"));
+        }
+        if let Some(line) = &self.confirm_reply {
+            words.push(format!("answers uploads with {line}"));
+        }
+        if let Some(host) = self.pasv_host {
+            words.push(format!("names {host} in PASV"));
+        }
+        for (verb, line) in &self.replies {
+            words.push(format!("answers {verb} with {line}"));
+        }
+        for (verb, time) in &self.delays {
+            words.push(format!("answers {verb} after {}", units::duration(*time)));
         }
         for (is_so, what) in [
             (self.no_read, "can't be read"),
             (self.no_size, "knows no sizes"),
+            (self.no_confirm, "confirms nothing"),
             (self.fold_case, "knows no capitals"),
+            (self.encode_names, "has another encoding of names"),
+            (self.no_paths, "takes no paths"),
+            (self.rnfr_any, "would rename any name"),
             (self.refuse_rename, "refuses renames"),
             (self.false_rename, "says that it has renamed, and has not"),
+            (self.rename_elsewhere, "renames to another name"),
             (
                 self.store_elsewhere,
                 "stores elsewhere when a name is taken",
@@ -358,7 +491,9 @@ impl Behaviour {
             (self.no_rest, "can't restart"),
             (self.no_rename, "can't rename"),
             (self.no_overwrite, "can't rename onto a file"),
+            (self.no_replace, "can't store onto a file"),
             (self.no_delete, "can't delete"),
+            (self.gone_after_store, "has no file after an upload"),
             (self.read_only, "read-only"),
         ] {
             if is_so {
@@ -379,6 +514,10 @@ fn some_size<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
         Some(size) if size > 0 => Ok(size),
         _ => Err(D::Error::custom("write a size above 0, like `1 MiB`")),
     }
+}
+
+fn block<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    some_size(from).map(Some)
 }
 
 fn rate<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
@@ -417,13 +556,47 @@ fn name_cut<'de, D: Deserializer<'de>>(from: D) -> Result<Option<NameCut>, D::Er
 
 fn verb<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(from)?;
-    let is_verb = (3..=4).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphabetic());
+    verb_of(&text).map(Some).map_err(D::Error::custom)
+}
+
+fn verb_of(text: &str) -> Result<String, String> {
+    let is_verb = (3..=7).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
     match is_verb {
-        true => Ok(Some(text.to_ascii_uppercase())),
-        false => Err(D::Error::custom(format!(
-            "`{text}`: write a command of FTP, like `RNTO`"
-        ))),
+        true => Ok(text.to_ascii_uppercase()),
+        false => Err(format!("`{text}`: write a command of FTP, like `RNTO`")),
     }
+}
+
+fn reply<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(from)?;
+    reply_of(text).map(Some).map_err(D::Error::custom)
+}
+
+/// One line with a code that ends a command: what goes on after it would never end.
+fn reply_of(text: String) -> Result<String, String> {
+    let code: Vec<u8> = text.bytes().take(4).collect();
+    match code[..] {
+        [b'2'..=b'5', b'0'..=b'5', b'0'..=b'9', b' '] if !text.contains(['\r', '\n']) => Ok(text),
+        _ => Err(format!(
+            "`{text}`: write a reply of FTP, like `553 not here`"
+        )),
+    }
+}
+
+fn replies<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let lines = BTreeMap::<String, String>::deserialize(from)?;
+    (lines.into_iter())
+        .map(|(verb, line)| Ok((verb_of(&verb)?, reply_of(line)?)))
+        .collect::<Result<_, String>>()
+        .map_err(D::Error::custom)
+}
+
+fn delays<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, Duration>, D::Error> {
+    let times = BTreeMap::<String, String>::deserialize(from)?;
+    (times.into_iter())
+        .map(|(verb, time)| Ok((verb_of(&verb)?, units::parse_duration(&time)?)))
+        .collect::<Result<_, String>>()
+        .map_err(D::Error::custom)
 }
 
 fn login<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {

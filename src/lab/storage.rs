@@ -23,6 +23,7 @@ use super::draw::Pauses;
 use super::life::Boot;
 use super::login::Logins;
 use super::pace::Pace;
+use super::relay::Session;
 use super::server::{ServedKind, Server};
 
 /// Bytes that a transfer moves at once.
@@ -35,10 +36,16 @@ const SOCKET_BUFFER: u64 = 256 * 1024;
 const SMALLEST_SOCKET_BUFFER: u64 = 16 * 1024;
 
 /// Runs one session on a control connection.
-pub(super) async fn serve(server: &Arc<Server>, boot: Boot, control: TcpStream) -> io::Result<()> {
+pub(super) async fn serve(
+    server: &Arc<Server>,
+    boot: Boot,
+    session: &Arc<Session>,
+    control: TcpStream,
+) -> io::Result<()> {
     let backend = Backend {
         server: Arc::clone(server),
         boot,
+        session: Arc::clone(session),
     };
     let logins = Logins {
         user: server.user.clone(),
@@ -96,6 +103,7 @@ impl Binder for Passive {
 struct Backend {
     server: Arc<Server>,
     boot: Boot,
+    session: Arc<Session>,
 }
 
 impl Backend {
@@ -121,6 +129,9 @@ impl Backend {
         }
         let elsewhere = format!("{path}.1");
         let is_taken = || start == 0 && server.device.file(path).is_some();
+        if behaviour.no_replace && is_taken() {
+            return Err(refused(ErrorKind::FileNameNotAllowedError, "file exists"));
+        }
         let path = match behaviour.store_elsewhere && is_taken() {
             true => &elsewhere,
             false => path,
@@ -130,6 +141,7 @@ impl Backend {
             .open_for_writing(path, start)
             .ok_or_else(|| refused(ErrorKind::PermanentFileNotAvailable, "no such offset"))?;
         let drop_at = self.cut(ServedKind::Entity);
+        let truncate_at = (behaviour.truncate_at).filter(|_| server.kind == ServedKind::Entity);
         let mut pace = Pace::new(behaviour.rate);
         let mut buffer = vec![0; PIECE];
         let mut at = start;
@@ -148,6 +160,13 @@ impl Backend {
             if behaviour.silent_at == Some(at) {
                 std::future::pending::<()>().await;
             }
+            if behaviour.confirm_at == Some(at) {
+                self.session.say("226 Stored");
+                std::future::pending::<()>().await;
+            }
+            if behaviour.hang_up_at == Some(at) {
+                self.session.hang_up();
+            }
             if let Some((pause, pauses)) = &mut pauses
                 && pauses.next() == at
             {
@@ -157,10 +176,13 @@ impl Backend {
             let most = until(
                 at,
                 PIECE.min(pace.slice()),
-                [
+                &[
                     behaviour.disk_full_at,
                     drop_at,
+                    truncate_at,
                     behaviour.silent_at,
+                    behaviour.confirm_at,
+                    behaviour.hang_up_at,
                     pauses.as_ref().map(|(_, pauses)| pauses.next()),
                 ],
             );
@@ -180,7 +202,9 @@ impl Backend {
                 ));
             }
             corrupt(behaviour.corrupt_at, at, &mut buffer[..count]);
-            file.append(server.device.chunks(), &buffer[..count]);
+            if truncate_at.is_none_or(|end| at < end) {
+                file.append(server.device.chunks(), &buffer[..count]);
+            }
             server.received.add(count as u64);
             at += count as u64;
             pace.moved(count).await;
@@ -191,6 +215,13 @@ impl Backend {
             tokio::time::sleep(time).await;
         }
         if result.is_ok() {
+            if behaviour.no_confirm {
+                std::future::pending::<()>().await;
+            }
+            if behaviour.gone_after_store {
+                server.device.delete(path);
+            }
+            self.session.say_instead(behaviour.confirm_reply.as_ref());
             server.stored();
         }
         result
@@ -244,7 +275,7 @@ impl Backend {
             let most = until(
                 at,
                 PIECE.min(pace.slice()),
-                [Some(end), drop_at, silent_at, dies_at],
+                &[Some(end), drop_at, silent_at, dies_at],
             );
             let most = if at < end { most } else { 0 };
             let count = file.read(at, &mut buffer[..most]);
@@ -255,6 +286,7 @@ impl Backend {
             if is_source {
                 corrupt(behaviour.corrupt_at, at, &mut buffer[..count]);
             }
+            corrupt(behaviour.corrupt_read_at, at, &mut buffer[..count]);
             output.write_all(&buffer[..count]).await?;
             server.sent.add(count as u64);
             at += count as u64;
@@ -292,11 +324,11 @@ impl Backend {
 
 /// How many bytes may be moved at once without passing one of the offsets where something happens;
 /// at least one.
-fn until(at: u64, most: usize, offsets: [Option<u64>; 4]) -> usize {
+fn until(at: u64, most: usize, offsets: &[Option<u64>]) -> usize {
     offsets
-        .into_iter()
+        .iter()
         .flatten()
-        .filter(|offset| *offset > at)
+        .filter(|offset| **offset > at)
         .fold(most, |most, offset| {
             usize::try_from(offset - at).map_or(most, |left| most.min(left))
         })
@@ -450,21 +482,29 @@ impl StorageBackend<DefaultUser> for Backend {
         from: P,
         to: P,
     ) -> Result<()> {
-        let (from, to) = (text_of(from.as_ref()), text_of(to.as_ref()));
-        if self.server.behaviour.refuse_rename {
+        let behaviour = &self.server.behaviour;
+        let (from, mut to) = (text_of(from.as_ref()), text_of(to.as_ref()));
+        let reply = behaviour.rename_reply.as_ref();
+        if behaviour.refuse_rename {
+            self.session.say_instead(reply);
             return Err(refused(
                 ErrorKind::FileNameNotAllowedError,
                 "renames nothing",
             ));
         }
         if self.server.rename_is_busy() {
+            self.session.say_instead(reply);
             return Err(refused(ErrorKind::TransientFileNotAvailable, "busy"));
         }
-        if self.server.behaviour.false_rename {
+        if behaviour.false_rename {
             return Ok(());
         }
-        if self.server.behaviour.no_overwrite && self.server.device.file(&to).is_some() {
+        if behaviour.no_overwrite && self.server.device.file(&to).is_some() {
+            self.session.say_instead(reply);
             return Err(refused(ErrorKind::FileNameNotAllowedError, "file exists"));
+        }
+        if behaviour.rename_elsewhere {
+            to.push_str(".1");
         }
         if self.server.device.rename(&from, &to) {
             Ok(())

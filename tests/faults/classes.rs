@@ -2,7 +2,7 @@
 
 use subtend::model::{EntityState, Outcome, Step};
 
-use crate::support::faulty::Fault;
+use crate::fault::Fault;
 use crate::world::*;
 
 const SIZE: u64 = 3 << 20;

@@ -45,7 +45,7 @@ impl Drop for FloodServer {
 }
 
 impl FloodServer {
-    /// A server that says so many bytes of it, and then nothing more.
+    /// A server that sends a number of bytes of it, and then nothing more.
     pub async fn start(flood: Flood, most: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

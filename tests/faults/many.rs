@@ -9,7 +9,7 @@ use std::time::Instant;
 use subtend::link::EntitySummary;
 use subtend::model::EntityState;
 
-use crate::support::faulty::Fault;
+use crate::fault::Fault;
 use crate::world::*;
 
 const ENTITIES: u64 = 200;
@@ -37,7 +37,7 @@ fn row(device: &Device, said: &EntitySummary) -> Row {
     let cause = said.cause.as_deref().map(|cause| {
         let cause = cause.replace(&at(device.server.address).to_string(), "ADDRESS");
         match device.fault {
-            Fault::EarlyConfirmation(_) => cause.replace(|c: char| c.is_ascii_digit(), ""),
+            Fault::ConfirmAt(_) => cause.replace(|c: char| c.is_ascii_digit(), ""),
             _ => cause,
         }
     });

@@ -3,7 +3,6 @@
 #![allow(dead_code, unreachable_pub, unused_imports)]
 
 pub mod client;
-pub mod faulty;
 #[cfg(feature = "lab")]
 mod practice;
 #[cfg(all(unix, feature = "lab"))]
@@ -12,6 +11,7 @@ pub mod program;
 pub mod real;
 #[cfg(feature = "lab")]
 pub mod run;
+#[cfg(feature = "lab")]
 pub mod scripted;
 pub mod tls;
 

@@ -107,7 +107,7 @@ pub fn behave(settings: &mut LabSettings, entity: &str, behaviour: Behaviour) {
     settings.entities.insert(entity.into(), behaviour);
 }
 
-/// A server that moves so many bytes a second.
+/// A server that moves this number of bytes per second.
 pub fn at_rate(rate: u64) -> Behaviour {
     Behaviour {
         rate: Some(rate),

@@ -1,32 +1,35 @@
 //! A small FTP server, written by hand, that misbehaves to the byte.
 //!
 //! It shares nothing with libunftp or suppaftp. Without a [`Script`] it is a good server, which
-//! really converts line ends when the client forgot `TYPE I`; each option of the script breaks one
-//! thing. What it saw is in its [`Log`], and what it stored in its files.
+//! really converts line ends when the client forgot `TYPE I`. What devices do is said in the words of
+//! the lab, [`Behaviour`]; whatever goes beyond them, to the byte, is an option of the script of its
+//! own. What it saw is in its [`Log`], and what it stored in its files.
 //!
 //! ```ignore
-//! let server = ScriptedServer::start(Script {
-//!     store: Store { at: Some(4096), reply: Some("552 flash is full"), ..Store::default() },
-//!     ..Script::default()
-//! }.on("EPSV", Reply::line("500 what?"))).await;
+//! let server = ScriptedServer::start(Script::behaving(Behaviour {
+//!     disk_full_at: Some(4096),
+//!     ..Behaviour::default()
+//! }).on("EPSV", Reply::line("500 what?"))).await;
 //! server.put("image.bin", b"...");
 //! // ... a client at server.address() ...
 //! server.until(|log| log.uploads.iter().any(|upload| upload.ended_by_reset())).await;
 //! ```
 
 mod control;
+mod files;
 mod script;
 mod transfer;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use files::File;
 pub use script::{
-    Action, ConnState, Data, FOREVER, Greeting, Lost, Names, Passive, Rename, Reply, Retrieve,
-    Script, Store,
+    Action, ConnState, Data, FOREVER, Greeting, Passive, Reply, Retrieve, Script, Store,
 };
+pub use subtend::lab::{Behaviour, NameCut};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
@@ -34,7 +37,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::support::tls::ServerTls;
 
-/// A test waits for the server so long at most.
+/// Maximum time that a test waits for the server.
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// What a server saw.
@@ -117,7 +120,9 @@ impl Log {
 struct Shared {
     script: Script,
     acceptor: Option<TlsAcceptor>,
-    files: Mutex<BTreeMap<String, Vec<u8>>>,
+    files: Mutex<BTreeMap<String, File>>,
+    /// When an upload was last whole.
+    stored: Mutex<Option<Instant>>,
     log: watch::Sender<Log>,
     /// Whether uploads that wait go on.
     goes_on: watch::Sender<bool>,
@@ -126,7 +131,7 @@ struct Shared {
 impl Shared {
     /// The one spelling of a path, from the root, as the server keeps it.
     fn kept(&self, path: &str, utf8: bool) -> String {
-        self.script.names.kept(&clean(path), utf8)
+        script::kept(&self.script.behaviour, &clean(path), utf8)
     }
 }
 
@@ -141,12 +146,18 @@ pub struct ScriptedServer {
 impl ScriptedServer {
     /// Starts on a free port of 127.0.0.1.
     pub async fn start(script: Script) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), script)
+    }
+
+    /// Starts where somebody listens already.
+    pub fn start_on(listener: TcpListener, script: Script) -> Self {
+        script.assert_is_done();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             acceptor: script.tls.as_ref().map(ServerTls::acceptor),
             script,
             files: Mutex::default(),
+            stored: Mutex::default(),
             log: watch::Sender::default(),
             goes_on: watch::Sender::default(),
         });
@@ -170,7 +181,7 @@ impl ScriptedServer {
             .files
             .lock()
             .unwrap()
-            .insert(self.shared.kept(path, true), bytes.into());
+            .insert(self.shared.kept(path, true), File::from(bytes.into()));
     }
 
     /// Takes a file away.
@@ -182,7 +193,8 @@ impl ScriptedServer {
     /// What is stored under a path, whole or not.
     pub fn file(&self, path: &str) -> Option<Vec<u8>> {
         let path = self.shared.kept(path, true);
-        self.shared.files.lock().unwrap().get(&path).cloned()
+        let files = self.shared.files.lock().unwrap();
+        files.get(&path).map(File::bytes)
     }
 
     /// All paths, from the root, sorted.

@@ -15,6 +15,7 @@ use subtend::placement::Delivery;
 use subtend::transport::ftp::{FtpSink, FtpSource, FtpTransport};
 use subtend::transport::{Destination, ImageDigest, Remote, Source, Transport};
 
+pub use crate::support::scripted::Behaviour;
 use crate::support::scripted::{Script, ScriptedServer};
 use crate::support::within;
 
@@ -109,6 +110,14 @@ pub fn at_path(destination: Destination, path: &str) -> Destination {
             ..destination.remote
         },
         ..destination
+    }
+}
+
+/// There is room for one session only.
+pub fn one_session() -> Behaviour {
+    Behaviour {
+        max_sessions: Some(1),
+        ..Behaviour::default()
     }
 }
 

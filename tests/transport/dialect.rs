@@ -5,22 +5,11 @@ use subtend::model::{Account, Active, DataMode, Fault, Step, Verified, VerifyMod
 use crate::common::*;
 use crate::support::scripted::{Action, Reply, Script, ScriptedServer};
 
-fn starts_with_any(line: &str, verbs: &[&str]) -> bool {
-    verbs
-        .iter()
-        .any(|verb| line.starts_with(&format!("{verb} ")))
-}
-
 /// A server that takes names in the directory that it is in, and no others.
 fn bare_names_only() -> Script {
-    Script::default().handle(|line, _| {
-        let verbs = [
-            "STOR", "RETR", "SIZE", "MDTM", "RNFR", "RNTO", "DELE", "XSHA256",
-        ];
-        match starts_with_any(line, &verbs) && line.contains('/') {
-            true => Action::Reply(Reply::line("553 absolute paths are not allowed")),
-            false => Action::Default,
-        }
+    Script::behaving(Behaviour {
+        no_paths: true,
+        ..Behaviour::default()
     })
 }
 

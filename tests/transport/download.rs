@@ -416,10 +416,11 @@ async fn a_file_that_is_not_there_is_called_so() {
 #[tokio::test]
 async fn a_control_connection_that_is_dropped_in_the_middle_is_survived_where_the_size_is_known() {
     for sized in [true, false] {
-        let script = Script {
-            unsaid: vec!["RETR"],
-            ..Script::default()
-        };
+        let script = retrieves(Retrieve {
+            no_preliminary: true,
+            close_control: true,
+            ..Retrieve::default()
+        });
         // Without a preliminary reply there is no transfer at all.
         let script = if sized { script } else { without_size(script) };
         let failure = failure_of(script, patient()).await;

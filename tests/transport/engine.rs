@@ -10,11 +10,9 @@ use subtend::model::{
     Timeouts, Verified,
 };
 
-use crate::common::{OLD, SHORT, device, digest, image};
+use crate::common::{OLD, SHORT, device, digest, image, one_session};
 use crate::support::run::{Run, entity};
-use crate::support::scripted::{
-    Data, FOREVER, Greeting, Passive, Rename, Reply, Script, ScriptedServer, Store,
-};
+use crate::support::scripted::{Behaviour, Data, Greeting, Passive, Reply, Script, ScriptedServer};
 use crate::support::tls::{Authority, Identity, ServerTls};
 use crate::support::{GROUP, PATH, network};
 
@@ -97,10 +95,12 @@ async fn run(
 #[tokio::test(flavor = "multi_thread")]
 async fn good_entities_on_odd_servers_get_their_image() {
     let good = Script::default;
-    let keeps = || Script {
-        no_overwrite: true,
-        no_replace: true,
-        ..good()
+    let keeps = || {
+        Script::behaving(Behaviour {
+            no_overwrite: true,
+            no_replace: true,
+            ..Behaviour::default()
+        })
     };
     let impatient = Timeouts {
         reply: SHORT * 2,
@@ -124,11 +124,7 @@ async fn good_entities_on_odd_servers_get_their_image() {
             timeouts: impatient,
             ..named(
                 "silent FEAT and one session",
-                Script {
-                    one_session: true,
-                    ..good()
-                }
-                .on("FEAT", Reply::Never),
+                Script::behaving(one_session()).on("FEAT", Reply::Never),
             )
         },
         Device {
@@ -145,17 +141,14 @@ async fn good_entities_on_odd_servers_get_their_image() {
             delete_first: true,
             ..named("no overwrite, and may be deleted", keeps())
         },
-        named(
-            "one session",
-            Script {
-                one_session: true,
-                ..good()
-            },
-        ),
+        named("one session", Script::behaving(one_session())),
         named(
             "another host",
             Script {
-                passive: Passive::OtherHost([192, 0, 2, 1]),
+                behaviour: Behaviour {
+                    pasv_host: Some([192, 0, 2, 1].into()),
+                    ..Behaviour::default()
+                },
                 ..refusing(&["EPSV"])
             },
         ),
@@ -182,22 +175,19 @@ async fn good_entities_on_odd_servers_get_their_image() {
             timeouts: impatient,
             ..named(
                 "late 226",
-                Script {
-                    store: Store {
-                        confirm_after: Duration::from_millis(1500),
-                        ..Store::default()
-                    },
-                    ..good()
-                },
+                Script::behaving(Behaviour {
+                    confirm_after: Some(Duration::from_millis(1500)),
+                    ..Behaviour::default()
+                }),
             )
         },
         named("silent QUIT", good().on("QUIT", Reply::Never)),
         named(
             "lost reply to RNTO",
-            Script {
-                unsaid: vec!["RNTO"],
-                ..good()
-            },
+            Script::behaving(Behaviour {
+                hang_up_after: Some("RNTO".into()),
+                ..Behaviour::default()
+            }),
         ),
     ];
     let (summary, servers) = run(library(), devices).await;
@@ -215,47 +205,43 @@ async fn good_entities_on_odd_servers_get_their_image() {
 #[tokio::test(flavor = "multi_thread")]
 async fn where_an_entity_can_not_be_served_the_cause_is_named() {
     let good = Script::default;
-    let stores = |store| Script { store, ..good() };
-    let interferes = |reply, data| {
-        stores(Store {
-            at: Some(100_000),
-            reply,
-            data,
-            ..Store::default()
-        })
-    };
+    let at = Some(100_000);
     let impatient = Timeouts {
         reply: SHORT * 2,
         confirm: SHORT * 2,
         ..Timeouts::default()
     };
-    let full = interferes(Some("552 flash is full"), Data::LeaveOpen);
-    let broken = interferes(Some("426 broken"), Data::Reset);
-    let early = interferes(Some("226 stored"), Data::LeaveOpen);
-    let dropped = stores(Store {
-        at: Some(100_000),
-        close_control: true,
-        data: Data::GoOn,
-        ..Store::default()
+    let full = Script::behaving(Behaviour {
+        disk_full_at: at,
+        ..Behaviour::default()
     });
-    let silent = stores(Store {
-        confirm_after: FOREVER,
-        ..Store::default()
+    let broken = Script::behaving(Behaviour {
+        drop_at: at,
+        ..Behaviour::default()
+    });
+    let early = Script::behaving(Behaviour {
+        confirm_at: at,
+        ..Behaviour::default()
+    });
+    let dropped = Script::behaving(Behaviour {
+        hang_up_at: at,
+        ..Behaviour::default()
+    });
+    let silent = Script::behaving(Behaviour {
+        no_confirm: true,
+        ..Behaviour::default()
     });
     let greets = |line: &str| Script {
         greeting: Greeting::Bytes(line.as_bytes().to_vec()),
         ..good()
     };
-    let refuses = Script {
-        rename: Rename {
-            instead: Some("553 file exists"),
-            ..Rename::default()
-        },
-        ..good()
-    };
+    let refuses = Script::behaving(Behaviour {
+        refuse_rename: true,
+        ..Behaviour::default()
+    });
     let cases: Vec<(Device, Step, &str)> = vec![
         (named("full", full), Step::Send, "552 flash is full"),
-        (named("broken", broken), Step::Send, "426 broken"),
+        (named("broken", broken), Step::Send, "426 it broke"),
         (named("early", early), Step::Send, "before its end"),
         (
             named("dropped", dropped),
@@ -374,11 +360,7 @@ async fn a_source_that_lies_about_its_end_commits_nothing() {
 async fn a_peer_without_the_file_is_named_and_one_with_room_for_one_session_serves() {
     for has_it in [true, false] {
         let (mut inventory, _) = network(2, SIZE as u64);
-        let script = Script {
-            one_session: true,
-            ..Script::default()
-        };
-        let peer = ScriptedServer::start(script).await;
+        let peer = ScriptedServer::start(Script::behaving(one_session())).await;
         if has_it {
             peer.put(PATH, image(SIZE));
         }

@@ -36,10 +36,7 @@ async fn servers_that_hang_on_feat_are_not_asked_again() {
         Reply::Reset,
         Reply::line("what?"),
     ] {
-        let script = Script {
-            one_session: true,
-            ..Script::default()
-        };
+        let script = Script::behaving(one_session());
         let server = device(script.on("FEAT", reply.clone())).await;
         let transport = FtpTransport::new();
         let destination = destination_with(&server, impatient());

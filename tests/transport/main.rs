@@ -3,6 +3,7 @@
 //!
 //! A test gives the one deadline it is about a [`common::SHORT`] time and all others more than the
 //! test may take: the wrong deadline, or none, fails it.
+#![cfg(feature = "lab")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -14,12 +15,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-#[cfg(feature = "lab")]
 mod believed;
 mod common;
 mod dialect;
 mod download;
-#[cfg(feature = "lab")]
 mod engine;
 mod features;
 mod login;

@@ -148,10 +148,10 @@ async fn a_closed_data_port_is_called_so() {
 #[tokio::test]
 async fn another_host_in_the_reply_is_not_gone_to() {
     for host in [[0, 0, 0, 0], [192, 0, 2, 1], [127, 0, 0, 2]] {
-        let script = Script {
-            passive: Passive::OtherHost(host),
-            ..Script::default()
-        };
+        let script = Script::behaving(Behaviour {
+            pasv_host: Some(host.into()),
+            ..Behaviour::default()
+        });
         let server = device(script.on("EPSV", Reply::line("500 what?"))).await;
         let bytes = image(1000);
         let result = send(&destination(&server), &bytes).await;

@@ -3,8 +3,8 @@
 //! beside it; here it is shown that a real session asks, and carries out, what it decides.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use subtend::model::staging::{File, Names as Named};
 use subtend::model::{Failure, Fault, Holds, Staging, Step, Verified, VerifyMode};
@@ -15,9 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::common::*;
 use crate::probe::probe;
-use crate::support::scripted::{
-    Action, Lost, Names, Passive, Rename, Reply, Script, ScriptedServer,
-};
+use crate::support::scripted::{Action, NameCut, Passive, Reply, Script, ScriptedServer};
 use crate::support::within;
 
 const SIZE: usize = 70_000;
@@ -104,10 +102,11 @@ fn proving(server: &ScriptedServer, verify: VerifyMode) -> Destination {
     }
 }
 
-fn renaming(rename: Rename) -> Script {
-    Script {
-        rename,
-        ..Script::default()
+/// A server that refuses renames in these words, as far as it refuses any.
+fn refusing(reply: &str) -> Behaviour {
+    Behaviour {
+        rename_reply: Some(reply.into()),
+        ..Behaviour::default()
     }
 }
 
@@ -126,26 +125,32 @@ fn assert_delivered_and_known(server: &ScriptedServer, attempt: &Attempt, bytes:
 // --- Names that are one. -------------------------------------------------------------------------
 
 /// Names as they are cut, a path, and a pattern that gives the same name there.
-fn cutting() -> [(Names, &'static str, &'static str); 5] {
+fn cutting() -> [(Behaviour, &'static str, &'static str); 5] {
+    let cut = |cut, fold_case| Behaviour {
+        cut_names: cut,
+        fold_case,
+        ..Behaviour::default()
+    };
+    let first = |most| cut(Some(NameCut::At(most)), false);
     [
-        (Names::EightThree, "/flash/image.bin", "{name}.subtend"),
-        (Names::First(12), "/flash/image12c.bin", "{name}.subtend"),
-        (Names::First(14), "/flash/image-2.40.bin", "{name}.new"),
         (
-            Names::First(31),
+            cut(Some(NameCut::Dos), true),
+            "/flash/image.bin",
+            "{name}.subtend",
+        ),
+        (first(12), "/flash/image12c.bin", "{name}.subtend"),
+        (first(14), "/flash/image-2.40.bin", "{name}.new"),
+        (
+            first(31),
             "/flash/adsl-firmware-release-2.4.0.bin",
             "{name}.subtend",
         ),
-        (Names::Folded, "/flash/image.bin", "IMAGE.BIN"),
+        (cut(None, true), "/flash/image.bin", "IMAGE.BIN"),
     ]
 }
 
-async fn cutting_device(names: Names, path: &str) -> ScriptedServer {
-    let server = ScriptedServer::start(Script {
-        names,
-        ..Script::default()
-    })
-    .await;
+async fn cutting_device(names: Behaviour, path: &str) -> ScriptedServer {
+    let server = ScriptedServer::start(Script::behaving(names)).await;
     server.put(path, OLD);
     server
 }
@@ -154,7 +159,7 @@ async fn cutting_device(names: Names, path: &str) -> ScriptedServer {
 async fn an_image_keeps_its_name_where_names_are_cut_or_folded() {
     for (names, path, pattern) in cutting() {
         for pattern in ["auto", pattern] {
-            let server = cutting_device(names, path).await;
+            let server = cutting_device(names.clone(), path).await;
             let mut destination = at_path(destination(&server), path);
             destination.names = Named::new(&destination.remote.path, pattern, "").unwrap();
             let bytes = image(SIZE);
@@ -182,7 +187,7 @@ async fn an_image_keeps_its_name_where_names_are_cut_or_folded() {
 #[tokio::test]
 async fn names_that_may_be_one_are_not_written_to_a_new_entity() {
     for (names, path, pattern) in cutting() {
-        let server = cutting_device(names, path).await;
+        let server = cutting_device(names.clone(), path).await;
         server.remove(path);
         let mut destination = at_path(destination(&server), path);
         destination.names = Named::new(&destination.remote.path, pattern, "").unwrap();
@@ -201,7 +206,11 @@ async fn names_that_may_be_one_are_not_written_to_a_new_entity() {
 #[tokio::test]
 async fn a_name_in_letters_of_its_own_is_the_same_name_on_the_entity() {
     let path = "/flash/прошивка-é.bin";
-    let server = cutting_device(Names::Encoded, path).await;
+    let names = Behaviour {
+        encode_names: true,
+        ..Behaviour::default()
+    };
+    let server = cutting_device(names, path).await;
     let destination = at_path(destination(&server), path);
     for round in 0..2 {
         let bytes = image(SIZE + round);
@@ -225,10 +234,9 @@ const REFUSALS: [&str; 5] = [
 #[tokio::test]
 async fn where_nothing_is_renamed_onto_a_file_the_old_image_makes_way_and_goes_last() {
     for instead in REFUSALS {
-        let server = device(renaming(Rename {
-            instead: Some(instead),
-            onto_taken: true,
-            ..Rename::default()
+        let server = device(Script::behaving(Behaviour {
+            no_overwrite: true,
+            ..refusing(instead)
         }))
         .await;
         for round in 0..2 {
@@ -245,9 +253,9 @@ async fn where_nothing_is_renamed_onto_a_file_the_old_image_makes_way_and_goes_l
 async fn where_nothing_is_renamed_at_all_the_old_image_stays_run_after_run() {
     for instead in REFUSALS {
         for delete_first in [false, true] {
-            let server = device(renaming(Rename {
-                instead: Some(instead),
-                ..Rename::default()
+            let server = device(Script::behaving(Behaviour {
+                refuse_rename: true,
+                ..refusing(instead)
             }))
             .await;
             let mut destination = destination(&server);
@@ -265,14 +273,16 @@ async fn where_nothing_is_renamed_at_all_the_old_image_stays_run_after_run() {
 #[tokio::test]
 async fn an_old_image_that_was_moved_aside_is_put_back() {
     for instead in REFUSALS {
-        let server = device(renaming(Rename {
-            instead: Some(instead),
-            onto: Some(PATH),
+        let renames = AtomicUsize::new(0);
+        let script = Script::default().handle(move |line, _| {
             // Onto the old image, aside, again; and not back.
-            times: Some(3),
-            ..Rename::default()
-        }))
-        .await;
+            let is_early = line.starts_with("RNTO") && renames.fetch_add(1, SeqCst) < 3;
+            match is_early && line == format!("RNTO {PATH}") {
+                true => Action::Reply(Reply::line(instead)),
+                false => Action::Default,
+            }
+        });
+        let server = device(script).await;
         let refused = attempt(&destination(&server), &image(SIZE), None).await;
         refused.assert_failed(instead);
         assert_untouched(&server);
@@ -323,14 +333,11 @@ async fn an_old_image_that_a_killed_run_left_aside_is_put_back_first() {
 #[tokio::test]
 async fn a_rename_that_is_refused_for_a_while_is_asked_for_again() {
     for instead in ["450 busy", "451 flash is being erased"] {
-        let script = |times| {
-            renaming(Rename {
-                instead: Some(instead),
-                times,
-                ..Rename::default()
-            })
-        };
-        let server = device(script(Some(2))).await;
+        let server = device(Script::behaving(Behaviour {
+            busy_renames: Some(2),
+            ..refusing(instead)
+        }))
+        .await;
         let bytes = image(SIZE);
         let mut destination = destination(&server);
         destination.delete_first = true;
@@ -339,7 +346,11 @@ async fn a_rename_that_is_refused_for_a_while_is_asked_for_again() {
         assert_eq!(server.log().count("DELE"), 0);
 
         // For ever: then it is given up, and nothing was deleted or moved but the copy.
-        let server = device(script(None)).await;
+        let server = device(Script::behaving(Behaviour {
+            refuse_rename: true,
+            ..refusing(instead)
+        }))
+        .await;
         destination.remote = remote(&server);
         let attempt = attempt(&destination, &bytes, None).await;
         attempt.assert_failed(instead);
@@ -364,7 +375,7 @@ async fn a_connection_that_is_lost_at_any_command_costs_no_image() {
         for nth in 0..5 {
             for done in [false, true] {
                 for kept in [false, true] {
-                    histories.spawn(lost_at(Lost { verb, nth, done }, kept));
+                    histories.spawn(lost_at(losing(verb, nth, done), kept));
                 }
             }
         }
@@ -372,14 +383,24 @@ async fn a_connection_that_is_lost_at_any_command_costs_no_image() {
     histories.join_all().await;
 }
 
-async fn lost_at(lost: Lost, kept: bool) {
+/// A server that loses the session at one command of that verb, before or after it is carried out.
+fn losing(verb: &str, nth: u32, done: bool) -> Behaviour {
+    Behaviour {
+        hang_up_on: (!done).then(|| verb.into()),
+        hang_up_after: done.then(|| verb.into()),
+        hang_up_skip: Some(nth),
+        hang_up_times: Some(1),
+        ..Behaviour::default()
+    }
+}
+
+async fn lost_at(lost: Behaviour, kept: bool) {
     let refuses = Arc::new(AtomicBool::new(false));
     let is_refusing = Arc::clone(&refuses);
-    let script = Script {
+    let script = Script::behaving(Behaviour {
         no_overwrite: true,
-        lost: vec![lost],
-        ..Script::default()
-    };
+        ..lost.clone()
+    });
     let script = script.handle(move |line, _| {
         // The old image can't be moved aside, so that it is deleted first.
         let not_aside = kept && line == format!("RNTO {}", aside());
@@ -433,14 +454,7 @@ async fn an_image_that_is_written_in_place_is_not_removed_by_who_has_not_written
         passive: Passive::DeadPort,
         ..Script::default()
     };
-    let lost = Script {
-        lost: vec![Lost {
-            verb: "STOR",
-            nth: 0,
-            done: false,
-        }],
-        ..Script::default()
-    };
+    let lost = Script::behaving(losing("STOR", 0, false));
     for (script, words) in [
         (
             Script::default().on("STOR", Reply::line("552 full")),
@@ -590,12 +604,13 @@ async fn a_foreign_file_that_grows_is_neither_deleted_nor_written() {
 
 /// What is stored there stays there, under the name under which it was stored.
 fn upload_box() -> Script {
-    let script = Script {
+    let script = Script::behaving(Behaviour {
         no_replace: true,
         no_overwrite: true,
-        ..Script::default()
-    };
-    (script.on("DELE", Reply::line("550 not yours"))).on("RNFR", Reply::line("550 not yours"))
+        no_delete: true,
+        ..Behaviour::default()
+    });
+    script.on("RNFR", Reply::line("550 not yours"))
 }
 
 #[tokio::test]
@@ -646,9 +661,9 @@ async fn a_rename_that_is_only_said_is_none() {
     let bytes = image(SIZE);
     for verify in MODES {
         for old in [OLD.to_vec(), other_of(&bytes)] {
-            let server = device(renaming(Rename {
-                instead: Some("250 renamed"),
-                ..Rename::default()
+            let server = device(Script::behaving(Behaviour {
+                false_rename: true,
+                ..Behaviour::default()
             }))
             .await;
             server.put(PATH, old.clone());
@@ -682,19 +697,16 @@ async fn a_rename_to_another_name_is_none() {
                 continue;
             }
             for lost in [false, true] {
-                let script = renaming(Rename {
-                    elsewhere: Some("/flash/elsewhere.bin"),
-                    ..Rename::default()
+                let script = Script::behaving(Behaviour {
+                    rename_elsewhere: true,
+                    hang_up_after: lost.then(|| "RNTO".into()),
+                    ..Behaviour::default()
                 });
                 let script = match unsized_ {
                     true => script.on("SIZE", Reply::line("500 what?")),
                     false => script,
                 };
-                let server = device(Script {
-                    unsaid: if lost { vec!["RNTO"] } else { vec![] },
-                    ..script
-                })
-                .await;
+                let server = device(script).await;
                 server.put(PATH, old.clone());
                 let attempt = attempt(&proving(&server, verify), &bytes, None).await;
                 let failure = attempt.result.clone().unwrap_err();
@@ -718,14 +730,7 @@ async fn a_rename_whose_reply_is_lost_is_looked_at_by_content() {
     let bytes = image(SIZE);
     for sized in [true, false] {
         for done in [true, false] {
-            let script = Script {
-                lost: vec![Lost {
-                    verb: "RNTO",
-                    nth: 0,
-                    done,
-                }],
-                ..Script::default()
-            };
+            let script = Script::behaving(losing("RNTO", 0, done));
             let script = match sized {
                 true => script,
                 false => script.on("SIZE", Reply::line("500 what?")),
@@ -748,9 +753,11 @@ async fn a_rename_whose_reply_is_lost_is_looked_at_by_content() {
 /// The upload goes elsewhere where its name is taken, and is said to be stored.
 #[tokio::test]
 async fn an_upload_under_a_taken_name_is_never_begun() {
-    let script = || Script {
-        stores_elsewhere: true,
-        ..Script::default()
+    let script = || {
+        Script::behaving(Behaviour {
+            store_elsewhere: true,
+            ..Behaviour::default()
+        })
     };
     let server = device(script().on("DELE", Reply::line("550 not yours"))).await;
     server.put(&staging(), b"half");
@@ -794,10 +801,13 @@ async fn a_byte_that_the_flash_flips_is_found_or_the_proof_is_called_a_size() {
         (vec![], VerifyMode::Readback),
         (vec![], VerifyMode::Quick),
     ] {
+        let worn = Behaviour {
+            corrupt_at: Some(SIZE as u64 - 1),
+            ..Behaviour::default()
+        };
         let script = Script {
-            flips: Some(SIZE - 1),
             digests: digests.clone(),
-            ..Script::default()
+            ..Script::behaving(worn)
         };
         let server = device(script).await;
         let attempt = attempt(&proving(&server, verify), &image(SIZE), None).await;

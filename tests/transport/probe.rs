@@ -6,7 +6,7 @@ use subtend::transport::{Compared, Destination, Transport};
 use tokio_util::sync::CancellationToken;
 
 use crate::common::*;
-use crate::support::scripted::{Action, FOREVER, Passive, Reply, Script, ScriptedServer, Store};
+use crate::support::scripted::{Action, Passive, Reply, Script, ScriptedServer, Store};
 use crate::support::within;
 
 pub async fn probe(destination: &Destination) -> Result<Probe, Failure> {
@@ -22,6 +22,14 @@ fn able() -> Abilities {
         rename: Some(true),
         digest: None,
         read: None,
+    }
+}
+
+/// A server that says this at the end of an upload.
+fn confirming(reply: &str) -> Behaviour {
+    Behaviour {
+        confirm_reply: Some(reply.into()),
+        ..Behaviour::default()
     }
 }
 
@@ -107,13 +115,7 @@ async fn a_directory_that_is_missing_and_one_that_is_read_only_are_told_apart() 
     assert_eq!(failure, Failure::new(Step::Open, fault));
 
     // Some refuse only when the data comes.
-    let late = Script {
-        store: Store {
-            confirm: "550 no",
-            ..Store::default()
-        },
-        ..Script::default()
-    };
+    let late = Script::behaving(confirming("550 no"));
     let server = device(late.on("CWD", Reply::line("550 no such directory"))).await;
     let failure = probe(&destination(&server)).await.unwrap_err();
     assert!(
@@ -139,15 +141,12 @@ async fn what_a_refused_byte_left_is_removed() {
         refuse: Some("552 full"),
         ..Store::default()
     };
-    let unconfirmed = Store {
-        confirm: "552 full",
-        ..Store::default()
+    let refusing = Script {
+        store: refusing,
+        ..Script::default()
     };
-    for (store, step) in [(refusing, Step::Open), (unconfirmed, Step::Confirm)] {
-        let script = Script {
-            store,
-            ..Script::default()
-        };
+    let unconfirmed = Script::behaving(confirming("552 full"));
+    for (script, step) in [(refusing, Step::Open), (unconfirmed, Step::Confirm)] {
         let server = device(script).await;
         let failure = probe(&destination(&server)).await.unwrap_err();
         assert_eq!(failure, said(step, 552, "full"));
@@ -158,13 +157,10 @@ async fn what_a_refused_byte_left_is_removed() {
 /// The reply that would end the upload never comes: the byte is removed over a second session.
 #[tokio::test]
 async fn a_byte_that_was_never_confirmed_is_removed() {
-    let script = Script {
-        store: Store {
-            confirm_after: FOREVER,
-            ..Store::default()
-        },
-        ..Script::default()
-    };
+    let script = Script::behaving(Behaviour {
+        no_confirm: true,
+        ..Behaviour::default()
+    });
     let server = device(script).await;
     let mut destination = destination(&server);
     destination.remote.timeouts.confirm = SHORT;

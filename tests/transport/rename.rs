@@ -70,10 +70,10 @@ async fn an_entity_that_says_500_of_a_missing_name_can_rename_all_the_same() {
 #[tokio::test]
 async fn an_entity_that_does_not_overwrite_has_its_old_file_moved_aside() {
     for delete_first in [false, true] {
-        let script = Script {
+        let script = Script::behaving(Behaviour {
             no_overwrite: true,
-            ..Script::default()
-        };
+            ..Behaviour::default()
+        });
         let server = device(script).await;
         let bytes = image(1000);
         let mut destination = destination(&server);
@@ -96,11 +96,8 @@ async fn an_entity_that_does_not_overwrite_has_its_old_file_moved_aside() {
 }
 
 /// The final name only while it is taken, and never the name for the old image.
-fn keeps_its_old_file(script: Script) -> Script {
-    let script = Script {
-        no_overwrite: true,
-        ..script
-    };
+fn keeps_its_old_file(mut script: Script) -> Script {
+    script.behaviour.no_overwrite = true;
     script.handle(|line, _| match line == format!("RNTO {}", aside()) {
         true => Action::Reply(Reply::line("553 not that name")),
         false => Action::Default,
@@ -126,10 +123,10 @@ async fn an_old_file_that_can_not_be_moved_aside_is_deleted_only_where_allowed()
 #[tokio::test]
 async fn an_entity_that_does_not_replace_keeps_its_old_file() {
     for delete_first in [false, true] {
-        let script = Script {
+        let script = Script::behaving(Behaviour {
             no_replace: true,
-            ..Script::default()
-        };
+            ..Behaviour::default()
+        });
         let server = device(script).await;
         let mut destination = destination(&server);
         destination.staging = Staging::Direct;
@@ -158,12 +155,12 @@ fn loses_its_old_file(script: Script, comes_right: &Arc<AtomicBool>) -> Script {
 #[tokio::test]
 async fn the_only_copy_is_kept() {
     // The second time the answer to the deletion is lost: it may have happened.
-    for unsaid in [vec![], vec!["DELE"]] {
+    for lost in [None, Some("DELE".to_owned())] {
         let comes_right = Arc::default();
-        let script = Script {
-            unsaid,
-            ..Script::default()
-        };
+        let script = Script::behaving(Behaviour {
+            hang_up_after: lost,
+            ..Behaviour::default()
+        });
         let server = device(loses_its_old_file(script, &comes_right)).await;
         let bytes = image(1000);
         let mut destination = destination_with(&server, impatient());
@@ -238,10 +235,11 @@ fn without_size(script: Script) -> Script {
 
 #[tokio::test]
 async fn a_rename_whose_reply_was_lost_counts_where_it_happened() {
-    let lost = || Script {
-        unsaid: vec!["RNTO"],
-        one_session: true,
-        ..Script::default()
+    let lost = || {
+        Script::behaving(Behaviour {
+            hang_up_after: Some("RNTO".into()),
+            ..one_session()
+        })
     };
     for script in [lost(), without_size(lost())] {
         let server = device(script).await;

@@ -204,10 +204,11 @@ async fn a_cancelled_command_is_not_taken_up_again() {
 /// that the last one ended.
 #[tokio::test]
 async fn a_second_session_is_asked_for_again() {
-    let script = Script {
-        turned_away: vec![1, 2],
-        ..Script::default()
-    };
+    let script = Script::behaving(Behaviour {
+        busy_after: Some(1),
+        busy_times: Some(2),
+        ..Behaviour::default()
+    });
     let server = device(script.on("RNTO", Reply::line("550 no"))).await;
     let transport = FtpTransport::new();
     let mut sink = open_sink(&transport, &destination(&server)).await.unwrap();
@@ -219,11 +220,7 @@ async fn a_second_session_is_asked_for_again() {
 
 #[tokio::test]
 async fn one_session_at_a_time_is_enough() {
-    let script = Script {
-        one_session: true,
-        ..Script::default()
-    };
-    let server = device(script).await;
+    let server = device(Script::behaving(one_session())).await;
     let transport = FtpTransport::new();
     let destination = destination(&server);
     let bytes = image(50_000);

@@ -7,9 +7,7 @@ use subtend::placement;
 use subtend::transport::ftp::FtpTransport;
 
 use crate::common::*;
-use crate::support::scripted::{
-    Action, Data, FOREVER, Reply, Script, ScriptedServer, Store, UploadEnd,
-};
+use crate::support::scripted::{Action, Data, Reply, Script, ScriptedServer, Store, UploadEnd};
 use crate::support::within;
 
 /// More than all sockets on the way hold.
@@ -211,17 +209,17 @@ async fn a_server_that_stops_reading_has_a_deadline() {
 
 #[tokio::test]
 async fn a_confirmation_that_never_comes_has_a_deadline() {
-    let never = Store {
-        confirm_after: FOREVER,
-        ..Store::default()
-    };
+    let never = Script::behaving(Behaviour {
+        no_confirm: true,
+        ..Behaviour::default()
+    });
     // Each of these is a sign of life, and none is a confirmation.
-    let talks = Store {
+    let talks = stores(Store {
         keeps_saying: Some("150 still writing"),
         ..Store::default()
-    };
-    for store in [never, talks] {
-        let server = device(stores(store)).await;
+    });
+    for script in [never, talks] {
+        let server = device(script).await;
         let timeouts = Timeouts {
             confirm: SHORT,
             ..patient()
@@ -236,9 +234,9 @@ async fn a_confirmation_that_never_comes_has_a_deadline() {
 /// The flash is written between the last byte and the reply.
 #[tokio::test]
 async fn a_late_confirmation_is_waited_for() {
-    let script = stores(Store {
-        confirm_after: SHORT * 3,
-        ..Store::default()
+    let script = Script::behaving(Behaviour {
+        confirm_after: Some(SHORT * 3),
+        ..Behaviour::default()
     });
     let server = device(script).await;
     let bytes = image(LITTLE);
@@ -256,9 +254,9 @@ async fn a_late_confirmation_is_waited_for() {
 
 #[tokio::test]
 async fn a_refusal_in_place_of_the_confirmation_is_the_cause() {
-    let script = stores(Store {
-        confirm: "552 checksum of the image is wrong",
-        ..Store::default()
+    let script = Script::behaving(Behaviour {
+        confirm_reply: Some("552 checksum of the image is wrong".into()),
+        ..Behaviour::default()
     });
     let server = device(script).await;
     let result = send(&destination(&server), &image(LITTLE)).await;
@@ -354,9 +352,11 @@ async fn an_empty_file_of_a_failed_opening_is_removed() {
 /// A file of an earlier run, on servers that write no file that exists.
 #[tokio::test]
 async fn a_stale_staging_file_is_no_obstacle() {
-    let no_replace = || Script {
-        no_replace: true,
-        ..Script::default()
+    let no_replace = || {
+        Script::behaving(Behaviour {
+            no_replace: true,
+            ..Behaviour::default()
+        })
     };
     let server = device(no_replace()).await;
     server.put(&staging(), image(50_000));

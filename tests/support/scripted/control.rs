@@ -1,7 +1,7 @@
 //! A scripted server's side of one control connection.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +9,10 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use super::script::{Action, ConnState, FOREVER, Greeting, Lost, Names, Passive, Reply, verb_of};
+use super::files::File;
+use super::script::{Action, ConnState, FOREVER, Greeting, Passive, Reply, verb_of};
 use super::{Connection, Shared, transfer};
 use crate::support::tls::Wire;
 
@@ -25,8 +26,8 @@ pub(super) struct Session {
     pub(super) connect_to: Option<SocketAddr>,
     /// Data connections that a script left open: index of the upload, if it is one, and the socket.
     pub(super) left_open: Vec<(Option<usize>, Wire)>,
-    /// What is said is not sent.
-    muted: bool,
+    /// What is said last is not sent, and the session ends.
+    is_lost: bool,
 }
 
 /// Whether the session goes on.
@@ -39,10 +40,10 @@ pub(super) enum Next {
 /// One control connection, from its greeting to its end.
 pub(super) async fn serve(socket: TcpStream, shared: Arc<Shared>) {
     let mut connection = 0;
-    let mut busy = false;
+    let mut open = 0;
     shared.log.send_modify(|log| {
         connection = log.connections.len();
-        busy = log.connections.iter().any(|other| !other.ended);
+        open = log.connections.iter().filter(|other| !other.ended).count();
         log.connections.push(Connection::default());
     });
     let mut session = Session {
@@ -59,18 +60,21 @@ pub(super) async fn serve(socket: TcpStream, shared: Arc<Shared>) {
         listener: None,
         connect_to: None,
         left_open: Vec::new(),
-        muted: false,
+        is_lost: false,
         shared: Arc::clone(&shared),
     };
     // A client that left is not an error of the server's.
-    let turned_away = shared.script.turned_away.contains(&connection);
-    let _ = if turned_away || busy && shared.script.one_session {
-        match shared.script.turns_away_with {
+    let behaviour = &shared.script.behaviour;
+    let busy = within(
+        connection,
+        behaviour.busy_after,
+        behaviour.busy_times.or(Some(0)),
+    );
+    let full = (behaviour.max_sessions).is_some_and(|most| open >= usize::try_from(most).unwrap());
+    let _ = if busy || full {
+        match behaviour.busy_reply.as_deref() {
             Some("") => Ok(()),
-            said => (session
-                .say(said.unwrap_or("421 one session at a time"))
-                .await)
-                .map(|_| ()),
+            said => (session.say(said.unwrap_or("421 too many sessions")).await).map(|_| ()),
         }
     } else {
         session.run().await
@@ -139,9 +143,19 @@ impl Session {
     /// What the script says about a command, else what a good server does.
     async fn answer(&mut self, line: &str) -> io::Result<Next> {
         let shared = Arc::clone(&self.shared);
+        let behaviour = &shared.script.behaviour;
         let verb = verb_of(line);
-        if let Some(delay) = shared.script.delays.get(&verb) {
+        let delays = [behaviour.latency.as_ref(), behaviour.delays.get(&verb)];
+        for delay in delays.into_iter().flatten() {
             self.wait(*delay).await?;
+        }
+        let number = shared.log.borrow().count(&verb) - 1;
+        let hangs_up = |named: &Option<String>| {
+            named.as_ref() == Some(&verb)
+                && within(number, behaviour.hang_up_skip, behaviour.hang_up_times)
+        };
+        if hangs_up(&behaviour.hang_up_on) {
+            return Ok(Next::End);
         }
         if let Some(handler) = &shared.script.handler
             && let Action::Reply(reply) = handler(line, &mut self.state)
@@ -151,19 +165,53 @@ impl Session {
         if let Some(reply) = shared.script.replies.get(&verb) {
             return self.reply(reply).await;
         }
+        self.is_lost = hangs_up(&behaviour.hang_up_after);
         let argument = line.split_once(' ').map_or("", |(_, argument)| argument);
-        let number = shared.log.borrow().count(&verb) - 1;
-        let is_now = |lost: &&Lost| lost.verb == verb && lost.nth == number;
-        if let Some(lost) = shared.script.lost.iter().find(is_now) {
-            self.muted = true;
-            if lost.done {
-                self.carry_out(&verb, argument).await?;
-            }
-            return Ok(Next::End);
+        let refusal = self.refusal(line, &verb, argument);
+        let next = match refusal {
+            Some(reply) => self.say(&reply).await?,
+            None => self.carry_out(&verb, argument).await?,
+        };
+        Ok(if self.is_lost { Next::End } else { next })
+    }
+
+    /// What a command is answered with that is not carried out.
+    fn refusal(&self, line: &str, verb: &str, argument: &str) -> Option<String> {
+        let behaviour = &self.shared.script.behaviour;
+        if let Some(reply) = behaviour.replies.get(verb) {
+            return Some(reply.clone());
         }
-        self.muted = shared.script.unsaid.contains(&verb.as_str());
-        let next = self.carry_out(&verb, argument).await?;
-        Ok(if self.muted { Next::End } else { next })
+        if let Some(needed) = &behaviour.store_needs {
+            let is_said = |line: &String| line.to_uppercase().starts_with(&needed.to_uppercase());
+            if is_said(&line.to_owned()) {
+                return Some("200 noted".into());
+            }
+            if verb == "STOR" && !self.state.commands.iter().any(is_said) {
+                return Some(match needed.eq_ignore_ascii_case("ACCT") {
+                    true => "532 need account for storing files".into(),
+                    false => format!("503 {needed} first"),
+                });
+            }
+        }
+        let is_of_a_file = [
+            "STOR", "RETR", "SIZE", "MDTM", "RNFR", "RNTO", "DELE", "XSHA256",
+        ]
+        .contains(&verb);
+        let refused = [
+            ("PASS", behaviour.refuse_login, "530 not you"),
+            ("REST", behaviour.no_rest, "502 can't restart"),
+            ("RNFR", behaviour.no_rename, "502 can't rename"),
+            ("DELE", behaviour.no_delete, "550 not yours"),
+            ("STOR", behaviour.read_only, "553 not here"),
+            ("RETR", behaviour.no_read, "550 not to be read"),
+            ("SIZE", behaviour.no_size, "550 not a plain file"),
+        ];
+        let bare = behaviour.no_paths && is_of_a_file && argument.contains('/');
+        (refused.into_iter())
+            .find(|(what, is_so, _)| *what == verb && *is_so)
+            .map(|(_, _, reply)| reply)
+            .or_else(|| bare.then_some("553 absolute paths are not allowed"))
+            .map(str::to_owned)
     }
 
     /// Waits; with [`FOREVER`], until the client has left.
@@ -197,9 +245,18 @@ impl Session {
         Ok(Next::GoOn)
     }
 
+    /// A reply whose bytes keep coming.
+    pub(super) async fn drip(&mut self, begin: &str) -> io::Result<()> {
+        self.control.get_mut().write_all(begin.as_bytes()).await?;
+        loop {
+            self.control.get_mut().write_all(b"x").await?;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     pub(super) async fn say(&mut self, line: &str) -> io::Result<Next> {
-        if self.muted {
-            return Ok(Next::GoOn);
+        if self.is_lost && !line.starts_with('1') {
+            return Ok(Next::End);
         }
         let line = format!("{line}\r\n");
         self.control.get_mut().write_all(line.as_bytes()).await?;
@@ -255,9 +312,9 @@ impl Session {
             "RETR" => transfer::retrieve(self, path).await,
             "MLSD" if self.shared.script.lists => {
                 let files = self.shared.files.lock().unwrap().clone();
-                let line = |(path, bytes): (&String, &Vec<u8>)| {
+                let line = |(path, file): (&String, &File)| {
                     let name = path.rsplit('/').next().unwrap_or_default();
-                    format!("type=file;size={}; {name}\r\n", bytes.len())
+                    format!("type=file;size={}; {name}\r\n", file.len())
                 };
                 let text: String = files.iter().map(line).collect();
                 transfer::listing(self, text.as_bytes()).await
@@ -276,24 +333,24 @@ impl Session {
                 }
                 Err(_) => self.say("501 no number").await,
             },
-            "SIZE" => match self.stored(&path) {
-                Some(bytes) => self.say(&format!("213 {}", bytes.len())).await,
+            "SIZE" => match self.size_of(&path) {
+                Some(size) => self.say(&format!("213 {size}")).await,
                 None => self.say("550 no such file").await,
             },
-            "MDTM" => match self.stored(&path) {
+            "MDTM" => match self.length_of(&path) {
                 Some(_) => self.say("213 20020709120000").await,
                 None => self.say("550 no such file").await,
             },
-            "RNFR" => match self.stored(&path) {
-                Some(_) => {
+            "RNFR" => match self.length_of(&path) {
+                found if found.is_some() || self.shared.script.behaviour.rnfr_any => {
                     self.state.rename_from = Some(path);
                     self.say("350 to what?").await
                 }
-                None => self.say("550 no such file").await,
+                _ => self.say("550 no such file").await,
             },
             "RNTO" => {
                 let reply = self.rename(path);
-                self.say(reply).await
+                self.say(&reply).await
             }
             "DELE" => {
                 let removed = self.shared.files.lock().unwrap().remove(&path);
@@ -303,8 +360,12 @@ impl Session {
                 }
             }
             "FEAT" => {
-                let mut lines = String::from("211-I can\r\n SIZE\r\n MDTM\r\n REST STREAM\r\n");
-                if self.shared.script.names == Names::Encoded {
+                let behaviour = &self.shared.script.behaviour;
+                let mut lines = String::from("211-I can\r\n SIZE\r\n MDTM\r\n");
+                if !behaviour.no_rest {
+                    lines += " REST STREAM\r\n";
+                }
+                if behaviour.encode_names {
                     lines += " UTF8\r\n";
                 }
                 for digest in &self.shared.script.digests {
@@ -346,37 +407,57 @@ impl Session {
     }
 
     pub(super) fn stored(&self, path: &str) -> Option<Vec<u8>> {
-        self.shared.files.lock().unwrap().get(path).cloned()
+        let files = self.shared.files.lock().unwrap();
+        files.get(path).map(File::bytes)
     }
 
-    fn rename(&mut self, to: String) -> &'static str {
+    pub(super) fn length_of(&self, path: &str) -> Option<usize> {
+        self.shared.files.lock().unwrap().get(path).map(File::len)
+    }
+
+    /// The length of a file, as the server has it.
+    fn size_of(&self, path: &str) -> Option<u64> {
+        let length = u64::try_from(self.length_of(path)?).unwrap();
+        let behaviour = &self.shared.script.behaviour;
+        let stored = *self.shared.stored.lock().unwrap();
+        let is_late = |late| stored.is_some_and(|at| at.elapsed() < late);
+        if behaviour.size_after.is_some_and(is_late) {
+            return Some(0);
+        }
+        let block = behaviour.size_block.unwrap_or(1);
+        Some(length.div_ceil(block) * block)
+    }
+
+    fn rename(&mut self, to: String) -> String {
         let Some(from) = self.state.rename_from.take() else {
-            return "503 rename what?";
+            return "503 rename what?".into();
         };
-        let script = &self.shared.script;
+        let behaviour = &self.shared.script.behaviour;
         let number = self.shared.log.borrow().count("RNTO");
         let mut files = self.shared.files.lock().unwrap();
-        let is_taken = files.contains_key(&to);
-        if script.no_overwrite && is_taken {
-            return "553 file exists";
-        }
-        let wrong = script.rename;
-        let is_wrong = (is_taken || !wrong.onto_taken)
-            && wrong.onto.is_none_or(|onto| onto == to)
-            && wrong.times.is_none_or(|times| number <= times);
-        let to = match wrong.elsewhere {
-            Some(elsewhere) if is_wrong => elsewhere.to_owned(),
-            _ => to,
+        let busy = behaviour.busy_renames.unwrap_or(0);
+        let refused = match () {
+            () if behaviour.refuse_rename => Some("553 not that name"),
+            () if number <= usize::try_from(busy).unwrap() => Some("450 busy"),
+            () if behaviour.no_overwrite && files.contains_key(&to) => Some("553 file exists"),
+            () => None,
         };
-        if let Some(instead) = wrong.instead.filter(|_| is_wrong) {
-            return instead;
+        if let Some(refused) = refused {
+            return (behaviour.rename_reply.clone()).unwrap_or_else(|| refused.into());
+        }
+        let to = match behaviour.rename_elsewhere {
+            true => format!("{to}.1"),
+            false => to,
+        };
+        if behaviour.false_rename {
+            return "250 renamed".into();
         }
         match files.remove(&from) {
-            Some(bytes) => {
-                files.insert(to, bytes);
-                "250 renamed"
+            Some(file) => {
+                files.insert(to, file);
+                "250 renamed".into()
             }
-            None => "550 no such file",
+            None => "550 no such file".into(),
         }
     }
 
@@ -385,7 +466,16 @@ impl Session {
             Passive::OnlyAt(host) => host.into(),
             _ => self.control.get_ref().socket().local_addr()?.ip(),
         };
-        let listener = TcpListener::bind(SocketAddr::new(ip, 0)).await?;
+        let socket = match ip {
+            IpAddr::V4(_) => TcpSocket::new_v4()?,
+            IpAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        if let Some(bytes) = self.shared.script.receive_buffer {
+            // Accepted connections have the same.
+            socket.set_recv_buffer_size(u32::try_from(bytes).unwrap())?;
+        }
+        socket.bind(SocketAddr::new(ip, 0))?;
+        let listener = socket.listen(8)?;
         let port = listener.local_addr()?.port();
         let style = self.shared.script.passive;
         self.listener = (style != Passive::DeadPort).then_some(listener);
@@ -394,11 +484,11 @@ impl Session {
                 .say(&format!("229 Entering Extended Passive Mode (|||{port}|)"))
                 .await;
         }
-        let host = match style {
-            Passive::OtherHost(host) | Passive::OnlyAt(host) => host,
+        let [a, b, c, d] = match (style, self.shared.script.behaviour.pasv_host) {
+            (Passive::OnlyAt(host), _) => host,
+            (_, Some(host)) => host.octets(),
             _ => [127, 0, 0, 1],
         };
-        let [a, b, c, d] = host;
         let numbers = format!("{a},{b},{c},{d},{},{}", port / 256, port % 256);
         match style {
             Passive::NoParentheses => {
@@ -411,6 +501,12 @@ impl Session {
             }
         }
     }
+}
+
+/// Whether this one, counted from 0, is among those `times` that come after the first `skip`.
+fn within(number: usize, skip: Option<u32>, times: Option<u32>) -> bool {
+    let number = u32::try_from(number).unwrap();
+    number >= skip.unwrap_or(0) && times.is_none_or(|times| number - skip.unwrap_or(0) < times)
 }
 
 /// `h1,h2,h3,h4,p1,p2` and `|1|address|port|`.

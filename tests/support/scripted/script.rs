@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use subtend::lab::{Behaviour, NameCut};
+
 use crate::support::tls::ServerTls;
 
 /// A delay that never ends.
@@ -16,11 +18,12 @@ type Handler = Arc<dyn Fn(&str, &mut ConnState) -> Action + Send + Sync>;
 /// All options. The default is a good server.
 #[derive(Clone, Default)]
 pub struct Script {
+    /// What it does in the words of the lab. It is an entity: offsets are about uploads.
+    pub behaviour: Behaviour,
     pub greeting: Greeting,
-    /// Fixed replies by verb (upper case); the command itself is not carried out.
+    /// Raw replies by verb (upper case), before those of the behaviour; the command itself is not
+    /// carried out.
     pub replies: HashMap<String, Reply>,
-    /// Waits before commands are carried out and answered, by verb; [`FOREVER`] never does.
-    pub delays: HashMap<String, Duration>,
     /// Asked before `replies`.
     pub handler: Option<Handler>,
     pub passive: Passive,
@@ -30,26 +33,10 @@ pub struct Script {
     pub tls: Option<ServerTls>,
     pub store: Store,
     pub retrieve: Retrieve,
-    /// A second control connection at the same time is answered with 421 and closed.
-    pub one_session: bool,
-    /// Control connections, by their index, that are answered with 421 and closed.
-    pub turned_away: Vec<usize>,
-    /// What they are answered with in place of 421; nothing at all where this is empty.
-    pub turns_away_with: Option<&'static str>,
-    /// `RNTO` onto an existing file is answered with 553.
-    pub no_overwrite: bool,
-    /// `STOR` onto an existing file is answered with 553.
-    pub no_replace: bool,
-    /// `STOR` onto an existing file stores another one, with `.1` behind its name.
-    pub stores_elsewhere: bool,
-    pub names: Names,
-    pub rename: Rename,
-    /// In what is uploaded a bit of this byte is another one as soon as it is stored.
-    pub flips: Option<usize>,
-    /// Commands with which the control connection is lost.
-    pub lost: Vec<Lost>,
-    /// Verbs that are carried out, and then the control connection is closed without a reply.
-    pub unsaid: Vec<&'static str>,
+    /// What is stored and begins like this takes no memory of its own.
+    pub image: Arc<Vec<u8>>,
+    /// Asked of the kernel, which takes it twice, for the data that waits to be read.
+    pub receive_buffer: Option<usize>,
     /// Digest commands that are offered and answered: `HASH` (SHA-256), `XSHA256`, `XSHA1`, `XMD5`,
     /// `XCRC`.
     pub digests: Vec<&'static str>,
@@ -57,46 +44,6 @@ pub struct Script {
     pub listings: HashMap<&'static str, Vec<u8>>,
     /// `MLSD` lists what is stored, by its last names.
     pub lists: bool,
-}
-
-/// What a server makes of the names that it is given. It says nothing of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Names {
-    #[default]
-    AsGiven,
-    /// Eight characters and, behind the first dot, three; the case is folded.
-    EightThree,
-    /// So many characters.
-    First(usize),
-    /// Without the case.
-    Folded,
-    /// In an encoding of its own, until the session has said `OPTS UTF8 ON`.
-    Encoded,
-}
-
-/// What goes wrong with `RNTO`.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Rename {
-    /// Said, and nothing is renamed: a refusal, or a lie.
-    pub instead: Option<&'static str>,
-    /// Only where the new name is taken.
-    pub onto_taken: bool,
-    /// Only where this is the new name.
-    pub onto: Option<&'static str>,
-    /// So many times, and never again; absent: always.
-    pub times: Option<usize>,
-    /// The file gets this name instead of the one that was asked for.
-    pub elsewhere: Option<&'static str>,
-}
-
-/// The connection is lost with a command.
-#[derive(Debug, Clone, Copy)]
-pub struct Lost {
-    pub verb: &'static str,
-    /// Which of that verb, over all connections: 0 for the first.
-    pub nth: usize,
-    /// Before or after it was carried out.
-    pub done: bool,
 }
 
 /// What is sent when a control connection opens.
@@ -185,8 +132,6 @@ pub struct ConnState {
 pub enum Passive {
     #[default]
     Good,
-    /// `PASV` names this host, with the right port. `EPSV` names no host.
-    OtherHost([u8; 4]),
     /// `227 Entering Passive Mode 127,0,0,1,4,1`, as some devices write it.
     NoParentheses,
     /// The port that is announced is closed.
@@ -210,14 +155,14 @@ pub enum Data {
 /// What goes wrong with uploads.
 #[derive(Debug, Clone)]
 pub struct Store {
-    /// Interfere when so many bytes have been taken; absent: never.
+    /// Interfere when this number of bytes has been taken; absent: never.
     pub at: Option<u64>,
     /// From there on nothing is read until [`super::ScriptedServer::go_on`]; what interferes does
     /// so after that.
     pub waits: bool,
     /// What is said on the control connection then: `552 full`, `426 broken`, an early `226 done`.
     pub reply: Option<&'static str>,
-    /// The reply comes so long after the data connection was closed or reset, not before.
+    /// The reply comes this time after the data connection was closed or reset, not before.
     pub reply_after: Option<Duration>,
     /// Whether the control connection is closed then, after the reply.
     pub close_control: bool,
@@ -228,11 +173,12 @@ pub struct Store {
     pub preliminary: Option<&'static str>,
     /// The file is created, and then this is said instead: `425 no data connection`.
     pub refuse: Option<&'static str>,
-    /// From the end of the data to the final reply; [`FOREVER`]: it never comes.
-    pub confirm_after: Duration,
+    /// The final reply, raw.
     pub confirm: &'static str,
     /// Said every 50 ms for ever, in place of the final reply.
     pub keeps_saying: Option<&'static str>,
+    /// The final reply comes byte by byte, and never to its end.
+    pub drips: bool,
 }
 
 impl Default for Store {
@@ -247,9 +193,9 @@ impl Default for Store {
             times: None,
             preliminary: Some("150 go on"),
             refuse: None,
-            confirm_after: Duration::ZERO,
             confirm: "226 stored",
             keeps_saying: None,
+            drips: false,
         }
     }
 }
@@ -273,6 +219,8 @@ pub struct Retrieve {
     pub close_control: bool,
     /// So many zero bytes are sent after the end of the file.
     pub extra: usize,
+    /// The file is sent again and again.
+    pub endless: bool,
     /// No reply comes before the final one.
     pub no_preliminary: bool,
     /// The final reply waits until the client has closed its side of the data connection too.
@@ -280,6 +228,132 @@ pub struct Retrieve {
 }
 
 impl Script {
+    /// A server that does this.
+    pub fn behaving(behaviour: Behaviour) -> Self {
+        Self {
+            behaviour,
+            ..Self::default()
+        }
+    }
+
+    /// Fails where a test asks for what this server does not do. Whoever adds a word to the lab is
+    /// asked here by the compiler whether it is one of this server too.
+    pub(super) fn assert_is_done(&self) {
+        let Behaviour {
+            // In `control.rs`.
+            latency: _,
+            busy_times: _,
+            busy_after: _,
+            max_sessions: _,
+            busy_reply: _,
+            refuse_login: _,
+            no_rest: _,
+            no_rename: _,
+            no_overwrite: _,
+            rename_reply: _,
+            no_delete: _,
+            no_size: _,
+            size_block: _,
+            size_after: _,
+            cut_names: _,
+            fold_case: _,
+            encode_names: _,
+            no_paths: _,
+            store_needs: _,
+            rnfr_any: _,
+            refuse_rename: _,
+            busy_renames: _,
+            false_rename: _,
+            rename_elsewhere: _,
+            hang_up_on: _,
+            hang_up_after: _,
+            hang_up_times: _,
+            hang_up_skip: _,
+            pasv_host: _,
+            replies: _,
+            delays: _,
+            // In `transfer.rs`.
+            disk_full_at: _,
+            drop_at: _,
+            drop_times: _,
+            confirm_after: _,
+            silent_at: _,
+            truncate_at: _,
+            corrupt_at: _,
+            corrupt_read_at: _,
+            confirm_at: _,
+            no_confirm: _,
+            confirm_reply: _,
+            no_replace: _,
+            read_only: _,
+            no_read: _,
+            store_elsewhere: _,
+            gone_after_store: _,
+            hang_up_at: _,
+            // How fast it is and how it comes and goes is the lab's alone.
+            rate,
+            read_rate,
+            pause,
+            random_pauses,
+            drop_somewhere,
+            down_for,
+            dies_at,
+            reboot_after_store,
+        } = &self.behaviour;
+        assert!(
+            !random_pauses
+                && !drop_somewhere
+                && pause.is_none()
+                && rate.or(*read_rate).or(*dies_at).is_none()
+                && down_for.or(*reboot_after_store).is_none(),
+            "not done by a scripted server: {:?}",
+            self.behaviour
+        );
+    }
+
+    /// What goes wrong with uploads, also by the behaviour.
+    pub(super) fn store(&self) -> Store {
+        let behaviour = &self.behaviour;
+        let store = self.store.clone();
+        let times = |times: Option<u32>| times.map(|times| usize::try_from(times).unwrap());
+        match (behaviour.drop_at, behaviour.silent_at, behaviour.confirm_at) {
+            (Some(at), _, _) => Store {
+                at: Some(at),
+                reply: Some("426 it broke"),
+                reply_after: Some(Duration::ZERO),
+                data: Data::Reset,
+                times: times(behaviour.drop_times),
+                ..store
+            },
+            (_, Some(at), _) => Store {
+                at: Some(at),
+                data: Data::LeaveOpen,
+                ..store
+            },
+            (_, _, Some(at)) => Store {
+                at: Some(at),
+                reply: Some("226 stored"),
+                data: Data::LeaveOpen,
+                ..store
+            },
+            _ => store,
+        }
+    }
+
+    /// What goes wrong with downloads, also by the behaviour.
+    pub(super) fn retrieve(&self) -> Retrieve {
+        let retrieve = self.retrieve.clone();
+        match self.behaviour.truncate_at {
+            Some(at) => Retrieve {
+                at: Some(at),
+                reply: Some("226 sent"),
+                data: Data::Close,
+                ..retrieve
+            },
+            None => retrieve,
+        }
+    }
+
     /// Answers a verb with this.
     pub fn on(mut self, verb: &str, reply: Reply) -> Self {
         self.replies.insert(verb.into(), reply);
@@ -294,7 +368,7 @@ impl Script {
 
     /// Waits before a verb is carried out.
     pub fn delay(mut self, verb: &str, time: Duration) -> Self {
-        self.delays.insert(verb.into(), time);
+        self.behaviour.delays.insert(verb.into(), time);
         self
     }
 
@@ -308,29 +382,33 @@ impl Script {
     }
 }
 
-impl Names {
-    /// The name under which a path is kept.
-    pub(super) fn kept(self, path: &str, utf8: bool) -> String {
-        let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let first = |text: &str, most: usize| text.chars().take(most).collect::<String>();
-        let kept = match self {
-            Self::AsGiven => name.to_owned(),
-            Self::EightThree => {
-                let (stem, extension) = name.split_once('.').unwrap_or((name, ""));
-                format!("{}.{}", first(stem, 8), first(extension, 3)).to_lowercase()
-            }
-            Self::First(most) => first(name, most),
-            Self::Folded => name.to_lowercase(),
-            Self::Encoded if utf8 => name.to_owned(),
-            Self::Encoded => (name.bytes().map(char::from)).collect(),
-        };
-        format!("{directory}/{kept}")
+/// The name under which a path is kept. Nothing is said of it.
+pub(super) fn kept(behaviour: &Behaviour, path: &str, utf8: bool) -> String {
+    let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let first = |text: &str, most: usize| text.chars().take(most).collect::<String>();
+    let kept = match (behaviour.cut_names, name.split_once('.')) {
+        (None, _) => name.to_owned(),
+        (Some(NameCut::At(most)), _) => first(name, most),
+        (Some(NameCut::Dos), None) => first(name, 8),
+        (Some(NameCut::Dos), Some((stem, rest))) => {
+            let extension = rest.split('.').next().unwrap_or_default();
+            format!("{}.{}", first(stem, 8), first(extension, 3))
+        }
+    };
+    let mut path = format!("{directory}/{kept}");
+    if behaviour.encode_names && !utf8 {
+        path = path.bytes().map(char::from).collect();
+    }
+    match behaviour.fold_case {
+        true => path.to_lowercase(),
+        false => path,
     }
 }
 
 impl fmt::Debug for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Script")
+            .field("behaviour", &self.behaviour)
             .field("greeting", &self.greeting)
             .field("replies", &self.replies)
             .field("store", &self.store)

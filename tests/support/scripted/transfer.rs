@@ -2,13 +2,14 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::control::{Next, Session};
-use super::script::Data;
+use super::files::File;
+use super::script::{Data, FOREVER};
 use super::{DataConnection, Shared, Upload, UploadEnd};
 use crate::support::tls::Wire;
 
@@ -18,16 +19,18 @@ const ACCEPT: Duration = Duration::from_secs(10);
 /// `STOR`
 pub(super) async fn store(session: &mut Session, mut path: String) -> io::Result<Next> {
     let shared = Arc::clone(&session.shared);
-    let script = &shared.script.store;
+    let behaviour = &shared.script.behaviour;
+    let script = &shared.script.store();
     let offset = std::mem::take(&mut session.state.offset);
-    if shared.script.stores_elsewhere && session.stored(&path).is_some() {
-        path.push_str(".1");
-    }
-    if shared.script.no_replace && session.stored(&path).is_some() {
+    let is_taken = offset == 0 && session.length_of(&path).is_some();
+    if behaviour.no_replace && is_taken {
         return session.say("553 file exists").await;
     }
+    if behaviour.store_elsewhere && is_taken {
+        path.push_str(".1");
+    }
     if let Some(line) = script.refuse {
-        shared.files.lock().unwrap().insert(path, Vec::new());
+        (shared.files.lock().unwrap()).insert(path, File::default());
         return session.say(line).await;
     }
     let Some(mut data) = begin(session, script.preliminary).await? else {
@@ -53,7 +56,7 @@ pub(super) async fn store(session: &mut Session, mut path: String) -> io::Result
         .lock()
         .unwrap()
         .entry(path.clone())
-        .or_default()
+        .or_insert_with(|| File::like(&shared.script.image))
         .truncate(usize::try_from(offset).unwrap());
 
     let mut at = script
@@ -93,20 +96,38 @@ pub(super) async fn store(session: &mut Session, mut path: String) -> io::Result
                 session.control.get_mut().shutdown().await?;
             }
         }
-        let most = at.map_or(buffer.len(), |at| {
-            usize::try_from(at - taken).map_or(buffer.len(), |left| left.min(buffer.len()))
+        let full = behaviour.disk_full_at == Some(taken);
+        if full && data.read(&mut [0]).await.is_ok_and(|count| count > 0) {
+            session.say("552 flash is full").await?;
+            session.left_open.push((Some(upload), data));
+            return Ok(Next::GoOn);
+        }
+        if behaviour.hang_up_at == Some(taken) {
+            // Half a connection is enough for the client to see it; the upload goes on.
+            session.control.get_mut().shutdown().await?;
+        }
+        let ends = [
+            at,
+            behaviour.disk_full_at,
+            behaviour.hang_up_at,
+            behaviour.truncate_at,
+        ];
+        let ahead = ends.into_iter().flatten().filter(|end| *end > taken);
+        let most = ahead.fold(buffer.len(), |most, end| {
+            usize::try_from(end - taken).map_or(most, |left| left.min(most))
         });
         match data.read(&mut buffer[..most]).await {
             Ok(0) => break UploadEnd::Closed,
             Err(error) => break broken(&error),
             Ok(count) => {
+                let is_kept = behaviour.truncate_at.is_none_or(|end| taken < end);
                 taken += count as u64;
                 let mut bytes = buffer[..count].to_vec();
                 if !session.state.binary {
                     bytes = from_network(&bytes, &mut held_back);
                 }
-                if let Some(file) = shared.files.lock().unwrap().get_mut(&path) {
-                    file.extend_from_slice(&bytes);
+                if is_kept && let Some(file) = shared.files.lock().unwrap().get_mut(&path) {
+                    file.append(&bytes);
                 }
                 shared
                     .log
@@ -115,12 +136,12 @@ pub(super) async fn store(session: &mut Session, mut path: String) -> io::Result
         }
     };
     if held_back && let Some(file) = shared.files.lock().unwrap().get_mut(&path) {
-        file.push(b'\r');
+        file.append(b"\r");
     }
     if let Some(file) = shared.files.lock().unwrap().get_mut(&path)
-        && let Some(byte) = shared.script.flips.and_then(|at| file.get_mut(at))
+        && let Some(at) = behaviour.corrupt_at
     {
-        *byte ^= 0x40;
+        file.corrupt(usize::try_from(at).unwrap());
     }
     ended(&shared, upload, end);
     drop(data);
@@ -135,18 +156,41 @@ pub(super) async fn store(session: &mut Session, mut path: String) -> io::Result
     if let Some(line) = script.keeps_saying {
         return keep_saying(session, line).await;
     }
-    session.wait(script.confirm_after).await?;
-    session.say(script.confirm).await
+    if script.drips {
+        session.drip("226 ").await?;
+    }
+    if behaviour.hang_up_at.is_some_and(|at| at <= taken) {
+        return Ok(Next::End);
+    }
+    *shared.stored.lock().unwrap() = Some(Instant::now());
+    if behaviour.no_confirm {
+        session.wait(FOREVER).await?;
+    }
+    if let Some(time) = behaviour.confirm_after {
+        session.wait(time).await?;
+    }
+    if behaviour.gone_after_store {
+        shared.files.lock().unwrap().remove(&path);
+    }
+    let said = behaviour.confirm_reply.as_deref();
+    session.say(said.unwrap_or(script.confirm)).await
 }
 
 /// `RETR`
 pub(super) async fn retrieve(session: &mut Session, path: String) -> io::Result<Next> {
     let shared = Arc::clone(&session.shared);
-    let script = &shared.script.retrieve;
+    let script = &shared.script.retrieve();
+    let behaviour = &shared.script.behaviour;
     let offset = usize::try_from(std::mem::take(&mut session.state.offset)).unwrap();
-    let Some(bytes) = session.stored(&path) else {
+    let Some(mut bytes) = session.stored(&path) else {
         return session.say("550 no such file").await;
     };
+    let wrong = behaviour
+        .corrupt_read_at
+        .and_then(|at| usize::try_from(at).ok());
+    if let Some(byte) = wrong.and_then(|at| bytes.get_mut(at)) {
+        *byte ^= 0x55;
+    }
     let number = shared
         .log
         .borrow()
@@ -179,7 +223,10 @@ pub(super) async fn retrieve(session: &mut Session, path: String) -> io::Result<
     if stop.is_none() {
         part.resize(part.len() + script.extra, 0);
     }
-    let sent = data.write_all(&part).await;
+    let mut sent = data.write_all(&part).await;
+    while script.endless && sent.is_ok() {
+        sent = data.write_all(&part).await;
+    }
     let Some(_) = stop else {
         let sent = sent.and(end(session, data).await);
         if let Some(line) = script.keeps_saying {
