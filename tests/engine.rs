@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use subtend::lab::{Behaviour, LabSettings, Pause};
 use subtend::link::{Command, Event, GroupSpec, Target};
 use subtend::model::{
-    BufferPreference, EntityState, Group, Image, ImageSpec, Inventory, Outcome, PeerChoice,
-    SourceChoice, SourceSpec, Step, Verified, VerifyMode,
+    BufferPreference, EntityState, Group, Holds, Image, ImageSpec, Inventory, Outcome, PeerChoice,
+    SourceChoice, SourceSpec, Staging, Step, Verified, VerifyMode,
 };
 use support::run::{Run, assert_delivered, assert_failed, assert_untouched, entity};
 use support::{GROUP, IMAGE, SERVER, at_rate, behave, lab, network, with_group};
@@ -701,6 +701,49 @@ async fn a_flipped_byte_is_found_by_default_and_it_is_said_what_was_verified() {
     assert_untouched(&lab, "e002");
     assert_eq!(summary.delivered_unproven, 0);
     lab.stop().await;
+}
+
+/// Written in place, an old image goes only when the entity takes the new one: nothing of the source
+/// is a reason to touch it.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_image_goes_for_a_source_that_can_not_be_read() {
+    const TYPO: &str = "a typo in `file:`";
+    const DOWN: &str = "a source that is down";
+    const CANCELLED: &str = "cancelled while the source logs in";
+    for what in [TYPO, DOWN, CANCELLED] {
+        let (mut inventory, settings) = network(3, MIB);
+        with_entities(&mut inventory, |entity| entity.staging = Staging::Direct);
+        with_group(&mut inventory, |group| group.limits.retries = 0);
+        let lab = lab(&inventory, &settings).await;
+        let mut served = lab.inventory().clone();
+        match what {
+            DOWN => lab.kill(SERVER).await,
+            CANCELLED => lab.silence(SERVER),
+            _ => with_group(&mut served, |group| {
+                Arc::make_mut(&mut group.image).file = "no-such.bin".into();
+            }),
+        }
+        let mut run = Run::start(&served, &[GROUP]).await;
+        let cancelled = what == CANCELLED;
+        if cancelled {
+            run.until_state("e003", EntityState::Connecting).await;
+            run.cancel(Target::All).await;
+        }
+        let (summary, _) = run.finish().await;
+        for name in ["e001", "e002", "e003"] {
+            let said = entity(&summary, name);
+            let state = match cancelled {
+                true => EntityState::Cancelled,
+                false => EntityState::Failed,
+            };
+            assert_eq!(said.state, state, "{what}: {said:?}");
+            assert_ne!(said.holds, Some(Holds::Nothing), "{what}: {said:?}");
+            assert_ne!(said.holds, Some(Holds::New), "{what}: {said:?}");
+            assert_untouched(&lab, name);
+            assert_eq!(lab.bytes_received(name), 0, "{what}");
+        }
+        lab.stop().await;
+    }
 }
 
 /// What was moved aside and can't be removed is reported, although the image is delivered.

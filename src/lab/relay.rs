@@ -197,8 +197,11 @@ async fn up(
             }
         }
         match verb {
-            // libunftp has no back-end call for RNFR. This is a command that it does not know.
-            b"RNFR" if behaviour.no_rename => drop(line.splice(..4, *b"XRNF")),
+            // libunftp has no back-end call for RNFR.
+            b"RNFR" if behaviour.no_rename => {
+                session.say("502 RNFR is not implemented");
+                continue;
+            }
             // Nor can it tell who asks for facts of a file. There is no file of this name.
             b"SIZE" if behaviour.no_size => line = b"SIZE /no size is known/of it\r\n".to_vec(),
             verb if behaviour.no_paths && OF_FILES.contains(&verb) && line.contains(&b'/') => {
