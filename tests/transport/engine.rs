@@ -237,6 +237,7 @@ async fn where_an_entity_can_not_be_served_the_cause_is_named() {
     };
     let refuses = Script::behaving(Behaviour {
         refuse_rename: true,
+        rename_reply: Some("553 file exists".into()),
         ..Behaviour::default()
     });
     let cases: Vec<(Device, Step, &str)> = vec![
