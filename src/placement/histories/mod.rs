@@ -672,8 +672,13 @@ fn a_recovery_and_a_run_of_another_image_keep_the_promises() {
 #[test]
 fn a_run_from_another_host_at_the_same_time_keeps_the_promises() {
     use Phase::{Compete, InTheEnd};
-    let faults = faults() - 1;
-    walk_all(&[Compete(2), InTheEnd], faults);
+    // The other run comes in anywhere, and this one again: one fault less, for there are many.
+    let less = faults() - 1;
+    walk_all(&[Compete(2), InTheEnd], less);
+    if less < 2 {
+        // The other run comes in anywhere, and goes on to its end.
+        walk_all(&[Compete(1), InTheEnd], less + 1);
+    }
 }
 
 #[test]
