@@ -293,29 +293,35 @@ fn measure(state: &State, below: usize, rows: usize) -> Vec<lines::Row> {
     lines::measure(&state.log.shown(), below, width, rows)
 }
 
-/// After another choice of what is shown, the same record is the lowest, or the one before it.
+/// After another choice of what is shown, the place is the same, also when another choice follows.
 fn settle(state: &mut State) {
     if let Some(at) = state.log.scrolled {
-        go_to(state, at.lowest);
+        let (_, below) = find(state, at.lowest);
+        state.log.scrolled = Some(Scrolled { below, ..at });
     }
 }
 
-/// Makes this record the lowest, or the next one before it that is shown; the first screen is full.
+/// Makes this record the lowest, or the next one before it that is shown.
 fn go_to(state: &mut State, lowest: u32) {
+    let (shown, below) = find(state, lowest);
+    stop_at(state, &shown, below);
+}
+
+/// All that are shown, and how many are below the screen if this record is the lowest; those on the
+/// first screen never are.
+fn find(state: &State, lowest: u32) -> (Vec<lines::Row>, usize) {
     let all = measure(state, usize::MAX, 0);
     let newer = all.iter().take_while(|(number, _)| *number > lowest);
     let below = newer.count();
     // Each of them takes a row or more, so that as many as there are rows are enough.
     let first = all.len().saturating_sub(rows(state));
-    let below = match below < first {
-        true => below,
-        false => {
-            let oldest = measure(state, first, usize::MAX);
-            let oldest = oldest.get(first..).unwrap_or_default();
-            below.min(first + last_full(oldest, rows(state)))
-        }
-    };
-    stop_at(state, &all, below);
+    if below < first {
+        return (all, below);
+    }
+    let oldest = measure(state, first, usize::MAX);
+    let oldest = oldest.get(first..).unwrap_or_default();
+    let below = below.min(first + first_screen(oldest, rows(state)));
+    (all, below)
 }
 
 fn stop_at(state: &mut State, shown: &[lines::Row], below: usize) {
@@ -326,15 +332,15 @@ fn stop_at(state: &mut State, shown: &[lines::Row], below: usize) {
     });
 }
 
-/// The last of these records, the oldest of all at their end, that has a full screen up to it.
-fn last_full(records: &[lines::Row], rows: usize) -> usize {
+/// The lowest record of the first screen: of these records, the oldest of all at their end, those that
+/// fit on it.
+fn first_screen(records: &[lines::Row], rows: usize) -> usize {
     let mut filled = 0;
-    let above = records.iter().rev().take_while(|(_, takes)| {
-        let is_filled = filled >= rows;
+    let fitting = records.iter().rev().take_while(|(_, takes)| {
         filled += takes;
-        !is_filled
+        filled <= rows
     });
-    records.len().saturating_sub(above.count())
+    records.len().saturating_sub(fitting.count().max(1))
 }
 
 fn scroll(state: &mut State, action: &Action) {
@@ -349,6 +355,9 @@ fn scroll(state: &mut State, action: &Action) {
         _ => return,
     };
     let here = records.get(below..).unwrap_or_default();
+    if here.is_empty() {
+        return;
+    }
     let mut left = rows;
     let filled = here.iter().take_while(|(_, takes)| {
         let fits = *takes <= left;
@@ -358,7 +367,7 @@ fn scroll(state: &mut State, action: &Action) {
     let page = filled.count().saturating_sub(1).max(1);
     let is_all = here.iter().map(|(_, takes)| takes).sum::<usize>() < 2 * rows;
     let highest = match is_all {
-        true => last_full(here, rows),
+        true => first_screen(here, rows),
         false => here.len().saturating_sub(1),
     };
     let to = match action {
@@ -390,7 +399,8 @@ pub(crate) fn draw(
             width: columns.saturating_sub(1),
             ..body
         };
-        targets(view, selected, theme, selector, frame.buffer_mut());
+        let drawn = targets(view, selected, theme, selector);
+        frame.buffer_mut().merge(&drawn);
         body = Rect {
             x: body.x + columns,
             width: body.width - columns,
@@ -426,40 +436,42 @@ fn split(area: Rect) -> [Rect; 2] {
     [head, body]
 }
 
-/// tui-logger's selector. It tells levels that are shown, and its cursor, by style alone, and there
-/// are terminals without; so what is not shown is a dot, and the cursor has a sign too.
-fn targets(view: &View, selected: usize, theme: &Theme, area: Rect, buffer: &mut Buffer) {
-    let hidden = Style::new().add_modifier(Modifier::HIDDEN);
-    let cursor = theme.cursor();
+/// tui-logger's selector. It shows the levels that are on, and its cursor, by style alone, and there
+/// are terminals without; so what is off is a dot, and the cursor has a sign too.
+fn targets(view: &View, selected: usize, theme: &Theme, area: Rect) -> Buffer {
     let state = view.shown();
-    let widget = |buffer: &mut Buffer| {
+    let draw = || {
+        // Of its own, since long names go beyond the area that the widget is given.
+        let mut buffer = Buffer::empty(area);
         TuiLoggerTargetWidget::default()
             .style_show(theme.head())
-            .style_hide(hidden)
-            .highlight_style(cursor)
+            .style_hide(Style::new().add_modifier(Modifier::HIDDEN))
+            .highlight_style(theme.cursor())
             .state(&state)
-            .render(area, buffer);
+            .render(area, &mut buffer);
+        buffer
     };
     // It knows the number of its rows when it was drawn once.
-    widget(&mut Buffer::empty(area));
+    draw();
     (0..selected).for_each(|_| state.transition(TuiWidgetEvent::DownKey));
-    widget(buffer);
-    for row in area.rows() {
-        let name = row.x + LETTERS as u16;
-        let is_cursor = (buffer.cell((name, row.y)))
-            .is_some_and(|cell| cell.modifier.contains(Modifier::REVERSED));
-        for x in row.x..name.min(row.right()) {
-            let Some(cell) = buffer.cell_mut((x, row.y)) else {
-                continue;
-            };
-            if cell.modifier.contains(Modifier::HIDDEN) {
-                cell.set_symbol(".").set_style(theme.tone(Tone::Faint));
-                cell.modifier.remove(Modifier::HIDDEN);
-            } else if cell.symbol() == ":" {
-                cell.set_symbol(if is_cursor { ">" } else { " " });
-            }
+    let mut buffer = draw();
+    for (x, y) in area.positions().map(|at| (at.x, at.y)) {
+        let column = usize::from(x - area.x);
+        let is_cursor = (buffer.cell((x + 1, y)))
+            .is_some_and(|next| next.modifier.contains(Modifier::REVERSED));
+        let Some(cell) = buffer.cell_mut((x, y)) else {
+            continue;
+        };
+        if cell.modifier.contains(Modifier::HIDDEN) {
+            cell.modifier.remove(Modifier::HIDDEN);
+            cell.set_symbol(".").set_style(theme.tone(Tone::Faint));
+        } else if column + 1 == LETTERS && cell.symbol() == ":" {
+            cell.set_symbol(if is_cursor { ">" } else { " " });
+        } else if theme.ascii && !cell.symbol().is_ascii() {
+            cell.set_symbol("?");
         }
     }
+    buffer
 }
 
 fn head(state: &State, theme: &Theme) -> [(String, Style); 2] {

@@ -360,3 +360,78 @@ fn old_lines_go_and_only_lines_that_are_seen_are_drawn() {
         vec![line(Level::Error, "t", "not on this page")]
     ));
 }
+
+/// Lines of one row and of many, up to nearly all of the screen.
+fn long(number: usize) -> Console {
+    let text = |at: usize| format!("line {at} {}ends", "is long, and ".repeat(at * 37 % 100));
+    let target = |at: usize| if at.is_multiple_of(3) { "adsl" } else { "vdsl" };
+    logging(
+        (0..number)
+            .map(|at| line(Level::Info, target(at), &text(at)))
+            .collect(),
+    )
+}
+
+#[test]
+fn long_lines_are_paged_through_without_a_gap() {
+    let mut state = long(60);
+    let idle = testing::idle();
+    for (back, forth) in [("<PgUp>", "<PgDn>"), ("<Up>", "<Down>")] {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut look = |state: &mut State| {
+            let shown = screen(state, &idle, 80, 24, MONO);
+            let numbers = shown.lines().filter_map(|line| {
+                let (_, rest) = line.split_once(": line ")?;
+                rest.split(' ').next()?.parse::<usize>().ok()
+            });
+            seen.extend(numbers);
+            shown
+        };
+        let newest = look(&mut state);
+        let mut steps = 0;
+        while press(&mut state, &idle, back).is_empty() && steps < 200 {
+            look(&mut state);
+            steps += 1;
+        }
+        let top = look(&mut state);
+        let first = top.lines().nth(3).unwrap();
+        assert!(first.ends_with("INFO adsl: line 0 ends"), "{top}");
+        assert_eq!(seen.len(), 60, "{back} passes over some of them: {seen:?}");
+        press(&mut state, &idle, "<End>g");
+        assert_eq!(screen(&mut state, &idle, 80, 24, MONO), top);
+        while state.log.scrolled.is_some() {
+            press(&mut state, &idle, forth);
+        }
+        assert_eq!(screen(&mut state, &idle, 80, 24, MONO), newest);
+    }
+}
+
+#[test]
+fn another_choice_leaves_the_place() {
+    let mut state = long(60);
+    let idle = testing::idle();
+    press(&mut state, &idle, "<PgUp><PgUp><PgUp>");
+    let lowest = state.log.scrolled.unwrap().lowest;
+    let before = screen(&mut state, &idle, 80, 24, MONO);
+    press(&mut state, &idle, "--");
+    let none = screen(&mut state, &idle, 80, 24, MONO);
+    assert!(none.contains("No line fits"), "{none}");
+    press(&mut state, &idle, "<PgUp><Down>++");
+    assert_eq!(screen(&mut state, &idle, 80, 24, MONO), before);
+    let there = to(&mut state, "adsl");
+    press(&mut state, &idle, &format!("t{there}<Enter>t"));
+    let left = state.log.scrolled.unwrap();
+    assert!((lowest - 2..=lowest).contains(&left.lowest), "{left:?}");
+    let shown = screen(&mut state, &idle, 80, 24, MONO);
+    assert!(!shown.contains("INFO adsl:"), "{shown}");
+    // What comes is counted only where it is shown, and moves nothing.
+    let more = vec![
+        line(Level::Error, "adsl", "hidden"),
+        line(Level::Warn, "vdsl", "shown"),
+    ];
+    came(&mut state, more);
+    let later = screen(&mut state, &idle, 80, 24, MONO);
+    let lines = |shown: &str| shown.lines().skip(3).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(lines(&later), lines(&shown));
+    assert_eq!(state.log.scrolled.unwrap().below, left.below + 1);
+}
