@@ -58,8 +58,8 @@ pub(crate) struct View {
     newest: u32,
     /// `None` follows the newest.
     scrolled: Option<Scrolled>,
-    /// The selector is open, and its cursor is on the target at this place.
-    selected: Option<usize>,
+    /// The selector is open, and its cursor is on this target.
+    selected: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -106,6 +106,7 @@ pub(crate) fn observe(state: &mut State, news: News) -> bool {
         target.counts[level as usize - 1] += 1;
         shown += usize::from(level <= view.level_of(&name));
     }
+    let is_news = news.newest != view.newest;
     view.newest = news.newest;
     let mut changed = shown > 0 && view.scrolled.is_none();
     changed |= !known && view.selected.is_some();
@@ -113,9 +114,9 @@ pub(crate) fn observe(state: &mut State, news: News) -> bool {
         at.below += shown;
         // What is read is gone, or nearly: the oldest is shown instead.
         let lowest = at.lowest;
-        if view.newest.saturating_sub(lowest) as usize + 1 >= KEPT {
+        if is_news && view.newest.saturating_sub(lowest) as usize + 1 >= KEPT {
             go_to(state, lowest);
-            changed = true;
+            changed |= state.log.scrolled.is_none_or(|at| at.lowest != lowest);
         }
     }
     changed && state.page == Page::Log
@@ -164,6 +165,18 @@ impl View {
         self.scrolled.map_or(0, |at| at.below)
     }
 
+    /// Where the cursor of the selector is; targets that come meanwhile don't move it to another one.
+    fn cursor(&self) -> Option<usize> {
+        let selected = self.selected.as_ref()?;
+        let place = self.targets.keys().position(|name| name == selected);
+        Some(place.unwrap_or(0))
+    }
+
+    fn select(&mut self, place: usize) {
+        let name = self.targets.keys().nth(place);
+        self.selected = Some(name.cloned().unwrap_or_default());
+    }
+
     /// The columns of the selector, and one between it and the lines.
     fn selector(&self, width: u16) -> u16 {
         if self.selected.is_none() {
@@ -184,7 +197,7 @@ pub(crate) fn update(state: &mut State, _snapshot: &Snapshot, action: Action) ->
         Action::LogMore | Action::Right => level(state, 1),
         Action::LogLess | Action::Left => level(state, -1),
         Action::LogTargets => {
-            state.log.selected = Some(0);
+            state.log.select(0);
             settle(state);
         }
         Action::LogEntity => {
@@ -222,15 +235,12 @@ fn choose(state: &mut State, action: &Action) -> bool {
     let rows = rows(state);
     let view = &mut state.log;
     let (level, len) = (view.level, view.targets.len());
-    let Some(cursor) = &mut view.selected else {
+    let Some(cursor) = view.cursor() else {
         return false;
     };
-    let mut scroll = Scroll {
-        cursor: *cursor,
-        offset: 0,
-    };
+    let mut scroll = Scroll { cursor, offset: 0 };
     if scroll.follow(action, len, rows) {
-        *cursor = scroll.cursor;
+        view.select(scroll.cursor);
         return true;
     }
     let by = match action {
@@ -256,7 +266,7 @@ fn choose(state: &mut State, action: &Action) -> bool {
         Action::Right => Some(1),
         _ => return false,
     };
-    if let Some(target) = view.targets.values_mut().nth(*cursor) {
+    if let Some(target) = view.targets.values_mut().nth(cursor) {
         let is_hidden = target.own == Some(LevelFilter::Off);
         target.own = match by {
             None => (!is_hidden).then_some(LevelFilter::Off),
@@ -393,7 +403,7 @@ pub(crate) fn draw(
         let text = cut(&text, usize::from(area.width), theme);
         frame.render_widget(Line::styled(text, style), row);
     }
-    if let Some(selected) = view.selected {
+    if let Some(selected) = view.cursor() {
         let columns = view.selector(area.width);
         let selector = Rect {
             width: columns.saturating_sub(1),
@@ -498,7 +508,7 @@ fn head(state: &State, theme: &Theme) -> [(String, Style); 2] {
     };
     let level = view.level.as_str().to_ascii_lowercase();
     let first = format!("{place}   level {level}   {targets}   {entity}");
-    let selected = view.selected.and_then(|at| view.targets.iter().nth(at));
+    let selected = view.cursor().and_then(|at| view.targets.iter().nth(at));
     let second = match selected {
         Some((name, target)) => {
             let count = columns::count(target.counts.iter().sum(), "line");

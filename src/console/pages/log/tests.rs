@@ -217,6 +217,12 @@ fn targets_are_hidden_and_shown_again() {
         shown.contains("shelf1-10") && shown.contains(&hidden),
         "{shown}"
     );
+    // A target that comes meanwhile takes nothing under the cursor's place.
+    press(&mut state, &idle, &format!("t{there}"));
+    assert!(came(&mut state, vec![line(Level::Debug, "TARGET", "new")]));
+    let list = keys(&mut state, "");
+    assert_eq!(row(&list, "subtend::manager"), ".....>subtend::manager");
+    press(&mut state, &idle, "t");
     // More levels don't show what is hidden.
     let more = keys(&mut state, "+");
     assert!(
@@ -352,6 +358,8 @@ fn old_lines_go_and_only_lines_that_are_seen_are_drawn() {
         (0..100).map(|_| line(Level::Info, "t", "more")).collect(),
     );
     assert_eq!(window(&mut state).0, 150);
+    // Nothing came, so nothing is drawn.
+    assert!(!came(&mut state, vec![]) && !observe(&mut state, LogCapture::take()));
     press(&mut state, &idle, "G");
     assert!(!came(&mut state, vec![line(Level::Debug, "t", "too fine")]));
     state.page = Page::Watch;
