@@ -10,7 +10,8 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use subtend::lab::{Behaviour, LabSettings, Pause};
@@ -21,6 +22,8 @@ use subtend::model::{
 };
 use support::run::{Run, assert_delivered, assert_failed, assert_untouched, entity};
 use support::{GROUP, IMAGE, SERVER, at_rate, behave, lab, network, with_group};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
 
 const MIB: u64 = 1 << 20;
 
@@ -953,4 +956,63 @@ async fn a_failed_entity_is_tried_again_while_its_group_runs() {
         summary.peak_pool_bytes
     );
     lab.stop().await;
+}
+
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Agents are tasks of their own, and each says what it is about. The log is that of the process, with
+/// lines of other tests too; so the group has a name of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_of_agents_are_about_their_group_entity_and_pass() {
+    let written = Written::default();
+    let writer = written.clone();
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .with_writer(move || writer.clone());
+    let ours = Targets::new().with_target("subtend", tracing::Level::DEBUG);
+    let subscriber = tracing_subscriber::registry().with(ours).with(lines);
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+
+    let (mut inventory, mut settings) = network(2, 8 * MIB);
+    inventory.memory = 2 * MIB;
+    (settings.file_servers).insert(SERVER.into(), at_rate(8 * MIB));
+    with_group(&mut inventory, |group| group.name = "logged".into());
+    let lab = lab(&inventory, &settings).await;
+    let run = Run::start(lab.inventory(), &["logged"]).await;
+    support::within(support::LONG, lab.until_received("e002", MIB)).await;
+    lab.kill("e002").await;
+    run.finish().await;
+    lab.stop().await;
+
+    let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+    let about = |spans: &str, words: &str| {
+        let spans = format!(" group{{name=logged}}{spans}: subtend::");
+        let mut lines = text.lines();
+        assert!(
+            lines.any(|line| line.contains(&spans) && line.contains(words)),
+            "{spans} {words}: {text}"
+        );
+    };
+    // Of the manager, the management agent, and a download agent.
+    about(":entity{name=e001}", "entity: delivered");
+    about(":entity{name=e002}", "entity: failed at");
+    about(":pass{number=1}", "group: has read ");
+    about(":pass{number=1}", "agent::management: ended");
+    about(":entity{name=e002}", "agent::download: ");
+    // The name is nowhere else in front of a text.
+    for prefix in ["logged/e00", " logged: pass"] {
+        assert!(!text.contains(prefix), "{prefix}: {text}");
+    }
 }

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
+use tracing::Instrument;
 
 use crate::model::{EntityState, Holding, Holds, Laggards, Step, Verified};
 use crate::transport::Transport;
@@ -20,6 +21,7 @@ use crate::transport::Transport;
 use super::holding::{Expected, Held, hold};
 use super::management::Assignment;
 use super::report::ReportKind;
+use super::spans;
 
 /// Maximum number of entities that are asked at one time.
 const AT_ONCE: usize = 16;
@@ -79,7 +81,8 @@ impl Checks {
                 holds: None,
             });
             let place = known.entity;
-            let asked = checks.asked.spawn(async move {
+            let span = spans::entity(&entity.name);
+            let asked = async move {
                 let read = AtomicU64::new(0);
                 let size = known.expected.size.unwrap_or(0);
                 let most = entity.timeouts.confirm + Duration::from_secs(size / LEAST_RATE);
@@ -97,10 +100,11 @@ impl Checks {
                 let cause = known.cause(&held);
                 if cause.is_none() {
                     let said = held.cause.unwrap_or_default();
-                    tracing::info!("{}: not skipped: {said}", entity.name);
+                    tracing::info!("not skipped: {said}");
                 }
                 cause
-            });
+            };
+            let asked = checks.asked.spawn(asked.instrument(span));
             checks.entities.insert(asked.id(), place);
         }
         checks

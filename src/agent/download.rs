@@ -30,8 +30,6 @@ pub(super) struct DownloadAgent<T: Transport> {
     pub(super) transport: Arc<T>,
     /// The entity's place in its group.
     pub(super) entity: usize,
-    /// `group/entity`, for the log.
-    pub(super) who: String,
     pub(super) destination: Result<Destination, Failure>,
     /// What is known of the image, and of this entity, from earlier attempts.
     pub(super) known: Option<Known>,
@@ -141,12 +139,12 @@ impl<T: Transport> DownloadAgent<T> {
         let sent = match opened {
             Opened::Placed(verified) => {
                 drop(progress);
-                tracing::info!("{}: the image is in place already", self.who);
+                tracing::info!("the image is in place already");
                 let bytes = delivery.image().map_or(0, |image| image.size);
                 return self.placed(delivery, bytes, verified).await;
             }
             Opened::Staged => {
-                tracing::info!("{}: a whole copy is there already", self.who);
+                tracing::info!("a whole copy is there already");
                 delivery.image().ok_or_else(gone)
             }
             Opened::Writing => {
@@ -395,10 +393,7 @@ impl<T: Transport> DownloadAgent<T> {
             return Err(Failure::new(step, Fault::HeldUp { after }));
         }
         let position = progress.position;
-        tracing::info!(
-            "{}: leaves the pool at byte {position}: it held up the others",
-            self.who
-        );
+        tracing::info!("leaves the pool at byte {position}: it held up the others");
         Ok(())
     }
 
@@ -438,7 +433,7 @@ impl<T: Transport> DownloadAgent<T> {
             Err(Failure::new(Step::Discard, fault))
         });
         if let Err(failure) = result {
-            tracing::warn!("{}: {path} is not removed: {failure}", self.who);
+            tracing::warn!("{path} is not removed: {failure}");
             self.left(path);
         }
     }

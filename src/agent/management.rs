@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::model::{EntityState, Failure, Fault, FileServer, Group, Holds, Laggards, Logins, Step};
 use crate::placement::Known;
@@ -31,6 +32,7 @@ use super::members::{Member, Members, Way};
 use super::passes::{Pass, most, split};
 use super::report::{GroupMeters, PassMeter, ReportKind, Reporter};
 use super::seat::{Request, Seat};
+use super::spans;
 use super::transfer::{PassEnd, TransferAgent, is_about_the_image};
 
 /// How often laggards are detected and waiting entities admitted.
@@ -421,7 +423,6 @@ impl<T: Transport> Delivery<T> {
         let agent = DownloadAgent {
             transport: self.transport.clone(),
             entity,
-            who: format!("{}/{}", work.group.name, target.name),
             destination: choice::destination(&*self.transport, target, &work.logins),
             known,
             meters: work.meters.clone(),
@@ -433,11 +434,12 @@ impl<T: Transport> Delivery<T> {
             attempt,
         };
         let session = work.holders.session(&target.address, true);
-        let task = (self.agents).spawn(async move {
+        let attempt = async move {
             let ended = agent.run(seat).await;
             drop(session);
             Ended::Download(ended)
-        });
+        };
+        let task = (self.agents).spawn(attempt.instrument(spans::entity(&target.name)));
         self.tasks.insert(task.id(), Task::Download(entity));
     }
 
@@ -489,7 +491,6 @@ impl<T: Transport> Delivery<T> {
         let number = pass.number;
         let agent = TransferAgent {
             transport: self.transport.clone(),
-            group: work.group.name.clone(),
             pass: number,
             candidates: begun.candidates,
             limits: work.group.limits,
@@ -507,7 +508,8 @@ impl<T: Transport> Delivery<T> {
             broken: pass.broken.clone(),
         };
         let run = agent.run(begun.writer);
-        let task = (self.agents).spawn(async move { Ended::Transfer(run.await) });
+        let run = async move { Ended::Transfer(run.await) };
+        let task = (self.agents).spawn(run.instrument(spans::pass(number)));
         self.tasks.insert(task.id(), Task::Transfer(number));
     }
 
@@ -530,7 +532,7 @@ impl<T: Transport> Delivery<T> {
         let (id, ended) = match ended {
             Ok((id, ended)) => (id, Some(ended)),
             Err(error) => {
-                tracing::error!("{}: an agent failed: {error}", self.work.group.name);
+                tracing::error!("an agent failed: {error}");
                 (error.id(), None)
             }
         };
@@ -552,8 +554,7 @@ impl<T: Transport> Delivery<T> {
     }
 
     fn pass_ended(&mut self, number: u32, end: PassEnd) {
-        let group = &self.work.group.name;
-        tracing::debug!(?end, "{group}: pass {number} ended");
+        spans::pass(number).in_scope(|| tracing::debug!(?end, "ended"));
         let Some(pass) = self.passes.iter_mut().find(|pass| pass.number == number) else {
             return;
         };

@@ -23,6 +23,7 @@ mod report;
 mod retry;
 mod route;
 mod seat;
+pub(crate) mod spans;
 mod transfer;
 mod trust;
 

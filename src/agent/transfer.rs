@@ -40,8 +40,6 @@ pub(super) enum PassEnd {
 
 pub(super) struct TransferAgent<T: Transport> {
     pub(super) transport: Arc<T>,
-    /// The group's name, for the log.
-    pub(super) group: Name,
     pub(super) pass: u32,
     /// The first is the one that was announced; not empty.
     pub(super) candidates: Vec<Chosen>,
@@ -179,9 +177,7 @@ impl<T: Transport> TransferAgent<T> {
             };
             *slot = None;
             tracing::warn!(
-                "{}: pass {}: {} failed at byte {}: {failure}",
-                self.group,
-                self.pass,
+                "{} failed at byte {}: {failure}",
                 chosen.name,
                 reading.position
             );
@@ -476,11 +472,7 @@ impl<T: Transport> TransferAgent<T> {
         self.digests.forget();
         let names: Vec<&str> = blamed.iter().map(|giver| &*giver.name).collect();
         let name = names.join(", ");
-        tracing::warn!(
-            "{}: pass {}: {name} is read no more in this run: {reason}",
-            self.group,
-            self.pass
-        );
+        tracing::warn!("{name} is read no more in this run: {reason}");
         let reason = reason.to_owned();
         Stop::Deceived(Failure::new(Step::Read, Fault::Deceived { name, reason }))
     }
@@ -488,12 +480,7 @@ impl<T: Transport> TransferAgent<T> {
     fn leave(&self, chosen: &Chosen, reason: &str) {
         if let Some(peer) = &chosen.peer {
             self.holders.leave(&peer.entity);
-            tracing::warn!(
-                "{}: pass {}: {} is read no more in this run: {reason}",
-                self.group,
-                self.pass,
-                chosen.name
-            );
+            tracing::warn!("{} is read no more in this run: {reason}", chosen.name);
         }
     }
 

@@ -13,7 +13,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry};
 
 use super::log_file::LogFile;
-use crate::console::LogLines;
+use crate::console::LogCapture;
 use crate::headless::Board;
 
 /// Filters finer than `-v`, in the syntax of `tracing_subscriber::EnvFilter`.
@@ -127,7 +127,7 @@ where
         0 | 1 => "subtend=debug,info",
         _ => "trace",
     };
-    let page = LogLines::of_process().with_filter(chosen(filter, shown));
+    let page = LogCapture::start().with_filter(chosen(filter, shown));
     let file = file.map(|writer| lines(writer).with_filter(chosen(filter, written)));
     Registry::default().with(no_secrets()).with(page).with(file)
 }
@@ -199,6 +199,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::agent::spans;
 
     #[derive(Clone, Default)]
     struct Captured(Arc<Mutex<Vec<u8>>>);
@@ -230,6 +231,7 @@ mod tests {
     }
 
     fn written(subscriber: impl Subscriber + Send + Sync, captured: &Captured) -> String {
+        let _alone = crate::console::alone();
         tracing::subscriber::with_default(subscriber, || {
             tracing::trace!(target: "suppaftp::tokio_ftp", "PASS secret at trace");
             tracing::debug!(target: "suppaftp", "PASS secret at debug");
@@ -237,7 +239,10 @@ mod tests {
             tracing::trace!(target: "subtend::agent", "agent traces");
             tracing::info!(target: "subtend::agent", "agent informs");
             tracing::warn!(target: "subtend::agent", "agent warns");
-            tracing::info!(target: "subtend::entity", "adsl/shelf1-01: delivered");
+            let _group = spans::group("adsl").entered();
+            let _entity = spans::entity("shelf1-01").entered();
+            tracing::info!(target: "subtend::entity", "delivered");
+            tracing::error!(target: "suppaftp", "ftp fails");
         });
         let bytes = captured.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
@@ -262,14 +267,21 @@ mod tests {
         );
     }
 
+    fn line(text: &str) -> String {
+        format!("INFO group{{name=adsl}}:entity{{name=shelf1-01}}: subtend::entity: {text}\n")
+    }
+
     #[test]
     fn entities_are_told_where_nothing_else_tells_them() {
         for (verbose, told) in [(0, false), (1, false), (2, true)] {
             let log = logged(verbose, None);
-            assert_eq!(log.contains("adsl/shelf1-01: delivered"), told, "{log}");
+            assert_eq!(log.contains(&line("delivered")), told, "{log}");
+            // What an entity's session says is about the entity, at any verbosity.
+            let fails = "group{name=adsl}:entity{name=shelf1-01}: suppaftp: ftp fails\n";
+            assert!(log.contains(fails), "{log}");
         }
         let log = logged_by_console(0, None);
-        assert!(log.contains("adsl/shelf1-01: delivered"), "{log}");
+        assert!(log.contains(&line("delivered")), "{log}");
         assert!(
             log.contains("agent informs") && !log.contains("agent traces"),
             "{log}"

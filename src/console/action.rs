@@ -74,6 +74,8 @@ pub(crate) enum Action {
     LogMore,
     LogLess,
     LogTargets,
+    LogToggle,
+    LogToggleAll,
     LogEntity,
     // Answers to dialogs and lines of text.
     Yes,

@@ -25,7 +25,7 @@ use super::keymap;
 use super::keys::Press;
 use super::output::Output;
 use super::pages::history::PastRun;
-use super::pages::log::{self, LogLines};
+use super::pages::log::{self, LogCapture};
 use super::pages::watch;
 use super::state::{Page, Site, State};
 use super::terminal::{Device, Terminal};
@@ -335,7 +335,7 @@ impl<D: Device, K: Keeper> App<D, K> {
 
     fn draw(&mut self) {
         let now = Instant::now();
-        let seen = log::observe(&mut self.state, LogLines::of_process().take());
+        let seen = log::observe(&mut self.state, LogCapture::take());
         if seen && self.due.is_none() {
             self.due = Some(now.max(self.drawn + LOG_PACE));
         }

@@ -357,8 +357,22 @@ pub(crate) static KEYS: &[Binding] = &[
         [Char('t')],
         LOG,
         Action::LogTargets,
-        "choose targets",
+        "choose targets; Left and Right are the level of one then",
         "t targets"
+    ),
+    bind!(
+        "Enter",
+        [Code(KeyCode::Enter)],
+        LOG,
+        Action::LogToggle,
+        "targets: hide or show"
+    ),
+    bind!(
+        "a",
+        [Char('a')],
+        LOG,
+        Action::LogToggleAll,
+        "targets: hide or show all"
     ),
     bind!(
         "E",
@@ -789,6 +803,8 @@ pub(crate) fn commands() -> impl Iterator<Item = (&'static str, Action)> {
         ("log-more", Action::LogMore),
         ("log-less", Action::LogLess),
         ("log-targets", Action::LogTargets),
+        ("log-toggle", Action::LogToggle),
+        ("log-toggle-all", Action::LogToggleAll),
         ("log-entity", Action::LogEntity),
         ("redraw", Action::Redraw),
         ("suspend", Action::Suspend),

@@ -44,6 +44,8 @@ mod work;
 
 pub use app::{Keeper, Options, run};
 pub use pages::history::PastRun;
-pub use pages::log::{LogLine, LogLines};
+pub use pages::log::LogCapture;
+#[cfg(test)]
+pub(crate) use pages::log::alone;
 pub use state::Site;
 pub use terminal::give_back;

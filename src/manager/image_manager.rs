@@ -11,10 +11,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::agent::{
     Assignment, Believed, Expected, GroupMeters, Holders, ManagementAgent, Report, ReportKind,
-    Reporter,
+    Reporter, spans,
 };
 use crate::inventory::secrets;
 use crate::link::{
@@ -385,6 +386,7 @@ impl<T: Transport> ImageManager<T> {
                 targets.push(entity);
             }
         }
+        let span = spans::group(&group.name);
         let agent = ManagementAgent {
             transport: self.transport.clone(),
             work: Assignment {
@@ -407,7 +409,8 @@ impl<T: Transport> ImageManager<T> {
         self.depths.join(place, layout.buffers, layout.buffer_size);
         self.groups.push(state);
         self.ended_snapshots.push(None);
-        self.handles.push(self.agents.spawn(agent.run()));
+        self.handles
+            .push(self.agents.spawn(agent.run().instrument(span)));
     }
 
     /// Looks at how the pools are used, and moves depth between them.

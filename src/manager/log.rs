@@ -1,6 +1,7 @@
-//! What happened, as lines of the log. Each begins with `group/entity: ` or `group: `, so that the
-//! log can be read for one of them.
+//! What happened, as lines of the log. Each is in the spans of the group, the entity and the pass
+//! that it is about, so that the log can be read for one of them.
 
+use crate::agent::spans;
 use crate::link::Event;
 use crate::model::text::shown;
 use crate::model::{EntityState, names};
@@ -22,7 +23,8 @@ pub fn write(event: &Event) {
             verified,
             ..
         } => {
-            let who = format!("{}/{}", shown(group), shown(entity));
+            let _group = spans::group(shown(group)).entered();
+            let _entity = spans::entity(shown(entity)).entered();
             let at = step.map(|step| format!(" at {step}")).unwrap_or_default();
             let cause = (cause.as_deref()).map(|cause| format!(": {}", shown(cause)));
             let cause = cause.unwrap_or_default();
@@ -33,18 +35,19 @@ pub fn write(event: &Event) {
                     } else {
                         String::new()
                     };
-                    tracing::warn!(target: ENTITY, "{who}: {state}{at}{attempt}{cause}");
+                    tracing::warn!(target: ENTITY, "{state}{at}{attempt}{cause}");
                 }
                 EntityState::Delivered if verified.is_some_and(|how| !how.is_proof()) => {
-                    tracing::info!(target: ENTITY, "{who}: delivered, unproven: no digest, not read back");
+                    tracing::info!(target: ENTITY, "delivered, unproven: no digest, not read back");
                 }
                 // The step of a state that is not the end of anything says nothing new.
-                state => tracing::info!(target: ENTITY, "{who}: {state}{cause}"),
+                state => tracing::info!(target: ENTITY, "{state}{cause}"),
             }
         }
         Event::Run { groups, memory, .. } => {
             for group in groups {
-                tracing::info!(target: GROUP, "{}: started; {memory} bytes for all groups", shown(group));
+                let _group = spans::group(shown(group)).entered();
+                tracing::info!(target: GROUP, "started; {memory} bytes for all groups");
             }
         }
         Event::Pass {
@@ -55,14 +58,16 @@ pub fn write(event: &Event) {
             read,
             ..
         } => {
-            let (group, source) = (shown(group), shown(source));
+            let source = shown(source);
+            let _group = spans::group(shown(group)).entered();
+            let _pass = spans::pass(*pass).entered();
             match read {
                 Some(read) => {
-                    tracing::info!(target: GROUP, "{group}: pass {pass} has read {read} bytes from {source}");
+                    tracing::info!(target: GROUP, "has read {read} bytes from {source}");
                 }
                 None => {
                     let entities = shown(&names::compress(entities).join(", "));
-                    tracing::info!(target: GROUP, "{group}: pass {pass} reads from {source} for {entities}");
+                    tracing::info!(target: GROUP, "reads from {source} for {entities}");
                 }
             }
         }
@@ -74,8 +79,10 @@ pub fn write(event: &Event) {
             cause,
             ..
         } => {
-            let (group, source, cause) = (shown(group), shown(source), shown(cause));
-            tracing::warn!(target: GROUP, "{group}: pass {pass} goes on at byte {offset} from {source}: {cause}");
+            let (source, cause) = (shown(source), shown(cause));
+            let _group = spans::group(shown(group)).entered();
+            let _pass = spans::pass(*pass).entered();
+            tracing::warn!(target: GROUP, "goes on at byte {offset} from {source}: {cause}");
         }
         Event::Depth {
             group,
@@ -84,7 +91,8 @@ pub fn write(event: &Event) {
             reason,
             ..
         } => {
-            tracing::info!(target: GROUP, "{}: {from} buffers become {to}: {reason}", shown(group));
+            let _group = spans::group(shown(group)).entered();
+            tracing::info!(target: GROUP, "{from} buffers become {to}: {reason}");
         }
         _ => {}
     }

@@ -1,185 +1,139 @@
-//! Log lines on their way to the screen.
+//! The lines of the log, drawn by tui-logger's widget.
 //!
-//! A layer of the log keeps the newest lines until the console's loop takes them; the log file has
-//! all of them. tui-logger's widget can't hide the lines of other entities (a formatter that gives
-//! no line back makes it count below zero), and its one global store can't be tested page by page.
+//! tui-logger 0.18.3 scrolls by half a screen alone, from the top back to the end, and near the end
+//! what comes meanwhile moves what is read; there are no other moves, and where it stands can't be
+//! asked. So its widget always follows, in an area that reaches below the screen by the records that
+//! came after the lowest line that is read: that is the scrolling. How many rows each record takes is
+//! known from the formatter, which the widget asks from the newest to the oldest.
 
-use std::collections::VecDeque;
-use std::fmt;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::Timestamp;
-use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::Layer;
-use tracing_subscriber::layer::Context;
+use log::Level;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::Line;
+use ratatui::widgets::Widget;
+use tui_logger::{ExtLogRecord, LogFormatter, TuiLoggerWidget, TuiWidgetState};
 
-use crate::model::text::push_shown;
+use crate::console::theme::{Palette, Theme, Tone};
+use crate::model::columns;
 
-/// So many lines wait for the console at most; it takes them a few times a second.
-const WAITING: usize = 2000;
-/// One line is cut here: a reply of a broken server may be very long.
-const LONGEST: usize = 2000;
+/// A record that the widget asked for: its number, and how many rows it takes.
+pub(super) type Row = (u32, usize);
 
-/// One entry of the log. The text is escaped already.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogLine {
-    pub at: Timestamp,
-    pub level: Level,
-    pub target: String,
-    pub text: String,
+/// Draws the lines into `buffer`, without the newest `below` of those that are shown. Returns all
+/// that the widget asked for, the newest first, and those below the screen too.
+pub(super) fn draw(
+    shown: &TuiWidgetState,
+    theme: &Theme,
+    below: usize,
+    area: Rect,
+    buffer: &mut Buffer,
+) -> Vec<Row> {
+    let asked = Arc::default();
+    let formatter = Formatter {
+        theme: *theme,
+        below,
+        asked: Arc::clone(&asked),
+    };
+    let height = usize::from(area.height).saturating_add(below);
+    let area = Rect {
+        height: u16::try_from(height).unwrap_or(u16::MAX),
+        ..area
+    };
+    TuiLoggerWidget::default()
+        .formatter(Box::new(formatter))
+        .state(shown)
+        .render(area, buffer);
+    let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
+    std::mem::take(&mut *asked)
 }
 
-/// Where the log leaves its lines for the console. Cheap to clone; one clone is a layer of the
-/// `tracing` subscriber, another is with the console's loop.
-#[derive(Debug, Clone, Default)]
-pub struct LogLines(Arc<Mutex<Inbox>>);
-
-#[derive(Debug, Default)]
-struct Inbox {
-    lines: VecDeque<LogLine>,
-    lost: usize,
+/// As [`draw`], to know the rows and not to see them.
+pub(super) fn measure(shown: &TuiWidgetState, below: usize, width: u16, rows: usize) -> Vec<Row> {
+    let theme = Theme {
+        palette: Palette::Mono,
+        ascii: false,
+    };
+    let height = u16::try_from(rows).unwrap_or(u16::MAX);
+    let area = Rect::new(0, 0, width, height);
+    let mut nothing = Buffer::empty(Rect::ZERO);
+    draw(shown, &theme, below, area, &mut nothing)
 }
 
-/// There is one log a process, and one console at most.
-static OF_PROCESS: LazyLock<LogLines> = LazyLock::new(LogLines::default);
+/// `HH:MM:SS LEVEL target: text` on as many rows as it takes.
+struct Formatter {
+    theme: Theme,
+    below: usize,
+    asked: Arc<Mutex<Vec<Row>>>,
+}
 
-impl LogLines {
-    /// Those of this process's log: for the subscriber, and for the console's loop.
-    pub fn of_process() -> Self {
-        OF_PROCESS.clone()
+impl LogFormatter for Formatter {
+    fn min_width(&self) -> u16 {
+        1
     }
 
-    /// What came since the last time; a line tells how many were lost, if any were.
-    pub fn take(&self) -> Vec<LogLine> {
-        let mut inbox = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let lost = std::mem::take(&mut inbox.lost);
-        let mut lines = Vec::with_capacity(inbox.lines.len() + 1);
-        if lost > 0 {
-            lines.push(LogLine {
-                at: inbox
-                    .lines
-                    .front()
-                    .map_or_else(Timestamp::now, |line| line.at),
-                level: Level::WARN,
-                target: module_path!().into(),
-                text: format!("{lost} lines came too fast to be shown; the log file has them"),
-            });
+    fn format(&self, width: usize, record: &ExtLogRecord) -> Vec<Line<'_>> {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        // What tui-logger says of losses has none; it is as old as what it stands before.
+        let last = asked.last().map_or(0, |(number, _)| *number);
+        let number = record.line.unwrap_or(last);
+        if asked.len() < self.below {
+            asked.push((number, 1));
+            return vec![Line::default()];
         }
-        lines.extend(inbox.lines.drain(..));
-        lines
-    }
-
-    fn push(&self, line: LogLine) {
-        let mut inbox = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if inbox.lines.len() == WAITING {
-            inbox.lines.pop_front();
-            inbox.lost += 1;
-        }
-        inbox.lines.push_back(line);
+        let style = style(&self.theme, record.level);
+        let lines = wrapped(record, width, self.theme.ascii);
+        asked.push((number, lines.len()));
+        let lines = lines.into_iter();
+        lines.map(|line| Line::styled(line, style)).collect()
     }
 }
 
-impl<S: Subscriber> Layer<S> for LogLines {
-    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
-        let mut text = Text::default();
-        event.record(&mut text);
-        let metadata = event.metadata();
-        self.push(LogLine {
-            at: Timestamp::now(),
-            level: *metadata.level(),
-            target: std::mem::take(&mut text.target)
-                .unwrap_or_else(|| metadata.target().to_owned()),
-            text: text.finish(),
-        });
-    }
+fn style(theme: &Theme, level: Level) -> Style {
+    theme.tone(match level {
+        Level::Error => Tone::Bad,
+        Level::Warn => Tone::Look,
+        Level::Info => Tone::Plain,
+        Level::Debug | Level::Trace => Tone::Faint,
+    })
 }
 
-/// The message, and behind it the fields.
-#[derive(Default)]
-struct Text {
-    message: String,
-    fields: String,
-    /// The true target of an event that came through the `log` crate, the FTP client's for one.
-    target: Option<String>,
-}
-
-impl Text {
-    fn finish(self) -> String {
-        let mut out = String::new();
-        let text = self.message.trim_end().chars().chain(self.fields.chars());
-        for (count, c) in text.enumerate() {
-            if count == LONGEST {
-                out.push_str("...");
-                break;
-            }
-            push_shown(&mut out, c);
-        }
-        out
+/// The later rows are indented. At least one row.
+fn wrapped(record: &ExtLogRecord, width: usize, ascii: bool) -> Vec<String> {
+    let target = record.target();
+    let target = target.strip_prefix("subtend::").unwrap_or(target);
+    let at = record.timestamp.timestamp().strftime("%H:%M:%S");
+    let mut line = format!("{at} {:<5} {target}: {}", record.level, record.msg());
+    // Cut and escaped where it was captured; `plain` would cut it once more.
+    if ascii && !line.is_ascii() {
+        let known = |c: char| if c.is_ascii() { c } else { '?' };
+        line = line.chars().map(known).collect();
     }
-}
-
-impl Visit for Text {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.record_str(field, &format!("{value:?}"));
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        match field.name() {
-            "message" => self.message.push_str(value),
-            "log.target" => self.target = Some(value.to_owned()),
-            name if name.starts_with("log.") => {}
-            name => {
-                self.fields.push(' ');
-                self.fields.push_str(name);
-                self.fields.push('=');
-                self.fields.push_str(value);
-            }
-        }
-    }
+    let lines = columns::wrap(&line, 0, width.saturating_sub(2));
+    let indent = |(at, line): (usize, String)| if at == 0 { line } else { format!("  {line}") };
+    lines.into_iter().enumerate().map(indent).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use tracing_subscriber::layer::SubscriberExt;
+pub(super) mod tests {
+    use log::LevelFilter;
 
     use super::*;
 
-    #[test]
-    fn lines_come_with_their_fields_escaped_and_only_once() {
-        let lines = LogLines::default();
-        let subscriber = tracing_subscriber::registry().with(lines.clone());
-        tracing::subscriber::with_default(subscriber, || {
-            tracing::warn!(target: "subtend::agent", entity = %"shelf1-01", "said \u{1b}[31m{}", 552);
-            // As events of the `log` crate come.
-            tracing::info!(target: "log", { log.target = "suppaftp", log.line = 7 }, "it informs");
-        });
-        let taken = lines.take();
-        assert_eq!(taken.len(), 2);
-        assert_eq!(
-            (&*taken[1].target, &*taken[1].text),
-            ("suppaftp", "it informs")
-        );
-        assert_eq!(
-            (taken[0].level, &*taken[0].target),
-            (Level::WARN, "subtend::agent")
-        );
-        assert_eq!(taken[0].text, "said \\u{1b}[31m552 entity=shelf1-01");
-        assert!(lines.take().is_empty());
-    }
-
-    #[test]
-    fn a_flood_is_cut_and_counted() {
-        let lines = LogLines::default();
-        let subscriber = tracing_subscriber::registry().with(lines.clone());
-        tracing::subscriber::with_default(subscriber, || {
-            for number in 0..WAITING + 7 {
-                tracing::info!("{number}");
-            }
-        });
-        let taken = lines.take();
-        assert_eq!(taken.len(), WAITING + 1);
-        assert!(taken[0].text.starts_with("7 lines"));
-        assert_eq!(taken[WAITING].text, (WAITING + 6).to_string());
+    /// All that tui-logger has, a record on a row.
+    pub(crate) fn all() -> String {
+        let theme = Theme::choose(true, false, |_| None);
+        let shown = TuiWidgetState::new().set_default_display_level(LevelFilter::Trace);
+        let area = Rect::new(0, 0, 2200, 1100);
+        let mut buffer = Buffer::empty(area);
+        draw(&shown, &theme, 0, area, &mut buffer);
+        let row = |y: u16| -> String {
+            let cells = (0..area.width).map(|x| buffer[(x, y)].symbol());
+            cells.collect::<String>().trim_end().to_owned()
+        };
+        let rows = (0..area.height).map(row).filter(|row| !row.is_empty());
+        rows.map(|row| row + "\n").collect()
     }
 }

@@ -1,65 +1,91 @@
-//! The log page: the newest lines, by level, target and entity; the log file has all of them.
+//! The log page: tui-logger's lines, by level, target and entity; the log file has all of them.
 
+mod capture;
 mod lines;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 
+use log::{Level, LevelFilter};
 use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
-use tracing::Level;
+use ratatui::widgets::Widget;
+use tui_logger::{TuiLoggerTargetWidget, TuiWidgetEvent, TuiWidgetState};
 
 use crate::console::action::Action;
-use crate::console::dialogs::{Answer, Dialog, Intent, Row};
+use crate::console::dialogs::{Answer, Dialog, Intent};
 use crate::console::effect::Effect;
-use crate::console::state::{Page, State};
+use crate::console::state::{Page, Scroll, State};
 use crate::console::theme::{Theme, Tone};
 use crate::console::widgets::fit::{cut, plain};
 use crate::link::Snapshot;
 use crate::model::text::quoted;
 use crate::model::{columns, units};
 
-pub use lines::{LogLine, LogLines};
+use capture::KEPT;
+pub use capture::LogCapture;
+pub(crate) use capture::News;
+#[cfg(test)]
+pub(crate) use capture::alone;
 
-/// So many lines can be paged through.
-const KEPT: usize = 5000;
 /// Rows above the lines.
 const HEAD: usize = 2;
+/// Columns of tui-logger's selector before the name of a target: a letter for each level, a colon.
+const LETTERS: usize = 6;
 
 const LEVELS: [Level; 5] = [
-    Level::ERROR,
-    Level::WARN,
-    Level::INFO,
-    Level::DEBUG,
-    Level::TRACE,
+    Level::Error,
+    Level::Warn,
+    Level::Info,
+    Level::Debug,
+    Level::Trace,
 ];
 
+/// What is shown. tui-logger's state is made of it for each picture, so that drawing changes nothing.
 #[derive(Debug)]
 pub(crate) struct View {
-    lines: VecDeque<LogLine>,
-    /// The number of the first line that is kept, counted from the beginning of the session.
-    first: usize,
-    /// What is no less grave is shown.
-    level: Level,
-    /// Every target that was seen, and whether it is shown.
-    targets: BTreeMap<String, bool>,
-    /// Only lines that name this entity.
+    /// Of every target that has no level of its own.
+    level: LevelFilter,
+    /// Every target that was seen.
+    targets: BTreeMap<String, Target>,
+    /// Only the lines of this entity, in whatever group.
     entity: Option<String>,
-    /// The number of the lowest line on the screen; `None` follows the newest.
-    bottom: Option<usize>,
+    /// The number of the last record that was seen.
+    newest: u32,
+    /// `None` follows the newest.
+    scrolled: Option<Scrolled>,
+    /// The selector is open, and its cursor is on this target.
+    selected: Option<String>,
+}
+
+#[derive(Debug, Default)]
+struct Target {
+    own: Option<LevelFilter>,
+    /// How many records came of each level.
+    counts: [usize; 5],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Scrolled {
+    /// The number of the lowest record on the screen.
+    lowest: u32,
+    /// How many later ones are shown, below the screen.
+    below: usize,
 }
 
 impl Default for View {
     fn default() -> Self {
         Self {
-            lines: VecDeque::new(),
-            first: 0,
-            level: Level::INFO,
+            level: LevelFilter::Info,
             targets: BTreeMap::new(),
             entity: None,
-            bottom: None,
+            newest: 0,
+            scrolled: None,
+            selected: None,
         }
     }
 }
@@ -67,73 +93,113 @@ impl Default for View {
 /// What this page asks in dialogs.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Asked {
-    Targets,
     Entity,
 }
 
-/// Lines came: called by the loop. Whether the screen has to be drawn for them.
-pub(crate) fn observe(state: &mut State, lines: Vec<LogLine>) -> bool {
+/// Records came: called by the loop. Whether the screen has to be drawn for them.
+pub(crate) fn observe(state: &mut State, news: News) -> bool {
     let view = &mut state.log;
-    let mut changed = false;
-    for line in lines {
-        if !view.targets.contains_key(&line.target) {
-            view.targets.insert(line.target.clone(), true);
-        }
-        changed |= view.shows(&line);
-        if view.lines.len() == KEPT {
-            view.lines.pop_front();
-            view.first += 1;
-        }
-        view.lines.push_back(line);
+    let (mut shown, mut known) = (0, true);
+    for (name, level) in news.records {
+        known &= view.targets.contains_key(&name);
+        let target = view.targets.entry(name.clone()).or_default();
+        target.counts[level as usize - 1] += 1;
+        shown += usize::from(level <= view.level_of(&name));
     }
-    changed && state.page == Page::Log && view.bottom.is_none()
+    let is_news = news.newest != view.newest;
+    view.newest = news.newest;
+    let mut changed = shown > 0 && view.scrolled.is_none();
+    changed |= !known && view.selected.is_some();
+    if let Some(at) = &mut view.scrolled {
+        at.below += shown;
+        // What is read is gone, or nearly: the oldest is shown instead.
+        let lowest = at.lowest;
+        if is_news && view.newest.saturating_sub(lowest) as usize + 1 >= KEPT {
+            go_to(state, lowest);
+            changed |= state.log.scrolled.is_none_or(|at| at.lowest != lowest);
+        }
+    }
+    changed && state.page == Page::Log
 }
 
 impl View {
-    fn shows(&self, line: &LogLine) -> bool {
-        // `tracing` orders levels by how much they show: an error is the least.
-        line.level <= self.level
-            && self.targets.get(&line.target).copied().unwrap_or(true)
-            && (self.entity.as_deref()).is_none_or(|entity| names(&line.text, entity))
-    }
-
-    /// The numbers of the lines that are shown, oldest first.
-    fn shown(&self) -> Vec<usize> {
-        let lines = self.lines.iter().zip(self.first..);
-        lines
-            .filter(|(line, _)| self.shows(line))
-            .map(|(_, number)| number)
-            .collect()
-    }
-
-    fn line(&self, number: usize) -> Option<&LogLine> {
-        self.lines.get(number.checked_sub(self.first)?)
-    }
-
-    /// The place in `shown` of the lowest line.
-    fn lowest(&self, shown: &[usize]) -> usize {
-        let last = shown.len().saturating_sub(1);
-        match self.bottom {
-            Some(bottom) => shown.partition_point(|number| *number <= bottom).max(1) - 1,
-            None => last,
+    /// The level of a target, as tui-logger's widgets are given it.
+    fn level_of(&self, name: &str) -> LevelFilter {
+        let own = self.targets.get(name).and_then(|target| target.own);
+        let is_meant = |entity: &str| {
+            let of_group = name.strip_suffix(entity);
+            of_group.is_some_and(|group| group.is_empty() || group.ends_with('/'))
+        };
+        match (&self.entity, own) {
+            (Some(entity), _) if !is_meant(entity) => LevelFilter::Off,
+            (_, own) => own.unwrap_or(self.level),
         }
-        .min(last)
     }
-}
 
-/// Whether a text names an entity: `shelf1-1` is not in `shelf1-10`.
-fn names(text: &str, entity: &str) -> bool {
-    let part = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
-    text.match_indices(entity)
-        .any(|(at, _)| !text[..at].ends_with(part) && !text[at + entity.len()..].starts_with(part))
+    /// tui-logger's state for what is shown.
+    fn shown(&self) -> TuiWidgetState {
+        let otherwise = match self.entity {
+            Some(_) => LevelFilter::Off,
+            None => self.level,
+        };
+        let state = TuiWidgetState::new().set_default_display_level(otherwise);
+        let levels = self.targets.keys().map(|name| (name, self.level_of(name)));
+        let others = levels.filter(|(_, level)| *level != otherwise);
+        others.fold(state, |state, (name, level)| {
+            state.set_level_for_target(name, level)
+        })
+    }
+
+    /// How many records came that are shown.
+    fn total(&self) -> usize {
+        let shown = self.targets.iter().map(|(name, target)| {
+            let levels = LEVELS.iter().zip(target.counts);
+            let level = self.level_of(name);
+            let shown = levels.filter(|(one, _)| **one <= level);
+            shown.map(|(_, count)| count).sum::<usize>()
+        });
+        shown.sum()
+    }
+
+    fn below(&self) -> usize {
+        self.scrolled.map_or(0, |at| at.below)
+    }
+
+    /// Where the cursor of the selector is; targets that come meanwhile don't move it to another one.
+    fn cursor(&self) -> Option<usize> {
+        let selected = self.selected.as_ref()?;
+        let place = self.targets.keys().position(|name| name == selected);
+        Some(place.unwrap_or(0))
+    }
+
+    fn select(&mut self, place: usize) {
+        let name = self.targets.keys().nth(place);
+        self.selected = Some(name.cloned().unwrap_or_default());
+    }
+
+    /// The columns of the selector, and one between it and the lines.
+    fn selector(&self, width: u16) -> u16 {
+        if self.selected.is_none() {
+            return 0;
+        }
+        let names = self.targets.keys().map(|name| columns::width(name));
+        let wanted = names.max().unwrap_or(0).saturating_add(LETTERS + 1);
+        u16::try_from(wanted).unwrap_or(u16::MAX).min(width / 2)
+    }
 }
 
 pub(crate) fn update(state: &mut State, _snapshot: &Snapshot, action: Action) -> Option<Effect> {
+    if state.log.selected.is_some() && choose(state, &action) {
+        return None;
+    }
     match action {
         Action::Back => state.page = Page::Watch,
         Action::LogMore | Action::Right => level(state, 1),
         Action::LogLess | Action::Left => level(state, -1),
-        Action::LogTargets => targets(state, 0),
+        Action::LogTargets => {
+            state.log.select(0);
+            settle(state);
+        }
         Action::LogEntity => {
             let now = state.log.entity.clone().unwrap_or_default();
             let title = "Only the lines of which entity? (empty: all)";
@@ -145,140 +211,182 @@ pub(crate) fn update(state: &mut State, _snapshot: &Snapshot, action: Action) ->
     None
 }
 
-fn level(state: &mut State, by: isize) {
-    let at = LEVELS.iter().position(|level| *level == state.log.level);
-    let at = at
-        .unwrap_or(2)
-        .saturating_add_signed(by)
-        .min(LEVELS.len() - 1);
-    state.log.level = LEVELS[at];
+/// The level that shows one more or one fewer, from errors alone to everything.
+fn next(level: LevelFilter, by: isize) -> LevelFilter {
+    let at = (level as usize).saturating_add_signed(by);
+    LevelFilter::iter()
+        .nth(at.clamp(0, LEVELS.len()))
+        .unwrap_or(level)
 }
 
-/// Asks again after each choice, until it is closed.
-fn targets(state: &mut State, cursor: usize) {
-    let word = |shown: bool| if shown { "shown" } else { "hidden" };
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for line in &state.log.lines {
-        *counts.entry(&line.target).or_default() += 1;
+/// Of all targets: those that had a level of their own have none any more, but what is hidden stays
+/// hidden.
+fn level(state: &mut State, by: isize) {
+    let view = &mut state.log;
+    view.level = next(view.level, by).max(LevelFilter::Error);
+    for target in view.targets.values_mut() {
+        target.own = target.own.filter(|own| *own == LevelFilter::Off);
     }
-    let mut rows = vec![Row {
-        label: "all of them".into(),
-        detail: "show or hide".into(),
-        value: String::new(),
-    }];
-    rows.extend(state.log.targets.iter().map(|(target, shown)| {
-        let count = counts.get(target.as_str()).copied().unwrap_or(0);
-        Row {
-            label: target.clone(),
-            detail: format!("{}, {}", word(*shown), columns::count(count, "line")),
-            value: target.clone(),
+    settle(state);
+}
+
+/// What an action does in the selector; `false` if it is none of the selector's.
+fn choose(state: &mut State, action: &Action) -> bool {
+    let rows = rows(state);
+    let view = &mut state.log;
+    let (level, len) = (view.level, view.targets.len());
+    let Some(cursor) = view.cursor() else {
+        return false;
+    };
+    let mut scroll = Scroll { cursor, offset: 0 };
+    if scroll.follow(action, len, rows) {
+        view.select(scroll.cursor);
+        return true;
+    }
+    let by = match action {
+        Action::Back | Action::LogTargets => {
+            view.selected = None;
+            settle(state);
+            return true;
         }
-    }));
-    let len = rows.len();
-    let mut dialog = Dialog::list(
-        "Targets: Enter shows or hides",
-        rows,
-        Intent::Log(Asked::Targets),
-    );
-    let visible = crate::console::dialogs::list_rows(state);
-    if let Dialog::List { scroll, .. } = &mut dialog {
-        scroll.to(cursor, len, visible);
+        Action::LogToggleAll => {
+            let hide = view
+                .targets
+                .values()
+                .all(|target| target.own != Some(LevelFilter::Off));
+            let own = hide.then_some(LevelFilter::Off);
+            view.targets
+                .values_mut()
+                .for_each(|target| target.own = own);
+            settle(state);
+            return true;
+        }
+        Action::LogToggle => None,
+        Action::Left => Some(-1),
+        Action::Right => Some(1),
+        _ => return false,
+    };
+    if let Some(target) = view.targets.values_mut().nth(cursor) {
+        let is_hidden = target.own == Some(LevelFilter::Off);
+        target.own = match by {
+            None => (!is_hidden).then_some(LevelFilter::Off),
+            Some(by) => Some(next(target.own.unwrap_or(level), by)),
+        };
     }
-    state.dialogs.push(dialog);
+    settle(state);
+    true
 }
 
 pub(crate) fn answered(state: &mut State, asked: Asked, answer: Answer) -> Option<Effect> {
-    match (asked, answer) {
-        (Asked::Targets, Answer::Chosen(target)) => {
-            let view = &mut state.log;
-            let place = view.targets.keys().position(|one| *one == target);
-            if target.is_empty() {
-                let all = view.targets.values().all(|shown| *shown);
-                view.targets.values_mut().for_each(|shown| *shown = !all);
-            } else if let Some(shown) = view.targets.get_mut(&target) {
-                *shown = !*shown;
-            }
-            targets(state, place.map_or(0, |place| place + 1));
-        }
-        (Asked::Entity, Answer::Text(name)) => {
-            let name = name.trim();
-            if name.is_empty() {
-                state.log.entity = None;
-                return None;
-            }
-            if state.site.inventory.entity(name).is_none() {
-                state.complain(format!(
-                    "there is no entity {} in the inventory",
-                    quoted(name)
-                ));
-            }
+    if let (Asked::Entity, Answer::Text(name)) = (asked, answer) {
+        let name = name.trim();
+        if !name.is_empty() && state.site.inventory.entity(name).is_none() {
             // Its lines are looked for all the same: the log may know more than the inventory.
-            state.log.entity = Some(name.to_owned());
+            state.complain(format!(
+                "there is no entity {} in the inventory",
+                quoted(name)
+            ));
         }
-        _ => {}
+        state.log.entity = Some(name.to_owned()).filter(|name| !name.is_empty());
+        settle(state);
     }
     None
 }
 
-fn scroll(state: &mut State, action: &Action) {
-    let width = usize::from(state.columns);
-    let rows = state.page_rows().saturating_sub(HEAD).max(1);
-    let view = &state.log;
-    let shown = view.shown();
-    if shown.is_empty() {
-        return;
-    }
-    let last = shown.len() - 1;
-    let lowest = view.lowest(&shown);
-    // So many lines fill a screen whose lowest line is this one; long lines take several rows.
-    let filled = |lowest: usize| {
-        let mut left = rows;
-        let lines = shown[..=lowest].iter().rev().take_while(|number| {
-            let line = view.line(**number);
-            let takes = line.map_or(1, |line| wrapped(line, width, false).len());
-            let fits = takes <= left;
-            left = left.saturating_sub(takes);
-            fits
-        });
-        lines.count().max(1)
-    };
-    let page = filled(lowest).saturating_sub(1).max(1);
-    // The first screen is a full one.
-    let top = (0..=last)
-        .find(|place| filled(*place) <= *place)
-        .map_or(last, |place| place.saturating_sub(1));
-    let to = match action {
-        Action::Up => lowest.saturating_sub(1).max(top),
-        Action::PageUp => lowest.saturating_sub(page).max(top),
-        Action::First => top,
-        Action::Down => lowest + 1,
-        Action::PageDown => lowest + page,
-        Action::Last => last,
-        _ => return,
-    };
-    state.log.bottom = shown.get(to).filter(|_| to < last).copied();
+fn rows(state: &State) -> usize {
+    state.page_rows().saturating_sub(HEAD).max(1)
 }
 
-/// A line on as many rows as it takes, the later ones indented.
-fn wrapped(line: &LogLine, width: usize, ascii: bool) -> Vec<String> {
-    let target = line
-        .target
-        .strip_prefix("subtend::")
-        .unwrap_or(&line.target);
-    let at = line.at.strftime("%H:%M:%S");
-    // Cut and escaped where it came in; `plain` would cut it once more.
-    let text: String = match ascii && !line.text.is_ascii() {
-        true => line
-            .text
-            .chars()
-            .map(|c| if c.is_ascii() { c } else { '?' })
-            .collect(),
-        false => line.text.clone(),
+/// The rows of the shown records but the newest `below`, as they are on this screen.
+fn measure(state: &State, below: usize, rows: usize) -> Vec<lines::Row> {
+    let width = state.columns - state.log.selector(state.columns);
+    lines::measure(&state.log.shown(), below, width, rows)
+}
+
+/// After another choice of what is shown, the place is the same, also when another choice follows.
+fn settle(state: &mut State) {
+    if let Some(at) = state.log.scrolled {
+        let (_, below) = find(state, at.lowest);
+        state.log.scrolled = Some(Scrolled { below, ..at });
+    }
+}
+
+/// Makes this record the lowest, or the next one before it that is shown.
+fn go_to(state: &mut State, lowest: u32) {
+    let (shown, below) = find(state, lowest);
+    stop_at(state, &shown, below);
+}
+
+/// All that are shown, and how many are below the screen if this record is the lowest; those on the
+/// first screen never are.
+fn find(state: &State, lowest: u32) -> (Vec<lines::Row>, usize) {
+    let all = measure(state, usize::MAX, 0);
+    let newer = all.iter().take_while(|(number, _)| *number > lowest);
+    let below = newer.count();
+    // Each of them takes a row or more, so that as many as there are rows are enough.
+    let first = all.len().saturating_sub(rows(state));
+    if below < first {
+        return (all, below);
+    }
+    let oldest = measure(state, first, usize::MAX);
+    let oldest = oldest.get(first..).unwrap_or_default();
+    let below = below.min(first + first_screen(oldest, rows(state)));
+    (all, below)
+}
+
+fn stop_at(state: &mut State, shown: &[lines::Row], below: usize) {
+    let lowest = shown.get(below).filter(|_| below > 0);
+    state.log.scrolled = lowest.map(|(lowest, _)| Scrolled {
+        lowest: *lowest,
+        below,
+    });
+}
+
+/// The lowest record of the first screen: of these records, the oldest of all at their end, those that
+/// fit on it.
+fn first_screen(records: &[lines::Row], rows: usize) -> usize {
+    let mut filled = 0;
+    let fitting = records.iter().rev().take_while(|(_, takes)| {
+        filled += takes;
+        filled <= rows
+    });
+    records.len().saturating_sub(fitting.count().max(1))
+}
+
+fn scroll(state: &mut State, action: &Action) {
+    let rows = rows(state);
+    let below = state.log.below();
+    let records = match action {
+        Action::Last => return state.log.scrolled = None,
+        Action::First => return go_to(state, 0),
+        Action::Up | Action::PageUp | Action::Down | Action::PageDown => {
+            measure(state, below, 2 * rows)
+        }
+        _ => return,
     };
-    let first = format!("{at} {:<5} {target}: ", line.level);
-    let lines = columns::wrap(&format!("{first}{text}"), 0, width.saturating_sub(2));
-    let indent = |(at, line): (usize, String)| if at == 0 { line } else { format!("  {line}") };
-    lines.into_iter().enumerate().map(indent).collect()
+    let here = records.get(below..).unwrap_or_default();
+    if here.is_empty() {
+        return;
+    }
+    let mut left = rows;
+    let filled = here.iter().take_while(|(_, takes)| {
+        let fits = *takes <= left;
+        left = left.saturating_sub(*takes);
+        fits
+    });
+    let page = filled.count().saturating_sub(1).max(1);
+    let is_all = here.iter().map(|(_, takes)| takes).sum::<usize>() < 2 * rows;
+    let highest = match is_all {
+        true => first_screen(here, rows),
+        false => here.len().saturating_sub(1),
+    };
+    let to = match action {
+        Action::Up => below + highest.min(1),
+        Action::PageUp => below + highest.min(page),
+        Action::Down => below.saturating_sub(1),
+        _ => below.saturating_sub(page),
+    };
+    stop_at(state, &records, to);
 }
 
 pub(crate) fn draw(
@@ -289,81 +397,141 @@ pub(crate) fn draw(
     area: Rect,
 ) {
     let view = &state.log;
-    let width = usize::from(area.width);
-    let rows = usize::from(area.height).saturating_sub(HEAD);
-    let shown = view.shown();
-    let lowest = view.lowest(&shown);
-    let [filters, output] = head(state, &shown, lowest, theme);
-    let style = theme.head();
-    let mut lines = vec![
-        Line::styled(cut(&filters, width, theme), style),
-        Line::styled(cut(&output, width, theme), theme.hint()),
-    ];
-    if shown.is_empty() {
-        let text = if view.lines.is_empty() {
+    let [head, mut body] = split(area);
+    for (line, row) in self::head(state, theme).into_iter().zip(head.rows()) {
+        let (text, style) = line;
+        let text = cut(&text, usize::from(area.width), theme);
+        frame.render_widget(Line::styled(text, style), row);
+    }
+    if let Some(selected) = view.cursor() {
+        let columns = view.selector(area.width);
+        let selector = Rect {
+            width: columns.saturating_sub(1),
+            ..body
+        };
+        let drawn = targets(view, selected, theme, selector);
+        frame.buffer_mut().merge(&drawn);
+        body = Rect {
+            x: body.x + columns,
+            width: body.width - columns,
+            ..body
+        };
+    }
+    // On a buffer of its own: tui-logger's area reaches below this one.
+    let mut drawn = Buffer::empty(body);
+    let records = match view.targets.is_empty() {
+        true => Vec::new(),
+        false => lines::draw(&view.shown(), theme, view.below(), body, &mut drawn),
+    };
+    frame.buffer_mut().merge(&drawn);
+    if records.is_empty() {
+        let text = if view.targets.is_empty() {
             "Nothing was logged yet."
         } else {
             "No line fits; + shows more levels, t more targets, E another entity or all."
         };
-        lines.push(Line::raw(cut(text, width, theme)));
-    } else {
-        let mut below: VecDeque<Line<'_>> = VecDeque::new();
-        for number in shown[..=lowest].iter().rev() {
-            let Some(line) = view.line(*number) else {
-                break;
-            };
-            let style = theme.tone(match line.level {
-                Level::ERROR => Tone::Bad,
-                Level::WARN => Tone::Look,
-                Level::INFO => Tone::Plain,
-                _ => Tone::Faint,
-            });
-            for text in wrapped(line, width, theme.ascii).into_iter().rev() {
-                below.push_front(Line::styled(text, style));
-            }
-            if below.len() >= rows {
-                break;
-            }
-        }
-        lines.extend(below.drain(below.len().saturating_sub(rows)..));
-    }
-    for (line, row) in lines.into_iter().zip(area.rows()) {
-        frame.render_widget(line, row);
+        let text = cut(text, usize::from(body.width), theme);
+        frame.render_widget(Line::raw(text), body);
     }
 }
 
-fn head(state: &State, shown: &[usize], lowest: usize, theme: &Theme) -> [String; 2] {
+fn split(area: Rect) -> [Rect; 2] {
+    let height = area.height.min(HEAD as u16);
+    let head = Rect { height, ..area };
+    let body = Rect {
+        y: area.y + height,
+        height: area.height - height,
+        ..area
+    };
+    [head, body]
+}
+
+/// tui-logger's selector. It shows the levels that are on, and its cursor, by style alone, and there
+/// are terminals without; so what is off is a dot, and the cursor has a sign too.
+fn targets(view: &View, selected: usize, theme: &Theme, area: Rect) -> Buffer {
+    let state = view.shown();
+    let draw = || {
+        // Of its own, since long names go beyond the area that the widget is given.
+        let mut buffer = Buffer::empty(area);
+        TuiLoggerTargetWidget::default()
+            .style_show(theme.head())
+            .style_hide(Style::new().add_modifier(Modifier::HIDDEN))
+            .highlight_style(theme.cursor())
+            .state(&state)
+            .render(area, &mut buffer);
+        buffer
+    };
+    // It knows the number of its rows when it was drawn once.
+    draw();
+    (0..selected).for_each(|_| state.transition(TuiWidgetEvent::DownKey));
+    let mut buffer = draw();
+    for (x, y) in area.positions().map(|at| (at.x, at.y)) {
+        let column = usize::from(x - area.x);
+        let is_cursor = (buffer.cell((x + 1, y)))
+            .is_some_and(|next| next.modifier.contains(Modifier::REVERSED));
+        let Some(cell) = buffer.cell_mut((x, y)) else {
+            continue;
+        };
+        if cell.modifier.contains(Modifier::HIDDEN) {
+            cell.modifier.remove(Modifier::HIDDEN);
+            cell.set_symbol(".").set_style(theme.tone(Tone::Faint));
+        } else if column + 1 == LETTERS && cell.symbol() == ":" {
+            cell.set_symbol(if is_cursor { ">" } else { " " });
+        } else if theme.ascii && !cell.symbol().is_ascii() {
+            cell.set_symbol("?");
+        }
+    }
+    buffer
+}
+
+fn head(state: &State, theme: &Theme) -> [(String, Style); 2] {
     let view = &state.log;
-    let hidden: BTreeSet<&str> = (view.targets.iter())
-        .filter(|(_, shown)| !**shown)
-        .map(|(target, _)| target.as_str())
-        .collect();
-    let targets = match hidden.len() {
+    let all = view.targets.len();
+    let hidden = |target: &&Target| target.own == Some(LevelFilter::Off);
+    let targets = match view.targets.values().filter(hidden).count() {
         0 => "all targets".into(),
-        some => format!("{some} of {} targets hidden", view.targets.len()),
+        some => format!("{some} of {all} targets hidden"),
     };
     let entity = match &view.entity {
         Some(entity) => format!("only {}", plain(entity, theme)),
         None => "all entities".into(),
     };
-    let place = match view.bottom {
-        Some(_) => format!("line {} of {}, End follows", lowest + 1, shown.len()),
+    let place = match view.scrolled {
+        Some(at) => {
+            let total = view.total();
+            format!(
+                "line {} of {total}, End follows",
+                total.saturating_sub(at.below)
+            )
+        }
         None => "following".into(),
     };
     let level = view.level.as_str().to_ascii_lowercase();
-    let output = match state.output.total {
-        0 => String::new(),
-        _ => format!(
-            "   screen output {}",
-            units::rate(state.output.per_second as f64)
-        ),
+    let first = format!("{place}   level {level}   {targets}   {entity}");
+    let selected = view.cursor().and_then(|at| view.targets.iter().nth(at));
+    let second = match selected {
+        Some((name, target)) => {
+            let count = columns::count(target.counts.iter().sum(), "line");
+            let level = match view.level_of(name) {
+                LevelFilter::Off => "hidden".to_owned(),
+                level => format!("level {}", level.as_str().to_ascii_lowercase()),
+            };
+            format!("{name}: {level}, {count}   Enter hides or shows, a all, t closes")
+        }
+        None => {
+            let output = match state.output.total {
+                0 => String::new(),
+                _ => {
+                    let rate = units::rate(state.output.per_second as f64);
+                    format!("   screen output {rate}")
+                }
+            };
+            let file = match &state.site.log_file {
+                Some(file) => format!("file {file}"),
+                None => "no log file".to_owned(),
+            };
+            format!("times are UTC{output}   {file}")
+        }
     };
-    let file = match &state.site.log_file {
-        Some(file) => format!("times are UTC{output}   file {file}"),
-        None => format!("times are UTC{output}   no log file"),
-    };
-    [
-        format!("{place}   level {level}   {targets}   {entity}"),
-        file,
-    ]
+    [(first, theme.head()), (second, theme.hint())]
 }
