@@ -12,6 +12,7 @@
 )]
 
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use color_eyre::eyre::{Result, bail};
@@ -22,7 +23,7 @@ use subtend::model::{Logins, Outcome};
 use subtend::transport::ftp::FtpTransport;
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> Result<ExitCode> {
     let mut arguments = std::env::args().skip(1);
     let Some(file) = arguments.next() else {
         bail!("the inventory comes first, then the groups");
@@ -36,7 +37,7 @@ async fn main() -> Result<()> {
     link.commands.send(Command::Start { groups, force }).await?;
     link.commands.send(Command::Finish).await?;
 
-    let mut outcome = None;
+    let (mut outcome, mut refused) = (None, false);
     while let Some(event) = link.events.recv().await {
         match event {
             Event::State {
@@ -48,7 +49,11 @@ async fn main() -> Result<()> {
                 Some(cause) => println!("{entity}: {state}: {cause}"),
                 None => println!("{entity}: {state}"),
             },
-            Event::Refused { reason, .. } => eprintln!("refused: {reason}"),
+            // Nothing was started then, and nothing of nothing failed.
+            Event::Refused { reason, .. } => {
+                eprintln!("refused: {reason}");
+                refused = true;
+            }
             Event::Summary(summary) => {
                 println!(
                     "{} bytes read, {} delivered",
@@ -60,8 +65,8 @@ async fn main() -> Result<()> {
         }
     }
     engine.await?;
-    match outcome {
-        Some(Outcome::Delivered) => Ok(()),
-        other => bail!("not everything was delivered: {other:?}"),
-    }
+    Ok(match outcome {
+        Some(Outcome::Delivered) if !refused => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
 }

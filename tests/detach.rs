@@ -38,7 +38,7 @@ struct Site {
 }
 
 impl Site {
-    /// So many bytes for each entity, at 1 MiB a second.
+    /// Bytes for each entity, at 1 MiB per second.
     async fn new(size: u64) -> Self {
         let (lab, folder, file) = served(3, size, &[("*", at_rate(MIB))]).await;
         let state = folder.path().join("state").to_str().unwrap().to_owned();

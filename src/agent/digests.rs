@@ -15,7 +15,7 @@ use crate::transport::ImageDigest;
 
 use super::trust::Givers;
 
-/// So many states are kept; when there are more, every other one goes. One is 112 bytes.
+/// Maximum number of states that are kept; when there are more, every other one goes. One is 112 bytes.
 const KEPT: usize = 512;
 
 /// Shared by the passes of a group.

@@ -10,7 +10,7 @@ use crate::model::{Failure, Fault, Holds, Limits, Step};
 use super::gathering::Gathering;
 use super::retry::{Tries, may_hold_all};
 
-/// So long those that could begin wait for others that can begin with them: a pass for one is a
+/// Time for which those that could begin wait for others that can begin with them: a pass for one is a
 /// reading for one.
 const GATHER: Duration = Duration::from_secs(1);
 

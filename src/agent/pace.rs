@@ -13,7 +13,7 @@ use crate::model::{Fault, Timeouts};
 pub(super) struct Pace {
     /// Bytes a second; 0: none is asked for.
     least: u64,
-    /// So long a source is waited for before it is judged, and then anew.
+    /// Time for which a source is waited for before it is judged, and then anew.
     window: Duration,
     waited: Duration,
     got: u64,

@@ -11,7 +11,7 @@ use crate::transport::Transport;
 
 use super::choice::remote;
 
-/// So many peers are asked at one time.
+/// Maximum number of peers that are asked at one time.
 pub(super) const ASKED_AT_ONCE: usize = 16;
 
 /// The size of each peer's file in bytes, where it tells; in the order of the peers.

@@ -48,7 +48,7 @@ impl Route {
         &self.candidates[self.at].chosen
     }
 
-    /// So many bytes were read since the last failure.
+    /// The number of bytes read since the last failure.
     pub(super) fn moved(&mut self, bytes: u64) {
         if bytes >= WORKS {
             self.tries = Tries::new(self.limits);

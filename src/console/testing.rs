@@ -82,7 +82,7 @@ pub(crate) fn state() -> State {
     State::new(site())
 }
 
-/// So many entities `n1`, `n2`, … of one type, in no group.
+/// A number of entities `n1`, `n2`, … of one type, in no group.
 pub(crate) fn large(entities: usize) -> State {
     let yaml = format!(
         "memory: 8 MiB\ndefaults: {{ path: /flash/image.bin }}\nentities:\n  \

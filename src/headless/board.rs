@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
-/// So many lines wait for the screen; what comes beyond that is counted, not kept.
+/// Maximum number of lines that wait for the screen; what comes beyond it is counted, not kept.
 const LINES: usize = 256;
 
 /// Where others say something while a run is watched. Cheap to clone.

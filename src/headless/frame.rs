@@ -82,7 +82,7 @@ fn has_ended(group: &GroupSnapshot) -> bool {
     matches!(group.phase, GroupPhase::Ended(_))
 }
 
-/// So many rows of entities a group: one each in turn, groups that run before those that ended.
+/// The number of rows of entities per group: one each in turn, groups that run before those that ended.
 fn shares<G: AsRef<GroupSnapshot>>(groups: &[G], mut rows: usize) -> Vec<usize> {
     let mut shares = vec![0; groups.len()];
     for ended in [false, true] {

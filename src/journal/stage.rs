@@ -25,7 +25,7 @@ use super::writer::{RETRY, Record, Writer, Written};
 use crate::link::{Event, Link, Snapshot};
 use crate::model::Inventory;
 
-/// So many messages share one transaction at most.
+/// Maximum number of messages that share one transaction.
 const BATCH: usize = 512;
 /// How long, at the end, what could not be written is tried again.
 const LAST_TRIES: Duration = Duration::from_secs(3);

@@ -19,7 +19,7 @@ use crate::model::{GroupSpec, Holds, ImageSpec, Inventory, MadeGroup};
 
 /// Interval between two attempts after a failure.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
-/// So many records wait for a journal that can't be written. Beyond it states that are not final
+/// Maximum number of records that wait for a journal that can't be written. Beyond it states that are not final
 /// are left out; final ones are always kept, and there are only as many as entities.
 const WAITING: usize = 100_000;
 

@@ -64,7 +64,7 @@ pub struct Behaviour {
     /// Pauses at bytes drawn from the server's name, the same in every upload: the first within
     /// `every`, each next one after half of `every` to one and a half, in the mean `every`.
     pub random_pauses: bool,
-    /// So many control connections are greeted with 421 and closed before one is accepted.
+    /// The number of control connections that are greeted with 421 and closed before one is accepted.
     pub busy_times: Option<u32>,
     /// That many are accepted before the first one of `busy_times`.
     pub busy_after: Option<u32>,
@@ -86,7 +86,7 @@ pub struct Behaviour {
     /// As `drop_at`, at a byte drawn from the server's name within the smallest image that it may
     /// be about. `drop_at` goes before it.
     pub drop_somewhere: bool,
-    /// So many transfers are cut; the ones after them are not. Absent: all are.
+    /// The number of transfers that are cut; the ones after them are not. Absent: all are.
     pub drop_times: Option<u32>,
     /// A cut is a reboot: no 426, all connections of the server are reset, and new ones are refused
     /// for this time. Its files stay, partial ones too.
@@ -161,7 +161,7 @@ pub struct Behaviour {
     pub rnfr_any: bool,
     /// `RNTO` is answered with 553.
     pub refuse_rename: bool,
-    /// So many `RNTO` are answered with 450; the ones after them are not.
+    /// The number of `RNTO` that are answered with 450; the ones after them are not.
     pub busy_renames: Option<u32>,
     /// `RNTO` is answered with 250, and nothing is renamed.
     pub false_rename: bool,
@@ -181,7 +181,7 @@ pub struct Behaviour {
     /// The session ends when this command was acted on, in place of its last reply.
     #[serde(deserialize_with = "verb")]
     pub hang_up_after: Option<String>,
-    /// So many times; the ones after them are answered. Absent: always.
+    /// The number of times; the ones after them are answered. Absent: always.
     pub hang_up_times: Option<u32>,
     /// That many are answered before the first one that is not.
     pub hang_up_skip: Option<u32>,

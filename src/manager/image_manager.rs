@@ -43,9 +43,9 @@ use super::summary::summary;
 const TICK: Duration = Duration::from_millis(100);
 /// Commands wait here while one is carried out.
 const COMMANDS: usize = 64;
-/// So many questions may wait for answers; a watcher that asks more has lost count.
+/// Maximum number of questions that wait for answers; a watcher that asks more has lost count.
 const QUESTIONS: usize = 64;
-/// So long the last looks may take to remove what they wrote when the engine ends.
+/// Time that the last looks have to remove what they wrote when the engine ends.
 const LAST_LOOK: Duration = Duration::from_secs(5);
 const STILL_LOOKING: &str = "another check is under way; wait for its end, or stop it";
 

@@ -24,7 +24,7 @@ use crate::model::{
 };
 use crate::transport::Transport;
 
-/// So many hosts are looked at one time.
+/// Maximum number of hosts that are looked at at one time.
 const AT_ONCE: usize = 32;
 /// How often it is reported how much was read.
 const TOLD: Duration = Duration::from_millis(500);

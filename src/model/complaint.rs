@@ -5,7 +5,7 @@ use std::fmt;
 use super::suggest::nearest;
 use super::text::quoted;
 
-/// One thing that is wrong. Where it was written is known to whoever read it.
+/// One thing that is wrong. Where it was written is known where it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Complaint {
     pub message: String,

@@ -208,11 +208,6 @@ impl Placement {
         self.confirmed
     }
 
-    /// The old image stands under its second name, and nothing under the final one.
-    pub fn is_set_aside(&self) -> bool {
-        self.aside
-    }
-
     /// What may still stand beside the image that is in place.
     pub fn left(&self) -> &[File] {
         &self.left

@@ -142,7 +142,7 @@ fn share_memory(inventory: &Inventory, plan: &mut Plan, pools: usize) {
     }
 }
 
-/// Which credentials are needed, and where passwords would be read by whoever listens.
+/// Which credentials are needed, and where passwords could be read by anybody who listens.
 fn log_in(inventory: &Inventory, plan: &mut Plan) {
     let mut needed: BTreeSet<&Name> = BTreeSet::new();
     let mut clear: BTreeMap<&Name, Vec<&Name>> = BTreeMap::new();

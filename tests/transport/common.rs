@@ -41,7 +41,7 @@ pub fn names() -> Names {
 
 /// The deadline that a test is about.
 pub const SHORT: Duration = Duration::from_millis(300);
-/// So long a test's work may take: less than [`patient`] deadlines, more than anything takes.
+/// Time that a test's work may take: less than [`patient`] deadlines, more than anything takes.
 pub const SOON: Duration = Duration::from_secs(10);
 /// What an entity has before.
 pub const OLD: &[u8] = b"the old image";

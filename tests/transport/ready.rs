@@ -14,7 +14,7 @@ use crate::support::within;
 
 /// More than all sockets on the way hold.
 const MUCH: usize = 24 << 20;
-/// So long a write is tried before it is given up.
+/// Time for which a write is tried before it is given up.
 const SLICE: Duration = Duration::from_millis(100);
 
 /// An entity that takes nothing after 5000 bytes, and what it does when it goes on.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Default)]
 pub(super) struct File {
     image: Arc<Vec<u8>>,
-    /// So many bytes are those of the image.
+    /// The number of bytes that are those of the image.
     same: usize,
     /// What comes after them.
     rest: Vec<u8>,

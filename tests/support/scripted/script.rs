@@ -167,7 +167,7 @@ pub struct Store {
     /// Whether the control connection is closed then, after the reply.
     pub close_control: bool,
     pub data: Data,
-    /// So many uploads are interfered with, the ones after them are not; absent: all.
+    /// The number of uploads that are interfered with, the ones after them are not; absent: all.
     pub times: Option<usize>,
     /// The reply before the data; absent: none comes.
     pub preliminary: Option<&'static str>,
@@ -209,7 +209,7 @@ pub struct Retrieve {
     pub reply: Option<&'static str>,
     /// What becomes of the data connection when it stops early. (`GoOn` is `Close` here.)
     pub data: Data,
-    /// So many downloads stop early; absent: all.
+    /// The number of downloads that stop early; absent: all.
     pub times: Option<usize>,
     /// The reply before the data; absent: one without the size.
     pub preliminary: Option<&'static str>,
@@ -217,7 +217,7 @@ pub struct Retrieve {
     pub keeps_saying: Option<&'static str>,
     /// The control connection is closed in place of the final reply.
     pub close_control: bool,
-    /// So many zero bytes are sent after the end of the file.
+    /// The number of zero bytes that are sent after the end of the file.
     pub extra: usize,
     /// The file is sent again and again.
     pub endless: bool,

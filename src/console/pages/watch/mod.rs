@@ -31,7 +31,7 @@ use crate::model::text::quoted;
 use order::Sort;
 use retry::Retry;
 
-/// So many samples of a pool's occupancy are kept; more than any screen shows.
+/// Maximum number of samples of a pool's occupancy that are kept; more than any screen shows.
 const HISTORY: usize = 60;
 
 #[derive(Debug, Default)]
