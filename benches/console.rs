@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use subtend::console::bench::Watching;
+use subtend::engine::bench::Sending;
 use subtend::inventory;
-use subtend::manager::bench::Sending;
 use subtend::model::Inventory;
 
 const ENTITIES: [usize; 3] = [20, 200, 2000];

@@ -16,10 +16,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use color_eyre::eyre::{Result, bail};
+use subtend::engine::ImageManager;
 use subtend::inventory;
-use subtend::link::{Command, Event, GroupSpec};
-use subtend::manager::ImageManager;
 use subtend::model::{Logins, Outcome};
+use subtend::protocol::{Command, Event, GroupSpec};
 use subtend::transport::ftp::FtpTransport;
 
 #[tokio::main]

@@ -10,8 +10,8 @@ pub mod headless;
 pub mod remote;
 // The engine.
 pub mod agent;
+pub mod engine;
 pub mod journal;
-pub mod manager;
 pub mod placement;
 pub mod plan;
 pub mod pool;
@@ -20,5 +20,5 @@ pub mod transport;
 pub mod inventory;
 #[cfg(feature = "lab")]
 pub mod lab;
-pub mod link;
 pub mod model;
+pub mod protocol;

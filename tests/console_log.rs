@@ -11,9 +11,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::Widget;
 use subtend::cli::logging;
-use subtend::link::Event;
-use subtend::manager::log_event;
+use subtend::engine::log_event;
 use subtend::model::EntityState;
+use subtend::protocol::Event;
 use tui_logger::{LevelFilter, TuiLoggerWidget, TuiWidgetState};
 
 /// What tui-logger has of one target, or of all, as its own widget shows it.

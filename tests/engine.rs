@@ -15,11 +15,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use subtend::lab::{Behaviour, LabSettings, Pause};
-use subtend::link::{Command, Event, GroupSpec, Target};
 use subtend::model::{
     BufferPreference, EntityState, Group, Holds, Image, ImageSpec, Inventory, Outcome, PeerChoice,
     SourceChoice, SourceSpec, Staging, Step, Verified, VerifyMode,
 };
+use subtend::protocol::{Command, Event, GroupSpec, Target};
 use support::run::{Run, assert_delivered, assert_failed, assert_untouched, entity};
 use support::{GROUP, IMAGE, SERVER, at_rate, behave, lab, network, with_group};
 use tracing_subscriber::filter::Targets;

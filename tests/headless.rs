@@ -13,11 +13,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use subtend::headless::{Board, Ended, Look, Mode, Options, run};
-use subtend::link::{
+use subtend::model::{Bottleneck, EntityState, Laggards, Outcome, Step, Verified};
+use subtend::protocol::{
     Command, EntitySnapshot, EntitySummary, Event, GroupPhase, GroupSnapshot, GroupSpec,
     GroupSummary, Link, Snapshot, Summary, Target,
 };
-use subtend::model::{Bottleneck, EntityState, Laggards, Outcome, Step, Verified};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};

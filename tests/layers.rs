@@ -88,7 +88,7 @@ fn what_watches_knows_nothing_of_the_engine() {
                 .iter()
                 .any(|end| file.ends_with(end));
             for (line, other) in named(&text) {
-                let is_known = ["link", "plan", "model", watcher].contains(&other);
+                let is_known = ["protocol", "plan", "model", watcher].contains(&other);
                 if !(is_known || tests && other == "inventory") {
                     wrong.push(format!("{}:{line} names {other}", file.display()));
                 }

@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use subtend::lab::Behaviour;
-use subtend::link::{Command, Event, GroupSpec, HeldCheck, ProbeCheck};
 use subtend::model::{Entity, EntityState, Holding, Image, Inventory, Verified};
+use subtend::protocol::{Command, Event, GroupSpec, HeldCheck, ProbeCheck};
 use support::run::{Run, assert_delivered};
 use support::scripted::{FOREVER, Script, ScriptedServer};
 use support::{GROUP, IMAGE, LONG, PATH, SERVER, behave, lab, network, within, yaml};

@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use subtend::lab::Behaviour;
-use subtend::link::{Event, Summary};
 use subtend::model::{
     EntityState, Inventory, Laggards, Limits, Outcome, PeerChoice, SourceChoice, Step, VerifyMode,
 };
+use subtend::protocol::{Event, Summary};
 use support::run::{Run, assert_delivered, assert_failed, assert_untouched, entity};
 use support::{GROUP, IMAGE, SERVER, at_rate, behave, lab, network, with_group};
 
@@ -574,7 +574,7 @@ async fn what_waits_is_cancelled_at_once() {
     let mut run = Run::start(lab.inventory(), &[GROUP]).await;
     run.until_state("e001", EntityState::Delivered).await;
     run.until_state("e003", EntityState::Retrying).await;
-    run.cancel(subtend::link::Target::All).await;
+    run.cancel(subtend::protocol::Target::All).await;
     let (summary, _) = run.finish_within(Duration::from_secs(10)).await;
     assert_eq!(entity(&summary, "e003").state, EntityState::Cancelled);
     lab.stop().await;

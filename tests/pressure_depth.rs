@@ -15,11 +15,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use subtend::lab::{Behaviour, Pause};
-use subtend::link::{Event, GroupPhase, GroupSnapshot, Snapshot, Summary};
 use subtend::model::{
     Bottleneck, BufferPreference, EntityState, FileServer, Group, Image, Inventory, Laggards,
     Outcome, SourceChoice,
 };
+use subtend::protocol::{Event, GroupPhase, GroupSnapshot, Snapshot, Summary};
 use support::run::{Run, assert_delivered};
 use support::{GROUP, IMAGE, SERVER, at_rate, behave, lab, network};
 

@@ -15,11 +15,11 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use subtend::lab::Behaviour;
-use subtend::link::{Command, Entry, Event, GroupSpec, Listing, PeerCheck, Secret};
 use subtend::model::{
     CredentialsRef, Entity, EntityState, FileServer, ImageSpec, Inventory, Login, Logins,
     SecretSource, SourceSpec, Step,
 };
+use subtend::protocol::{Command, Entry, Event, GroupSpec, Listing, PeerCheck, Secret};
 use support::run::{Run, assert_delivered, assert_failed, entity};
 use support::scripted::{Action, Reply, Script, ScriptedServer};
 use support::{GROUP, IMAGE, LONG, PATH, SERVER, at_rate, behave, lab, network};

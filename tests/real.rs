@@ -13,13 +13,13 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
-use subtend::link::{Command, Entry, Event, Summary, Target};
 use subtend::model::staging::{AUTO, Names};
 use subtend::model::{
     Address, EntityState, Failure, FileServer, Fingerprint, Group, Inventory, Login, Logins,
     Outcome, RemotePath, Scheme, SourceChoice, Staging, Timeouts, Tls, Trust, Verified, VerifyMode,
 };
 use subtend::placement::Delivery;
+use subtend::protocol::{Command, Entry, Event, Summary, Target};
 use subtend::transport::ftp::FtpTransport;
 use subtend::transport::{Destination, ImageDigest, Remote, Source, Transport};
 use support::real::{Make, PROFTPD, PURE_FTPD, RealServer, Secure, VSFTPD, require_or_skip};

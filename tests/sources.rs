@@ -16,11 +16,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use subtend::lab::{Behaviour, Lab, LabSettings};
-use subtend::link::{Event, Summary, Target};
 use subtend::model::{
     Address, Entity, EntityState, FileServer, Inventory, Limits, Outcome, PeerChoice, RemotePath,
     Scheme, SourceChoice, Step, VerifyMode,
 };
+use subtend::protocol::{Event, Summary, Target};
 use support::run::{Run, assert_delivered, assert_failed, assert_untouched, entity};
 use support::scripted::{Action, Data, Reply, Retrieve, Script, ScriptedServer, Store};
 use support::{GROUP, IMAGE, PATH, SERVER, at_rate, behave, lab, network, with_group};

@@ -20,8 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use subtend::lab::{Behaviour, Pause};
-use subtend::link::EntitySummary;
 use subtend::model::{EntityState, Laggards, Limits, PeerChoice, SourceChoice};
+use subtend::protocol::EntitySummary;
 use support::run::{Run, assert_delivered, assert_untouched, entity};
 use support::{GROUP, IMAGE, SERVER, behave, lab, network};
 

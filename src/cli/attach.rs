@@ -15,11 +15,11 @@ use super::keep::Kept;
 use super::parts::Parts;
 use super::{Failed, print};
 use crate::console::{Options, Site};
+use crate::engine::log_event;
 use crate::headless;
 use crate::inventory;
-use crate::link::{Command, Event, Link, Secret};
-use crate::manager::log_event;
 use crate::model::{CredentialsRef, Inventory, Logins, SecretSource};
+use crate::protocol::{Command, Event, Link, Secret};
 use crate::remote::{Connection, Parted, Wants};
 
 /// Said when what is shown is not what stands in the file.

@@ -20,11 +20,11 @@ use super::keep::Kept;
 use super::parts::{Engine, Parts};
 use super::{Failed, print};
 use crate::console::{self, Keeper, Options, PastRun, Site};
+use crate::engine::summary;
 use crate::headless::{self, Stop};
-use crate::link::{GroupSpec, Link, Snapshot, Summary};
-use crate::manager::summary;
 use crate::model::text::quoted;
 use crate::model::{EntityState, Inventory, Name, Outcome, SecretSource};
+use crate::protocol::{GroupSpec, Link, Snapshot, Summary};
 
 /// An engine with nothing to do ends within this time; one that does not is left behind.
 const ENDING: Duration = Duration::from_secs(5);
@@ -280,8 +280,8 @@ fn write_new(folder: &Path, file: &str, text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::link::{EntitySummary, GroupSummary};
     use crate::model::Verified;
+    use crate::protocol::{EntitySummary, GroupSummary};
 
     #[test]
     fn without_a_fit_terminal_the_way_without_one_is_told() {

@@ -19,8 +19,8 @@ use super::{Failed, Stage, print};
 use crate::headless;
 use crate::inventory;
 use crate::journal::{CutOff, Journal};
-use crate::link::{Command, Event, GroupPhase, GroupSnapshot, Snapshot, Target};
 use crate::model::text::{quoted, shown};
+use crate::protocol::{Command, Event, GroupPhase, GroupSnapshot, Snapshot, Target};
 use crate::remote::{Connection, Remote, RemoteError, Wants, Welcome};
 
 /// An engine answers within this time.

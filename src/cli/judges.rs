@@ -11,11 +11,11 @@ use super::args::CheckArgs;
 use super::check::Planned;
 use crate::console::testing::{self, entity, group, idle, site_of};
 use crate::inventory::parse;
-use crate::link::Snapshot;
 use crate::model::{
     DeliveryPolicy, EntityState, GroupSpec, ImageSpec, Inventory, Limits, MadeGroup, SourceSpec,
 };
 use crate::plan::{Footprint, make_group, plan, said};
+use crate::protocol::Snapshot;
 
 /// Four old entities of the type `adsl`, two that have the image, and two of another type.
 const SITE: &str = r#"

@@ -8,9 +8,9 @@ use super::parts::{Engine, Parts};
 use super::{Failed, select};
 use crate::headless::text::wrap;
 use crate::headless::{self, Stop};
-use crate::link::looks::{Row, Weight};
-use crate::link::{Command, Event, GroupSpec};
 use crate::model::{Group, Inventory};
+use crate::protocol::looks::{Row, Weight};
+use crate::protocol::{Command, Event, GroupSpec};
 
 /// How an event moves the work on.
 pub(super) enum Step {

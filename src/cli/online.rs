@@ -12,9 +12,9 @@ use super::looking::{self, Step};
 use super::parts::Parts;
 use crate::headless::text::count;
 use crate::headless::{self, Stop};
-use crate::link::looks::probed;
-use crate::link::{Command, Event, ProbeCheck};
 use crate::plan::Plan;
+use crate::protocol::looks::probed;
+use crate::protocol::{Command, Event, ProbeCheck};
 
 /// What was found.
 #[derive(Debug, Default, Serialize)]

@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::engine::ImageManager;
 use crate::inventory::{self, secrets, secrets::Resolved};
 use crate::journal::{self, Gated, Journal, Recorder};
-use crate::link::Link;
-use crate::manager::ImageManager;
 use crate::model::{CredentialsRef, Inventory, Logins, Memories, Name, Remembered};
+use crate::protocol::Link;
 use crate::transport::ftp::FtpTransport;
 
 use super::state_dir;

@@ -10,8 +10,8 @@ use super::parts::{Engine, Parts};
 use super::select::{Selection, select};
 use super::{Failed, Stage};
 use crate::headless::{self, Ended, Mode, Options, Stop};
-use crate::link::Command;
 use crate::model::Inventory;
+use crate::protocol::Command;
 
 /// Runs to the end and says how: the exit code.
 ///

@@ -12,10 +12,10 @@ use super::parts::Parts;
 use super::{Failed, select};
 use crate::headless::text::{count, wrap};
 use crate::headless::{self, Stop};
-use crate::link::looks::held;
-use crate::link::{Command, Event, HeldCheck};
 use crate::model::text::shown;
 use crate::model::{Group, Holding, Name, units};
+use crate::protocol::looks::held;
+use crate::protocol::{Command, Event, HeldCheck};
 
 #[derive(Debug, Default)]
 struct Answer {

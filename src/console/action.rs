@@ -2,7 +2,7 @@
 
 use tui_input::InputRequest;
 
-use crate::link::Event;
+use crate::protocol::Event;
 
 use super::pages::history::PastRun;
 use super::state::Page;

@@ -15,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
-use crate::link::{Command, Event, GroupSpec, Link, Snapshot, Target};
+use crate::protocol::{Command, Event, GroupSpec, Link, Snapshot, Target};
 
 use super::action::Action;
 use super::canvas::Canvas;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::link::Snapshot;
 use crate::model::Inventory;
+use crate::protocol::Snapshot;
 
 use super::action::Action;
 use super::canvas::Canvas;

@@ -1,6 +1,6 @@
 //! What an update asks of the world outside; carried out by the loop, never by the update itself.
 
-use crate::link::{Command, GroupSpec};
+use crate::protocol::{Command, GroupSpec};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Effect {

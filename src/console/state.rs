@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::link::{GroupSpec, Listing, PeerCheck, Snapshot};
 use crate::model::{Inventory, Name};
 use crate::plan::Footprint;
+use crate::protocol::{GroupSpec, Listing, PeerCheck, Snapshot};
 
 use super::dialogs::Dialog;
 use super::output::OutputFigures;

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use crate::link::{EntitySnapshot, GroupPhase, GroupSnapshot, GroupSpec, Snapshot};
 use crate::model::{Bottleneck, EntityState, Inventory, Laggards, Verified};
+use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot, GroupSpec, Snapshot};
 
 use super::effect::Effect;
 use super::state::{Site, State};

@@ -1,6 +1,6 @@
 //! The only code that changes the state: pure, and tested action by action.
 
-use crate::link::{Event, Snapshot};
+use crate::protocol::{Event, Snapshot};
 
 use super::action::Action;
 use super::dialogs::{self, Dialog};

@@ -5,7 +5,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 
-use crate::link::Snapshot;
+use crate::protocol::Snapshot;
 
 use super::dialogs;
 use super::keymap;

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::link::{Command, GroupSpec};
+use crate::protocol::{Command, GroupSpec};
 
 use super::action::Action;
 use super::app::Keeper;

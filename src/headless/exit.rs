@@ -1,8 +1,8 @@
 //! Exit codes (`docs/scripting.md`): scripts branch on these.
 
 use super::Ended;
-use crate::link::Summary;
 use crate::model::Outcome;
+use crate::protocol::Summary;
 
 /// Every entity was delivered, or skipped because it already has the image.
 pub const OK: u8 = 0;

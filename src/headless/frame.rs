@@ -4,9 +4,9 @@
 //! run or failed stay and the rest is counted; where columns are short, the gauge goes first, then
 //! rate and lag.
 
-use crate::link::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
 use crate::model::text::shown;
 use crate::model::{Bottleneck, EntityState, Standing, Verified, units};
+use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
 
 use super::text::{count, cut, fit, width};
 

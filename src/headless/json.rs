@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::lines::shown_notice;
 use super::output::Output;
 use super::watch::View;
-use crate::link::{EntityProgress, Event, GroupPhase, GroupSnapshot, Snapshot, Summary};
 use crate::model::Name;
+use crate::protocol::{EntityProgress, Event, GroupPhase, GroupSnapshot, Snapshot, Summary};
 
 pub(super) struct Json {
     out: Output,

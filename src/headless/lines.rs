@@ -11,9 +11,9 @@ use super::output::Output;
 use super::report::report;
 use super::text::count;
 use super::watch::View;
-use crate::link::{Event, GroupPhase, GroupSnapshot, Snapshot, Summary};
 use crate::model::text::{push_shown, shown};
 use crate::model::{Bottleneck, EntityState, Name, units};
+use crate::protocol::{Event, GroupPhase, GroupSnapshot, Snapshot, Summary};
 
 pub(super) struct Lines {
     out: Output,

@@ -4,9 +4,9 @@
 //! named, with the step, the cause, what it holds now and what was left behind. Entities that share all of that share
 //! a paragraph: 200 entities behind a file server that went away are one.
 
-use crate::link::{EntitySummary, GroupSummary, Summary};
 use crate::model::text::shown;
 use crate::model::{EntityState, Outcome, Standing, Verified, names, units};
+use crate::protocol::{EntitySummary, GroupSummary, Summary};
 
 use super::frame::{seconds, verified};
 use super::text::{count, wrap};

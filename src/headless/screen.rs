@@ -9,8 +9,8 @@ use super::output::Output;
 use super::paint::Paint;
 use super::report::report;
 use super::watch::{CANCELLING, View};
-use crate::link::{Event, Snapshot, Summary};
 use crate::model::text::shown;
+use crate::protocol::{Event, Snapshot, Summary};
 
 pub(super) struct Screen {
     out: Output,

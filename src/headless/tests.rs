@@ -10,10 +10,10 @@ use super::paint::Paint;
 use super::report::report;
 use super::text::width;
 use super::{Ended, exit_code};
-use crate::link::{
+use crate::model::{Bottleneck, EntityState, Laggards, Outcome, Step, Verified};
+use crate::protocol::{
     EntitySnapshot, EntitySummary, GroupPhase, GroupSnapshot, GroupSummary, Snapshot, Summary,
 };
-use crate::model::{Bottleneck, EntityState, Laggards, Outcome, Step, Verified};
 
 fn entity(name: &str, state: EntityState, sent: u64) -> EntitySnapshot {
     EntitySnapshot {

@@ -14,7 +14,7 @@ use super::lines::Lines;
 use super::mode::Mode;
 use super::output::Output;
 use super::screen::Screen;
-use crate::link::{Command, Event, Link, Snapshot, Summary, Target};
+use crate::protocol::{Command, Event, Link, Snapshot, Summary, Target};
 
 /// One message a signal (Ctrl-C, SIGTERM, SIGHUP). The first cancels in good order, the second leaves.
 pub type Stop = mpsc::Receiver<()>;

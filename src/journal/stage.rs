@@ -22,8 +22,8 @@ use super::gate::{Gate, Touch};
 use super::locks::{EntityLock, NotLocked};
 use super::read;
 use super::writer::{RETRY, Record, Writer, Written};
-use crate::link::{Event, Link, Snapshot};
 use crate::model::Inventory;
+use crate::protocol::{Event, Link, Snapshot};
 
 /// Maximum number of messages that share one transaction.
 const BATCH: usize = 512;

@@ -14,11 +14,11 @@ use tokio::task::JoinHandle;
 use super::gate::{Touch, What};
 use super::writer::{Record, Writer, Written};
 use super::*;
-use crate::link::{Command, Detail, Event, GroupSpec, Link, Snapshot, Summary};
 use crate::model::{
     BufferPreference, CredentialsRef, EntityState, Inventory, Outcome, SecretSource, Step,
     Verified, testing,
 };
+use crate::protocol::{Command, Detail, Event, GroupSpec, Link, Snapshot, Summary};
 use crate::transport::{Destination, Remote};
 
 mod order;

@@ -14,8 +14,8 @@ use super::error::JournalError;
 use super::gate::Touch;
 use super::origin::Origin;
 use super::{site, store};
-use crate::link::{Detail, Event, Summary};
 use crate::model::{GroupSpec, Holds, ImageSpec, Inventory, MadeGroup};
+use crate::protocol::{Detail, Event, Summary};
 
 /// Interval between two attempts after a failure.
 pub(super) const RETRY: Duration = Duration::from_secs(1);

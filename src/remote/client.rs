@@ -19,7 +19,7 @@ use super::wire::{
     Answer, Ask, GREETING, Hello, Incoming, LONGEST_TELL, PROTOCOL, Tell, Wants, Welcome,
     WireError, write,
 };
-use crate::link::{Command, Event, Link, Snapshot, Target};
+use crate::protocol::{Command, Event, Link, Snapshot, Target};
 
 /// Orders that wait to be sent, as in one process.
 const ORDERS: usize = 64;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::link::{EntitySnapshot, GroupSnapshot, Snapshot};
+use crate::protocol::{EntitySnapshot, GroupSnapshot, Snapshot};
 
 /// What makes a snapshot out of the one before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! The link over a Unix socket: an engine in a process of its own, and the clients that watch it.
 //!
-//! What a console gets is the same [`Link`](crate::link::Link) as in one process. The engine never
+//! What a console gets is the same [`Link`](crate::protocol::Link) as in one process. The engine never
 //! waits for clients: snapshots that are not taken are skipped, and one that lets events back up
 //! is cut off. Only processes of the same user are let in.
 //!

@@ -17,8 +17,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use super::place::Claimed;
 use super::viewer::{self, Frame, Said, Seat};
 use super::wire::{Ask, Hello, PROTOCOL, Tell, Wants, Welcome, frame};
-use crate::link::{Command, Event, GroupSpec, Link, Snapshot, Target};
 use crate::model::text::shown;
+use crate::protocol::{Command, Event, GroupSpec, Link, Snapshot, Target};
 
 /// Clients at a time; short visits are let in besides, so that an order to end comes through.
 const CLIENTS: usize = 64;

@@ -12,10 +12,10 @@ use tokio::time::{Duration, timeout};
 use super::delta::Delta;
 use super::wire::{Ask, Incoming, frame};
 use super::*;
-use crate::link::{
+use crate::model::{Bottleneck, EntityState, Laggards, Outcome, Verified};
+use crate::protocol::{
     Command, EntitySnapshot, Event, GroupPhase, GroupSnapshot, Link, Secret, Snapshot, Target,
 };
-use crate::model::{Bottleneck, EntityState, Laggards, Outcome, Verified};
 use std::sync::Arc;
 
 const LONG: Duration = Duration::from_secs(20);

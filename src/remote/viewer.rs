@@ -16,7 +16,7 @@ use super::wire::{
     Answer, Ask, GREETING, Hello, Incoming, LONGEST_ASK, LONGEST_HELLO, PROTOCOL, Tell, Welcome,
     WireError, frame, write,
 };
-use crate::link::Snapshot;
+use crate::protocol::Snapshot;
 
 /// Least time between two snapshots.
 pub(super) const PACE: Duration = Duration::from_millis(250);

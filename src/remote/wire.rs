@@ -17,7 +17,7 @@ use tokio_util::bytes::BytesMut;
 use tokio_util::codec::{Decoder, LengthDelimitedCodec};
 
 use super::delta::Delta;
-use crate::link::{Command, Event};
+use crate::protocol::{Command, Event};
 
 /// Counts up whenever a message changes its meaning.
 pub const PROTOCOL: u32 = 1;

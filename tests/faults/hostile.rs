@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use subtend::link::Summary;
 use subtend::model::{EntityState, Holds, Inventory, Login, Step, Timeouts, VerifyMode};
+use subtend::protocol::Summary;
 use subtend::transport::ftp::FtpTransport;
 use subtend::transport::{Directory, Transport};
 use tokio::task::JoinSet;

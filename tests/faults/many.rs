@@ -6,8 +6,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Instant;
 
-use subtend::link::EntitySummary;
 use subtend::model::EntityState;
+use subtend::protocol::EntitySummary;
 
 use crate::fault::Fault;
 use crate::world::*;

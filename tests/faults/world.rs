@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use subtend::link::{EntitySummary, Summary};
 use subtend::model::{Address, Entity, EntityState, FileServer, Inventory, Scheme, SourceChoice};
 use subtend::model::{Step, Timeouts};
+use subtend::protocol::{EntitySummary, Summary};
 
 use crate::fault::{AHEAD, Fault, FaultyServer, OLD};
 use crate::support::run::{Run, entity};

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use subtend::engine::ImageManager;
 use subtend::lab::Lab;
-use subtend::link::{Command, EntitySummary, Event, GroupSpec, Link, Summary, Target};
-use subtend::manager::ImageManager;
 use subtend::model::{EntityState, Inventory, Logins, Memories, Step};
+use subtend::protocol::{Command, EntitySummary, Event, GroupSpec, Link, Summary, Target};
 use subtend::transport::ftp::FtpTransport;
 use tokio::task::JoinHandle;
 

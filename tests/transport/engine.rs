@@ -4,11 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use subtend::link::Summary;
 use subtend::model::{
     Address, EntityState, FileServer, Outcome, PeerChoice, Scheme, SourceChoice, Staging, Step,
     Timeouts, Verified,
 };
+use subtend::protocol::Summary;
 
 use crate::common::{OLD, SHORT, device, digest, image, one_session};
 use crate::support::run::{Run, entity};

@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::link::{EntitySnapshot, GroupPhase, GroupSnapshot};
 use crate::model::{Bottleneck, EntityState, Laggards, Outcome, Verified};
+use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot};
 
 use super::*;
 

@@ -7,7 +7,7 @@ use crate::console::effect::Effect;
 use crate::console::keymap;
 use crate::console::state::State;
 use crate::console::update::update;
-use crate::link::Snapshot;
+use crate::protocol::Snapshot;
 
 /// The names that begin with what was typed.
 pub(super) fn matching(typed: &str) -> Vec<&'static str> {

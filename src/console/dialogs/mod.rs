@@ -12,8 +12,8 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use tui_input::Input;
 
-use crate::link::{Command, Secret, Snapshot, Target};
 use crate::model::{EntityState, Name};
+use crate::protocol::{Command, Secret, Snapshot, Target};
 
 use super::action::Action;
 use super::effect::Effect;

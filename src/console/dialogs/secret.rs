@@ -6,7 +6,7 @@ use std::fmt;
 use secrecy::zeroize::Zeroizing;
 use tui_input::InputRequest;
 
-use crate::link::Secret;
+use crate::protocol::Secret;
 
 /// Bytes at most. All of them are there from the start: a text that moves leaves copies behind.
 const ROOM: usize = 1024;

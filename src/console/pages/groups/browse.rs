@@ -4,9 +4,9 @@ use crate::console::dialogs::{Dialog, Intent, Row};
 use crate::console::effect::Effect;
 use crate::console::pages::inventory::natural;
 use crate::console::state::State;
-use crate::link::{Command, Snapshot};
 use crate::model::text::shown;
 use crate::model::{ImageSpec, SourceSpec, names, units};
+use crate::protocol::{Command, Snapshot};
 
 use super::members::{types, url};
 use super::{Asked, changed, made, push, push_text};

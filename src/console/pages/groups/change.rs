@@ -6,9 +6,9 @@ use crate::console::action::Action;
 use crate::console::dialogs::{Dialog, Intent, Row};
 use crate::console::effect::Effect;
 use crate::console::state::{Draft, State};
-use crate::link::{GroupSpec, Snapshot};
 use crate::model::{ImageSpec, Laggards, Limits, MadeGroup, SourceSpec, units};
 use crate::plan::ResolvedDraft;
+use crate::protocol::{GroupSpec, Snapshot};
 
 use super::{Asked, changed, check_name, made, make, push, push_text, unique, update};
 

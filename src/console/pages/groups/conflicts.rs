@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use crate::console::state::{Draft, running};
-use crate::link::Snapshot;
 use crate::model::text::quoted;
 use crate::model::{Flaw, Inventory, Thing, names};
 use crate::plan::{Blocker, Footprint, ResolvedDraft, beside, left_out};
+use crate::protocol::Snapshot;
 
 use super::members::folded;
 
@@ -398,7 +398,7 @@ mod tests {
         );
         assert!(words(&snapshot, 2).is_empty());
         let mut ended = (*snapshot.groups[0]).clone();
-        ended.phase = crate::link::GroupPhase::Ended(crate::model::Outcome::Partial);
+        ended.phase = crate::protocol::GroupPhase::Ended(crate::model::Outcome::Partial);
         snapshot.groups = vec![ended.into()];
         assert!(words(&snapshot, 0).is_empty() && words(&snapshot, 1).is_empty());
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::console::dialogs::{Dialog, Intent, Row};
 use crate::console::effect::Effect;
 use crate::console::state::State;
-use crate::link::{GroupSpec, Snapshot};
 use crate::model::{Image, ImageSpec, units};
+use crate::protocol::{GroupSpec, Snapshot};
 
 use super::members::types;
 use super::{Asked, browse, changed, made, push};

@@ -6,8 +6,8 @@ use crate::console::dialogs::{Dialog, Intent, Row};
 use crate::console::effect::Effect;
 use crate::console::pages::inventory::natural;
 use crate::console::state::{Draft, Page, State};
-use crate::link::{GroupSpec, Snapshot};
 use crate::model::{DeliveryPolicy, ImageSpec, MadeGroup, SourceSpec, names};
+use crate::protocol::{GroupSpec, Snapshot};
 
 use super::members::folded;
 use super::{Asked, changed, check_name, push, push_text, unique};

@@ -32,10 +32,10 @@ use crate::console::dialogs::{Answer, Dialog, Intent};
 use crate::console::effect::Effect;
 use crate::console::pages::{inventory, review};
 use crate::console::state::{Draft, Page, Scroll, Site, State};
-use crate::link::{GroupSpec, Snapshot};
 use crate::model::lookup::Lookup;
 use crate::model::{Inventory, MadeGroup, names};
 use crate::plan::ResolvedDraft;
+use crate::protocol::{GroupSpec, Snapshot};
 
 use conflicts::Conflict;
 

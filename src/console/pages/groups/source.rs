@@ -9,8 +9,8 @@ use crate::console::dialogs::{Dialog, Intent, Row};
 use crate::console::effect::Effect;
 use crate::console::pages::inventory::natural;
 use crate::console::state::State;
-use crate::link::{Command, GroupSpec, PeerCheck, Snapshot};
 use crate::model::{Entity, SourceSpec, units};
+use crate::protocol::{Command, GroupSpec, PeerCheck, Snapshot};
 
 use super::members::{types, url};
 use super::{Asked, changed, made, push};

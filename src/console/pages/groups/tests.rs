@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::*;
 use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
 use crate::console::update::update as act;
-use crate::link::{Command, Entry, Event, Listing, PeerCheck};
 use crate::model::{DeliveryPolicy, Flaw, ImageSpec, Laggards, Limits, SourceSpec};
+use crate::protocol::{Command, Entry, Event, Listing, PeerCheck};
 use jiff::Timestamp;
 
 /// The page after these keys, and what was asked of the world outside. The cursor is on `adsl`.

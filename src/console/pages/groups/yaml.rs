@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 
 use crate::console::dialogs::Dialog;
 use crate::console::state::State;
-use crate::link::GroupSpec;
 use crate::model::names::compress;
 use crate::model::{
     ImageSpec, Inventory, Laggards, Limits, MadeGroup, Name, PeerChoice, SourceChoice, units,
 };
 use crate::plan::{Chosen, ResolvedDraft};
+use crate::protocol::GroupSpec;
 
 use super::conflicts::Conflict;
 

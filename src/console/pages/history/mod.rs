@@ -17,7 +17,7 @@ use crate::console::effect::Effect;
 use crate::console::state::{Page, Scroll, State};
 use crate::console::theme::{Theme, Tone};
 use crate::console::widgets::fit::{cut, fit, plain, right};
-use crate::link::Snapshot;
+use crate::protocol::Snapshot;
 
 /// One past run, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]

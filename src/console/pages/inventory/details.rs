@@ -2,10 +2,10 @@
 
 use crate::console::dialogs::Dialog;
 use crate::console::state::State;
-use crate::link::Snapshot;
 use crate::model::columns::hang;
 use crate::model::staging::AUTO;
 use crate::model::{Scheme, Staging, Standing, units};
+use crate::protocol::Snapshot;
 
 use super::newest;
 

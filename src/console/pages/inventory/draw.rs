@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use crate::console::state::State;
 use crate::console::theme::Theme;
 use crate::console::widgets::fit::{cut, fit, plain, share};
-use crate::link::Snapshot;
+use crate::protocol::Snapshot;
 
 use super::{Column, newest};
 

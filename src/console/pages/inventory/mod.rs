@@ -19,8 +19,8 @@ use tui_input::{Input, InputRequest};
 use crate::console::action::Action;
 use crate::console::effect::Effect;
 use crate::console::state::{Scroll, State};
-use crate::link::{EntitySnapshot, GroupSnapshot, Snapshot};
 use crate::model::{EntityState, Inventory};
+use crate::protocol::{EntitySnapshot, GroupSnapshot, Snapshot};
 
 use super::groups;
 use filter::{Facts, Filter};

@@ -22,9 +22,9 @@ use crate::console::effect::Effect;
 use crate::console::state::{Page, Scroll, State};
 use crate::console::theme::{Theme, Tone};
 use crate::console::widgets::fit::{cut, plain};
-use crate::link::Snapshot;
 use crate::model::text::quoted;
 use crate::model::{columns, units};
+use crate::protocol::Snapshot;
 
 use capture::KEPT;
 pub use capture::LogCapture;

@@ -67,7 +67,7 @@ fn some() -> Vec<One> {
     vec![
         line(
             Level::Info,
-            "subtend::manager",
+            "subtend::engine",
             "group adsl: 8 entities, 32 buffers of 64 KiB",
         ),
         line(
@@ -205,7 +205,7 @@ fn targets_are_hidden_and_shown_again() {
     let list = keys(&mut state, "<Enter>");
     assert_eq!(row(&list, here), ".....>adsl/shelf1-01");
     assert!(!list.contains("INFO adsl/shelf1-01: sending"), "{list}");
-    let there = to(&mut state, "subtend::manager");
+    let there = to(&mut state, "subtend::engine");
     keys(&mut state, &format!("{there}<Enter>"));
     let shown = keys(&mut state, "<Esc>");
     assert!(
@@ -221,7 +221,7 @@ fn targets_are_hidden_and_shown_again() {
     press(&mut state, &idle, &format!("t{there}"));
     assert!(came(&mut state, vec![line(Level::Debug, "TARGET", "new")]));
     let list = keys(&mut state, "");
-    assert_eq!(row(&list, "subtend::manager"), ".....>subtend::manager");
+    assert_eq!(row(&list, "subtend::engine"), ".....>subtend::engine");
     press(&mut state, &idle, "t");
     // More levels don't show what is hidden.
     let more = keys(&mut state, "+");

@@ -2,11 +2,11 @@
 
 use crate::console::effect::Effect;
 use crate::console::state::State;
-use crate::link::looks::{self, Row, Weight};
-use crate::link::{Command, Event, HeldCheck, ProbeCheck};
 use crate::model::Holding;
 use crate::model::columns::count;
 use crate::model::units;
+use crate::protocol::looks::{self, Row, Weight};
+use crate::protocol::{Command, Event, HeldCheck, ProbeCheck};
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,9 +4,9 @@
 //! sent.
 
 use crate::console::state::{Site, running};
-use crate::link::{GroupSpec, Snapshot};
 use crate::model::Name;
 use crate::plan::{Footprint, Plan, plan};
+use crate::protocol::{GroupSpec, Snapshot};
 
 /// A start, and what is to be asked before it.
 #[derive(Debug)]

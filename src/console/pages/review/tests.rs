@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
-use crate::link::{Event, HeldCheck, PeerCheck, ProbeCheck, Secret};
 use crate::model::{
     DeliveryPolicy, Holding, ImageSpec, Limits, MadeGroup, Probe, SourceSpec, Verified,
 };
+use crate::protocol::{Event, HeldCheck, PeerCheck, ProbeCheck, Secret};
 
 fn named(names: &[&str]) -> Vec<GroupSpec> {
     names

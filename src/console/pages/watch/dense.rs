@@ -9,8 +9,8 @@ use ratatui::text::Line;
 use crate::console::state::State;
 use crate::console::theme::{Theme, Tone};
 use crate::console::widgets::fit::{fit, span};
-use crate::link::{EntitySnapshot, GroupSnapshot};
 use crate::model::{EntityState, columns};
+use crate::protocol::{EntitySnapshot, GroupSnapshot};
 
 use super::figures;
 use super::{View, place_of};

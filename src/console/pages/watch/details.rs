@@ -2,10 +2,10 @@
 
 use crate::console::dialogs::Dialog;
 use crate::console::state::Site;
-use crate::link::{EntitySnapshot, GroupSnapshot};
 use crate::model::columns::wrap;
 use crate::model::text::shown;
 use crate::model::{DeliveryPolicy, EntityState, Standing, Verified, units};
+use crate::protocol::{EntitySnapshot, GroupSnapshot};
 
 use super::figures;
 

@@ -9,8 +9,8 @@ use crate::console::state::State;
 use crate::console::theme::{Theme, Tone};
 use crate::console::widgets::fit::{cut, fit, plain, span};
 use crate::console::widgets::gauge::{gauge, history, percent};
-use crate::link::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
 use crate::model::{Bottleneck, EntityState, Standing, columns, units};
+use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
 
 use super::figures::{self, STATES, Totals};
 use super::{Cursor, View, dense, order::Sort, place_of, selected};

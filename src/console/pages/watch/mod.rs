@@ -24,9 +24,9 @@ use crate::console::pages::review;
 use crate::console::state::{Page, State};
 use crate::console::theme::Theme;
 use crate::console::widgets::gauge;
-use crate::link::{Command, EntitySnapshot, GroupSnapshot, GroupSpec, Snapshot, Target};
 use crate::model::EntityState;
 use crate::model::text::quoted;
+use crate::protocol::{Command, EntitySnapshot, GroupSnapshot, GroupSpec, Snapshot, Target};
 
 use order::Sort;
 use retry::Retry;

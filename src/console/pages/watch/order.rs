@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use crate::link::{EntitySnapshot, GroupSnapshot};
+use crate::protocol::{EntitySnapshot, GroupSnapshot};
 
 use super::figures;
 

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::console::state::State;
-use crate::link::{GroupSnapshot, Snapshot};
 use crate::model::text::{quoted, shown};
 use crate::model::{DeliveryPolicy, EntityState, GroupSpec, ImageSpec, MadeGroup, SourceSpec};
+use crate::protocol::{GroupSnapshot, Snapshot};
 
 /// What would be started.
 #[derive(Debug, Clone, PartialEq)]

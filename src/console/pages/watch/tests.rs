@@ -8,11 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::*;
 use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
 use crate::console::theme::{Palette, Theme};
-use crate::link::GroupPhase;
 use crate::model::{
     Bottleneck, DeliveryPolicy, Holds, ImageSpec, Laggards, MadeGroup, Outcome, SourceSpec,
     Standing, Step, Verified,
 };
+use crate::protocol::GroupPhase;
 
 /// The page, as the loop has fed it.
 fn watching(snapshot: &Snapshot) -> State {

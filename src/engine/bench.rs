@@ -7,8 +7,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::{GroupMeters, ReportKind};
-use crate::link::Snapshot;
 use crate::model::{EntityState, Inventory, Step};
+use crate::protocol::Snapshot;
 
 use super::state::{GroupStart, GroupState};
 

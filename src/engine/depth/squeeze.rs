@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::manager::host::Host;
+use crate::engine::host::Host;
 
 /// Time for which a processor is busy until it is short of time, and calm until it is not.
 const BUSY: Duration = Duration::from_secs(10);

@@ -4,9 +4,9 @@
 use std::time::{Duration, Instant};
 
 use super::{Change, Depths};
-use crate::manager::bottleneck::{BottleneckFinder, Finding, Progress};
-use crate::manager::host::Host;
-use crate::manager::usage::{PassReading, ReaderReading, Reading, Usage};
+use crate::engine::bottleneck::{BottleneckFinder, Finding, Progress};
+use crate::engine::host::Host;
+use crate::engine::usage::{PassReading, ReaderReading, Reading, Usage};
 
 const STEP: Duration = Duration::from_millis(5);
 const STEPS_A_TICK: u32 = 20;

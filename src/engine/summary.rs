@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::link::{EntitySnapshot, EntitySummary, GroupSnapshot, GroupSummary, Snapshot, Summary};
+use crate::protocol::{
+    EntitySnapshot, EntitySummary, GroupSnapshot, GroupSummary, Snapshot, Summary,
+};
 
 use super::state::outcome;
 

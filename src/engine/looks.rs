@@ -16,12 +16,12 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::{self, Expected, Held, Holders};
-use crate::link::{Event, HeldCheck, ProbeCheck};
 use crate::model::text::{quoted, shown};
 use crate::model::{
     Abilities, Entity, Failure, Group, Holding, Inventory, Logins, Name, Probe, Staging, Verified,
     VerifyMode, units,
 };
+use crate::protocol::{Event, HeldCheck, ProbeCheck};
 use crate::transport::Transport;
 
 /// Maximum number of hosts that are looked at at one time.

@@ -9,9 +9,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::{GroupMeters, PassMeter, ReportKind};
-use crate::link::{Detail, EntitySnapshot, Event, GroupPhase, GroupSnapshot};
 use crate::model::{Bottleneck, EntityState, Group, Holds, Name, Outcome, Step, Verified};
 use crate::plan::Footprint;
+use crate::protocol::{Detail, EntitySnapshot, Event, GroupPhase, GroupSnapshot};
 
 use super::bottleneck::{BottleneckFinder, Finding, Progress};
 use super::rate::RateMeter;

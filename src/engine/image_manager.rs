@@ -18,9 +18,6 @@ use crate::agent::{
     Reporter, spans,
 };
 use crate::inventory::secrets;
-use crate::link::{
-    Command, Detail, Event, GroupSnapshot, GroupSpec, Link, Secret, Snapshot, Target,
-};
 use crate::model::lookup::Lookup;
 use crate::model::memory::shares;
 use crate::model::text::quoted;
@@ -29,6 +26,9 @@ use crate::model::{
 };
 use crate::plan::{Footprint, find, find_image, plan, said};
 use crate::pool::{self, Budget};
+use crate::protocol::{
+    Command, Detail, Event, GroupSnapshot, GroupSpec, Link, Secret, Snapshot, Target,
+};
 use crate::transport::Transport;
 
 use super::depth::{Change, Depths};

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::agent;
-use crate::link::{Entry, Event, Listing, PeerCheck};
 use crate::model::lookup::Lookup;
 use crate::model::text::{quoted, shown};
 use crate::model::{Entity, Image, Inventory, Logins, Name};
+use crate::protocol::{Entry, Event, Listing, PeerCheck};
 use crate::transport::{Directory, Listed, Transport};
 
 /// Which of the entities of the image's type hold it. Those that `written` names with the group

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::simulation::{BUFFER, Entity, Group, World};
 use super::*;
-use crate::manager::bottleneck::Finding;
+use crate::engine::bottleneck::Finding;
 
 fn steady(count: usize, rate: f64) -> Vec<Entity> {
     (0..count).map(|_| Entity::steady(rate)).collect()
@@ -343,7 +343,7 @@ fn a_group_of_several_passes_keeps_two_buffers_for_each() {
     let mut depths = Depths::new(32 * BUFFER, 2 * BUFFER);
     depths.join(0, 32, BUFFER as usize);
     let passes = |count: u32| {
-        let pass = |pass| crate::manager::usage::PassFigures {
+        let pass = |pass| crate::engine::usage::PassFigures {
             pass,
             published: 10,
             depth: 8,
@@ -402,7 +402,7 @@ proptest::proptest! {
                 _ => {
                     let figures: Vec<_> = known.iter().enumerate().map(|(at, (place, depth))| {
                         let held_up = held_up ^ (at % 2 == 0);
-                        let pass = crate::manager::usage::PassFigures {
+                        let pass = crate::engine::usage::PassFigures {
                             published: 1,
                             depth: *depth,
                             used: used * depth / 100,

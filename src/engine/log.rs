@@ -2,9 +2,9 @@
 //! that it is about, so that the log can be read for one of them.
 
 use crate::agent::spans;
-use crate::link::Event;
 use crate::model::text::shown;
 use crate::model::{EntityState, names};
+use crate::protocol::Event;
 
 /// The targets of the lines, for filters.
 const ENTITY: &str = "subtend::entity";
