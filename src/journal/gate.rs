@@ -219,6 +219,11 @@ impl<S: Sink> Sink for GatedSink<S> {
         self.inner.rename(from, to).await
     }
 
+    async fn put(&mut self, path: &RemotePath) -> Result<Reply, Failure> {
+        self.changes(&[path]).await;
+        self.inner.put(path).await
+    }
+
     async fn prove(
         &mut self,
         path: &RemotePath,

@@ -125,6 +125,8 @@ pub struct Behaviour {
     pub no_rename: bool,
     /// A rename onto an existing file is answered with 553.
     pub no_overwrite: bool,
+    /// A rename to this path is answered with 553, also while there is no such file.
+    pub no_rename_to: Option<String>,
     /// Refused renames are answered with this line in place of 450 and 553.
     #[serde(deserialize_with = "reply")]
     pub rename_reply: Option<String>,
@@ -327,6 +329,7 @@ impl Behaviour {
             no_rest: self.no_rest || other.no_rest,
             no_rename: self.no_rename || other.no_rename,
             no_overwrite: self.no_overwrite || other.no_overwrite,
+            no_rename_to: text(self.no_rename_to, &other.no_rename_to),
             rename_reply: text(self.rename_reply, &other.rename_reply),
             no_replace: self.no_replace || other.no_replace,
             no_delete: self.no_delete || other.no_delete,
@@ -491,6 +494,7 @@ impl Behaviour {
             (self.no_rest, "can't restart"),
             (self.no_rename, "can't rename"),
             (self.no_overwrite, "can't rename onto a file"),
+            (self.no_rename_to.is_some(), "keeps a name to itself"),
             (self.no_replace, "can't store onto a file"),
             (self.no_delete, "can't delete"),
             (self.gone_after_store, "has no file after an upload"),

@@ -496,6 +496,13 @@ impl StorageBackend<DefaultUser> for Backend {
             self.session.say_instead(reply);
             return Err(refused(ErrorKind::TransientFileNotAvailable, "busy"));
         }
+        if behaviour.no_rename_to.as_ref() == Some(&to) {
+            self.session.say_instead(reply);
+            return Err(refused(
+                ErrorKind::FileNameNotAllowedError,
+                "a name of its own",
+            ));
+        }
         if behaviour.false_rename {
             return Ok(());
         }

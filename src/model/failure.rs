@@ -164,6 +164,12 @@ pub enum Fault {
         "the entity can't rename files ({reply}); `staging: direct` would write under the final name"
     )]
     NoRename { reply: String },
+    /// It renames onto other files: moved aside, the old image could not be put back either.
+    #[error(
+        "the entity renames a file onto others, and refuses this very name ({reason}), so the old image was \
+         not moved aside; the name may be protected there. `staging: direct` would write over it"
+    )]
+    NameRefused { reason: String },
     #[error(
         "there is no directory {directory}: {reply}; create it, or correct the entity's `path`"
     )]
@@ -309,6 +315,7 @@ impl Fault {
             | Fault::EmptyImage
             | Fault::NotVerifiable { .. }
             | Fault::NoRename { .. }
+            | Fault::NameRefused { .. }
             | Fault::NoDirectory { .. }
             | Fault::NotWritable { .. }
             | Fault::NoFile { .. }

@@ -32,6 +32,10 @@ impl<S: Sink> Hands for Entity<'_, S> {
         self.sink.rename(from, to).await
     }
 
+    async fn put(&mut self, file: File) -> Result<Reply, Failure> {
+        self.sink.put(self.names.of(file)).await
+    }
+
     async fn prove(&mut self, file: File, image: &ImageDigest, how: How) -> Result<Proof, Failure> {
         self.sink.prove(self.names.of(file), image, how).await
     }

@@ -2,7 +2,7 @@
 //! meanwhile (promises 3 and 4). No I/O and no protocol: FTP, and what comes after it, drive the same
 //! decisions.
 //!
-//! The decisions are written as straight code over [`Hands`], six questions that an entity can be
+//! The decisions are written as straight code over [`Hands`], seven questions that an entity can be
 //! asked; each is asked, answered, and nothing else happens between two of them. A process that is
 //! killed, or a run that is cancelled, is a future that is dropped at one of these points, so the
 //! tests can walk every history: `histories` asks a model entity, whose every answer can be any of
@@ -10,6 +10,7 @@
 //!
 //! - `prepare`: before a byte is sent: what earlier runs left, and that the names are different files
 //! - `place`: after the entity has confirmed the file: check, rename, set aside, prove
+//! - `rehearse`: what a refused rename means, before the old image is moved aside
 //! - `clean`: giving up, and tidying after a run that was cut off
 //! - `delivery`: the decisions carried out over a session with an entity
 //!
@@ -34,6 +35,7 @@ mod delivery;
 mod histories;
 mod place;
 mod prepare;
+mod rehearse;
 
 pub use clean::{Found, Leftover, Use, inspect, tidy};
 pub use delivery::{Delivery, Entity, NotOpened, Opened, discard};
@@ -58,6 +60,9 @@ pub trait Hands: Send {
         from: File,
         to: File,
     ) -> impl Future<Output = Result<Reply, Failure>> + Send;
+
+    /// Stores a file of one byte under a name that is free.
+    fn put(&mut self, file: File) -> impl Future<Output = Result<Reply, Failure>> + Send;
 
     fn prove(
         &mut self,
@@ -144,8 +149,8 @@ pub struct Placement {
     disproved: bool,
     /// The old image stands under [`File::Aside`].
     aside: bool,
-    /// The other staging name, where it was taken when nothing stood under the final one: it may
-    /// have been the only copy of an image.
+    /// The other staging name, where it was taken when nothing stood under the final one, so that it
+    /// may have been the only copy of an image; or where what a rehearsal stored could not be removed.
     other: Option<File>,
     /// What could not be removed beside the image that is in place.
     left: Vec<File>,

@@ -2,6 +2,7 @@
 //! there. Where the entity can't rename onto the old image, that is moved aside first and removed
 //! last.
 
+use super::rehearse::Onto;
 use super::{
     AGAIN, File, Ground, Hands, How, Placement, Proof, Refusal, RefusalKind, Reply, Seen,
     look_again,
@@ -286,6 +287,17 @@ impl Placement {
         image: &ImageDigest,
         refusal: Refusal,
     ) -> Result<Verified, Failure> {
+        // Where the operator allows less, the old image need not come back.
+        if !self.policy.delete_first {
+            match self.rehearse(hands).await? {
+                Onto::Refuses => {}
+                Onto::Replaces => {
+                    let reason = refusal.failure.fault.to_string();
+                    return Err(Failure::new(Step::Rename, Fault::NameRefused { reason }));
+                }
+                Onto::Untold => return Err(refusal.failure),
+            }
+        }
         if !self.free_aside(hands, image).await? {
             return Err(refusal.failure);
         }
@@ -436,10 +448,7 @@ impl Placement {
         image: &ImageDigest,
         refusal: Refusal,
     ) -> Result<Verified, Failure> {
-        let other = match self.written {
-            File::Spare => File::Staging,
-            _ => File::Spare,
-        };
+        let other = self.other_staging();
         if look_again(hands, other).await? != Seen::Absent {
             return Err(refusal.failure);
         }

@@ -200,7 +200,7 @@ impl Placement {
     }
 
     /// Whether what stands under a name is another file than the final one.
-    async fn are_two<H: Hands>(
+    pub(super) async fn are_two<H: Hands>(
         &mut self,
         hands: &mut H,
         file: File,

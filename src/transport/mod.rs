@@ -195,6 +195,9 @@ pub trait Sink: Send {
         to: &RemotePath,
     ) -> impl Future<Output = Result<Reply, Failure>> + Send;
 
+    /// Stores a file of one byte, that is no part of any image.
+    fn put(&mut self, path: &RemotePath) -> impl Future<Output = Result<Reply, Failure>> + Send;
+
     /// Compares a file with the image.
     fn prove(
         &mut self,

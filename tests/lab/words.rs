@@ -155,6 +155,14 @@ async fn what_is_refused_is_refused_in_the_same_words() {
         ),
         (
             Behaviour {
+                no_rename_to: Some(PATH.into()),
+                ..good()
+            },
+            &[STORE, FROM, (TO, "553"), FROM, ("RNTO /flash/b", "250")],
+            &["/flash/b", PATH],
+        ),
+        (
+            Behaviour {
                 busy_renames: Some(1),
                 ..good()
             },

@@ -274,10 +274,14 @@ async fn where_nothing_is_renamed_at_all_the_old_image_stays_run_after_run() {
 async fn an_old_image_that_was_moved_aside_is_put_back() {
     for instead in REFUSALS {
         let renames = AtomicUsize::new(0);
-        let script = Script::default().handle(move |line, _| {
-            // Onto the old image, aside, again; and not back.
-            let is_early = line.starts_with("RNTO") && renames.fetch_add(1, SeqCst) < 3;
-            match is_early && line == format!("RNTO {PATH}") {
+        let script = Script::behaving(Behaviour {
+            no_overwrite: true,
+            ..refusing(instead)
+        })
+        .handle(move |line, _| {
+            // Onto the old image, and once that is moved aside; and not back.
+            let is_named = line == format!("RNTO {PATH}");
+            match is_named && renames.fetch_add(1, SeqCst) == 1 {
                 true => Action::Reply(Reply::line(instead)),
                 false => Action::Default,
             }
@@ -285,21 +289,32 @@ async fn an_old_image_that_was_moved_aside_is_put_back() {
         let server = device(script).await;
         let refused = attempt(&destination(&server), &image(SIZE), None).await;
         refused.assert_failed(instead);
+        assert!(
+            server
+                .log()
+                .commands()
+                .contains(&&*format!("RNTO {}", aside()))
+        );
         assert_untouched(&server);
     }
 }
 
-/// Nor let the old one have it back: nothing is deleted, and the next run puts it right.
+/// Nor let the old one have it back, although it replaces no file: nothing is deleted but what was
+/// rehearsed with, and the next run puts it right.
 #[tokio::test]
 async fn an_old_image_that_stays_aside_is_put_back_by_the_next_run() {
     let locked = Arc::new(AtomicBool::new(true));
     let is_locked = Arc::clone(&locked);
-    let script = Script::default().handle(move |line, _| {
-        match line == format!("RNTO {PATH}") && is_locked.load(SeqCst) {
+    let script = Script::behaving(Behaviour {
+        no_overwrite: true,
+        ..Behaviour::default()
+    })
+    .handle(
+        move |line, _| match line == format!("RNTO {PATH}") && is_locked.load(SeqCst) {
             true => Action::Reply(Reply::line("553 locked")),
             false => Action::Default,
-        }
-    });
+        },
+    );
     let server = device(script).await;
     let bytes = image(SIZE);
     let first = attempt(&destination(&server), &bytes, None).await;
@@ -312,7 +327,12 @@ async fn an_old_image_that_stays_aside_is_put_back_by_the_next_run() {
     // It can't yet.
     let again = attempt(&destination(&server), &bytes, None).await;
     assert!(again.cause().contains("can't be put back"), "{again:?}");
-    assert_eq!(server.log().count("DELE"), 0);
+    let log = server.log();
+    let deleted = log
+        .commands()
+        .into_iter()
+        .filter(|line| line.starts_with("DELE"));
+    assert_eq!(deleted.collect::<Vec<_>>(), [format!("DELE {}", spare())]);
 
     locked.store(false, SeqCst);
     let last = attempt(&destination(&server), &bytes, Some(&confirmed(&bytes))).await;

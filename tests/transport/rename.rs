@@ -66,7 +66,8 @@ async fn an_entity_that_says_500_of_a_missing_name_can_rename_all_the_same() {
     }
 }
 
-/// Moved aside instead: there is always a whole image, and the old one is removed last.
+/// Moved aside instead: there is always a whole image, and the old one is removed last. Before that,
+/// a rename onto a file of one byte has shown that it is not the name that is refused.
 #[tokio::test]
 async fn an_entity_that_does_not_overwrite_has_its_old_file_moved_aside() {
     for delete_first in [false, true] {
@@ -82,17 +83,91 @@ async fn an_entity_that_does_not_overwrite_has_its_old_file_moved_aside() {
         assert_delivered(&server, &bytes);
         let log = server.log();
         let changes: Vec<_> = (log.commands().into_iter())
-            .filter(|line| line.starts_with("RNTO") || line.starts_with("DELE"))
+            .filter(|line| ["STOR", "RNTO", "DELE"].contains(&&line[..4]))
             .map(str::to_owned)
             .collect();
+        let rehearsal = match delete_first {
+            // The operator allows less.
+            true => vec![],
+            false => vec![
+                format!("STOR {}", spare()),
+                format!("RNTO {}", spare()),
+                format!("DELE {}", spare()),
+            ],
+        };
         let expected = [
-            format!("RNTO {PATH}"),
-            format!("RNTO {}", aside()),
-            format!("RNTO {PATH}"),
-            format!("DELE {}", aside()),
+            vec![format!("STOR {}", staging()), format!("RNTO {PATH}")],
+            rehearsal,
+            vec![
+                format!("RNTO {}", aside()),
+                format!("RNTO {PATH}"),
+                format!("DELE {}", aside()),
+            ],
         ];
-        assert_eq!(changes, expected);
+        assert_eq!(changes, expected.concat());
     }
+}
+
+/// Moved aside, the old image could not be put back: the entity would be left without any.
+#[tokio::test]
+async fn an_entity_that_keeps_its_final_name_to_itself_keeps_its_old_image() {
+    for reply in ["553 permission denied", "550 no", "501 bad name"] {
+        let server = device(Script::behaving(Behaviour {
+            no_rename_to: Some(PATH.into()),
+            rename_reply: Some(reply.into()),
+            ..Behaviour::default()
+        }))
+        .await;
+        let destination = destination(&server);
+        for _ in 0..2 {
+            let bytes = image(1000);
+            let mut sink = verified(&destination, &bytes).await;
+            let refused = within(SOON, sink.commit(&digest(&bytes))).await;
+            let fault = Fault::NameRefused {
+                reason: format!("the server said {reply}"),
+            };
+            assert_eq!(refused, failed(Step::Rename, fault));
+            assert_eq!(sink.holds(), Holds::Old);
+            assert_eq!(within(SOON, sink.discard(false)).await, Ok(()));
+            within(SOON, sink.close()).await;
+            assert_untouched(&server);
+        }
+        let named = server.log().count(&format!("RNFR {PATH}"));
+        assert_eq!(named, 0, "the old image is not touched");
+
+        // A rehearsal that was cut off has left its byte.
+        server.put(&spare(), b"x");
+        let sent = send(&destination, &image(1000)).await;
+        assert!(
+            matches!(
+                sent,
+                Err(Failure {
+                    fault: Fault::NameRefused { .. },
+                    ..
+                })
+            ),
+            "{sent:?}"
+        );
+        assert_untouched(&server);
+    }
+}
+
+/// What stands under the other staging name and may be the old image by another name is not renamed
+/// onto: without a rehearsal nothing is moved aside.
+#[tokio::test]
+async fn an_entity_on_which_nothing_can_be_rehearsed_keeps_its_old_image() {
+    let full = Script::behaving(Behaviour {
+        no_overwrite: true,
+        ..Behaviour::default()
+    })
+    .handle(|line, _| match line == format!("STOR {}", spare()) {
+        true => Action::Reply(Reply::line("553 not that name")),
+        false => Action::Default,
+    });
+    let server = device(full).await;
+    let sent = send(&destination(&server), &image(1000)).await;
+    assert_eq!(sent, Err(said(Step::Rename, 553, "file exists")));
+    assert_untouched(&server);
 }
 
 /// The final name only while it is taken, and never the name for the old image.

@@ -225,6 +225,7 @@ fn run(
     let (faults, turns) = (choices.faults, choices.turns);
     let mut rules = from.rules;
     rules.direct = case.settings.staging == Staging::Direct;
+    rules.delete_first = case.settings.delete_first;
     let shared = Shared::new(World {
         kind: case.kind,
         slots: case.slots.clone(),
@@ -451,6 +452,7 @@ fn check_in_the_end(shared: &Shared, ended: &Ended) {
     let mut world = shared.lock();
     let kind = world.kind;
     let can = kind.renames
+        && !kind.keeps_name
         && kind.deletes
         && (kind.sizes || kind.times)
         && kind.naming != Naming::OneSlot;
@@ -555,6 +557,10 @@ fn kinds() -> Vec<Kind> {
     kinds.push(kind("renames onto nothing", |kind| kind.overwrites = false));
     kinds.push(kind("renames onto nothing, same size", |kind| {
         (kind.overwrites, kind.same_size) = (false, true);
+    }));
+    kinds.push(kind("keeps its final name", |kind| kind.keeps_name = true));
+    kinds.push(kind("keeps its final name, tells no sizes", |kind| {
+        (kind.keeps_name, kind.sizes) = (true, false);
     }));
     kinds.push(kind("without rename", |kind| kind.renames = false));
     kinds.push(kind("without delete", |kind| kind.deletes = false));

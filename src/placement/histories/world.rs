@@ -61,6 +61,8 @@ pub(super) struct Kind {
     pub(super) name: &'static str,
     pub(super) naming: Naming,
     pub(super) overwrites: bool,
+    /// Nothing gets the final name by a rename, also while it is free.
+    pub(super) keeps_name: bool,
     pub(super) renames: bool,
     pub(super) deletes: bool,
     pub(super) sizes: bool,
@@ -80,6 +82,7 @@ pub(super) const GOOD: Kind = Kind {
     name: "good",
     naming: Naming::Exact,
     overwrites: true,
+    keeps_name: false,
     renames: true,
     deletes: true,
     sizes: true,
@@ -124,8 +127,12 @@ pub(super) struct Rules {
     /// The entity had an image under its final name.
     pub(super) had: Option<What>,
     pub(super) direct: bool,
+    /// The operator allows that the old image is lost to the final name.
+    pub(super) delete_first: bool,
     /// A whole copy of the image is the only one, as was said.
     pub(super) only_copy: bool,
+    /// Of a device that keeps its final name to itself: an answer was wrong that it goes by.
+    pub(super) misled: bool,
     /// A wrong byte was accepted by its file's size: nothing else could be had of the entity, or was
     /// asked for, and nothing else was said.
     pub(super) weak: bool,
@@ -256,6 +263,10 @@ impl World {
             if !kept {
                 self.broken = Some("the entity has less than before".into());
             }
+            // However many connections are lost, and wherever it is killed.
+            if self.kind.keeps_name && !rules.delete_first && !rules.misled {
+                self.broken = Some("the old image can't be put back under its name".into());
+            }
         }
         // One that stands under the final name is another copy of an image.
         if named.is_some_and(is_whole) {
@@ -370,6 +381,8 @@ impl Model {
                     return Poll::Pending;
                 }
             };
+            world.rules.misled |=
+                world.kind.keeps_name && !matches!(fate, Good | LostBefore | LostAfter | ForNow);
             let named = world.named();
             world.say(|| format!("{}: {what}: {fate:?} (final: {named:?})", self.owner));
             Poll::Ready(fate)
@@ -509,6 +522,9 @@ impl Sink for ModelSink {
             if world.at(from).is_none() {
                 return Ok(refused(step, RefusalKind::NoSource));
             }
+            if world.kind.keeps_name && to == FINAL {
+                return Ok(refused(step, RefusalKind::ForGood));
+            }
             let is_taken = world.at(to).is_some() && world.key(from) != world.key(to);
             if is_taken && !world.kind.overwrites {
                 return Ok(refused(step, RefusalKind::ForGood));
@@ -535,6 +551,26 @@ impl Sink for ModelSink {
             ForNow => Ok(refused(step, RefusalKind::ForNow)),
             ForGood | RefusedAndDone => Ok(refused(step, RefusalKind::ForGood)),
             NotKnown => Ok(refused(step, RefusalKind::NotKnown)),
+            _ => Ok(Reply::Done),
+        }
+    }
+
+    async fn put(&mut self, path: &RemotePath) -> Result<Reply, Failure> {
+        let fates = [LostBefore, LostAfter, ForNow, ForGood, Lie, RefusedAndDone];
+        let fate = self.model.fate("put", &fates).await;
+        let mut world = self.model.shared.lock();
+        world.say(|| format!("  {path}"));
+        if matches!(fate, Good | LostAfter | RefusedAndDone) {
+            let taken = world.kind.uploads_aside && world.at(path.as_str()).is_some();
+            let path = format!("{path}{}", if taken { ".1" } else { "" });
+            world.put(&path, What::Part);
+        }
+        drop(world);
+        let step = Step::Open;
+        match fate {
+            LostBefore | LostAfter => Err(self.model.lost(step)),
+            ForNow => Ok(refused(step, RefusalKind::ForNow)),
+            ForGood | RefusedAndDone => Ok(refused(step, RefusalKind::ForGood)),
             _ => Ok(Reply::Done),
         }
     }

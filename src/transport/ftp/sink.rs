@@ -221,6 +221,14 @@ impl FtpSink {
         }
     }
 
+    async fn put_byte(&mut self, path: &RemotePath) -> Result<(), Failure> {
+        self.store(path).await.map_err(|failed| failed.failure)?;
+        while self.write(b"x").await? == 0 {
+            self.ready().await?;
+        }
+        self.finish().await
+    }
+
     async fn store_once(&mut self, path: &RemotePath) -> Result<Upload, NotStored> {
         let not_begun = |failure| NotStored {
             failure,
@@ -322,6 +330,18 @@ impl Sink for FtpSink {
             true => Reply::Done,
             false => refused(Step::Rename, &reply),
         })
+    }
+
+    async fn put(&mut self, path: &RemotePath) -> Result<Reply, Failure> {
+        // What was sent of the image is not to be forgotten for it.
+        let (hasher, sent) = (self.hasher.take(), self.sent_digest.take());
+        let stored = self.put_byte(path).await;
+        self.abort();
+        (self.hasher, self.sent_digest) = (hasher, sent);
+        match stored {
+            Err(failure) => refusal_or_lost(failure),
+            Ok(()) => Ok(Reply::Done),
+        }
     }
 
     async fn prove(
@@ -462,6 +482,18 @@ impl Sink for FtpSink {
 fn ended() -> Failure {
     let cause = "the file was already ended";
     Failure::new(Step::Send, Fault::Local(cause.into()))
+}
+
+/// What a server says of a file that it does not take, beside what says nothing of it.
+fn refusal_or_lost(failure: Failure) -> Result<Reply, Failure> {
+    let kind = match failure.is_transient() {
+        true => RefusalKind::ForNow,
+        false => RefusalKind::ForGood,
+    };
+    match failure.fault {
+        Fault::Reply { .. } => Ok(Reply::Refused(Refusal { failure, kind })),
+        _ => Err(failure),
+    }
 }
 
 fn refused(step: Step, reply: &reply::Reply) -> Reply {

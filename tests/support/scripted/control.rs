@@ -439,6 +439,7 @@ impl Session {
         let refused = match () {
             () if behaviour.refuse_rename => Some("553 not that name"),
             () if number <= usize::try_from(busy).unwrap() => Some("450 busy"),
+            () if behaviour.no_rename_to.as_ref() == Some(&to) => Some("553 a name of its own"),
             () if behaviour.no_overwrite && files.contains_key(&to) => Some("553 file exists"),
             () => None,
         };

@@ -250,6 +250,7 @@ impl Script {
             no_rest: _,
             no_rename: _,
             no_overwrite: _,
+            no_rename_to: _,
             rename_reply: _,
             no_delete: _,
             no_size: _,
