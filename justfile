@@ -29,10 +29,14 @@ matrix:
 walk faults="3":
     SUBTEND_FAULTS={{faults}} cargo test --locked --profile walk --lib histories -- --nocapture
 
+# Two runs that compete for an entity, with three faults: half an hour.
+competing:
+    cargo test --locked --profile walk --lib histories -- --ignored --nocapture
+
 # Killed at random moments, and random networks of failing devices.
 chaos moments="50" universes="12":
-    SUBTEND_MOMENTS={{moments}} cargo test --locked --test recovery -- --nocapture
-    SUBTEND_UNIVERSES={{universes}} cargo test --locked --test universe
+    SUBTEND_MOMENTS={{moments}} cargo test --locked --test program recovery -- --nocapture
+    SUBTEND_UNIVERSES={{universes}} cargo test --locked --test engine universe
 
 # subtend beside other tools.
 bench *arguments:

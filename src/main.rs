@@ -20,14 +20,7 @@ fn main() -> Result<ExitCode> {
     for reason in not_private {
         tracing::warn!("{reason}");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .wrap_err("the runtime can't be started")?;
-    let code = runtime.block_on(execute(arguments, log_file, &board));
-    // Whoever pressed Ctrl-C twice waits for nobody, and after an orderly end nothing is left to
-    // wait for.
-    runtime.shutdown_background();
+    let code = execute(arguments, log_file, &board).wrap_err("the runtime can't be started")?;
     Ok(ExitCode::from(code))
 }
 

@@ -123,7 +123,23 @@ pub fn start_log(arguments: &Arguments, board: Board) -> Result<Option<PathBuf>,
 
 /// Does what was typed and returns the exit code. After it, the process is to end at once.
 /// `log_file` is what [`start_log`] said.
-pub async fn execute(arguments: Arguments, log_file: Option<PathBuf>, board: &Board) -> u8 {
+///
+/// The runtime is made here: a future is compiled where it is polled, and so this one, which is all
+/// of the program, once.
+///
+/// # Errors
+/// The runtime can't be started.
+pub fn execute(arguments: Arguments, log_file: Option<PathBuf>, board: &Board) -> io::Result<u8> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.enable_all().build()?;
+    let code = runtime.block_on(execute_in(arguments, log_file, board));
+    // Whoever pressed Ctrl-C twice waits for nobody, and after an orderly end nothing is left to
+    // wait for.
+    runtime.shutdown_background();
+    Ok(code)
+}
+
+async fn execute_in(arguments: Arguments, log_file: Option<PathBuf>, board: &Board) -> u8 {
     let _too_large = signals::too_large();
     let journal = journal::Setting {
         state_dir: state_dir::state_dir(arguments.common.state_dir.as_deref()),

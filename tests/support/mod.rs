@@ -8,6 +8,8 @@ mod practice;
 #[cfg(all(unix, feature = "lab"))]
 pub mod program;
 #[cfg(unix)]
+pub mod pty;
+#[cfg(unix)]
 pub mod real;
 #[cfg(feature = "lab")]
 pub mod run;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::termios::LocalFlags;
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 
-use super::support::LONG;
+use super::LONG;
 
 pub struct Pty {
     /// None once the terminal has vanished.

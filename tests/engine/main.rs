@@ -1,0 +1,27 @@
+//! The engine without the program: groups, sources, pressure and questions against the practice network and
+//! scripted servers, random universes, and servers that break or mean harm.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    unreachable_pub
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[cfg(all(target_os = "linux", feature = "lab"))]
+mod faults;
+#[cfg(feature = "lab")]
+mod groups;
+#[cfg(feature = "lab")]
+mod pressure;
+#[cfg(feature = "lab")]
+mod pressure_depth;
+#[cfg(feature = "lab")]
+mod questions;
+#[cfg(feature = "lab")]
+mod sources;
+#[cfg(feature = "lab")]
+mod universe;

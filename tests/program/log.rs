@@ -1,0 +1,80 @@
+//! The log as a whole. In a process of its own: there is one log a process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::support::scripted::{Reply, Script, ScriptedServer};
+use subtend::cli::{logging, signals};
+use subtend::headless::Board;
+use subtend::model::{Address, Login, RemotePath, Scheme, Timeouts};
+use subtend::transport::ftp::FtpTransport;
+use subtend::transport::{Remote, Transport};
+
+/// suppaftp speaks through the `log` crate, so its lines take another way than ours.
+#[tokio::test]
+async fn a_password_is_never_written() {
+    let board = Board::default();
+    logging::start(3, Some("trace,suppaftp=trace"), board.clone()).unwrap();
+    let mut notes = board.attach();
+    log::trace!(target: "suppaftp::tokio_ftp", "PASS secret");
+    log::debug!(target: "suppaftp", "PASS secret");
+    log::info!(target: "suppaftp", "informs");
+    tracing::trace!("ours");
+
+    // Logins as they are: one that works, and one that is refused by a server that repeats it.
+    let echo = Reply::line("530 not `PASS secret`");
+    for script in [Script::default(), Script::default().on("PASS", echo)] {
+        let server = ScriptedServer::start(script).await;
+        server.put("a", "b");
+        let remote = Remote {
+            address: Address {
+                scheme: Scheme::Ftp,
+                host: "127.0.0.1".into(),
+                port: server.address().port(),
+            },
+            login: Arc::new(Login {
+                user: "craft".into(),
+                password: "secret".into(),
+            }),
+            path: RemotePath::new("a").unwrap(),
+            timeouts: Timeouts::default(),
+            tls: subtend::model::Tls::default(),
+            dialect: subtend::model::Dialect::default(),
+        };
+        tracing::trace!("{remote:?}");
+        let _ = crate::support::within(crate::support::LONG, FtpTransport::new().size_of(&remote))
+            .await;
+        assert!(server.log().commands().contains(&"PASS secret"));
+    }
+    let lines = notes.rest().concat();
+    assert!(!lines.contains("secret"), "{lines}");
+    assert!(
+        lines.contains("informs") && lines.contains("ours"),
+        "{lines}"
+    );
+}
+
+#[tokio::test]
+async fn each_signal_is_a_message() {
+    // One that was ignored when this process began (a job in the background of a script) stays so.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = (status.lines().find_map(|line| line.strip_prefix("SigIgn:")))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0);
+    let mut signals = signals::signals().unwrap();
+    for (name, number) in [("-INT", 2), ("-TERM", 15), ("-HUP", 1)] {
+        if ignored & (1 << (number - 1)) != 0 {
+            continue;
+        }
+        let me = std::process::id().to_string();
+        assert!(
+            std::process::Command::new("kill")
+                .args([name, &me])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let message = tokio::time::timeout(Duration::from_secs(10), signals.stop.recv());
+        assert_eq!(message.await.expect(name), Some(()));
+    }
+}

@@ -1,0 +1,38 @@
+//! The program as its users drive it: command line, console in a pseudo-terminal, lines and JSON, journal,
+//! recovery, detached runs, secrets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    unreachable_pub
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cli;
+#[cfg(all(unix, feature = "lab"))]
+mod commands;
+#[cfg(all(unix, feature = "lab"))]
+mod console_e2e;
+mod console_log;
+#[cfg(all(unix, feature = "lab"))]
+mod console_pty;
+#[cfg(unix)]
+mod console_start;
+#[cfg(all(unix, feature = "lab"))]
+mod detach;
+mod headless;
+#[cfg(all(unix, feature = "lab"))]
+mod journal;
+#[cfg(feature = "lab")]
+mod log;
+#[cfg(feature = "lab")]
+mod online;
+#[cfg(unix)]
+mod privacy;
+#[cfg(all(unix, feature = "lab"))]
+mod recovery;
+#[cfg(all(unix, feature = "lab"))]
+mod secrets;

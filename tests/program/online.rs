@@ -1,0 +1,467 @@
+//! Looking at a network before anything is sent, and at what it holds afterwards: over the link, and
+//! as commands.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::support::run::{Run, assert_delivered};
+use crate::support::scripted::{FOREVER, Script, ScriptedServer};
+use crate::support::{GROUP, IMAGE, LONG, PATH, SERVER, behave, lab, network, within, yaml};
+use serde_json::Value;
+use subtend::lab::Behaviour;
+use subtend::model::{Entity, EntityState, Holding, Image, Inventory, Verified};
+use subtend::protocol::{Command, Event, GroupSpec, HeldCheck, ProbeCheck};
+
+const MIB: u64 = 1 << 20;
+
+fn all() -> Vec<GroupSpec> {
+    vec![GroupSpec::Named(GROUP.into())]
+}
+
+/// Every answer to the end, and whether it was stopped.
+async fn probed(run: &mut Run) -> (Vec<ProbeCheck>, bool) {
+    let mut found = Vec::new();
+    loop {
+        let event = run
+            .until(|event| matches!(event, Event::Probed { .. }))
+            .await;
+        if let Event::Probed {
+            checks,
+            left,
+            ended,
+            stopped,
+            ..
+        } = event
+        {
+            found.extend(checks);
+            if ended {
+                assert_eq!(stopped, left > 0);
+                return (found, stopped);
+            }
+        }
+    }
+}
+
+async fn probe(run: &mut Run) -> Vec<ProbeCheck> {
+    let (groups, force) = (all(), false);
+    run.send(Command::Probe { groups, force }).await;
+    probed(run).await.0
+}
+
+async fn verify(run: &mut Run, size_only: bool) -> (Vec<HeldCheck>, u64) {
+    let groups = all();
+    run.send(Command::Verify { groups, size_only }).await;
+    let mut found = Vec::new();
+    loop {
+        let event = run.until(|event| matches!(event, Event::Held { .. })).await;
+        if let Event::Held {
+            checks,
+            read,
+            ended,
+            ..
+        } = event
+        {
+            found.extend(checks);
+            if ended {
+                found.sort_by(|a, b| a.entity.cmp(&b.entity));
+                return (found, read);
+            }
+        }
+    }
+}
+
+fn of<'a>(checks: &'a [ProbeCheck], host: &str) -> &'a ProbeCheck {
+    let found = checks.iter().find(|check| &*check.host == host);
+    found.unwrap_or_else(|| panic!("{host} was not looked at: {checks:?}"))
+}
+
+fn on(inventory: &mut Inventory, place: usize, change: impl FnOnce(&mut Entity)) {
+    let mut entity = Entity::clone(&inventory.entities[place]);
+    change(&mut entity);
+    replace(inventory, place, entity);
+}
+
+/// Also in the group.
+fn replace(inventory: &mut Inventory, place: usize, entity: Entity) {
+    let entity = Arc::new(entity);
+    inventory.entities[place] = entity.clone();
+    let mut group = (*inventory.groups[0]).clone();
+    group.entities[place] = entity;
+    inventory.groups[0] = Arc::new(group);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_would_fail_is_told_before_and_nothing_is_left() {
+    let (mut inventory, mut settings) = network(5, MIB);
+    on(&mut inventory, 4, |entity| entity.version = "2".into());
+    behave(
+        &mut settings,
+        "e002",
+        Behaviour {
+            refuse_login: true,
+            ..Behaviour::default()
+        },
+    );
+    behave(
+        &mut settings,
+        "e003",
+        Behaviour {
+            read_only: true,
+            ..Behaviour::default()
+        },
+    );
+    let lab = lab(&inventory, &settings).await;
+    lab.kill("e004").await;
+    let mut run = Run::idle(lab.inventory());
+    let found = probe(&mut run).await;
+
+    let source = of(&found, SERVER);
+    assert_eq!(
+        (source.is_source, &source.problem, source.size),
+        (true, &None, Some(MIB))
+    );
+    let good = of(&found, "e001");
+    let seen = good.probe.as_ref().unwrap();
+    assert!(seen.written && seen.can.rename == Some(true), "{good:?}");
+    assert_eq!(good.problem, None);
+    for (host, words) in [
+        ("e002", "login: the server said 530"),
+        ("e003", "can't be written"),
+        ("e004", "refused the connection"),
+    ] {
+        let problem = of(&found, host).problem.as_deref().unwrap();
+        assert!(problem.contains(words), "{host}: {problem}");
+    }
+    // It has the image: nothing would be sent.
+    assert_eq!(found.len(), 5, "{found:?}");
+    for entity in ["e001", "e002", "e003"] {
+        let staging = format!("{PATH}.subtend");
+        assert!(lab.file(entity, &staging).is_none(), "{entity}");
+    }
+    // And a run beside it goes as it would have without.
+    run.begin(&[GROUP]).await;
+    run.until_state("e001", EntityState::Delivered).await;
+    let (summary, _) = run.finish().await;
+    assert_delivered(&lab, &summary, "e001", IMAGE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_that_does_not_fit_and_a_source_without_it_are_problems() {
+    let server = ScriptedServer::start(Script::default().on(
+        "SITE",
+        crate::support::scripted::Reply::line("200 1000 bytes free"),
+    ))
+    .await;
+    let (mut inventory, settings) = network(1, MIB);
+    let lab = lab(&inventory, &settings).await;
+    inventory = lab.inventory().clone();
+    on(&mut inventory, 0, |entity| {
+        entity.address = crate::support::local(server.address().port());
+    });
+    let mut run = Run::idle(&inventory);
+    let found = probe(&mut run).await;
+    let problem = of(&found, "e001").problem.as_deref().unwrap();
+    assert!(
+        problem.contains("too little room: 1000 B free"),
+        "{problem}"
+    );
+    assert!(server.files().is_empty());
+
+    let mut other = Image::clone(&inventory.images[0]);
+    other.file = "no-such.bin".into();
+    let mut group = (*inventory.groups[0]).clone();
+    group.image = Arc::new(other);
+    inventory.groups[0] = Arc::new(group);
+    let mut run = Run::idle(&inventory);
+    let found = probe(&mut run).await;
+    let problem = of(&found, SERVER).problem.as_deref().unwrap();
+    assert!(problem.contains("no such file"), "{problem}");
+}
+
+/// 40 dead entities wait for nobody's deadline but their own; the good one answers at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_entities_hold_up_nobody_and_can_be_given_up() {
+    let silent = ScriptedServer::start(Script {
+        greeting: crate::support::scripted::Greeting::Never,
+        ..Script::default()
+    })
+    .await;
+    let (inventory, settings) = network(12, MIB);
+    let lab = lab(&inventory, &settings).await;
+    let mut inventory = lab.inventory().clone();
+    for place in 1..12 {
+        on(&mut inventory, place, |entity| {
+            entity.address = crate::support::local(silent.address().port());
+        });
+    }
+    let mut run = Run::idle(&inventory);
+    let (groups, force) = (all(), false);
+    run.send(Command::Probe { groups, force }).await;
+    run.until(|event| {
+        matches!(event, Event::Probed { checks, .. } if checks.iter().any(|one| &*one.host == "e001"))
+    })
+    .await;
+    // A second one is refused, the first one can be stopped at once.
+    run.send(Command::Verify {
+        groups: all(),
+        size_only: true,
+    })
+    .await;
+    assert!(run.until_refused().await.contains("under way"));
+    let began = Instant::now();
+    run.send(Command::StopLooking).await;
+    let (_, stopped) = probed(&mut run).await;
+    assert!(stopped && began.elapsed() < Duration::from_secs(10));
+}
+
+/// What a probe wrote must be gone before a run writes there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_ends_the_looking_first() {
+    let silent = ScriptedServer::start(Script {
+        greeting: crate::support::scripted::Greeting::Never,
+        ..Script::default()
+    })
+    .await;
+    let (inventory, settings) = network(2, MIB);
+    let lab = lab(&inventory, &settings).await;
+    let mut inventory = lab.inventory().clone();
+    on(&mut inventory, 1, |entity| {
+        entity.address = crate::support::local(silent.address().port());
+        entity.timeouts.reply = Duration::from_secs(1);
+    });
+    let mut run = Run::idle(&inventory);
+    let (groups, force) = (all(), false);
+    run.send(Command::Probe { groups, force }).await;
+    run.begin(&[GROUP]).await;
+    let (_, stopped) = probed(&mut run).await;
+    assert!(stopped);
+    assert!(
+        !run.events
+            .iter()
+            .any(|event| matches!(event, Event::Run { .. }))
+    );
+    let (summary, _) = run.finish().await;
+    assert_delivered(&lab, &summary, "e001", IMAGE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn verify_tells_who_has_the_image() {
+    let (mut inventory, mut settings) = network(5, MIB);
+    behave(
+        &mut settings,
+        "e005",
+        Behaviour {
+            refuse_login: true,
+            ..Behaviour::default()
+        },
+    );
+    on(&mut inventory, 0, |entity| entity.version = "2".into());
+    let lab = lab(&inventory, &settings).await;
+    let empty = ScriptedServer::start(Script::default()).await;
+    let worn = ScriptedServer::start(Script::default()).await;
+    let mut bytes = lab.image_bytes(IMAGE, 0, MIB as usize).unwrap();
+    bytes[1000] ^= 1;
+    worn.put(PATH, bytes);
+    let mut inventory = lab.inventory().clone();
+    for (place, server) in [(1, &empty), (2, &worn)] {
+        on(&mut inventory, place, |entity| {
+            entity.address = crate::support::local(server.address().port());
+        });
+    }
+    let mut run = Run::idle(&inventory);
+    let (found, read) = verify(&mut run, false).await;
+    let holds: Vec<(Holding, Verified)> =
+        found.iter().map(|one| (one.holds, one.verified)).collect();
+    assert_eq!(
+        holds,
+        [
+            (Holding::Has, Verified::Readback),
+            (Holding::Missing, Verified::None),
+            (Holding::Differs, Verified::Readback),
+            // An old image of another size: that is enough to know.
+            (Holding::Differs, Verified::Size),
+            (Holding::Unreachable, Verified::None),
+        ],
+        "{found:?}"
+    );
+    // The source, and the two of the right size.
+    assert_eq!(read, 3 * MIB);
+
+    let (found, read) = verify(&mut run, true).await;
+    let holds: Vec<Holding> = found.iter().map(|one| one.holds).collect();
+    assert_eq!(holds[..3], [Holding::Has, Holding::Missing, Holding::Has]);
+    assert_eq!((found[0].verified, read), (Verified::Size, 0));
+}
+
+/// A reading that goes on for ever is given up when the operator says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verify_can_be_stopped() {
+    let silent = ScriptedServer::start(Script::default().delay("RETR", FOREVER)).await;
+    silent.put(PATH, vec![0; 1000]);
+    let (inventory, settings) = network(1, MIB);
+    let lab = lab(&inventory, &settings).await;
+    let mut inventory = lab.inventory().clone();
+    let mut image = Image::clone(&inventory.images[0]);
+    image.sha256 = Some([0; 32]);
+    let mut group = (*inventory.groups[0]).clone();
+    group.image = Arc::new(image);
+    inventory.groups[0] = Arc::new(group);
+    on(&mut inventory, 0, |entity| {
+        entity.address = crate::support::local(silent.address().port());
+    });
+    let mut run = Run::idle(&inventory);
+    let (groups, size_only) = (all(), false);
+    run.send(Command::Verify { groups, size_only }).await;
+    silent.until(|log| log.count("RETR") > 0).await;
+    run.send(Command::StopLooking).await;
+    let last = run
+        .until(|event| matches!(event, Event::Held { ended: true, .. }))
+        .await;
+    assert!(
+        matches!(
+            last,
+            Event::Held {
+                stopped: true,
+                left: 1,
+                ..
+            }
+        ),
+        "{last:?}"
+    );
+}
+
+async fn subtend(file: &str, args: &[&str]) -> (Option<i32>, String, String) {
+    // What other runs of this user have left must not matter.
+    let state = tempfile::tempdir().unwrap();
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_subtend"))
+        .args(args)
+        .args(["-i", file])
+        .env("XDG_STATE_HOME", state.path())
+        .env_remove("SUBTEND_INVENTORY")
+        .stdin(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = within(LONG, output).await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+/// Ports and temporary folders differ from run to run.
+fn steady(text: &str, file: &str) -> String {
+    let text = text.replace(file, "network.yaml");
+    let mut out = String::new();
+    let mut rest = text.as_str();
+    while let Some((before, after)) = rest.split_once("127.0.0.1:") {
+        out += before;
+        out += "127.0.0.1:PORT";
+        rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
+    }
+    out + rest
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_say_it_in_words_and_in_json() {
+    let (inventory, mut settings) = network(4, MIB);
+    behave(
+        &mut settings,
+        "e003",
+        Behaviour {
+            read_only: true,
+            ..Behaviour::default()
+        },
+    );
+    behave(
+        &mut settings,
+        "e004",
+        Behaviour {
+            refuse_login: true,
+            ..Behaviour::default()
+        },
+    );
+    let lab = lab(&inventory, &settings).await;
+    let mut text = yaml(lab.inventory());
+    writeln!(
+        text,
+        "groups: {{ all: {{ select: {{ type: adsl }}, image: {IMAGE}, source: {{ file_server: {SERVER} }}, retries: 0 }} }}"
+    )
+    .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("network.yaml");
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+
+    let (code, said, errors) = subtend(file, &["check", "--online"]).await;
+    assert_eq!((code, &*errors), (Some(1), ""), "{said}");
+    assert!(
+        said.lines().all(|line| line.chars().count() <= 80),
+        "{said}"
+    );
+    let online = said.split_once("Online: ").unwrap().1;
+    insta::assert_snapshot!("check_online", steady(online, file));
+
+    let (code, said, _) = subtend(file, &["check", "--online", "--json"]).await;
+    assert_eq!(code, Some(1));
+    let json: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(json["groups"][0]["group"], "all");
+    assert_eq!(
+        json["groups"][0]["verify"]["best"]
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
+    assert_eq!(json["online"]["stopped"], false);
+    let checks = json["online"]["checks"].as_array().unwrap();
+    assert_eq!(checks.len(), 5);
+    let problems = checks.iter().filter(|check| !check["problem"].is_null());
+    assert_eq!(problems.count(), 2);
+
+    let (code, said, errors) = subtend(file, &["verify", "all"]).await;
+    assert_eq!((code, &*errors), (Some(1), ""), "{said}");
+    insta::assert_snapshot!("verify", steady(&said, file));
+    let (code, said, _) = subtend(file, &["verify", "all", "--json"]).await;
+    assert_eq!(code, Some(1));
+    let json: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(json["groups"][0]["entities"].as_array().unwrap().len(), 4);
+
+    // A name that is not there is told before anything is asked.
+    let (code, _, errors) = subtend(file, &["verify", "al"]).await;
+    assert!(code == Some(2) && errors.contains("al"), "{errors}");
+    let (code, ..) = subtend("missing.yaml", &["check", "--online"]).await;
+    assert_eq!(code, Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_all_is_well_the_commands_end_with_0() {
+    let (mut inventory, settings) = network(3, MIB);
+    inventory.memory = MIB;
+    let lab = lab(&inventory, &settings).await;
+    let mut text = yaml(lab.inventory());
+    writeln!(
+        text,
+        "groups: {{ all: {{ select: {{ type: adsl }}, image: {IMAGE}, source: {{ file_server: {SERVER} }} }} }}"
+    )
+    .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("network.yaml");
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    for (args, words) in [
+        (&["check", "--online"][..], "no problem found"),
+        (&["run", "--all"], "delivered"),
+        (&["verify", "all"], "Proven by content: 3 of 3 entities"),
+        (
+            &["verify", "all", "--size"],
+            "has it by size alone: unproven",
+        ),
+    ] {
+        let (code, said, errors) = subtend(file, args).await;
+        assert_eq!(code, Some(0), "{args:?}: {said}{errors}");
+        assert!(said.contains(words), "{args:?}: {said}");
+    }
+}

@@ -1,0 +1,23 @@
+//! What everything else is tested against does what it says: the practice network, the scripted server, and
+//! servers of other makes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    unreachable_pub
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[cfg(feature = "lab")]
+mod lab;
+#[cfg(all(unix, feature = "lab"))]
+mod real;
+#[cfg(unix)]
+mod real_smoke;
+#[cfg(feature = "lab")]
+mod scripted;
+#[cfg(feature = "lab")]
+mod words;
