@@ -203,7 +203,10 @@ impl GroupState {
             }
             ReportKind::Left { entity, path } => {
                 let record = self.entities.get_mut(entity)?;
-                record.left = Some(path.clone());
+                record.left = Some(match record.left.take() {
+                    Some(others) if others != *path => format!("{others}, {path}"),
+                    _ => path.clone(),
+                });
                 let entity = record.name.clone();
                 Some(Event::Detail(Detail::Left {
                     at,

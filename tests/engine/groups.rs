@@ -754,8 +754,14 @@ async fn an_old_image_that_can_not_be_removed_is_reported() {
     let (summary, _) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;
     assert_eq!(summary.outcome, Outcome::Delivered);
     let said = entity(&summary, "e001");
+    // Beside the old image the byte that a rename was rehearsed onto.
     let left = said.left.as_deref().expect("the old image");
-    assert_eq!(lab.files("e001"), [crate::support::PATH, left]);
+    let mut left: Vec<&str> = left.split(", ").collect();
+    left.sort_unstable();
+    assert_eq!(left.len(), 2);
+    let mut files = lab.files("e001");
+    files.retain(|file| file != crate::support::PATH);
+    assert_eq!(files, left);
     let stands = lab.file("e001", crate::support::PATH).unwrap();
     assert!(stands.same_as_image(IMAGE));
     assert_eq!(entity(&summary, "e002").left, None);

@@ -201,7 +201,11 @@ fn working(plan: &str) -> (Pty, TempDir, PathBuf) {
     let report = folder.path().join("report");
     let pty = Pty::start(
         std::env::current_exe().unwrap(),
-        &["--exact", "the_console_in_the_pty", "--nocapture"],
+        &[
+            "--exact",
+            "console_pty::the_console_in_the_pty",
+            "--nocapture",
+        ],
         &[(PLAN, plan), (REPORT, report.to_str().unwrap())],
     );
     (pty, folder, report)
