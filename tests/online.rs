@@ -219,7 +219,7 @@ async fn dead_entities_hold_up_nobody_and_can_be_given_up() {
     .await;
     assert!(run.until_refused().await.contains("under way"));
     let began = Instant::now();
-    run.send(Command::StopLooking).await;
+    run.send(Command::CancelInspection).await;
     let (_, stopped) = probed(&mut run).await;
     assert!(stopped && began.elapsed() < Duration::from_secs(10));
 }
@@ -323,7 +323,7 @@ async fn a_verify_can_be_stopped() {
     let (groups, size_only) = (all(), false);
     run.send(Command::Verify { groups, size_only }).await;
     silent.until(|log| log.count("RETR") > 0).await;
-    run.send(Command::StopLooking).await;
+    run.send(Command::CancelInspection).await;
     let last = run
         .until(|event| matches!(event, Event::Held { ended: true, .. }))
         .await;

@@ -35,12 +35,12 @@ pub mod demo;
 mod engine;
 mod errands;
 pub mod history;
+mod inspect;
 pub mod keep;
 #[cfg(feature = "lab")]
 pub mod lab;
 mod log_file;
 pub mod logging;
-mod looking;
 pub mod online;
 pub mod parts;
 pub mod privacy;

@@ -8,12 +8,12 @@ use super::Failed;
 use super::args::CheckArgs;
 use super::ask::Prompt;
 use super::check::{COLUMNS, Planned};
-use super::looking::{self, Step};
+use super::inspect::{self, Step};
 use super::parts::Parts;
 use crate::headless::text::count;
 use crate::headless::{self, Stop};
 use crate::plan::Plan;
-use crate::protocol::looks::probed;
+use crate::protocol::inspect::probed;
 use crate::protocol::{Command, Event, ProbeCheck};
 
 /// What was found.
@@ -39,7 +39,7 @@ pub async fn check_online(
     let planned = Planned::new(args, file, parts)?;
     let mut online = Online::default();
     let mut all = 0;
-    looking::look(
+    inspect::inspect(
         &planned.inventory,
         &planned.groups,
         |groups| {
@@ -117,7 +117,7 @@ impl Online {
             }
             lines.push(String::new());
             lines.push(format!("{}:", crate::model::text::shown(name)));
-            looking::print(&probed(&checks), COLUMNS, &mut lines);
+            inspect::print(&probed(&checks), COLUMNS, &mut lines);
         }
         lines.join("\n") + "\n"
     }

@@ -7,14 +7,14 @@ use serde::Serialize;
 use super::args::VerifyArgs;
 use super::ask::Prompt;
 use super::check::COLUMNS;
-use super::looking::{self, Step};
+use super::inspect::{self, Step};
 use super::parts::Parts;
 use super::{Failed, select};
 use crate::headless::text::{count, wrap};
 use crate::headless::{self, Stop};
 use crate::model::text::shown;
 use crate::model::{Group, Holding, Name, units};
-use crate::protocol::looks::held;
+use crate::protocol::inspect::held;
 use crate::protocol::{Command, Event, HeldCheck};
 
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ pub async fn verify(
     let groups = select::groups(&args.groups, &inventory).map_err(Failed::usage)?;
     let mut answer = Answer::default();
     let all: usize = groups.iter().map(|group| group.entities.len()).sum();
-    looking::look(
+    inspect::inspect(
         &inventory,
         &groups,
         |groups| Command::Verify {
@@ -130,7 +130,7 @@ impl Answer {
             let (name, image) = (shown(&group.name), shown(&group.image.name));
             let of = count(group.entities.len(), "entity");
             lines.extend(wrap(&format!("{name}: {image}; {of}{counts}"), 0, COLUMNS));
-            looking::print(&held(&checks), COLUMNS, &mut lines);
+            inspect::print(&held(&checks), COLUMNS, &mut lines);
         }
         let all: usize = groups.iter().map(|group| group.entities.len()).sum();
         lines.push(String::new());

@@ -238,10 +238,13 @@ pub struct Listing {
     pub entries: Vec<Entry>,
 }
 
+/// What a directory holds under one name. The name is fit to be part of a path: UTF-8, without
+/// `/`, CR, LF and NUL, and neither `.` nor `..`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     pub name: String,
     pub is_directory: bool,
+    /// Bytes, where the host tells.
     pub size: Option<u64>,
 }
 

@@ -6,7 +6,7 @@
 
 mod command;
 mod event;
-pub mod looks;
+pub mod inspect;
 mod snapshot;
 
 pub use crate::model::GroupSpec;

@@ -5,7 +5,7 @@ use crate::console::state::State;
 use crate::model::Holding;
 use crate::model::columns::count;
 use crate::model::units;
-use crate::protocol::looks::{self, Row, Weight};
+use crate::protocol::inspect::{self, Row, Weight};
 use crate::protocol::{Command, Event, HeldCheck, ProbeCheck};
 
 /// What was asked for.
@@ -52,7 +52,7 @@ pub(super) fn ask(state: &mut State, question: Question) -> Option<Effect> {
 /// Ends what goes on.
 pub(super) fn stop(state: &mut State) -> Option<Effect> {
     state.say("no more hosts are asked");
-    Some(Effect::Send(vec![Command::StopLooking]))
+    Some(Effect::Send(vec![Command::CancelInspection]))
 }
 
 /// An answer of the engine. One to a question of a page that was left is of no use here.
@@ -127,7 +127,7 @@ impl Online {
                 (self.probed.iter())
                     .filter(|check| check.problem.is_some())
                     .count(),
-                looks::probed(&self.probed.iter().collect::<Vec<_>>()),
+                inspect::probed(&self.probed.iter().collect::<Vec<_>>()),
             ),
             Question::Verify => (
                 "What they hold",
@@ -135,7 +135,7 @@ impl Online {
                 (self.held.iter())
                     .filter(|check| check.holds != Holding::Has)
                     .count(),
-                looks::held(&self.held.iter().collect::<Vec<_>>()),
+                inspect::held(&self.held.iter().collect::<Vec<_>>()),
             ),
         };
         let mut text = format!("{title}: {} looked at", count(answered, "host"));

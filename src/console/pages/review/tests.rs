@@ -412,7 +412,7 @@ fn hosts_are_looked_at_before_a_start_and_problems_come_first() {
     // Esc stops, and does not leave while there is something to stop.
     assert_eq!(
         press(&mut state, &idle, "<Esc>"),
-        [Effect::Send(vec![Command::StopLooking])]
+        [Effect::Send(vec![Command::CancelInspection])]
     );
     told(&mut state, probed(Vec::new(), 1, true));
     let page = screen(&mut state, &idle, 80, 24, MONO);
@@ -463,7 +463,7 @@ fn what_does_not_belong_to_the_page_is_not_shown_on_it() {
     // It can still be stopped there, and then the new page asks for itself.
     assert_eq!(
         press(&mut state, &idle, "<Esc>"),
-        [Effect::Send(vec![Command::StopLooking])]
+        [Effect::Send(vec![Command::CancelInspection])]
     );
     told(&mut state, probed(Vec::new(), 1, true));
     assert_eq!(press(&mut state, &idle, "o").len(), 1);

@@ -9,7 +9,7 @@ use crate::model::{Address, Entity, Image, Name};
 
 /// Who holds what, for all groups of a run. Cheap to clone; clones share it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Holders(Arc<Mutex<Known>>);
+pub(crate) struct PeerRegistry(Arc<Mutex<Known>>);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -27,17 +27,17 @@ struct Held {
 }
 
 /// One FTP server: several entities may be behind it.
-pub(super) type Server = (String, u16);
+pub(crate) type Server = (String, u16);
 
-pub(super) fn server(address: &Address) -> Server {
+pub(crate) fn server(address: &Address) -> Server {
     (address.host.to_ascii_lowercase(), address.port)
 }
 
 /// The sessions that this run has with one server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Sessions {
-    pub(super) reading: usize,
-    pub(super) writing: usize,
+pub(crate) struct Sessions {
+    pub(crate) reading: usize,
+    pub(crate) writing: usize,
 }
 
 impl Sessions {
@@ -52,8 +52,8 @@ impl Sessions {
 
 /// A session that is counted until this is dropped.
 #[derive(Debug)]
-pub(super) struct Session {
-    holders: Holders,
+pub(crate) struct Session {
+    holders: PeerRegistry,
     server: Server,
     is_writing: bool,
 }
@@ -71,7 +71,7 @@ impl Drop for Session {
     }
 }
 
-impl Holders {
+impl PeerRegistry {
     /// The entity was delivered, and its copy verified to have this digest. What it sent before it
     /// was written is no matter any more.
     pub(crate) fn add(&self, image: &Arc<Image>, entity: &Arc<Entity>, sha256: [u8; 32]) {
@@ -91,18 +91,18 @@ impl Holders {
     }
 
     /// What the entity sent was not the image: nobody reads it any more.
-    pub(super) fn leave(&self, entity: &Name) {
+    pub(crate) fn leave(&self, entity: &Name) {
         let mut known = self.lock();
         known.held.retain(|held| held.entity.name != *entity);
         known.left.insert(entity.clone());
     }
 
-    pub(super) fn is_left(&self, entity: &Name) -> bool {
+    pub(crate) fn is_left(&self, entity: &Name) -> bool {
         self.lock().left.contains(entity)
     }
 
     /// Those that hold the image, in the order in which they got it, and their copies' SHA-256.
-    pub(super) fn of(&self, image: &Image) -> Vec<(Arc<Entity>, [u8; 32])> {
+    pub(crate) fn of(&self, image: &Image) -> Vec<(Arc<Entity>, [u8; 32])> {
         (self.lock().held.iter())
             .filter(|held| *held.image == *image)
             .map(|held| (held.entity.clone(), held.sha256))
@@ -110,7 +110,7 @@ impl Holders {
     }
 
     /// Counts a session.
-    pub(super) fn session(&self, address: &Address, is_writing: bool) -> Session {
+    pub(crate) fn session(&self, address: &Address, is_writing: bool) -> Session {
         let server = server(address);
         let mut known = self.lock();
         *(known.sessions.entry(server.clone()).or_default()).of(is_writing) += 1;
@@ -121,7 +121,7 @@ impl Holders {
         }
     }
 
-    pub(super) fn sessions(&self, server: &Server) -> Sessions {
+    pub(crate) fn sessions(&self, server: &Server) -> Sessions {
         self.lock()
             .sessions
             .get(server)
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
     use crate::model::testing::{address, entity, image};
 
-    fn names(holders: &Holders) -> Vec<String> {
+    fn names(holders: &PeerRegistry) -> Vec<String> {
         let of = holders.of(&image());
         of.iter().map(|(one, _)| one.name.to_string()).collect()
     }
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_holder_that_is_left_comes_back_when_it_is_delivered_anew() {
-        let (holders, image) = (Holders::default(), Arc::new(image()));
+        let (holders, image) = (PeerRegistry::default(), Arc::new(image()));
         let [a, b] = ["a", "b"].map(|name| Arc::new(entity(name, "1")));
         holders.add(&image, &a, [1; 32]);
         holders.add(&image, &b, [1; 32]);
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn sessions_are_counted_by_server_and_let_go() {
-        let holders = Holders::default();
+        let holders = PeerRegistry::default();
         let (here, other) = (address("Device"), address("other"));
         let count = |address| {
             let sessions = holders.sessions(&server(address));

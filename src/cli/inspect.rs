@@ -9,7 +9,7 @@ use super::{Failed, select};
 use crate::headless::text::wrap;
 use crate::headless::{self, Stop};
 use crate::model::{Group, Inventory};
-use crate::protocol::looks::{Row, Weight};
+use crate::protocol::inspect::{Row, Weight};
 use crate::protocol::{Command, Event, GroupSpec};
 
 /// How an event moves the work on.
@@ -27,7 +27,7 @@ pub(super) enum Step {
 ///
 /// # Errors
 /// When nothing was looked at.
-pub(super) async fn look(
+pub(super) async fn inspect(
     inventory: &Inventory,
     groups: &[Arc<Group>],
     command: impl FnOnce(Vec<GroupSpec>) -> Command,
@@ -72,7 +72,7 @@ pub(super) async fn look(
                 }
                 stopped = true;
                 // It has ended if it takes no more.
-                let _ = link.commands.send(Command::StopLooking).await;
+                let _ = link.commands.send(Command::CancelInspection).await;
             }
         }
     };
@@ -86,12 +86,12 @@ pub(super) async fn look(
 
 /// One line on a terminal, for those who wait there; nothing elsewhere.
 #[derive(Default)]
-struct Waiting {
+pub(super) struct Waiting {
     shown: bool,
 }
 
 impl Waiting {
-    fn say(&mut self, text: &str) {
+    pub(super) fn say(&mut self, text: &str) {
         if io::stderr().is_terminal() {
             self.shown = true;
             let _ = write!(io::stderr(), "\r{text}\x1b[K");
@@ -102,6 +102,12 @@ impl Waiting {
         if std::mem::take(&mut self.shown) {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 
