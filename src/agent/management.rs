@@ -51,8 +51,6 @@ pub(crate) struct Assignment {
     /// They take over from a peer that fails.
     pub(crate) file_servers: Vec<Arc<FileServer>>,
     pub(crate) holders: PeerRegistry,
-    /// Entities that got images in earlier runs: peers, when peers are asked for.
-    pub(crate) remembered: PeerRegistry,
     /// Targets that got this image in an earlier run: they are skipped if they hold it still.
     pub(crate) believed: Vec<Believed>,
     pub(crate) budget: Budget,
@@ -93,7 +91,7 @@ impl<T: Transport> ManagementAgent<T> {
                 &self.transport,
                 &work.group,
                 &work.logins,
-                (&work.holders, &work.remembered),
+                &work.holders,
                 &work.file_servers,
             ) => chosen,
         };
@@ -413,7 +411,6 @@ impl<T: Transport> Delivery<T> {
         let work = &self.work;
         let target = &work.group.entities[entity];
         work.holders.forget(&target.name);
-        work.remembered.forget(&target.name);
         let may_be_placed = (self.members.of(entity)).is_some_and(|member| member.may_be_placed);
         let known = (self.digests.image(&work.group.image)).map(|image| Known {
             image,

@@ -63,8 +63,6 @@ pub struct ImageManager<T: Transport> {
     budget: Budget,
     holders: PeerRegistry,
     memories: Memories,
-    /// Entities that got images in earlier runs.
-    remembered: PeerRegistry,
     depths: Depths,
     host: HostWatch,
     groups: Vec<GroupState>,
@@ -105,12 +103,12 @@ impl<T: Transport> ImageManager<T> {
         transport: T,
         memories: Memories,
     ) -> (Link, JoinHandle<()>) {
-        let remembered = PeerRegistry::default();
+        let holders = PeerRegistry::default();
         for image in &inventory.images {
             for entity in &inventory.entities {
                 let known = memories.of(entity, image);
                 if let Some(sha256) = known.and_then(Remembered::proven) {
-                    remembered.add(image, entity, sha256);
+                    holders.remember(image, entity, sha256);
                 }
             }
         }
@@ -128,9 +126,8 @@ impl<T: Transport> ImageManager<T> {
         }));
         let manager = Self {
             budget: Budget::new(inventory.memory),
-            holders: PeerRegistry::default(),
+            holders,
             memories,
-            remembered,
             depths: Depths::new(inventory.memory, inventory.buffers.least_memory()),
             host: HostWatch::default(),
             inventory,
@@ -397,7 +394,6 @@ impl<T: Transport> ImageManager<T> {
                 logins: self.logins.clone(),
                 file_servers: self.inventory.file_servers.clone(),
                 holders: self.holders.clone(),
-                remembered: self.remembered.clone(),
                 believed,
                 budget: self.budget.clone(),
                 buffer_size: layout.buffer_size,

@@ -155,8 +155,7 @@ impl<T: Transport> Inspector<T> {
         }
         let nobody = PeerRegistry::default();
         let (transport, servers) = (&self.transport, &self.inventory.file_servers);
-        let delivered = (&nobody, &nobody);
-        let sources = Sources::choose(transport, group, &self.logins, delivered, servers).await?;
+        let sources = Sources::choose(transport, group, &self.logins, &nobody, servers).await?;
         // Where there is none, this says so.
         let mut failed = sources.first().map(|_| known);
         for chosen in sources.candidates() {

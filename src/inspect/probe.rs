@@ -91,12 +91,11 @@ impl<T: Transport> Inspector<T> {
     /// The source that a run would read first, by its name in reports, and the bytes of its file where
     /// it tells.
     async fn probe_source(&self, group: &Arc<Group>) -> Result<(Name, Option<u64>), Failure> {
-        let known = (&self.registry, &self.registry);
-        let servers = &self.inventory.file_servers;
-        let sources = Sources::choose(&self.transport, group, &self.logins, known, servers).await?;
+        let (transport, servers) = (&self.transport, &self.inventory.file_servers);
+        let sources = Sources::choose(transport, group, &self.logins, &self.registry, servers).await?;
         let first = sources.first()?;
         // Nothing but reading shows that a data connection can be had, and that the file may be read.
-        let mut source = self.transport.open_source(&first.remote, 0).await?;
+        let mut source = transport.open_source(&first.remote, 0).await?;
         let size = source.size();
         source.read(&mut [0; FIRST_BYTES]).await?;
         let fault = match (size, group.image.size) {

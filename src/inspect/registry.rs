@@ -21,6 +21,8 @@ struct Known {
 
 #[derive(Debug)]
 struct Held {
+    /// An earlier run delivered it.
+    before: bool,
     image: Arc<Image>,
     entity: Arc<Entity>,
     sha256: [u8; 32],
@@ -72,13 +74,23 @@ impl Drop for Session {
 }
 
 impl PeerRegistry {
+    /// An earlier run delivered the entity, and verified its copy to have this digest.
+    pub(crate) fn remember(&self, image: &Arc<Image>, entity: &Arc<Entity>, sha256: [u8; 32]) {
+        self.hold(true, image, entity, sha256);
+    }
+
     /// The entity was delivered, and its copy verified to have this digest. What it sent before it
     /// was written is no matter any more.
     pub(crate) fn add(&self, image: &Arc<Image>, entity: &Arc<Entity>, sha256: [u8; 32]) {
+        self.lock().left.remove(&entity.name);
+        self.hold(false, image, entity, sha256);
+    }
+
+    fn hold(&self, before: bool, image: &Arc<Image>, entity: &Arc<Entity>, sha256: [u8; 32]) {
         let mut known = self.lock();
-        known.left.remove(&entity.name);
         known.held.retain(|held| held.entity.name != entity.name);
         known.held.push(Held {
+            before,
             image: image.clone(),
             entity: entity.clone(),
             sha256,
@@ -93,7 +105,7 @@ impl PeerRegistry {
     /// What the entity sent was not the image: nobody reads it any more.
     pub(crate) fn leave(&self, entity: &Name) {
         let mut known = self.lock();
-        known.held.retain(|held| held.entity.name != *entity);
+        (known.held).retain(|held| held.before || held.entity.name != *entity);
         known.left.insert(entity.clone());
     }
 
@@ -101,10 +113,22 @@ impl PeerRegistry {
         self.lock().left.contains(entity)
     }
 
-    /// Those that hold the image, in the order in which they got it, and their copies' SHA-256.
+    /// Those that this run gave the image, in the order in which they got it, and their copies'
+    /// SHA-256.
     pub(crate) fn of(&self, image: &Image) -> Vec<(Arc<Entity>, [u8; 32])> {
+        self.holding(image, false)
+    }
+
+    /// As [`Self::of`], followed by those that earlier runs gave it.
+    pub(crate) fn known(&self, image: &Image) -> Vec<(Arc<Entity>, [u8; 32])> {
+        let mut known = self.of(image);
+        known.extend(self.holding(image, true));
+        known
+    }
+
+    fn holding(&self, image: &Image, before: bool) -> Vec<(Arc<Entity>, [u8; 32])> {
         (self.lock().held.iter())
-            .filter(|held| *held.image == *image)
+            .filter(|held| held.before == before && *held.image == *image)
             .map(|held| (held.entity.clone(), held.sha256))
             .collect()
     }

@@ -57,7 +57,6 @@ pub(crate) struct Sources {
     group: Arc<Group>,
     logins: Arc<Logins>,
     holders: PeerRegistry,
-    remembered: PeerRegistry,
     /// What the operator asked for: one, or every peer that holds the right size.
     asked_for: Vec<Chosen>,
     /// They take over from peers.
@@ -71,11 +70,10 @@ impl Sources {
         transport: &Arc<T>,
         group: &Arc<Group>,
         logins: &Arc<Logins>,
-        (holders, remembered): (&PeerRegistry, &PeerRegistry),
+        holders: &PeerRegistry,
         file_servers: &[Arc<FileServer>],
     ) -> Result<Self, Failure> {
-        let mut delivered = holders.of(&group.image);
-        delivered.extend(remembered.of(&group.image));
+        let delivered = holders.known(&group.image);
         let (asked_for, file_servers) = match &group.source {
             SourceChoice::FileServer(server) => {
                 (vec![of_server(server, group, logins)?], Vec::new())
@@ -105,7 +103,6 @@ impl Sources {
             group: group.clone(),
             logins: logins.clone(),
             holders: holders.clone(),
-            remembered: remembered.clone(),
             asked_for,
             file_servers,
         })
@@ -154,9 +151,7 @@ impl Sources {
     /// The SHA-256 that the image is proven to have on entities, if it is the same on all: what
     /// another peer sends is compared with it. A file server may have a newer one.
     pub(crate) fn proven(&self) -> Option<[u8; 32]> {
-        let image = &self.group.image;
-        let mut all = self.holders.of(image).into_iter();
-        let mut all = (all.by_ref()).chain(self.remembered.of(image));
+        let mut all = self.holders.known(&self.group.image).into_iter();
         let (_, first) = all.next()?;
         all.all(|(_, other)| other == first).then_some(first)
     }
@@ -503,19 +498,17 @@ mod tests {
             }),
             logins: Arc::default(),
             holders: PeerRegistry::default(),
-            remembered: PeerRegistry::default(),
             asked_for: all(&["peer:a@a", "peer:b@b"]),
             file_servers: Vec::new(),
         };
-        let add = |holders: &PeerRegistry, name: &str, byte: u8| {
-            holders.add(&image, &Arc::new(entity(name, "1")), [byte; 32]);
-        };
+        let one = |name: &str| Arc::new(entity(name, "1"));
+        let add = |name, byte| sources.holders.add(&image, &one(name), [byte; 32]);
         assert_eq!(sources.proven(), None);
-        add(&sources.remembered, "c", 1);
+        sources.holders.remember(&image, &one("c"), [1; 32]);
         assert_eq!(sources.proven(), Some([1; 32]));
-        add(&sources.holders, "d", 1);
+        add("d", 1);
         assert_eq!(sources.proven(), Some([1; 32]));
-        add(&sources.holders, "e", 2);
+        add("e", 2);
         assert_eq!(sources.proven(), None, "they differ");
 
         let names = |later| {
