@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use subtend::lab::Behaviour;
 use subtend::model::{Entity, EntityState, Holding, Image, Inventory, Verified};
-use subtend::protocol::{Command, Event, GroupSpec, HeldCheck, ProbeCheck};
+use subtend::protocol::{Command, Event, GroupSpec, Installed, ProbeCheck};
 use support::run::{Run, assert_delivered};
 use support::scripted::{FOREVER, Script, ScriptedServer};
 use support::{GROUP, IMAGE, LONG, PATH, SERVER, behave, lab, network, within, yaml};
@@ -58,7 +58,7 @@ async fn probe(run: &mut Run) -> Vec<ProbeCheck> {
     probed(run).await.0
 }
 
-async fn verify(run: &mut Run, size_only: bool) -> (Vec<HeldCheck>, u64) {
+async fn verify(run: &mut Run, size_only: bool) -> (Vec<Installed>, u64) {
     let groups = all();
     run.send(Command::Verify { groups, size_only }).await;
     let mut found = Vec::new();

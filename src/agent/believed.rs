@@ -13,8 +13,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::inspect::{Expected, FanOut, Installed, installed};
+use crate::inspect::{Expected, FanOut, installed};
 use crate::model::{EntityState, Holding, Holds, Laggards, Step, Verified};
+use crate::protocol::Installed;
 use crate::transport::Transport;
 
 use super::management::Assignment;
@@ -78,12 +79,18 @@ impl Checks {
         let (group, cancels) = (work.group.clone(), work.cancels.clone());
         let ask = move |known: &Believed| {
             let (transport, logins, known) = (transport.clone(), logins.clone(), known.clone());
-            let entity = group.entities[known.entity].clone();
+            let (group, entity) = (group.clone(), group.entities[known.entity].clone());
             let cancel = cancels[known.entity].clone();
             let span = spans::entity(&entity.name);
             let asked = async move {
                 let read = AtomicU64::new(0);
-                let found = installed(&transport, &entity, &logins, known.expected, &read);
+                let found = installed(
+                    &transport,
+                    (&group, &entity),
+                    &logins,
+                    known.expected,
+                    &read,
+                );
                 // What becomes of one that was cancelled is said where its turn would be.
                 let found = cancel.run_until_cancelled(found).await?;
                 let cause = known.cause(&found);
@@ -173,6 +180,8 @@ mod tests {
             at: Timestamp::UNIX_EPOCH,
         };
         let held = |holds, verified| Installed {
+            group: "g".into(),
+            entity: "e".into(),
             holds,
             verified,
             size: Some(7),

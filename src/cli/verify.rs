@@ -15,11 +15,11 @@ use crate::headless::{self, Stop};
 use crate::model::text::shown;
 use crate::model::{Group, Holding, Name, units};
 use crate::protocol::inspect::held;
-use crate::protocol::{Command, Event, HeldCheck};
+use crate::protocol::{Command, Event, Installed};
 
 #[derive(Debug, Default)]
 struct Answer {
-    checks: Vec<HeldCheck>,
+    checks: Vec<Installed>,
     left: usize,
     read: u64,
     stopped: bool,
@@ -83,7 +83,7 @@ pub async fn verify(
 
 impl Answer {
     fn exit_code(&self) -> u8 {
-        let has = |check: &HeldCheck| check.holds == Holding::Has;
+        let has = |check: &Installed| check.holds == Holding::Has;
         if self.stopped {
             headless::CANCELLED
         } else if self.checks.iter().all(has) {
@@ -93,8 +93,8 @@ impl Answer {
         }
     }
 
-    fn of(&self, group: &Group) -> Vec<&HeldCheck> {
-        let of_group = |check: &&HeldCheck| check.group == group.name;
+    fn of(&self, group: &Group) -> Vec<&Installed> {
+        let of_group = |check: &&Installed| check.group == group.name;
         self.checks.iter().filter(of_group).collect()
     }
 
@@ -160,7 +160,7 @@ impl Answer {
         struct JsonGroup<'a> {
             group: &'a Name,
             image: &'a Name,
-            entities: Vec<&'a HeldCheck>,
+            entities: Vec<&'a Installed>,
         }
         let groups = groups.iter().map(|group| JsonGroup {
             group: &group.name,
@@ -180,6 +180,6 @@ impl Answer {
     }
 }
 
-fn is_proven(check: &HeldCheck) -> bool {
+fn is_proven(check: &Installed) -> bool {
     check.holds == Holding::Has && check.verified.is_proof()
 }

@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::model::text::quoted;
 use crate::model::{Entity, Failure, Fault, Group, Holding, Logins, Name, Verified};
-use crate::protocol::{Event, HeldCheck};
+use crate::protocol::{Event, Installed};
 use crate::transport::read_and_hash::read_and_hash;
 use crate::transport::{ImageDigest, Remote, Source, Transport};
 
@@ -26,34 +26,14 @@ pub(crate) struct Expected {
     pub(crate) sha256: Option<[u8; 32]>,
 }
 
-/// What was found on an entity.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Installed {
-    pub(crate) holds: Holding,
-    pub(crate) verified: Verified,
-    pub(crate) size: Option<u64>,
-    pub(crate) cause: Option<String>,
-}
-
-impl Installed {
-    fn unproven(holds: Holding, cause: String) -> Self {
-        Self {
-            holds,
-            verified: Verified::None,
-            size: None,
-            cause: Some(cause),
-        }
-    }
-
-    fn of(self, entity: &Entity, group: &Group) -> HeldCheck {
-        HeldCheck {
-            group: group.name.clone(),
-            entity: entity.name.clone(),
-            holds: self.holds,
-            verified: self.verified,
-            size: self.size,
-            cause: self.cause,
-        }
+fn unknown(group: &Group, entity: &Entity, cause: String) -> Installed {
+    Installed {
+        group: group.name.clone(),
+        entity: entity.name.clone(),
+        holds: Holding::Unknown,
+        verified: Verified::None,
+        size: None,
+        cause: Some(cause),
     }
 }
 
@@ -86,47 +66,40 @@ impl<T: Transport> Inspector<T> {
         type Asked = (Arc<Group>, Arc<Entity>, Expected);
         let (inspector, all) = (self.clone(), read.clone());
         let mut entities = FanOut::new(AT_ONCE, &self.cancel, move |asked: &Asked| {
-            let (inspector, read) = (inspector.clone(), all.clone());
-            let (entity, expected) = (asked.1.clone(), asked.2);
+            let (inspector, asked, read) = (inspector.clone(), asked.clone(), all.clone());
             async move {
-                let Inspector {
-                    transport, logins, ..
-                } = &*inspector;
-                installed(transport, &entity, logins, expected, &read).await
+                let (transport, logins) = (&inspector.transport, &inspector.logins);
+                let (group, entity, expected) = asked;
+                installed(transport, (&group, &entity), logins, expected, &read).await
             }
         });
         let mut told = interval(TOLD);
         told.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
-            let checks: Vec<HeldCheck> = tokio::select! {
+            let checks: Vec<Installed> = tokio::select! {
                 biased;
                 Some((group, found)) = images.next() => {
                     let found = found.unwrap_or_else(|why| Err(why.into()));
-                    let not_asked = |entity: &Entity| match (&found, written.get(&entity.name)) {
-                        (Err(failure), _) => {
-                            Some(format!("what the image must be is not known: {failure}"))
-                        }
-                        (_, Some(by)) => {
-                            Some(format!("it is being upgraded in group {}", quoted(by)))
-                        }
-                        _ => None,
-                    };
                     let mut checks = Vec::new();
                     for entity in &group.entities {
-                        if let Some(cause) = not_asked(entity) {
-                            let unknown = Installed::unproven(Holding::Unknown, cause);
-                            checks.push(unknown.of(entity, &group));
-                        } else if let Ok(expected) = found {
-                            entities.extend([(group.clone(), entity.clone(), expected)]);
-                        }
+                        let cause = match (&found, written.get(&entity.name)) {
+                            (Err(failure), _) => {
+                                format!("what the image must be is not known: {failure}")
+                            }
+                            (_, Some(by)) => format!("it is being upgraded in group {}", quoted(by)),
+                            (Ok(expected), None) => {
+                                entities.extend([(group.clone(), entity.clone(), *expected)]);
+                                continue;
+                            }
+                        };
+                        checks.push(unknown(&group, entity, cause));
                     }
                     checks
                 }
                 Some(((group, entity, _), found)) = entities.next() => {
-                    let found = found.unwrap_or_else(|why| {
-                        Installed::unproven(Holding::Unknown, Failure::from(why).to_string())
-                    });
-                    vec![found.of(&entity, &group)]
+                    vec![found.unwrap_or_else(|why| {
+                        unknown(&group, &entity, Failure::from(why).to_string())
+                    })]
                 }
                 _ = told.tick(), if !(images.is_over() && entities.is_over()) => Vec::new(),
                 else => break,
@@ -200,82 +173,77 @@ async fn digest<T: Transport>(
 /// where no SHA-256 is given.
 pub(crate) async fn installed<T: Transport>(
     transport: &Arc<T>,
-    entity: &Entity,
+    (group, entity): (&Group, &Entity),
     logins: &Logins,
     expected: Expected,
     read: &AtomicU64,
 ) -> Installed {
-    let found = match Remote::of_entity(entity, logins) {
+    let compared = match Remote::of_entity(entity, logins) {
         Ok(remote) => compare(&**transport, &remote, expected, read).await,
         Err(failure) => Err(failure),
     };
-    found.unwrap_or_else(|failure| {
+    let (holds, verified, size, cause) = compared.unwrap_or_else(|failure| {
         let holds = match failure.fault {
             Fault::NoFile { .. } => Holding::Missing,
             _ => Holding::Unreachable,
         };
-        Installed::unproven(holds, failure.to_string())
-    })
+        (holds, Verified::None, None, failure.to_string())
+    });
+    let cause = Some(cause).filter(|_| holds != Holding::Has);
+    Installed {
+        holds,
+        verified,
+        size,
+        cause,
+        ..unknown(group, entity, String::new())
+    }
 }
+
+type Compared = (Holding, Verified, Option<u64>, String);
 
 async fn compare<T: Transport>(
     transport: &T,
     remote: &Remote,
     expected: Expected,
     read: &AtomicU64,
-) -> Result<Installed, Failure> {
-    let found = |same: bool, verified, size, cause: String| Installed {
-        holds: if same { Holding::Has } else { Holding::Differs },
-        verified,
-        size,
-        cause: (!same).then_some(cause),
+) -> Result<Compared, Failure> {
+    let found = |same: bool, verified, size, cause: String| {
+        let holds = if same { Holding::Has } else { Holding::Differs };
+        Ok((holds, verified, size, cause))
     };
     let sizes = |size: u64, right: u64| format!("it has {size} bytes; the image has {right}");
+    let unknown = |size, cause: &str| Ok((Holding::Unknown, Verified::None, size, cause.into()));
     let Some(sha256) = expected.sha256 else {
-        let size = transport.size_of(remote).await?;
-        return Ok(match (size, expected.size) {
-            (Some(size), Some(right)) => found(
-                size == right,
-                Verified::Size,
-                Some(size),
-                sizes(size, right),
+        let told = transport.size_of(remote).await?;
+        return match (told, expected.size) {
+            (Some(size), Some(right)) => {
+                found(size == right, Verified::Size, told, sizes(size, right))
+            }
+            (None, _) => unknown(
+                told,
+                "it does not tell the size of its file; verify without --size",
             ),
-            (size, _) => Installed {
-                holds: Holding::Unknown,
-                verified: Verified::None,
-                size,
-                cause: Some(match size {
-                    None => "it does not tell the size of its file; verify without --size".into(),
-                    Some(_) => "the size of the image is not known".into(),
-                }),
-            },
-        });
+            (Some(_), None) => unknown(told, "the size of the image is not known"),
+        };
     };
     let told = transport.compare(remote, sha256).await?;
     if let (Some(size), Some(right)) = (told.size, expected.size)
         && size != right
     {
-        return Ok(found(false, Verified::Size, Some(size), sizes(size, right)));
+        return found(false, Verified::Size, told.size, sizes(size, right));
     }
-    let other = || "it holds another file of that size: its SHA-256 differs".to_owned();
+    let other = "it holds another file of that size: its SHA-256 differs".to_owned();
     if let Some(same) = told.same {
-        return Ok(found(same, Verified::Digest, told.size, other()));
+        return found(same, Verified::Digest, told.size, other);
     }
-    let ImageDigest {
-        size,
-        sha256: actual,
-    } = digest(transport, remote, expected.size, read).await?;
+    let actual = digest(transport, remote, expected.size, read).await?;
     let cause = match expected.size {
-        Some(right) if size != right => {
+        Some(right) if actual.size != right => {
             format!("its file is not as long as the image's {right} bytes")
         }
-        Some(_) => other(),
+        Some(_) => other,
         None => "it holds another file: its SHA-256 differs".to_owned(),
     };
-    Ok(found(
-        actual == sha256,
-        Verified::Readback,
-        Some(size),
-        cause,
-    ))
+    let same = actual.sha256 == sha256;
+    found(same, Verified::Readback, Some(actual.size), cause)
 }

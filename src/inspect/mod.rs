@@ -16,7 +16,7 @@ mod registry;
 mod sources;
 
 pub(crate) use fan_out::FanOut;
-pub(crate) use installed::{Expected, Installed, installed};
+pub(crate) use installed::{Expected, installed};
 pub(crate) use registry::{PeerRegistry, Server, server};
 #[cfg(test)]
 pub(crate) use sources::Peer;

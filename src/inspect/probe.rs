@@ -92,7 +92,8 @@ impl<T: Transport> Inspector<T> {
     /// it tells.
     async fn probe_source(&self, group: &Arc<Group>) -> Result<(Name, Option<u64>), Failure> {
         let (transport, servers) = (&self.transport, &self.inventory.file_servers);
-        let sources = Sources::choose(transport, group, &self.logins, &self.registry, servers).await?;
+        let sources =
+            Sources::choose(transport, group, &self.logins, &self.registry, servers).await?;
         let first = sources.first()?;
         // Nothing but reading shows that a data connection can be had, and that the file may be read.
         let mut source = transport.open_source(&first.remote, 0).await?;

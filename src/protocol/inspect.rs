@@ -4,7 +4,7 @@
 use crate::model::text::shown;
 use crate::model::{Abilities, Holding, Name, Probe, names, units};
 
-use super::{HeldCheck, ProbeCheck};
+use super::{Installed, ProbeCheck};
 
 /// How much a row matters; what matters more comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,7 +43,7 @@ pub fn probed(checks: &[&ProbeCheck]) -> Vec<Row> {
 }
 
 /// What entities were found to hold.
-pub fn held(checks: &[&HeldCheck]) -> Vec<Row> {
+pub fn held(checks: &[&Installed]) -> Vec<Row> {
     let said = checks.iter().map(|check| {
         let word = check.holds.word();
         let text = match (&check.cause, check.holds) {

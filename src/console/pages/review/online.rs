@@ -6,7 +6,7 @@ use crate::model::Holding;
 use crate::model::columns::count;
 use crate::model::units;
 use crate::protocol::inspect::{self, Row, Weight};
-use crate::protocol::{Command, Event, HeldCheck, ProbeCheck};
+use crate::protocol::{Command, Event, Installed, ProbeCheck};
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(super) struct Online {
     /// File bytes.
     read: u64,
     probed: Vec<ProbeCheck>,
-    held: Vec<HeldCheck>,
+    held: Vec<Installed>,
 }
 
 /// Asks about what is shown. Passwords must have been given.
@@ -105,7 +105,7 @@ impl Online {
     /// Entities that have a file of the image's size, and of which no more is known.
     fn by_size(&self) -> usize {
         let by_size =
-            |check: &&HeldCheck| check.holds == Holding::Has && !check.verified.is_proof();
+            |check: &&Installed| check.holds == Holding::Has && !check.verified.is_proof();
         self.held.iter().filter(by_size).count()
     }
 

@@ -8,7 +8,7 @@ use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
 use crate::model::{
     DeliveryPolicy, Holding, ImageSpec, Limits, MadeGroup, Probe, SourceSpec, Verified,
 };
-use crate::protocol::{Event, HeldCheck, PeerCheck, ProbeCheck, Secret};
+use crate::protocol::{Event, Installed, PeerCheck, ProbeCheck, Secret};
 
 fn named(names: &[&str]) -> Vec<GroupSpec> {
     names
@@ -480,7 +480,7 @@ fn what_entities_hold_is_shown_with_those_that_lack_the_image_first() {
         press(&mut state, &idle, "v"),
         [Effect::Send(vec![Command::Verify { groups, size_only }])]
     );
-    let check = |entity: &str, holds, cause: Option<&str>| HeldCheck {
+    let check = |entity: &str, holds, cause: Option<&str>| Installed {
         group: "adsl".into(),
         entity: entity.into(),
         holds,
