@@ -24,7 +24,7 @@ use crate::model::text::quoted;
 use crate::model::{
     EntityState, Group, Holds, ImageSpec, Inventory, Logins, Memories, Name, Remembered,
 };
-use crate::plan::{Footprint, find, find_image, plan, said};
+use crate::plan::{Blocker, Footprint, find, find_image, plan, said};
 use crate::pool::{self, Budget};
 use crate::protocol::{
     Command, Detail, Event, GroupSnapshot, GroupSpec, Link, Secret, Snapshot, Target,
@@ -46,6 +46,8 @@ const QUESTIONS: usize = 64;
 /// Time that the last inspections have to remove what they wrote when the engine ends.
 const LAST_INSPECTION: Duration = Duration::from_secs(5);
 const STILL_INSPECTING: &str = "another check is under way; wait for its end, or stop it";
+
+type Groups = Vec<Arc<Group>>;
 
 /// The image management software of the common element (\[0006\], \[0016\]).
 pub struct ImageManager<T: Transport> {
@@ -443,52 +445,51 @@ impl<T: Transport> ImageManager<T> {
         }
     }
 
-    /// One at a time: they would meet on the same entities.
     fn probe(&mut self, specs: &[GroupSpec], force: bool) {
-        if !self.inspections.is_empty() {
-            return self.refuse(STILL_INSPECTING.into());
-        }
         let running = self.footprints();
         // Each for itself: groups that can't run together may still be looked at together.
+        let found = specs.iter().map(|spec| {
+            plan(&self.inventory, &running, std::slice::from_ref(spec), force).startable()
+        });
+        let found = found.collect();
+        if let Some((inspector, groups)) = self.begin_inspection(found) {
+            self.inspections.spawn(inspector.probe(groups, force));
+        }
+    }
+
+    fn verify(&mut self, specs: &[GroupSpec], size_only: bool) {
+        let lookup = Lookup::new(&self.inventory);
+        let found = specs.iter().map(|spec| Ok(vec![find(&lookup, spec)?]));
+        let found = found.collect();
+        let written = self.written();
+        if let Some((inspector, groups)) = self.begin_inspection(found) {
+            self.inspections
+                .spawn(inspector.verify(groups, size_only, written));
+        }
+    }
+
+    /// One at a time: they would meet on the same entities.
+    fn begin_inspection(
+        &mut self,
+        found: Vec<Result<Groups, Vec<Blocker>>>,
+    ) -> Option<(Arc<Inspector<T>>, Groups)> {
+        if !self.inspections.is_empty() {
+            self.refuse(STILL_INSPECTING.into());
+            return None;
+        }
         let (mut groups, mut wrong) = (Vec::new(), Vec::new());
-        for spec in specs {
-            let one = std::slice::from_ref(spec);
-            match plan(&self.inventory, &running, one, force).startable() {
+        for found in found {
+            match found {
                 Ok(found) => groups.extend(found),
                 Err(blockers) => wrong.extend(blockers),
             }
         }
         if !wrong.is_empty() {
-            return self.refuse(said(&wrong).join("; "));
+            self.refuse(said(&wrong).join("; "));
+            return None;
         }
-        let inspector = self.begin_inspection();
-        self.inspections.spawn(inspector.probe(groups, force));
-    }
-
-    fn verify(&mut self, specs: &[GroupSpec], size_only: bool) {
-        if !self.inspections.is_empty() {
-            return self.refuse(STILL_INSPECTING.into());
-        }
-        let lookup = Lookup::new(&self.inventory);
-        let (mut groups, mut wrong) = (Vec::new(), Vec::new());
-        for spec in specs {
-            match find(&lookup, spec) {
-                Ok(group) => groups.push(group),
-                Err(blockers) => wrong.extend(blockers),
-            }
-        }
-        if !wrong.is_empty() {
-            return self.refuse(said(&wrong).join("; "));
-        }
-        let written = self.written();
-        let inspector = self.begin_inspection();
-        self.inspections
-            .spawn(inspector.verify(groups, size_only, written));
-    }
-
-    fn begin_inspection(&mut self) -> Arc<Inspector<T>> {
         self.inspecting = CancellationToken::new();
-        self.inspector(&self.inspecting)
+        Some((self.inspector(&self.inspecting), groups))
     }
 
     fn inspector(&self, cancel: &CancellationToken) -> Arc<Inspector<T>> {

@@ -17,14 +17,6 @@ use super::{AT_ONCE, FanOut, Inspector, Sources};
 /// How much of a source's file is read to see that it can be.
 const FIRST_BYTES: usize = 512;
 
-/// An entity, or else the source of its group.
-type Host = (usize, Arc<Group>, Option<Arc<Entity>>);
-
-enum Found {
-    Source(Result<(Name, Option<u64>), Failure>),
-    Entity(Result<Probe, Failure>),
-}
-
 impl<T: Transport> Inspector<T> {
     /// Looks at the sources of groups and at the entities that they would write, each once.
     pub(crate) async fn probe(self: Arc<Self>, groups: Vec<Arc<Group>>, force: bool) -> Event {
@@ -35,38 +27,47 @@ impl<T: Transport> Inspector<T> {
             ended,
             stopped: ended && left > 0,
         };
-        // What is free is compared with the image's size, which the source may have to tell first.
-        let mut sources: Vec<Source> = groups.iter().map(|group| Source::of(group)).collect();
-        let hosts = hosts(groups, force);
-        let mut left = hosts.len();
         let inspector = self.clone();
-        let mut asked = FanOut::gently(AT_ONCE, &self.cancel, move |(_, group, entity): &Host| {
-            let (inspector, group, entity) = (inspector.clone(), group.clone(), entity.clone());
-            async move { inspector.probe_host(&group, entity).await }
+        let mut sources = FanOut::new(AT_ONCE, &self.cancel, move |(_, group): &Host<Group>| {
+            let (inspector, group) = (inspector.clone(), group.clone());
+            async move { inspector.probe_source(&group).await }
         });
-        asked.extend(hosts);
-        while let Some(((place, group, entity), found)) = asked.next().await {
-            let source = &mut sources[place];
-            let checks = match (entity, found) {
-                (Some(entity), Ok(Found::Entity(Ok(probe))))
-                    if probe.free.is_some() && !source.is_known =>
-                {
-                    source.waiting.push((entity, probe));
-                    continue;
+        let inspector = self.clone();
+        let mut entities =
+            FanOut::gently(AT_ONCE, &self.cancel, move |(_, entity): &Host<Entity>| {
+                let (inspector, entity) = (inspector.clone(), entity.clone());
+                async move { inspector.probe_entity(&entity).await }
+            });
+        sources.extend(groups.iter().cloned().enumerate());
+        // One of several groups is looked at for the first.
+        let mut seen = HashSet::new();
+        let mut left = groups.len();
+        for (place, group) in groups.iter().enumerate() {
+            let sent = (group.entities.iter())
+                .filter(|entity| force || !group.has_image(entity))
+                .filter(|entity| seen.insert(entity.name.clone()));
+            entities.extend(sent.map(|entity| (place, entity.clone())));
+        }
+        left += seen.len();
+        // What is free is compared with the image's size, which the source may have to tell first.
+        let mut of_groups: Vec<Source> = groups.iter().map(|group| Source::of(group)).collect();
+        loop {
+            let checks = tokio::select! {
+                Some(((place, group), found)) = sources.next() => {
+                    let found = found.unwrap_or_else(|why| Err(why.into()));
+                    of_groups[place].answered(&group, found)
                 }
-                (Some(entity), found) => vec![entity_check(
-                    &group,
-                    &entity,
-                    source.size,
-                    match found {
-                        Ok(Found::Entity(found)) => found,
-                        Ok(Found::Source(found)) => found.map(|_| Probe::default()),
-                        Err(why) => Err(why.into()),
-                    },
-                )],
-                (None, Ok(Found::Source(found))) => source.answered(&group, found),
-                (None, Ok(Found::Entity(_))) => continue,
-                (None, Err(why)) => source.answered(&group, Err(why.into())),
+                Some(((place, entity), found)) = entities.next() => {
+                    let source = &mut of_groups[place];
+                    match found.unwrap_or_else(|why| Err(why.into())) {
+                        Ok(probe) if probe.free.is_some() && !source.is_known => {
+                            source.waiting.push((entity, probe));
+                            continue;
+                        }
+                        found => vec![entity_check(&groups[place], &entity, source.size, found)],
+                    }
+                }
+                else => break,
             };
             left -= checks.len();
             self.tell(event(checks, left, false));
@@ -74,18 +75,14 @@ impl<T: Transport> Inspector<T> {
         event(Vec::new(), left, true)
     }
 
-    /// `None`: cancelled. What was written on an entity is removed before.
-    async fn probe_host(&self, group: &Arc<Group>, entity: Option<Arc<Entity>>) -> Option<Found> {
-        let Some(entity) = entity else {
-            let found = self.cancel.run_until_cancelled(self.probe_source(group));
-            return found.await.map(Found::Source);
-        };
-        let found = match Destination::of(&entity, self.transport.owner(), &self.logins) {
+    /// `None`: cancelled. What was written is removed before.
+    async fn probe_entity(&self, entity: &Entity) -> Option<Result<Probe, Failure>> {
+        let found = match Destination::of(entity, self.transport.owner(), &self.logins) {
             Ok(destination) => self.transport.probe(&destination, &self.cancel).await,
             Err(failure) => Err(failure),
         };
         let is_cancelled = found.as_ref().is_err_and(Failure::is_cancelled);
-        (!is_cancelled).then_some(Found::Entity(found))
+        (!is_cancelled).then_some(found)
     }
 
     /// The source that a run would read first, by its name in reports, and the bytes of its file where
@@ -110,21 +107,8 @@ impl<T: Transport> Inspector<T> {
     }
 }
 
-/// Sources first, then the entities; of one in several groups, the first counts.
-fn hosts(groups: Vec<Arc<Group>>, force: bool) -> Vec<Host> {
-    let mut seen = HashSet::new();
-    let groups = || groups.iter().enumerate();
-    let mut hosts: Vec<Host> = groups()
-        .map(|(place, group)| (place, group.clone(), None))
-        .collect();
-    for (place, group) in groups() {
-        let sent = (group.entities.iter())
-            .filter(|entity| force || !group.has_image(entity))
-            .filter(|entity| seen.insert(entity.name.clone()));
-        hosts.extend(sent.map(|entity| (place, group.clone(), Some(entity.clone()))));
-    }
-    hosts
-}
+/// With the place of its group.
+type Host<H> = (usize, Arc<H>);
 
 /// The source of a group, and those whose free space waits for its size.
 struct Source {
