@@ -11,6 +11,7 @@ pub mod remote;
 // The engine.
 pub mod agent;
 pub mod engine;
+mod inspect;
 pub mod journal;
 pub mod placement;
 pub mod plan;

@@ -4,27 +4,28 @@
 //! Reading files back takes as long as sending them, so the others wait for that no longer than
 //! they wait for a laggard; one that turns out to need the image later joins them then.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
-use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::inspect::{Expected, FanOut, installed};
 use crate::model::{EntityState, Holding, Holds, Laggards, Step, Verified};
+use crate::protocol::Installed;
 use crate::transport::Transport;
 
-use super::holding::{Expected, Held, hold};
 use super::management::Assignment;
 use super::report::ReportKind;
 use super::spans;
 
 /// Maximum number of entities that are asked at one time.
 const AT_ONCE: usize = 16;
+/// How often it is looked which of those that wait to be asked were cancelled.
+const LOOK: Duration = Duration::from_millis(100);
 /// Bytes per second: an entity that sends its file more slowly has not proven anything in time.
 const LEAST_RATE: u64 = 4 * 1024;
 
@@ -40,7 +41,7 @@ pub(crate) struct Believed {
 
 impl Believed {
     /// Why it is skipped; `None`: it did not prove that it holds the image.
-    fn cause(&self, held: &Held) -> Option<String> {
+    fn cause(&self, held: &Installed) -> Option<String> {
         if held.holds != Holding::Has {
             return None;
         }
@@ -57,21 +58,14 @@ impl Believed {
 }
 
 /// The questions that are not answered yet.
-#[derive(Debug, Default)]
 pub(super) struct Checks {
-    asked: JoinSet<Option<String>>,
-    entities: HashMap<Id, usize>,
+    asked: FanOut<Believed, Option<String>>,
+    cancels: Vec<CancellationToken>,
 }
 
 impl Checks {
     pub(super) fn begin<T: Transport>(transport: &Arc<T>, work: &Assignment) -> Self {
-        let mut checks = Self::default();
-        let room = Arc::new(Semaphore::new(AT_ONCE));
         for known in &work.believed {
-            let (transport, logins, room) = (transport.clone(), work.logins.clone(), room.clone());
-            let entity = work.group.entities[known.entity].clone();
-            let cancel = work.cancels[known.entity].clone();
-            let known = known.clone();
             work.reporter.send(ReportKind::State {
                 entity: known.entity,
                 state: EntityState::Waiting,
@@ -80,50 +74,64 @@ impl Checks {
                 attempt: 0,
                 holds: None,
             });
-            let place = known.entity;
+        }
+        let (transport, logins) = (transport.clone(), work.logins.clone());
+        let (group, cancels) = (work.group.clone(), work.cancels.clone());
+        let ask = move |known: &Believed| {
+            let (transport, logins, known) = (transport.clone(), logins.clone(), known.clone());
+            let (group, entity) = (group.clone(), group.entities[known.entity].clone());
+            let cancel = cancels[known.entity].clone();
             let span = spans::entity(&entity.name);
             let asked = async move {
                 let read = AtomicU64::new(0);
-                let size = known.expected.size.unwrap_or(0);
-                let most = entity.timeouts.confirm + Duration::from_secs(size / LEAST_RATE);
-                let ask = async {
-                    let _room = room.acquire().await;
-                    let hold = hold(&transport, &entity, &logins, known.expected, &read);
-                    timeout(most, hold).await
-                };
-                let held = tokio::select! {
-                    biased;
-                    // What becomes of it is said where its turn would be.
-                    () = cancel.cancelled() => return None,
-                    held = ask => held.ok()?,
-                };
-                let cause = known.cause(&held);
+                let found = installed(
+                    &transport,
+                    (&group, &entity),
+                    &logins,
+                    known.expected,
+                    &read,
+                );
+                // What becomes of one that was cancelled is said where its turn would be.
+                let found = cancel.run_until_cancelled(found).await?;
+                let cause = known.cause(&found);
                 if cause.is_none() {
-                    let said = held.cause.unwrap_or_default();
+                    let said = found.cause.unwrap_or_default();
                     tracing::info!("not skipped: {said}");
                 }
                 cause
             };
-            let asked = checks.asked.spawn(asked.instrument(span));
-            checks.entities.insert(asked.id(), place);
-        }
-        checks
+            asked.instrument(span)
+        };
+        let group = work.group.clone();
+        // Those that are cancelled have to answer too, so all are never cancelled at once.
+        let asked = FanOut::new(AT_ONCE, &CancellationToken::new(), ask);
+        let mut asked = asked.within(move |known| {
+            let size = known.expected.size.unwrap_or(0);
+            let confirm = group.entities[known.entity].timeouts.confirm;
+            confirm + Duration::from_secs(size / LEAST_RATE)
+        });
+        asked.extend(work.believed.iter().cloned());
+        let cancels = work.cancels.clone();
+        Self { asked, cancels }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.asked.is_empty()
+        self.asked.is_over()
     }
 
     /// The next answer: an entity, and why it is skipped if it is. `None`: there are no more.
     pub(super) async fn next(&mut self) -> Option<(usize, Option<String>)> {
-        let (id, cause) = match self.asked.join_next_with_id().await? {
-            Ok(answer) => answer,
-            Err(error) => {
-                tracing::error!("an entity could not be asked what it holds: {error}");
-                (error.id(), None)
+        let is_cancelled = |known: &Believed| self.cancels[known.entity].is_cancelled();
+        loop {
+            // It need not wait for its turn to be asked.
+            if let Some(known) = self.asked.withdraw(is_cancelled) {
+                return Some((known.entity, None));
             }
-        };
-        Some((self.entities.remove(&id)?, cause))
+            if let Ok(answer) = timeout(LOOK, self.asked.next()).await {
+                let (known, cause) = answer?;
+                return Some((known.entity, cause.ok().flatten()));
+            }
+        }
     }
 
     /// Waits for answers as long as the others may be held up. Adds those that need the image.
@@ -171,7 +179,9 @@ mod tests {
             run: "r1".into(),
             at: Timestamp::UNIX_EPOCH,
         };
-        let held = |holds, verified| Held {
+        let held = |holds, verified| Installed {
+            group: "g".into(),
+            entity: "e".into(),
             holds,
             verified,
             size: Some(7),

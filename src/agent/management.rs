@@ -17,17 +17,16 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::inspect::{Chosen, PeerRegistry, Server, Sources, of_source, server};
 use crate::model::{EntityState, Failure, Fault, FileServer, Group, Holds, Laggards, Logins, Step};
 use crate::placement::Known;
 use crate::pool::{Budget, BufferPool, PoolStats};
-use crate::transport::Transport;
+use crate::transport::{Destination, Transport};
 
 use super::Writer;
 use super::believed::{self, Believed, Checks};
-use super::choice::{self, Chosen, Sources};
 use super::digests::{Digests, State};
 use super::download::{Attempt, DownloadAgent};
-use super::holders::{Holders, Server, server};
 use super::members::{Member, Members, Way};
 use super::passes::{Pass, most, split};
 use super::report::{GroupMeters, PassMeter, ReportKind, Reporter};
@@ -51,9 +50,7 @@ pub(crate) struct Assignment {
     pub(crate) logins: Arc<Logins>,
     /// They take over from a peer that fails.
     pub(crate) file_servers: Vec<Arc<FileServer>>,
-    pub(crate) holders: Holders,
-    /// Entities that got images in earlier runs: peers, when peers are asked for.
-    pub(crate) remembered: Holders,
+    pub(crate) holders: PeerRegistry,
     /// Targets that got this image in an earlier run: they are skipped if they hold it still.
     pub(crate) believed: Vec<Believed>,
     pub(crate) budget: Budget,
@@ -94,7 +91,7 @@ impl<T: Transport> ManagementAgent<T> {
                 &self.transport,
                 &work.group,
                 &work.logins,
-                (&work.holders, &work.remembered),
+                &work.holders,
                 &work.file_servers,
             ) => chosen,
         };
@@ -414,7 +411,6 @@ impl<T: Transport> Delivery<T> {
         let work = &self.work;
         let target = &work.group.entities[entity];
         work.holders.forget(&target.name);
-        work.remembered.forget(&target.name);
         let may_be_placed = (self.members.of(entity)).is_some_and(|member| member.may_be_placed);
         let known = (self.digests.image(&work.group.image)).map(|image| Known {
             image,
@@ -423,7 +419,7 @@ impl<T: Transport> Delivery<T> {
         let agent = DownloadAgent {
             transport: self.transport.clone(),
             entity,
-            destination: choice::destination(&*self.transport, target, &work.logins),
+            destination: Destination::of(target, self.transport.owner(), &work.logins),
             known,
             meters: work.meters.clone(),
             reporter: work.reporter.clone(),
@@ -691,18 +687,6 @@ impl<T: Transport> Delivery<T> {
 fn grant(request: Request, seat: Seat) {
     // Who was cancelled meanwhile leaves its seat with the message.
     let _ = request.grant.send(Ok(seat));
-}
-
-fn of_source(name: &str, failure: Failure) -> Failure {
-    if failure.is_cancelled() {
-        return failure;
-    }
-    let step = failure.step;
-    let fault = Fault::Source {
-        name: name.to_owned(),
-        failure: Box::new(failure),
-    };
-    Failure::new(step, fault)
 }
 
 /// Nothing was sent in this attempt.

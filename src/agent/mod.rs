@@ -6,19 +6,14 @@
 //! cancellation token and as a depth to keep.
 
 mod believed;
-mod choice;
 mod digests;
 mod download;
 mod gathering;
-mod holders;
-mod holding;
 mod laggards;
 mod management;
 mod members;
 mod pace;
 mod passes;
-mod peers;
-mod preflight;
 mod report;
 mod retry;
 mod route;
@@ -28,12 +23,7 @@ mod transfer;
 mod trust;
 
 pub(crate) use believed::Believed;
-pub(crate) use choice::{destination, login};
-pub(crate) use holders::Holders;
-pub(crate) use holding::{Expected, Held, expected, hold};
 pub(crate) use management::{Assignment, ManagementAgent};
-pub(crate) use peers::{ask, can_serve, right_size};
-pub(crate) use preflight::{look_at_entity, look_at_source};
 pub(crate) use report::{GroupMeters, PassMeter, Report, ReportKind, Reporter};
 
 use crate::model::Failure;

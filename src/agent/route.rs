@@ -6,9 +6,9 @@
 
 use std::time::{Duration, Instant};
 
+use crate::inspect::Chosen;
 use crate::model::{Failure, Fault, Limits, Name};
 
-use super::choice::Chosen;
 use super::retry::Tries;
 
 /// Bytes since the last failure that show that a source works: attempts count anew.
@@ -111,8 +111,8 @@ impl Route {
 mod tests {
     use std::sync::Arc;
 
-    use super::super::choice::Peer;
     use super::*;
+    use crate::inspect::Peer;
     use crate::model::testing::address;
     use crate::model::{Login, RemotePath, Side, Step, Timeouts};
     use crate::transport::Remote;

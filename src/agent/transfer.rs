@@ -12,21 +12,18 @@ use std::time::Instant;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
+use crate::inspect::{Chosen, PeerRegistry};
 use crate::model::{Failure, Fault, Image, Limits, Name, Step};
 use crate::pool::FreeBuffer;
+use crate::transport::read_and_hash::read_and_hash;
 use crate::transport::{ImageDigest, Source, Transport};
 
 use super::Writer;
-use super::choice::Chosen;
 use super::digests::{Digests, Opened, State};
-use super::holders::Holders;
 use super::pace::Pace;
 use super::report::{GroupMeters, ReportKind, Reporter};
 use super::route::Route;
 use super::trust::{Contradiction, Giver, Givers, contradicted, to_blame, with};
-
-/// Bytes of one read while a prefix is proved.
-const PROOF: usize = 64 * 1024;
 
 /// How one pass came to its end, as its transfer agent saw it.
 #[derive(Debug)]
@@ -51,7 +48,7 @@ pub(super) struct TransferAgent<T: Transport> {
     pub(super) proven: Option<[u8; 32]>,
     /// Why the first source of this pass takes the place of another one.
     pub(super) before: Option<String>,
-    pub(super) holders: Holders,
+    pub(super) holders: PeerRegistry,
     pub(super) digests: Arc<Digests>,
     pub(super) image: Arc<Image>,
     pub(super) meters: Arc<GroupMeters>,
@@ -383,23 +380,15 @@ impl<T: Transport> TransferAgent<T> {
         givers: &Givers,
         pace: &mut Pace,
     ) -> Result<(), Stop> {
-        let (mut proof, mut left) = (Sha256::new(), position);
-        let mut bytes = vec![0; PROOF];
-        while left > 0 {
-            let most = usize::try_from(left).unwrap_or(PROOF).min(PROOF);
-            let asked = Instant::now();
-            let count = (source.read(&mut bytes[..most]).await)
-                .map_err(|failure| self.stopped(chosen, failure))?;
-            if count == 0 {
-                break;
-            }
-            proof.update(&bytes[..count]);
-            left -= count as u64;
+        let mut asked = Instant::now();
+        let proof = read_and_hash(source, Some(position), |count| {
             self.count(count);
-            (pace.brought(count, asked, Instant::now()))
-                .map_err(|fault| Stop::Failed(Failure::new(Step::Open, fault)))?;
-        }
-        if proof.finalize() == digest.finalize() {
+            let brought = pace.brought(count, asked, Instant::now());
+            asked = Instant::now();
+            brought.map_err(|fault| Failure::new(Step::Open, fault))
+        });
+        let proof = (proof.await).map_err(|failure| self.stopped(chosen, failure))?;
+        if proof.sha256[..] == digest.finalize()[..] {
             return Ok(());
         }
         let reason = format!(

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::inspect::Chosen;
 use crate::model::Name;
 
 /// A source that some of the bytes came from.
@@ -17,6 +18,17 @@ pub(super) struct Giver {
     pub(super) peer: Option<Name>,
     /// It was proven by content, by this run or an earlier one, to hold the image.
     pub(super) proven: bool,
+}
+
+impl Chosen {
+    pub(super) fn giver(&self) -> Giver {
+        let peer = self.peer.as_ref();
+        Giver {
+            name: self.name.clone(),
+            peer: peer.map(|peer| peer.entity.clone()),
+            proven: peer.is_some_and(|peer| peer.proven.is_some()),
+        }
+    }
 }
 
 /// All sources that gave something of what a digest stands for, in the order in which they did.

@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use super::Failed;
 use super::args::CheckArgs;
-use super::online::Online;
 use super::parts::Parts;
 use super::select;
 use crate::headless::text::{count, wrap};
@@ -18,6 +17,8 @@ use crate::model::{
     names, units,
 };
 use crate::plan::{Finding, Plan, PlannedGroup, plan, said};
+use crate::protocol::ProbeCheck;
+use crate::protocol::inspect::Findings;
 
 /// The plan as it is to be printed.
 ///
@@ -62,7 +63,7 @@ impl Planned {
         text(&self.inventory, &self.plan)
     }
 
-    pub(super) fn json(&self, online: Option<&Online>) -> Result<String, Failed> {
+    pub(super) fn json(&self, online: Option<&Findings<ProbeCheck>>) -> Result<String, Failed> {
         let json = Json::new(&self.plan, online);
         let mut json = serde_json::to_string(&json).map_err(Failed::other)?;
         json.push('\n');
@@ -185,7 +186,7 @@ struct Json<'a> {
     memory: u64,
     groups: Vec<JsonGroup<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    online: Option<&'a Online>,
+    online: Option<&'a Findings<ProbeCheck>>,
 }
 
 #[derive(Serialize)]
@@ -216,7 +217,7 @@ struct JsonGroup<'a> {
 }
 
 impl<'a> Json<'a> {
-    fn new(plan: &'a Plan, online: Option<&'a Online>) -> Self {
+    fn new(plan: &'a Plan, online: Option<&'a Findings<ProbeCheck>>) -> Self {
         let names = |entities: &'a [Arc<Entity>]| entities.iter().map(|one| &one.name).collect();
         let groups = plan.groups.iter().map(|one| {
             let group = &one.group;

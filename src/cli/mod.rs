@@ -6,6 +6,7 @@
 //! - [`run`], [`check`], [`online`], [`verify`], [`history`], [`recover`], [`lab`], [`demo`]: a command each
 //! - [`console`]: the screen, for those without a command
 //! - `engine`: the engine as a process of its own; `attach`, `errands`: those who talk to it
+//! - `inspect`: what [`online`] and [`verify`] share: asking the engine about hosts, and waiting
 //! - [`ask`], [`signals`], [`logging`]: the operator's side
 //! - [`state_dir`], [`keep`]: what outlives the process
 //! - [`privacy`]: what keeps others from looking into it
@@ -35,12 +36,12 @@ pub mod demo;
 mod engine;
 mod errands;
 pub mod history;
+mod inspect;
 pub mod keep;
 #[cfg(feature = "lab")]
 pub mod lab;
 mod log_file;
 pub mod logging;
-mod looking;
 pub mod online;
 pub mod parts;
 pub mod privacy;

@@ -2,28 +2,18 @@
 
 use std::path::Path;
 
-use serde::Serialize;
-
 use super::Failed;
 use super::args::CheckArgs;
 use super::ask::Prompt;
-use super::check::{COLUMNS, Planned};
-use super::looking::{self, Step};
+use super::check::Planned;
+use super::inspect::{exit_code, inspect, print};
 use super::parts::Parts;
+use crate::headless::Stop;
 use crate::headless::text::count;
-use crate::headless::{self, Stop};
+use crate::model::text::shown;
 use crate::plan::Plan;
-use crate::protocol::looks::probed;
-use crate::protocol::{Command, Event, ProbeCheck};
-
-/// What was found.
-#[derive(Debug, Default, Serialize)]
-pub(super) struct Online {
-    pub(super) checks: Vec<ProbeCheck>,
-    /// Hosts that were not asked any more.
-    pub(super) left: usize,
-    pub(super) stopped: bool,
-}
+use crate::protocol::inspect::Findings;
+use crate::protocol::{Command, ProbeCheck};
 
 /// The plan and what was found, and the exit code.
 ///
@@ -37,9 +27,7 @@ pub async fn check_online(
     prompt: &mut impl Prompt,
 ) -> Result<(String, u8), Failed> {
     let planned = Planned::new(args, file, parts)?;
-    let mut online = Online::default();
-    let mut all = 0;
-    looking::look(
+    let online = inspect(
         &planned.inventory,
         &planned.groups,
         |groups| {
@@ -48,77 +36,36 @@ pub async fn check_online(
         },
         parts,
         (stop, prompt),
-        |event| match event {
-            Event::Probed {
-                checks,
-                left,
-                ended,
-                stopped,
-                ..
-            } => {
-                online.checks.extend(checks);
-                (online.left, online.stopped) = (left, stopped);
-                all = all.max(online.checks.len() + left);
-                match ended {
-                    true => Step::Ended,
-                    false => Step::On(format!("{} of {all} looked at", all - left)),
-                }
-            }
-            _ => Step::Other,
-        },
     )
     .await?;
-    let code = online.exit_code();
     let text = match args.json {
         true => planned.json(Some(&online))?,
-        false => planned.text() + &online.text(&planned.plan),
+        false => planned.text() + &in_words(&online, &planned.plan),
     };
-    Ok((text, code))
+    Ok((text, exit_code(&online)))
 }
 
-impl Online {
-    fn problems(&self) -> usize {
-        let problem = |check: &&ProbeCheck| check.problem.is_some();
-        self.checks.iter().filter(problem).count()
+fn in_words(online: &Findings<ProbeCheck>, plan: &Plan) -> String {
+    let found = match online.problems() {
+        0 => "no problem found".to_owned(),
+        1 => "1 problem".to_owned(),
+        many => format!("{many} problems"),
+    };
+    let looked_at = count(online.checks.len(), "host");
+    let mut lines = vec![
+        String::new(),
+        format!("Online: {looked_at} looked at, {found}"),
+    ];
+    if online.stopped {
+        lines.push(format!("Stopped: {} not asked", count(online.left, "host")));
     }
-
-    fn exit_code(&self) -> u8 {
-        if self.stopped {
-            headless::CANCELLED
-        } else if self.problems() > 0 {
-            headless::NOT_DELIVERED
-        } else {
-            headless::OK
-        }
-    }
-
-    fn text(&self, plan: &Plan) -> String {
-        let found = match self.problems() {
-            0 => "no problem found".to_owned(),
-            1 => "1 problem".to_owned(),
-            many => format!("{many} problems"),
-        };
-        let mut lines = vec![
-            String::new(),
-            format!(
-                "Online: {} looked at, {found}",
-                count(self.checks.len(), "host")
-            ),
-        ];
-        if self.stopped {
-            lines.push(format!("Stopped: {} not asked", count(self.left, "host")));
-        }
-        for one in &plan.groups {
-            let name = &one.group.name;
-            let of_group = |check: &&ProbeCheck| check.group == *name;
-            let checks: Vec<&ProbeCheck> = self.checks.iter().filter(of_group).collect();
-            if checks.is_empty() {
-                continue;
-            }
+    for one in &plan.groups {
+        let checks = online.of_group(&one.group.name);
+        if !checks.is_empty() {
             lines.push(String::new());
-            lines.push(format!("{}:", crate::model::text::shown(name)));
-            looking::print(&probed(&checks), COLUMNS, &mut lines);
+            lines.push(format!("{}:", shown(&one.group.name)));
+            print(&checks, &mut lines);
         }
-        lines.join("\n") + "\n"
     }
+    lines.join("\n") + "\n"
 }

@@ -7,23 +7,15 @@ use serde::Serialize;
 use super::args::VerifyArgs;
 use super::ask::Prompt;
 use super::check::COLUMNS;
-use super::looking::{self, Step};
+use super::inspect::{exit_code, inspect, print};
 use super::parts::Parts;
 use super::{Failed, select};
+use crate::headless::Stop;
 use crate::headless::text::{count, wrap};
-use crate::headless::{self, Stop};
 use crate::model::text::shown;
-use crate::model::{Group, Holding, Name, units};
-use crate::protocol::looks::held;
-use crate::protocol::{Command, Event, HeldCheck};
-
-#[derive(Debug, Default)]
-struct Answer {
-    checks: Vec<HeldCheck>,
-    left: usize,
-    read: u64,
-    stopped: bool,
-}
+use crate::model::{Group, Holding, Name};
+use crate::protocol::inspect::Findings;
+use crate::protocol::{Command, Installed};
 
 /// What was found, and the exit code.
 ///
@@ -38,9 +30,7 @@ pub async fn verify(
 ) -> Result<(String, u8), Failed> {
     let inventory = parts.load(file).map_err(Failed::usage)?;
     let groups = select::groups(&args.groups, &inventory).map_err(Failed::usage)?;
-    let mut answer = Answer::default();
-    let all: usize = groups.iter().map(|group| group.entities.len()).sum();
-    looking::look(
+    let found = inspect(
         &inventory,
         &groups,
         |groups| Command::Verify {
@@ -49,137 +39,100 @@ pub async fn verify(
         },
         parts,
         (stop, prompt),
-        |event| match event {
-            Event::Held {
-                checks,
-                left,
-                read,
-                ended,
-                stopped,
-                ..
-            } => {
-                answer.checks.extend(checks);
-                (answer.left, answer.read, answer.stopped) = (left, read, stopped);
-                match ended {
-                    true => Step::Ended,
-                    false => Step::On(format!(
-                        "{} of {all} looked at, {} read",
-                        all - left,
-                        units::size(read)
-                    )),
-                }
-            }
-            _ => Step::Other,
-        },
     )
     .await?;
     let groups: Vec<&Group> = groups.iter().map(|group| &**group).collect();
     let text = match args.json {
-        true => answer.json(&groups)?,
-        false => answer.text(&groups),
+        true => json(&found, &groups)?,
+        false => in_words(&found, &groups),
     };
-    Ok((text, answer.exit_code()))
+    Ok((text, exit_code(&found)))
 }
 
-impl Answer {
-    fn exit_code(&self) -> u8 {
-        let has = |check: &HeldCheck| check.holds == Holding::Has;
-        if self.stopped {
-            headless::CANCELLED
-        } else if self.checks.iter().all(has) {
-            headless::OK
-        } else {
-            headless::NOT_DELIVERED
-        }
-    }
+/// Number of entities that were seen to hold the image, and not only a file of its size.
+fn proven(found: &Findings<Installed>) -> usize {
+    found.checks.iter().filter(|check| is_proven(check)).count()
+}
 
-    fn of(&self, group: &Group) -> Vec<&HeldCheck> {
-        let of_group = |check: &&HeldCheck| check.group == group.name;
-        self.checks.iter().filter(of_group).collect()
-    }
-
-    /// Number of entities that were seen to hold the image, and not only a file of its size.
-    fn proven(&self) -> usize {
-        self.checks.iter().filter(|check| is_proven(check)).count()
-    }
-
-    fn text(&self, groups: &[&Group]) -> String {
-        let mut lines = Vec::new();
-        for group in groups {
-            let checks = self.of(group);
-            let mut counts = String::new();
-            for (kind, words) in [
-                (Holding::Has, "have it"),
-                (Holding::Differs, "differ"),
-                (Holding::Missing, "have no file"),
-                (Holding::Unreachable, "not reachable"),
-                (Holding::Unknown, "not known"),
-            ] {
-                let many = checks.iter().filter(|check| check.holds == kind).count();
-                if many > 0 || kind == Holding::Has {
-                    counts += &format!(", {words}: {many}");
-                }
-                let proven = checks.iter().filter(|check| is_proven(check)).count();
-                if kind == Holding::Has && proven < many {
-                    counts += &format!(" ({} by size alone)", many - proven);
-                }
+fn in_words(found: &Findings<Installed>, groups: &[&Group]) -> String {
+    let mut lines = Vec::new();
+    for group in groups {
+        let checks = found.of_group(&group.name);
+        let mut counts = String::new();
+        for (kind, words) in [
+            (Holding::Has, "have it"),
+            (Holding::Differs, "differ"),
+            (Holding::Missing, "have no file"),
+            (Holding::Unreachable, "not reachable"),
+            (Holding::Unknown, "not known"),
+        ] {
+            let many = checks.iter().filter(|check| check.holds == kind).count();
+            if many > 0 || kind == Holding::Has {
+                counts += &format!(", {words}: {many}");
             }
-            if !lines.is_empty() {
-                lines.push(String::new());
+            let proven = checks.iter().filter(|check| is_proven(check)).count();
+            if kind == Holding::Has && proven < many {
+                counts += &format!(" ({} by size alone)", many - proven);
             }
-            let (name, image) = (shown(&group.name), shown(&group.image.name));
-            let of = count(group.entities.len(), "entity");
-            lines.extend(wrap(&format!("{name}: {image}; {of}{counts}"), 0, COLUMNS));
-            looking::print(&held(&checks), COLUMNS, &mut lines);
         }
-        let all: usize = groups.iter().map(|group| group.entities.len()).sum();
-        lines.push(String::new());
+        if !lines.is_empty() {
+            lines.push(String::new());
+        }
+        let (name, image) = (shown(&group.name), shown(&group.image.name));
+        let of = count(group.entities.len(), "entity");
+        lines.extend(wrap(&format!("{name}: {image}; {of}{counts}"), 0, COLUMNS));
+        print(&checks, &mut lines);
+    }
+    let all: usize = groups.iter().map(|group| group.entities.len()).sum();
+    lines.push(String::new());
+    lines.push(format!(
+        "Proven by content: {} of {}",
+        proven(found),
+        count(all, "entity")
+    ));
+    if found.stopped {
         lines.push(format!(
-            "Proven by content: {} of {}",
-            self.proven(),
-            count(all, "entity")
+            "Stopped: {} not asked",
+            count(found.left, "entity")
         ));
-        if self.stopped {
-            lines.push(format!("Stopped: {} not asked", count(self.left, "entity")));
-        }
-        lines.join("\n") + "\n"
     }
-
-    fn json(&self, groups: &[&Group]) -> Result<String, Failed> {
-        #[derive(Serialize)]
-        struct Json<'a> {
-            groups: Vec<JsonGroup<'a>>,
-            /// Number of entities whose content is the image's.
-            proven: usize,
-            /// File bytes read.
-            read: u64,
-            left: usize,
-            stopped: bool,
-        }
-        #[derive(Serialize)]
-        struct JsonGroup<'a> {
-            group: &'a Name,
-            image: &'a Name,
-            entities: Vec<&'a HeldCheck>,
-        }
-        let groups = groups.iter().map(|group| JsonGroup {
-            group: &group.name,
-            image: &group.image.name,
-            entities: self.of(group),
-        });
-        let json = Json {
-            groups: groups.collect(),
-            proven: self.proven(),
-            read: self.read,
-            left: self.left,
-            stopped: self.stopped,
-        };
-        let mut json = serde_json::to_string(&json).map_err(Failed::other)?;
-        json.push('\n');
-        Ok(json)
-    }
+    lines.join("\n") + "\n"
 }
 
-fn is_proven(check: &HeldCheck) -> bool {
+fn json(found: &Findings<Installed>, groups: &[&Group]) -> Result<String, Failed> {
+    #[derive(Serialize)]
+    struct Json<'a> {
+        groups: Vec<JsonGroup<'a>>,
+        /// Number of entities whose content is the image's.
+        proven: usize,
+        /// File bytes read.
+        read: u64,
+        left: usize,
+        stopped: bool,
+    }
+    #[derive(Serialize)]
+    struct JsonGroup<'a> {
+        group: &'a Name,
+        image: &'a Name,
+        entities: Vec<&'a Installed>,
+    }
+    let groups = groups.iter().map(|group| JsonGroup {
+        group: &group.name,
+        image: &group.image.name,
+        entities: found.of_group(&group.name),
+    });
+    let json = Json {
+        groups: groups.collect(),
+        proven: proven(found),
+        read: found.read,
+        left: found.left,
+        stopped: found.stopped,
+    };
+    let mut json = serde_json::to_string(&json).map_err(Failed::other)?;
+    json.push('\n');
+    Ok(json)
+}
+
+fn is_proven(check: &Installed) -> bool {
     check.holds == Holding::Has && check.verified.is_proof()
 }

@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::agent::{
-    Assignment, Believed, Expected, GroupMeters, Holders, ManagementAgent, Report, ReportKind,
-    Reporter, spans,
+    Assignment, Believed, GroupMeters, ManagementAgent, Report, ReportKind, Reporter, spans,
 };
+use crate::inspect::{Expected, Inspector, PeerRegistry};
 use crate::inventory::secrets;
 use crate::model::lookup::Lookup;
 use crate::model::memory::shares;
@@ -24,7 +24,7 @@ use crate::model::text::quoted;
 use crate::model::{
     EntityState, Group, Holds, ImageSpec, Inventory, Logins, Memories, Name, Remembered,
 };
-use crate::plan::{Footprint, find, find_image, plan, said};
+use crate::plan::{Blocker, Footprint, find, find_image, plan, said};
 use crate::pool::{self, Budget};
 use crate::protocol::{
     Command, Detail, Event, GroupSnapshot, GroupSpec, Link, Secret, Snapshot, Target,
@@ -34,8 +34,6 @@ use crate::transport::Transport;
 use super::depth::{Change, Depths};
 use super::host::HostWatch;
 use super::log;
-use super::looks::Looks;
-use super::questions;
 use super::state::{GroupStart, GroupState};
 use super::summary::summary;
 
@@ -45,9 +43,11 @@ const TICK: Duration = Duration::from_millis(100);
 const COMMANDS: usize = 64;
 /// Maximum number of questions that wait for answers; a watcher that asks more has lost count.
 const QUESTIONS: usize = 64;
-/// Time that the last looks have to remove what they wrote when the engine ends.
-const LAST_LOOK: Duration = Duration::from_secs(5);
-const STILL_LOOKING: &str = "another check is under way; wait for its end, or stop it";
+/// Time that the last inspections have to remove what they wrote when the engine ends.
+const LAST_INSPECTION: Duration = Duration::from_secs(5);
+const STILL_INSPECTING: &str = "another check is under way; wait for its end, or stop it";
+
+type Groups = Vec<Arc<Group>>;
 
 /// The image management software of the common element (\[0006\], \[0016\]).
 pub struct ImageManager<T: Transport> {
@@ -63,10 +63,8 @@ pub struct ImageManager<T: Transport> {
     /// The most that the pools of earlier runs ever held.
     peak: u64,
     budget: Budget,
-    holders: Holders,
+    holders: PeerRegistry,
     memories: Memories,
-    /// Entities that got images in earlier runs.
-    remembered: Holders,
     depths: Depths,
     host: HostWatch,
     groups: Vec<GroupState>,
@@ -75,9 +73,10 @@ pub struct ImageManager<T: Transport> {
     handles: Vec<AbortHandle>,
     /// Each ends with the event that answers it.
     questions: JoinSet<Event>,
+    asking: CancellationToken,
     /// Each tells what it has found so far, and ends with its last answer.
-    looks: JoinSet<Event>,
-    looking: CancellationToken,
+    inspections: JoinSet<Event>,
+    inspecting: CancellationToken,
     /// What is to be started when they have ended.
     postponed: Vec<(Vec<GroupSpec>, bool)>,
     reports: mpsc::UnboundedSender<Report>,
@@ -106,12 +105,12 @@ impl<T: Transport> ImageManager<T> {
         transport: T,
         memories: Memories,
     ) -> (Link, JoinHandle<()>) {
-        let remembered = Holders::default();
+        let holders = PeerRegistry::default();
         for image in &inventory.images {
             for entity in &inventory.entities {
                 let known = memories.of(entity, image);
                 if let Some(sha256) = known.and_then(Remembered::proven) {
-                    remembered.add(image, entity, sha256);
+                    holders.remember(image, entity, sha256);
                 }
             }
         }
@@ -129,9 +128,8 @@ impl<T: Transport> ImageManager<T> {
         }));
         let manager = Self {
             budget: Budget::new(inventory.memory),
-            holders: Holders::default(),
+            holders,
             memories,
-            remembered,
             depths: Depths::new(inventory.memory, inventory.buffers.least_memory()),
             host: HostWatch::default(),
             inventory,
@@ -147,8 +145,9 @@ impl<T: Transport> ImageManager<T> {
             agents: JoinSet::new(),
             handles: Vec::new(),
             questions: JoinSet::new(),
-            looks: JoinSet::new(),
-            looking: CancellationToken::new(),
+            asking: CancellationToken::new(),
+            inspections: JoinSet::new(),
+            inspecting: CancellationToken::new(),
             postponed: Vec::new(),
             reports,
             events,
@@ -191,7 +190,7 @@ impl<T: Transport> ImageManager<T> {
                     Ok(event) => self.tell(event),
                     Err(error) => self.refuse(format!("a question has no answer: {error}")),
                 },
-                Some(answer) = self.looks.join_next() => self.looked(answer),
+                Some(answer) = self.inspections.join_next() => self.inspected(answer),
                 // A cancellation is still taken while the last groups run.
                 command = inbox.recv(), if !closed => match command {
                     Some(command) => self.obey(command),
@@ -207,11 +206,11 @@ impl<T: Transport> ImageManager<T> {
                 break;
             }
         }
-        self.stop_looking();
+        self.cancel_inspection();
         // What they have written is removed meanwhile, unless the entity is dead.
-        let ended = async { while self.looks.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(LAST_LOOK, ended).await;
-        self.looks.shutdown().await;
+        let ended = async { while self.inspections.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(LAST_INSPECTION, ended).await;
+        self.inspections.shutdown().await;
         self.questions.shutdown().await;
         self.publish();
         let summary = summary(&self.snapshots.borrow(), self.began.elapsed().as_secs_f64());
@@ -246,10 +245,10 @@ impl<T: Transport> ImageManager<T> {
                 password,
             } => self.log_in(&credentials, &password),
             Command::AskPeers { image } => self.ask_peers(&image),
-            Command::Browse { server, path } => self.browse(&server, path),
+            Command::Browse { server, path } => self.browse(server, path),
             Command::Probe { groups, force } => self.probe(&groups, force),
             Command::Verify { groups, size_only } => self.verify(&groups, size_only),
-            Command::StopLooking => self.stop_looking(),
+            Command::CancelInspection => self.cancel_inspection(),
             Command::Finish => self.finishing = true,
         }
     }
@@ -257,8 +256,8 @@ impl<T: Transport> ImageManager<T> {
     /// All of the groups are started, or none. What a probe has written must be gone before a run
     /// writes there.
     fn begin(&mut self, specs: Vec<GroupSpec>, force: bool) {
-        if !self.looks.is_empty() {
-            self.stop_looking();
+        if !self.inspections.is_empty() {
+            self.inspecting.cancel();
             return self.postponed.push((specs, force));
         }
         let running = self.footprints();
@@ -397,7 +396,6 @@ impl<T: Transport> ImageManager<T> {
                 logins: self.logins.clone(),
                 file_servers: self.inventory.file_servers.clone(),
                 holders: self.holders.clone(),
-                remembered: self.remembered.clone(),
                 believed,
                 budget: self.budget.clone(),
                 buffer_size: layout.buffer_size,
@@ -447,70 +445,75 @@ impl<T: Transport> ImageManager<T> {
         }
     }
 
-    /// One at a time: they would meet on the same entities.
     fn probe(&mut self, specs: &[GroupSpec], force: bool) {
-        if !self.looks.is_empty() {
-            return self.refuse(STILL_LOOKING.into());
-        }
         let running = self.footprints();
         // Each for itself: groups that can't run together may still be looked at together.
+        let found = specs.iter().map(|spec| {
+            plan(&self.inventory, &running, std::slice::from_ref(spec), force).startable()
+        });
+        let found = found.collect();
+        if let Some((inspector, groups)) = self.begin_inspection(found) {
+            self.inspections.spawn(inspector.probe(groups, force));
+        }
+    }
+
+    fn verify(&mut self, specs: &[GroupSpec], size_only: bool) {
+        let lookup = Lookup::new(&self.inventory);
+        let found = specs.iter().map(|spec| Ok(vec![find(&lookup, spec)?]));
+        let found = found.collect();
+        let written = self.written();
+        if let Some((inspector, groups)) = self.begin_inspection(found) {
+            self.inspections
+                .spawn(inspector.verify(groups, size_only, written));
+        }
+    }
+
+    /// One at a time: they would meet on the same entities.
+    fn begin_inspection(
+        &mut self,
+        found: Vec<Result<Groups, Vec<Blocker>>>,
+    ) -> Option<(Arc<Inspector<T>>, Groups)> {
+        if !self.inspections.is_empty() {
+            self.refuse(STILL_INSPECTING.into());
+            return None;
+        }
         let (mut groups, mut wrong) = (Vec::new(), Vec::new());
-        for spec in specs {
-            let one = std::slice::from_ref(spec);
-            match plan(&self.inventory, &running, one, force).startable() {
+        for found in found {
+            match found {
                 Ok(found) => groups.extend(found),
                 Err(blockers) => wrong.extend(blockers),
             }
         }
         if !wrong.is_empty() {
-            return self.refuse(said(&wrong).join("; "));
+            self.refuse(said(&wrong).join("; "));
+            return None;
         }
-        let looks = self.begin_look();
-        self.looks.spawn(looks.probe(groups, force));
+        self.inspecting = CancellationToken::new();
+        Some((self.inspector(&self.inspecting), groups))
     }
 
-    fn verify(&mut self, specs: &[GroupSpec], size_only: bool) {
-        if !self.looks.is_empty() {
-            return self.refuse(STILL_LOOKING.into());
-        }
-        let lookup = Lookup::new(&self.inventory);
-        let (mut groups, mut wrong) = (Vec::new(), Vec::new());
-        for spec in specs {
-            match find(&lookup, spec) {
-                Ok(group) => groups.push(group),
-                Err(blockers) => wrong.extend(blockers),
-            }
-        }
-        if !wrong.is_empty() {
-            return self.refuse(said(&wrong).join("; "));
-        }
-        let written = self.written();
-        let looks = self.begin_look();
-        self.looks.spawn(looks.verify(groups, size_only, written));
-    }
-
-    fn begin_look(&mut self) -> Looks<T> {
-        self.looking = CancellationToken::new();
-        Looks {
+    fn inspector(&self, cancel: &CancellationToken) -> Arc<Inspector<T>> {
+        Arc::new(Inspector {
             transport: self.transport.clone(),
             inventory: self.inventory.clone(),
             logins: self.logins.clone(),
-            holders: self.holders.clone(),
+            registry: self.holders.clone(),
             events: self.events.clone(),
-            cancel: self.looking.clone(),
-        }
+            cancel: cancel.clone(),
+        })
     }
 
-    fn stop_looking(&mut self) {
-        self.looking.cancel();
+    fn cancel_inspection(&mut self) {
+        self.inspecting.cancel();
+        std::mem::take(&mut self.asking).cancel();
     }
 
-    fn looked(&mut self, answer: Result<Event, tokio::task::JoinError>) {
+    fn inspected(&mut self, answer: Result<Event, tokio::task::JoinError>) {
         match answer {
             Ok(event) => self.tell(event),
             Err(error) => self.refuse(format!("a check broke down: {error}")),
         }
-        if self.looks.is_empty() {
+        if self.inspections.is_empty() {
             for (specs, force) in std::mem::take(&mut self.postponed) {
                 self.begin(specs, force);
             }
@@ -537,23 +540,13 @@ impl<T: Transport> ImageManager<T> {
             Err(flaw) => return self.refuse(flaw.to_string()),
         };
         let written = self.written();
-        self.look_up(questions::peers(
-            self.transport.clone(),
-            self.inventory.clone(),
-            self.logins.clone(),
-            image,
-            written,
-        ));
+        let inspector = self.inspector(&self.asking);
+        self.look_up(inspector.peers(image, written));
     }
 
-    fn browse(&mut self, server: &str, path: String) {
-        let directory = questions::locate(&self.inventory, &self.logins, server, &path);
-        self.look_up(questions::directory(
-            self.transport.clone(),
-            directory,
-            server.into(),
-            path,
-        ));
+    fn browse(&mut self, server: String, path: String) {
+        let inspector = self.inspector(&self.asking);
+        self.look_up(inspector.listing(server.into(), path));
     }
 
     /// Answers in a task of its own: the manager goes on meanwhile.

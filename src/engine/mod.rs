@@ -11,8 +11,6 @@ mod depth;
 mod host;
 mod image_manager;
 mod log;
-mod looks;
-mod questions;
 mod rate;
 mod shares;
 mod state;

@@ -46,8 +46,9 @@ pub enum Command {
         /// Sizes are compared, and nothing is read.
         size_only: bool,
     },
-    /// Ends all [`Self::Probe`] and [`Self::Verify`]; their last answers say so.
-    StopLooking,
+    /// Ends all [`Self::Probe`], [`Self::Verify`], [`Self::AskPeers`] and [`Self::Browse`]; their last
+    /// answers say so.
+    CancelInspection,
     /// No more groups will be started: the engine ends when those that run have ended.
     Finish,
 }

@@ -108,7 +108,7 @@ pub enum Event {
     /// Some of the entities were looked at for what they hold.
     Held {
         at: Timestamp,
-        checks: Vec<HeldCheck>,
+        checks: Vec<Installed>,
         /// Entities that have not answered.
         left: usize,
         /// File bytes read so far, from sources and entities.
@@ -220,7 +220,7 @@ pub struct ProbeCheck {
 
 /// What one entity holds at its final path.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeldCheck {
+pub struct Installed {
     pub group: Name,
     pub entity: Name,
     pub holds: Holding,
@@ -238,10 +238,13 @@ pub struct Listing {
     pub entries: Vec<Entry>,
 }
 
+/// What a directory holds under one name. The name is fit to be part of a path: UTF-8, without
+/// `/`, CR, LF and NUL, and neither `.` nor `..`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     pub name: String,
     pub is_directory: bool,
+    /// Bytes, where the host tells.
     pub size: Option<u64>,
 }
 

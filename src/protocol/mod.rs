@@ -6,13 +6,13 @@
 
 mod command;
 mod event;
-pub mod looks;
+pub mod inspect;
 mod snapshot;
 
 pub use crate::model::GroupSpec;
 pub use command::{Command, Secret, Target};
 pub use event::{
-    Detail, EntityProgress, EntitySummary, Entry, Event, GroupSummary, HeldCheck, Listing,
+    Detail, EntityProgress, EntitySummary, Entry, Event, GroupSummary, Installed, Listing,
     PeerCheck, ProbeCheck, Summary,
 };
 pub use snapshot::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};

@@ -465,7 +465,7 @@ fn done(order: &Command) -> Option<String> {
         Command::Verify { groups, .. } => {
             format!("looks at what the entities of {} hold", named(groups))
         }
-        Command::StopLooking => "stops looking at entities".into(),
+        Command::CancelInspection => "stops looking at entities".into(),
         Command::Cancel { target } => match target {
             Target::All => "cancels everything".into(),
             Target::Group(group) => format!("cancels {}", shown(group)),

@@ -17,7 +17,10 @@ use crate::model::{
 mod answers;
 mod digest;
 pub mod ftp;
+mod reach;
+pub(crate) mod read_and_hash;
 
+pub use crate::protocol::Entry as Listed;
 pub use answers::{How, Proof, Refusal, RefusalKind, Reply, Seen};
 
 /// A file on a remote host and how to get at it.
@@ -41,16 +44,6 @@ pub struct Directory {
     pub timeouts: Timeouts,
     pub tls: Tls,
     pub dialect: Dialect,
-}
-
-/// What a directory holds under one name. The name is fit to be part of a path: UTF-8, without
-/// `/`, CR, LF and NUL, and neither `.` nor `..`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
-    pub name: String,
-    pub is_directory: bool,
-    /// Bytes, where the host tells.
-    pub size: Option<u64>,
 }
 
 /// A file to be written on an entity.

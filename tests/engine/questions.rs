@@ -374,6 +374,52 @@ async fn a_question_under_way_holds_up_no_end() {
     crate::support::within(LONG, server.stop()).await;
 }
 
+/// Who asked gets an answer at once, although no host has given one.
+#[tokio::test]
+async fn questions_are_answered_at_once_when_they_are_cancelled() {
+    let silent = Script::default().on("CWD", Reply::Never);
+    let silent = ScriptedServer::start(silent.on("SIZE", Reply::Never)).await;
+    let mut inventory = served_by(&network(1, MIB).0, &silent);
+    inventory.entities[0] = Arc::new(Entity {
+        address: crate::support::local(silent.address().port()),
+        ..Entity::clone(&inventory.entities[0])
+    });
+    let mut run = Run::idle(&inventory);
+    let image = ImageSpec::Named(IMAGE.into());
+    run.send(Command::AskPeers { image }).await;
+    let (server, path) = (SERVER.into(), String::new());
+    run.send(Command::Browse { server, path }).await;
+    silent.until(|log| log.count("CWD") == 1).await;
+    silent.until(|log| log.count("SIZE") == 1).await;
+    run.send(Command::CancelInspection).await;
+    let (mut peers, mut listed) = (None, None);
+    let answers = async {
+        while peers.is_none() || listed.is_none() {
+            let is_answer =
+                |event: &Event| matches!(event, Event::Peers { .. } | Event::Directory { .. });
+            match run.until(is_answer).await {
+                Event::Peers { peers: found, .. } => peers = Some(found),
+                Event::Directory { listing, .. } => listed = Some(listing),
+                _ => {}
+            }
+        }
+    };
+    // Long before a deadline of theirs.
+    crate::support::within(Duration::from_secs(10), answers).await;
+    let peers = peers.unwrap();
+    let cause = peers[0].file.clone().unwrap_err();
+    assert!(cause.contains("cancelled") && !peers[0].has_it, "{cause}");
+    let cause = listed.unwrap().unwrap_err();
+    assert!(cause.contains("no longer asked"), "{cause}");
+    // What is asked from now on is asked.
+    run.send(Command::Browse {
+        server: SERVER.into(),
+        path: String::new(),
+    })
+    .await;
+    silent.until(|log| log.count("CWD") == 2).await;
+}
+
 /// A password that the operator gives after a refusal is used by the next start.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_that_was_refused_is_given_anew_and_accepted() {

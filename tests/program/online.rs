@@ -11,7 +11,7 @@ use crate::support::{GROUP, IMAGE, LONG, PATH, SERVER, behave, lab, network, wit
 use serde_json::Value;
 use subtend::lab::Behaviour;
 use subtend::model::{Entity, EntityState, Holding, Image, Inventory, Verified};
-use subtend::protocol::{Command, Event, GroupSpec, HeldCheck, ProbeCheck};
+use subtend::protocol::{Command, Event, GroupSpec, Installed, ProbeCheck};
 
 const MIB: u64 = 1 << 20;
 
@@ -49,7 +49,7 @@ async fn probe(run: &mut Run) -> Vec<ProbeCheck> {
     probed(run).await.0
 }
 
-async fn verify(run: &mut Run, size_only: bool) -> (Vec<HeldCheck>, u64) {
+async fn verify(run: &mut Run, size_only: bool) -> (Vec<Installed>, u64) {
     let groups = all();
     run.send(Command::Verify { groups, size_only }).await;
     let mut found = Vec::new();
@@ -210,7 +210,7 @@ async fn dead_entities_hold_up_nobody_and_can_be_given_up() {
     .await;
     assert!(run.until_refused().await.contains("under way"));
     let began = Instant::now();
-    run.send(Command::StopLooking).await;
+    run.send(Command::CancelInspection).await;
     let (_, stopped) = probed(&mut run).await;
     assert!(stopped && began.elapsed() < Duration::from_secs(10));
 }
@@ -314,7 +314,7 @@ async fn a_verify_can_be_stopped() {
     let (groups, size_only) = (all(), false);
     run.send(Command::Verify { groups, size_only }).await;
     silent.until(|log| log.count("RETR") > 0).await;
-    run.send(Command::StopLooking).await;
+    run.send(Command::CancelInspection).await;
     let last = run
         .until(|event| matches!(event, Event::Held { ended: true, .. }))
         .await;

@@ -1,19 +1,22 @@
 //! `subtend recover`: a run that was cut off. What each entity has, from the journal; what the
 //! journal can't know, from a look at the entity; and the rest of the run.
 
-mod look;
+mod inspect;
 mod text;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use super::args::RecoverArgs;
 use super::ask::{Prompt, ask};
 use super::history::{find, whole};
+use super::inspect::Waiting;
 use super::parts::Parts;
 use super::run::start_selected;
 use super::select::forced;
@@ -75,18 +78,31 @@ pub async fn recover<T: Transport>(
     let looked_up = parts.logins(&credentials, &inventory.credentials).await;
     let mut logins = looked_up.map_err(Failed::usage)?;
     ask(&credentials, &mut logins, stage.prompt).map_err(Failed::usage)?;
-    let looking = async {
-        let wanted = look::Wanted {
-            doubted: run.run.in_doubt,
-            readback: args.readback,
-            clean: args.clean,
-        };
-        let at = (&journal, run.run.run.as_str());
-        look::look(&transport, &mut found.entities, &logins, at, wanted).await;
+    let wanted = inspect::Wanted {
+        doubted: run.run.in_doubt,
+        readback: args.readback,
+        clean: args.clean,
     };
-    tokio::select! {
-        () = looking => {}
-        Some(()) = stage.stop.recv() => return Ok(headless::CANCELLED),
+    let at = (&journal, run.run.run.as_str());
+    let cancel = CancellationToken::new();
+    let is_stopped = {
+        let mut waiting = Waiting::default();
+        let said = |done, all| waiting.say(&format!("{done} of {all} looked at"));
+        let (entities, ends) = (&mut found.entities, (&cancel, said));
+        let mut inspection = pin!(inspect::inspect(
+            &transport, entities, &logins, at, wanted, ends
+        ));
+        tokio::select! {
+            () = &mut inspection => {}
+            Some(()) = stage.stop.recv() => {
+                cancel.cancel();
+                inspection.await;
+            }
+        }
+        cancel.is_cancelled()
+    };
+    if is_stopped {
+        return Ok(headless::CANCELLED);
     }
     tell(args, &run, &found, place.columns)?;
     if found.lacking().next().is_none() {

@@ -3,6 +3,7 @@
 use crate::model::{Failure, Fault, Step};
 use crate::transport::ImageDigest;
 use crate::transport::digest::{self, Algorithm, Hasher};
+use crate::transport::read_and_hash::{Read, read_and_hash};
 
 use super::data::Download;
 use super::features::DigestCommand;
@@ -65,27 +66,29 @@ fn hash_name(algorithm: Algorithm) -> &'static str {
     }
 }
 
+/// A file that is read back over the session that has written it.
+struct ReadBack<'a> {
+    session: &'a mut Session,
+    download: Download,
+}
+
+impl Read for ReadBack<'_> {
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
+        self.download.read(self.session, buffer).await
+    }
+}
+
 /// Reads the file back and compares it with the image.
 pub(super) async fn by_reading(
     session: &mut Session,
     path: &str,
     image: &ImageDigest,
 ) -> Result<(), Failure> {
-    let (mut download, _) = Download::open(session, path, 0, Step::Verify).await?;
-    let mut hasher = Hasher::new(Algorithm::Sha256);
-    let mut buffer = vec![0; 16 * 1024];
-    let mut actual = 0_u64;
-    loop {
-        let count = download.read(session, &mut buffer).await?;
-        if count == 0 {
-            break;
-        }
-        actual += count as u64;
-        if actual > image.size {
-            break;
-        }
-        hasher.update(&buffer[..count]);
-    }
+    let (download, _) = Download::open(session, path, 0, Step::Verify).await?;
+    let most = Some(image.size.saturating_add(1));
+    let mut back = ReadBack { session, download };
+    let read = read_and_hash(&mut back, most, |_| Ok(())).await?;
+    let actual = read.size;
     if actual != image.size {
         let fault = Fault::WrongSize {
             expected: image.size,
@@ -93,7 +96,7 @@ pub(super) async fn by_reading(
         };
         return Err(Failure::new(Step::Verify, fault));
     }
-    let (expected, actual) = (hex::encode(image.sha256), hasher.finish());
+    let (expected, actual) = (hex::encode(image.sha256), hex::encode(read.sha256));
     if actual != expected {
         let algorithm = Algorithm::Sha256.name().into();
         return Err(Failure::new(

@@ -11,7 +11,7 @@ use crate::console::widgets::fit::{cut, plain, span};
 use crate::model::columns::count;
 use crate::model::{Name, PeerChoice, SourceChoice, VerifyMode, names, units};
 use crate::plan::{Finding, Plan, PlannedGroup};
-use crate::protocol::looks::Weight;
+use crate::protocol::inspect::Weight;
 
 use super::online;
 use super::plan::Start;

@@ -5,8 +5,8 @@ use crate::console::state::State;
 use crate::model::Holding;
 use crate::model::columns::count;
 use crate::model::units;
-use crate::protocol::looks::{self, Row, Weight};
-use crate::protocol::{Command, Event, HeldCheck, ProbeCheck};
+use crate::protocol::inspect::{self, Answer, Findings, Row, Weight};
+use crate::protocol::{Command, Event, Installed, ProbeCheck};
 
 /// What was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,12 +24,8 @@ pub(super) struct Online {
     pub(super) goes_on: bool,
     /// The engine has been heard about this.
     heard: bool,
-    stopped: bool,
-    left: usize,
-    /// File bytes.
-    read: u64,
-    probed: Vec<ProbeCheck>,
-    held: Vec<HeldCheck>,
+    probed: Findings<ProbeCheck>,
+    installed: Findings<Installed>,
 }
 
 /// Asks about what is shown. Passwords must have been given.
@@ -52,7 +48,7 @@ pub(super) fn ask(state: &mut State, question: Question) -> Option<Effect> {
 /// Ends what goes on.
 pub(super) fn stop(state: &mut State) -> Option<Effect> {
     state.say("no more hosts are asked");
-    Some(Effect::Send(vec![Command::StopLooking]))
+    Some(Effect::Send(vec![Command::CancelInspection]))
 }
 
 /// An answer of the engine. One to a question of a page that was left is of no use here.
@@ -61,42 +57,24 @@ pub(crate) fn arrived(state: &mut State, event: Event) {
     if !online.goes_on {
         return;
     }
-    match (event, online.asked) {
-        (
-            Event::Probed {
-                checks,
-                left,
-                ended,
-                stopped,
-                ..
-            },
-            Some(Question::Probe),
-        ) => {
-            online.probed.extend(checks);
-            (online.left, online.stopped) = (left, stopped);
-            (online.goes_on, online.heard) = (!ended, true);
-        }
-        (
-            Event::Held {
-                checks,
-                left,
-                read,
-                ended,
-                stopped,
-                ..
-            },
-            Some(Question::Verify),
-        ) => {
-            online.held.extend(checks);
-            (online.left, online.read, online.stopped) = (left, read, stopped);
-            (online.goes_on, online.heard) = (!ended, true);
+    let is_about_this = match online.asked {
+        Some(Question::Probe) => online.probed.take(&event),
+        Some(Question::Verify) => online.installed.take(&event),
+        None => false,
+    };
+    match event {
+        _ if is_about_this => {
+            online.goes_on = !(online.probed.ended || online.installed.ended);
+            online.heard = true;
         }
         // Of a page that was left.
-        (Event::Probed { ended: true, .. } | Event::Held { ended: true, .. }, None) => {
+        Event::Probed { ended: true, .. } | Event::Held { ended: true, .. }
+            if online.asked.is_none() =>
+        {
             online.goes_on = false;
         }
         // It was refused, if this is about it.
-        (Event::Refused { .. }, _) if !online.heard => *online = Online::default(),
+        Event::Refused { .. } if !online.heard => *online = Online::default(),
         _ => {}
     }
 }
@@ -105,8 +83,8 @@ impl Online {
     /// Entities that have a file of the image's size, and of which no more is known.
     fn by_size(&self) -> usize {
         let by_size =
-            |check: &&HeldCheck| check.holds == Holding::Has && !check.verified.is_proof();
-        self.held.iter().filter(by_size).count()
+            |check: &&Installed| check.holds == Holding::Has && !check.verified.is_proof();
+        self.installed.checks.iter().filter(by_size).count()
     }
 
     /// The page is about something else now. What goes on can still be stopped.
@@ -120,23 +98,14 @@ impl Online {
 
     /// A heading and the rows below it; nothing where nothing was asked.
     pub(super) fn lines(&self) -> Option<(String, Vec<Row>)> {
-        let (title, answered, wrong, rows) = match self.asked? {
-            Question::Probe => (
-                "Online check",
-                self.probed.len(),
-                (self.probed.iter())
-                    .filter(|check| check.problem.is_some())
-                    .count(),
-                looks::probed(&self.probed.iter().collect::<Vec<_>>()),
-            ),
-            Question::Verify => (
-                "What they hold",
-                self.held.len(),
-                (self.held.iter())
-                    .filter(|check| check.holds != Holding::Has)
-                    .count(),
-                looks::held(&self.held.iter().collect::<Vec<_>>()),
-            ),
+        fn of<A: Answer>(found: &Findings<A>) -> (usize, usize, Vec<Row>, usize, bool) {
+            let (answered, wrong) = (found.checks.len(), found.problems());
+            let rows = inspect::rows(&found.checks);
+            (answered, wrong, rows, found.left, found.stopped)
+        }
+        let (title, (answered, wrong, rows, left, stopped)) = match self.asked? {
+            Question::Probe => ("Online check", of(&self.probed)),
+            Question::Verify => ("What they hold", of(&self.installed)),
         };
         let mut text = format!("{title}: {} looked at", count(answered, "host"));
         text += &match (self.asked?, wrong) {
@@ -151,13 +120,13 @@ impl Online {
             (Question::Verify, 0) => ", all have the image".to_owned(),
             (Question::Verify, many) => format!(", {many} without the image"),
         };
-        if self.read > 0 {
-            text += &format!(", {} read", units::size(self.read));
+        if self.installed.read > 0 {
+            text += &format!(", {} read", units::size(self.installed.read));
         }
-        text += &match (self.goes_on, self.stopped) {
-            (true, _) if self.heard => format!(", {} to come (Esc stops)", self.left),
+        text += &match (self.goes_on, stopped) {
+            (true, _) if self.heard => format!(", {} to come (Esc stops)", left),
             (true, _) => " (Esc stops)".to_owned(),
-            (false, true) => format!(", stopped: {} not asked", self.left),
+            (false, true) => format!(", stopped: {} not asked", left),
             (false, false) => String::new(),
         };
         Some((text, rows))

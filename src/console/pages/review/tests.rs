@@ -8,7 +8,7 @@ use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
 use crate::model::{
     DeliveryPolicy, Holding, ImageSpec, Limits, MadeGroup, Probe, SourceSpec, Verified,
 };
-use crate::protocol::{Event, HeldCheck, PeerCheck, ProbeCheck, Secret};
+use crate::protocol::{Event, Installed, PeerCheck, ProbeCheck, Secret};
 
 fn named(names: &[&str]) -> Vec<GroupSpec> {
     names
@@ -412,7 +412,7 @@ fn hosts_are_looked_at_before_a_start_and_problems_come_first() {
     // Esc stops, and does not leave while there is something to stop.
     assert_eq!(
         press(&mut state, &idle, "<Esc>"),
-        [Effect::Send(vec![Command::StopLooking])]
+        [Effect::Send(vec![Command::CancelInspection])]
     );
     told(&mut state, probed(Vec::new(), 1, true));
     let page = screen(&mut state, &idle, 80, 24, MONO);
@@ -463,7 +463,7 @@ fn what_does_not_belong_to_the_page_is_not_shown_on_it() {
     // It can still be stopped there, and then the new page asks for itself.
     assert_eq!(
         press(&mut state, &idle, "<Esc>"),
-        [Effect::Send(vec![Command::StopLooking])]
+        [Effect::Send(vec![Command::CancelInspection])]
     );
     told(&mut state, probed(Vec::new(), 1, true));
     assert_eq!(press(&mut state, &idle, "o").len(), 1);
@@ -480,7 +480,7 @@ fn what_entities_hold_is_shown_with_those_that_lack_the_image_first() {
         press(&mut state, &idle, "v"),
         [Effect::Send(vec![Command::Verify { groups, size_only }])]
     );
-    let check = |entity: &str, holds, cause: Option<&str>| HeldCheck {
+    let check = |entity: &str, holds, cause: Option<&str>| Installed {
         group: "adsl".into(),
         entity: entity.into(),
         holds,

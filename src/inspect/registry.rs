@@ -9,7 +9,7 @@ use crate::model::{Address, Entity, Image, Name};
 
 /// Who holds what, for all groups of a run. Cheap to clone; clones share it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Holders(Arc<Mutex<Known>>);
+pub(crate) struct PeerRegistry(Arc<Mutex<Known>>);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -21,23 +21,25 @@ struct Known {
 
 #[derive(Debug)]
 struct Held {
+    /// An earlier run delivered it.
+    before: bool,
     image: Arc<Image>,
     entity: Arc<Entity>,
     sha256: [u8; 32],
 }
 
 /// One FTP server: several entities may be behind it.
-pub(super) type Server = (String, u16);
+pub(crate) type Server = (String, u16);
 
-pub(super) fn server(address: &Address) -> Server {
+pub(crate) fn server(address: &Address) -> Server {
     (address.host.to_ascii_lowercase(), address.port)
 }
 
 /// The sessions that this run has with one server.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Sessions {
-    pub(super) reading: usize,
-    pub(super) writing: usize,
+pub(crate) struct Sessions {
+    pub(crate) reading: usize,
+    pub(crate) writing: usize,
 }
 
 impl Sessions {
@@ -52,8 +54,8 @@ impl Sessions {
 
 /// A session that is counted until this is dropped.
 #[derive(Debug)]
-pub(super) struct Session {
-    holders: Holders,
+pub(crate) struct Session {
+    holders: PeerRegistry,
     server: Server,
     is_writing: bool,
 }
@@ -71,14 +73,24 @@ impl Drop for Session {
     }
 }
 
-impl Holders {
+impl PeerRegistry {
+    /// An earlier run delivered the entity, and verified its copy to have this digest.
+    pub(crate) fn remember(&self, image: &Arc<Image>, entity: &Arc<Entity>, sha256: [u8; 32]) {
+        self.hold(true, image, entity, sha256);
+    }
+
     /// The entity was delivered, and its copy verified to have this digest. What it sent before it
     /// was written is no matter any more.
     pub(crate) fn add(&self, image: &Arc<Image>, entity: &Arc<Entity>, sha256: [u8; 32]) {
+        self.lock().left.remove(&entity.name);
+        self.hold(false, image, entity, sha256);
+    }
+
+    fn hold(&self, before: bool, image: &Arc<Image>, entity: &Arc<Entity>, sha256: [u8; 32]) {
         let mut known = self.lock();
-        known.left.remove(&entity.name);
         known.held.retain(|held| held.entity.name != entity.name);
         known.held.push(Held {
+            before,
             image: image.clone(),
             entity: entity.clone(),
             sha256,
@@ -91,26 +103,38 @@ impl Holders {
     }
 
     /// What the entity sent was not the image: nobody reads it any more.
-    pub(super) fn leave(&self, entity: &Name) {
+    pub(crate) fn leave(&self, entity: &Name) {
         let mut known = self.lock();
-        known.held.retain(|held| held.entity.name != *entity);
+        (known.held).retain(|held| held.before || held.entity.name != *entity);
         known.left.insert(entity.clone());
     }
 
-    pub(super) fn is_left(&self, entity: &Name) -> bool {
+    pub(crate) fn is_left(&self, entity: &Name) -> bool {
         self.lock().left.contains(entity)
     }
 
-    /// Those that hold the image, in the order in which they got it, and their copies' SHA-256.
-    pub(super) fn of(&self, image: &Image) -> Vec<(Arc<Entity>, [u8; 32])> {
+    /// Those that this run gave the image, in the order in which they got it, and their copies'
+    /// SHA-256.
+    pub(crate) fn of(&self, image: &Image) -> Vec<(Arc<Entity>, [u8; 32])> {
+        self.holding(image, false)
+    }
+
+    /// As [`Self::of`], followed by those that earlier runs gave it.
+    pub(crate) fn known(&self, image: &Image) -> Vec<(Arc<Entity>, [u8; 32])> {
+        let mut known = self.of(image);
+        known.extend(self.holding(image, true));
+        known
+    }
+
+    fn holding(&self, image: &Image, before: bool) -> Vec<(Arc<Entity>, [u8; 32])> {
         (self.lock().held.iter())
-            .filter(|held| *held.image == *image)
+            .filter(|held| held.before == before && *held.image == *image)
             .map(|held| (held.entity.clone(), held.sha256))
             .collect()
     }
 
     /// Counts a session.
-    pub(super) fn session(&self, address: &Address, is_writing: bool) -> Session {
+    pub(crate) fn session(&self, address: &Address, is_writing: bool) -> Session {
         let server = server(address);
         let mut known = self.lock();
         *(known.sessions.entry(server.clone()).or_default()).of(is_writing) += 1;
@@ -121,7 +145,7 @@ impl Holders {
         }
     }
 
-    pub(super) fn sessions(&self, server: &Server) -> Sessions {
+    pub(crate) fn sessions(&self, server: &Server) -> Sessions {
         self.lock()
             .sessions
             .get(server)
@@ -139,7 +163,7 @@ mod tests {
     use super::*;
     use crate::model::testing::{address, entity, image};
 
-    fn names(holders: &Holders) -> Vec<String> {
+    fn names(holders: &PeerRegistry) -> Vec<String> {
         let of = holders.of(&image());
         of.iter().map(|(one, _)| one.name.to_string()).collect()
     }
@@ -155,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_holder_that_is_left_comes_back_when_it_is_delivered_anew() {
-        let (holders, image) = (Holders::default(), Arc::new(image()));
+        let (holders, image) = (PeerRegistry::default(), Arc::new(image()));
         let [a, b] = ["a", "b"].map(|name| Arc::new(entity(name, "1")));
         holders.add(&image, &a, [1; 32]);
         holders.add(&image, &b, [1; 32]);
@@ -172,7 +196,7 @@ mod tests {
 
     #[test]
     fn sessions_are_counted_by_server_and_let_go() {
-        let holders = Holders::default();
+        let holders = PeerRegistry::default();
         let (here, other) = (address("Device"), address("other"));
         let count = |address| {
             let sessions = holders.sessions(&server(address));

@@ -4,37 +4,27 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
 use super::ask::{AskError, Prompt, ask};
+use super::check::COLUMNS;
 use super::parts::{Engine, Parts};
 use super::{Failed, select};
 use crate::headless::text::wrap;
 use crate::headless::{self, Stop};
-use crate::model::{Group, Inventory};
-use crate::protocol::looks::{Row, Weight};
+use crate::model::{Group, Inventory, units};
+use crate::protocol::inspect::{Answer, Findings, Weight, rows};
 use crate::protocol::{Command, Event, GroupSpec};
 
-/// How an event moves the work on.
-pub(super) enum Step {
-    /// It says nothing about this.
-    Other,
-    /// What to say of it while one waits.
-    On(String),
-    /// The last answer.
-    Ended,
-}
-
-/// Starts an engine, gives it a command, and hands every event to `take` until that says that the
-/// last answer has come. The first Ctrl-C stops the looking, a second one the waiting.
+/// Starts an engine, gives it a command, and waits for the last answer. The first Ctrl-C stops the
+/// asking, a second one the waiting.
 ///
 /// # Errors
 /// When nothing was looked at.
-pub(super) async fn look(
+pub(super) async fn inspect<A: Answer>(
     inventory: &Inventory,
     groups: &[Arc<Group>],
     command: impl FnOnce(Vec<GroupSpec>) -> Command,
     parts: &impl Parts,
     (stop, prompt): (&mut Stop, &mut impl Prompt),
-    mut take: impl FnMut(Event) -> Step,
-) -> Result<(), Failed> {
+) -> Result<Findings<A>, Failed> {
     let credentials = select::credentials(groups, inventory);
     // A host without its password is a finding like others.
     let (mut logins, wrong) = parts.look_up(&credentials, &inventory.credentials).await;
@@ -54,15 +44,16 @@ pub(super) async fn look(
     link.commands.send(command).await.map_err(|_| gone())?;
     let mut waiting = Waiting::default();
     let mut stopped = false;
+    let mut found = Findings::default();
     let result = loop {
         tokio::select! {
             event = link.events.recv() => match event {
-                Some(Event::Refused { reason, .. }) => break Err(Failed::usage(reason)),
-                Some(event) => match take(event) {
-                    Step::Other => {}
-                    Step::On(text) => waiting.say(&text),
-                    Step::Ended => break Ok(()),
+                Some(event) if found.take(&event) => match found.ended {
+                    true => break Ok(found),
+                    false => waiting.say(&progress(&found)),
                 },
+                Some(Event::Refused { reason, .. }) => break Err(Failed::usage(reason)),
+                Some(_) => {}
                 None => break Err(gone()),
             },
             Some(()) = stop.recv() => {
@@ -72,7 +63,7 @@ pub(super) async fn look(
                 }
                 stopped = true;
                 // It has ended if it takes no more.
-                let _ = link.commands.send(Command::StopLooking).await;
+                let _ = link.commands.send(Command::CancelInspection).await;
             }
         }
     };
@@ -84,14 +75,31 @@ pub(super) async fn look(
     result
 }
 
+fn progress<A>(found: &Findings<A>) -> String {
+    let done = found.checks.len();
+    let mut text = format!("{done} of {} looked at", done + found.left);
+    if found.read > 0 {
+        text += &format!(", {} read", units::size(found.read));
+    }
+    text
+}
+
+pub(super) fn exit_code<A: Answer>(found: &Findings<A>) -> u8 {
+    match found.problems() {
+        _ if found.stopped => headless::CANCELLED,
+        0 => headless::OK,
+        _ => headless::NOT_DELIVERED,
+    }
+}
+
 /// One line on a terminal, for those who wait there; nothing elsewhere.
 #[derive(Default)]
-struct Waiting {
+pub(super) struct Waiting {
     shown: bool,
 }
 
 impl Waiting {
-    fn say(&mut self, text: &str) {
+    pub(super) fn say(&mut self, text: &str) {
         if io::stderr().is_terminal() {
             self.shown = true;
             let _ = write!(io::stderr(), "\r{text}\x1b[K");
@@ -105,16 +113,22 @@ impl Waiting {
     }
 }
 
-/// Rows as lines of at most `columns` cells.
-pub(super) fn print(rows: &[Row], columns: usize, lines: &mut Vec<String>) {
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// What was found, as lines.
+pub(super) fn print<A: Answer>(checks: &[&A], lines: &mut Vec<String>) {
     const INDENT: usize = 5;
-    for row in rows {
+    for row in rows(checks.iter().copied()) {
         let sign = match row.weight {
             Weight::Problem => "  X  ",
             Weight::Note => "  !  ",
             Weight::Fine => "  ok ",
         };
-        let mut wrapped = wrap(&row.text, INDENT, columns);
+        let mut wrapped = wrap(&row.text, INDENT, COLUMNS);
         if let Some(first) = wrapped.first_mut() {
             first.replace_range(..INDENT, sign);
         }

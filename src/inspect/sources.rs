@@ -4,30 +4,30 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::model::staging::{Names, NamesError};
+use tokio_util::sync::CancellationToken;
+
 use crate::model::{
     Entity, Failure, Fault, FileServer, Group, Image, Logins, Name, PeerChoice, SourceChoice, Step,
 };
-use crate::transport::{Destination, Remote, Transport};
+use crate::transport::{Remote, Transport};
 
-use super::holders::{Holders, Server, Sessions, server};
-use super::peers::{ASKED_AT_ONCE, ask, can_serve, right_size};
-use super::trust::Giver;
+use super::peers::{AT_ONCE, ask, can_serve, right_size};
+use super::registry::{PeerRegistry, Server, Sessions, server};
 
 /// A source that was chosen, by its name in reports.
 #[derive(Debug, Clone)]
-pub(super) struct Chosen {
-    pub(super) name: Name,
-    pub(super) remote: Remote,
-    pub(super) peer: Option<Peer>,
+pub(crate) struct Chosen {
+    pub(crate) name: Name,
+    pub(crate) remote: Remote,
+    pub(crate) peer: Option<Peer>,
 }
 
 /// An entity that is a source.
 #[derive(Debug, Clone)]
-pub(super) struct Peer {
-    pub(super) entity: Name,
+pub(crate) struct Peer {
+    pub(crate) entity: Name,
     /// The SHA-256 that its copy was proven to have, by this run or an earlier one.
-    pub(super) proven: Option<[u8; 32]>,
+    pub(crate) proven: Option<[u8; 32]>,
 }
 
 impl Chosen {
@@ -43,17 +43,8 @@ impl Chosen {
     }
 
     /// Devices come and go: a peer that fails is replaced, a file server is first tried again.
-    pub(super) fn is_peer(&self) -> bool {
+    pub(crate) fn is_peer(&self) -> bool {
         self.peer.is_some()
-    }
-
-    pub(super) fn giver(&self) -> Giver {
-        let peer = self.peer.as_ref();
-        Giver {
-            name: self.name.clone(),
-            peer: peer.map(|peer| peer.entity.clone()),
-            proven: peer.is_some_and(|peer| peer.proven.is_some()),
-        }
     }
 }
 
@@ -62,11 +53,10 @@ type Proven = (Arc<Entity>, [u8; 32]);
 
 /// Everything that a group's image can be read from.
 #[derive(Debug)]
-pub(super) struct Sources {
+pub(crate) struct Sources {
     group: Arc<Group>,
     logins: Arc<Logins>,
-    holders: Holders,
-    remembered: Holders,
+    holders: PeerRegistry,
     /// What the operator asked for: one, or every peer that holds the right size.
     asked_for: Vec<Chosen>,
     /// They take over from peers.
@@ -76,15 +66,14 @@ pub(super) struct Sources {
 impl Sources {
     /// # Errors
     /// Step `select`, with what every peer that was asked said.
-    pub(super) async fn choose<T: Transport>(
+    pub(crate) async fn choose<T: Transport>(
         transport: &Arc<T>,
         group: &Arc<Group>,
         logins: &Arc<Logins>,
-        (holders, remembered): (&Holders, &Holders),
+        holders: &PeerRegistry,
         file_servers: &[Arc<FileServer>],
     ) -> Result<Self, Failure> {
-        let mut delivered = holders.of(&group.image);
-        delivered.extend(remembered.of(&group.image));
+        let delivered = holders.known(&group.image);
         let (asked_for, file_servers) = match &group.source {
             SourceChoice::FileServer(server) => {
                 (vec![of_server(server, group, logins)?], Vec::new())
@@ -114,24 +103,32 @@ impl Sources {
             group: group.clone(),
             logins: logins.clone(),
             holders: holders.clone(),
-            remembered: remembered.clone(),
             asked_for,
             file_servers,
         })
     }
 
     /// What the first pass can read from, the best first.
-    pub(super) fn candidates(&self) -> Vec<Chosen> {
+    pub(crate) fn candidates(&self) -> Vec<Chosen> {
         self.order(false, &HashSet::new())
+    }
+
+    /// What would be read first.
+    ///
+    /// # Errors
+    /// There is nothing to read from.
+    pub(crate) fn first(&self) -> Result<Chosen, Failure> {
+        let first = self.candidates().into_iter().next();
+        first.ok_or_else(|| no_peer("there is no source".into()))
     }
 
     /// What a pass can read from, the best first. For a later pass those are the entities that this
     /// run has delivered: they spare the file server. `written` are the servers of entities that
     /// are to be written.
-    pub(super) fn order(&self, later: bool, written: &HashSet<Server>) -> Vec<Chosen> {
+    pub(crate) fn order(&self, later: bool, written: &HashSet<Server>) -> Vec<Chosen> {
         let holders = self.holders.of(&self.group.image).into_iter();
         let holders = holders.filter_map(|(holder, sha256)| {
-            let remote = remote(&holder, &self.logins).ok()?;
+            let remote = Remote::of_entity(&holder, &self.logins).ok()?;
             Some(Chosen::peer(&holder, remote, Some(sha256)))
         });
         let left = |chosen: &Chosen| {
@@ -153,10 +150,8 @@ impl Sources {
 
     /// The SHA-256 that the image is proven to have on entities, if it is the same on all: what
     /// another peer sends is compared with it. A file server may have a newer one.
-    pub(super) fn proven(&self) -> Option<[u8; 32]> {
-        let image = &self.group.image;
-        let mut all = self.holders.of(image).into_iter();
-        let mut all = (all.by_ref()).chain(self.remembered.of(image));
+    pub(crate) fn proven(&self) -> Option<[u8; 32]> {
+        let mut all = self.holders.known(&self.group.image).into_iter();
         let (_, first) = all.next()?;
         all.all(|(_, other)| other == first).then_some(first)
     }
@@ -204,6 +199,19 @@ impl Offer {
     }
 }
 
+/// What went wrong with a source, by its name.
+pub(crate) fn of_source(name: &str, failure: Failure) -> Failure {
+    if failure.is_cancelled() {
+        return failure;
+    }
+    let step = failure.step;
+    let fault = Fault::Source {
+        name: name.to_owned(),
+        failure: Box::new(failure),
+    };
+    Failure::new(step, fault)
+}
+
 fn no_login(failure: Failure) -> Failure {
     Failure {
         step: Step::Select,
@@ -212,20 +220,9 @@ fn no_login(failure: Failure) -> Failure {
 }
 
 fn of_server(server: &FileServer, group: &Group, logins: &Logins) -> Result<Chosen, Failure> {
-    let path = (server.path_of(&group.image))
-        .map_err(|reason| Failure::new(Step::Select, Fault::Local(reason)))?;
-    let login = login(logins, server.credentials.as_ref()).map_err(no_login)?;
-    let (address, timeouts) = (server.address.clone(), server.timeouts);
     Ok(Chosen {
         name: server.name.clone(),
-        remote: Remote {
-            address,
-            login,
-            path,
-            timeouts,
-            tls: server.tls.clone(),
-            dialect: server.dialect.clone(),
-        },
+        remote: Remote::of_server(server, &group.image, logins).map_err(no_login)?,
         peer: None,
     })
 }
@@ -238,7 +235,7 @@ async fn named<T: Transport>(
     delivered: &[Proven],
 ) -> Result<Chosen, Failure> {
     check(peer, &group.image, delivered)?;
-    let remote = remote(peer, logins).map_err(no_login)?;
+    let remote = Remote::of_entity(peer, logins).map_err(no_login)?;
     match transport.size_of(&remote).await {
         Err(failure) => Err(no_peer(format!("{}: {failure}", peer.name))),
         Ok(Some(actual)) if group.image.size.is_some_and(|size| size != actual) => {
@@ -277,7 +274,7 @@ async fn any<T: Transport>(
     transport: &Arc<T>,
     peers: &[Arc<Entity>],
     group: &Group,
-    logins: &Logins,
+    logins: &Arc<Logins>,
     delivered: &[Proven],
 ) -> Result<Vec<Chosen>, Failure> {
     let image = &group.image;
@@ -285,7 +282,7 @@ async fn any<T: Transport>(
     let mut held: Vec<(u64, Chosen)> = Vec::new();
     // They don't tell the size of their file, and come last.
     let mut sizeless = Vec::new();
-    for batch in peers.chunks(ASKED_AT_ONCE) {
+    for batch in peers.chunks(AT_ONCE) {
         let (able, unable): (Vec<_>, Vec<_>) = (batch
             .iter()
             .map(|peer| (peer, check(peer, image, delivered))))
@@ -296,8 +293,11 @@ async fn any<T: Transport>(
             fault => fault.to_string(),
         }));
         let able: Vec<Arc<Entity>> = able.into_iter().map(|(peer, _)| peer.clone()).collect();
-        for (peer, answer) in able.iter().zip(ask(transport, &able, logins).await) {
-            match (remote(peer, logins), answer) {
+        for (peer, answer) in able
+            .iter()
+            .zip(ask(transport, &able, logins, &CancellationToken::new()).await)
+        {
+            match (Remote::of_entity(peer, logins), answer) {
                 (Ok(remote), Ok(Some(size))) if size > 0 => {
                     held.push((size, Chosen::peer(peer, remote, proven(peer, delivered))));
                 }
@@ -339,50 +339,6 @@ async fn any<T: Transport>(
     } else {
         refusals.join("; ")
     }))
-}
-
-/// # Errors
-/// The password was not looked up.
-pub(crate) fn login(
-    logins: &Logins,
-    credentials: Option<&Name>,
-) -> Result<Arc<crate::model::Login>, Failure> {
-    logins.get(credentials).ok_or_else(|| {
-        let name = credentials.map(ToString::to_string).unwrap_or_default();
-        let reason = "they were not looked up".to_owned();
-        Failure::new(Step::Login, Fault::NoCredentials { name, reason })
-    })
-}
-
-pub(crate) fn remote(entity: &Entity, logins: &Logins) -> Result<Remote, Failure> {
-    Ok(Remote {
-        address: entity.address.clone(),
-        login: login(logins, entity.credentials.as_ref())?,
-        path: entity.path.clone(),
-        timeouts: entity.timeouts,
-        tls: entity.tls.clone(),
-        dialect: entity.dialect.clone(),
-    })
-}
-
-/// Where an entity's file goes.
-///
-/// # Errors
-/// The password was not looked up, or there is no staging name for its path.
-pub(crate) fn destination<T: Transport>(
-    transport: &T,
-    entity: &Entity,
-    logins: &Logins,
-) -> Result<Destination, Failure> {
-    let names = Names::new(&entity.path, &entity.staging_name, transport.owner());
-    let no_name = |error: NamesError| Failure::new(Step::Prepare, Fault::Local(error.to_string()));
-    Ok(Destination {
-        remote: remote(entity, logins)?,
-        verify: entity.verify,
-        staging: entity.staging,
-        delete_first: entity.delete_first,
-        names: names.map_err(no_name)?,
-    })
 }
 
 #[cfg(test)]
@@ -541,20 +497,18 @@ mod tests {
                 ..group
             }),
             logins: Arc::default(),
-            holders: Holders::default(),
-            remembered: Holders::default(),
+            holders: PeerRegistry::default(),
             asked_for: all(&["peer:a@a", "peer:b@b"]),
             file_servers: Vec::new(),
         };
-        let add = |holders: &Holders, name: &str, byte: u8| {
-            holders.add(&image, &Arc::new(entity(name, "1")), [byte; 32]);
-        };
+        let one = |name: &str| Arc::new(entity(name, "1"));
+        let add = |name, byte| sources.holders.add(&image, &one(name), [byte; 32]);
         assert_eq!(sources.proven(), None);
-        add(&sources.remembered, "c", 1);
+        sources.holders.remember(&image, &one("c"), [1; 32]);
         assert_eq!(sources.proven(), Some([1; 32]));
-        add(&sources.holders, "d", 1);
+        add("d", 1);
         assert_eq!(sources.proven(), Some([1; 32]));
-        add(&sources.holders, "e", 2);
+        add("e", 2);
         assert_eq!(sources.proven(), None, "they differ");
 
         let names = |later| {

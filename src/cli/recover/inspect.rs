@@ -3,17 +3,14 @@
 
 use std::sync::Arc;
 
-use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::One;
-use crate::agent;
+use crate::inspect::leftovers::{self, Question, Tidied};
 use crate::journal::{self, AfterCrash, EntityLock, Journal, NotLocked, StagingFile};
-use crate::model::{self, Failure, Logins, Staging, units};
-use crate::placement::{self, Found, Known, Use};
-use crate::transport::{Destination, ImageDigest, Seen, Sink, Transport};
-
-/// Maximum number of entities that are looked at or tidied at one time.
-const AT_ONCE: usize = 16;
+use crate::model::{self, Logins, Staging, units};
+use crate::placement::{Found, Known, Use};
+use crate::transport::{Destination, ImageDigest, Seen, Transport};
 
 /// What is to be done with each.
 #[derive(Debug, Clone, Copy)]
@@ -26,13 +23,15 @@ pub(super) struct Wanted {
     pub(super) clean: bool,
 }
 
-/// Looks at those that may have a staging file or the image, and tidies them.
-pub(super) async fn look<T: Transport>(
+/// Looks at those that may have a staging file or the image, and tidies them. `said`: the number of
+/// those that were looked at, and of all.
+pub(super) async fn inspect<T: Transport>(
     transport: &Arc<T>,
     entities: &mut [One<'_>],
     logins: &Logins,
     (journal, run): (&Journal, &str),
     wanted: Wanted,
+    (cancel, mut said): (&CancellationToken, impl FnMut(usize, usize)),
 ) {
     let mut work = Vec::new();
     for (at, one) in entities.iter_mut().enumerate() {
@@ -58,37 +57,48 @@ pub(super) async fn look<T: Transport>(
                 None
             }
         };
-        let destination = agent::destination(&**transport, entity, logins);
         let question = Question {
-            destination: destination.map_err(|failure| failure.to_string()),
+            destination: Destination::of(entity, transport.owner(), logins),
             known: known(one),
-            before: one.row.after_crash,
-            wanted,
-            _lock: lock,
+            // Where the final name may have been changed, a size proves nothing.
+            reads: wanted.readback || one.row.after_crash == AfterCrash::Unknown,
+            tidies: wanted.clean,
         };
-        work.push((at, question));
+        work.push((at, question, lock));
     }
-    let transport = transport.clone();
-    let answers = at_once(work, move |question| {
-        let transport = transport.clone();
-        async move { ask(&*transport, question).await }
-    });
-    for (at, verdict) in answers.await {
+    let (mut done, all) = (0, work.len());
+    let mut asked = leftovers::ask(transport, cancel, |work: &Work| &work.1);
+    asked.extend(work);
+    // No run writes an entity until its answer is here and its lock is dropped.
+    while let Some(((at, question, _lock), answer)) = asked.next().await {
+        done += 1;
+        said(done, all);
         let Some(one) = entities.get_mut(at) else {
             continue;
         };
-        if let Some(found) = verdict.found
-            && let Err(error) = journal.found(run, &one.row.entity, found)
-        {
-            tracing::warn!(
-                "{}: what was found is not recorded: {error}",
-                one.row.entity
-            );
+        let before = one.row.after_crash;
+        match answer.unwrap_or_else(|why| Err(why.into())) {
+            Ok((found, tidied)) => {
+                let is_direct = (question.destination)
+                    .is_ok_and(|destination| destination.staging == Staging::Direct);
+                let verdict = judge(before, is_direct, wanted.doubted, &found, tidied);
+                if let Err(error) = journal.found(run, &one.row.entity, verdict.found) {
+                    let entity = &one.row.entity;
+                    tracing::warn!("{entity}: what was found is not recorded: {error}");
+                }
+                one.holds = verdict.holds;
+                one.seen = Some(verdict.seen);
+            }
+            Err(why) => {
+                one.holds = before;
+                one.seen = Some(format!("can't be looked at: {why}"));
+            }
         }
-        one.holds = verdict.holds;
-        one.seen = Some(verdict.seen);
     }
 }
+
+/// The place of an entity, what is asked of it, and what keeps other runs away.
+type Work = (usize, Question, Option<EntityLock>);
 
 /// The image that the run was to deliver, where the journal knows its digest.
 fn known(one: &One<'_>) -> Option<Known> {
@@ -101,72 +111,12 @@ fn known(one: &One<'_>) -> Option<Known> {
     })
 }
 
-/// One entity, and what is asked of it.
-struct Question {
-    destination: Result<Destination, String>,
-    known: Option<Known>,
-    /// What the journal says.
-    before: AfterCrash,
-    wanted: Wanted,
-    /// No run writes the entity while it is tidied.
-    _lock: Option<EntityLock>,
-}
-
-async fn ask<T: Transport>(transport: &T, question: Question) -> Verdict {
-    let before = question.before;
-    let result = async {
-        let destination = question.destination.as_ref().map_err(Clone::clone)?;
-        let found = visit(transport, destination, &question).await;
-        found.map_err(|failure| failure.to_string())
-    };
-    match result.await {
-        Ok((found, tidied)) => {
-            let is_direct = (question.destination.as_ref())
-                .is_ok_and(|destination| destination.staging == Staging::Direct);
-            judge(before, is_direct, question.wanted.doubted, &found, tidied)
-        }
-        Err(why) => Verdict {
-            holds: before,
-            seen: format!("can't be looked at: {why}"),
-            found: None,
-        },
-    }
-}
-
-/// What came of tidying.
-type Tidied = Option<Result<(), Failure>>;
-
-async fn visit<T: Transport>(
-    transport: &T,
-    destination: &Destination,
-    question: &Question,
-) -> Result<(Found, Tidied), Failure> {
-    let mut sink = transport.open_sink(destination).await?;
-    let mut entity = placement::Entity {
-        sink: &mut sink,
-        names: &destination.names,
-    };
-    // Where the final name may have been changed, a size proves nothing.
-    let reads = question.wanted.readback || question.before == AfterCrash::Unknown;
-    let looked = async {
-        let mut found = placement::inspect(&mut entity, question.known.as_ref(), reads).await?;
-        let tidied = match question.wanted.clean {
-            true => Some(placement::tidy(&mut entity, &mut found).await),
-            false => None,
-        };
-        Ok((found, tidied))
-    };
-    let looked = looked.await;
-    sink.close().await;
-    looked
-}
-
 #[derive(Debug, PartialEq, Eq)]
 struct Verdict {
     holds: AfterCrash,
     seen: String,
     /// What the journal is to know of it.
-    found: Option<journal::Found>,
+    found: journal::Found,
 }
 
 /// What was found, beside what the journal says. `doubted`: the journal does not even say whether
@@ -247,35 +197,7 @@ fn judge(
             (false, false) => StagingFile::Absent,
         },
     };
-    Verdict {
-        holds,
-        seen,
-        found: Some(found),
-    }
-}
-
-/// Does a piece of work for each, some at a time.
-async fn at_once<I, O, F>(items: Vec<(usize, I)>, work: impl Fn(I) -> F) -> Vec<(usize, O)>
-where
-    O: Send + 'static,
-    F: Future<Output = O> + Send + 'static,
-{
-    let mut running = JoinSet::new();
-    let mut items = items.into_iter();
-    let mut done = Vec::new();
-    loop {
-        while running.len() < AT_ONCE
-            && let Some((at, item)) = items.next()
-        {
-            let future = work(item);
-            running.spawn(async move { (at, future.await) });
-        }
-        match running.join_next().await {
-            Some(Ok(result)) => done.push(result),
-            Some(Err(error)) => tracing::error!("a look at an entity broke down: {error}"),
-            None => return done,
-        }
-    }
+    Verdict { holds, seen, found }
 }
 
 #[cfg(test)]

@@ -1,0 +1,311 @@
+//! What a run would meet, before anything is sent: its sources, and each entity.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::model::text::shown;
+use crate::model::{
+    Abilities, Entity, Failure, Fault, Group, Name, Probe, Staging, Step, VerifyMode, units,
+};
+use crate::protocol::{Event, ProbeCheck};
+use crate::transport::{Destination, Source as _, Transport};
+
+use super::{AT_ONCE, FanOut, Inspector, Sources};
+
+/// How much of a source's file is read to see that it can be.
+const FIRST_BYTES: usize = 512;
+
+impl<T: Transport> Inspector<T> {
+    /// Looks at the sources of groups and at the entities that they would write, each once.
+    pub(crate) async fn probe(self: Arc<Self>, groups: Vec<Arc<Group>>, force: bool) -> Event {
+        let event = |checks, left, ended| Event::Probed {
+            at: Timestamp::now(),
+            checks,
+            left,
+            ended,
+            stopped: ended && left > 0,
+        };
+        let inspector = self.clone();
+        let mut sources = FanOut::new(AT_ONCE, &self.cancel, move |(_, group): &Host<Group>| {
+            let (inspector, group) = (inspector.clone(), group.clone());
+            async move { inspector.probe_source(&group).await }
+        });
+        let inspector = self.clone();
+        let mut entities =
+            FanOut::gently(AT_ONCE, &self.cancel, move |(_, entity): &Host<Entity>| {
+                let (inspector, entity) = (inspector.clone(), entity.clone());
+                async move { inspector.probe_entity(&entity).await }
+            });
+        sources.extend(groups.iter().cloned().enumerate());
+        // One of several groups is looked at for the first.
+        let mut seen = HashSet::new();
+        let mut left = groups.len();
+        for (place, group) in groups.iter().enumerate() {
+            let sent = (group.entities.iter())
+                .filter(|entity| force || !group.has_image(entity))
+                .filter(|entity| seen.insert(entity.name.clone()));
+            entities.extend(sent.map(|entity| (place, entity.clone())));
+        }
+        left += seen.len();
+        // What is free is compared with the image's size, which the source may have to tell first.
+        let mut of_groups: Vec<Source> = groups.iter().map(|group| Source::of(group)).collect();
+        loop {
+            let checks = tokio::select! {
+                Some(((place, group), found)) = sources.next() => {
+                    let found = found.unwrap_or_else(|why| Err(why.into()));
+                    of_groups[place].answered(&group, found)
+                }
+                Some(((place, entity), found)) = entities.next() => {
+                    let source = &mut of_groups[place];
+                    match found.unwrap_or_else(|why| Err(why.into())) {
+                        Ok(probe) if probe.free.is_some() && !source.is_known => {
+                            source.waiting.push((entity, probe));
+                            continue;
+                        }
+                        found => vec![entity_check(&groups[place], &entity, source.size, found)],
+                    }
+                }
+                else => break,
+            };
+            left -= checks.len();
+            self.tell(event(checks, left, false));
+        }
+        event(Vec::new(), left, true)
+    }
+
+    /// `None`: cancelled. What was written is removed before.
+    async fn probe_entity(&self, entity: &Entity) -> Option<Result<Probe, Failure>> {
+        let found = match Destination::of(entity, self.transport.owner(), &self.logins) {
+            Ok(destination) => self.transport.probe(&destination, &self.cancel).await,
+            Err(failure) => Err(failure),
+        };
+        let is_cancelled = found.as_ref().is_err_and(Failure::is_cancelled);
+        (!is_cancelled).then_some(found)
+    }
+
+    /// The source that a run would read first, by its name in reports, and the bytes of its file where
+    /// it tells.
+    async fn probe_source(&self, group: &Arc<Group>) -> Result<(Name, Option<u64>), Failure> {
+        let (transport, servers) = (&self.transport, &self.inventory.file_servers);
+        let sources =
+            Sources::choose(transport, group, &self.logins, &self.registry, servers).await?;
+        let first = sources.first()?;
+        // Nothing but reading shows that a data connection can be had, and that the file may be read.
+        let mut source = transport.open_source(&first.remote, 0).await?;
+        let size = source.size();
+        source.read(&mut [0; FIRST_BYTES]).await?;
+        let fault = match (size, group.image.size) {
+            (Some(0), _) => Fault::EmptyImage,
+            (Some(actual), Some(expected)) if actual != expected => {
+                Fault::WrongSize { expected, actual }
+            }
+            _ => return Ok((first.name, size)),
+        };
+        Err(Failure::new(Step::Prepare, fault))
+    }
+}
+
+/// With the place of its group.
+type Host<H> = (usize, Arc<H>);
+
+/// The source of a group, and those whose free space waits for its size.
+struct Source {
+    size: Option<u64>,
+    /// The size is known as well as it will be.
+    is_known: bool,
+    waiting: Vec<(Arc<Entity>, Probe)>,
+}
+
+impl Source {
+    fn of(group: &Group) -> Self {
+        Self {
+            size: group.image.size,
+            is_known: group.image.size.is_some(),
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Its own check, and those that waited for it.
+    fn answered(
+        &mut self,
+        group: &Group,
+        found: Result<(Name, Option<u64>), Failure>,
+    ) -> Vec<ProbeCheck> {
+        self.is_known = true;
+        let mut check = check(group, group.source.label().into());
+        check.is_source = true;
+        match found {
+            Ok((name, size)) => {
+                check.host = name;
+                check.size = size;
+                self.size = self.size.or(size);
+                if size.is_none() {
+                    let note = "it does not tell the size of the image";
+                    check.notes.push(note.into());
+                }
+            }
+            Err(failure) => check.problem = Some(failure.to_string()),
+        }
+        let size = self.size;
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        let waiting = waiting.map(|(entity, probe)| entity_check(group, &entity, size, Ok(probe)));
+        [check].into_iter().chain(waiting).collect()
+    }
+}
+
+fn check(group: &Group, host: Name) -> ProbeCheck {
+    ProbeCheck {
+        group: group.name.clone(),
+        host,
+        is_source: false,
+        problem: None,
+        notes: Vec::new(),
+        size: None,
+        probe: None,
+    }
+}
+
+fn entity_check(
+    group: &Group,
+    entity: &Entity,
+    image: Option<u64>,
+    found: Result<Probe, Failure>,
+) -> ProbeCheck {
+    let mut check = check(group, entity.name.clone());
+    match found {
+        Ok(probe) => {
+            check.problem = too_full(entity, image, &probe);
+            check.notes = notes(entity, &probe);
+            check.probe = Some(probe);
+        }
+        Err(failure) => check.problem = Some(failure.to_string()),
+    }
+    check
+}
+
+/// The old file stays until the new one is whole; what lies under the staging name goes first, and
+/// without staging the old file does.
+fn too_full(entity: &Entity, image: Option<u64>, probe: &Probe) -> Option<String> {
+    let (free, image) = (probe.free?, image?);
+    let freed = match entity.staging {
+        Staging::Rename => probe.staging.as_ref().and_then(|staging| staging.size),
+        Staging::Direct => probe.file,
+    };
+    let room = free.saturating_add(freed.unwrap_or(0));
+    (room < image).then(|| {
+        format!(
+            "too little room: {} free, and the image has {}; remove what is not needed there",
+            units::size(room),
+            units::size(image)
+        )
+    })
+}
+
+fn notes(entity: &Entity, probe: &Probe) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(staging) = &probe.staging {
+        let size = staging.size.map_or("of unknown size".into(), units::size);
+        let since = match &staging.modified {
+            Some(time) => format!(", of {}", time_of(time)),
+            None => String::new(),
+        };
+        notes.push(format!(
+            "{} lies there, {size}{since}: an earlier run left it, or another one writes it now; \
+             a run replaces it",
+            shown(&staging.path)
+        ));
+    }
+    if let Some(left) = &probe.left {
+        let left = shown(left);
+        notes.push(format!(
+            "{left}, one byte, could not be removed after the check"
+        ));
+    }
+    if let Some(why) = unproven(entity.verify, &probe.can) {
+        notes.push(format!("a delivery will be unproven: {why}"));
+    }
+    if entity.staging == Staging::Direct {
+        notes.push("nothing was written: `staging: direct` has the final name alone".into());
+    }
+    notes
+}
+
+/// Why the content of a delivery to it can't be proven.
+fn unproven(mode: VerifyMode, can: &Abilities) -> Option<&'static str> {
+    match mode {
+        VerifyMode::Best if can.digest.is_none() && can.read == Some(false) => {
+            Some("it computes no digest and lets nobody read its file, so the size must do")
+        }
+        VerifyMode::Quick if can.digest.is_none() => Some(
+            "it computes no digest, and `verify: quick` takes the size then; `best` reads back",
+        ),
+        VerifyMode::Size => Some("`verify: size` looks at the size alone"),
+        VerifyMode::None => Some("`verify: none` looks at nothing"),
+        VerifyMode::Best | VerifyMode::Quick | VerifyMode::Readback => None,
+    }
+}
+
+/// `20260601120000` as `2026-06-01 12:00 UTC`; anything else as it is.
+fn time_of(told: &str) -> String {
+    let digits = told.as_bytes();
+    if digits.len() < 12 || !digits[..12].iter().all(u8::is_ascii_digit) {
+        return shown(told);
+    }
+    let (year, month, day) = (&told[..4], &told[4..6], &told[6..8]);
+    format!(
+        "{year}-{month}-{day} {}:{} UTC",
+        &told[8..10],
+        &told[10..12]
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::testing::entity;
+
+    #[test]
+    fn it_is_said_beforehand_what_can_not_be_proven_by_content() {
+        let said = |verify, digest: Option<&str>, read| {
+            let entity = Entity {
+                verify,
+                ..entity("e1", "1")
+            };
+            let can = Abilities {
+                digest: digest.map(Into::into),
+                read,
+                ..Abilities::default()
+            };
+            let probe = Probe {
+                can,
+                ..Probe::default()
+            };
+            notes(&entity, &probe).join("; ")
+        };
+        let sha256 = Some("SHA-256");
+        for (verify, digest, read, words) in [
+            (VerifyMode::Best, None, Some(false), "lets nobody read"),
+            (VerifyMode::Quick, None, None, "`best` reads back"),
+            (VerifyMode::Size, sha256, None, "the size alone"),
+            (VerifyMode::None, sha256, None, "looks at nothing"),
+        ] {
+            let said = said(verify, digest, read);
+            assert!(
+                said.starts_with("a delivery will be unproven: ") && said.contains(words),
+                "{verify:?}: {said}"
+            );
+        }
+        for (verify, digest, read) in [
+            (VerifyMode::Best, None, Some(true)),
+            (VerifyMode::Best, sha256, None),
+            // A staging name that is taken: it could not be tried.
+            (VerifyMode::Best, None, None),
+            (VerifyMode::Quick, sha256, None),
+            (VerifyMode::Readback, None, Some(true)),
+        ] {
+            assert_eq!(said(verify, digest, read), "", "{verify:?}");
+        }
+    }
+}
