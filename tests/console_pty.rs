@@ -19,10 +19,11 @@ use std::time::{Duration, Instant};
 
 use pty::{Pty, attributes, ended};
 use subtend::cli::signals::signals;
-use subtend::console::{Keeper, Options, PastRun, Site, give_back, run};
+use subtend::console::{Keeper, Options, PastRun, Site, run};
 use subtend::engine::ImageManager;
 use subtend::model::{EntityState, Logins};
 use subtend::protocol::{Command, GroupSpec};
+use subtend::terminal::give_back;
 use subtend::transport::ftp::FtpTransport;
 use support::{GROUP, IMAGE, LONG, PATH, at_rate, behave, lab, network};
 use tempfile::TempDir;

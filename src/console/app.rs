@@ -16,20 +16,15 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
 use crate::protocol::{Command, Event, GroupSpec, Link, Snapshot, Target};
+use crate::terminal::{Canvas, Device, Input, Output, Press, Terminal, Theme};
 
 use super::action::Action;
-use super::canvas::Canvas;
 use super::effect::Effect;
-use super::input::Input;
 use super::keymap;
-use super::keys::Press;
-use super::output::Output;
 use super::pages::history::PastRun;
 use super::pages::log::{self, LogCapture};
 use super::pages::watch;
 use super::state::{Page, Site, State};
-use super::terminal::{Device, Terminal};
-use super::theme::Theme;
 use super::update::update;
 use super::view;
 use super::work::{Job, Work};

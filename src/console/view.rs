@@ -11,8 +11,8 @@ use super::dialogs;
 use super::keymap;
 use super::pages::{groups, history, inventory, log, review, watch};
 use super::state::{Page, State};
-use super::theme::Theme;
 use super::widgets::fit::plain;
+use crate::terminal::Theme;
 
 /// The smallest screen that is drawn on.
 const SMALLEST: (u16, u16) = (60, 16);

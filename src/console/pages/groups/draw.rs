@@ -7,12 +7,12 @@ use ratatui::text::{Line, Span};
 
 use crate::console::dialogs::Dialog;
 use crate::console::state::State;
-use crate::console::theme::{Theme, Tone};
 use crate::console::widgets::fit::{cut, fit, plain, right, share};
 use crate::model::columns::hang;
 use crate::model::{EntityState, Inventory, Outcome, PeerChoice, SourceChoice, Standing, units};
 use crate::plan::{Chosen, ResolvedDraft};
 use crate::protocol::{GroupPhase, GroupSnapshot, Snapshot};
+use crate::terminal::{Theme, Tone};
 
 use super::conflicts::{Conflict, beside_runs};
 use super::members;

@@ -15,9 +15,9 @@ use crate::console::action::Action;
 use crate::console::dialogs::Dialog;
 use crate::console::effect::Effect;
 use crate::console::state::{Page, Scroll, State};
-use crate::console::theme::{Theme, Tone};
 use crate::console::widgets::fit::{cut, fit, plain, right};
 use crate::protocol::Snapshot;
+use crate::terminal::{Theme, Tone};
 
 /// One past run, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]

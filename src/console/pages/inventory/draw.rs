@@ -5,9 +5,9 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 
 use crate::console::state::State;
-use crate::console::theme::Theme;
 use crate::console::widgets::fit::{cut, fit, plain, share};
 use crate::protocol::Snapshot;
+use crate::terminal::Theme;
 
 use super::{Column, newest};
 

@@ -6,11 +6,11 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::console::state::State;
-use crate::console::theme::{Theme, Tone};
 use crate::console::widgets::fit::{cut, fit, plain, span};
 use crate::console::widgets::gauge::{gauge, history, percent};
 use crate::model::{Bottleneck, EntityState, Standing, columns, units};
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
+use crate::terminal::{Theme, Tone};
 
 use super::figures::{self, STATES, Totals};
 use super::{Cursor, View, dense, order::Sort, place_of, selected};

@@ -15,13 +15,13 @@ use unicode_width::UnicodeWidthStr;
 
 /// A screen and what is on it.
 #[derive(Debug)]
-pub(super) struct Canvas {
+pub(crate) struct Canvas {
     terminal: Terminal<Bytes>,
 }
 
 impl Canvas {
     /// An empty screen; its first picture clears the terminal's.
-    pub(super) fn new(columns: u16, rows: u16, ascii: bool) -> Self {
+    pub(crate) fn new(columns: u16, rows: u16, ascii: bool) -> Self {
         let bytes = Bytes {
             out: b"\x1b[m\x1b[2J".to_vec(),
             size: Size::new(columns, rows),
@@ -37,7 +37,7 @@ impl Canvas {
     }
 
     /// The bytes that bring the terminal from the last picture to this one; none if they are alike.
-    pub(super) fn draw(&mut self, picture: impl FnOnce(&mut Frame<'_>)) -> Vec<u8> {
+    pub(crate) fn draw(&mut self, picture: impl FnOnce(&mut Frame<'_>)) -> Vec<u8> {
         // `Terminal::draw` would hide the cursor each time.
         picture(&mut self.terminal.get_frame());
         let Ok(()) = self.terminal.flush();

@@ -29,7 +29,7 @@ pub(crate) struct OutputFigures {
 }
 
 #[derive(Debug)]
-pub(super) struct Output {
+pub(crate) struct Output {
     pictures: SyncSender<Vec<u8>>,
     state: Arc<State>,
     total: u64,
@@ -52,7 +52,7 @@ impl Output {
     ///
     /// # Errors
     /// When the host has no thread left.
-    pub(super) fn start(terminal: impl Write + Send + 'static) -> io::Result<Self> {
+    pub(crate) fn start(terminal: impl Write + Send + 'static) -> io::Result<Self> {
         // One picture at a time: `busy` is set until it was written.
         let (pictures, receiver) = mpsc::sync_channel(1);
         let state = Arc::new(State::default());
@@ -69,16 +69,16 @@ impl Output {
     }
 
     /// Whether the last picture has arrived, so that another may be sent.
-    pub(super) fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         !self.state.busy.load(Ordering::Acquire)
     }
 
-    pub(super) fn is_lost(&self) -> bool {
+    pub(crate) fn is_lost(&self) -> bool {
         self.state.lost.load(Ordering::Acquire)
     }
 
     /// Why the terminal is lost, the first time that it is asked for.
-    pub(super) fn error(&self) -> Option<io::Error> {
+    pub(crate) fn error(&self) -> Option<io::Error> {
         let mut error = self.state.error.lock();
         error
             .as_mut()
@@ -86,7 +86,7 @@ impl Output {
     }
 
     /// Waits until the last picture has arrived or the terminal is lost.
-    pub(super) async fn ready(&self) {
+    pub(crate) async fn ready(&self) {
         loop {
             let changed = self.state.changed.notified();
             tokio::pin!(changed);
@@ -100,7 +100,7 @@ impl Output {
 
     /// Sends a picture; never waits. One that comes while another is on its way is not taken:
     /// `false`.
-    pub(super) fn send(&mut self, picture: Vec<u8>, now: Instant) -> bool {
+    pub(crate) fn send(&mut self, picture: Vec<u8>, now: Instant) -> bool {
         if picture.is_empty() {
             return true;
         }
@@ -118,7 +118,7 @@ impl Output {
         true
     }
 
-    pub(super) fn figures(&mut self, now: Instant) -> OutputFigures {
+    pub(crate) fn figures(&mut self, now: Instant) -> OutputFigures {
         while let Some((at, _)) = self.recent.front() {
             if now.saturating_duration_since(*at) < WINDOW {
                 break;

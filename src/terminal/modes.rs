@@ -35,7 +35,7 @@ struct Taken {
 }
 
 /// What the loop asks of a terminal.
-pub(super) trait Device {
+pub(crate) trait Device {
     /// What it has to be sent first, whenever it has been taken over.
     fn entry(&self) -> Vec<u8>;
 
@@ -58,7 +58,7 @@ pub(super) trait Device {
 
 /// The terminal, ours until this is dropped.
 #[derive(Debug)]
-pub(super) struct Terminal {
+pub(crate) struct Terminal {
     tty: File,
     mouse: bool,
 }
@@ -69,7 +69,7 @@ impl Terminal {
     ///
     /// # Errors
     /// When standard output is no terminal, or one that is gone.
-    pub(super) fn take(mouse: bool) -> io::Result<Self> {
+    pub(crate) fn take(mouse: bool) -> io::Result<Self> {
         let stdout = io::stdout();
         if !stdout.is_terminal() {
             return Err(io::Error::new(
@@ -104,7 +104,7 @@ impl Terminal {
         Ok(())
     }
 
-    pub(super) fn writer(&self) -> io::Result<File> {
+    pub(crate) fn writer(&self) -> io::Result<File> {
         self.tty.try_clone()
     }
 }

@@ -20,7 +20,7 @@ const ESC: u8 = 0x1b;
 
 /// What an operator did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Press {
+pub(crate) enum Press {
     Key(KeyEvent),
     /// A click on a row, counted from 0 at the top.
     Click {
@@ -29,7 +29,7 @@ pub(super) enum Press {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Parser {
+pub(crate) struct Parser {
     /// The beginning of something whose rest has not come.
     begun: Vec<u8>,
     /// `begun` is an ESC that was told as the Esc key already.
@@ -37,14 +37,14 @@ pub(super) struct Parser {
 }
 
 impl Parser {
-    pub(super) fn feed(&mut self, bytes: &[u8], presses: &mut Vec<Press>) {
+    pub(crate) fn feed(&mut self, bytes: &[u8], presses: &mut Vec<Press>) {
         for byte in bytes {
             self.byte(*byte, presses);
         }
     }
 
     /// How long to wait for more bytes before [`Parser::expire`]; `None`: nothing has begun.
-    pub(super) fn patience(&self) -> Option<Duration> {
+    pub(crate) fn patience(&self) -> Option<Duration> {
         match self.begun.as_slice() {
             [] => None,
             [ESC] if !self.told => Some(ALONE),
@@ -53,7 +53,7 @@ impl Parser {
     }
 
     /// Nothing more came in time.
-    pub(super) fn expire(&mut self, presses: &mut Vec<Press>) {
+    pub(crate) fn expire(&mut self, presses: &mut Vec<Press>) {
         if self.begun == [ESC] && !self.told {
             self.told = true;
             presses.push(key(KeyCode::Esc));

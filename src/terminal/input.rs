@@ -21,8 +21,8 @@ const LEAVING: Duration = Duration::from_millis(100);
 
 /// The terminal's input. The channel ends when the terminal is gone.
 #[derive(Debug)]
-pub(super) struct Input {
-    pub(super) presses: mpsc::Receiver<Press>,
+pub(crate) struct Input {
+    pub(crate) presses: mpsc::Receiver<Press>,
     /// Dropped, it wakes the thread, which then ends.
     wake: Option<UnixStream>,
     thread: Option<JoinHandle<()>>,
@@ -31,7 +31,7 @@ pub(super) struct Input {
 impl Input {
     /// # Errors
     /// When there is no terminal, or the host has no thread or file left.
-    pub(super) fn start() -> io::Result<Self> {
+    pub(crate) fn start() -> io::Result<Self> {
         let stdin = io::stdin();
         if stdin.is_terminal() {
             Self::read(stdin.as_fd().try_clone_to_owned()?.into())
