@@ -265,7 +265,7 @@ impl<D: Device, K: Keeper> App<D, K> {
             self.draw();
             let output = self.screen.as_ref().map(|screen| &screen.output);
             // Looked at once: what is decided here and there must not differ.
-            let busy = output.is_some_and(|output| !output.is_ready() || output.is_lost());
+            let busy = output.is_some_and(|output| !output.is_idle() || output.is_lost());
             let wake = self.wake(busy);
             tokio::select! {
                 stop = self.stops.next() => self.stop(stop),
@@ -290,7 +290,7 @@ impl<D: Device, K: Keeper> App<D, K> {
             }
         }
         if let Some(screen) = &self.screen {
-            let _ = timeout(LAST_PICTURE, screen.output.ready()).await;
+            let _ = timeout(LAST_PICTURE, screen.output.idle()).await;
         }
     }
 
@@ -339,11 +339,11 @@ impl<D: Device, K: Keeper> App<D, K> {
             return;
         };
         if screen.output.is_lost() {
-            let cause = screen.output.error();
+            let cause = screen.output.failure();
             let cause = cause.map_or_else(|| "it is gone".to_owned(), |error| error.to_string());
             return self.lose(&cause);
         }
-        if self.due.is_none_or(|due| due > now) || !screen.output.is_ready() {
+        if self.due.is_none_or(|due| due > now) || !screen.output.is_idle() {
             return;
         }
         if !screen.device.is_ours() {
@@ -533,7 +533,7 @@ impl<D: Device, K: Keeper> App<D, K> {
         let Some(screen) = &mut self.screen else {
             return;
         };
-        let _ = timeout(LAST_PICTURE, screen.output.ready()).await;
+        let _ = timeout(LAST_PICTURE, screen.output.idle()).await;
         let suspended = screen.device.suspend();
         screen.enter = true;
         self.resumed = Some(Instant::now());
@@ -561,7 +561,7 @@ impl<D: Device, K: Keeper> App<D, K> {
 
 async fn ready(output: Option<&Output>) {
     match output {
-        Some(output) => output.ready().await,
+        Some(output) => output.idle().await,
         None => std::future::pending().await,
     }
 }

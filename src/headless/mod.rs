@@ -1,7 +1,7 @@
 //! A run without a screen: lines for people or JSON for scripts, over the same link.
 //!
 //! [`run`] watches a run to its end. It knows the link and the model only, and it can never slow a
-//! transfer down: what is printed goes through a thread of its own (`output`), and a reader that
+//! transfer down: what is printed goes through a thread of its own (`terminal::Output`), and a reader that
 //! is slow or gone costs figures in between, not the run.
 //!
 //! - `mode`: which of the three ways of showing it fits this terminal
@@ -16,7 +16,6 @@ mod frame;
 mod json;
 mod lines;
 mod mode;
-mod output;
 mod paint;
 mod report;
 mod screen;

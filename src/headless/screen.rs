@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::frame::{Room, frame};
 use super::lines::shown_notice;
 use super::mode::Look;
-use super::output::Output;
 use super::paint::Paint;
 use super::report::report;
 use super::watch::{CANCELLING, View};
 use crate::model::text::shown;
 use crate::protocol::{Event, Snapshot, Summary};
+use crate::terminal::Output;
 
 pub(super) struct Screen {
     out: Output,

@@ -1,22 +1,25 @@
-//! Bytes out: a thread of its own that alone may wait for the terminal.
+//! Bytes out: a thread of its own that alone may wait for who reads them.
 //!
-//! A terminal can stop reading (Ctrl-S, a serial server's XOFF, a stalled connection). Then one
-//! picture is on its way, no other is drawn until it has arrived, and the one drawn next is the
-//! newest: pictures in between are never made.
+//! A terminal stopped with Ctrl-S, a serial server's XOFF, a stalled connection, a pipe whose reader is
+//! slow, a closed standard output: the thread waits or gives up, everything else goes on. What may be
+//! skipped (a picture, figures) is made only when nothing is on its way ([`Output::is_idle`]), so that
+//! what is shown next is the newest, and what waits to be written stays small.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
 /// Over this time the bytes a second are reckoned.
 const WINDOW: Duration = Duration::from_secs(10);
-
-/// A terminal that is non-blocking is asked again after this time.
+/// Bytes, about, that are written in one go.
+const BATCH: usize = 64 << 10;
+/// What is non-blocking, because others share it, is asked again after this time.
 const AGAIN: Duration = Duration::from_millis(20);
 
 /// What the terminal has been sent, for the log page.
@@ -28,94 +31,120 @@ pub(crate) struct OutputFigures {
     pub(crate) per_second: u64,
 }
 
+/// The sender's end. Dropped without [`Output::finish`], it leaves the thread to write what it has; nobody
+/// waits for that, since a terminal may never read again.
 #[derive(Debug)]
 pub(crate) struct Output {
-    pictures: SyncSender<Vec<u8>>,
+    bytes: Option<Sender<Vec<u8>>>,
     state: Arc<State>,
+    thread: Option<JoinHandle<()>>,
     total: u64,
     recent: VecDeque<(Instant, u64)>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    busy: AtomicBool,
-    lost: AtomicBool,
-    /// `busy` or `lost` has changed.
+    /// Bytes handed over and not yet written.
+    waiting: AtomicUsize,
+    /// The thread has ended.
+    ended: AtomicBool,
+    /// `waiting` became nothing, or the thread has ended.
     changed: Notify,
-    /// When the thread ended and why: an error of the terminal, for the log.
-    error: Mutex<Option<io::Error>>,
+    /// Why nothing more is written.
+    failure: OnceLock<io::Error>,
 }
 
 impl Output {
-    /// The thread ends when this is dropped and what is on its way has arrived or was given up by
-    /// the host; nobody waits for it, since a terminal may never read again.
-    ///
     /// # Errors
     /// When the host has no thread left.
-    pub(crate) fn start(terminal: impl Write + Send + 'static) -> io::Result<Self> {
-        // One picture at a time: `busy` is set until it was written.
-        let (pictures, receiver) = mpsc::sync_channel(1);
+    pub(crate) fn start(writer: impl Write + Send + 'static) -> io::Result<Self> {
+        let (bytes, receiver) = mpsc::channel();
         let state = Arc::new(State::default());
         let shared = state.clone();
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("subtend-output".into())
-            .spawn(move || pump(terminal, &receiver, &shared))?;
+            .spawn(move || pump(writer, &receiver, &shared))?;
         Ok(Self {
-            pictures,
+            bytes: Some(bytes),
             state,
+            thread: Some(thread),
             total: 0,
             recent: VecDeque::new(),
         })
     }
 
-    /// Whether the last picture has arrived, so that another may be sent.
-    pub(crate) fn is_ready(&self) -> bool {
-        !self.state.busy.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn is_lost(&self) -> bool {
-        self.state.lost.load(Ordering::Acquire)
-    }
-
-    /// Why the terminal is lost, the first time that it is asked for.
-    pub(crate) fn error(&self) -> Option<io::Error> {
-        let mut error = self.state.error.lock();
-        error
-            .as_mut()
-            .map_or_else(|poisoned| poisoned.get_mut().take(), |error| error.take())
-    }
-
-    /// Waits until the last picture has arrived or the terminal is lost.
-    pub(crate) async fn ready(&self) {
-        loop {
-            let changed = self.state.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            if self.is_ready() || self.is_lost() {
-                return;
-            }
-            changed.await;
+    /// Never waits. Does nothing once the reader is gone.
+    pub(crate) fn write(&self, bytes: Vec<u8>) {
+        if bytes.is_empty() || self.is_lost() {
+            return;
+        }
+        if let Some(sender) = &self.bytes {
+            self.state.waiting.fetch_add(bytes.len(), Ordering::AcqRel);
+            // The thread ends early only when the reader is gone.
+            let _ = sender.send(bytes);
         }
     }
 
-    /// Sends a picture; never waits. One that comes while another is on its way is not taken:
-    /// `false`.
+    pub(crate) fn line(&self, line: &str) {
+        self.write(format!("{line}\n").into_bytes());
+    }
+
+    /// Sends a picture; never waits. One that comes while something else is on its way is not taken: `false`.
     pub(crate) fn send(&mut self, picture: Vec<u8>, now: Instant) -> bool {
         if picture.is_empty() {
             return true;
         }
-        if self.is_lost() || self.state.busy.swap(true, Ordering::AcqRel) {
+        if self.is_lost() || !self.is_idle() {
             return false;
         }
         let bytes = picture.len() as u64;
-        if self.pictures.try_send(picture).is_err() {
-            // The thread is gone, and has said why.
-            self.state.busy.store(false, Ordering::Release);
-            return false;
-        }
+        self.write(picture);
         self.total += bytes;
         self.recent.push_back((now, bytes));
         true
+    }
+
+    /// Whether everything has arrived: there is room for what may be skipped.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.state.waiting.load(Ordering::Acquire) == 0
+    }
+
+    /// Whether the reader is gone.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.state.ended.load(Ordering::Acquire)
+    }
+
+    /// Why it is gone.
+    pub(crate) fn failure(&self) -> Option<&io::Error> {
+        self.state.failure.get()
+    }
+
+    /// Waits until everything has arrived or the reader is gone.
+    pub(crate) async fn idle(&self) {
+        self.until(|output| output.is_idle() || output.is_lost())
+            .await;
+    }
+
+    /// The last: waits until everything is written or the reader is gone. Safe to give up and call again.
+    pub(crate) async fn finish(&mut self) {
+        self.bytes = None;
+        self.until(Self::is_lost).await;
+        if let Some(thread) = self.thread.take() {
+            // It has said that it is done, so this returns at once.
+            let _ = thread.join();
+        }
+    }
+
+    async fn until(&self, reached: impl Fn(&Self) -> bool) {
+        loop {
+            let changed = self.state.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if reached(self) {
+                return;
+            }
+            changed.await;
+        }
     }
 
     pub(crate) fn figures(&mut self, now: Instant) -> OutputFigures {
@@ -133,39 +162,57 @@ impl Output {
     }
 }
 
-fn pump(mut terminal: impl Write, pictures: &Receiver<Vec<u8>>, state: &State) {
-    // Also when the terminal's writer panics, nobody waits for this thread.
-    struct Gone<'a>(&'a State);
-    impl Drop for Gone<'_> {
+fn pump(mut writer: impl Write, receiver: &Receiver<Vec<u8>>, state: &State) {
+    // Also when the writer panics, nobody waits for this thread.
+    struct Ended<'a>(&'a State);
+    impl Drop for Ended<'_> {
         fn drop(&mut self) {
-            self.0.lost.store(true, Ordering::Release);
+            self.0.ended.store(true, Ordering::Release);
             self.0.changed.notify_waiters();
         }
     }
-    let _gone = Gone(state);
-    while let Ok(picture) = pictures.recv() {
-        if let Err(error) = write(&mut terminal, &picture) {
-            let mut place = state.error.lock().unwrap_or_else(PoisonError::into_inner);
-            *place = Some(error);
+    let _ended = Ended(state);
+    while let Ok(mut batch) = receiver.recv() {
+        while batch.len() < BATCH {
+            match receiver.try_recv() {
+                Ok(bytes) => batch.extend_from_slice(&bytes),
+                Err(_) => break,
+            }
+        }
+        if let Err(error) = write(&mut writer, &batch) {
+            let _ = state.failure.set(error);
             return;
         }
-        state.busy.store(false, Ordering::Release);
+        state.waiting.fetch_sub(batch.len(), Ordering::AcqRel);
         state.changed.notify_waiters();
     }
 }
 
-fn write(terminal: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
+fn write(writer: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
-        match terminal.write(bytes) {
+        match writer.write(bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(written) => bytes = &bytes[written..],
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // Whoever shares the terminal may have made it non-blocking.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(AGAIN),
-            Err(error) => return Err(error),
+            Err(error) => retry(error)?,
         }
     }
-    terminal.flush()
+    loop {
+        match writer.flush() {
+            Ok(()) => return Ok(()),
+            Err(error) => retry(error)?,
+        }
+    }
+}
+
+fn retry(error: io::Error) -> io::Result<()> {
+    match error.kind() {
+        io::ErrorKind::Interrupted => Ok(()),
+        io::ErrorKind::WouldBlock => {
+            std::thread::sleep(AGAIN);
+            Ok(())
+        }
+        _ => Err(error),
+    }
 }
 
 #[cfg(test)]
@@ -201,7 +248,7 @@ mod tests {
     }
 
     async fn ready(output: &Output) {
-        tokio::time::timeout(Duration::from_secs(10), output.ready())
+        tokio::time::timeout(Duration::from_secs(10), output.idle())
             .await
             .expect("the terminal reads again");
     }
@@ -211,7 +258,7 @@ mod tests {
         let (mut output, let_it, pictures) = stopped();
         let now = Instant::now();
         assert!(output.send(b"first".to_vec(), now));
-        assert!(!output.is_ready());
+        assert!(!output.is_idle());
         for _ in 0..100 {
             assert!(!output.send(b"in between".to_vec(), now));
         }
@@ -232,7 +279,7 @@ mod tests {
         let_it.send(Err(io::Error::other("hung up"))).unwrap();
         ready(&output).await;
         assert!(output.is_lost());
-        assert_eq!(output.error().unwrap().to_string(), "hung up");
+        assert_eq!(output.failure().unwrap().to_string(), "hung up");
         assert!(!output.send(b"another".to_vec(), Instant::now()));
     }
 
@@ -241,7 +288,7 @@ mod tests {
         let mut output = Output::start(io::sink()).unwrap();
         let begin = Instant::now();
         let send = |output: &mut Output, after: u64| {
-            while !output.is_ready() {
+            while !output.is_idle() {
                 std::thread::yield_now();
             }
             assert!(output.send(vec![b'x'; 5000], begin + Duration::from_secs(after)));
