@@ -9,14 +9,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossterm::event::KeyEventKind;
+use crossterm::event::{self as typed, KeyCode, KeyEventKind, MouseButton, MouseEventKind};
 use nix::sys::signal::Signal as Posix;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
 use crate::protocol::{Command, Event, GroupSpec, Link, Snapshot, Target};
-use crate::terminal::{Canvas, Device, Input, Output, Press, Terminal, Theme};
+use crate::terminal::{Canvas, Device, Input, Output, Terminal, Theme};
 
 use super::action::Action;
 use super::effect::Effect;
@@ -115,7 +115,7 @@ pub async fn run(
     let continued = signal(SignalKind::from_raw(Posix::SIGCONT as i32))?;
     let terminal = Terminal::take(options.mouse)?;
     let mut input = Input::start()?;
-    let presses = std::mem::replace(&mut input.presses, mpsc::channel(1).1);
+    let presses = std::mem::replace(&mut input.events, mpsc::channel(1).1);
     let output = Output::start(terminal.writer()?)?;
     let screen = Screen::new(terminal, output, theme);
     // Who comes to work that runs already comes to watch it.
@@ -237,7 +237,7 @@ struct App<D: Device, K: Keeper> {
     work: Work<K>,
     state: State,
     link: Link,
-    presses: mpsc::Receiver<Press>,
+    presses: mpsc::Receiver<typed::Event>,
     stops: Stops,
     resized: Signal,
     continued: Signal,
@@ -388,13 +388,18 @@ impl<D: Device, K: Keeper> App<D, K> {
         self.changed = false;
     }
 
-    async fn press(&mut self, press: Press) {
+    async fn press(&mut self, press: typed::Event) {
+        let key = |event| keymap::action(&event, keymap::scope(&self.state));
         let action = match press {
-            Press::Key(event) if event.kind == KeyEventKind::Press => {
-                keymap::action(&event, keymap::scope(&self.state))
-            }
-            Press::Key(_) => None,
-            Press::Click { row } => Some(Action::Click { row }),
+            typed::Event::Key(event) if event.kind == KeyEventKind::Press => key(event),
+            typed::Event::Mouse(event) => match event.kind {
+                MouseEventKind::Down(MouseButton::Left) => Some(Action::Click { row: event.row }),
+                MouseEventKind::ScrollUp => key(KeyCode::Up.into()),
+                MouseEventKind::ScrollDown => key(KeyCode::Down.into()),
+                _ => None,
+            },
+            // A change of size comes as a signal, also while nothing is typed.
+            _ => None,
         };
         let Some(action) = action else { return };
         if let (Action::Quit, Some(leaving)) = (&action, &mut self.leaving) {

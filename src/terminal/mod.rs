@@ -3,21 +3,20 @@
 //! | file | what |
 //! | --- | --- |
 //! | `modes` | the terminal taken over and given back, whatever happens |
-//! | `input`, `keys` | bytes of the terminal in, on a thread of their own; what keys they are |
+//! | `input`, `mender` | crossterm's events in, on a thread of their own; keys that a slow line tore apart |
 //! | `output` | bytes out, on a thread that alone may wait for who reads them |
 //! | `canvas` | pictures as bytes: ratatui's back end, for a whole screen or some rows of one |
 //! | `palette` | colours and signs |
 
 mod canvas;
 mod input;
-mod keys;
+mod mender;
 mod modes;
 mod output;
 mod palette;
 
 pub(crate) use canvas::Canvas;
 pub(crate) use input::Input;
-pub(crate) use keys::Press;
 pub(crate) use modes::{Device, Terminal};
 pub(crate) use output::{Output, OutputFigures};
 pub(crate) use palette::{Palette, Theme, Tone};
