@@ -6,7 +6,7 @@
 //!
 //! - `mode`: which of the three ways of showing it fits this terminal
 //! - `json`, `lines`, `screen`: the three ways
-//! - `frame`, `paint`: what a screen shows (pure), and the bytes that bring it there (pure)
+//! - `frame`: what a screen shows (pure)
 //! - `report`: the summary for people
 //! - `board`: log lines, while a screen is drawn
 
@@ -16,7 +16,6 @@ mod frame;
 mod json;
 mod lines;
 mod mode;
-mod paint;
 mod report;
 mod screen;
 mod watch;

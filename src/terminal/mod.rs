@@ -5,10 +5,11 @@
 //! | `modes` | the terminal taken over and given back, whatever happens |
 //! | `input`, `mender` | crossterm's events in, on a thread of their own; keys that a slow line tore apart |
 //! | `output` | bytes out, on a thread that alone may wait for who reads them |
-//! | `canvas` | pictures as bytes: ratatui's back end, for a whole screen or some rows of one |
+//! | `canvas`, `inline` | pictures as bytes: ratatui's back end, for a whole screen or some rows of one |
 //! | `palette` | colours and signs |
 
 mod canvas;
+mod inline;
 mod input;
 mod mender;
 mod modes;
@@ -16,6 +17,7 @@ mod output;
 mod palette;
 
 pub(crate) use canvas::Canvas;
+pub(crate) use inline::Inline;
 pub(crate) use input::Input;
 pub(crate) use modes::{Device, Terminal};
 pub(crate) use output::{Output, OutputFigures};
