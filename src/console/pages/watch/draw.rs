@@ -8,6 +8,7 @@ use ratatui::text::{Line, Span};
 use crate::console::state::State;
 use crate::console::widgets::fit::{cut, fit, plain, span};
 use crate::console::widgets::gauge::{gauge, history, percent};
+use crate::console::widgets::table::tabs;
 use crate::model::{Bottleneck, EntityState, Standing, columns, units};
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
 use crate::terminal::{Theme, Tone};
@@ -131,15 +132,7 @@ fn draw_tabs(view: &View, snapshot: &Snapshot, theme: &Theme, frame: &mut Frame<
             break;
         }
     }
-    let spans = texts.into_iter().zip(first..).map(|(text, at)| {
-        let style = if at == shown {
-            theme.selected_tab()
-        } else {
-            theme.tab()
-        };
-        span(text, style)
-    });
-    frame.render_widget(Line::from_iter(spans), area);
+    frame.render_widget(tabs(texts, shown - first, theme), area);
     frame.render_widget(Line::styled(place, theme.hint()).right_aligned(), area);
 }
 
