@@ -8,6 +8,7 @@ pub mod cli;
 pub mod console;
 pub mod headless;
 pub mod remote;
+pub mod terminal;
 // The engine.
 pub mod agent;
 pub mod engine;

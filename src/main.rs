@@ -36,7 +36,7 @@ fn hooks(board: Board) -> Result<()> {
         let report = panic.panic_report(info).to_string();
         if !board.say(&report) {
             // On the console's screen it would be lost.
-            subtend::console::give_back();
+            subtend::terminal::give_back();
             let _ = writeln!(std::io::stderr(), "{report}");
         }
     }));

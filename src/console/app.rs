@@ -9,27 +9,22 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossterm::event::KeyEventKind;
+use crossterm::event::{self as typed, KeyCode, KeyEventKind, MouseButton, MouseEventKind};
 use nix::sys::signal::Signal as Posix;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
 use crate::protocol::{Command, Event, GroupSpec, Link, Snapshot, Target};
+use crate::terminal::{Canvas, Device, Input, Output, Terminal, Theme};
 
 use super::action::Action;
-use super::canvas::Canvas;
 use super::effect::Effect;
-use super::input::Input;
 use super::keymap;
-use super::keys::Press;
-use super::output::Output;
 use super::pages::history::PastRun;
 use super::pages::log::{self, LogCapture};
 use super::pages::watch;
 use super::state::{Page, Site, State};
-use super::terminal::{Device, Terminal};
-use super::theme::Theme;
 use super::update::update;
 use super::view;
 use super::work::{Job, Work};
@@ -120,7 +115,7 @@ pub async fn run(
     let continued = signal(SignalKind::from_raw(Posix::SIGCONT as i32))?;
     let terminal = Terminal::take(options.mouse)?;
     let mut input = Input::start()?;
-    let presses = std::mem::replace(&mut input.presses, mpsc::channel(1).1);
+    let presses = std::mem::replace(&mut input.events, mpsc::channel(1).1);
     let output = Output::start(terminal.writer()?)?;
     let screen = Screen::new(terminal, output, theme);
     // Who comes to work that runs already comes to watch it.
@@ -242,7 +237,7 @@ struct App<D: Device, K: Keeper> {
     work: Work<K>,
     state: State,
     link: Link,
-    presses: mpsc::Receiver<Press>,
+    presses: mpsc::Receiver<typed::Event>,
     stops: Stops,
     resized: Signal,
     continued: Signal,
@@ -270,7 +265,7 @@ impl<D: Device, K: Keeper> App<D, K> {
             self.draw();
             let output = self.screen.as_ref().map(|screen| &screen.output);
             // Looked at once: what is decided here and there must not differ.
-            let busy = output.is_some_and(|output| !output.is_ready() || output.is_lost());
+            let busy = output.is_some_and(|output| !output.is_idle() || output.is_lost());
             let wake = self.wake(busy);
             tokio::select! {
                 stop = self.stops.next() => self.stop(stop),
@@ -295,7 +290,7 @@ impl<D: Device, K: Keeper> App<D, K> {
             }
         }
         if let Some(screen) = &self.screen {
-            let _ = timeout(LAST_PICTURE, screen.output.ready()).await;
+            let _ = timeout(LAST_PICTURE, screen.output.idle()).await;
         }
     }
 
@@ -344,11 +339,11 @@ impl<D: Device, K: Keeper> App<D, K> {
             return;
         };
         if screen.output.is_lost() {
-            let cause = screen.output.error();
+            let cause = screen.output.failure();
             let cause = cause.map_or_else(|| "it is gone".to_owned(), |error| error.to_string());
             return self.lose(&cause);
         }
-        if self.due.is_none_or(|due| due > now) || !screen.output.is_ready() {
+        if self.due.is_none_or(|due| due > now) || !screen.output.is_idle() {
             return;
         }
         if !screen.device.is_ours() {
@@ -393,13 +388,18 @@ impl<D: Device, K: Keeper> App<D, K> {
         self.changed = false;
     }
 
-    async fn press(&mut self, press: Press) {
+    async fn press(&mut self, press: typed::Event) {
+        let key = |event| keymap::action(&event, keymap::scope(&self.state));
         let action = match press {
-            Press::Key(event) if event.kind == KeyEventKind::Press => {
-                keymap::action(&event, keymap::scope(&self.state))
-            }
-            Press::Key(_) => None,
-            Press::Click { row } => Some(Action::Click { row }),
+            typed::Event::Key(event) if event.kind == KeyEventKind::Press => key(event),
+            typed::Event::Mouse(event) => match event.kind {
+                MouseEventKind::Down(MouseButton::Left) => Some(Action::Click { row: event.row }),
+                MouseEventKind::ScrollUp => key(KeyCode::Up.into()),
+                MouseEventKind::ScrollDown => key(KeyCode::Down.into()),
+                _ => None,
+            },
+            // A change of size comes as a signal, also while nothing is typed.
+            _ => None,
         };
         let Some(action) = action else { return };
         if let (Action::Quit, Some(leaving)) = (&action, &mut self.leaving) {
@@ -538,7 +538,7 @@ impl<D: Device, K: Keeper> App<D, K> {
         let Some(screen) = &mut self.screen else {
             return;
         };
-        let _ = timeout(LAST_PICTURE, screen.output.ready()).await;
+        let _ = timeout(LAST_PICTURE, screen.output.idle()).await;
         let suspended = screen.device.suspend();
         screen.enter = true;
         self.resumed = Some(Instant::now());
@@ -566,7 +566,7 @@ impl<D: Device, K: Keeper> App<D, K> {
 
 async fn ready(output: Option<&Output>) {
     match output {
-        Some(output) => output.ready().await,
+        Some(output) => output.idle().await,
         None => std::future::pending().await,
     }
 }

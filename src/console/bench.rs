@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use crate::model::Inventory;
 use crate::protocol::Snapshot;
+use crate::terminal::{Canvas, Palette, Theme};
 
 use super::action::Action;
-use super::canvas::Canvas;
 use super::state::{Page, Site, State};
-use super::theme::{Palette, Theme};
 use super::{update, view};
 
 /// A console that watches a run.

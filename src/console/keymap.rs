@@ -30,7 +30,8 @@ pub(crate) fn scope(state: &State) -> Scope {
 pub(crate) struct Binding {
     /// As an operator would write it, for the help.
     pub(crate) keys: &'static str,
-    on: &'static [Key],
+    /// More keys, which the help does not show.
+    hidden: &'static str,
     action: Action,
     place: Place,
     /// What it does, in a few words.
@@ -50,616 +51,137 @@ enum Key {
 enum Place {
     /// On every page.
     Everywhere,
-    /// On pages with a list.
-    Lists,
     On(&'static [Page]),
     In(&'static [Kind]),
 }
 
 use Key::{Char, Code, Ctrl};
 
-const LISTS: &[Page] = &[
+macro_rules! keys {
+    ($($place:ident $keys:literal $(+ $hidden:literal)? => $action:ident $(($page:ident))?, $help:literal $(, $hint:literal)?;)+) => {
+        &[$(Binding {
+            keys: $keys,
+            hidden: concat!($($hidden)?),
+            action: Action::$action $((Page::$page))?,
+            place: $place,
+            help: $help,
+            hint: keys!(hint $($hint)?),
+        }),+]
+    };
+    (hint) => { None };
+    (hint $hint:literal) => { Some($hint) };
+}
+
+const EVERYWHERE: Place = Place::Everywhere;
+const LISTS: Place = Place::On(&[
     Page::Inventory,
     Page::Groups,
     Page::Review,
     Page::Watch,
     Page::Log,
     Page::History,
-];
-
-macro_rules! bind {
-    ($keys:literal, [$($on:expr),+], $place:expr, $action:expr, $help:literal) => {
-        Binding { keys: $keys, on: &[$($on),+], action: $action, place: $place, help: $help, hint: None }
-    };
-    ($keys:literal, [$($on:expr),+], $place:expr, $action:expr, $help:literal, $hint:literal) => {
-        Binding {
-            keys: $keys, on: &[$($on),+], action: $action, place: $place, help: $help, hint: Some($hint),
-        }
-    };
-}
-
+]);
 const INVENTORY: Place = Place::On(&[Page::Inventory]);
 const GROUPS: Place = Place::On(&[Page::Groups]);
 const REVIEW: Place = Place::On(&[Page::Review]);
 const WATCH: Place = Place::On(&[Page::Watch]);
 const LOG: Place = Place::On(&[Page::Log]);
+const MAKING: Place = Place::On(&[Page::Inventory, Page::Groups]);
+const SORTED: Place = Place::On(&[Page::Inventory, Page::Watch]);
+const SIDEWAYS: Place = Place::On(&[Page::Watch, Page::Log]);
+const DETAILED: Place = Place::On(&[Page::Inventory, Page::Groups, Page::Watch, Page::History]);
 const YES_NO: Place = Place::In(&[Kind::Confirm]);
 const TEXT: Place = Place::In(&[Kind::Text, Kind::Command]);
 const CHOICE: Place = Place::In(&[Kind::List, Kind::Reading]);
+const READING: Place = Place::In(&[Kind::Reading]);
 
-/// The table. Where two rows fit, the first one counts.
-pub(crate) static KEYS: &[Binding] = &[
-    bind!(
-        "Space Insert",
-        [Char(' '), Code(KeyCode::Insert)],
-        INVENTORY,
-        Action::Mark,
-        "mark the entity",
-        "Space mark"
-    ),
-    bind!(
-        "v",
-        [Char('v')],
-        INVENTORY,
-        Action::MarkRange,
-        "mark from the last mark to here"
-    ),
-    bind!(
-        "a",
-        [Char('a')],
-        INVENTORY,
-        Action::MarkAll,
-        "mark all that are shown"
-    ),
-    bind!(
-        "*",
-        [Char('*')],
-        INVENTORY,
-        Action::MarkInvert,
-        "invert the marks of what is shown"
-    ),
-    bind!(
-        "u",
-        [Char('u')],
-        INVENTORY,
-        Action::MarkNone,
-        "clear all marks"
-    ),
-    bind!(
-        "/",
-        [Char('/')],
-        Place::On(&[Page::Inventory]),
-        Action::Filter,
-        "filter: words, type:adsl, !word excludes",
-        "/ filter"
-    ),
-    bind!(
-        "n",
-        [Char('n')],
-        Place::On(&[Page::Inventory, Page::Groups]),
-        Action::NewGroup,
-        "make a group from the marks, else from what is shown",
-        "n new group"
-    ),
-    bind!(
-        "A",
-        [Char('A')],
-        Place::On(&[Page::Inventory, Page::Groups]),
-        Action::AutoGroup,
-        "make groups by type, version or both"
-    ),
-    bind!(
-        "+",
-        [Char('+')],
-        GROUPS,
-        Action::AddMembers,
-        "add the marked entities"
-    ),
-    bind!(
-        "-",
-        [Char('-')],
-        GROUPS,
-        Action::RemoveMembers,
-        "remove the marked entities"
-    ),
-    bind!(
-        "i",
-        [Char('i')],
-        GROUPS,
-        Action::PickImage,
-        "choose the image",
-        "i image"
-    ),
-    bind!(
-        "o",
-        [Char('o')],
-        GROUPS,
-        Action::PickSource,
-        "choose the source",
-        "o source"
-    ),
-    bind!(
-        "N",
-        [Char('N')],
-        GROUPS,
-        Action::RenameGroup,
-        "rename the group"
-    ),
-    bind!(
-        "D",
-        [Char('D')],
-        GROUPS,
-        Action::DeleteGroup,
-        "delete the group"
-    ),
-    bind!(
-        "y",
-        [Char('y')],
-        GROUPS,
-        Action::ShowYaml,
-        "show the groups made here as YAML"
-    ),
-    bind!(
-        "L",
-        [Char('L')],
-        GROUPS,
-        Action::Laggards,
-        "what becomes of slow entities"
-    ),
-    bind!(
-        "T",
-        [Char('T')],
-        GROUPS,
-        Action::Retries,
-        "how often entities are tried again"
-    ),
-    bind!(
-        "P",
-        [Char('P')],
-        GROUPS,
-        Action::Parallel,
-        "how many entities at a time"
-    ),
-    bind!(
-        "Space Insert",
-        [Char(' '), Code(KeyCode::Insert)],
-        GROUPS,
-        Action::Mark,
-        "select the group for the start",
-        "Space select"
-    ),
-    bind!(
-        "S",
-        [Char('S')],
-        GROUPS,
-        Action::Start,
-        "start what is selected, after a review",
-        "S start"
-    ),
-    bind!(
-        "S Enter",
-        [Char('S'), Code(KeyCode::Enter)],
-        REVIEW,
-        Action::Start,
-        "start what is shown",
-        "S start"
-    ),
-    bind!(
-        "F",
-        [Char('F')],
-        REVIEW,
-        Action::Force,
-        "send also to entities that have the image, or not",
-        "F force"
-    ),
-    bind!(
-        "o",
-        [Char('o')],
-        REVIEW,
-        Action::Probe,
-        "look at the hosts: reachable, login, directory, room",
-        "o online check"
-    ),
-    bind!(
-        "v",
-        [Char('v')],
-        REVIEW,
-        Action::Verify,
-        "look what the entities hold now"
-    ),
-    bind!(
-        "v",
-        [Char('v')],
-        WATCH,
-        Action::Verify,
-        "look what the group's entities hold now"
-    ),
-    bind!(
-        "P",
-        [Char('P')],
-        REVIEW,
-        Action::Password,
-        "give a password, also instead of one given before",
-        "P password"
-    ),
-    bind!(
-        "x",
-        [Char('x')],
-        WATCH,
-        Action::Cancel,
-        "cancel the entity or the group, after a question",
-        "x cancel"
-    ),
-    bind!(
-        "r",
-        [Char('r')],
-        WATCH,
-        Action::Retry,
-        "try again what failed in the group",
-        "r retry"
-    ),
-    bind!(
-        "e",
-        [Char('e')],
-        WATCH,
-        Action::Zoom,
-        "dense view: a cell an entity, or back",
-        "e dense"
-    ),
-    bind!(
-        "m",
-        [Char('m')],
-        WATCH,
-        Action::NextFailure,
-        "jump to the next failure",
-        "m next failure"
-    ),
-    bind!(
-        "s",
-        [Char('s')],
-        Place::On(&[Page::Inventory, Page::Watch]),
-        Action::Sort,
-        "sort by the next column",
-        "s sort"
-    ),
-    bind!(
-        "R",
-        [Char('R')],
-        Place::On(&[Page::Inventory, Page::Watch]),
-        Action::SortReverse,
-        "reverse the order"
-    ),
-    bind!(
-        "Left h",
-        [Code(KeyCode::Left), Char('h')],
-        Place::On(&[Page::Watch, Page::Log]),
-        Action::Left,
-        "the previous group; dense view: the cell before; log: fewer levels"
-    ),
-    bind!(
-        "Right l",
-        [Code(KeyCode::Right), Char('l')],
-        Place::On(&[Page::Watch, Page::Log]),
-        Action::Right,
-        "the next group; dense view: the next cell; log: more levels"
-    ),
-    bind!(
-        "+",
-        [Char('+')],
-        LOG,
-        Action::LogMore,
-        "show more levels",
-        "+/- levels"
-    ),
-    bind!("-", [Char('-')], LOG, Action::LogLess, "show fewer levels"),
-    bind!(
-        "t",
-        [Char('t')],
-        LOG,
-        Action::LogTargets,
-        "choose targets; Left and Right are the level of one then",
-        "t targets"
-    ),
-    bind!(
-        "Enter",
-        [Code(KeyCode::Enter)],
-        LOG,
-        Action::LogToggle,
-        "targets: hide or show"
-    ),
-    bind!(
-        "a",
-        [Char('a')],
-        LOG,
-        Action::LogToggleAll,
-        "targets: hide or show all"
-    ),
-    bind!(
-        "E",
-        [Char('E')],
-        LOG,
-        Action::LogEntity,
-        "only the lines of one entity",
-        "E entity"
-    ),
-    bind!(
-        "Up k",
-        [Code(KeyCode::Up), Char('k')],
-        Place::Lists,
-        Action::Up,
-        "up"
-    ),
-    bind!(
-        "Down j",
-        [Code(KeyCode::Down), Char('j')],
-        Place::Lists,
-        Action::Down,
-        "down"
-    ),
-    bind!(
-        "PgUp Ctrl-B",
-        [Code(KeyCode::PageUp), Ctrl('b')],
-        Place::Lists,
-        Action::PageUp,
-        "a page up"
-    ),
-    bind!(
-        "PgDn Ctrl-F",
-        [Code(KeyCode::PageDown), Ctrl('f')],
-        Place::Lists,
-        Action::PageDown,
-        "a page down"
-    ),
-    bind!(
-        "Home g",
-        [Code(KeyCode::Home), Char('g')],
-        Place::Lists,
-        Action::First,
-        "to the first"
-    ),
-    bind!(
-        "End G",
-        [Code(KeyCode::End), Char('G')],
-        Place::Lists,
-        Action::Last,
-        "to the last"
-    ),
-    bind!(
-        "Enter",
-        [Code(KeyCode::Enter)],
-        Place::On(&[Page::Inventory, Page::Groups, Page::Watch, Page::History]),
-        Action::Details,
-        "details",
-        "Enter details"
-    ),
-    bind!(
-        "Esc",
-        [Code(KeyCode::Esc)],
-        Place::Lists,
-        Action::Back,
-        "back; never aborts work"
-    ),
-    bind!(
-        "X",
-        [Char('X')],
-        Place::Everywhere,
-        Action::CancelAll,
-        "cancel everything that runs, after a question"
-    ),
-    bind!(
-        "f",
-        [Char('f')],
-        Place::Everywhere,
-        Action::Freeze,
-        "freeze the display; transfers go on"
-    ),
-    bind!(
-        "Tab",
-        [Code(KeyCode::Tab)],
-        Place::Everywhere,
-        Action::NextPage,
-        "the next page"
-    ),
-    bind!(
-        "Shift-Tab",
-        [Code(KeyCode::BackTab)],
-        Place::Everywhere,
-        Action::PreviousPage,
-        "the previous page"
-    ),
-    bind!(
-        "1",
-        [Char('1')],
-        Place::Everywhere,
-        Action::Go(Page::Inventory),
-        "inventory"
-    ),
-    bind!(
-        "2",
-        [Char('2')],
-        Place::Everywhere,
-        Action::Go(Page::Groups),
-        "groups"
-    ),
-    bind!(
-        "3",
-        [Char('3')],
-        Place::Everywhere,
-        Action::Go(Page::Review),
-        "review"
-    ),
-    bind!(
-        "4",
-        [Char('4')],
-        Place::Everywhere,
-        Action::Go(Page::Watch),
-        "watch"
-    ),
-    bind!(
-        "5",
-        [Char('5')],
-        Place::Everywhere,
-        Action::Go(Page::Log),
-        "log"
-    ),
-    bind!(
-        "H",
-        [Char('H')],
-        Place::Everywhere,
-        Action::Go(Page::History),
-        "past runs, from the journal"
-    ),
-    bind!(
-        ":",
-        [Char(':')],
-        Place::Everywhere,
-        Action::CommandLine,
-        "a command by name",
-        ": command"
-    ),
-    bind!(
-        "?",
-        [Char('?')],
-        Place::Everywhere,
-        Action::Help,
-        "help for this page",
-        "? help"
-    ),
-    bind!(
-        "Ctrl-L",
-        [Ctrl('l')],
-        Place::Everywhere,
-        Action::Redraw,
-        "draw the screen anew"
-    ),
-    bind!(
-        "Ctrl-Z",
-        [Ctrl('z')],
-        Place::Everywhere,
-        Action::Suspend,
-        "suspend; `fg` comes back"
-    ),
-    bind!(
-        "q Ctrl-C",
-        [Char('q'), Ctrl('c')],
-        Place::Everywhere,
-        Action::Quit,
-        "leave; asks if work runs",
-        "q quit"
-    ),
+/// The table: where, which keys (those behind `+` are not shown), what they mean, the help, and the hint in the status
+/// line where it matters most. Where two rows fit, the first one counts.
+pub(crate) static KEYS: &[Binding] = keys! {
+    INVENTORY "Space Insert" => Mark, "mark the entity", "Space mark";
+    INVENTORY "v" => MarkRange, "mark from the last mark to here";
+    INVENTORY "a" => MarkAll, "mark all that are shown";
+    INVENTORY "*" => MarkInvert, "invert the marks of what is shown";
+    INVENTORY "u" => MarkNone, "clear all marks";
+    INVENTORY "/" => Filter, "filter: words, type:adsl, !word excludes", "/ filter";
+    MAKING "n" => NewGroup, "make a group from the marks, else from what is shown", "n new group";
+    MAKING "A" => AutoGroup, "make groups by type, version or both";
+    GROUPS "+" => AddMembers, "add the marked entities";
+    GROUPS "-" => RemoveMembers, "remove the marked entities";
+    GROUPS "i" => PickImage, "choose the image", "i image";
+    GROUPS "o" => PickSource, "choose the source", "o source";
+    GROUPS "N" => RenameGroup, "rename the group";
+    GROUPS "D" => DeleteGroup, "delete the group";
+    GROUPS "y" => ShowYaml, "show the groups made here as YAML";
+    GROUPS "L" => Laggards, "what becomes of slow entities";
+    GROUPS "T" => Retries, "how often entities are tried again";
+    GROUPS "P" => Parallel, "how many entities at a time";
+    GROUPS "Space Insert" => Mark, "select the group for the start", "Space select";
+    GROUPS "S" => Start, "start what is selected, after a review", "S start";
+    REVIEW "S Enter" => Start, "start what is shown", "S start";
+    REVIEW "F" => Force, "send also to entities that have the image, or not", "F force";
+    REVIEW "o" => Probe, "look at the hosts: reachable, login, directory, room", "o online check";
+    REVIEW "v" => Verify, "look what the entities hold now";
+    WATCH "v" => Verify, "look what the group's entities hold now";
+    REVIEW "P" => Password, "give a password, also instead of one given before", "P password";
+    WATCH "x" => Cancel, "cancel the entity or the group, after a question", "x cancel";
+    WATCH "r" => Retry, "try again what failed in the group", "r retry";
+    WATCH "e" => Zoom, "dense view: a cell an entity, or back", "e dense";
+    WATCH "m" => NextFailure, "jump to the next failure", "m next failure";
+    SORTED "s" => Sort, "sort by the next column", "s sort";
+    SORTED "R" => SortReverse, "reverse the order";
+    SIDEWAYS "Left h" => Left, "the previous group; dense view: the cell before; log: fewer levels";
+    SIDEWAYS "Right l" => Right, "the next group; dense view: the next cell; log: more levels";
+    LOG "+" => LogMore, "show more levels", "+/- levels";
+    LOG "-" => LogLess, "show fewer levels";
+    LOG "t" => LogTargets, "choose targets; Left and Right are the level of one then", "t targets";
+    LOG "Enter" => LogToggle, "targets: hide or show";
+    LOG "a" => LogToggleAll, "targets: hide or show all";
+    LOG "E" => LogEntity, "only the lines of one entity", "E entity";
+    LISTS "Up k" => Up, "up";
+    LISTS "Down j" => Down, "down";
+    LISTS "PgUp Ctrl-B" => PageUp, "a page up";
+    LISTS "PgDn Ctrl-F" => PageDown, "a page down";
+    LISTS "Home g" => First, "to the first";
+    LISTS "End G" => Last, "to the last";
+    DETAILED "Enter" => Details, "details", "Enter details";
+    LISTS "Esc" => Back, "back; never aborts work";
+    EVERYWHERE "X" => CancelAll, "cancel everything that runs, after a question";
+    EVERYWHERE "f" => Freeze, "freeze the display; transfers go on";
+    EVERYWHERE "Tab" => NextPage, "the next page";
+    EVERYWHERE "Shift-Tab" => PreviousPage, "the previous page";
+    EVERYWHERE "1" => Go(Inventory), "inventory";
+    EVERYWHERE "2" => Go(Groups), "groups";
+    EVERYWHERE "3" => Go(Review), "review";
+    EVERYWHERE "4" => Go(Watch), "watch";
+    EVERYWHERE "5" => Go(Log), "log";
+    EVERYWHERE "H" => Go(History), "past runs, from the journal";
+    EVERYWHERE ":" => CommandLine, "a command by name", ": command";
+    EVERYWHERE "?" => Help, "help for this page", "? help";
+    EVERYWHERE "Ctrl-L" => Redraw, "draw the screen anew";
+    EVERYWHERE "Ctrl-Z" => Suspend, "suspend; `fg` comes back";
+    EVERYWHERE "q Ctrl-C" => Quit, "leave; asks if work runs", "q quit";
     // Dialogs.
-    bind!(
-        "y",
-        [Char('y'), Char('Y')],
-        YES_NO,
-        Action::Yes,
-        "yes",
-        "y yes"
-    ),
-    bind!(
-        "n Esc",
-        [Char('n'), Char('N'), Code(KeyCode::Esc), Ctrl('c')],
-        YES_NO,
-        Action::No,
-        "no",
-        "n no"
-    ),
-    bind!(
-        "Tab",
-        [Code(KeyCode::Tab)],
-        TEXT,
-        Action::Complete,
-        "complete",
-        "Tab complete"
-    ),
-    bind!(
-        "Enter",
-        [Code(KeyCode::Enter)],
-        TEXT,
-        Action::Submit,
-        "take it",
-        "Enter ok"
-    ),
-    bind!(
-        "Esc",
-        [Code(KeyCode::Esc), Ctrl('c')],
-        TEXT,
-        Action::Back,
-        "close",
-        "Esc close"
-    ),
-    bind!(
-        "Up k",
-        [Code(KeyCode::Up), Char('k')],
-        CHOICE,
-        Action::Up,
-        "up"
-    ),
-    bind!(
-        "Down j",
-        [Code(KeyCode::Down), Char('j')],
-        CHOICE,
-        Action::Down,
-        "down"
-    ),
-    bind!(
-        "PgUp",
-        [Code(KeyCode::PageUp)],
-        CHOICE,
-        Action::PageUp,
-        "a page up"
-    ),
-    bind!(
-        "PgDn Space",
-        [Code(KeyCode::PageDown), Char(' ')],
-        CHOICE,
-        Action::PageDown,
-        "a page down"
-    ),
-    bind!(
-        "Home g",
-        [Code(KeyCode::Home), Char('g')],
-        CHOICE,
-        Action::First,
-        "to the first"
-    ),
-    bind!(
-        "End G",
-        [Code(KeyCode::End), Char('G')],
-        CHOICE,
-        Action::Last,
-        "to the last"
-    ),
-    bind!(
-        "w",
-        [Char('w')],
-        Place::In(&[Kind::Reading]),
-        Action::Submit,
-        "write it to a file, where there is one to write"
-    ),
-    bind!(
-        "Enter",
-        [Code(KeyCode::Enter), Code(KeyCode::Right)],
-        CHOICE,
-        Action::Submit,
-        "take it",
-        "Enter ok"
-    ),
-    bind!(
-        "Esc q",
-        [Code(KeyCode::Esc), Char('q'), Char('?'), Ctrl('c')],
-        CHOICE,
-        Action::Back,
-        "close",
-        "Esc close"
-    ),
-];
+    YES_NO "y" + "Y" => Yes, "yes", "y yes";
+    YES_NO "n Esc" + "N Ctrl-C" => No, "no", "n no";
+    TEXT "Tab" => Complete, "complete", "Tab complete";
+    TEXT "Enter" => Submit, "take it", "Enter ok";
+    TEXT "Esc" + "Ctrl-C" => Back, "close", "Esc close";
+    CHOICE "Up k" => Up, "up";
+    CHOICE "Down j" => Down, "down";
+    CHOICE "PgUp" => PageUp, "a page up";
+    CHOICE "PgDn Space" => PageDown, "a page down";
+    CHOICE "Home g" => First, "to the first";
+    CHOICE "End G" => Last, "to the last";
+    READING "w" => Submit, "write it to a file, where there is one to write";
+    CHOICE "Enter" + "Right" => Submit, "take it", "Enter ok";
+    CHOICE "Esc q" + "? Ctrl-C" => Back, "close", "Esc close";
+};
 
 impl Place {
     fn fits(self, scope: Scope) -> bool {
         match (self, scope) {
             (Self::Everywhere, Scope::Page(_)) => true,
-            (Self::Lists, Scope::Page(page)) => LISTS.contains(&page),
             (Self::On(pages), Scope::Page(page)) => pages.contains(&page),
             (Self::In(kinds), Scope::Dialog(kind)) => kinds.contains(&kind),
             _ => false,
@@ -667,7 +189,42 @@ impl Place {
     }
 }
 
+impl Binding {
+    fn on(&self) -> impl Iterator<Item = Key> {
+        let names = self.keys.split(' ').chain(self.hidden.split_whitespace());
+        names.filter_map(Key::named)
+    }
+
+    fn is(&self, event: &KeyEvent) -> bool {
+        self.on().any(|key| key.is(event))
+    }
+}
+
 impl Key {
+    /// As the table has it.
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "Space" => Char(' '),
+            "Enter" => Code(KeyCode::Enter),
+            "Esc" => Code(KeyCode::Esc),
+            "Tab" => Code(KeyCode::Tab),
+            "Shift-Tab" => Code(KeyCode::BackTab),
+            "Insert" => Code(KeyCode::Insert),
+            "Up" => Code(KeyCode::Up),
+            "Down" => Code(KeyCode::Down),
+            "Left" => Code(KeyCode::Left),
+            "Right" => Code(KeyCode::Right),
+            "PgUp" => Code(KeyCode::PageUp),
+            "PgDn" => Code(KeyCode::PageDown),
+            "Home" => Code(KeyCode::Home),
+            "End" => Code(KeyCode::End),
+            _ => match name.strip_prefix("Ctrl-") {
+                Some(letter) => Ctrl(letter.parse::<char>().ok()?.to_ascii_lowercase()),
+                None => Char(name.parse().ok()?),
+            },
+        })
+    }
+
     fn is(self, event: &KeyEvent) -> bool {
         let control = event.modifiers.contains(KeyModifiers::CONTROL);
         match self {
@@ -683,12 +240,12 @@ pub(crate) fn action(event: &KeyEvent, scope: Scope) -> Option<Action> {
     // A torn screen and a shell that is needed do not wait for a dialog to be answered.
     let always = (KEYS.iter())
         .filter(|binding| matches!(binding.action, Action::Redraw | Action::Suspend))
-        .find(|binding| binding.on.iter().any(|key| key.is(event)));
+        .find(|binding| binding.is(event));
     if let Some(binding) = always {
         return Some(binding.action.clone());
     }
     let bound = (bindings(scope))
-        .find(|binding| binding.on.iter().any(|key| key.is(event)))
+        .find(|binding| binding.is(event))
         .map(|binding| binding.action.clone());
     match scope {
         Scope::Typing => typing(event),
@@ -830,14 +387,22 @@ mod tests {
         pages.chain(kinds.map(Scope::Dialog)).collect()
     }
 
+    #[test]
+    fn every_name_in_the_table_is_a_key() {
+        for binding in KEYS {
+            let names = binding
+                .keys
+                .split(' ')
+                .chain(binding.hidden.split_whitespace());
+            assert_eq!(binding.on().count(), names.count(), "{}", binding.keys);
+        }
+    }
+
     /// Two rows for one key in one place: the second could never be reached.
     #[test]
     fn no_key_is_bound_twice_in_one_place() {
         for scope in scopes() {
-            let keys: Vec<Key> = bindings(scope)
-                .flat_map(|binding| binding.on)
-                .copied()
-                .collect();
+            let keys: Vec<Key> = bindings(scope).flat_map(Binding::on).collect();
             for (at, key) in keys.iter().enumerate() {
                 assert!(!keys[..at].contains(key), "{key:?} twice in {scope:?}");
             }

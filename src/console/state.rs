@@ -8,8 +8,8 @@ use crate::plan::Footprint;
 use crate::protocol::{GroupSpec, Listing, PeerCheck, Snapshot};
 
 use super::dialogs::Dialog;
-use super::output::OutputFigures;
 use super::pages::{groups, history, inventory, log, review, watch};
+use crate::terminal::OutputFigures;
 
 /// What the console is opened on.
 #[derive(Debug, Clone)]

@@ -16,8 +16,8 @@ use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot, GroupSpec, Snap
 
 use super::effect::Effect;
 use super::state::{Site, State};
-use super::theme::{Palette, Theme};
 use super::{keymap, update, view};
+use crate::terminal::{Palette, Theme};
 
 /// Two shelves: `shelf1-01`…`08` and `shelf2-01`…`05`, of which `shelf1-08`, `shelf2-01` and
 /// `shelf2-02` have the new image; the groups `adsl` (from the server) and `vdsl` (from any peer).

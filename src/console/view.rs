@@ -3,7 +3,9 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
+use ratatui::widgets::Tabs;
+use unicode_width::UnicodeWidthStr;
 
 use crate::protocol::Snapshot;
 
@@ -11,8 +13,9 @@ use super::dialogs;
 use super::keymap;
 use super::pages::{groups, history, inventory, log, review, watch};
 use super::state::{Page, State};
-use super::theme::Theme;
 use super::widgets::fit::plain;
+use super::widgets::table::tabs;
+use crate::terminal::Theme;
 
 /// The smallest screen that is drawn on.
 const SMALLEST: (u16, u16) = (60, 16);
@@ -77,40 +80,42 @@ fn draw_title(
         format!("{right}{others}")
     };
     let room = usize::from(area.width).saturating_sub(right.len() + 1);
-    frame.render_widget(tabs(state.page, theme, room), area);
+    let (name, tabs) = title(state.page, theme, room);
+    let [first, rest] = Layout::horizontal([
+        Constraint::Length(u16::try_from(name.len()).unwrap_or(0)),
+        Constraint::Fill(1),
+    ])
+    .areas(area);
+    frame.render_widget(Line::styled(name, theme.title()), first);
+    frame.render_widget(tabs, rest);
     frame.render_widget(Line::styled(right, theme.title()).right_aligned(), area);
 }
 
-/// The pages with their digits: of what does not fit, the program's name goes first, then the
+/// The program's name, and the pages with their digits: of what does not fit, the name goes first, then the
 /// titles of the pages that one is not on.
-fn tabs(current: Page, theme: &Theme, room: usize) -> Line<'static> {
-    let tabs = |name: &'static str, titles: bool| {
-        let mut line = Line::from(Span::styled(name, theme.title()));
-        for (digit, page) in (1..).zip(Page::ALL) {
-            let selected = page == current;
-            let text = if titles || selected {
+fn title(current: Page, theme: &Theme, room: usize) -> (&'static str, Tabs<'static>) {
+    let others = (!Page::ALL.contains(&current)).then_some(current);
+    let selected = Page::ALL.into_iter().position(|page| page == current);
+    let tabs = |titles: bool| {
+        let pages = (1..).zip(Page::ALL).map(|(digit, page)| {
+            if titles || page == current {
                 format!(" {digit} {} ", page.title())
             } else {
                 format!(" {digit} ")
-            };
-            let style = if selected {
-                theme.selected_tab()
-            } else {
-                theme.tab()
-            };
-            line.push_span(Span::styled(text, style));
-        }
-        if !Page::ALL.contains(&current) {
-            let text = format!(" {} ", current.title());
-            line.push_span(Span::styled(text, theme.selected_tab()));
-        }
-        line
+            }
+        });
+        let other = others.map(|page| format!(" {} ", page.title()));
+        tabs(
+            pages.chain(other),
+            selected.unwrap_or(Page::ALL.len()),
+            theme,
+        )
     };
     [("subtend ", true), ("", true)]
         .into_iter()
-        .map(|(name, titles)| tabs(name, titles))
-        .find(|line| line.width() <= room)
-        .unwrap_or_else(|| tabs("subtend ", false))
+        .map(|(name, titles)| (name, tabs(titles)))
+        .find(|(name, tabs)| name.len() + tabs.width() <= room)
+        .unwrap_or_else(|| ("subtend ", tabs(false)))
 }
 
 fn draw_message(state: &State, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
@@ -127,8 +132,21 @@ fn draw_message(state: &State, theme: &Theme, frame: &mut Frame<'_>, area: Rect)
 
 #[cfg(test)]
 mod tests {
+    use ratatui::buffer::Buffer;
+    use ratatui::widgets::Widget;
+
     use super::*;
     use crate::console::testing::MONO;
+
+    /// The title as it is drawn.
+    fn drawn(page: Page, room: usize) -> String {
+        let (name, tabs) = title(page, &MONO, room);
+        let area = Rect::new(0, 0, tabs.width() as u16, 1);
+        let mut buffer = Buffer::empty(area);
+        tabs.render(area, &mut buffer);
+        let cells = buffer.content.iter().map(|cell| cell.symbol());
+        name.to_owned() + &cells.collect::<String>()
+    }
 
     #[test]
     fn the_title_leaves_room_for_the_status_from_60_columns_up() {
@@ -136,13 +154,13 @@ mod tests {
             for status in ["idle", "FROZEN", "1 group runs", "999 groups run"] {
                 let room = width - status.len() - 1;
                 for page in Page::ALL.into_iter().chain([Page::History]) {
-                    let line = tabs(page, &MONO, room);
+                    let line = drawn(page, room);
                     assert!(line.width() <= room, "{page:?}, {width}: {line}");
-                    assert!(line.to_string().contains(page.title()), "{line}");
+                    assert!(line.contains(page.title()), "{line}");
                 }
             }
         }
-        let at = |room| tabs(Page::Watch, &MONO, room).to_string();
+        let at = |room| drawn(Page::Watch, room);
         assert_eq!(
             at(57),
             "subtend  1 Inventory  2 Groups  3 Review  4 Watch  5 Log "

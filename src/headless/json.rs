@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::lines::shown_notice;
-use super::output::Output;
 use super::watch::View;
 use crate::model::Name;
 use crate::protocol::{EntityProgress, Event, GroupPhase, GroupSnapshot, Snapshot, Summary};
+use crate::terminal::Output;
 
 pub(super) struct Json {
     out: Output,

@@ -7,13 +7,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::frame::{done, left, percent, tally, verified};
-use super::output::Output;
 use super::report::report;
 use super::text::count;
 use super::watch::View;
 use crate::model::text::{push_shown, shown};
 use crate::model::{Bottleneck, EntityState, Name, units};
 use crate::protocol::{Event, GroupPhase, GroupSnapshot, Snapshot, Summary};
+use crate::terminal::Output;
 
 pub(super) struct Lines {
     out: Output,

@@ -1,12 +1,12 @@
 //! A run without a screen: lines for people or JSON for scripts, over the same link.
 //!
 //! [`run`] watches a run to its end. It knows the link and the model only, and it can never slow a
-//! transfer down: what is printed goes through a thread of its own (`output`), and a reader that
+//! transfer down: what is printed goes through a thread of its own (`terminal::Output`), and a reader that
 //! is slow or gone costs figures in between, not the run.
 //!
 //! - `mode`: which of the three ways of showing it fits this terminal
 //! - `json`, `lines`, `screen`: the three ways
-//! - `frame`, `paint`: what a screen shows (pure), and the bytes that bring it there (pure)
+//! - `frame`: what a screen shows (pure)
 //! - `report`: the summary for people
 //! - `board`: log lines, while a screen is drawn
 
@@ -16,8 +16,6 @@ mod frame;
 mod json;
 mod lines;
 mod mode;
-mod output;
-mod paint;
 mod report;
 mod screen;
 mod watch;

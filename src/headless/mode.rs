@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::terminal::{Palette, Theme};
+
 /// How a run is shown.
 #[derive(Debug)]
 pub enum Mode {
@@ -39,26 +41,17 @@ impl Mode {
         env: impl Fn(&str) -> Option<String>,
     ) -> Self {
         let set = |name: &str| env(name).filter(|value| !value.is_empty());
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
-            .iter()
-            .find_map(|name| set(name));
-        let utf8 = locale.is_some_and(|locale| {
-            let locale = locale.to_ascii_lowercase();
-            locale.contains("utf-8") || locale.contains("utf8")
-        });
+        let theme = Theme::choose(false, false, &env);
+        let utf8 = !theme.ascii;
         let term = set("TERM").unwrap_or_else(|| "dumb".into());
         if json {
             Self::Json
         } else if !is_terminal || term == "dumb" || term == "unknown" {
             Self::Lines { utf8 }
         } else {
-            // Serial terminals of these series have no colours, and some print what they don't know.
-            let mono = ["vt1", "vt2", "vt3", "vt4"]
-                .iter()
-                .any(|series| term.starts_with(series));
             Self::Screen(Look {
                 size: Box::new(size),
-                colour: set("NO_COLOR").is_none() && !mono,
+                colour: theme.palette != Palette::Mono,
                 utf8,
             })
         }

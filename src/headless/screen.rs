@@ -2,20 +2,21 @@
 
 use std::time::Duration;
 
-use super::frame::{Room, frame};
+use ratatui::style::Style;
+
+use super::frame::{Line, Room, Tone, frame};
 use super::lines::shown_notice;
 use super::mode::Look;
-use super::output::Output;
-use super::paint::Paint;
 use super::report::report;
 use super::watch::{CANCELLING, View};
 use crate::model::text::shown;
 use crate::protocol::{Event, Snapshot, Summary};
+use crate::terminal::{Inline, Output, Palette, Theme, Tone as Meaning};
 
 pub(super) struct Screen {
     out: Output,
     look: Look,
-    paint: Paint,
+    board: Inline,
     note: Option<String>,
 }
 
@@ -23,7 +24,7 @@ impl Screen {
     pub(super) fn new(out: Output, look: Look) -> Self {
         Self {
             out,
-            paint: Paint::new(look.colour),
+            board: Inline::new(!look.utf8),
             look,
             note: None,
         }
@@ -39,8 +40,29 @@ impl Screen {
             utf8: self.look.utf8,
         };
         let lines = frame(snapshot, self.note.as_deref(), room);
-        self.out.write(self.paint.paint(lines, (columns, rows)));
+        let lines = styled(&lines, self.look.colour);
+        self.out.write(self.board.draw(&lines, (columns, rows)));
     }
+}
+
+/// In the palette's 16 colours, which take the fewest bytes; without colours no attribute either, since some terminals
+/// print what they don't know.
+pub(super) fn styled(lines: &[Line], colour: bool) -> Vec<(&str, Style)> {
+    let theme = Theme {
+        palette: Palette::Sixteen,
+        ascii: false,
+    };
+    let style = |tone| match tone {
+        _ if !colour => Style::new(),
+        Tone::Plain => Style::new(),
+        Tone::Head => theme.title(),
+        Tone::Good => theme.tone(Meaning::Good),
+        Tone::Watch => theme.tone(Meaning::Look),
+        Tone::Bad => theme.tone(Meaning::Bad),
+    };
+    (lines.iter())
+        .map(|line| (line.text.as_str(), style(line.tone)))
+        .collect()
 }
 
 impl View for Screen {
@@ -66,7 +88,7 @@ impl View for Screen {
     }
 
     fn say(&mut self, text: &str) {
-        let bytes = self.paint.above(text);
+        let bytes = self.board.above(text);
         self.out.write(bytes);
     }
 

@@ -12,9 +12,9 @@ use super::board::Notes;
 use super::json::Json;
 use super::lines::Lines;
 use super::mode::Mode;
-use super::output::Output;
 use super::screen::Screen;
 use crate::protocol::{Command, Event, Link, Snapshot, Summary, Target};
+use crate::terminal::Output;
 
 /// One message a signal (Ctrl-C, SIGTERM, SIGHUP). The first cancels in good order, the second leaves.
 pub type Stop = mpsc::Receiver<()>;
@@ -231,8 +231,12 @@ fn tell_failure(view: &mut dyn View, aside: Option<&mut Output>, told: &mut bool
     if *told {
         return;
     }
-    if let Some(why) = view.out().failure() {
+    if let Some(error) = view.out().failure() {
         *told = true;
+        let why = match error.kind() {
+            io::ErrorKind::BrokenPipe => "whoever read standard output has closed it".into(),
+            _ => format!("standard output can't be written: {error}"),
+        };
         if let Some(notes) = view.notes().or(aside) {
             notes.line(&format!("note: {why}; the run goes on"));
         }

@@ -72,7 +72,7 @@ fn imports_point_down_the_list_only() {
     assert_eq!(wrong, Vec::<String>::new(), "the list: {layers:?}");
 }
 
-/// Watchers know what is reported and asked, the rulebook and the words: never an agent, a pool or a socket. What
+/// Watchers know the terminal, what is reported and asked, the rulebook and the words: never an agent, a pool or a socket. What
 /// their own tests are given may be made of an inventory.
 #[test]
 fn what_watches_knows_nothing_of_the_engine() {
@@ -86,7 +86,7 @@ fn what_watches_knows_nothing_of_the_engine() {
                 .iter()
                 .any(|end| file.ends_with(end));
             for (line, other) in named(&text) {
-                let is_known = ["protocol", "plan", "model", watcher].contains(&other);
+                let is_known = ["terminal", "protocol", "plan", "model", watcher].contains(&other);
                 if !(is_known || tests && other == "inventory") {
                     wrong.push(format!("{}:{line} names {other}", file.display()));
                 }

@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 use crate::support::pty::{Pty, attributes, ended};
 use crate::support::{GROUP, IMAGE, LONG, PATH, at_rate, behave, lab, network};
 use subtend::cli::signals::signals;
-use subtend::console::{Keeper, Options, PastRun, Site, give_back, run};
+use subtend::console::{Keeper, Options, PastRun, Site, run};
 use subtend::engine::ImageManager;
 use subtend::model::{EntityState, Logins};
 use subtend::protocol::{Command, GroupSpec};
+use subtend::terminal::give_back;
 use subtend::transport::ftp::FtpTransport;
 use tempfile::TempDir;
 
@@ -393,11 +394,26 @@ fn is_alive(process: &str) -> bool {
     !state.is_empty() && !state.starts_with('Z')
 }
 
+/// The names of a process' threads.
+fn threads(process: &str) -> String {
+    let threads = std::process::Command::new("ps")
+        .args(["-L", "-o", "comm=", "-p", process])
+        .output();
+    String::from_utf8(threads.unwrap().stdout).unwrap()
+}
+
 #[test]
 fn losing_the_terminal_stops_no_transfer() {
     let (mut pty, _folder, report) = working("work");
     pty.until("1 group runs");
+    let process = pty.process();
     let child = pty.vanish();
+    // Nor does it cost anything: nobody reads what can't come any more.
+    let began = Instant::now();
+    while threads(&process).contains("subtend-input") {
+        assert!(began.elapsed() < LONG, "the terminal is still read");
+        std::thread::sleep(Duration::from_millis(20));
+    }
     assert_eq!(reported(&report), ALL_DELIVERED);
     ended(child);
 }

@@ -152,11 +152,11 @@ impl Pty {
         assert!(sent.unwrap().success());
     }
 
-    /// The terminal goes away; what is left is the program.
+    /// The terminal goes away in the middle of a key; what is left is the program.
     pub fn vanish(mut self) -> Box<dyn Child + Send + Sync> {
         // The reader has the terminal open too: something to read ends it.
         *self.reading.lock().unwrap() = false;
-        self.type_in("\x0c");
+        self.type_in("\x0c\x1b[");
         self.reader.take().unwrap().join().unwrap();
         self.child.take().unwrap()
     }

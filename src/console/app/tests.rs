@@ -98,7 +98,7 @@ impl Keeper for Kept {
 
 struct Stage {
     tty: Fake,
-    presses: mpsc::Sender<Press>,
+    presses: mpsc::Sender<typed::Event>,
     stop: mpsc::Sender<()>,
     commands: mpsc::Receiver<Command>,
     snapshots: watch::Sender<Arc<Snapshot>>,
@@ -168,7 +168,7 @@ impl Stage {
     async fn type_in(&self, keys: &str) {
         for key in keys.chars() {
             let event = KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE);
-            self.presses.send(Press::Key(event)).await.unwrap();
+            self.presses.send(typed::Event::Key(event)).await.unwrap();
         }
     }
 

@@ -6,9 +6,9 @@ use ratatui::symbols::border;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
 
-use crate::console::theme::Theme;
 use crate::console::widgets::fit::{self, fit};
 use crate::model::columns;
+use crate::terminal::Theme;
 
 use super::{Dialog, Row, command};
 

@@ -19,7 +19,7 @@ use super::action::Action;
 use super::effect::Effect;
 use super::pages::{groups, log, review, watch};
 use super::state::{Page, Scroll, State};
-use super::theme::Theme;
+use crate::terminal::Theme;
 use secret::Typed;
 
 /// Kinds of dialogs: the keymap tells them apart.

@@ -4,9 +4,9 @@
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-use crate::console::theme::Theme;
 use crate::model::columns;
 use crate::model::text::shown;
+use crate::terminal::Theme;
 
 /// The text without control characters, and with `?` for what the terminal can't show.
 pub(crate) fn plain(text: &str, theme: &Theme) -> String {

@@ -1,6 +1,6 @@
 //! A gauge of whole cells: cheap to draw again, and the same in ASCII.
 
-use crate::console::theme::Theme;
+use crate::terminal::Theme;
 
 /// `part` of `whole` as `cells` characters. Full only when all of it is there.
 pub(crate) fn gauge(part: u64, whole: u64, cells: usize, theme: &Theme) -> String {

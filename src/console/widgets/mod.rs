@@ -2,3 +2,4 @@
 
 pub(crate) mod fit;
 pub(crate) mod gauge;
+pub(crate) mod table;

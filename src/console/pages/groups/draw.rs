@@ -3,16 +3,18 @@
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
+use ratatui::widgets::{Cell, Row};
 
 use crate::console::dialogs::Dialog;
 use crate::console::state::State;
-use crate::console::theme::{Theme, Tone};
-use crate::console::widgets::fit::{cut, fit, plain, right, share};
+use crate::console::widgets::fit::{cut, plain, right, share};
+use crate::console::widgets::table::table;
 use crate::model::columns::hang;
 use crate::model::{EntityState, Inventory, Outcome, PeerChoice, SourceChoice, Standing, units};
 use crate::plan::{Chosen, ResolvedDraft};
 use crate::protocol::{GroupPhase, GroupSnapshot, Snapshot};
+use crate::terminal::{Theme, Tone};
 
 use super::conflicts::{Conflict, beside_runs};
 use super::members;
@@ -127,22 +129,14 @@ fn draw_list(state: &State, snapshot: &Snapshot, theme: &Theme, frame: &mut Fram
         (STATE, STATE),
     ];
     let room = usize::from(area.width);
-    let gap = if room < ROOMY { " " } else { "  " };
-    let gaps = MARK + gap.len() * (columns.len() - 1);
-    let widths = share(&columns, room.saturating_sub(gaps));
-    let mut head = " ".repeat(MARK);
-    let heads = ["Group", " Ents", "Image", "Version", "Source", "State"];
-    for (title, width) in heads.iter().zip(&widths) {
-        head.push_str(&format!("{title:<width$.width$}{gap}"));
-    }
-    let mut rows = area.rows();
-    if let Some(row) = rows.next() {
-        frame.render_widget(Line::styled(head, theme.head()), row);
-    }
-    let mut scroll = view.scroll;
+    let gap = if room < ROOMY { 1 } else { 2 };
+    let gaps = MARK + gap * (columns.len() - 1);
+    let mut widths = share(&columns, room.saturating_sub(gaps));
     let shown = usize::from(area.height).saturating_sub(1);
+    let mut scroll = view.scroll;
     scroll.to(scroll.cursor, view.groups.len(), shown);
-    for (at, row) in (scroll.offset..view.groups.len()).zip(rows) {
+    let visible = (scroll.offset..view.groups.len()).take(shown);
+    let rows = visible.map(|at| {
         let group = &view.groups[at];
         let [name, image, version, source] = &texts[at];
         let (marked, unmarked) = theme.mark();
@@ -151,30 +145,26 @@ fn draw_list(state: &State, snapshot: &Snapshot, theme: &Theme, frame: &mut Fram
         } else {
             unmarked
         };
-        let text = [
-            fit(mark, MARK, theme),
-            fit(name, widths[0], theme),
-            gap.to_owned(),
-            right(&group.members.len().to_string(), widths[1], theme),
-            gap.to_owned(),
-            fit(image, widths[2], theme),
-            gap.to_owned(),
-            fit(version, widths[3], theme),
-            gap.to_owned(),
-            fit(source, widths[4], theme),
-            gap.to_owned(),
-        ]
-        .concat();
         let (sign, word, tone) = standing(state, snapshot, theme, at);
-        let word = fit(&format!("{sign} {word}"), widths[5], theme);
-        let line = Line::from(vec![Span::raw(text), Span::styled(word, theme.tone(tone))]);
-        let line = if at == scroll.cursor {
-            line.style(theme.cursor())
+        let row = Row::new([
+            Cell::new(format!("{mark} {}", cut(name, widths[0], theme))),
+            Cell::new(right(&group.members.len().to_string(), widths[1], theme)),
+            Cell::new(cut(image, widths[2], theme)),
+            Cell::new(cut(version, widths[3], theme)),
+            Cell::new(cut(source, widths[4], theme)),
+            Cell::new(cut(&format!("{sign} {word}"), widths[5], theme)).style(theme.tone(tone)),
+        ]);
+        if at == scroll.cursor {
+            row.style(theme.cursor())
         } else {
-            line
-        };
-        frame.render_widget(line, row);
-    }
+            row
+        }
+    });
+    let rows: Vec<Row<'_>> = rows.collect();
+    let titles = ["  Group", " Ents", "Image", "Version", "Source", "State"];
+    widths[0] += MARK;
+    let table = table(Row::new(titles), &widths, gap, theme);
+    frame.render_widget(table.rows(rows), area);
 }
 
 fn image_name(group: &ResolvedDraft) -> String {

@@ -10,14 +10,16 @@ mod tests;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
+use ratatui::widgets::Row;
 
 use crate::console::action::Action;
 use crate::console::dialogs::Dialog;
 use crate::console::effect::Effect;
 use crate::console::state::{Page, Scroll, State};
-use crate::console::theme::{Theme, Tone};
-use crate::console::widgets::fit::{cut, fit, plain, right};
+use crate::console::widgets::fit::{cut, right};
+use crate::console::widgets::table::table;
 use crate::protocol::Snapshot;
+use crate::terminal::{Theme, Tone};
 
 /// One past run, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,19 +98,20 @@ pub(crate) fn draw(
     frame: &mut Frame<'_>,
     area: Rect,
 ) {
-    let [head, body] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
-    let width = usize::from(area.width);
+    let [_, body] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
+    let fixed = [BEGAN, OUTCOME, 9, 7, 6];
+    let about = usize::from(area.width).saturating_sub(fixed.iter().sum::<usize>() + fixed.len());
+    let widths: Vec<usize> = fixed.into_iter().chain([about]).collect();
     let cells = |began: &str, outcome: &str, counts: [&str; 3], about: &str| {
         let [delivered, skipped, failed] = counts;
-        let line = [
-            fit(began, BEGAN, theme),
-            fit(outcome, OUTCOME, theme),
+        Row::new([
+            cut(began, BEGAN, theme),
+            cut(outcome, OUTCOME, theme),
             right(delivered, 9, theme),
             right(skipped, 7, theme),
             right(failed, 6, theme),
-            plain(about, theme),
-        ];
-        cut(&line.join(" "), width, theme)
+            cut(about, widths[5], theme),
+        ])
     };
     let titles = cells(
         "began",
@@ -116,12 +119,13 @@ pub(crate) fn draw(
         ["delivered", "skipped", "failed"],
         "groups, by",
     );
-    frame.render_widget(Line::styled(titles, theme.head()), head);
+    let table = table(titles, &widths, 1, theme);
     let Some(runs) = state.history.runs.as_ref().filter(|runs| !runs.is_empty()) else {
         let text = match state.history.runs {
             None => "the journal is being read",
             Some(_) => "no run was recorded yet",
         };
+        frame.render_widget(table, area);
         frame.render_widget(Line::styled(text, theme.hint()), body);
         return;
     };
@@ -130,7 +134,7 @@ pub(crate) fn draw(
     let mut scroll = state.history.scroll;
     scroll.to(scroll.cursor, runs.len(), rows);
     let visible = runs.iter().enumerate().skip(scroll.offset).take(rows);
-    for (place, (row, run)) in body.rows().zip(visible) {
+    let rows = visible.map(|(row, run)| {
         let [delivered, skipped, failed] =
             [run.delivered, run.skipped, run.failed].map(|number| number.to_string());
         let counts = [delivered.as_str(), &skipped, &failed];
@@ -142,7 +146,6 @@ pub(crate) fn draw(
             ),
             (outcome, many) => (outcome, format!("({many} unproven) {}", run.about)),
         };
-        let text = cells(&run.began, outcome, counts, &about);
         let style = match outcome {
             _ if row == scroll.cursor => theme.cursor(),
             "delivered" => theme.tone(Tone::Plain),
@@ -150,6 +153,8 @@ pub(crate) fn draw(
             "failed" | "cut off" => theme.tone(Tone::Bad),
             _ => theme.tone(Tone::Look),
         };
-        frame.render_widget(Line::styled(text, style), place);
-    }
+        cells(&run.began, outcome, counts, &about).style(style)
+    });
+    let rows: Vec<Row<'_>> = rows.collect();
+    frame.render_widget(table.rows(rows), area);
 }

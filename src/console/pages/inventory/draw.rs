@@ -3,11 +3,13 @@
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
+use ratatui::widgets::{Cell, Row};
 
 use crate::console::state::State;
-use crate::console::theme::Theme;
-use crate::console::widgets::fit::{cut, fit, plain, share};
+use crate::console::widgets::fit::{cut, plain, share};
+use crate::console::widgets::table::table;
 use crate::protocol::Snapshot;
+use crate::terminal::Theme;
 
 use super::{Column, newest};
 
@@ -28,9 +30,8 @@ pub(crate) fn draw(
     area: Rect,
 ) {
     let view = &state.inventory;
-    let [filter, head, body, footer] = Layout::vertical([
+    let [filter, body, footer] = Layout::vertical([
         Constraint::Length(u16::from(view.has_filter())),
-        Constraint::Length(1),
         Constraint::Fill(1),
         Constraint::Length(1),
     ])
@@ -38,34 +39,32 @@ pub(crate) fn draw(
     if view.has_filter() {
         frame.render_widget(filter_line(state, theme, usize::from(filter.width)), filter);
     }
-    let widths = Widths::new(state, usize::from(area.width));
-    frame.render_widget(head_line(state, &widths, theme), head);
+    let columns = Columns::new(state, usize::from(area.width));
+    let rows = usize::from(body.height.saturating_sub(1));
+    // The screen may have become smaller since the cursor moved.
+    let mut scroll = view.scroll;
+    scroll.to(scroll.cursor, view.shown.len(), rows);
+    let visible = view.shown.iter().enumerate().skip(scroll.offset).take(rows);
+    let rows = visible.map(|(row, at)| {
+        let entity = columns.row(state, snapshot, theme, *at);
+        if row == scroll.cursor {
+            entity.style(theme.cursor())
+        } else {
+            entity
+        }
+    });
+    let rows: Vec<Row<'_>> = rows.collect();
+    let titles = columns.titles(state, theme);
+    let table = table(titles, &columns.widths, columns.gap, theme);
+    frame.render_widget(table.rows(rows), body);
     if view.shown.is_empty() {
         let text = if state.site.inventory.entities.is_empty() {
             "the inventory has no entities"
         } else {
             "no entity matches the filter; Esc clears it"
         };
-        frame.render_widget(Line::styled(text, theme.hint()), body);
-    }
-    // The screen may have become smaller since the cursor moved.
-    let rows = usize::from(body.height);
-    let mut scroll = view.scroll;
-    scroll.to(scroll.cursor, view.shown.len(), rows);
-    let visible = view.shown.iter().enumerate().skip(scroll.offset).take(rows);
-    for (line, (row, at)) in (body.y..).zip(visible) {
-        let text = entity_line(state, snapshot, theme, &widths, *at);
-        let text = if row == scroll.cursor {
-            text.style(theme.cursor())
-        } else {
-            text
-        };
-        let place = Rect {
-            y: line,
-            height: 1,
-            ..body
-        };
-        frame.render_widget(text, place);
+        let [_, below] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(body);
+        frame.render_widget(Line::styled(text, theme.hint()), below);
     }
     frame.render_widget(Line::styled(counts(state), theme.hint()), footer);
 }
@@ -114,19 +113,18 @@ fn filter_line<'a>(state: &State, theme: &Theme, columns: usize) -> Line<'a> {
     Line::from(spans)
 }
 
-/// Columns of the table; a note has what is left where that is enough.
-struct Widths {
-    columns: Vec<usize>,
-    gap: &'static str,
-    note: usize,
+/// Columns of the table, the mark in the first; a note has what is left where that is enough.
+struct Columns {
+    widths: Vec<usize>,
+    gap: usize,
 }
 
-impl Widths {
+impl Columns {
     fn new(state: &State, room: usize) -> Self {
         let view = &state.inventory;
         let [name, type_, version, address] = view.widest;
         let groups = state.groups.widest();
-        let gap = if room < ROOMY { " " } else { "  " };
+        let gap = if room < ROOMY { 1 } else { 2 };
         // A head has room for its sign too, where there is room.
         let title = |column: Column| column.title().len() + if room < ROOMY { 0 } else { 2 };
         let columns = [
@@ -137,94 +135,77 @@ impl Widths {
             (groups.clamp(title(Column::Group), 24), 6),
             (STATE, STATE),
         ];
-        let gaps = MARK + gap.len() * (columns.len() - 1);
-        let columns = share(&columns, room.saturating_sub(gaps));
-        let used = columns.iter().sum::<usize>() + gaps;
-        let note = room.saturating_sub(used + gap.len());
-        Self {
-            columns,
-            gap,
-            note: if note < LEAST_NOTE { 0 } else { note },
+        let gaps = MARK + gap * (columns.len() - 1);
+        let mut widths = share(&columns, room.saturating_sub(gaps));
+        let used = widths.iter().sum::<usize>() + gaps;
+        let note = room.saturating_sub(used + gap);
+        widths[0] += MARK;
+        if note >= LEAST_NOTE {
+            widths.push(note);
         }
+        Self { widths, gap }
     }
-}
 
-fn head_line<'a>(state: &State, widths: &Widths, theme: &Theme) -> Line<'a> {
-    let view = &state.inventory;
-    let (down, up) = if theme.ascii {
-        ("v", "^")
-    } else {
-        ("▾", "▴")
-    };
-    let mut text = " ".repeat(MARK);
-    for (column, width) in Column::ALL.into_iter().zip(&widths.columns) {
-        let sign = if view.reverse { up } else { down };
-        let title = column.title();
-        let title = match width.checked_sub(title.len()) {
-            _ if column != view.sort => title_cell(title, *width),
-            Some(2..) => title_cell(&format!("{title} {sign}"), *width),
-            // The sign matters more than the end of the title.
-            _ => title_cell(title, width.saturating_sub(1)) + sign,
+    fn titles<'a>(&self, state: &State, theme: &Theme) -> Row<'a> {
+        let view = &state.inventory;
+        let (down, up) = if theme.ascii {
+            ("v", "^")
+        } else {
+            ("▾", "▴")
         };
-        text.push_str(&title);
-        text.push_str(widths.gap);
+        let sign = if view.reverse { up } else { down };
+        let titles = Column::ALL
+            .into_iter()
+            .zip(&self.widths)
+            .map(|(column, width)| {
+                let mark = if column == Column::Name { MARK } else { 0 };
+                let (title, width) = (column.title(), width - mark);
+                let title = match width.checked_sub(title.len()) {
+                    _ if column != view.sort => title.to_owned(),
+                    Some(2..) => format!("{title} {sign}"),
+                    // The sign matters more than the end of the title.
+                    _ => format!("{title:<0$.0$}{sign}", width.saturating_sub(1)),
+                };
+                " ".repeat(mark) + &title
+            });
+        Row::new(titles.chain(["Note".to_owned()]))
     }
-    if widths.note > 0 {
-        text.push_str("Note");
-    }
-    Line::styled(text, theme.head())
-}
 
-fn title_cell(title: &str, width: usize) -> String {
-    let short: String = title.chars().take(width).collect();
-    format!("{short:<width$}")
-}
-
-fn entity_line<'a>(
-    state: &State,
-    snapshot: &Snapshot,
-    theme: &Theme,
-    widths: &Widths,
-    at: usize,
-) -> Line<'a> {
-    let entity = &state.site.inventory.entities[at];
-    let (marked, unmarked) = theme.mark();
-    let mark = if state.marks.contains(&at) {
-        marked
-    } else {
-        unmarked
-    };
-    let groups = state.groups.names_of(at).collect::<Vec<_>>().join(",");
-    let texts = [
-        &*entity.name,
-        &entity.type_,
-        &entity.version,
-        &state.inventory.addresses[at],
-        &groups,
-    ];
-    let mut text = fit(mark, MARK, theme);
-    for (value, width) in texts.iter().zip(&widths.columns) {
-        text.push_str(&fit(value, *width, theme));
-        text.push_str(widths.gap);
-    }
-    let mut spans = vec![Span::raw(text)];
-    let last = newest(snapshot, &entity.name);
-    let room = widths.columns.last().copied().unwrap_or(STATE);
-    spans.push(match last {
-        Some((_, last)) => {
-            let standing = last.standing();
-            let text = format!("{} {standing}", theme.sign(standing));
-            Span::styled(fit(&text, room, theme), theme.of_state(standing))
+    fn row<'a>(&self, state: &State, snapshot: &Snapshot, theme: &Theme, at: usize) -> Row<'a> {
+        let entity = &state.site.inventory.entities[at];
+        let (marked, unmarked) = theme.mark();
+        let mark = if state.marks.contains(&at) {
+            marked
+        } else {
+            unmarked
+        };
+        let groups = state.groups.names_of(at).collect::<Vec<_>>().join(",");
+        let name = cut(&entity.name, self.widths[0] - MARK, theme);
+        let texts = [
+            &entity.type_,
+            &entity.version,
+            &state.inventory.addresses[at],
+            &groups,
+        ];
+        let texts = texts.into_iter().zip(&self.widths[1..]);
+        let mut cells = vec![Cell::new(format!("{mark} {name}"))];
+        cells.extend(texts.map(|(text, width)| Cell::new(cut(text, *width, theme))));
+        let last = newest(snapshot, &entity.name);
+        cells.push(last.as_ref().map_or_else(
+            || Cell::new(""),
+            |(_, last)| {
+                let standing = last.standing();
+                let text = format!("{} {standing}", theme.sign(standing));
+                Cell::new(cut(&text, self.widths[5], theme)).style(theme.of_state(standing))
+            },
+        ));
+        if let Some(room) = self.widths.get(6) {
+            let cause = last.and_then(|(_, last)| last.cause.clone());
+            let note = cause.unwrap_or_else(|| labels(entity));
+            cells.push(Cell::new(cut(&note, *room, theme)).style(theme.hint()));
         }
-        None => Span::raw(" ".repeat(room)),
-    });
-    if widths.note > 0 {
-        let cause = last.and_then(|(_, last)| last.cause.clone());
-        let note = cause.unwrap_or_else(|| labels(entity));
-        let note = format!("{}{}", widths.gap, cut(&note, widths.note, theme));
-        spans.push(Span::styled(note, theme.hint()));
+        Row::new(cells)
     }
-    Line::from(spans)
 }
 
 fn labels(entity: &crate::model::Entity) -> String {

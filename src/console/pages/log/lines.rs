@@ -16,8 +16,8 @@ use ratatui::text::Line;
 use ratatui::widgets::Widget;
 use tui_logger::{ExtLogRecord, LogFormatter, TuiLoggerWidget, TuiWidgetState};
 
-use crate::console::theme::{Palette, Theme, Tone};
 use crate::model::columns;
+use crate::terminal::{Palette, Theme, Tone};
 
 /// A record that the widget asked for: its number, and how many rows it takes.
 pub(super) type Row = (u32, usize);

@@ -20,11 +20,11 @@ use crate::console::action::Action;
 use crate::console::dialogs::{Answer, Dialog, Intent};
 use crate::console::effect::Effect;
 use crate::console::state::{Page, Scroll, State};
-use crate::console::theme::{Theme, Tone};
 use crate::console::widgets::fit::{cut, plain};
 use crate::model::text::quoted;
 use crate::model::{columns, units};
 use crate::protocol::Snapshot;
+use crate::terminal::{Theme, Tone};
 
 use capture::KEPT;
 pub use capture::LogCapture;

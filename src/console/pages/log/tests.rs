@@ -6,7 +6,7 @@ use std::sync::MutexGuard;
 
 use super::*;
 use crate::console::testing::{self, ASCII, MONO, press};
-use crate::console::theme::Theme;
+use crate::terminal::Theme;
 
 type One = (Level, &'static str, String);
 

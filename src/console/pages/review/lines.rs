@@ -6,12 +6,12 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::console::state::State;
-use crate::console::theme::{Theme, Tone};
 use crate::console::widgets::fit::{cut, plain, span};
 use crate::model::columns::count;
 use crate::model::{Name, PeerChoice, SourceChoice, VerifyMode, names, units};
 use crate::plan::{Finding, Plan, PlannedGroup};
 use crate::protocol::inspect::Weight;
+use crate::terminal::{Theme, Tone};
 
 use super::online;
 use super::plan::Start;

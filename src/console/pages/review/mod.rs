@@ -18,12 +18,12 @@ use crate::console::dialogs::{Answer, Dialog, Intent, Row};
 use crate::console::effect::Effect;
 use crate::console::pages::watch;
 use crate::console::state::{Page, State};
-use crate::console::theme::{Palette, Theme};
 use crate::model::text::{quoted, shown};
 use crate::model::{Name, SecretSource};
 #[cfg(test)]
 use crate::plan::said;
 use crate::protocol::{Command, GroupSpec, Snapshot};
+use crate::terminal::{Palette, Theme};
 
 use online::{Online, Question};
 use plan::{Password, Start};

@@ -7,10 +7,10 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 
 use crate::console::state::State;
-use crate::console::theme::{Theme, Tone};
 use crate::console::widgets::fit::{fit, span};
 use crate::model::{EntityState, columns};
 use crate::protocol::{EntitySnapshot, GroupSnapshot};
+use crate::terminal::{Theme, Tone};
 
 use super::figures;
 use super::{View, place_of};

@@ -4,13 +4,15 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
+use ratatui::widgets::{Cell, Row};
 
 use crate::console::state::State;
-use crate::console::theme::{Theme, Tone};
 use crate::console::widgets::fit::{cut, fit, plain, span};
 use crate::console::widgets::gauge::{gauge, history, percent};
+use crate::console::widgets::table::{table, tabs};
 use crate::model::{Bottleneck, EntityState, Standing, columns, units};
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
+use crate::terminal::{Theme, Tone};
 
 use super::figures::{self, STATES, Totals};
 use super::{Cursor, View, dense, order::Sort, place_of, selected};
@@ -66,9 +68,7 @@ pub(super) fn draw(
         frame.render_widget(dense::legend(group, theme, usize::from(area.width)), head);
         dense::draw(&state.watch, group, theme, frame, list);
     } else {
-        let columns = Columns::new(group, usize::from(area.width));
-        frame.render_widget(columns.head(&state.watch, theme), head);
-        draw_entities(&state.watch, group, &columns, theme, frame, list);
+        draw_entities(&state.watch, group, theme, frame, head.union(list));
     }
     frame.render_widget(footer(&state.watch, group, theme, foot.width), foot);
 }
@@ -131,15 +131,7 @@ fn draw_tabs(view: &View, snapshot: &Snapshot, theme: &Theme, frame: &mut Frame<
             break;
         }
     }
-    let spans = texts.into_iter().zip(first..).map(|(text, at)| {
-        let style = if at == shown {
-            theme.selected_tab()
-        } else {
-            theme.tab()
-        };
-        span(text, style)
-    });
-    frame.render_widget(Line::from_iter(spans), area);
+    frame.render_widget(tabs(texts, shown - first, theme), area);
     frame.render_widget(Line::styled(place, theme.hint()).right_aligned(), area);
 }
 
@@ -360,12 +352,16 @@ impl Columns {
         }
     }
 
-    /// The columns up to and with the percentage.
-    fn left(&self) -> usize {
-        self.name + 1 + STATE + 1 + self.gauge + 1 + PERCENT + 1
+    fn widths(&self) -> [usize; 7] {
+        let left = [self.name, STATE, self.gauge, PERCENT, RATE, LAG];
+        let rest = self
+            .width
+            .saturating_sub(left.iter().sum::<usize>() + left.len());
+        let [name, state, gauge, percent, rate, lag] = left;
+        [name, state, gauge, percent, rate, lag, rest]
     }
 
-    fn head<'a>(&self, view: &View, theme: &Theme) -> Line<'a> {
+    fn head<'a>(&self, view: &View, theme: &Theme) -> Row<'a> {
         let arrow = match (view.reverse, theme.ascii) {
             (false, false) => "▾",
             (false, true) => "v",
@@ -373,15 +369,15 @@ impl Columns {
             (true, true) => "^",
         };
         let mark = |sort: Sort| if view.sort == sort { arrow } else { "" };
-        let text = format!(
-            "{} {} {} {:>RATE$} {:>LAG$}  note",
-            fit(&format!("entity{}", mark(Sort::Name)), self.name, theme),
-            fit(&format!("  state{}", mark(Sort::State)), STATE, theme),
-            fit("sent", self.gauge + 1 + PERCENT, theme),
-            format!("rate{}", mark(Sort::Rate)),
-            format!("lag{}", mark(Sort::Lag)),
-        );
-        Line::styled(cut_right(text, self.width), theme.head())
+        Row::new([
+            Cell::new(format!("entity{}", mark(Sort::Name))),
+            Cell::new(format!("state{}", mark(Sort::State))),
+            Cell::new("sent"),
+            Cell::new(""),
+            Cell::new(format!("{:>RATE$}", format!("rate{}", mark(Sort::Rate)))),
+            Cell::new(format!("{:>LAG$}", format!("lag{}", mark(Sort::Lag)))),
+            Cell::new(" note"),
+        ])
     }
 
     fn row<'a>(
@@ -391,7 +387,7 @@ impl Columns {
         limit: u64,
         theme: &Theme,
         here: bool,
-    ) -> Line<'a> {
+    ) -> Row<'a> {
         let (state, standing) = (entity.state, entity.standing());
         let size = group.size.unwrap_or(0);
         let lags = figures::lags(entity, limit);
@@ -413,61 +409,52 @@ impl Columns {
         } else {
             gauge(entity.sent, size, self.gauge, theme)
         };
-        let moving = matches!(state, EntityState::Sending | EntityState::CatchingUp);
-        let note = figures::note(entity, limit);
-        let room = self.width.saturating_sub(self.left());
-        let right = if moving {
-            let figures = format!(
-                "{:>RATE$} {:>LAG$}  ",
-                figures::rate(entity.rate),
-                entity.lag
-            );
-            let rest = room.saturating_sub(figures.len());
-            figures + &fit(&note, rest, theme)
-        } else {
-            // Without figures there is more room for words.
-            format!("  {}", fit(&note, room.saturating_sub(2), theme))
-        };
         let word = match state {
             EntityState::Failed | EntityState::Retrying => style,
             _ => Style::new(),
         };
-        let line = Line::from(vec![
-            Span::raw(format!("{} ", fit(&entity.entity, self.name, theme))),
-            span(fit(&format!("{sign} {standing}"), STATE, theme), style),
-            Span::raw(format!(" {bar} {percent:>PERCENT$} ")),
-            span(right, word),
-        ]);
-        if here {
-            line.style(theme.cursor())
+        let note = |room: usize| cut(&figures::note(entity, limit), room, theme);
+        let [.., rate, lag, room] = self.widths();
+        let mut cells = vec![
+            Cell::new(cut(&entity.entity, self.name, theme)),
+            Cell::new(format!("{sign} {standing}")).style(style),
+            Cell::new(bar),
+            Cell::new(format!("{percent:>PERCENT$}")),
+        ];
+        if matches!(state, EntityState::Sending | EntityState::CatchingUp) {
+            cells.push(Cell::new(format!("{:>RATE$}", figures::rate(entity.rate))));
+            cells.push(Cell::new(format!("{:>LAG$}", entity.lag)));
+            cells.push(Cell::new(format!(" {}", note(room.saturating_sub(1)))));
         } else {
-            line
+            // Without figures there is more room for words.
+            let note = note(rate + lag + room);
+            cells.push(Cell::new(format!("  {note}")).style(word).column_span(3));
         }
+        let row = Row::new(cells);
+        if here { row.style(theme.cursor()) } else { row }
     }
-}
-
-fn cut_right(text: String, width: usize) -> String {
-    text.chars().take(width).collect()
 }
 
 fn draw_entities(
     view: &View,
     group: &GroupSnapshot,
-    columns: &Columns,
     theme: &Theme,
     frame: &mut Frame<'_>,
     area: Rect,
 ) {
-    let cursor = on_screen(view.cursor, group.entities.len(), usize::from(area.height));
+    let columns = Columns::new(group, usize::from(area.width));
+    let rows = usize::from(area.height.saturating_sub(1));
+    let cursor = on_screen(view.cursor, group.entities.len(), rows);
     let limit = figures::lag_limit(group);
-    for (row, area) in (cursor.offset..group.entities.len()).zip(area.rows()) {
-        let Some(entity) = place_of(view, group, row).and_then(|place| group.entities.get(place))
-        else {
-            continue;
-        };
+    let rows = (cursor.offset..group.entities.len()).take(rows);
+    let rows = rows.filter_map(|row| {
+        let entity = group.entities.get(place_of(view, group, row)?)?;
         let here = row + 1 == cursor.row;
-        frame.render_widget(columns.row(entity, group, limit, theme, here), area);
-    }
+        Some(columns.row(entity, group, limit, theme, here))
+    });
+    let rows: Vec<Row<'_>> = rows.collect();
+    let table = table(columns.head(view, theme), &columns.widths(), 1, theme);
+    frame.render_widget(table.rows(rows), area);
 }
 
 /// The cursor as it fits this very screen, which may have been resized since it was moved.

@@ -1,8 +1,8 @@
 //! Figures that are not in a snapshot but follow from it.
 
-use crate::console::theme::Theme;
 use crate::model::{Bottleneck, EntityState, Standing, Step, Verified};
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot};
+use crate::terminal::Theme;
 
 /// What a group comes to.
 #[derive(Debug, Default, PartialEq)]

@@ -22,11 +22,11 @@ use crate::console::dialogs::{Answer, Dialog, Intent, confirm_cancel};
 use crate::console::effect::Effect;
 use crate::console::pages::review;
 use crate::console::state::{Page, State};
-use crate::console::theme::Theme;
 use crate::console::widgets::gauge;
 use crate::model::EntityState;
 use crate::model::text::quoted;
 use crate::protocol::{Command, EntitySnapshot, GroupSnapshot, GroupSpec, Snapshot, Target};
+use crate::terminal::Theme;
 
 use order::Sort;
 use retry::Retry;

@@ -7,12 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
-use crate::console::theme::{Palette, Theme};
 use crate::model::{
     Bottleneck, DeliveryPolicy, Holds, ImageSpec, Laggards, MadeGroup, Outcome, SourceSpec,
     Standing, Step, Verified,
 };
 use crate::protocol::GroupPhase;
+use crate::terminal::{Palette, Theme};
 
 /// The page, as the loop has fed it.
 fn watching(snapshot: &Snapshot) -> State {

@@ -1,6 +1,6 @@
 //! The terminal taken over, and given back whatever happens.
 //!
-//! What has to be given back is kept in one place for the whole process, so that the report of a
+//! What has to be given back is known in one place for the whole process, so that the report of a
 //! panic can give it back as well as the end of the console.
 
 use std::fs::File;
@@ -9,33 +9,33 @@ use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
+use crossterm::cursor::{Hide, MoveTo, Show};
+use crossterm::event::{DisableBracketedPaste, DisableMouseCapture};
+use crossterm::queue;
+use crossterm::style::{Attribute, Print, SetAttribute};
+use crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, raise};
-use nix::sys::termios::{self, FlushArg, SetArg, Termios};
+use nix::sys::termios::{self, FlushArg};
 
-/// Alternate screen; cursor hidden; no bracketed paste.
-const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?2004l";
-/// Clicks, told with numbers instead of single bytes.
-const MOUSE: &str = "\x1b[?1000h\x1b[?1006h";
-/// CAN ends a sequence that was cut short. Whatever could have been switched on is switched off;
-/// a terminal without an alternate screen gets its prompt on a line below the picture.
-const LEAVE: &str = "\x18\x1b[m\x1b[?1006l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?2004l\x1b[999;1H\r\n\x1b[?1049l\x1b[?25h";
+/// Clicks alone, reported with numbers instead of single bytes: crossterm's command asks for each move of the mouse too,
+/// which a slow line would have to carry.
+const CLICKS: &str = "\x1b[?1000h\x1b[?1006h";
+/// Ends a sequence that was cut short.
+const CAN: &str = "\x18";
 /// A terminal that does not read for this long gets what it has not read thrown away, and after
 /// this long again is left as it is.
 const STUCK: Duration = Duration::from_millis(500);
 /// The number of portions.
 const TIMES: u32 = 10;
 
-/// What has to be given back; `None` while the terminal is not ours.
-static TAKEN: Mutex<Option<Taken>> = Mutex::new(None);
-
-struct Taken {
-    tty: File,
-    modes: Termios,
-}
+/// The terminal, while it is ours. crossterm keeps the modes that it had before.
+static TAKEN: Mutex<Option<File>> = Mutex::new(None);
 
 /// What the loop asks of a terminal.
-pub(super) trait Device {
+pub(crate) trait Device {
     /// What it has to be sent first, whenever it has been taken over.
     fn entry(&self) -> Vec<u8>;
 
@@ -58,7 +58,7 @@ pub(super) trait Device {
 
 /// The terminal, ours until this is dropped.
 #[derive(Debug)]
-pub(super) struct Terminal {
+pub(crate) struct Terminal {
     tty: File,
     mouse: bool,
 }
@@ -69,7 +69,7 @@ impl Terminal {
     ///
     /// # Errors
     /// When standard output is no terminal, or one that is gone.
-    pub(super) fn take(mouse: bool) -> io::Result<Self> {
+    pub(crate) fn take(mouse: bool) -> io::Result<Self> {
         let stdout = io::stdout();
         if !stdout.is_terminal() {
             return Err(io::Error::new(
@@ -85,34 +85,34 @@ impl Terminal {
 
     fn seize(&self) -> io::Result<()> {
         let mut taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-        // Not given back since: what stands there now may be our own modes.
-        if taken.is_none() {
-            *taken = Some(Taken {
-                tty: self.tty.try_clone()?,
-                modes: termios::tcgetattr(&self.tty)?,
-            });
+        if taken.is_some() {
+            // Somebody else may have set modes since; ours are set again, and the first ones kept.
+            disable_raw_mode()?;
         }
-        let Some(Taken { modes, .. }) = taken.as_ref() else {
-            return Ok(());
-        };
-        let mut raw = modes.clone();
-        termios::cfmakeraw(&mut raw);
-        if let Err(error) = termios::tcsetattr(&self.tty, SetArg::TCSANOW, &raw) {
-            *taken = None;
-            return Err(error.into());
-        }
+        *taken = None;
+        let tty = self.tty.try_clone()?;
+        enable_raw_mode()?;
+        *taken = Some(tty);
         Ok(())
     }
 
-    pub(super) fn writer(&self) -> io::Result<File> {
+    pub(crate) fn writer(&self) -> io::Result<File> {
         self.tty.try_clone()
     }
 }
 
 impl Device for Terminal {
     fn entry(&self) -> Vec<u8> {
-        let mouse = if self.mouse { MOUSE } else { "" };
-        [ENTER, mouse].concat().into_bytes()
+        let clicks = Print(if self.mouse { CLICKS } else { "" });
+        bytes(|out| {
+            queue!(
+                out,
+                EnterAlternateScreen,
+                Hide,
+                DisableBracketedPaste,
+                clicks
+            )
+        })
     }
 
     fn is_ours(&self) -> bool {
@@ -157,7 +157,7 @@ impl Drop for Terminal {
 /// reports of panics, which would be lost on the screen of the console. Waits a second at most.
 pub fn give_back() {
     let taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some(Taken { tty, modes }) = taken else {
+    let Some(tty) = taken else {
         return;
     };
     // A terminal that does not read must not hold up the end.
@@ -166,7 +166,7 @@ pub fn give_back() {
         std::thread::Builder::new()
             .name("subtend-leave".into())
             .spawn(move || {
-                let _ = tty.write_all(LEAVE.as_bytes()).and_then(|()| tty.flush());
+                let _ = tty.write_all(&leave()).and_then(|()| tty.flush());
                 let _ = tell.send(());
             })
     });
@@ -181,5 +181,30 @@ pub fn give_back() {
         }
     }
     // It may be gone: then there is nothing to give back.
-    let _ = termios::tcsetattr(&tty, SetArg::TCSANOW, &modes);
+    let _ = disable_raw_mode();
+}
+
+/// Whatever could have been switched on is switched off; a terminal without an alternate screen gets its prompt on a
+/// line below the picture.
+fn leave() -> Vec<u8> {
+    bytes(|out| {
+        queue!(
+            out,
+            Print(CAN),
+            SetAttribute(Attribute::Reset),
+            DisableMouseCapture,
+            DisableBracketedPaste,
+            MoveTo(0, 998),
+            Print("\r\n"),
+            LeaveAlternateScreen,
+            Show,
+        )
+    })
+}
+
+fn bytes(commands: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Vec<u8> {
+    let mut out = Vec::new();
+    // Writing to memory does not fail.
+    let _ = commands(&mut out);
+    out
 }

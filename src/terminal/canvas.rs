@@ -15,34 +15,68 @@ use unicode_width::UnicodeWidthStr;
 
 /// A screen and what is on it.
 #[derive(Debug)]
-pub(super) struct Canvas {
+pub(crate) struct Canvas {
     terminal: Terminal<Bytes>,
 }
 
 impl Canvas {
     /// An empty screen; its first picture clears the terminal's.
-    pub(super) fn new(columns: u16, rows: u16, ascii: bool) -> Self {
+    pub(crate) fn new(columns: u16, rows: u16, ascii: bool) -> Self {
         let bytes = Bytes {
             out: b"\x1b[m\x1b[2J".to_vec(),
             size: Size::new(columns, rows),
+            edge: columns,
             ascii,
+            relative: false,
             pen: Pen::PLAIN,
             place: None,
         };
-        let options = TerminalOptions {
-            viewport: Viewport::Fixed(Rect::new(0, 0, columns, rows)),
+        let viewport = Viewport::Fixed(Rect::new(0, 0, columns, rows));
+        Self::with(bytes, viewport)
+    }
+
+    /// Empty rows, from the one on that the cursor is at the beginning of.
+    pub(super) fn inline(columns: u16, rows: u16, ascii: bool) -> Self {
+        let bytes = Bytes {
+            out: b"\x1b[J".to_vec(),
+            // The last column stays free: a terminal that wraps there would add a row. What lies above and below
+            // is not known, so these rows are all that ratatui learns of.
+            size: Size::new(columns.saturating_sub(1).max(1), rows),
+            edge: columns,
+            ascii,
+            relative: true,
+            pen: Pen::PLAIN,
+            place: Some(Position::ORIGIN),
         };
+        Self::with(bytes, Viewport::Inline(rows))
+    }
+
+    fn with(bytes: Bytes, viewport: Viewport) -> Self {
+        let options = TerminalOptions { viewport };
         let Ok(terminal) = Terminal::with_options(bytes, options);
         Self { terminal }
     }
 
     /// The bytes that bring the terminal from the last picture to this one; none if they are alike.
-    pub(super) fn draw(&mut self, picture: impl FnOnce(&mut Frame<'_>)) -> Vec<u8> {
+    pub(crate) fn draw(&mut self, picture: impl FnOnce(&mut Frame<'_>)) -> Vec<u8> {
         // `Terminal::draw` would hide the cursor each time.
         picture(&mut self.terminal.get_frame());
         let Ok(()) = self.terminal.flush();
         self.terminal.swap_buffers();
         std::mem::take(&mut self.terminal.backend_mut().out)
+    }
+
+    /// As [`Canvas::draw`], and the cursor rests at the beginning of this row.
+    pub(super) fn draw_above(&mut self, row: u16, picture: impl FnOnce(&mut Frame<'_>)) -> Vec<u8> {
+        let mut out = self.draw(picture);
+        let backend = self.terminal.backend_mut();
+        backend.go(Position::new(0, row));
+        out.append(&mut backend.out);
+        out
+    }
+
+    pub(super) fn rows(&self) -> u16 {
+        self.terminal.backend().size.height
     }
 }
 
@@ -66,7 +100,11 @@ impl Pen {
 struct Bytes {
     out: Vec<u8>,
     size: Size,
+    /// The columns of the terminal.
+    edge: u16,
     ascii: bool,
+    /// Moves are from where the cursor is, which is always known: rows are not those of the terminal.
+    relative: bool,
     pen: Pen,
     /// Where the terminal's cursor is, as far as that is known.
     place: Option<Position>,
@@ -77,7 +115,33 @@ impl Bytes {
         self.out.extend_from_slice(text.as_bytes());
     }
 
+    /// By moves alone that every terminal knows.
+    fn step(&mut self, from: Position, to: Position) {
+        let put = |bytes: &mut Self, by: u16, way: char| match by {
+            0 => {}
+            1 => bytes.put(&format!("\x1b[{way}")),
+            by => bytes.put(&format!("\x1b[{by}{way}")),
+        };
+        if to.x == 0 && to.y == from.y + 1 {
+            return self.put("\r\n");
+        }
+        put(self, from.y.saturating_sub(to.y), 'A');
+        put(self, to.y.saturating_sub(from.y), 'B');
+        if to.x == 0 && from.x > 0 {
+            self.put("\r");
+        }
+        if to.x > 0 {
+            put(self, from.x.saturating_sub(to.x), 'D');
+        }
+        put(self, to.x.saturating_sub(from.x), 'C');
+    }
+
     fn go(&mut self, to: Position) {
+        if let (true, Some(from)) = (self.relative, self.place) {
+            self.step(from, to);
+            self.place = Some(to);
+            return;
+        }
         let absolute = format!("\x1b[{};{}H", to.y + 1, to.x + 1);
         match self.place {
             Some(from) if from == to => {}
@@ -147,7 +211,7 @@ impl Bytes {
         // Terminals do not agree where the cursor is behind the last column.
         self.place = u16::try_from(next)
             .ok()
-            .filter(|x| *x < self.size.width)
+            .filter(|x| *x < self.edge)
             .map(|x| Position::new(x, at.y));
     }
 }
@@ -198,6 +262,14 @@ impl Backend for Bytes {
         }
         // Whatever else is written to the terminal is not to look like the last cell.
         self.take(Pen::PLAIN);
+        Ok(())
+    }
+
+    fn append_lines(&mut self, lines: u16) -> Result<(), Infallible> {
+        let from = self.place.unwrap_or_default();
+        for row in 0..lines {
+            self.go(Position::new(0, from.y + row + 1));
+        }
         Ok(())
     }
 

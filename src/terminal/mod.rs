@@ -1,0 +1,26 @@
+//! One terminal, for the console and for a run that is redrawn in place.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `modes` | the terminal taken over and given back, whatever happens |
+//! | `input`, `mender` | crossterm's events in, on a thread of their own; keys that a slow line tore apart |
+//! | `output` | bytes out, on a thread that alone may wait for who reads them |
+//! | `canvas`, `inline` | pictures as bytes: ratatui's back end, for a whole screen or some rows of one |
+//! | `palette` | colours and signs |
+
+mod canvas;
+mod inline;
+mod input;
+mod mender;
+mod modes;
+mod output;
+mod palette;
+
+pub(crate) use canvas::Canvas;
+pub(crate) use inline::Inline;
+pub(crate) use input::Input;
+pub(crate) use modes::{Device, Terminal};
+pub(crate) use output::{Output, OutputFigures};
+pub(crate) use palette::{Palette, Theme, Tone};
+
+pub use modes::give_back;
