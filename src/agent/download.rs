@@ -207,16 +207,11 @@ impl<T: Transport> DownloadAgent<T> {
     /// `None`: it was cancelled meanwhile, so that nothing is known of what was done.
     async fn not_opened(
         &self,
-        not_opened: Option<NotOpened>,
+        not_opened: Option<Unopened>,
         step: Step,
         destination: &Destination,
     ) -> Attempt {
-        let Some(NotOpened {
-            failure,
-            holds,
-            left,
-        }) = not_opened
-        else {
+        let Some(unopened) = not_opened else {
             let path = destination.written_path().to_string();
             let discard = placement::discard(&*self.transport, destination);
             Box::pin(self.clean_up(true, discard, path)).await;
@@ -230,15 +225,24 @@ impl<T: Transport> DownloadAgent<T> {
                 confirmed: false,
             };
         };
-        if let Some(path) = left {
-            self.left(path.to_string());
-        }
-        if may_have_been_opened(&failure) {
-            // The source failed, or it held up the others: opening was given up half way.
-            let path = destination.written_path().to_string();
-            let discard = placement::discard(&*self.transport, destination);
-            Box::pin(self.clean_up(false, discard, path)).await;
-        }
+        let (failure, holds) = match unopened {
+            Unopened::Entity(NotOpened {
+                failure,
+                holds,
+                left,
+            }) => {
+                if let Some(path) = left {
+                    self.left(path.to_string());
+                }
+                (failure, holds)
+            }
+            Unopened::GivenUp(failure) => {
+                let path = destination.written_path().to_string();
+                let discard = placement::discard(&*self.transport, destination);
+                Box::pin(self.clean_up(false, discard, path)).await;
+                (failure, None)
+            }
+        };
         Attempt {
             result: Err(failure),
             holds,
@@ -252,12 +256,7 @@ impl<T: Transport> DownloadAgent<T> {
         &self,
         destination: &Destination,
         progress: &mut Progress,
-    ) -> Result<(Delivery<T::Sink>, Opened), NotOpened> {
-        let given_up = |failure| NotOpened {
-            failure,
-            holds: None,
-            left: None,
-        };
+    ) -> Result<(Delivery<T::Sink>, Opened), Unopened> {
         let mut opening = pin!(Delivery::open(
             &*self.transport,
             destination,
@@ -267,12 +266,13 @@ impl<T: Transport> DownloadAgent<T> {
             tokio::select! {
                 biased;
                 () = seat.leave.cancelled() => {}
-                () = seat.broken.cancelled() => return Err(given_up(source_failed(seat).await)),
-                opened = &mut opening => return opened,
+                () = seat.broken.cancelled() => return Err(Unopened::GivenUp(source_failed(seat).await)),
+                opened = &mut opening => return opened.map_err(Unopened::Entity),
             }
-            self.leave(progress, Step::Connect).map_err(given_up)?;
+            self.leave(progress, Step::Connect)
+                .map_err(Unopened::GivenUp)?;
         }
-        opening.await
+        opening.await.map_err(Unopened::Entity)
     }
 
     /// Sends every block, waits for the entity's confirmation and verifies its copy.
@@ -446,6 +446,15 @@ impl<T: Transport> DownloadAgent<T> {
     }
 }
 
+/// A file that was not opened.
+enum Unopened {
+    /// The entity did not open it.
+    Entity(NotOpened),
+    /// Opening was given up half way, as the source failed or the others were held up: nothing is
+    /// known of what the entity did.
+    GivenUp(Failure),
+}
+
 fn cancelled(step: Step) -> Failure {
     Failure::new(step, Fault::Cancelled)
 }
@@ -466,14 +475,5 @@ fn gone() -> Failure {
     Failure::new(
         Step::Read,
         Fault::Local("the transfer agent is gone".into()),
-    )
-}
-
-/// Whether opening was given up half way, so that nothing is known of what it did.
-fn may_have_been_opened(failure: &Failure) -> bool {
-    let fault = &failure.fault;
-    matches!(
-        fault,
-        Fault::Cancelled | Fault::Source { .. } | Fault::HeldUp { .. }
     )
 }

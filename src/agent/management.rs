@@ -444,7 +444,7 @@ impl<T: Transport> Delivery<T> {
     fn begin_pass(&mut self, position: u64, entities: &[usize]) -> Option<Begun> {
         let candidates = self.sources.order(self.begun > 0, &self.written());
         if candidates.is_empty() {
-            let reason = (self.deceived.take()).unwrap_or_else(|| "there is no source".into());
+            let reason = (self.deceived.clone()).unwrap_or_else(|| "there is no source".into());
             let failure = Failure::new(Step::Select, Fault::NoPeer { reason });
             self.broken = Some(of_source(&self.work.group.source.label(), failure));
             return None;
