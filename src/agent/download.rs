@@ -17,7 +17,7 @@ use crate::pool::Next;
 use crate::transport::{Destination, ImageDigest, Transport};
 
 use super::report::{GroupMeters, ReportKind, Reporter};
-use super::seat::{Request, Seat};
+use super::subscription::{Request, Subscription};
 use super::transfer::is_about_the_image;
 
 /// How long removing what was written may take. A live entity needs less; on a dead one it would be
@@ -44,7 +44,7 @@ pub(super) struct DownloadAgent<T: Transport> {
 
 /// One attempt: where it is, and where it gets its blocks from.
 struct Progress {
-    seat: Option<Seat>,
+    subscription: Option<Subscription>,
     /// Offset in the image of the next byte that the entity is to get.
     position: u64,
     /// Passes that it had to leave.
@@ -83,33 +83,33 @@ enum Fed {
 }
 
 impl<T: Transport> DownloadAgent<T> {
-    /// One attempt, from byte 0. Without a seat, the entity is looked at first, and one is asked for
+    /// One attempt, from byte 0. Without a subscription, the entity is looked at first, and one is asked for
     /// when its file is open.
-    pub(super) async fn run(self, seat: Option<Seat>) -> Attempt {
+    pub(super) async fn run(self, subscription: Option<Subscription>) -> Attempt {
         self.meters.entities[self.entity].begin();
-        if let Some(seat) = &seat {
-            self.sits(seat);
+        if let Some(subscription) = &subscription {
+            self.sits(subscription);
         }
-        let attempt = self.deliver(seat).await;
+        let attempt = self.deliver(subscription).await;
         self.meters.entities[self.entity].leaves();
         attempt
     }
 
-    fn sits(&self, seat: &Seat) {
-        self.meters.entities[self.entity].joins(seat.pass, seat.reader.meter());
+    fn sits(&self, subscription: &Subscription) {
+        self.meters.entities[self.entity].joins(subscription.pass, subscription.reader.meter());
     }
 
     fn state(&self, state: EntityState, step: Step) {
         self.reporter.state(self.entity, state, step, self.attempt);
     }
 
-    async fn deliver(&self, seat: Option<Seat>) -> Attempt {
+    async fn deliver(&self, subscription: Option<Subscription>) -> Attempt {
         let destination = match self.destination.clone() {
             Ok(destination) => destination,
             Err(failure) => return Attempt::not_begun(failure),
         };
         let mut progress = Progress {
-            seat,
+            subscription,
             position: 0,
             left: Vec::new(),
             step: Step::Connect,
@@ -262,11 +262,11 @@ impl<T: Transport> DownloadAgent<T> {
             destination,
             self.known.as_ref()
         ));
-        if let Some(seat) = &mut progress.seat {
+        if let Some(subscription) = &mut progress.subscription {
             tokio::select! {
                 biased;
-                () = seat.leave.cancelled() => {}
-                () = seat.broken.cancelled() => return Err(Unopened::GivenUp(source_failed(seat).await)),
+                () = subscription.leave.cancelled() => {}
+                () = subscription.broken.cancelled() => return Err(Unopened::GivenUp(source_failed(subscription).await)),
                 opened = &mut opening => return opened.map_err(Unopened::Entity),
             }
             self.leave(progress, Step::Connect)
@@ -282,7 +282,7 @@ impl<T: Transport> DownloadAgent<T> {
         progress: &mut Progress,
     ) -> Result<ImageDigest, Failure> {
         progress.step = Step::Send;
-        let behind = progress.seat.is_none();
+        let behind = progress.subscription.is_none();
         self.state(
             if behind {
                 EntityState::CatchingUp
@@ -292,13 +292,16 @@ impl<T: Transport> DownloadAgent<T> {
             Step::Send,
         );
         let image = loop {
-            let Some(seat) = &mut progress.seat else {
-                let seat = self.ask(sink, progress).await?;
-                self.sits(&seat);
-                progress.seat = Some(seat);
+            let Some(subscription) = &mut progress.subscription else {
+                let subscription = self.ask(sink, progress).await?;
+                self.sits(&subscription);
+                progress.subscription = Some(subscription);
                 continue;
             };
-            match self.feed(sink, seat, &mut progress.position).await? {
+            match self
+                .feed(sink, subscription, &mut progress.position)
+                .await?
+            {
                 Fed::Whole(image) => break image,
                 Fed::Left => {
                     self.leave(progress, Step::Send)?;
@@ -310,12 +313,14 @@ impl<T: Transport> DownloadAgent<T> {
                     if first || failure.is_cancelled() || is_about_the_image(&failure) {
                         return Err(failure);
                     }
-                    let seat = progress.seat.take();
-                    progress.left.extend(seat.map(|seat| seat.pass));
+                    let subscription = progress.subscription.take();
+                    progress
+                        .left
+                        .extend(subscription.map(|subscription| subscription.pass));
                 }
             }
         };
-        progress.seat = None;
+        progress.subscription = None;
         self.meters.entities[self.entity].leaves();
         if progress.position != image.size {
             let (sent, size) = (progress.position, image.size);
@@ -335,17 +340,17 @@ impl<T: Transport> DownloadAgent<T> {
     async fn feed(
         &self,
         sink: &mut Delivery<T::Sink>,
-        seat: &mut Seat,
+        subscription: &mut Subscription,
         position: &mut u64,
     ) -> Result<Fed, Failure> {
         let meter = &self.meters.entities[self.entity];
-        let (leave, broken) = (seat.leave.clone(), seat.broken.clone());
+        let (leave, broken) = (subscription.leave.clone(), subscription.broken.clone());
         let (mut leave, mut broken) = (pin!(leave.cancelled()), pin!(broken.cancelled()));
         loop {
             let next = tokio::select! {
                 biased;
                 () = &mut leave => return Ok(Fed::Left),
-                next = seat.reader.next() => next,
+                next = subscription.reader.next() => next,
             };
             let block = match next {
                 Next::Block(block) => block,
@@ -353,8 +358,8 @@ impl<T: Transport> DownloadAgent<T> {
                 Next::Failed(failure) => return Ok(Fed::Broken(failure)),
                 Next::Abandoned => return Err(gone()),
             };
-            let begins = seat.next;
-            seat.next += block.len() as u64;
+            let begins = subscription.next;
+            subscription.next += block.len() as u64;
             if begins > *position {
                 let fault = format!("a pass at byte {begins} for an entity at {position}");
                 return Err(Failure::new(Step::Send, Fault::Local(fault)));
@@ -368,7 +373,7 @@ impl<T: Transport> DownloadAgent<T> {
                     () = &mut leave => return Ok(Fed::Left),
                     () = &mut broken => {
                         drop(block);
-                        return Ok(Fed::Broken(source_failed(seat).await));
+                        return Ok(Fed::Broken(source_failed(subscription).await));
                     }
                     count = sink.write(rest) => count?,
                 };
@@ -384,9 +389,12 @@ impl<T: Transport> DownloadAgent<T> {
     /// # Errors
     /// The group drops laggards.
     fn leave(&self, progress: &mut Progress, step: Step) -> Result<(), Failure> {
-        progress
-            .left
-            .extend(progress.seat.take().map(|seat| seat.pass));
+        progress.left.extend(
+            progress
+                .subscription
+                .take()
+                .map(|subscription| subscription.pass),
+        );
         self.meters.entities[self.entity].leaves();
         if self.laggards == Laggards::Drop {
             let after = self.limits.laggard;
@@ -403,7 +411,7 @@ impl<T: Transport> DownloadAgent<T> {
         &self,
         sink: &mut Delivery<T::Sink>,
         progress: &Progress,
-    ) -> Result<Seat, Failure> {
+    ) -> Result<Subscription, Failure> {
         sink.ready().await?;
         let (grant, granted) = oneshot::channel();
         let request = Request {
@@ -460,9 +468,9 @@ fn cancelled(step: Step) -> Failure {
 }
 
 /// Why the source failed, once it has: the pool is told before anybody else.
-async fn source_failed(seat: &mut Seat) -> Failure {
+async fn source_failed(subscription: &mut Subscription) -> Failure {
     loop {
-        match seat.reader.next().await {
+        match subscription.reader.next().await {
             Next::Failed(failure) => return failure,
             Next::Abandoned => return gone(),
             Next::Block(_) | Next::End(_) => {}

@@ -40,7 +40,7 @@ impl Watch {
 
     /// The places of those that have held up the others for longer than `limit`. `standing` tells
     /// of each place, `None` of one that was left; `used` and `depth` are the pool's.
-    pub(super) fn look(
+    pub(super) fn sample(
         &mut self,
         now: Instant,
         (used, depth): (usize, usize),
@@ -98,7 +98,7 @@ mod tests {
         let mut watch = Watch::new(start);
         (1..=looks).find_map(|look| {
             let now = start + LOOK * u32::try_from(look).unwrap();
-            let over = watch.look(now, (used, DEPTH), &standing(look), LIMIT);
+            let over = watch.sample(now, (used, DEPTH), &standing(look), LIMIT);
             (!over.is_empty()).then(|| (over, now - start))
         })
     }

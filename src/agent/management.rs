@@ -24,14 +24,14 @@ use crate::pool::{Budget, BufferPool, PoolStats};
 use crate::transport::{Destination, Transport};
 
 use super::Writer;
-use super::believed::{self, Believed, Checks};
 use super::digests::{Digests, State};
 use super::download::{Attempt, DownloadAgent};
-use super::members::{Member, Members, Way};
+use super::members::{Member, Members, Phase};
 use super::passes::{Pass, most, split};
+use super::presumed_installed::{self, Checks, PresumedInstalled};
 use super::report::{GroupMeters, PassMeter, ReportKind, Reporter};
-use super::seat::{Request, Seat};
 use super::spans;
+use super::subscription::{Request, Subscription};
 use super::transfer::{PassEnd, TransferAgent, is_about_the_image};
 
 /// How often laggards are detected and waiting entities admitted.
@@ -52,7 +52,7 @@ pub(crate) struct Assignment {
     pub(crate) file_servers: Vec<Arc<FileServer>>,
     pub(crate) holders: PeerRegistry,
     /// Targets that got this image in an earlier run: they are skipped if they hold it still.
-    pub(crate) believed: Vec<Believed>,
+    pub(crate) presumed_installed: Vec<PresumedInstalled>,
     pub(crate) budget: Budget,
     /// Bytes of one buffer; fixed for the run of the group.
     pub(crate) buffer_size: usize,
@@ -72,8 +72,13 @@ impl<T: Transport> ManagementAgent<T> {
     pub(crate) async fn run(mut self) {
         let reporter = self.work.reporter.clone();
         let mut targets = std::mem::take(&mut self.work.targets);
-        let believed: HashSet<usize> = self.work.believed.iter().map(|one| one.entity).collect();
-        targets.retain(|target| !believed.contains(target));
+        let presumed_installed: HashSet<usize> = self
+            .work
+            .presumed_installed
+            .iter()
+            .map(|one| one.entity)
+            .collect();
+        targets.retain(|target| !presumed_installed.contains(target));
         let mut checks = Checks::begin(&self.transport, &self.work);
         checks.gather(&self.work, &mut targets).await;
         if !targets.is_empty() {
@@ -111,7 +116,7 @@ impl<T: Transport> ManagementAgent<T> {
                 }
                 while let Some((entity, held)) = checks.next().await {
                     match held {
-                        Some(cause) => believed::skip(work, entity, cause),
+                        Some(cause) => presumed_installed::skip(work, entity, cause),
                         None => {
                             not_delivered(&work.reporter, entity, &failure, 1, Some(Holds::Old))
                         }
@@ -209,12 +214,12 @@ impl<T: Transport> Delivery<T> {
                 Some(ended) = self.agents.join_next_with_id() => self.task_ended(ended),
                 Some(request) = asked.recv() => self.waiting.push(request),
                 Some((entity, held)) = self.checks.next() => match held {
-                    Some(cause) => believed::skip(&self.work, entity, cause),
+                    Some(cause) => presumed_installed::skip(&self.work, entity, cause),
                     None => self.members.join(entity, Instant::now()),
                 },
                 Ok(()) = self.work.depth.changed() => {}
                 () = cancel.cancelled(), if !self.members.waiting().is_empty() => {}
-                _ = look.tick() => self.look(Instant::now()),
+                _ = look.tick() => self.evict_laggards(Instant::now()),
             }
             self.cancel_waiting();
         }
@@ -224,11 +229,11 @@ impl<T: Transport> Delivery<T> {
     }
 
     /// Laggards are sent away, and passes that nobody needs any more forgotten.
-    fn look(&mut self, now: Instant) {
+    fn evict_laggards(&mut self, now: Instant) {
         let group = &self.work.group;
         if group.laggards != Laggards::Wait {
             for pass in &mut self.passes {
-                pass.send_laggards_away(now, group.limits.laggard);
+                pass.evict_laggards(now, group.limits.laggard);
             }
         }
         let meters = &self.work.meters;
@@ -264,7 +269,7 @@ impl<T: Transport> Delivery<T> {
         let mut unserved = Vec::new();
         for request in std::mem::take(&mut self.waiting) {
             match self.join_running(&request) {
-                Some(seat) => grant(request, seat),
+                Some(subscription) => grant(request, subscription),
                 None => unserved.push(request),
             }
         }
@@ -289,12 +294,12 @@ impl<T: Transport> Delivery<T> {
             for request in unserved {
                 let sits = match self.passes.last_mut() {
                     Some(pass) if is_served(request.position) => {
-                        pass.sit(request.entity, request.position)
+                        pass.subscribe_at(request.entity, request.position)
                     }
                     _ => None,
                 };
                 match sits {
-                    Some(seat) => grant(request, seat),
+                    Some(subscription) => grant(request, subscription),
                     None => self.waiting.push(request),
                 }
             }
@@ -306,7 +311,7 @@ impl<T: Transport> Delivery<T> {
 
     /// A place at the pass that comes to the byte soonest, unless it is too far behind to be
     /// waited for while there could be a pass of its own.
-    fn join_running(&mut self, request: &Request) -> Option<Seat> {
+    fn join_running(&mut self, request: &Request) -> Option<Subscription> {
         let far = if self.may_begin_pass() {
             self.near()
         } else {
@@ -319,8 +324,9 @@ impl<T: Transport> Delivery<T> {
             .filter(|(behind, place)| *behind == 0 || self.passes[*place].reads && *behind <= far)
             .collect();
         able.sort_unstable();
-        able.into_iter()
-            .find_map(|(_, place)| self.passes[place].sit(request.entity, request.position))
+        able.into_iter().find_map(|(_, place)| {
+            self.passes[place].subscribe_at(request.entity, request.position)
+        })
     }
 
     fn near(&self) -> u64 {
@@ -363,10 +369,10 @@ impl<T: Transport> Delivery<T> {
         if let Some(place) = (self.passes.iter())
             .position(|pass| pass.reads && pass.origin == 0 && !pass.broken.is_cancelled())
         {
-            ready.retain(|&entity| match self.passes[place].sit(entity, 0) {
-                Some(seat) => {
+            ready.retain(|&entity| match self.passes[place].subscribe_at(entity, 0) {
+                Some(subscription) => {
                     let attempt = self.members.begins(entity, now);
-                    self.begin_attempt(entity, attempt, Some(seat));
+                    self.begin_attempt(entity, attempt, Some(subscription));
                     false
                 }
                 None => true,
@@ -383,15 +389,18 @@ impl<T: Transport> Delivery<T> {
         // Every reader joins before the first block is there: one that connects late misses none.
         for entity in ready {
             let attempt = self.members.begins(entity, now);
-            let seat = self.passes.last_mut().and_then(|pass| pass.sit(entity, 0));
-            if let Some(seat) = seat {
-                self.begin_attempt(entity, attempt, Some(seat));
+            let subscription = self
+                .passes
+                .last_mut()
+                .and_then(|pass| pass.subscribe_at(entity, 0));
+            if let Some(subscription) = subscription {
+                self.begin_attempt(entity, attempt, Some(subscription));
             }
         }
         // So do those that were late for the last one.
         for request in std::mem::take(&mut self.waiting) {
             match self.join_running(&request) {
-                Some(seat) => grant(request, seat),
+                Some(subscription) => grant(request, subscription),
                 None => self.waiting.push(request),
             }
         }
@@ -401,13 +410,17 @@ impl<T: Transport> Delivery<T> {
     /// The servers of entities that have no final state: they are written to, or will be.
     fn written(&self) -> HashSet<Server> {
         let entities = &self.work.group.entities;
-        let unfinished = self.members.all.iter().filter(|one| one.way != Way::Done);
+        let unfinished = self
+            .members
+            .all
+            .iter()
+            .filter(|one| one.phase != Phase::Done);
         unfinished
             .map(|one| server(&entities[one.entity].address))
             .collect()
     }
 
-    fn begin_attempt(&mut self, entity: usize, attempt: u32, seat: Option<Seat>) {
+    fn begin_attempt(&mut self, entity: usize, attempt: u32, subscription: Option<Subscription>) {
         let work = &self.work;
         let target = &work.group.entities[entity];
         work.holders.forget(&target.name);
@@ -431,7 +444,7 @@ impl<T: Transport> Delivery<T> {
         };
         let session = work.holders.session(&target.address, true);
         let attempt = async move {
-            let ended = agent.run(seat).await;
+            let ended = agent.run(subscription).await;
             drop(session);
             Ended::Download(ended)
         };
@@ -539,7 +552,7 @@ impl<T: Transport> Delivery<T> {
             // Its state says so in the end.
             (Some(Task::Download(entity)), _) => {
                 if let Some(member) = self.members.of(entity) {
-                    member.way = Way::Done;
+                    member.phase = Phase::Done;
                 }
             }
             (Some(Task::Transfer(pass)), Some(Ended::Transfer(end))) => self.pass_ended(pass, end),
@@ -584,7 +597,7 @@ impl<T: Transport> Delivery<T> {
         let failure = match attempt.result {
             Ok(verified) => {
                 if let Some(member) = self.members.of(entity) {
-                    member.way = Way::Done;
+                    member.phase = Phase::Done;
                 }
                 let group = &self.work.group;
                 if let Some(sha256) = self.digests.proven(&group.image)
@@ -599,7 +612,7 @@ impl<T: Transport> Delivery<T> {
         let holds = self.holds(entity);
         if failure.is_cancelled() {
             if let Some(member) = self.members.of(entity) {
-                member.way = Way::Done;
+                member.phase = Phase::Done;
             }
             return self.state(
                 entity,
@@ -651,7 +664,7 @@ impl<T: Transport> Delivery<T> {
     fn not_begun(&mut self, entity: usize, failure: &Failure) {
         let mut attempt = 1;
         if let Some(member) = self.members.of(entity) {
-            member.way = Way::Done;
+            member.phase = Phase::Done;
             attempt = member.attempt.max(1);
         }
         let holds = self.holds(entity);
@@ -684,9 +697,9 @@ impl<T: Transport> Delivery<T> {
     }
 }
 
-fn grant(request: Request, seat: Seat) {
-    // Who was cancelled meanwhile leaves its seat with the message.
-    let _ = request.grant.send(Ok(seat));
+fn grant(request: Request, subscription: Subscription) {
+    // Who was cancelled meanwhile leaves its subscription with the message.
+    let _ = request.grant.send(Ok(subscription));
 }
 
 /// Nothing was sent in this attempt.

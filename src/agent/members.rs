@@ -15,7 +15,7 @@ use super::retry::{Tries, may_hold_all};
 const GATHER: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Phase {
     /// Nothing of it runs: it can begin from then on.
     Waits { from: Instant },
     /// Its download agent runs.
@@ -28,7 +28,7 @@ pub(super) enum Way {
 pub(super) struct Member {
     /// Its place in the group.
     pub(super) entity: usize,
-    pub(super) way: Way,
+    pub(super) phase: Phase,
     /// The attempt that runs, or ran last; from 1.
     pub(super) attempt: u32,
     pub(super) tries: Tries,
@@ -49,7 +49,7 @@ impl Member {
     fn new(entity: usize, limits: Limits, now: Instant) -> Self {
         Self {
             entity,
-            way: Way::Waits { from: now },
+            phase: Phase::Waits { from: now },
             attempt: 0,
             tries: match cfg!(test) {
                 // A history of many entities is the same each time that it is played.
@@ -124,11 +124,11 @@ impl Members {
     }
 
     pub(super) fn all_done(&self) -> bool {
-        self.all.iter().all(|member| member.way == Way::Done)
+        self.all.iter().all(|member| member.phase == Phase::Done)
     }
 
     fn working(&self) -> usize {
-        let works = |member: &&Member| member.way == Way::Works;
+        let works = |member: &&Member| member.phase == Phase::Works;
         self.all.iter().filter(works).count()
     }
 
@@ -136,14 +136,18 @@ impl Members {
     pub(super) fn ready(&mut self, now: Instant) -> Vec<usize> {
         let mut room = self.at_once.saturating_sub(self.working());
         let mut rooms = self.most.clone();
-        for member in self.all.iter().filter(|member| member.way == Way::Works) {
+        for member in self
+            .all
+            .iter()
+            .filter(|member| member.phase == Phase::Works)
+        {
             if let Some(room) = rooms.get_mut(&member.server) {
                 *room = room.saturating_sub(1);
             }
         }
         let mut ready = Vec::new();
         for member in &mut self.all {
-            if !matches!(member.way, Way::Waits { from } if from <= now) {
+            if !matches!(member.phase, Phase::Waits { from } if from <= now) {
                 continue;
             }
             let there = rooms.get_mut(&member.server);
@@ -171,7 +175,7 @@ impl Members {
         if self
             .all
             .iter()
-            .filter(|member| member.way != Way::Done)
+            .filter(|member| member.phase != Phase::Done)
             .count()
             == 1
         {
@@ -181,7 +185,7 @@ impl Members {
         let long = |since: Instant| now.duration_since(since) >= GATHER;
         let soon = |member: &Member| {
             let soon = now + GATHER;
-            matches!(member.way, Way::Waits { from } if from > now && from <= soon)
+            matches!(member.phase, Phase::Waits { from } if from > now && from <= soon)
         };
         let has_waited = self.can_begin.is_some_and(long)
             || self.working() == 0 && (has_turn || !self.all.iter().any(soon));
@@ -214,10 +218,10 @@ impl Members {
         let Some(member) = self.of(entity) else {
             return 1;
         };
-        if let Way::Waits { from } = member.way {
+        if let Phase::Waits { from } = member.phase {
             member.tries.gathered(now.saturating_duration_since(from));
         }
-        member.way = Way::Works;
+        member.phase = Phase::Works;
         member.attempt += 1;
         member.had_no_room = false;
         member.attempt
@@ -232,10 +236,10 @@ impl Members {
         // Until something was sent to it anew, a connection that is refused changes nothing.
         member.looks_first =
             may_hold_all(failure) || member.looks_first && failure.step < Step::Open;
-        member.way = again.map_or(Way::Done, |delay| Way::Waits { from: now + delay });
+        member.phase = again.map_or(Phase::Done, |delay| Phase::Waits { from: now + delay });
         let server = member.server;
         if has_no_room(failure) {
-            let works = |member: &&Member| member.way == Way::Works && member.server == server;
+            let works = |member: &&Member| member.phase == Phase::Works && member.server == server;
             let others = self.all.iter().filter(works).count();
             if others > 0 {
                 let most = self.most.entry(server).or_insert(others);
@@ -250,14 +254,14 @@ impl Members {
     pub(super) fn again(&mut self, entity: usize, now: Instant) -> bool {
         let member = self.of(entity);
         member.is_some_and(|member| {
-            member.way = Way::Waits { from: now };
+            member.phase = Phase::Waits { from: now };
             true
         })
     }
 
     /// Those of which nothing runs and that have no final state.
     pub(super) fn waiting(&self) -> Vec<usize> {
-        let waits = |member: &&Member| matches!(member.way, Way::Waits { .. });
+        let waits = |member: &&Member| matches!(member.phase, Phase::Waits { .. });
         let waiting = self.all.iter().filter(waits);
         waiting.map(|member| member.entity).collect()
     }
@@ -299,7 +303,7 @@ mod tests {
         members.begins(0, now);
         members.begins(2, now);
         assert!(members.ready(now).is_empty());
-        members.of(0).unwrap().way = Way::Done;
+        members.of(0).unwrap().phase = Phase::Done;
         assert_eq!(members.ready(now), [4]);
         assert!(
             !members.gathered(&[4], now),
@@ -308,7 +312,7 @@ mod tests {
         let later = now + GATHER;
         assert_eq!(members.ready(later), [4]);
         assert!(members.gathered(&[4], later));
-        members.of(2).unwrap().way = Way::Done;
+        members.of(2).unwrap().phase = Phase::Done;
         assert_eq!(members.ready(later), [4, 6]);
     }
 
@@ -377,7 +381,7 @@ mod tests {
                 let left: &mut u32 = &mut refusals[entity];
                 if *left == 0 {
                     outcome.delivered += 1;
-                    members.of(entity).unwrap().way = Way::Done;
+                    members.of(entity).unwrap().phase = Phase::Done;
                 } else {
                     *left -= 1;
                     outcome.refused += 1;
@@ -388,7 +392,7 @@ mod tests {
             let ready = members.ready(now);
             if !ready.is_empty() && now >= reads_until && members.gathered(&ready, now) {
                 outcome.passes += 1;
-                let is_done = |member: &&Member| member.way == Way::Done;
+                let is_done = |member: &&Member| member.phase == Phase::Done;
                 let done = members.all.iter().filter(is_done).count();
                 outcome.alone += usize::from(done + 1 == targets.len());
                 members.pass_begins(&ready, now);
@@ -561,12 +565,12 @@ mod tests {
         assert!(members.failed(3, &turned_away(), now));
         let later = now + Duration::from_secs(10);
         assert_eq!(members.ready(later), [3], "its server has refused it alone");
-        members.of(0).unwrap().way = Way::Done;
+        members.of(0).unwrap().phase = Phase::Done;
         assert_eq!(members.ready(later), [1, 3]);
         assert!(members.gathered(&[1, 3], later), "it is its turn");
         members.begins(1, now);
         assert_eq!(members.ready(later), [3]);
-        members.of(1).unwrap().way = Way::Done;
+        members.of(1).unwrap().phase = Phase::Done;
         assert_eq!(members.ready(later), [2, 3]);
     }
 }

@@ -5,7 +5,6 @@
 //! manager: what happens to them goes out as [`Report`]s, what is asked of them comes in as a
 //! cancellation token and as a depth to keep.
 
-mod believed;
 mod digests;
 mod download;
 mod gathering;
@@ -14,16 +13,17 @@ mod management;
 mod members;
 mod pace;
 mod passes;
+mod presumed_installed;
 mod report;
 mod retry;
 mod route;
-mod seat;
 pub(crate) mod spans;
+mod subscription;
 mod transfer;
 mod trust;
 
-pub(crate) use believed::Believed;
 pub(crate) use management::{Assignment, ManagementAgent};
+pub(crate) use presumed_installed::PresumedInstalled;
 pub(crate) use report::{GroupMeters, PassMeter, Report, ReportKind, Reporter};
 
 use crate::model::Failure;

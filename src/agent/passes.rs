@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::pool::ReaderMeter;
 
 use super::laggards::{Standing, Watch};
-use super::seat::Seat;
+use super::subscription::Subscription;
 use super::{Pool, Reader};
 
 /// Maximum number of passes of a group at one time: each has its share of the memory,
@@ -59,20 +59,20 @@ impl Pass {
 
     /// A place for an entity that needs the byte at `position` and all that follow, if the pass
     /// still holds that byte, or will come to it.
-    pub(super) fn sit(&mut self, entity: usize, position: u64) -> Option<Seat> {
+    pub(super) fn subscribe_at(&mut self, entity: usize, position: u64) -> Option<Subscription> {
         let index = position.checked_sub(self.origin)? / self.block;
         let reader = self.pool.join_at(index)?;
-        Some(self.seat(entity, reader))
+        Some(self.subscription(entity, reader))
     }
 
-    fn seat(&mut self, entity: usize, reader: Reader) -> Seat {
+    fn subscription(&mut self, entity: usize, reader: Reader) -> Subscription {
         let leave = CancellationToken::new();
         self.entities.push(entity);
         self.sitting.push(Sitting {
             meter: reader.meter(),
             leave: leave.clone(),
         });
-        Seat {
+        Subscription {
             pass: self.number,
             next: self.origin + reader.start() * self.block,
             reader,
@@ -92,7 +92,7 @@ impl Pass {
     }
 
     /// Asks those entities to leave that have held up the others for longer than `limit`.
-    pub(super) fn send_laggards_away(&mut self, now: Instant, limit: Duration) {
+    pub(super) fn evict_laggards(&mut self, now: Instant, limit: Duration) {
         let stats = self.pool.stats();
         if stats.ended || self.sitting.len() < 2 {
             return;
@@ -104,7 +104,7 @@ impl Pass {
             })
             .collect();
         let places = (stats.used, stats.depth);
-        for place in self.watch.look(now, places, &standing, limit) {
+        for place in self.watch.sample(now, places, &standing, limit) {
             self.sitting[place].leave.cancel();
         }
     }

@@ -9,10 +9,10 @@ use jiff::tz::TimeZone;
 use secrecy::ExposeSecret;
 use tokio::time::timeout;
 
-use super::console::{Files, Setting, last_words, show, terminal, to_ask};
+use super::console::{ConsoleContext, Files, last_words, show, terminal, to_ask};
 use super::engine::{self, Found, Start};
-use super::keep::Kept;
-use super::parts::Parts;
+use super::saved_groups::SavedGroups;
+use super::services::Services;
 use super::{Failed, print};
 use crate::console::{Options, Site};
 use crate::engine::log_event;
@@ -36,8 +36,8 @@ const PARTING: Duration = Duration::from_secs(2);
 /// When it was not opened, or the terminal was lost.
 pub(super) async fn console(
     file: &Path,
-    parts: &impl Parts,
-    setting: Setting<'_>,
+    services: &impl Services,
+    setting: ConsoleContext<'_>,
 ) -> Result<u8, Failed> {
     let place = engine::place(&setting.state_dir)?;
     let state_dir = setting.state_dir.clone().map_err(Failed::usage)?;
@@ -65,7 +65,7 @@ pub(super) async fn console(
     } else {
         running.then(|| attached(&connection))
     };
-    open(connection, (false, greeting), parts, setting).await
+    open(connection, (false, greeting), services, setting).await
 }
 
 /// Opens the console on the engine that runs; `watch`: gives no orders.
@@ -74,8 +74,8 @@ pub(super) async fn console(
 /// None runs; or as [`console`].
 pub(super) async fn attach(
     watch: bool,
-    parts: &impl Parts,
-    setting: Setting<'_>,
+    services: &impl Services,
+    setting: ConsoleContext<'_>,
 ) -> Result<u8, Failed> {
     terminal().map_err(Failed::usage)?;
     let place = engine::place(&setting.state_dir)?;
@@ -85,7 +85,7 @@ pub(super) async fn attach(
         return Err(no_engine(&setting.state_dir));
     };
     let greeting = attached(&connection);
-    open(connection, (watch, Some(greeting)), parts, setting).await
+    open(connection, (watch, Some(greeting)), services, setting).await
 }
 
 /// Whether an engine runs on another inventory than this file, which the operator did not name.
@@ -167,14 +167,14 @@ pub(super) fn login_commands(credentials: &[CredentialsRef], logins: &Logins) ->
 async fn open(
     connection: Connection,
     (watch, greeting): (bool, Option<Event>),
-    parts: &impl Parts,
-    setting: Setting<'_>,
+    services: &impl Services,
+    setting: ConsoleContext<'_>,
 ) -> Result<u8, Failed> {
     let welcome = &connection.welcome;
     let process = welcome.process;
     let inventory = inventory::parse(&welcome.text, &welcome.inventory)
         .map_err(|errors| Failed::other(format!("the engine's inventory is wrong\n\n{errors}")))?;
-    let kept = (setting.state_dir.clone()).map(|dir| Kept::of(&dir, &welcome.inventory));
+    let kept = (setting.state_dir.clone()).map(|dir| SavedGroups::of(&dir, &welcome.inventory));
     let groups = match &kept {
         Ok(kept) => kept.load().map_err(Failed::usage)?,
         Err(_) => Vec::new(),
@@ -192,7 +192,7 @@ async fn open(
         .await
         .map_err(Failed::other)?;
     let (logins, without_password) = tokio::select! {
-        looked_up = parts.look_up(&missing, &all) => looked_up,
+        looked_up = services.look_up(&missing, &all) => looked_up,
         Some(()) = setting.stop.recv() => return Ok(headless::CANCELLED),
     };
     for command in login_commands(&missing, &logins) {

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::Failed;
 use super::args::CheckArgs;
-use super::parts::Parts;
 use super::select;
+use super::services::Services;
 use crate::headless::text::{count, wrap};
 use crate::model::text::shown;
 use crate::model::{
@@ -24,8 +24,8 @@ use crate::protocol::inspect::Findings;
 ///
 /// # Errors
 /// When the inventory or a name is wrong.
-pub fn check(args: &CheckArgs, file: &Path, parts: &impl Parts) -> Result<String, Failed> {
-    let planned = Planned::new(args, file, parts)?;
+pub fn check(args: &CheckArgs, file: &Path, services: &impl Services) -> Result<String, Failed> {
+    let planned = Planned::new(args, file, services)?;
     match args.json {
         true => planned.json(None),
         false => Ok(planned.text()),
@@ -40,8 +40,12 @@ pub(super) struct Planned {
 }
 
 impl Planned {
-    pub(super) fn new(args: &CheckArgs, file: &Path, parts: &impl Parts) -> Result<Self, Failed> {
-        Self::of(args, parts.load(file).map_err(Failed::usage)?)
+    pub(super) fn new(
+        args: &CheckArgs,
+        file: &Path,
+        services: &impl Services,
+    ) -> Result<Self, Failed> {
+        Self::of(args, services.load(file).map_err(Failed::usage)?)
     }
 
     pub(super) fn of(args: &CheckArgs, inventory: Inventory) -> Result<Self, Failed> {

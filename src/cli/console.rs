@@ -16,10 +16,10 @@ use tokio::time::timeout;
 use super::args::{HistoryArgs, ScreenArgs};
 use super::attach;
 use super::history;
-use super::keep::Kept;
-use super::parts::{Engine, Parts};
+use super::saved_groups::SavedGroups;
+use super::services::{Engine, Services};
 use super::{Failed, print};
-use crate::console::{self, Keeper, Options, PastRun, Site};
+use crate::console::{self, Options, PastRun, Site, Storage};
 use crate::engine::summary;
 use crate::headless::{self, Stop};
 use crate::model::text::quoted;
@@ -53,7 +53,7 @@ fn fits(term: &str, input: bool, output: bool) -> Result<(), String> {
 
 /// What the console is opened with, besides an inventory.
 #[derive(Debug)]
-pub struct Setting<'a> {
+pub struct ConsoleContext<'a> {
     pub args: ScreenArgs,
     pub state_dir: Result<PathBuf, String>,
     /// Where the log goes, if anywhere.
@@ -82,26 +82,33 @@ impl From<ScreenArgs> for Options {
 ///
 /// # Errors
 /// When it was not opened, or the terminal was lost.
-pub async fn console(file: &Path, parts: &impl Parts, setting: Setting<'_>) -> Result<u8, Failed> {
+pub async fn console(
+    file: &Path,
+    services: &impl Services,
+    setting: ConsoleContext<'_>,
+) -> Result<u8, Failed> {
     terminal().map_err(Failed::usage)?;
     if !setting.is_named && attach::runs_elsewhere(file, &setting.state_dir).await? {
-        return attach::attach(false, parts, setting).await;
+        return attach::attach(false, services, setting).await;
     }
-    let inventory = parts.load(file).map_err(Failed::usage)?;
+    let inventory = services.load(file).map_err(Failed::usage)?;
     if setting.state_dir.is_ok() {
-        return attach::console(file, parts, setting).await;
+        return attach::console(file, services, setting).await;
     }
     // An engine of its own could not be found again.
-    let kept = setting.state_dir.clone().map(|dir| Kept::of(&dir, file));
-    open(inventory, kept, parts, setting).await
+    let kept = setting
+        .state_dir
+        .clone()
+        .map(|dir| SavedGroups::of(&dir, file));
+    open(inventory, kept, services, setting).await
 }
 
 /// Opens the console on an inventory that was read already.
 pub(super) async fn open(
     inventory: Inventory,
-    kept: Result<Kept, String>,
-    parts: &impl Parts,
-    setting: Setting<'_>,
+    kept: Result<SavedGroups, String>,
+    services: &impl Services,
+    setting: ConsoleContext<'_>,
 ) -> Result<u8, Failed> {
     let groups = match &kept {
         Ok(kept) => kept.load().map_err(Failed::usage)?,
@@ -109,7 +116,7 @@ pub(super) async fn open(
         Err(_) => Vec::new(),
     };
     let looked_up = tokio::select! {
-        looked_up = parts.look_up(&inventory.credentials, &inventory.credentials) => looked_up,
+        looked_up = services.look_up(&inventory.credentials, &inventory.credentials) => looked_up,
         Some(()) = setting.stop.recv() => return Ok(headless::CANCELLED),
     };
     let (logins, without_password) = looked_up;
@@ -127,7 +134,7 @@ pub(super) async fn open(
         site.inventory.file.display()
     );
     let began = Instant::now();
-    let Engine { link, task } = parts.engine(inventory, logins);
+    let Engine { link, task } = services.engine(inventory, logins);
     let snapshots = link.snapshots.clone();
     let keeper = Files {
         kept,
@@ -219,11 +226,11 @@ pub(super) fn to_ask(inventory: &Inventory) -> BTreeSet<Name> {
 
 /// What outlives the console.
 pub(super) struct Files {
-    pub(super) kept: Result<Kept, String>,
+    pub(super) kept: Result<SavedGroups, String>,
     pub(super) state_dir: Result<PathBuf, String>,
 }
 
-impl Keeper for Files {
+impl Storage for Files {
     fn keep(&self, groups: &[GroupSpec]) -> Result<(), String> {
         let kept = self.kept.as_ref().map_err(Clone::clone)?;
         kept.save(groups).map_err(|error| error.to_string())
@@ -249,9 +256,9 @@ impl Keeper for Files {
 
 /// Writes a file that is not there yet to a folder, and says where it is.
 fn write_new(folder: &Path, file: &str, text: &str) -> Result<String, String> {
-    let mut parts = Path::new(file).components();
-    let is_name = matches!(parts.next(), Some(Component::Normal(name)) if name == file);
-    if !is_name || parts.next().is_some() {
+    let mut services = Path::new(file).components();
+    let is_name = matches!(services.next(), Some(Component::Normal(name)) if name == file);
+    if !is_name || services.next().is_some() {
         return Err(format!(
             "{} is no name of a file in this folder",
             quoted(file)

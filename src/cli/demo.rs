@@ -5,11 +5,11 @@ use std::path::Path;
 
 use super::args::{DemoArgs, RunArgs};
 use super::ask::Prompt;
-use super::console::{self, Setting};
-use super::keep::Kept;
-use super::parts::{Lab, Parts, Practice};
+use super::console::{self, ConsoleContext};
 use super::run::start;
-use super::{Failed, Stage, print};
+use super::saved_groups::SavedGroups;
+use super::services::{Lab, Practice, Services};
+use super::{CommandContext, Failed, print};
 use crate::headless::{Ended, Stop};
 
 /// Serves the practice network and opens the console on it.
@@ -18,23 +18,23 @@ use crate::headless::{Ended, Stop};
 /// When the console was not opened, or the terminal was lost.
 pub async fn console(
     file: Option<&Path>,
-    parts: &impl Parts,
-    setting: Setting<'_>,
+    services: &impl Services,
+    setting: ConsoleContext<'_>,
 ) -> Result<u8, Failed> {
     console::terminal().map_err(Failed::usage)?;
     let Lab {
         inventory, stop, ..
-    } = serve(file, parts).await?;
+    } = serve(file, services).await?;
     let kept = (setting.state_dir.clone()).map(|dir| match file {
-        None => Kept::of_demo(&dir),
-        Some(file) => Kept::of(&dir, file),
+        None => SavedGroups::of_demo(&dir),
+        Some(file) => SavedGroups::of(&dir, file),
     });
     let signals = setting.stop;
-    let inner = Setting {
+    let inner = ConsoleContext {
         stop: &mut *signals,
         ..setting
     };
-    let ended = console::open(inventory, kept, parts, inner).await;
+    let ended = console::open(inventory, kept, services, inner).await;
     end(stop, signals).await;
     ended
 }
@@ -46,10 +46,10 @@ pub async fn console(
 pub async fn demo(
     args: &DemoArgs,
     file: Option<&Path>,
-    parts: &impl Parts,
-    stage: Stage<'_, impl Prompt>,
+    services: &impl Services,
+    stage: CommandContext<'_, impl Prompt>,
 ) -> Result<u8, Failed> {
-    let lab = serve(file, parts).await?;
+    let lab = serve(file, services).await?;
     if !args.json {
         print(&format!(
             "the practice network serves {} addresses\n",
@@ -62,11 +62,11 @@ pub async fn demo(
         ..RunArgs::default()
     };
     let stop = stage.stop;
-    let inner = Stage {
+    let inner = CommandContext {
         stop: &mut *stop,
         ..stage
     };
-    let ended = start(&all, lab.inventory, parts, inner).await;
+    let ended = start(&all, lab.inventory, services, inner).await;
     // Whoever left at once, now or while the servers end, waits for nothing.
     if !matches!(ended, Ok(Ended::Left)) {
         end(lab.stop, stop).await;
@@ -74,12 +74,12 @@ pub async fn demo(
     Ok(ended?.exit_code())
 }
 
-async fn serve(file: Option<&Path>, parts: &impl Parts) -> Result<Lab, Failed> {
+async fn serve(file: Option<&Path>, services: &impl Services) -> Result<Lab, Failed> {
     let practice = match file {
         // Not the inventory of the working folder: that may be a real one.
         None => Practice::Embedded,
         Some(file) => {
-            let inventory = parts.load(file).map_err(Failed::usage)?;
+            let inventory = services.load(file).map_err(Failed::usage)?;
             Practice::File {
                 inventory,
                 settings: None,
@@ -87,7 +87,7 @@ async fn serve(file: Option<&Path>, parts: &impl Parts) -> Result<Lab, Failed> {
         }
     };
     // Ports that are in use are replaced: a demonstration must not need any set-up.
-    parts.lab(practice, true).await.map_err(Failed::other)
+    services.lab(practice, true).await.map_err(Failed::other)
 }
 
 /// Ends the servers, unless a signal comes meanwhile.

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::log_file::LogFile;
-use super::parts::{Engine, Parts};
+use super::services::{Engine, Services};
 use super::{Failed, state_dir};
 use crate::headless;
 use crate::inventory;
@@ -229,11 +229,11 @@ pub(super) async fn end(connection: &mut Connection, cancel: bool) -> Result<(),
 pub(super) async fn engine(
     file: &Path,
     state_dir: Result<PathBuf, String>,
-    parts: &impl Parts,
+    services: &impl Services,
 ) -> Result<u8, Failed> {
     // It is the leader already when it is started by hand; then it stays in that session.
     let _ = setsid();
-    let begun = begin(file, &state_dir, parts).await;
+    let begun = begin(file, &state_dir, services).await;
     let mut out = io::stdout();
     let said = match &begun {
         Ok(_) => READY.to_owned(),
@@ -269,7 +269,7 @@ pub(super) async fn engine(
 async fn begin(
     file: &Path,
     state_dir: &Result<PathBuf, String>,
-    parts: &impl Parts,
+    services: &impl Services,
 ) -> Result<(Engine, Claimed, About), Failed> {
     let file = known_as(file);
     let place = place(state_dir)?;
@@ -282,13 +282,13 @@ async fn begin(
         .filter(|one| one.secret == SecretSource::Empty)
         .cloned()
         .collect();
-    let logins = parts.logins(&empty, &inventory.credentials).await;
+    let logins = services.logins(&empty, &inventory.credentials).await;
     let logins = logins.map_err(Failed::usage)?;
     let about = About {
         inventory: file,
         text,
     };
-    Ok((parts.engine(Arc::new(inventory), logins), claimed, about))
+    Ok((services.engine(Arc::new(inventory), logins), claimed, about))
 }
 
 /// SIGINT and SIGTERM as messages; SIGHUP says nothing to a process without a terminal.

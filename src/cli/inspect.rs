@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::ask::{AskError, Prompt, ask};
 use super::check::COLUMNS;
-use super::parts::{Engine, Parts};
+use super::services::{Engine, Services};
 use super::{Failed, select};
 use crate::headless::text::wrap;
 use crate::headless::{self, Stop};
@@ -22,12 +22,12 @@ pub(super) async fn inspect<A: Answer>(
     inventory: &Inventory,
     groups: &[Arc<Group>],
     command: impl FnOnce(Vec<GroupSpec>) -> Command,
-    parts: &impl Parts,
+    services: &impl Services,
     (stop, prompt): (&mut Stop, &mut impl Prompt),
 ) -> Result<Findings<A>, Failed> {
     let credentials = select::credentials(groups, inventory);
     // A host without its password is a finding like others.
-    let (mut logins, wrong) = parts.look_up(&credentials, &inventory.credentials).await;
+    let (mut logins, wrong) = services.look_up(&credentials, &inventory.credentials).await;
     for reason in wrong.values() {
         tracing::warn!("{reason}");
     }
@@ -39,7 +39,7 @@ pub(super) async fn inspect<A: Answer>(
         .iter()
         .map(|group| GroupSpec::Named(group.name.to_string()));
     let command = command(specs.collect());
-    let Engine { mut link, task } = parts.engine(Arc::new(inventory.clone()), logins);
+    let Engine { mut link, task } = services.engine(Arc::new(inventory.clone()), logins);
     let gone = || Failed::other("the engine broke down; SUBTEND_LOG=debug may tell why");
     link.commands.send(command).await.map_err(|_| gone())?;
     let mut waiting = Waiting::default();

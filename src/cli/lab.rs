@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::args::LabArgs;
-use super::parts::{Parts, Practice};
+use super::services::{Practice, Services};
 use super::{Failed, print};
 use crate::headless::{self, Stop};
 
@@ -14,12 +14,12 @@ use crate::headless::{self, Stop};
 pub async fn lab(
     args: &LabArgs,
     file: &Path,
-    parts: &impl Parts,
+    services: &impl Services,
     stop: &mut Stop,
 ) -> Result<u8, Failed> {
-    let inventory = parts.load(file).map_err(Failed::usage)?;
+    let inventory = services.load(file).map_err(Failed::usage)?;
     let settings = args.settings.as_deref();
-    let lab = parts
+    let lab = services
         .lab(
             Practice::File {
                 inventory,

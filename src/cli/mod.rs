@@ -1,11 +1,11 @@
-//! The command line: puts the parts together and knows everything.
+//! The command line: puts the services together and knows everything.
 //!
 //! - [`args`]: what is typed
-//! - [`parts`]: what the commands are put together from
+//! - [`services`]: what the commands are put together from
 //! - [`select`]: from arguments to what is started
 //! - [`run`], [`check`], [`online`], [`verify`], [`history`], [`recover`], [`lab`], [`demo`]: a command each
 //! - [`console`]: the screen, for those without a command
-//! - `engine`: the engine as a process of its own; `attach`, `errands`: those who talk to it
+//! - `engine`: the engine as a process of its own; `attach`, `engine_commands`: those who talk to it
 //! - `inspect`: what [`online`] and [`verify`] share: asking the engine about hosts, and waiting
 //! - [`ask`], [`signals`], [`logging`]: the operator's side
 //! - [`state_dir`], [`keep`]: what outlives the process
@@ -24,7 +24,7 @@ use crate::journal;
 use crate::transport::ftp::FtpTransport;
 use args::{Arguments, Verb};
 use ask::Tty;
-use parts::Parts;
+use services::Services;
 
 pub mod args;
 pub mod ask;
@@ -34,20 +34,20 @@ pub mod console;
 #[cfg(feature = "lab")]
 pub mod demo;
 mod engine;
-mod errands;
+mod engine_commands;
 pub mod history;
 mod inspect;
-pub mod keep;
 #[cfg(feature = "lab")]
 pub mod lab;
 mod log_file;
 pub mod logging;
 pub mod online;
-pub mod parts;
 pub mod privacy;
 pub mod recover;
 pub mod run;
+pub mod saved_groups;
 pub mod select;
+pub mod services;
 pub mod signals;
 pub mod state_dir;
 pub mod verify;
@@ -79,14 +79,14 @@ impl Failed {
 
 /// The operator's side of a run.
 #[derive(Debug)]
-pub struct Stage<'a, P> {
+pub struct CommandContext<'a, P> {
     pub stop: &'a mut Stop,
     pub prompt: &'a mut P,
     pub mode: Mode,
     pub board: &'a Board,
 }
 
-impl<'a, P> Stage<'a, P> {
+impl<'a, P> CommandContext<'a, P> {
     /// On the terminal of this process.
     fn new(stop: &'a mut Stop, prompt: &'a mut P, json: bool, board: &'a Board) -> Self {
         Self {
@@ -142,13 +142,20 @@ pub fn execute(arguments: Arguments, log_file: Option<PathBuf>, board: &Board) -
 
 async fn execute_in(arguments: Arguments, log_file: Option<PathBuf>, board: &Board) -> u8 {
     let _too_large = signals::too_large();
-    let journal = journal::Setting {
+    let journal = journal::Settings {
         state_dir: state_dir::state_dir(arguments.common.state_dir.as_deref()),
         practice: arguments.verb.as_ref().is_some_and(Verb::is_practice),
         // It tells them itself, or is about to take one of them up again.
         tell_cut_off: !matches!(arguments.verb, Some(Verb::Recover(_))),
     };
-    match dispatch(arguments, &parts::Real { journal }, log_file, board).await {
+    match dispatch(
+        arguments,
+        &services::Production { journal },
+        log_file,
+        board,
+    )
+    .await
+    {
         Ok(code) => code,
         Err(failed) => {
             // Nobody is left to tell when standard error is gone too.
@@ -160,7 +167,7 @@ async fn execute_in(arguments: Arguments, log_file: Option<PathBuf>, board: &Boa
 
 async fn dispatch(
     arguments: Arguments,
-    parts: &impl Parts,
+    services: &impl Services,
     log_file: Option<PathBuf>,
     board: &Board,
 ) -> Result<u8, Failed> {
@@ -174,7 +181,7 @@ async fn dispatch(
     {
         journal::check_folder(dir).map_err(Failed::usage)?;
     }
-    let setting = |stop| console::Setting {
+    let setting = |stop| console::ConsoleContext {
         args: screen.unwrap_or_default(),
         state_dir: state_dir.clone(),
         log_file,
@@ -185,54 +192,54 @@ async fn dispatch(
     match arguments.verb {
         None => {
             let mut signals = signals::signals().map_err(Failed::other)?;
-            console::console(file, parts, setting(&mut signals.stop)).await
+            console::console(file, services, setting(&mut signals.stop)).await
         }
         Some(Verb::Run(args)) => {
             let mut signals = signals::signals().map_err(Failed::other)?;
             let tty = &mut Tty;
-            let stage = Stage::new(&mut signals.stop, tty, args.json, board);
+            let stage = CommandContext::new(&mut signals.stop, tty, args.json, board);
             if args.detach {
-                let wish = errands::Wish {
+                let wish = engine_commands::DetachedRun {
                     args: &args,
                     file,
                     state_dir: &state_dir,
                     verbose,
                 };
-                return errands::run_detached(wish, parts, stage).await;
+                return engine_commands::run_detached(wish, services, stage).await;
             }
-            run::run(&args, file, parts, stage).await
+            run::run(&args, file, services, stage).await
         }
         Some(Verb::Check(args)) if args.online => {
             let mut signals = signals::signals().map_err(Failed::other)?;
             let (text, code) =
-                online::check_online(&args, file, parts, &mut signals.stop, &mut Tty).await?;
+                online::check_online(&args, file, services, &mut signals.stop, &mut Tty).await?;
             print(&text);
             Ok(code)
         }
         Some(Verb::Verify(args)) => {
             let mut signals = signals::signals().map_err(Failed::other)?;
             let (text, code) =
-                verify::verify(&args, file, parts, &mut signals.stop, &mut Tty).await?;
+                verify::verify(&args, file, services, &mut signals.stop, &mut Tty).await?;
             print(&text);
             Ok(code)
         }
         Some(Verb::Check(args)) => {
-            print(&check::check(&args, file, parts)?);
+            print(&check::check(&args, file, services)?);
             Ok(headless::OK)
         }
         Some(Verb::Attach(args)) => {
             let mut signals = signals::signals().map_err(Failed::other)?;
-            attach::attach(args.watch, parts, setting(&mut signals.stop)).await
+            attach::attach(args.watch, services, setting(&mut signals.stop)).await
         }
-        Some(Verb::Status(args)) => errands::status(args.json, &state_dir).await,
-        Some(Verb::Cancel(args)) => errands::cancel(&args, &state_dir).await,
-        Some(Verb::Stop(args)) => errands::stop(args.cancel, &state_dir).await,
+        Some(Verb::Status(args)) => engine_commands::status(args.json, &state_dir).await,
+        Some(Verb::Cancel(args)) => engine_commands::cancel(&args, &state_dir).await,
+        Some(Verb::Stop(args)) => engine_commands::stop(args.cancel, &state_dir).await,
         Some(Verb::Detach) => {
             print(args::DETACH);
             print("\n");
             Ok(headless::OK)
         }
-        Some(Verb::Engine) => engine::engine(file, state_dir, parts).await,
+        Some(Verb::Engine) => engine::engine(file, state_dir, services).await,
         Some(Verb::History(args)) => {
             let state_dir = state_dir.map_err(Failed::usage)?;
             print(&history::history(&args, &state_dir, columns())?);
@@ -242,7 +249,7 @@ async fn dispatch(
             let state_dir = state_dir.map_err(Failed::usage)?;
             let mut signals = signals::signals().map_err(Failed::other)?;
             let tty = &mut Tty;
-            let stage = Stage::new(&mut signals.stop, tty, args.json, board);
+            let stage = CommandContext::new(&mut signals.stop, tty, args.json, board);
             let place = recover::Place {
                 state_dir: &state_dir,
                 inventory: named,
@@ -250,24 +257,24 @@ async fn dispatch(
             };
             let owner = state_dir::owner(Some(&state_dir));
             let transport = Arc::new(FtpTransport::of(&owner));
-            recover::recover(&args, place, parts, transport, stage).await
+            recover::recover(&args, place, services, transport, stage).await
         }
         #[cfg(feature = "lab")]
         Some(Verb::Lab(args)) => {
             let mut signals = signals::signals().map_err(Failed::other)?;
-            lab::lab(&args, file, parts, &mut signals.stop).await
+            lab::lab(&args, file, services, &mut signals.stop).await
         }
         #[cfg(feature = "lab")]
         Some(Verb::Demo(args)) if !args.headless => {
             let mut signals = signals::signals().map_err(Failed::other)?;
-            demo::console(named, parts, setting(&mut signals.stop)).await
+            demo::console(named, services, setting(&mut signals.stop)).await
         }
         #[cfg(feature = "lab")]
         Some(Verb::Demo(args)) => {
             let mut signals = signals::signals().map_err(Failed::other)?;
             let tty = &mut Tty;
-            let stage = Stage::new(&mut signals.stop, tty, args.json, board);
-            demo::demo(&args, named, parts, stage).await
+            let stage = CommandContext::new(&mut signals.stop, tty, args.json, board);
+            demo::demo(&args, named, services, stage).await
         }
         Some(Verb::Completions { shell }) => {
             let mut script = Vec::new();

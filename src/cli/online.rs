@@ -7,7 +7,7 @@ use super::args::CheckArgs;
 use super::ask::Prompt;
 use super::check::Planned;
 use super::inspect::{exit_code, inspect, print};
-use super::parts::Parts;
+use super::services::Services;
 use crate::headless::Stop;
 use crate::headless::text::count;
 use crate::model::text::shown;
@@ -22,11 +22,11 @@ use crate::protocol::{Command, ProbeCheck};
 pub async fn check_online(
     args: &CheckArgs,
     file: &Path,
-    parts: &impl Parts,
+    services: &impl Services,
     stop: &mut Stop,
     prompt: &mut impl Prompt,
 ) -> Result<(String, u8), Failed> {
-    let planned = Planned::new(args, file, parts)?;
+    let planned = Planned::new(args, file, services)?;
     let online = inspect(
         &planned.inventory,
         &planned.groups,
@@ -34,7 +34,7 @@ pub async fn check_online(
             let force = false;
             Command::Probe { groups, force }
         },
-        parts,
+        services,
         (stop, prompt),
     )
     .await?;

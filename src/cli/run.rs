@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::args::RunArgs;
 use super::ask::{AskError, Prompt, ask};
-use super::parts::{Engine, Parts};
 use super::select::{Selection, select};
-use super::{Failed, Stage};
+use super::services::{Engine, Services};
+use super::{CommandContext, Failed};
 use crate::headless::{self, Ended, Mode, Options, Stop};
 use crate::model::Inventory;
 use crate::protocol::Command;
@@ -20,22 +20,22 @@ use crate::protocol::Command;
 pub async fn run(
     args: &RunArgs,
     file: &Path,
-    parts: &impl Parts,
-    stage: Stage<'_, impl Prompt>,
+    services: &impl Services,
+    stage: CommandContext<'_, impl Prompt>,
 ) -> Result<u8, Failed> {
-    let inventory = parts.load(file).map_err(Failed::usage)?;
-    Ok(start(args, inventory, parts, stage).await?.exit_code())
+    let inventory = services.load(file).map_err(Failed::usage)?;
+    Ok(start(args, inventory, services, stage).await?.exit_code())
 }
 
 /// Runs what the arguments select from an inventory that was already read.
 pub(super) async fn start(
     args: &RunArgs,
     inventory: Inventory,
-    parts: &impl Parts,
-    stage: Stage<'_, impl Prompt>,
+    services: &impl Services,
+    stage: CommandContext<'_, impl Prompt>,
 ) -> Result<Ended, Failed> {
     let selection = select(args, &inventory).map_err(Failed::usage)?;
-    start_selected(selection, args.force, inventory, parts, stage).await
+    start_selected(selection, args.force, inventory, services, stage).await
 }
 
 /// Runs what was selected already.
@@ -43,17 +43,17 @@ pub(super) async fn start_selected(
     selection: Selection,
     force: bool,
     inventory: Inventory,
-    parts: &impl Parts,
-    stage: Stage<'_, impl Prompt>,
+    services: &impl Services,
+    stage: CommandContext<'_, impl Prompt>,
 ) -> Result<Ended, Failed> {
-    let Stage {
+    let CommandContext {
         stop,
         prompt,
         mode,
         board,
     } = stage;
     let Selection { specs, credentials } = selection;
-    let looked_up = parts.logins(&credentials, &inventory.credentials).await;
+    let looked_up = services.logins(&credentials, &inventory.credentials).await;
     let mut logins = looked_up.map_err(Failed::usage)?;
     ask(&credentials, &mut logins, prompt).map_err(|error| match error {
         AskError::Interrupted { .. } => Failed::new(headless::CANCELLED, error),
@@ -65,7 +65,7 @@ pub(super) async fn start_selected(
             "subtend: note: standard output is closed, or leads nowhere: what the run tells is lost"
         );
     }
-    let Engine { link, task } = parts.engine(Arc::new(inventory), logins);
+    let Engine { link, task } = services.engine(Arc::new(inventory), logins);
     let options = Options {
         commands: vec![
             Command::Start {

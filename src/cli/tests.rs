@@ -1,4 +1,4 @@
-//! The commands, put together from parts that a test provides.
+//! The commands, put together from services that a test provides.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,10 +9,10 @@ use clap::Parser;
 
 use super::args::{Arguments, CheckArgs, RunArgs, Verb};
 use super::check::check;
-use super::parts::{Engine, Parts};
-#[cfg(feature = "lab")]
-use super::parts::{Lab, Practice};
 use super::select::select;
+use super::services::{Engine, Services};
+#[cfg(feature = "lab")]
+use super::services::{Lab, Practice};
 use crate::model::{
     BufferPreference, CredentialsRef, Entity, FileServer, Group, GroupSpec, Image, Inventory,
     Limits, Logins, MadeGroup, Name, PeerChoice, SecretSource, SourceChoice, SourceSpec, testing,
@@ -20,7 +20,7 @@ use crate::model::{
 
 struct Fake(Inventory);
 
-impl Parts for Fake {
+impl Services for Fake {
     fn load(&self, file: &Path) -> Result<Inventory, String> {
         if file == Path::new("broken.yaml") {
             return Err("broken.yaml:1:1: no such key".into());

@@ -8,7 +8,7 @@ use super::args::VerifyArgs;
 use super::ask::Prompt;
 use super::check::COLUMNS;
 use super::inspect::{exit_code, inspect, print};
-use super::parts::Parts;
+use super::services::Services;
 use super::{Failed, select};
 use crate::headless::Stop;
 use crate::headless::text::{count, wrap};
@@ -24,11 +24,11 @@ use crate::protocol::{Command, Installed};
 pub async fn verify(
     args: &VerifyArgs,
     file: &Path,
-    parts: &impl Parts,
+    services: &impl Services,
     stop: &mut Stop,
     prompt: &mut impl Prompt,
 ) -> Result<(String, u8), Failed> {
-    let inventory = parts.load(file).map_err(Failed::usage)?;
+    let inventory = services.load(file).map_err(Failed::usage)?;
     let groups = select::groups(&args.groups, &inventory).map_err(Failed::usage)?;
     let found = inspect(
         &inventory,
@@ -37,7 +37,7 @@ pub async fn verify(
             groups,
             size_only: args.size,
         },
-        parts,
+        services,
         (stop, prompt),
     )
     .await?;

@@ -48,7 +48,7 @@ pub struct Options {
 
 /// What outlives the console: groups made in it, files written from it, and what ran before. Called one at a time,
 /// on a thread that may block.
-pub trait Keeper: Send + 'static {
+pub trait Storage: Send + 'static {
     /// Keeps the groups made in the console, all of them, for the next time.
     ///
     /// # Errors
@@ -102,7 +102,7 @@ pub async fn run(
     link: Link,
     site: Site,
     options: Options,
-    keeper: impl Keeper,
+    keeper: impl Storage,
     stop: mpsc::Receiver<()>,
 ) -> io::Result<()> {
     let theme = Theme::choose(options.mono, options.ascii, |name| std::env::var(name).ok());
@@ -231,7 +231,7 @@ enum Engine {
     Ended,
 }
 
-struct App<D: Device, K: Keeper> {
+struct App<D: Device, K: Storage> {
     /// None once the terminal is gone.
     screen: Option<Screen<D>>,
     work: Work<K>,
@@ -253,7 +253,7 @@ struct App<D: Device, K: Keeper> {
     drawn: Instant,
 }
 
-impl<D: Device, K: Keeper> App<D, K> {
+impl<D: Device, K: Storage> App<D, K> {
     async fn run(mut self) {
         if let Some(screen) = &mut self.screen {
             let size = screen.afresh();

@@ -33,7 +33,7 @@ mod view;
 mod widgets;
 mod work;
 
-pub use app::{Keeper, Options, run};
+pub use app::{Options, Storage, run};
 pub use pages::history::PastRun;
 pub use pages::log::LogCapture;
 #[cfg(test)]

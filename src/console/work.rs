@@ -9,7 +9,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::protocol::{Command, GroupSpec};
 
 use super::action::Action;
-use super::app::Keeper;
+use super::app::Storage;
 
 /// What the keeper is to do.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(super) struct Work<K> {
     job: Option<JoinHandle<(K, Option<Action>)>>,
 }
 
-impl<K: Keeper> Work<K> {
+impl<K: Storage> Work<K> {
     pub(super) fn new(commands: mpsc::Sender<Command>, keeper: K) -> Self {
         Self {
             commands,

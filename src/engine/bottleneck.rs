@@ -55,7 +55,7 @@ pub(super) struct BottleneckFinder {
 }
 
 impl BottleneckFinder {
-    pub(super) fn look(
+    pub(super) fn sample(
         &mut self,
         now: Instant,
         figures: &Figures,
@@ -307,11 +307,14 @@ mod tests {
         let slow = figures(pass(0.9, 0.5, 0.0, 0.9), &[0.0, 0.9]);
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
-        assert_eq!(finder.look(at(0), &source, &entities), Finding::None);
-        assert_eq!(finder.look(at(400), &source, &entities), Finding::Source);
-        assert_eq!(finder.look(at(500), &slow, &entities), Finding::Source);
-        assert_eq!(finder.look(at(600), &source, &entities), Finding::Source);
-        assert_eq!(finder.look(at(700), &slow, &entities), Finding::Source);
-        assert_eq!(finder.look(at(1100), &slow, &entities), Finding::Entity(1));
+        assert_eq!(finder.sample(at(0), &source, &entities), Finding::None);
+        assert_eq!(finder.sample(at(400), &source, &entities), Finding::Source);
+        assert_eq!(finder.sample(at(500), &slow, &entities), Finding::Source);
+        assert_eq!(finder.sample(at(600), &source, &entities), Finding::Source);
+        assert_eq!(finder.sample(at(700), &slow, &entities), Finding::Source);
+        assert_eq!(
+            finder.sample(at(1100), &slow, &entities),
+            Finding::Entity(1)
+        );
     }
 }

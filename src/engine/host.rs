@@ -68,7 +68,7 @@ pub(super) struct HostWatch {
 
 impl HostWatch {
     /// A fresh look, at most once a second.
-    pub(super) fn look(&mut self, now: Instant) -> Option<Host> {
+    pub(super) fn sample(&mut self, now: Instant) -> Option<Host> {
         let due = (self.looked).is_none_or(|at| now.saturating_duration_since(at) >= PERIOD);
         if !due {
             return None;
@@ -162,8 +162,8 @@ mod tests {
     fn the_host_is_looked_at_once_a_second() {
         let mut watch = HostWatch::default();
         let start = Instant::now();
-        assert!(watch.look(start).is_some());
-        assert!(watch.look(start + Duration::from_millis(900)).is_none());
-        assert!(watch.look(start + Duration::from_millis(1000)).is_some());
+        assert!(watch.sample(start).is_some());
+        assert!(watch.sample(start + Duration::from_millis(900)).is_none());
+        assert!(watch.sample(start + Duration::from_millis(1000)).is_some());
     }
 }

@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::agent::{
-    Assignment, Believed, GroupMeters, ManagementAgent, Report, ReportKind, Reporter, spans,
+    Assignment, GroupMeters, ManagementAgent, PresumedInstalled, Report, ReportKind, Reporter,
+    spans,
 };
 use crate::inspect::{Expected, Inspector, PeerRegistry};
 use crate::inventory::secrets;
@@ -348,7 +349,7 @@ impl<T: Transport> ImageManager<T> {
         let read = (self.groups.iter().rev())
             .filter(|other| other.group.image == group.image)
             .find_map(|other| other.sha256);
-        let (mut targets, mut believed) = (Vec::new(), Vec::new());
+        let (mut targets, mut presumed_installed) = (Vec::new(), Vec::new());
         for (entity, wanted) in group.entities.iter().enumerate() {
             let skipped = !force && group.has_image(wanted);
             let kind = ReportKind::State {
@@ -372,7 +373,7 @@ impl<T: Transport> ImageManager<T> {
                     // An image that was built again under its version since is another one.
                     && !matches!((read, known.sha256), (Some(read), Some(known)) if read != known)
                 {
-                    believed.push(Believed {
+                    presumed_installed.push(PresumedInstalled {
                         entity,
                         expected: Expected {
                             size: Some(known.size),
@@ -396,7 +397,7 @@ impl<T: Transport> ImageManager<T> {
                 logins: self.logins.clone(),
                 file_servers: self.inventory.file_servers.clone(),
                 holders: self.holders.clone(),
-                believed,
+                presumed_installed,
                 budget: self.budget.clone(),
                 buffer_size: layout.buffer_size,
                 depth,
@@ -421,7 +422,7 @@ impl<T: Transport> ImageManager<T> {
             }
         }
         let now = Instant::now();
-        let host = self.host.look(now);
+        let host = self.host.sample(now);
         let changes = self.depths.tick(now, host.as_ref(), &usage);
         self.change_depths(changes);
     }

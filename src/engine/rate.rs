@@ -32,7 +32,7 @@ impl RateMeter {
     }
 
     /// The rate, now that this number of bytes was counted.
-    pub(super) fn look(&mut self, now: Instant, count: u64) -> f64 {
+    pub(super) fn sample(&mut self, now: Instant, count: u64) -> f64 {
         let elapsed = now.saturating_duration_since(self.looked);
         if elapsed < SHORTEST {
             return self.rate;
@@ -72,7 +72,7 @@ mod tests {
         let looks = 1..=(seconds * 10.0) as u32;
         let look = |look| {
             let at = f64::from(look) / 10.0;
-            meter.look(start + Duration::from_millis(100) * look, count(at))
+            meter.sample(start + Duration::from_millis(100) * look, count(at))
         };
         looks.map(look).collect()
     }

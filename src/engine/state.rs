@@ -343,7 +343,7 @@ impl GroupState {
     /// from them is about the time in between.
     pub(super) fn measure(&mut self) {
         let reading = Reading::take(&self.meters);
-        self.usage.look(&reading);
+        self.usage.sample(&reading);
         self.find_read();
         let progress: Vec<Progress> = (self.entities.iter().zip(&self.meters.entities))
             .map(|(record, meter)| Progress {
@@ -353,7 +353,7 @@ impl GroupState {
             .collect();
         self.bottleneck = self
             .finder
-            .look(reading.at, self.usage.figures(), &progress);
+            .sample(reading.at, self.usage.figures(), &progress);
         let sending: Vec<Sending> = (self.entities.iter().zip(&progress))
             .map(|(record, progress)| Sending {
                 sent: progress.sent,
@@ -363,7 +363,7 @@ impl GroupState {
             .collect();
         self.seconds_left =
             self.time_left
-                .look(reading.at, self.size, self.read, &sending, self.bottleneck);
+                .sample(reading.at, self.size, self.read, &sending, self.bottleneck);
     }
 
     fn find_read(&mut self) {
@@ -391,7 +391,7 @@ impl GroupState {
         };
         let source_bytes = self.meters.source_bytes.load(Ordering::Relaxed);
         let depth = *self.depth.borrow();
-        let rate = self.rate.look(Instant::now(), source_bytes);
+        let rate = self.rate.sample(Instant::now(), source_bytes);
         GroupSnapshot {
             group: self.group.name.clone(),
             image: self.group.image.name.clone(),
@@ -474,7 +474,7 @@ impl EntityRecord {
 
     fn snapshot(&mut self, sent: u64, lag: u64) -> EntitySnapshot {
         let running = self.began.map(|began| began.elapsed().as_secs_f64());
-        let rate = self.rate.look(Instant::now(), sent);
+        let rate = self.rate.sample(Instant::now(), sent);
         EntitySnapshot {
             entity: self.name.clone(),
             state: self.state,

@@ -27,7 +27,7 @@ struct Trend {
 }
 
 impl Trend {
-    fn look(&mut self, now: Instant, count: u64) {
+    fn sample(&mut self, now: Instant, count: u64) {
         let Some(at) = self.at.filter(|_| count >= self.count) else {
             // The first look, or an attempt that begins to count anew.
             *self = Self {
@@ -81,7 +81,7 @@ pub(super) struct TimeLeft {
 impl TimeLeft {
     /// Seconds until all is sent. `read` is how far the leading pass has read. Entities that wait
     /// or stand still are unknown: they count neither way.
-    pub(super) fn look(
+    pub(super) fn sample(
         &mut self,
         now: Instant,
         size: Option<u64>,
@@ -89,10 +89,10 @@ impl TimeLeft {
         entities: &[Sending],
         bottleneck: Finding,
     ) -> Option<f64> {
-        self.read.look(now, read);
+        self.read.sample(now, read);
         self.entities.resize_with(entities.len(), Trend::default);
         for (trend, entity) in self.entities.iter_mut().zip(entities) {
-            trend.look(now, entity.sent);
+            trend.sample(now, entity.sent);
         }
         let size = size?;
         let source = match bottleneck {
@@ -139,7 +139,7 @@ mod tests {
         let mut told = None;
         for tenth in 0..=tenths {
             let now = start + Duration::from_millis(tenth * 100);
-            told = left.look(now, Some(64 * MIB), read(tenth), &sent(tenth), bottleneck);
+            told = left.sample(now, Some(64 * MIB), read(tenth), &sent(tenth), bottleneck);
         }
         told
     }

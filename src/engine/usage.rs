@@ -170,7 +170,7 @@ impl Usage {
     }
 
     /// Takes a reading in. One that comes too soon after the last is left out.
-    pub(super) fn look(&mut self, reading: &Reading) -> &Figures {
+    pub(super) fn sample(&mut self, reading: &Reading) -> &Figures {
         let elapsed = match self.at {
             Some(at) => reading.at.saturating_duration_since(at),
             None => Duration::ZERO,
@@ -187,7 +187,7 @@ impl Usage {
                 let pass = reading.passes.iter().find(|pass| pass.pass == read.pass);
                 pass.is_some_and(|pass| pass.published > 0)
             });
-            track.look(read.as_ref(), elapsed, counts);
+            track.sample(read.as_ref(), elapsed, counts);
         }
         let known = std::mem::take(&mut self.passes);
         self.figures.passes.clear();
@@ -266,7 +266,7 @@ impl Usage {
 }
 
 impl ReaderTrack {
-    fn look(&mut self, read: Option<&ReaderReading>, elapsed: Duration, counts: bool) {
+    fn sample(&mut self, read: Option<&ReaderReading>, elapsed: Duration, counts: bool) {
         let pass = read.map(|read| read.pass);
         if pass != self.pass {
             // Another pool: other neighbours, another writer, a meter that begins anew.
@@ -311,7 +311,7 @@ mod tests {
     fn after(usage: &mut Usage, start: Instant, tenth: u32, pass: u32, allocated: usize) {
         let now = Duration::from_millis(100) * tenth;
         let reader = |lag, starved| Some(ReaderReading { pass, lag, starved });
-        usage.look(&Reading {
+        usage.sample(&Reading {
             at: start + now,
             passes: vec![PassReading {
                 pass,

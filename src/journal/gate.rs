@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::locks::EntityLock;
-use super::stage::Ask;
+use super::write_ahead::Ask;
 use crate::model::{Failure, Fault, Probe, RemotePath, Staging, Step};
 use crate::transport::{
     Compared, Destination, Directory, How, ImageDigest, Listed, NotStored, Proof, Remote, Reply,

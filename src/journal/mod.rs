@@ -23,10 +23,10 @@ mod origin;
 mod read;
 mod schema;
 mod site;
-mod stage;
 mod store;
 #[cfg(test)]
 mod tests;
+mod write_ahead;
 mod writer;
 
 pub use after_crash::AfterCrash;
@@ -38,5 +38,5 @@ pub use read::{
     Change, CutOff, EntityRow, GroupRow, Journal, Known, NoRun, PassRow, PastRow, RunRow,
     RunStatus, RunWhole,
 };
-pub use stage::{Recorder, Setting};
 pub use store::check_folder;
+pub use write_ahead::{Recorder, Settings};

@@ -67,7 +67,7 @@ impl Engine {
             snapshots: newest,
             events: outgoing,
         };
-        let (recorder, gate) = Recorder::new(Setting {
+        let (recorder, gate) = Recorder::new(Settings {
             state_dir: Ok(state_dir.to_owned()),
             practice: false,
             tell_cut_off: true,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::support::pty::{Pty, attributes, ended};
 use crate::support::{GROUP, IMAGE, LONG, PATH, at_rate, behave, lab, network};
 use subtend::cli::signals::signals;
-use subtend::console::{Keeper, Options, PastRun, Site, run};
+use subtend::console::{Options, PastRun, Site, Storage, run};
 use subtend::engine::ImageManager;
 use subtend::model::{EntityState, Logins};
 use subtend::protocol::{Command, GroupSpec};
@@ -226,7 +226,7 @@ fn reported(report: &Path) -> String {
 
 struct Nowhere;
 
-impl Keeper for Nowhere {
+impl Storage for Nowhere {
     fn keep(&self, _: &[GroupSpec]) -> Result<(), String> {
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
-use subtend::cli::keep::Kept;
+use subtend::cli::saved_groups::SavedGroups;
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -65,7 +65,7 @@ fn a_wrong_inventory_is_told_and_ends_with_2() {
 fn kept_groups_that_are_damaged_are_told_and_moved_aside() {
     let (folder, file) = folder();
     let state = folder.path().join("subtend");
-    let kept = Kept::of(&state, Path::new(&file));
+    let kept = SavedGroups::of(&state, Path::new(&file));
     std::fs::create_dir_all(kept.file().parent().unwrap()).unwrap();
     std::fs::write(kept.file(), "{ half").unwrap();
     let (code, said) = on_a_terminal(&["-i", &file], &[("XDG_STATE_HOME", folder.path())]);

@@ -362,25 +362,25 @@ pub(super) fn past(rows: &[PastRow], all: bool, zone: &TimeZone, columns: usize)
 
 fn story(row: &PastRow) -> String {
     let one = &row.entity;
-    let mut parts = vec![format!("group {}", shown(&row.group))];
+    let mut services = vec![format!("group {}", shown(&row.group))];
     if let Some(source) = &one.source {
-        parts.push(format!("from {}", shown(source)));
+        services.push(format!("from {}", shown(source)));
     }
     if one.state == EntityState::Delivered {
-        parts.push(units::size(one.bytes));
-        parts.push(match one.verified.as_deref() {
+        services.push(units::size(one.bytes));
+        services.push(match one.verified.as_deref() {
             None | Some("none") => "delivered, not verified".into(),
             Some("size") => "delivered, by size alone".into(),
             Some(how) => format!("verified by {}", shown(how)),
         });
     }
     if !one.state.is_final() {
-        parts.push(format!("holds: {}", held(one)));
+        services.push(format!("holds: {}", held(one)));
     }
     if one.attempts > 1 {
-        parts.push(count(one.attempts as usize, "attempt"));
+        services.push(count(one.attempts as usize, "attempt"));
     }
-    parts.extend(why(one));
-    parts.push(format!("by {}", shown(&row.user)));
-    parts.join(", ")
+    services.extend(why(one));
+    services.push(format!("by {}", shown(&row.user)));
+    services.join(", ")
 }

@@ -17,10 +17,10 @@ use super::args::RecoverArgs;
 use super::ask::{Prompt, ask};
 use super::history::{find, whole};
 use super::inspect::Waiting;
-use super::parts::Parts;
 use super::run::start_selected;
 use super::select::forced;
-use super::{Failed, Stage, print};
+use super::services::Services;
+use super::{CommandContext, Failed, print};
 use crate::headless::{self, Ended};
 use crate::journal::{AfterCrash, EntityRow, GroupRow, Journal, RunStatus, RunWhole};
 use crate::model::text::shown;
@@ -43,9 +43,9 @@ pub struct Place<'a> {
 pub async fn recover<T: Transport>(
     args: &RecoverArgs,
     place: Place<'_>,
-    parts: &impl Parts,
+    services: &impl Services,
     transport: Arc<T>,
-    stage: Stage<'_, impl Prompt>,
+    stage: CommandContext<'_, impl Prompt>,
 ) -> Result<u8, Failed> {
     let journal = Journal::open(place.state_dir).map_err(Failed::other)?;
     let Some((journal, run)) = chosen(args, journal)? else {
@@ -70,12 +70,12 @@ pub async fn recover<T: Transport>(
     let file = place
         .inventory
         .unwrap_or(Path::new(&run.run.inventory_file));
-    let inventory = parts.load(file).map_err(Failed::usage)?;
+    let inventory = services.load(file).map_err(Failed::usage)?;
     found.meet(&inventory);
     let used = |name: &str| found.entities.iter().any(|one| one.uses(name));
     let known = inventory.credentials.iter();
     let credentials: Vec<_> = known.filter(|one| used(&one.name)).cloned().collect();
-    let looked_up = parts.logins(&credentials, &inventory.credentials).await;
+    let looked_up = services.logins(&credentials, &inventory.credentials).await;
     let mut logins = looked_up.map_err(Failed::usage)?;
     ask(&credentials, &mut logins, stage.prompt).map_err(Failed::usage)?;
     let wanted = inspect::Wanted {
@@ -119,7 +119,7 @@ pub async fn recover<T: Transport>(
         ));
     }
     let selection = forced(specs, &inventory).map_err(Failed::usage)?;
-    let ended = start_selected(selection, true, inventory, parts, stage).await?;
+    let ended = start_selected(selection, true, inventory, services, stage).await?;
     if let Ended::Summary { refused, .. } = &ended
         && refused.is_empty()
     {

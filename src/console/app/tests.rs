@@ -77,7 +77,7 @@ impl Device for Fake {
 #[derive(Clone, Default)]
 struct Kept(Arc<Mutex<Vec<usize>>>);
 
-impl Keeper for Kept {
+impl Storage for Kept {
     fn keep(&self, groups: &[GroupSpec]) -> Result<(), String> {
         self.0.lock().unwrap().push(groups.len());
         Ok(())

@@ -250,7 +250,7 @@ impl Depths {
         let mut host_reason = None;
         if let Some(host) = host {
             let can_shrink = self.pools.iter().any(|pool| pool.depth > pool.floor);
-            host_reason = self.squeeze.look(now, host, can_shrink);
+            host_reason = self.squeeze.sample(now, host, can_shrink);
         }
         // What is used while the host is short says nothing about what is needed.
         if self.squeeze.is_on() {

@@ -190,14 +190,14 @@ impl World {
             let now = self.start + self.ticks * STEPS_A_TICK * STEP;
             for group in &mut self.groups {
                 let reading = group.reading(now);
-                group.usage.look(&reading);
+                group.usage.sample(&reading);
                 let progress: Vec<Progress> = (group.entities.iter())
                     .map(|entity| Progress {
                         is_active: true,
                         sent: entity.done as u64 * BUFFER,
                     })
                     .collect();
-                let found = group.finder.look(now, group.usage.figures(), &progress);
+                let found = group.finder.sample(now, group.usage.figures(), &progress);
                 if group.found.last().map(|(_, last)| *last) != Some(found) {
                     group.found.push((f64::from(self.ticks) * 0.1, found));
                 }

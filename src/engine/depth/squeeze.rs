@@ -43,7 +43,7 @@ impl Default for Squeeze {
 
 impl Squeeze {
     /// A fresh look at the host, about once a second. Why depths change now, if they do.
-    pub(super) fn look(
+    pub(super) fn sample(
         &mut self,
         now: Instant,
         host: &Host,

@@ -31,9 +31,9 @@ pub(super) type Ftp = ImplAsyncFtpStream<Control>;
 /// Bytes that came since the last whole reply. suppaftp keeps up to 256 KiB of a reply that has no
 /// end, which is too much to be kept for hundreds of hostile servers at once.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Talk(Arc<AtomicUsize>);
+pub(super) struct ReplyLimiter(Arc<AtomicUsize>);
 
-impl Talk {
+impl ReplyLimiter {
     /// No reply is longer.
     const LONGEST: usize = 64 * 1024;
 
@@ -57,7 +57,7 @@ pub(super) struct Control {
     stream: Stream,
     /// Of the greeting, to be read first.
     unread: Vec<u8>,
-    talk: Talk,
+    limiter: ReplyLimiter,
 }
 
 impl AsyncRead for Control {
@@ -70,7 +70,7 @@ impl AsyncRead for Control {
         if this.unread.is_empty() {
             let before = buffer.filled().len();
             std::task::ready!(Pin::new(&mut this.stream).poll_read(cx, buffer))?;
-            return Poll::Ready(this.talk.heard(buffer.filled().len() - before));
+            return Poll::Ready(this.limiter.heard(buffer.filled().len() - before));
         }
         let count = this.unread.len().min(buffer.remaining());
         buffer.put_slice(&this.unread[..count]);
@@ -136,7 +136,7 @@ pub(super) enum Way {
 struct Connector {
     way: Way,
     timeouts: Timeouts,
-    talk: Talk,
+    limiter: ReplyLimiter,
     redact: Redact,
     progress: watch::Sender<Progress>,
     fault: Arc<Mutex<Option<Fault>>>,
@@ -174,11 +174,11 @@ impl Connector {
     /// handshake. suppaftp would not let anybody choose when `PBSZ` and `PROT` are said.
     async fn ready(&self, stream: TcpStream) -> Result<Control, Fault> {
         let reply = self.timeouts.reply;
-        let talk = self.talk.clone();
+        let limiter = self.limiter.clone();
         let control = |stream, unread| Control {
             stream,
             unread,
-            talk,
+            limiter,
         };
         match &self.way {
             Way::Clear => {
@@ -278,7 +278,7 @@ async fn clear_reply(stream: &mut TcpStream, begun: &[u8]) -> io::Result<Vec<u8>
     let mut line = 0;
     loop {
         reply.push(stream.read_u8().await?);
-        if reply.len() > Talk::LONGEST {
+        if reply.len() > ReplyLimiter::LONGEST {
             return Err(without_end());
         }
         if reply.last() != Some(&b'\n') {
@@ -294,7 +294,7 @@ async fn clear_reply(stream: &mut TcpStream, begun: &[u8]) -> io::Result<Vec<u8>
 }
 
 fn without_end() -> io::Error {
-    let most = Talk::LONGEST >> 10;
+    let most = ReplyLimiter::LONGEST >> 10;
     io::Error::new(
         io::ErrorKind::InvalidData,
         format!("it has no end (over {most} KiB)"),
@@ -328,13 +328,18 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(way: Way, timeouts: Timeouts, talk: &Talk, redact: &Redact) -> (Connector, Self) {
+    fn new(
+        way: Way,
+        timeouts: Timeouts,
+        limiter: &ReplyLimiter,
+        redact: &Redact,
+    ) -> (Connector, Self) {
         let (progress, seen) = watch::channel(Progress::Waiting);
         let fault = Arc::default();
         let connector = Connector {
             way,
             timeouts,
-            talk: talk.clone(),
+            limiter: limiter.clone(),
             redact: redact.clone(),
             progress,
             fault: Arc::clone(&fault),
@@ -398,11 +403,11 @@ pub(super) async fn open(
     way: Way,
     timeouts: Timeouts,
     deadline: Duration,
-    talk: &Talk,
+    limiter: &ReplyLimiter,
     redact: &Redact,
     fault_of: impl FnOnce(FtpError) -> Fault,
 ) -> Result<Ftp, Fault> {
-    let (connector, watch) = Watch::new(way, timeouts, talk, redact);
+    let (connector, watch) = Watch::new(way, timeouts, limiter, redact);
     // The name is the context's.
     let opening = Ftp::connect_secure_implicit(target, connector, "");
     let opened = match drive(opening, &watch, deadline, timeouts.reply).await {
@@ -436,12 +441,20 @@ mod tests {
     async fn keepalive_is_on() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let target = listener.local_addr().unwrap();
-        let talk = Talk::default();
+        let limiter = ReplyLimiter::default();
         let limit = Duration::from_secs(10);
         let local = |error: FtpError| Fault::Local(error.to_string());
         let redact = Redact::default();
         let timeouts = Timeouts::default();
-        let opening = open(target, Way::Clear, timeouts, limit, &talk, &redact, local);
+        let opening = open(
+            target,
+            Way::Clear,
+            timeouts,
+            limit,
+            &limiter,
+            &redact,
+            local,
+        );
         let serving = async {
             let (mut stream, _) = listener.accept().await.unwrap();
             stream.write_all(b"220 here\r\n").await.unwrap();

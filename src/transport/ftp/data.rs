@@ -503,7 +503,7 @@ async fn start(
             (Err(failure), Some(refused)) if passive::is_unknown(&failure) => {
                 session.avoids_epsv = false;
                 session
-                    .memory
+                    .quirks
                     .learn(&session.address, |quirks| quirks.no_epsv = false);
                 return Err(refused);
             }
@@ -549,7 +549,7 @@ async fn start(
             confirmed = Some(reply.code);
         }
         session
-            .memory
+            .quirks
             .learn(&session.address, |quirks| quirks.opens_data = true);
         return Ok(Begun {
             stream,
@@ -563,7 +563,7 @@ async fn start(
 /// Sends a command that begins a transfer, and waits until the server says that it does. `None`: it
 /// is known to say nothing before the end.
 async fn begin(session: &mut Session, step: Step, command: &str) -> Result<Option<Reply>, Failure> {
-    let is_silent = session.memory.of(&session.address).no_preliminary;
+    let is_silent = session.quirks.of(&session.address).no_preliminary;
     let deadline = match is_silent {
         true => SILENT.min(session.timeouts.reply),
         false => session.timeouts.reply,
@@ -581,7 +581,7 @@ async fn begin(session: &mut Session, step: Step, command: &str) -> Result<Optio
                 return Ok(None);
             }
             session
-                .memory
+                .quirks
                 .learn(&session.address, |quirks| quirks.no_preliminary = true);
             Err(failure)
         }
@@ -598,12 +598,12 @@ fn refused(session: &Session, command: &str, reply: &Reply) -> Fault {
 
 /// Asks the server to begin at `offset`. `Ok(false)`: it sends the file from its beginning.
 async fn restart(session: &mut Session, offset: u64, step: Step) -> Result<bool, Failure> {
-    if session.memory.of(&session.address).no_rest {
+    if session.quirks.of(&session.address).no_rest {
         return Ok(false);
     }
     let has_none = |session: &Session| {
         session
-            .memory
+            .quirks
             .learn(&session.address, |quirks| quirks.no_rest = true);
     };
     match session.command(step, &format!("REST {offset}")).await {

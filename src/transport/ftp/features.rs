@@ -44,7 +44,7 @@ pub(super) async fn features(session: &mut Session) -> Result<Option<String>, Fa
     if let Some(known) = &session.features {
         return Ok(known.clone());
     }
-    if session.memory.of(&session.address).no_feat {
+    if session.quirks.of(&session.address).no_feat {
         return Ok(None);
     }
     let deadline = session.timeouts.reply.min(FEAT_DEADLINE);
@@ -59,7 +59,7 @@ pub(super) async fn features(session: &mut Session) -> Result<Option<String>, Fa
         }
         Err(failure) => {
             session
-                .memory
+                .quirks
                 .learn(&session.address, |quirks| quirks.no_feat = true);
             Err(failure)
         }

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::model::{Failure, Fault, Step};
 use crate::transport::{Directory, Listed};
 
-use super::Memory;
+use super::ServerQuirks;
 use super::data::Download;
 use super::session::Session;
 
@@ -40,9 +40,12 @@ pub(super) fn read_as_any(text: &[u8]) -> Vec<Listed> {
         .collect()
 }
 
-pub(super) async fn list(memory: &Memory, directory: &Directory) -> Result<Vec<Listed>, Failure> {
+pub(super) async fn list(
+    quirks: &ServerQuirks,
+    directory: &Directory,
+) -> Result<Vec<Listed>, Failure> {
     let path = directory.path.as_str();
-    let mut session = Session::open_at(memory, directory.into(), path).await?;
+    let mut session = Session::open_at(quirks, directory.into(), path).await?;
     let result = timeout(WHOLE, read_all(&mut session, path)).await;
     let result = result.unwrap_or_else(|_| {
         let command = "LIST".into();

@@ -60,14 +60,14 @@ struct Quirks {
 
 /// The quirks of every server met so far, and the authorities that vouch for servers.
 #[derive(Debug, Clone, Default)]
-struct Memory {
+struct ServerQuirks {
     quirks: Arc<Mutex<HashMap<Address, Quirks>>>,
     /// Who was let in, and where: a refusal later is about something else than the password.
     logins: Arc<Mutex<HashSet<(Address, String)>>>,
     authorities: tls::Authorities,
 }
 
-impl Memory {
+impl ServerQuirks {
     fn of(&self, address: &Address) -> Quirks {
         let known = self.quirks.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(address).copied().unwrap_or_default()
@@ -121,7 +121,7 @@ impl Memory {
 /// FTP, with what it has learned about the servers of this run.
 #[derive(Debug, Clone, Default)]
 pub struct FtpTransport {
-    memory: Memory,
+    quirks: ServerQuirks,
     owner: Arc<str>,
 }
 
@@ -148,15 +148,15 @@ impl Transport for FtpTransport {
     }
 
     async fn open_source(&self, remote: &Remote, offset: u64) -> Result<FtpSource, Failure> {
-        FtpSource::open(&self.memory, remote, offset).await
+        FtpSource::open(&self.quirks, remote, offset).await
     }
 
     async fn open_sink(&self, destination: &Destination) -> Result<FtpSink, Failure> {
-        FtpSink::open(&self.memory, destination).await
+        FtpSink::open(&self.quirks, destination).await
     }
 
     async fn size_of(&self, remote: &Remote) -> Result<Option<u64>, Failure> {
-        source::size_of(&self.memory, remote).await
+        source::size_of(&self.quirks, remote).await
     }
 
     async fn probe(
@@ -164,14 +164,14 @@ impl Transport for FtpTransport {
         destination: &Destination,
         cancel: &CancellationToken,
     ) -> Result<Probe, Failure> {
-        probe::probe(&self.memory, destination, cancel).await
+        probe::probe(&self.quirks, destination, cancel).await
     }
 
     async fn compare(&self, remote: &Remote, sha256: [u8; 32]) -> Result<Compared, Failure> {
-        probe::compare(&self.memory, remote, sha256).await
+        probe::compare(&self.quirks, remote, sha256).await
     }
 
     async fn list(&self, directory: &Directory) -> Result<Vec<Listed>, Failure> {
-        list::list(&self.memory, directory).await
+        list::list(&self.quirks, directory).await
     }
 }

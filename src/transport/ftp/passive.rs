@@ -53,14 +53,14 @@ pub(super) async fn open_data(session: &mut Session, step: Step) -> Result<Openi
         end: End::Connected(stream),
     };
     let mut epsv_failure = None;
-    if !session.memory.of(&session.address).no_epsv && !session.avoids_epsv {
+    if !session.quirks.of(&session.address).no_epsv && !session.avoids_epsv {
         match extended(session, step).await {
             Ok(stream) => return Ok(opened(Way::Extended, stream)),
             // Without its reply the session is of no use for `PASV` either.
             Err(failure) if !session.in_step() => {
                 if matches!(failure.fault, Fault::NoReply { .. }) {
                     session
-                        .memory
+                        .quirks
                         .learn(&session.address, |quirks| quirks.no_epsv = true);
                 }
                 return Err(failure);
@@ -73,7 +73,7 @@ pub(super) async fn open_data(session: &mut Session, step: Step) -> Result<Openi
     match passive(session, step).await {
         Ok(stream) => {
             session
-                .memory
+                .quirks
                 .learn(&session.address, |quirks| quirks.no_epsv = true);
             Ok(opened(Way::Passive, stream))
         }

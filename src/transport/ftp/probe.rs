@@ -31,7 +31,7 @@ use super::features;
 use super::session::Session;
 use super::sink::FtpSink;
 use super::source::size;
-use super::{Memory, sink, space, verify};
+use super::{ServerQuirks, sink, space, verify};
 
 /// An empty file is refused by some servers, and takes no room on any.
 const BYTE: &[u8] = b"\n";
@@ -39,25 +39,25 @@ const BYTE: &[u8] = b"\n";
 const REST_DEADLINE: Duration = Duration::from_secs(5);
 
 pub(super) async fn probe(
-    memory: &Memory,
+    quirks: &ServerQuirks,
     destination: &Destination,
     cancel: &CancellationToken,
 ) -> Result<Probe, Failure> {
-    let once = || probe_once(memory, destination, cancel);
-    memory
+    let once = || probe_once(quirks, destination, cancel);
+    quirks
         .while_learning(&destination.remote.address, once)
         .await
 }
 
 async fn probe_once(
-    memory: &Memory,
+    quirks: &ServerQuirks,
     destination: &Destination,
     cancel: &CancellationToken,
 ) -> Result<Probe, Failure> {
     let (mut sink, mut look) = tokio::select! {
         biased;
         () = cancel.cancelled() => return Err(Failure::new(Step::Prepare, Fault::Cancelled)),
-        looked = look(memory, destination) => looked?,
+        looked = look(quirks, destination) => looked?,
     };
     let directory = directory(&destination.remote.path).to_owned();
     match destination.staging {
@@ -91,7 +91,7 @@ async fn probe_once(
         features,
         ..
     } = look;
-    let epsv = !memory.of(&destination.remote.address).no_epsv;
+    let epsv = !quirks.of(&destination.remote.address).no_epsv;
     probe.can.epsv = probe.written.then_some(epsv);
     if let Ok(session) = sink.session().await {
         probe.can.rest = rest(session).await;
@@ -118,8 +118,11 @@ struct Look {
 }
 
 /// Everything that can be asked without writing.
-async fn look(memory: &Memory, destination: &Destination) -> Result<(FtpSink, Look), Failure> {
-    let mut sink = FtpSink::open(memory, destination).await?;
+async fn look(
+    quirks: &ServerQuirks,
+    destination: &Destination,
+) -> Result<(FtpSink, Look), Failure> {
+    let mut sink = FtpSink::open(quirks, destination).await?;
     let features = features::features(sink.session().await?).await?;
     let digest = features.as_deref().and_then(features::strongest);
     let mut can = Abilities {
@@ -310,7 +313,7 @@ fn directory(path: &RemotePath) -> &str {
 
 /// Whether the server can begin in the middle of a file. Nothing is read: the offset is taken back.
 async fn rest(session: &mut Session) -> Option<bool> {
-    if session.memory.of(&session.address).no_rest {
+    if session.quirks.of(&session.address).no_rest {
         return Some(false);
     }
     let deadline = session.timeouts.reply.min(REST_DEADLINE);
@@ -325,20 +328,20 @@ async fn rest(session: &mut Session) -> Option<bool> {
 
 /// What the server says of its file beside a SHA-256: its size, and whether that is its digest.
 pub(super) async fn compare(
-    memory: &Memory,
+    quirks: &ServerQuirks,
     remote: &Remote,
     sha256: [u8; 32],
 ) -> Result<Compared, Failure> {
-    let once = || compare_once(memory, remote, sha256);
-    memory.while_learning(&remote.address, once).await
+    let once = || compare_once(quirks, remote, sha256);
+    quirks.while_learning(&remote.address, once).await
 }
 
 async fn compare_once(
-    memory: &Memory,
+    quirks: &ServerQuirks,
     remote: &Remote,
     sha256: [u8; 32],
 ) -> Result<Compared, Failure> {
-    let mut session = Session::open(memory, remote).await?;
+    let mut session = Session::open(quirks, remote).await?;
     let path = remote.path.as_str();
     let size = size(&mut session, path).await?;
     let offered = features::best_digest(&mut session).await?;

@@ -16,12 +16,12 @@ use crate::model::{
 use crate::transport::{Directory, Remote};
 
 use super::advice;
-use super::control::{self, Ftp, Talk, Way};
+use super::control::{self, Ftp, ReplyLimiter, Way};
 use super::redact::Redact;
 use super::reply::{Kind, Reply};
 use super::stream::{Securing, Stream};
 use super::tls::{self, TlsContext};
-use super::{Memory, connect, features};
+use super::{ServerQuirks, connect, features};
 
 /// After a data connection broke, the reply that says why is near or will not come.
 pub(super) const REASON: Duration = Duration::from_secs(2);
@@ -70,13 +70,13 @@ impl<'a> From<&'a Directory> for Whom<'a> {
 
 pub(super) struct Session {
     ftp: Ftp,
-    talk: Talk,
+    limiter: ReplyLimiter,
     /// For data connections too; absent in clear text.
     tls: Option<TlsContext>,
     pub(super) address: Address,
     pub(super) peer: SocketAddr,
     pub(super) timeouts: Timeouts,
-    pub(super) memory: Memory,
+    pub(super) quirks: ServerQuirks,
     pub(super) dialect: Dialect,
     redact: Redact,
     /// The directory that the session is in, where files are named without it.
@@ -90,7 +90,7 @@ pub(super) struct Session {
     /// Another address than the peer's that the last answer to `PASV` named.
     pub(super) named: Option<Ipv4Addr>,
     /// A reply is missing or made no sense: the next one would be taken for the wrong command.
-    out_of_step: bool,
+    desynchronized: bool,
     /// `421`: the server said why it is closing.
     farewell: Option<Fault>,
     /// A transfer has begun, and the reply that ends it has not come.
@@ -103,15 +103,15 @@ pub(super) struct Session {
 
 impl Session {
     /// Connects, logs in, asks for binary transfers, and goes where the file is.
-    pub(super) async fn open(memory: &Memory, remote: &Remote) -> Result<Self, Failure> {
-        let mut session = Self::open_at(memory, remote.into(), remote.path.as_str()).await?;
+    pub(super) async fn open(quirks: &ServerQuirks, remote: &Remote) -> Result<Self, Failure> {
+        let mut session = Self::open_at(quirks, remote.into(), remote.path.as_str()).await?;
         session.go_to(&remote.path).await?;
         Ok(session)
     }
 
     /// As [`Self::open`], for more than one file. `path` shows what kind of names will be said.
     pub(super) async fn open_at(
-        memory: &Memory,
+        quirks: &ServerQuirks,
         whom: Whom<'_>,
         path: &str,
     ) -> Result<Self, Failure> {
@@ -120,11 +120,11 @@ impl Session {
         let hangs_up = |failure: &Failure| {
             failure.step == Step::Connect
                 && matches!(failure.fault, Fault::Lost { .. })
-                && memory.has_let_in(whom.address, &whom.login.user)
+                && quirks.has_let_in(whom.address, &whom.login.user)
         };
         loop {
             // The largest part of whatever begins with a session, and soon over: memory of its own.
-            match Box::pin(Self::open_once(memory, whom, path)).await {
+            match Box::pin(Self::open_once(quirks, whom, path)).await {
                 Err(failure)
                     if (hangs_up(&failure)
                         || matches!(
@@ -140,7 +140,7 @@ impl Session {
         }
     }
 
-    async fn open_once(memory: &Memory, whom: Whom<'_>, path: &str) -> Result<Self, Failure> {
+    async fn open_once(quirks: &ServerQuirks, whom: Whom<'_>, path: &str) -> Result<Self, Failure> {
         let at_connect = |fault| Failure::new(Step::Connect, fault);
         let Whom {
             address,
@@ -150,17 +150,17 @@ impl Session {
             ..
         } = whom;
         let redact = Redact::of(login, dialect.account.as_ref());
-        let talk = Talk::default();
-        let connected = connected(memory, whom, &talk, &redact).await;
+        let limiter = ReplyLimiter::default();
+        let connected = connected(quirks, whom, &limiter, &redact).await;
         let Connected { ftp, peer, tls } = connected.map_err(at_connect)?;
         let mut session = Self {
             ftp,
-            talk,
+            limiter,
             tls,
             address: address.clone(),
             peer,
             timeouts,
-            memory: memory.clone(),
+            quirks: quirks.clone(),
             dialect: dialect.clone(),
             redact,
             inside: None,
@@ -168,13 +168,13 @@ impl Session {
             avoids_epsv: false,
             went_extended: false,
             named: None,
-            out_of_step: false,
+            desynchronized: false,
             farewell: None,
             transferring: false,
             echo: None,
             unfinished: None,
         };
-        let late = memory.of(address).protects_late;
+        let late = quirks.of(address).protects_late;
         let is_protected = match session.tls {
             Some(_) if !late => session.protect_data(false).await?,
             _ => false,
@@ -182,7 +182,7 @@ impl Session {
         session.log_in(login).await?;
         if session.tls.is_some() && !is_protected {
             session.protect_data(true).await?;
-            memory.learn(address, |quirks| quirks.protects_late = true);
+            quirks.learn(address, |quirks| quirks.protects_late = true);
         }
         session.ask_for_binary().await?;
         if !path.is_ascii() {
@@ -244,7 +244,7 @@ impl Session {
                 return Err(Failure::new(step, reply.fault()));
             }
         }
-        self.memory.let_in(&self.address, &login.user);
+        self.quirks.let_in(&self.address, &login.user);
         Ok(())
     }
 
@@ -252,7 +252,7 @@ impl Session {
     /// one session too many.
     fn login_fault(&self, reply: &Reply, login: &Login) -> Fault {
         let is_refused = matches!(reply.kind(), Kind::ForNow | Kind::ForGood | Kind::NotKnown);
-        let worked = || self.memory.has_let_in(&self.address, &login.user);
+        let worked = || self.quirks.has_let_in(&self.address, &login.user);
         if is_refused && reply.code != 421 && (reply.tells_limit() || worked()) {
             return busy(reply);
         }
@@ -380,7 +380,7 @@ impl Session {
         }
         if reply.code == 425 && self.went_extended && self.peer.is_ipv4() {
             // Something on the way may know the other command alone: the next one tries it.
-            self.memory
+            self.quirks
                 .learn(&self.address, |quirks| quirks.no_epsv = true);
         }
         match tls::transfer_fault(reply, self.tls.is_some()) {
@@ -422,7 +422,7 @@ impl Session {
     /// What a refusal means that came while a data connection was to be opened, after a good login:
     /// the server may have more ports a moment later.
     pub(super) fn data_fault(&self, reply: &Reply, to: &str) -> Fault {
-        let known = self.memory.of(&self.address).opens_data;
+        let known = self.quirks.of(&self.address).opens_data;
         match reply.kind() {
             // Another protocol than that of this network (RFC 2428 section 2).
             Kind::ForGood if reply.code == 522 => self.fault(reply, to),
@@ -462,7 +462,7 @@ impl Session {
         let until = Instant::now() + deadline;
         let late = || no_reply(verb, deadline);
         // Whoever drops this future leaves a reply behind.
-        self.out_of_step = true;
+        self.desynchronized = true;
         // Expecting nothing makes suppaftp hand over every reply, and read `FEAT` to its end.
         let result = timeout_at(until, self.ftp.custom_command(&*line, &[])).await;
         let mut reply = self.outcome(step, result.map_err(|_| late()))?;
@@ -480,7 +480,7 @@ impl Session {
                 Meant::ReadOn | Meant::Stray => {
                     // It is the reply to something else, and the one to this command is still to
                     // come.
-                    self.out_of_step = true;
+                    self.desynchronized = true;
                     let reply = format!("{reply}, to {verb}");
                     return Err(Failure::new(step, Fault::Malformed { reply }));
                 }
@@ -493,7 +493,7 @@ impl Session {
     async fn take_unasked(&mut self, step: Step) -> Result<(), Failure> {
         while let Some(reply) = self.early_reply(step).await? {
             if !matches!(reply.kind(), Kind::Begun | Kind::Done) {
-                self.out_of_step = true;
+                self.desynchronized = true;
                 return Err(Failure::new(step, reply.fault()));
             }
         }
@@ -506,10 +506,10 @@ impl Session {
         until: Instant,
         fault: Fault,
     ) -> Result<Reply, Failure> {
-        self.out_of_step = true;
+        self.desynchronized = true;
         let reply = timeout_at(until, self.reply(step)).await;
         reply.unwrap_or_else(|_| {
-            self.out_of_step = true;
+            self.desynchronized = true;
             Err(Failure::new(step, fault))
         })
     }
@@ -554,7 +554,7 @@ impl Session {
                 // The last line was the end, whatever its code: that is what counts.
                 Err(_) => {
                     let code = begun.ends_with;
-                    self.out_of_step = code == 421;
+                    self.desynchronized = code == 421;
                     return Ok(Reply { code, ..begun });
                 }
                 Ok(result) => {
@@ -586,7 +586,7 @@ impl Session {
         })
         .await;
         ended.unwrap_or_else(|_| {
-            self.out_of_step = true;
+            self.desynchronized = true;
             Err(Failure::new(step, fault))
         })
     }
@@ -608,12 +608,12 @@ impl Session {
     ) -> Result<Reply, Failure> {
         let fault = match result {
             Ok(Ok(response)) | Ok(Err(FtpError::UnexpectedResponse(response))) => {
-                self.talk.replied();
+                self.limiter.replied();
                 match Reply::from_response(&response, &self.redact) {
                     Some(reply) => {
                         // The server is closing (RFC 959 section 5.4).
-                        self.out_of_step = reply.code == 421;
-                        self.farewell = self.out_of_step.then(|| reply.fault());
+                        self.desynchronized = reply.code == 421;
+                        self.farewell = self.desynchronized.then(|| reply.fault());
                         return Ok(reply);
                     }
                     None => malformed(&response, &self.redact),
@@ -630,7 +630,7 @@ impl Session {
             }
             Err(fault) => fault,
         };
-        self.out_of_step = true;
+        self.desynchronized = true;
         Err(Failure::new(step, fault))
     }
 
@@ -641,12 +641,12 @@ impl Session {
 
     /// Whether the next reply would be that of the next command.
     pub(super) fn in_step(&self) -> bool {
-        !self.out_of_step && !self.transferring && self.unfinished.is_none()
+        !self.desynchronized && !self.transferring && self.unfinished.is_none()
     }
 
     /// The reply that was waited for in vain is the one of a transfer that goes on without it.
     pub(super) fn goes_on_unanswered(&mut self) {
-        self.out_of_step = false;
+        self.desynchronized = false;
         self.transferring = true;
     }
 
@@ -684,16 +684,16 @@ struct Connected {
 
 /// Connects to the first of the host's addresses that answers.
 async fn connected(
-    memory: &Memory,
+    quirks: &ServerQuirks,
     whom: Whom<'_>,
-    talk: &Talk,
+    limiter: &ReplyLimiter,
     redact: &Redact,
 ) -> Result<Connected, Fault> {
     let limit = whom.timeouts.connect;
     let until = Instant::now() + limit;
     let resolved = timeout(limit, connect::resolve(whom.address)).await;
     let targets = resolved.map_err(|_| connect_timeout(whom))??;
-    connected_to(&targets, until, memory, whom, talk, redact).await
+    connected_to(&targets, until, quirks, whom, limiter, redact).await
 }
 
 fn connect_timeout(whom: Whom<'_>) -> Fault {
@@ -708,9 +708,9 @@ fn connect_timeout(whom: Whom<'_>) -> Fault {
 async fn connected_to(
     targets: &[SocketAddr],
     until: Instant,
-    memory: &Memory,
+    quirks: &ServerQuirks,
     whom: Whom<'_>,
-    talk: &Talk,
+    limiter: &ReplyLimiter,
     redact: &Redact,
 ) -> Result<Connected, Fault> {
     let address = whom.address;
@@ -721,7 +721,7 @@ async fn connected_to(
         let tls = match address.scheme {
             Scheme::Ftp => None,
             Scheme::FtpsExplicit | Scheme::FtpsImplicit => {
-                let authorities = &memory.authorities;
+                let authorities = &quirks.authorities;
                 Some(TlsContext::new(authorities, whom.tls, &address.host, peer.ip()).await?)
             }
         };
@@ -731,10 +731,10 @@ async fn connected_to(
             (None, _) => Way::Clear,
         };
         let words = |error| fault_of(error, redact);
-        let opened = control::open(peer, way, whom.timeouts, deadline, talk, redact, words);
+        let opened = control::open(peer, way, whom.timeouts, deadline, limiter, redact, words);
         match opened.await {
             Ok(ftp) => {
-                talk.replied();
+                limiter.replied();
                 return Ok(Connected { ftp, peer, tls });
             }
             Err(Fault::ConnectTimeout { .. }) => last = connect_timeout(whom),
@@ -886,7 +886,11 @@ mod tests {
             connect: Duration::from_secs(4),
             ..Timeouts::default()
         };
-        let (memory, tls, talk) = (Memory::default(), Tls::default(), Talk::default());
+        let (quirks, tls, limiter) = (
+            ServerQuirks::default(),
+            Tls::default(),
+            ReplyLimiter::default(),
+        );
         let (login, dialect) = (Login::anonymous(), Dialect::default());
         let redact = Redact::of(&login, None);
         let until = Instant::now() + timeouts.connect;
@@ -897,7 +901,7 @@ mod tests {
             tls: &tls,
             dialect: &dialect,
         };
-        let connecting = connected_to(&targets, until, &memory, whom, &talk, &redact);
+        let connecting = connected_to(&targets, until, &quirks, whom, &limiter, &redact);
         let serving = async {
             let (mut stream, _) = listener.accept().await.unwrap();
             stream.write_all(b"220 here\r\n").await.unwrap();

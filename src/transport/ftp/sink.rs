@@ -11,7 +11,7 @@ use crate::transport::{
     Sink,
 };
 
-use super::Memory;
+use super::ServerQuirks;
 use super::data::Upload;
 use super::features::{self, DigestCommand};
 use super::reply;
@@ -29,7 +29,7 @@ pub struct FtpSink {
     session: Option<Session>,
     upload: Option<Upload>,
     destination: Destination,
-    memory: Memory,
+    quirks: ServerQuirks,
     /// Whether `550` to `SIZE` means that there is no such file: the entity has reported a size, or a
     /// listing has agreed. Some say it of every file, and then something else has shown one.
     denies_truly: Option<bool>,
@@ -45,15 +45,18 @@ pub struct FtpSink {
 }
 
 impl FtpSink {
-    pub(super) async fn open(memory: &Memory, destination: &Destination) -> Result<Self, Failure> {
-        let open = || Self::open_once(memory, destination);
-        memory
+    pub(super) async fn open(
+        quirks: &ServerQuirks,
+        destination: &Destination,
+    ) -> Result<Self, Failure> {
+        let open = || Self::open_once(quirks, destination);
+        quirks
             .while_learning(&destination.remote.address, open)
             .await
     }
 
-    async fn open_once(memory: &Memory, destination: &Destination) -> Result<Self, Failure> {
-        let mut session = Session::open(memory, &destination.remote).await?;
+    async fn open_once(quirks: &ServerQuirks, destination: &Destination) -> Result<Self, Failure> {
+        let mut session = Session::open(quirks, &destination.remote).await?;
         let digest = match destination.verify.asks_digest() {
             true => features::best_digest(&mut session).await?,
             false => None,
@@ -63,7 +66,7 @@ impl FtpSink {
             session: Some(session),
             upload: None,
             destination: destination.clone(),
-            memory: memory.clone(),
+            quirks: quirks.clone(),
             denies_truly: None,
             tells_times: false,
             no_listing: false,
@@ -80,7 +83,7 @@ impl FtpSink {
             lost => {
                 // A server with room for one session has to see this one end first.
                 drop(lost);
-                Session::open(&self.memory, &self.destination.remote).await?
+                Session::open(&self.quirks, &self.destination.remote).await?
             }
         };
         Ok(self.session.insert(session))
@@ -122,7 +125,7 @@ impl FtpSink {
             tls: remote.tls.clone(),
             dialect: remote.dialect.clone(),
         };
-        let listed = match list::list(&self.memory, &directory).await {
+        let listed = match list::list(&self.quirks, &directory).await {
             Ok(listed) => listed,
             Err(failure) => {
                 self.no_listing = !failure.is_transient();
@@ -271,7 +274,7 @@ impl Sink for FtpSink {
             }
             return Ok(Seen::Present { size: None });
         }
-        if told && !self.memory.of(&self.destination.remote.address).no_mdtm {
+        if told && !self.quirks.of(&self.destination.remote.address).no_mdtm {
             return Ok(Seen::Absent);
         }
         Ok(match self.is_listed(path).await? {
@@ -414,7 +417,7 @@ impl Sink for FtpSink {
         let address = self.destination.remote.address.clone();
         let mut may_have_begun = false;
         loop {
-            let known = self.memory.of(&address);
+            let known = self.quirks.of(&address);
             match self.store_once(path).await {
                 Ok(upload) => {
                     self.upload = Some(upload);
@@ -425,7 +428,7 @@ impl Sink for FtpSink {
                     if (!failed.may_have_begun
                         || matches!(failed.failure.fault, Fault::NoReply { .. }))
                         && !matches!(failed.failure.fault, Fault::Reply { .. })
-                        && self.memory.has_learned(&address, known) =>
+                        && self.quirks.has_learned(&address, known) =>
                 {
                     may_have_begun |= failed.may_have_begun;
                 }

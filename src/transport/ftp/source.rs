@@ -9,7 +9,7 @@ use super::data::Download;
 use super::list;
 use super::reply::Reply;
 use super::session::Session;
-use super::{Memory, Quirks};
+use super::{Quirks, ServerQuirks};
 
 /// `MDTM` and `MLST` are answered out of a file table: a server that takes longer does not know them.
 const TABLE_DEADLINE: Duration = Duration::from_secs(5);
@@ -32,16 +32,20 @@ pub struct FtpSource {
 
 impl FtpSource {
     pub(super) async fn open(
-        memory: &Memory,
+        quirks: &ServerQuirks,
         remote: &Remote,
         offset: u64,
     ) -> Result<Self, Failure> {
-        let open = || Self::open_once(memory, remote, offset);
-        memory.while_learning(&remote.address, open).await
+        let open = || Self::open_once(quirks, remote, offset);
+        quirks.while_learning(&remote.address, open).await
     }
 
-    async fn open_once(memory: &Memory, remote: &Remote, offset: u64) -> Result<Self, Failure> {
-        let mut session = Session::open(memory, remote).await?;
+    async fn open_once(
+        quirks: &ServerQuirks,
+        remote: &Remote,
+        offset: u64,
+    ) -> Result<Self, Failure> {
+        let mut session = Session::open(quirks, remote).await?;
         let path = remote.path.as_str();
         let size = size(&mut session, path).await?;
         let modified = modified(&mut session, path).await?;
@@ -127,8 +131,11 @@ impl Source for FtpSource {
 }
 
 /// Whether the file is there, and its size where the server tells it.
-pub(super) async fn size_of(memory: &Memory, remote: &Remote) -> Result<Option<u64>, Failure> {
-    let mut session = Session::open(memory, remote).await?;
+pub(super) async fn size_of(
+    quirks: &ServerQuirks,
+    remote: &Remote,
+) -> Result<Option<u64>, Failure> {
+    let mut session = Session::open(quirks, remote).await?;
     let size = size(&mut session, remote.path.as_str()).await;
     session.close().await;
     size
@@ -172,7 +179,7 @@ async fn ask_if_known(
     path: &str,
     unknown: fn(&mut Quirks) -> &mut bool,
 ) -> Result<Option<Reply>, Failure> {
-    if *unknown(&mut session.memory.of(&session.address)) {
+    if *unknown(&mut session.quirks.of(&session.address)) {
         return Ok(None);
     }
     let deadline = session.timeouts.reply.min(TABLE_DEADLINE);
@@ -184,7 +191,7 @@ async fn ask_if_known(
         Err(failure) => !matches!(failure.fault, Fault::Lost { .. }),
     };
     if is_unknown {
-        (session.memory).learn(&session.address, |quirks| *unknown(quirks) = true);
+        (session.quirks).learn(&session.address, |quirks| *unknown(quirks) = true);
     }
     match answered? {
         reply if reply.code == 421 => Err(Failure::new(Step::Prepare, reply.fault())),

@@ -13,9 +13,9 @@ use super::args::{CancelArgs, RunArgs};
 use super::ask::{AskError, Prompt, ask};
 use super::attach::{login_commands, no_engine, secret_variables};
 use super::engine::{self, Start};
-use super::parts::Parts;
 use super::select::{Selection, select};
-use super::{Failed, Stage, print};
+use super::services::Services;
+use super::{CommandContext, Failed, print};
 use crate::headless;
 use crate::inventory;
 use crate::journal::{CutOff, Journal};
@@ -30,7 +30,7 @@ const GONE: Duration = Duration::from_secs(10);
 
 /// What `run --detach` is to start.
 #[derive(Debug)]
-pub(super) struct Wish<'a> {
+pub(super) struct DetachedRun<'a> {
     pub(super) args: &'a RunArgs,
     pub(super) file: &'a Path,
     pub(super) state_dir: &'a Result<PathBuf, String>,
@@ -42,9 +42,9 @@ pub(super) struct Wish<'a> {
 /// # Errors
 /// When nothing was started.
 pub(super) async fn run_detached(
-    wish: Wish<'_>,
-    parts: &impl Parts,
-    stage: Stage<'_, impl Prompt>,
+    wish: DetachedRun<'_>,
+    services: &impl Services,
+    stage: CommandContext<'_, impl Prompt>,
 ) -> Result<u8, Failed> {
     let place = engine::place(wish.state_dir)?;
     let state_dir = wish.state_dir.as_ref().map_err(Failed::usage)?;
@@ -55,7 +55,7 @@ pub(super) async fn run_detached(
     inventory::parse(&text, wish.file).map_err(wrong)?;
     let inventory = inventory::parse(&text, &file).map_err(wrong)?;
     let Selection { specs, credentials } = select(wish.args, &inventory).map_err(Failed::usage)?;
-    let looked_up = parts.logins(&credentials, &inventory.credentials).await;
+    let looked_up = services.logins(&credentials, &inventory.credentials).await;
     let mut logins = looked_up.map_err(Failed::usage)?;
     ask(&credentials, &mut logins, stage.prompt).map_err(|error| match error {
         AskError::Interrupted { .. } => Failed::new(headless::CANCELLED, error),
@@ -128,8 +128,8 @@ pub(super) async fn run_detached(
     Ok(headless::OK)
 }
 
-/// A visit; `None` where no engine runs.
-async fn visit(state_dir: &Result<PathBuf, String>) -> Result<Option<Connection>, Failed> {
+/// A connect_once; `None` where no engine runs.
+async fn connect_once(state_dir: &Result<PathBuf, String>) -> Result<Option<Connection>, Failed> {
     let place = engine::place(state_dir)?;
     let opened = Connection::open(&place, Wants::Errand, &engine::who()).await;
     opened.map_err(Failed::other)
@@ -140,7 +140,7 @@ async fn visit(state_dir: &Result<PathBuf, String>) -> Result<Option<Connection>
 /// # Errors
 /// It does not answer, or is of another version.
 pub(super) async fn status(json: bool, state_dir: &Result<PathBuf, String>) -> Result<u8, Failed> {
-    let Some(mut connection) = visit(state_dir).await? else {
+    let Some(mut connection) = connect_once(state_dir).await? else {
         let cut_off = cut_off(state_dir);
         print(&match json {
             true => format!("{}\n", json!({ "engine": null, "cut_off": ids(&cut_off) })),
@@ -267,7 +267,7 @@ pub(super) async fn cancel(
     args: &CancelArgs,
     state_dir: &Result<PathBuf, String>,
 ) -> Result<u8, Failed> {
-    let Some(mut connection) = visit(state_dir).await? else {
+    let Some(mut connection) = connect_once(state_dir).await? else {
         return Err(no_engine(state_dir));
     };
     let snapshot = connection.snapshot().await.map_err(Failed::other)?;
@@ -321,7 +321,7 @@ pub(super) async fn cancel(
 /// # Errors
 /// It does not answer.
 pub(super) async fn stop(cancel: bool, state_dir: &Result<PathBuf, String>) -> Result<u8, Failed> {
-    let Some(mut connection) = visit(state_dir).await? else {
+    let Some(mut connection) = connect_once(state_dir).await? else {
         print("no engine runs\n");
         return Ok(headless::OK);
     };

@@ -8,7 +8,7 @@ use crate::model::Failure;
 use super::Reader;
 
 /// A place at a pass. Dropping it leaves the pass.
-pub(super) struct Seat {
+pub(super) struct Subscription {
     pub(super) pass: u32,
     pub(super) reader: Reader,
     /// Offset in the image of the block that the reader gets next.
@@ -27,5 +27,5 @@ pub(super) struct Request {
     pub(super) position: u64,
     /// Passes that it had to leave: it would hold them up again.
     pub(super) left: Vec<u32>,
-    pub(super) grant: oneshot::Sender<Result<Seat, Failure>>,
+    pub(super) grant: oneshot::Sender<Result<Subscription, Failure>>,
 }

@@ -1,5 +1,5 @@
-//! The parts that the commands are put together from, behind one trait: the commands are tested
-//! with others, and what stands behind them is named in one place, [`Real`].
+//! The services that the commands are put together from, behind one trait: the commands are tested
+//! with others, and what stands behind them is named in one place, [`Production`].
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
@@ -54,7 +54,7 @@ pub struct Lab {
 }
 
 /// What the commands need. Errors are complete texts for the operator; none has started anything.
-pub trait Parts: Sync {
+pub trait Services: Sync {
     /// Reads an inventory. The error holds every fault with its place, ready to be printed.
     ///
     /// # Errors
@@ -105,13 +105,13 @@ pub trait Parts: Sync {
     ) -> impl Future<Output = Result<Lab, String>> + Send;
 }
 
-/// The parts of this crate.
+/// The services of this crate.
 #[derive(Debug)]
-pub struct Real {
-    pub journal: journal::Setting,
+pub struct Production {
+    pub journal: journal::Settings,
 }
 
-impl Real {
+impl Production {
     /// What the journal knows of entities that are still where they were. A journal that can't be
     /// read is told of when it is to be written.
     fn memories(&self, inventory: &Inventory) -> Memories {
@@ -165,7 +165,7 @@ fn raise_open_files(entities: usize) {
     }
 }
 
-impl Parts for Real {
+impl Services for Production {
     fn load(&self, file: &Path) -> Result<Inventory, String> {
         inventory::load(file).map_err(|errors| format!("the inventory is wrong\n\n{errors}"))
     }

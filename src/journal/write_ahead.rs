@@ -60,7 +60,7 @@ pub(super) enum Ask {
 
 /// Which journal, and what for.
 #[derive(Debug, Clone)]
-pub struct Setting {
+pub struct Settings {
     /// Where it is; or why there is no place for one.
     pub state_dir: Result<PathBuf, String>,
     /// The practice network of this process: its entities are gone when it ends, so what they hold
@@ -73,12 +73,12 @@ pub struct Setting {
 /// A journal that nothing was written to yet. Its [`Gate`] is for the transport of the run.
 #[derive(Debug)]
 pub struct Recorder {
-    setting: Setting,
+    setting: Settings,
     asked: channel::UnboundedReceiver<Ask>,
 }
 
 impl Recorder {
-    pub fn new(setting: Setting) -> (Self, Gate) {
+    pub fn new(setting: Settings) -> (Self, Gate) {
         let (inbox, asked) = channel::unbounded_channel();
         (Self { setting, asked }, Gate { inbox })
     }
@@ -103,7 +103,7 @@ impl Recorder {
             inventory: inventory.clone(),
             held: HashMap::new(),
         };
-        let stage = Stage {
+        let stage = WriteAhead {
             setting: self.setting,
             run,
             inventory,
@@ -299,8 +299,8 @@ impl Locks {
 }
 
 /// The thread.
-struct Stage {
-    setting: Setting,
+struct WriteAhead {
+    setting: Settings,
     run: String,
     inventory: Arc<Inventory>,
     inbox: mpsc::Receiver<Message>,
@@ -309,7 +309,7 @@ struct Stage {
     shown: Arc<Notify>,
 }
 
-impl Stage {
+impl WriteAhead {
     fn run(self) {
         let mut writer = match self.open() {
             Ok(writer) => Some(writer),

@@ -52,7 +52,7 @@ fn named(path: &Path) -> String {
 
 /// The groups kept for one inventory.
 #[derive(Debug, Clone)]
-pub struct Kept {
+pub struct SavedGroups {
     file: PathBuf,
     /// For people who look into the file.
     inventory: String,
@@ -71,7 +71,7 @@ struct Header {
     version: u32,
 }
 
-impl Kept {
+impl SavedGroups {
     /// For an inventory file: known by its canonical path, so that it is the same one from
     /// whichever folder it is named.
     pub fn of(state_dir: &Path, inventory: &Path) -> Self {
@@ -274,8 +274,8 @@ mod tests {
         Folder { state, inventory }
     }
 
-    fn kept(folder: &Folder) -> Kept {
-        Kept::of(&folder.state.path().join("subtend"), &folder.inventory)
+    fn kept(folder: &Folder) -> SavedGroups {
+        SavedGroups::of(&folder.state.path().join("subtend"), &folder.inventory)
     }
 
     fn mode(path: &Path) -> u32 {
@@ -322,15 +322,15 @@ mod tests {
         let link = state.join("link.yaml");
         std::os::unix::fs::symlink(&folder.inventory, &link).unwrap();
         assert_eq!(
-            Kept::of(state, &link).file,
-            Kept::of(state, &folder.inventory).file
+            SavedGroups::of(state, &link).file,
+            SavedGroups::of(state, &folder.inventory).file
         );
         let other = state.join("elsewhere");
         fs::create_dir(&other).unwrap();
         fs::write(other.join("my site.yaml"), "").unwrap();
-        let other = Kept::of(state, &other.join("my site.yaml"));
-        assert_ne!(other.file, Kept::of(state, &folder.inventory).file);
-        assert_ne!(Kept::of_demo(state).file, other.file);
+        let other = SavedGroups::of(state, &other.join("my site.yaml"));
+        assert_ne!(other.file, SavedGroups::of(state, &folder.inventory).file);
+        assert_ne!(SavedGroups::of_demo(state).file, other.file);
     }
 
     #[test]

@@ -31,7 +31,7 @@ const LEAST_RATE: u64 = 4 * 1024;
 
 /// A target, and what an earlier run is known to have delivered to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Believed {
+pub(crate) struct PresumedInstalled {
     /// Its place in the group.
     pub(crate) entity: usize,
     pub(crate) expected: Expected,
@@ -39,7 +39,7 @@ pub(crate) struct Believed {
     pub(crate) at: Timestamp,
 }
 
-impl Believed {
+impl PresumedInstalled {
     /// Why it is skipped; `None`: it did not prove that it holds the image.
     fn cause(&self, held: &Installed) -> Option<String> {
         if held.holds != Holding::Has {
@@ -59,13 +59,13 @@ impl Believed {
 
 /// The questions that are not answered yet.
 pub(super) struct Checks {
-    asked: FanOut<Believed, Option<String>>,
+    asked: FanOut<PresumedInstalled, Option<String>>,
     cancels: Vec<CancellationToken>,
 }
 
 impl Checks {
     pub(super) fn begin<T: Transport>(transport: &Arc<T>, work: &Assignment) -> Self {
-        for known in &work.believed {
+        for known in &work.presumed_installed {
             work.reporter.send(ReportKind::State {
                 entity: known.entity,
                 state: EntityState::Waiting,
@@ -77,7 +77,7 @@ impl Checks {
         }
         let (transport, logins) = (transport.clone(), work.logins.clone());
         let (group, cancels) = (work.group.clone(), work.cancels.clone());
-        let ask = move |known: &Believed| {
+        let ask = move |known: &PresumedInstalled| {
             let (transport, logins, known) = (transport.clone(), logins.clone(), known.clone());
             let (group, entity) = (group.clone(), group.entities[known.entity].clone());
             let cancel = cancels[known.entity].clone();
@@ -110,7 +110,7 @@ impl Checks {
             let confirm = group.entities[known.entity].timeouts.confirm;
             confirm + Duration::from_secs(size / LEAST_RATE)
         });
-        asked.extend(work.believed.iter().cloned());
+        asked.extend(work.presumed_installed.iter().cloned());
         let cancels = work.cancels.clone();
         Self { asked, cancels }
     }
@@ -121,7 +121,7 @@ impl Checks {
 
     /// The next answer: an entity, and why it is skipped if it is. `None`: there are no more.
     pub(super) async fn next(&mut self) -> Option<(usize, Option<String>)> {
-        let is_cancelled = |known: &Believed| self.cancels[known.entity].is_cancelled();
+        let is_cancelled = |known: &PresumedInstalled| self.cancels[known.entity].is_cancelled();
         loop {
             // It need not wait for its turn to be asked.
             if let Some(known) = self.asked.withdraw(is_cancelled) {
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_skip_says_who_delivered_it_and_how_it_was_proven() {
-        let known = Believed {
+        let known = PresumedInstalled {
             entity: 0,
             expected: Expected {
                 size: Some(7),
