@@ -467,7 +467,7 @@ fn cancelled(step: Step) -> Failure {
     Failure::new(step, Fault::Cancelled)
 }
 
-/// Why the source failed, once it has: the pool is told before anybody else.
+/// Why the source failed, once it has: the pool knows before anything else.
 async fn source_failed(subscription: &mut Subscription) -> Failure {
     loop {
         match subscription.reader.next().await {

@@ -38,7 +38,7 @@ impl Watch {
         }
     }
 
-    /// The places of those that have held up the others for longer than `limit`. `standing` tells
+    /// The places of those that have held up the others for longer than `limit`. `standing` says
     /// of each place, `None` of one that was left; `used` and `depth` are the pool's.
     pub(super) fn sample(
         &mut self,

@@ -116,7 +116,7 @@ pub(super) fn most(depth: usize) -> usize {
     (depth / 2).clamp(1, MOST)
 }
 
-/// Splits `depth` buffers between passes, the oldest first. `used` tells of each how many of its
+/// Splits `depth` buffers between passes, the oldest first. `used` says of each how many of its
 /// buffers hold a block that is still needed, if it reads no more, and is `None` while it reads.
 /// A pass that was read to its end needs no more than it holds; of the others the oldest has the
 /// most entities, and the later ones get a small share.

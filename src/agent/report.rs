@@ -1,4 +1,4 @@
-//! What agents tell: state changes as messages, progress as counters that are read when wanted.
+//! What agents report: state changes as messages, progress as counters that are read when wanted.
 //!
 //! A message is never lost; a counter costs nothing to raise, however many blocks pass.
 

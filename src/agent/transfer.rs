@@ -56,7 +56,7 @@ pub(super) struct TransferAgent<T: Transport> {
     pub(super) read: Arc<AtomicU64>,
     pub(super) reporter: Reporter,
     pub(super) cancel: CancellationToken,
-    /// Cancelled when the source has failed, after the pool has been told why: entities that are
+    /// Cancelled when the source has failed, after the pool has been given the cause: entities that are
     /// busy with something else than reading the pool learn it too.
     pub(super) broken: CancellationToken,
 }
@@ -192,7 +192,7 @@ impl<T: Transport> TransferAgent<T> {
         }
     }
 
-    /// Reads on from one source until the end of the image. `before` tells why another reading
+    /// Reads on from one source until the end of the image. `before` says why another reading
     /// has ended.
     async fn read_from(
         &self,
@@ -225,7 +225,7 @@ impl<T: Transport> TransferAgent<T> {
             });
         }
         let source = slot.insert(opened);
-        // A source that does not tell its size itself could go on for ever.
+        // A source that does not report its size itself could go on for ever.
         let most = self.digests.size(&self.image);
         let mut at_end = false;
         while !at_end {

@@ -262,7 +262,7 @@ pub struct RunArgs {
     /// Print events as JSON, one object a line, and nothing else on standard output
     #[arg(long)]
     pub json: bool,
-    /// Start it in a process of its own and return; `subtend help detach` tells more
+    /// Start it in a process of its own and return; `subtend help detach` says more
     #[arg(long, conflicts_with = "json")]
     pub detach: bool,
 }

@@ -186,7 +186,7 @@ async fn open(
     let all = inventory.credentials.clone();
     let mut asked = to_ask(&inventory);
     asked.retain(|name| missing.iter().any(|one| one.name == *name));
-    // From here on what the engine tells is taken, however long a password takes.
+    // From here on what the engine reports is taken, however long a password takes.
     let (link, pump) = connection
         .link(log_event, greeting)
         .await

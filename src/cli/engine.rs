@@ -122,7 +122,7 @@ impl Start<'_> {
                 continue;
             }
             if same_file {
-                // What was read of the connection is told again to the next one.
+                // What was read of the connection is returned again to the next one.
                 let again = Connection::open(place, wants, &who()).await;
                 if let Some(connection) = again.map_err(Failed::other)? {
                     return Ok(Found {

@@ -166,7 +166,7 @@ pub(super) async fn status(json: bool, state_dir: &Result<PathBuf, String>) -> R
     Ok(headless::OK)
 }
 
-/// Runs that were cut off; the journal may have none, or not be readable, which others tell.
+/// Runs that were cut off; the journal may have none, or not be readable, which others report.
 fn cut_off(state_dir: &Result<PathBuf, String>) -> Vec<CutOff> {
     let Ok(state_dir) = state_dir else {
         return Vec::new();

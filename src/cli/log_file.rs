@@ -30,7 +30,7 @@ struct Open {
 }
 
 impl LogFile {
-    /// Opens the log in a state directory, which is made if need be; also tells its path.
+    /// Opens the log in a state directory, which is made if need be; also returns its path.
     ///
     /// # Errors
     /// A sentence that names the file.

@@ -188,7 +188,7 @@ impl Drop for Entry {
             return;
         }
         if !self.board.say(&String::from_utf8_lossy(&self.text)) {
-            // There is nobody left to tell that the log is gone.
+            // There is nobody left to report to that the log is gone.
             let _ = io::stderr().lock().write_all(&self.text);
         }
     }

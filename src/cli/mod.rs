@@ -145,7 +145,7 @@ async fn execute_in(arguments: Arguments, log_file: Option<PathBuf>, board: &Boa
     let journal = journal::Settings {
         state_dir: state_dir::state_dir(arguments.common.state_dir.as_deref()),
         practice: arguments.verb.as_ref().is_some_and(Verb::is_practice),
-        // It tells them itself, or is about to take one of them up again.
+        // It reports them itself, or is about to take one of them up again.
         tell_cut_off: !matches!(arguments.verb, Some(Verb::Recover(_))),
     };
     match dispatch(
@@ -158,7 +158,7 @@ async fn execute_in(arguments: Arguments, log_file: Option<PathBuf>, board: &Boa
     {
         Ok(code) => code,
         Err(failed) => {
-            // Nobody is left to tell when standard error is gone too.
+            // Nobody is left to report to when standard error is gone too.
             let _ = writeln!(io::stderr(), "subtend: {failed}");
             failed.code
         }

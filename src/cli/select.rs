@@ -1,4 +1,4 @@
-//! From the arguments of `run` to what the engine is told to start.
+//! From the arguments of `run` to the command that starts them.
 //!
 //! It is checked here as the engine will check it again, so that a mistyped name ends with exit
 //! code 2 before anything is started or a password asked for.

@@ -113,7 +113,7 @@ pub struct Production {
 
 impl Production {
     /// What the journal knows of entities that are still where they were. A journal that can't be
-    /// read is told of when it is to be written.
+    /// read is reported when it is to be written.
     fn memories(&self, inventory: &Inventory) -> Memories {
         let Ok(state_dir) = &self.journal.state_dir else {
             return Memories::default();

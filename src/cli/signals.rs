@@ -72,7 +72,7 @@ pub(super) fn too_large() -> Option<Signal> {
     }
 }
 
-/// The set of ignored signals, where the system tells it (Linux); none elsewhere.
+/// The set of ignored signals, where the system reports it (Linux); none elsewhere.
 fn ignored() -> u64 {
     std::fs::read_to_string("/proc/self/status")
         .ok()

@@ -79,7 +79,7 @@ const PACE: Duration = Duration::from_millis(250);
 const SLOW_PACE: Duration = Duration::from_secs(1);
 /// On the log page lines appear without anybody telling.
 const LOG_PACE: Duration = Duration::from_secs(1);
-/// An engine that was told to end with nothing running ends within this time.
+/// An engine that is to end with nothing running ends within this time.
 const ENDING: Duration = Duration::from_secs(5);
 /// One whose work was cancelled: entities still have their staging files removed.
 const CANCELLING: Duration = Duration::from_secs(60);
@@ -89,7 +89,7 @@ const LAST_PICTURE: Duration = Duration::from_millis(500);
 const TOGETHER: Duration = Duration::from_millis(500);
 
 /// Opens the console on the terminal of this process and returns when the operator has left and the
-/// engine's work has ended in good order; or when it has been told twice to leave.
+/// engine's work has ended in good order; or when the operator has asked twice to leave.
 ///
 /// Each message of `stop` asks to cancel and leave; a second one leaves at once. One that came of
 /// SIGHUP because the terminal is gone leaves the engine its work: it is waited for without a screen.
@@ -152,7 +152,7 @@ struct Screen<D> {
     output: Output,
     canvas: Canvas,
     theme: Theme,
-    /// The terminal has just been taken over and must be told so.
+    /// The terminal has just been taken over and must be set up.
     enter: bool,
     device: D,
 }

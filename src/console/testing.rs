@@ -270,7 +270,7 @@ pub(crate) const COLOURS: Theme = Theme {
     ascii: false,
 };
 
-/// The whole screen as text, lines without trailing blanks. The state is told of the size first.
+/// The whole screen as text, lines without trailing blanks. The state is given the size first.
 pub(crate) fn screen(
     state: &mut State,
     snapshot: &Snapshot,

@@ -101,7 +101,7 @@ fn freeze(state: &mut State, snapshot: &Snapshot) {
     }
 }
 
-/// What the engine tells besides its snapshots.
+/// What the engine reports besides its snapshots.
 fn engine(state: &mut State, event: Event) -> Option<Effect> {
     match event {
         Event::Refused { ref reason, .. } => {

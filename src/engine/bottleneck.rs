@@ -116,7 +116,7 @@ fn of_pass(pass: &PassFigures, figures: &Figures, before: Finding) -> Finding {
         false => pass.waited,
     };
     if waited < WAITED {
-        // While a deep pool still fills, nobody waits; readers that are all busy tell the outcome.
+        // While a deep pool still fills, nobody waits; readers that are all busy decide.
         let fills = pass.starved < STARVED && pass.used * 2 > pass.depth;
         return if fills && all > 0.0 {
             entity

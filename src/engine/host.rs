@@ -2,7 +2,7 @@
 //! or for a processor. \[0025\]: depth is traded off against the impact on the processor and the
 //! lack of memory.
 //!
-//! Linux tells it under `/proc`; elsewhere no pressure is known. The files are a few lines of the
+//! Linux reports it under `/proc`; elsewhere no pressure is known. The files are a few lines of the
 //! kernel's own figures, so reading them never waits for a disk.
 
 use std::path::Path;

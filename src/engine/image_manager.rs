@@ -75,7 +75,7 @@ pub struct ImageManager<T: Transport> {
     /// Each ends with the event that answers it.
     questions: JoinSet<Event>,
     asking: CancellationToken,
-    /// Each tells what it has found so far, and ends with its last answer.
+    /// Each reports what it has found so far, and ends with its last answer.
     inspections: JoinSet<Event>,
     inspecting: CancellationToken,
     /// What is to be started when they have ended.

@@ -89,7 +89,7 @@ impl Drop for Notes {
         self.board.state(|state| state.screen = None);
         let mut stderr = std::io::stderr().lock();
         for text in self.rest() {
-            // Nobody is left to tell when standard error is gone too.
+            // Nobody is left to report to when standard error is gone too.
             let _ = writeln!(stderr, "{}", text.trim_end());
         }
     }

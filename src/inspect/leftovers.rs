@@ -20,7 +20,7 @@ pub(crate) struct Question {
     pub(crate) destination: Result<Destination, Failure>,
     /// The image that the run was to deliver, where its digest is known.
     pub(crate) known: Option<Known>,
-    /// Its file is read although its size may tell enough.
+    /// Its file is read although its size may show enough.
     pub(crate) reads: bool,
     /// Leftovers are removed, and an image that was moved aside is put back.
     pub(crate) tidies: bool,

@@ -62,7 +62,7 @@ impl<T: Transport> Inspector<T> {
     }
 }
 
-/// The size of each peer's file in bytes, where it tells; in the order of the peers.
+/// The size of each peer's file in bytes, where it reports it; in the order of the peers.
 pub(super) async fn ask<T: Transport>(
     transport: &Arc<T>,
     peers: &[Arc<Entity>],

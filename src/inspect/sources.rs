@@ -280,7 +280,7 @@ async fn any<T: Transport>(
     let image = &group.image;
     let mut refusals = Vec::new();
     let mut held: Vec<(u64, Chosen)> = Vec::new();
-    // They don't tell the size of their file, and come last.
+    // They don't report the size of their file, and come last.
     let mut sizeless = Vec::new();
     for batch in peers.chunks(AT_ONCE) {
         let (able, unable): (Vec<_>, Vec<_>) = (batch

@@ -53,7 +53,7 @@ pub(super) const NO_LABELS: [&str; 3] = ["type", "version", "name"];
 #[derive(Debug)]
 pub(super) struct Defaults {
     pub credentials: Option<Name>,
-    /// `Err` when it is given but unusable: entities need not be told that they have no path.
+    /// `Err` when it is given but unusable: that entities have no path need not be reported.
     pub path: Option<Result<RemotePath, ()>>,
     pub timeouts: Timeouts,
     pub tls: Tls,

@@ -21,7 +21,7 @@ pub enum AfterCrash {
     Staged,
     /// Its file is as it was, and this run left nothing beside it.
     Untouched,
-    /// A later run wrote to it: that one tells.
+    /// A later run wrote to it: that one says.
     Later,
     /// It was about to get the final name, or was written under it at once: its file is the old one
     /// or the image, or, where the entity can't rename, a part of it. Also where the final name is
@@ -46,7 +46,7 @@ impl AfterCrash {
         !matches!(self, Self::Delivered | Self::Skipped | Self::Later)
     }
 
-    /// The same in the words of a failure; none where a later run tells.
+    /// The same in the words of a failure; none where a later run says.
     pub(super) fn holds(self) -> Option<Holds> {
         match self {
             Self::Delivered | Self::Skipped => Some(Holds::New),

@@ -140,7 +140,7 @@ pub struct EntityRow {
     pub source: Option<String>,
     /// A staging file that could not be removed.
     pub left: Option<String>,
-    /// What stands under its final name; null where a later run tells.
+    /// What stands under its final name; null where a later run says.
     pub holds: Option<Holds>,
     /// What that means for a run that was cut off.
     pub after_crash: AfterCrash,

@@ -1,7 +1,7 @@
 //! The stage between the manager and its watchers: events and snapshots pass through it, and an
 //! event is passed on once it is on the disk.
 //!
-//! A task takes what the manager tells and what agents ask, and puts it in one order: all events that
+//! A task takes what the manager reports and what agents ask, and puts it in one order: all events that
 //! a snapshot knows of come before it, and those that an agent was begun with before what it asks. A thread writes what has come meanwhile in one transaction, and then passes
 //! it on; so nothing is shown before it is written, snapshots included, and neither the manager nor
 //! an agent waits for it (an agent waits at its [gate](super::gate), where it must). When the
@@ -211,7 +211,7 @@ impl Pump {
         }
     }
 
-    /// The manager tells what it did before it publishes it: what a snapshot knows of is in the
+    /// The manager reports what it did before it publishes it: what a snapshot knows of is in the
     /// channel by now.
     fn snapshot(&mut self) {
         let snapshot = self.snapshots.borrow_and_update().clone();
@@ -219,7 +219,7 @@ impl Pump {
         self.send(Message::Snapshot(snapshot));
     }
 
-    /// The manager tells that a group starts before its agents do anything.
+    /// The manager reports that a group starts before its agents do anything.
     fn answer(&mut self, ask: Ask) {
         self.catch_up();
         match ask {

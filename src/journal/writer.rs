@@ -367,7 +367,7 @@ impl Rows {
             true => file.clone(),
             false => std::path::absolute(file).unwrap_or_else(|_| file.clone()),
         };
-        // A group that joins tells the run again.
+        // A group that joins reports the run again.
         to.execute(
             "INSERT OR IGNORE INTO runs (run, started, who, host, ssh_client, pid, subtend,
                  inventory_file, inventory, practice, memory, seq)
@@ -535,7 +535,7 @@ impl Rows {
             ],
         )?;
         self.over.push(self.run.clone());
-        // The source of a group that never told its size by reading it to the end.
+        // The source of a group that never reported its size, by reading it to the end.
         for group in &summary.groups {
             to.execute(
                 "UPDATE groups SET size = ifnull(size, ?3) WHERE run = ?1 AND place = ?2",

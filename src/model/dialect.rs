@@ -31,7 +31,7 @@ pub enum DataMode {
 /// Where data connections are waited for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Active {
-    /// What the server is told to connect to; absent: the address that this host has towards it.
+    /// What the server is to connect to; absent: the address that this host has towards it.
     pub address: Option<Ipv4Addr>,
     /// Absent: any port that is free.
     pub ports: Option<RangeInclusive<u16>>,

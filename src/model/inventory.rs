@@ -198,7 +198,7 @@ pub enum VerifyMode {
     /// only where it lets nobody read the file.
     #[default]
     Best,
-    /// Without reading the file: its digest where it offers one, else the size where it tells it.
+    /// Without reading the file: its digest where it offers one, else the size where it reports it.
     Quick,
     Readback,
     Size,

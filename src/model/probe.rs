@@ -1,4 +1,4 @@
-//! What an entity tells about itself before anything is sent to it, and what it was found to hold.
+//! What an entity reports about itself before anything is sent to it, and what it was found to hold.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ pub struct Probe {
     pub can: Abilities,
     /// Bytes of the file under the final name, where there is one and its size is known.
     pub file: Option<u64>,
-    /// Bytes that are free where the file goes; `None`: the server does not tell.
+    /// Bytes that are free where the file goes; `None`: the server does not report it.
     pub free: Option<u64>,
     /// What lies under the staging name. It was left alone.
     pub staging: Option<Leftover>,
@@ -28,7 +28,7 @@ pub struct Abilities {
     pub size: Option<bool>,
     /// `REST` (RFC 3659 section 5).
     pub rest: Option<bool>,
-    /// `RNFR` and `RNTO` (RFC 959 section 4.1.3), as far as `RNFR` tells.
+    /// `RNFR` and `RNTO` (RFC 959 section 4.1.3), as far as `RNFR` shows.
     pub rename: Option<bool>,
     /// The strongest digest that it computes, like `SHA-256`.
     pub digest: Option<String>,

@@ -1,4 +1,4 @@
-//! What the pool tells about itself: for screens, and for finding the bottleneck. Figures only;
+//! What the pool reports about itself: for screens, and for finding the bottleneck. Figures only;
 //! nothing in the pool is decided by them.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};

@@ -11,7 +11,7 @@ use super::sync::{Arc, Plain};
 use super::writer::Writer;
 
 /// A pool of buffers between one writer and any number of readers (\[0018\]). `T` is what the
-/// writer tells at the end of the image, `E` why its source failed; every reader gets a clone.
+/// writer reports at the end of the image, `E` why its source failed; every reader gets a clone.
 pub struct BufferPool<T, E> {
     shared: Arc<Shared>,
     ending: Plain<OnceLock<Result<T, E>>>,
@@ -37,7 +37,7 @@ impl<T: Clone, E: Clone> BufferPool<T, E> {
     }
 
     /// A reader that needs block `index` and all that follow; `None` if that block was freed
-    /// already, or the writer was told that nobody is left, and is about to go. Where the pool has not come so far, the reader gets the blocks before it too
+    /// already, or the writer has learnt that no reader is left, and is about to go. Where the pool has not come so far, the reader gets the blocks before it too
     /// ([`Reader::start`]).
     pub fn join_at(&self, index: u64) -> Option<Reader<T, E>> {
         let start = self.shared.change(|ring| ring.join_at(index))?;

@@ -23,7 +23,7 @@ pub(super) struct Ring<B> {
     /// How many there are: free, holding a block, or with the writer.
     allocated: usize,
     readers: usize,
-    /// Whether the writer was told that nobody is left.
+    /// Whether the writer has learnt that no reader is left.
     given_up: bool,
     /// Whether any reader ever joined: until then every block is kept for the first.
     joined: bool,
@@ -179,7 +179,7 @@ impl<B: Clone> Ring<B> {
     /// the block at which it begins. That is `index`, or the next one to be published where that
     /// is still before it.
     ///
-    /// Nobody joins once the writer has been told that nobody is left: it is about to go.
+    /// Nobody joins once the writer has learnt that no reader is left: it is about to go.
     pub(super) fn join_at(&mut self, index: u64) -> Option<u64> {
         if self.given_up {
             return None;

@@ -50,7 +50,7 @@ impl Shared {
         lock(&self.state)
     }
 
-    /// Changes the ring, then tells a waiting writer if that concerns it.
+    /// Changes the ring, then wakes a waiting writer if that concerns it.
     pub(super) fn change<R>(&self, change: impl FnOnce(&mut Ring<Arc<Buffer>>) -> R) -> R {
         self.change_state(|state| change(&mut state.ring))
     }

@@ -195,7 +195,7 @@ pub struct EntityProgress {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PeerCheck {
     pub entity: Name,
-    /// Bytes of the file at its path, where it tells; `Err`: why it can't be read.
+    /// Bytes of the file at its path, where it reports it; `Err`: why it can't be read.
     pub file: Result<Option<u64>, String>,
     /// Whether its file can be the image: right version, and right size as far as that is known.
     pub has_it: bool,
@@ -212,7 +212,7 @@ pub struct ProbeCheck {
     pub problem: Option<String>,
     /// What an operator may want to know before.
     pub notes: Vec<String>,
-    /// Bytes of a source's file, where it tells.
+    /// Bytes of a source's file, where it reports it.
     pub size: Option<u64>,
     /// Of an entity that answered.
     pub probe: Option<Probe>,
@@ -244,7 +244,7 @@ pub struct Listing {
 pub struct Entry {
     pub name: String,
     pub is_directory: bool,
-    /// Bytes, where the host tells.
+    /// Bytes, where the host reports it.
     pub size: Option<u64>,
 }
 

@@ -49,7 +49,7 @@ pub enum RemoteError {
     Ended,
 }
 
-/// What an engine tells.
+/// What an engine reports.
 #[derive(Debug)]
 pub enum Remote {
     Snapshot(Arc<Snapshot>),
@@ -160,7 +160,7 @@ impl Connection {
         }
     }
 
-    /// What the engine tells next. Safe to give up and call again.
+    /// What the engine reports next. Safe to give up and call again.
     ///
     /// # Errors
     /// It has ended, or has cut this client off.
@@ -194,7 +194,7 @@ impl Connection {
     }
 
     /// The same link as in the engine's own process, and the task that carries it. `seen` is told
-    /// each event; `greeting` comes before what the engine tells.
+    /// each event; `greeting` comes before what the engine reports.
     ///
     /// [`Command::Finish`] leaves the engine its work, unless this link has cancelled everything:
     /// then the end of that is waited for. A connection that breaks off is made again.

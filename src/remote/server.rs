@@ -99,7 +99,7 @@ struct Server {
     orders: VecDeque<Command>,
     notices: VecDeque<Frame>,
     logins: BTreeSet<String>,
-    /// The engine was told that nothing more comes.
+    /// The engine knows that nothing more comes.
     ending: bool,
     /// Before this, being idle says nothing.
     quiet_until: Instant,

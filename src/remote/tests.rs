@@ -247,7 +247,7 @@ async fn silent_clients_keep_nobody_out() {
         connection.order(order.clone()).await.unwrap();
         assert_eq!(stage.ordered().await, order);
     }
-    // As many as can watch: the next one is told so, and can still end the engine.
+    // As many as can watch: the next one gets an answer that says so, and can still end the engine.
     let mut all = Vec::new();
     for _ in 2..64 {
         all.push(stage.client(Wants::Watch, "noc").await);
@@ -273,7 +273,7 @@ async fn several_watch_and_each_sees_what_the_others_order() {
     )
     .await;
     let mut two = stage.client(Wants::Orders, "noc\u{1b}[2J").await;
-    // Who comes later is told what still matters, too.
+    // A later client gets what still matters, too.
     event(&mut two, |event| matches!(event, Event::Notice { .. })).await;
     assert_eq!(two.welcome.others, 1);
     event(&mut one, |event| {
@@ -445,7 +445,7 @@ async fn a_link_over_the_socket_is_like_any_other() {
     while let Some(event) = link.events.recv().await {
         assert!(!matches!(event, Event::Notice { .. }), "{event:?}");
     }
-    // Nobody is there and nothing runs: the engine is told that nothing more comes.
+    // Nobody is there and nothing runs: the engine learns that nothing more comes.
     assert_eq!(stage.ordered().await, Command::Finish);
     stage.end().await;
 }

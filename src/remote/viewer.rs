@@ -46,7 +46,7 @@ pub(super) enum Said {
 /// What a client that was let in gets.
 pub(super) struct Seat {
     pub(super) welcome: Welcome,
-    /// Ends when there is nothing more to tell.
+    /// Ends when there is nothing more to report.
     pub(super) events: mpsc::Receiver<Frame>,
     pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
 }

@@ -31,7 +31,7 @@ pub(super) const LONGEST_TELL: usize = 128 << 20;
 /// The first frames must be there within this time.
 pub(super) const GREETING: Duration = Duration::from_secs(10);
 
-/// Who a client is. Unknown fields are of a later version, which `protocol` tells.
+/// Who a client is. Unknown fields are of a later version, which `protocol` says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Hello {
     pub protocol: u32,

@@ -24,7 +24,7 @@ pub(crate) struct Theme {
     pub(crate) ascii: bool,
 }
 
-/// What a colour is to tell.
+/// What a colour is to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
     Plain,

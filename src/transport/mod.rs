@@ -106,7 +106,7 @@ pub trait Transport: Send + Sync + 'static {
         destination: &Destination,
     ) -> impl Future<Output = Result<Self::Sink, Failure>> + Send;
 
-    /// Whether the file is there; its size in bytes where the host tells it.
+    /// Whether the file is there; its size in bytes where the host reports it.
     fn size_of(&self, remote: &Remote)
     -> impl Future<Output = Result<Option<u64>, Failure>> + Send;
 

@@ -49,7 +49,7 @@ fn handled(inventory: &mut Inventory, laggards: Laggards, retries: u32) {
     });
 }
 
-/// Five entities, of which `e003` does as told, a source of 8 MiB/s, and little memory.
+/// Five entities, of which `e003` does as the test says, a source of 8 MiB/s, and little memory.
 fn five(behaviour: Behaviour, size: u64) -> (Inventory, subtend::lab::LabSettings) {
     let (mut inventory, mut settings) = network(5, size);
     inventory.memory = MIB;

@@ -35,7 +35,7 @@ impl Watched {
         &self.samples[group]
     }
 
-    /// The bottleneck that was told most often while the source was read.
+    /// The bottleneck that was reported most often while the source was read.
     fn bottleneck(&self, group: &str) -> String {
         let mut counts: HashMap<String, usize> = HashMap::new();
         for sample in self.of(group) {

@@ -1,5 +1,5 @@
 //! What the engine looks up for those who choose: who holds an image, and what a file server has;
-//! and the passwords that it is told meanwhile.
+//! and the passwords that it is given meanwhile.
 
 use std::sync::Arc;
 use std::time::Duration;

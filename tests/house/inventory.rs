@@ -1,4 +1,4 @@
-//! The inventory file as operators write it: what is read from it, and what they are told when
+//! The inventory file as operators write it: what is read from it, and what is reported when
 //! something is wrong.
 
 use std::path::Path;

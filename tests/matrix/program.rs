@@ -81,7 +81,7 @@ impl Said {
         serde_json::from_str(&self.out).map_err(|_| self.in_short())
     }
 
-    /// For a cell that can't be told in better words.
+    /// For a cell that has no better words.
     pub(crate) fn in_short(&self) -> String {
         let last = |text: &str| text.trim().lines().last().unwrap_or_default().to_owned();
         format!(

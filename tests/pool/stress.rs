@@ -11,7 +11,7 @@ const SIZE: usize = 400 * BUFFER + 77;
 
 type Pool = BufferPool<usize, String>;
 
-/// A small generator, so that a run can be told from its seed.
+/// A small generator, so that a run follows from its seed.
 struct Dice(u64);
 
 impl Dice {

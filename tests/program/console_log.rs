@@ -59,7 +59,7 @@ fn lines_go_to_the_page_and_to_the_file_and_a_password_to_neither() {
         verified: None,
     });
     tracing::warn!(reason = "flash\u{1b}[2J", "it warns");
-    // A line is in the file as soon as it is told.
+    // A line is in the file as soon as it is logged.
     let written = std::fs::read_to_string(file).unwrap();
     let shown = page(None);
     let delivered = "INFO group{name=adsl}:entity{name=shelf1-01}: subtend::entity: delivered\n";

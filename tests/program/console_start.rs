@@ -1,4 +1,4 @@
-//! What keeps the console from opening, told on a terminal that it has not taken over.
+//! What keeps the console from opening, shown on a terminal that it has not taken over.
 
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;

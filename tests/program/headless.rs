@@ -504,7 +504,7 @@ async fn progress_comes_at_most_twice_a_second_and_only_when_it_is_new() {
     breathe().await;
     let count = samples(&run.out);
     assert!((5..=22).contains(&count), "{count} samples in 11 s");
-    // The newest figures are told even though nothing changed since.
+    // The newest figures are reported even though nothing changed since.
     let last = run.out.lines().pop().unwrap();
     assert_eq!(last["read"], 99);
 

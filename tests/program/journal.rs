@@ -297,7 +297,7 @@ fn ends(lines: &[String]) -> Vec<Value> {
     summary["groups"][0]["entities"].as_array().unwrap().clone()
 }
 
-/// One run at a time writes an entity: the other one is told whose it is, writes nothing, and gets it
+/// One run at a time writes an entity: the other one reports whose it is, writes nothing, and gets it
 /// when that one has ended, however it ended.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_runs_do_not_write_one_entity() {

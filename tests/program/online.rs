@@ -429,7 +429,7 @@ async fn the_commands_say_it_in_words_and_in_json() {
     let json: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(json["groups"][0]["entities"].as_array().unwrap().len(), 4);
 
-    // A name that is not there is told before anything is asked.
+    // A name that is not there is reported before anything is asked.
     let (code, _, errors) = subtend(file, &["verify", "al"]).await;
     assert!(code == Some(2) && errors.contains("al"), "{errors}");
     let (code, ..) = subtend("missing.yaml", &["check", "--online"]).await;

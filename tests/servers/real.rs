@@ -237,7 +237,7 @@ async fn directories_of_real_servers_are_listed() {
     }
 }
 
-/// Both ways, with all that can be told about a file on the way: size, time, digest by reading back,
+/// Both ways, with all that can be learnt about a file on the way: size, time, digest by reading back,
 /// an offset. vsftpd and proftpd take no data connection without the control connection's session.
 #[tokio::test(flavor = "multi_thread")]
 async fn real_servers_give_and_take_an_image_over_tls() {

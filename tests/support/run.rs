@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::{LONG, PATH, within};
 
-/// An engine that runs, and everything that it has told so far.
+/// An engine that runs, and everything that it has reported so far.
 pub struct Run {
     pub link: Link,
     task: JoinHandle<()>,

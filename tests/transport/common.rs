@@ -232,7 +232,7 @@ pub async fn read_to_end(source: &mut FtpSource) -> Result<Vec<u8>, Failure> {
     .await
 }
 
-/// The size that was told, and what came.
+/// The size that was reported, and what came.
 pub async fn receive(remote: &Remote, offset: u64) -> Result<(Option<u64>, Vec<u8>), Failure> {
     let mut source = open_source(remote, offset).await?;
     let bytes = read_to_end(&mut source).await?;

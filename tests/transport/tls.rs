@@ -91,7 +91,7 @@ fn directory(remote: Remote) -> Directory {
     }
 }
 
-/// What opening fails with, and that nobody was told a password.
+/// What opening fails with, and that nothing got a password.
 async fn refused(server: &ScriptedServer, implicit: bool, tls: Tls) -> Failure {
     let destination = secure(server, implicit, tls, impatient());
     let opened = open_sink(&FtpTransport::new(), &destination).await;
@@ -141,7 +141,7 @@ async fn files_go_both_ways_over_explicit_and_implicit_tls() {
                 assert_eq!(data.resumed, Some(true), "{log:#?}");
                 assert_eq!(data.version, Some(version));
             }
-            // Its end was told in TLS too.
+            // Its end was sent in TLS too.
             assert!(log.uploads.iter().all(|up| up.end == UploadEnd::Closed));
         }
     }
@@ -919,7 +919,7 @@ async fn a_certificate_that_is_named_as_its_own_authority_is_accepted() {
     }
 }
 
-/// What a server of another time says is told in words, and nothing is advised that can't help.
+/// What a server of another time says is reported in words, and nothing is advised that can't help.
 #[tokio::test]
 async fn what_is_not_offered_here_is_called_so() {
     let alert = |description: u8| vec![0x15, 3, 1, 0, 2, 2, description];

@@ -17,7 +17,7 @@ use crate::transport::{Destination, ImageDigest, Seen, Transport};
 pub(super) struct Wanted {
     /// The journal does not even say whether anything was done to an entity.
     pub(super) doubted: bool,
-    /// Files are read although their size, or the journal, tells enough.
+    /// Files are read although their size, or the journal, shows enough.
     pub(super) readback: bool,
     /// Leftovers are removed, and images that were moved aside are put back.
     pub(super) clean: bool,

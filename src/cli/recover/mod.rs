@@ -123,7 +123,7 @@ pub async fn recover<T: Transport>(
     if let Ended::Summary { refused, .. } = &ended
         && refused.is_empty()
     {
-        // From here on it is the new run that tells what each of them has.
+        // From here on it is the new run that reports what each of them has.
         journal.settle(&run.run.run).map_err(Failed::other)?;
     }
     let elsewhere = found.lacking().any(|one| one.entity.is_none());

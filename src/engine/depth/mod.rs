@@ -174,7 +174,7 @@ impl Depths {
     }
 
     /// Groups join: those that run make room. Each of the new ones then has the share that
-    /// [`Self::join`] is told of.
+    /// [`Self::join`] is given.
     pub(super) fn make_room(&mut self, joining: usize) -> Vec<Change> {
         self.share_out(joining, "a group joined");
         self.apply(None)

@@ -218,7 +218,7 @@ mod tests {
         );
         room.unwrap().unwrap();
         read.unwrap().unwrap();
-        // And an end that nobody expected is told, not taken for room.
+        // And an end that nobody expected is reported, not taken for room.
         SockRef::from(&theirs)
             .set_linger(Some(Duration::ZERO))
             .unwrap();

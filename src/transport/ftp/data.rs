@@ -426,7 +426,7 @@ fn may_have_begun(fault: &Fault) -> bool {
     }
 }
 
-/// What the operator knows that the entity wants to be told before each file.
+/// What the entity wants to be sent before each file, as the operator knows.
 async fn before_store(session: &mut Session) -> Result<(), Failure> {
     // Room for a file may have to be erased first.
     let deadline = session.timeouts.confirm;

@@ -33,7 +33,7 @@ pub fn reply(bytes: &[u8]) -> Option<String> {
     Some(format!("{reply} {}", reply.fault()))
 }
 
-/// Everything that a listing tells, read in every form that there is.
+/// Everything that a listing says, read in every form that there is.
 pub fn listing(bytes: &[u8]) -> Vec<Listed> {
     list::read_as_any(bytes)
 }

@@ -31,7 +31,7 @@ enum Form {
     Names,
 }
 
-/// For fuzzing: everything that a listing tells, in every form.
+/// For fuzzing: everything that a listing says, in every form.
 pub(super) fn read_as_any(text: &[u8]) -> Vec<Listed> {
     let forms = [Form::Facts, Form::ForPeople, Form::Names].into_iter();
     let lines = || text.split(|byte| *byte == b'\n');
@@ -160,7 +160,7 @@ fn is_empty(failure: &Failure) -> bool {
         .any(|words| text.contains(words))
 }
 
-/// What one line tells; none for lines that tell no name which could be part of a path.
+/// What one line says; none for lines without a name which could be part of a path.
 fn entry(line: &[u8], form: Form) -> Option<Listed> {
     if line.len() > LONGEST_LINE {
         return None;

@@ -3,7 +3,7 @@
 //! suppaftp keeps the control connection: it sends command lines and reads bounded replies. Data
 //! connections are our own ([`data`]), because every trap of the library lies where it owns both:
 //! a transfer given up must end in a reset, a write must be watched together with the control
-//! connection, and the reply that tells the outcome must never be swallowed.
+//! connection, and the reply that says the outcome must never be swallowed.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};

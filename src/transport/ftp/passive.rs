@@ -39,7 +39,7 @@ pub(super) struct Opening {
 
 enum End {
     Connected(TcpStream),
-    /// The server was told to connect to this address.
+    /// The server was asked to connect to this address.
     Listening(TcpListener, SocketAddr),
 }
 
@@ -208,7 +208,7 @@ async fn active(session: &mut Session, step: Step, how: &Active) -> Result<Openi
     })
 }
 
-/// Listens at the address that is told where that is one of this host's, else (behind a NAT) at the
+/// Listens at the address that is sent where that is one of this host's, else (behind a NAT) at the
 /// one that this host has towards the server; on one of the ports that are free, or become so.
 async fn listen(local: SocketAddr, how: &Active, until: Instant) -> Result<TcpListener, String> {
     static NEXT: AtomicUsize = AtomicUsize::new(0);

@@ -282,7 +282,7 @@ async fn remove(sink: &mut FtpSink, destination: &Destination, look: &mut Look) 
 }
 
 /// A directory that is not there is refused in the same words as one that can't be written. Where
-/// the upload had begun, another session must tell.
+/// the upload had begun, another session must show.
 async fn why_refused(sink: &mut FtpSink, remote: &Remote, failure: Failure) -> Failure {
     let Fault::Reply { code, text } = &failure.fault else {
         return failure;

@@ -272,7 +272,7 @@ impl Session {
         }
     }
 
-    /// Some servers take names for another encoding until they are told (RFC 2640, and `OPTS UTF8`
+    /// Some servers take names for another encoding until they are asked for UTF-8 (RFC 2640, and `OPTS UTF8`
     /// as it came to be).
     async fn ask_for_utf8(&mut self) -> Result<(), Failure> {
         let features = features::features(self).await?;

@@ -263,7 +263,7 @@ impl Sink for FtpSink {
                 denied = true;
             }
             Ok(None) => {}
-            // It says no more than that it will not tell.
+            // It says no more than that it will not say.
             Err(_) if self.session.as_ref().is_some_and(Session::in_step) => {}
             Err(failure) => return Err(failure),
         }

@@ -130,7 +130,7 @@ impl Source for FtpSource {
     }
 }
 
-/// Whether the file is there, and its size where the server tells it.
+/// Whether the file is there, and its size where the server reports it.
 pub(super) async fn size_of(
     quirks: &ServerQuirks,
     remote: &Remote,
@@ -155,7 +155,7 @@ pub(super) async fn size(session: &mut Session, path: &str) -> Result<Option<u64
     }
 }
 
-/// The size in what `MLST` tells of a file (RFC 3659 section 7).
+/// The size in what `MLST` reports of a file (RFC 3659 section 7).
 async fn size_of_facts(session: &mut Session, path: &str) -> Result<Option<u64>, Failure> {
     let reply = ask_if_known(session, "MLST", path, |quirks| &mut quirks.no_mlst).await?;
     match reply {

@@ -11,7 +11,7 @@ use super::session::Session;
 /// Who takes longer does not know the command.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Bytes that are free in a directory, where the server tells. The session may be out of step
+/// Bytes that are free in a directory, where the server reports it. The session may be out of step
 /// afterwards, so this comes last. `features`: what `FEAT` said.
 pub(super) async fn free(
     session: &mut Session,

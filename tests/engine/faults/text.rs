@@ -89,7 +89,7 @@ async fn nothing_a_server_says_acts_on_a_terminal() {
     for left in [&lines, &json] {
         assert_all_harmless(left);
     }
-    // It was told all the same, and not left out.
+    // It was reported all the same, and not left out.
     assert!(lines.out.contains("\\u{1b}[2J"), "{}", lines.out);
     for told in ["TRACE", "\\u{1b}[2J"] {
         assert!(lines.err.contains(told), "{}", lines.err);

@@ -79,7 +79,7 @@ pub fn expected(fault: Fault, delete_first: bool) -> Expected {
 pub const CLASSES: u64 = 24;
 
 /// A class by its number, with its fault at a byte of an image of a size. A silence and a
-/// confirmation that come when the sender is through can't be told from another fault.
+/// confirmation that come when the sender is through can't be distinguished from another fault.
 pub fn class(number: u64, at: u64, size: u64) -> (&'static str, Fault, bool) {
     let seen = at.min(size - AHEAD);
     let (name, fault) = match number {

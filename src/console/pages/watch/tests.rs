@@ -567,7 +567,7 @@ fn what_failed_is_tried_again_as_a_group_of_its_own() {
 #[test]
 fn a_retry_reads_from_where_the_group_was_told_to() {
     let mut snapshot = two();
-    // The engine tells which peer is read in the end; the group was told to read any.
+    // The engine tells which peer is read in the end; the group is to read any.
     let ended = Arc::make_mut(&mut snapshot.groups[1]);
     ended.phase = GroupPhase::Ended(Outcome::Partial);
     ended.source = "peer:shelf2-01".into();
