@@ -1,8 +1,8 @@
 //! The agents of one group (\[0016\], \[0017\]): a transfer agent, a download agent an entity, and
 //! the management agent over them.
 //!
-//! They know a [`Transport`](crate::transport::Transport), a pool and a [`Reporter`], never the
-//! manager: what happens to them goes out as [`Report`]s, what is asked of them comes in as a
+//! They know a [`Transport`](crate::transport::Transport), a pool and a `Reporter`, never the
+//! manager: what happens to them goes out as `Report`s, what is asked of them comes in as a
 //! cancellation token and as a depth to keep.
 
 mod digests;

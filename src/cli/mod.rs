@@ -8,7 +8,7 @@
 //! - `engine`: the engine as a process of its own; `attach`, `engine_commands`: those who talk to it
 //! - `inspect`: what [`online`] and [`verify`] share: asking the engine about hosts, and waiting
 //! - [`ask`], [`signals`], [`logging`]: the operator's side
-//! - [`state_dir`], [`keep`]: what outlives the process
+//! - [`state_dir`], [`saved_groups`]: what outlives the process
 //! - [`privacy`]: what keeps others from looking into it
 
 use std::fmt::Display;

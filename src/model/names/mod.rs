@@ -4,8 +4,8 @@
 //! what an operator can type again. So there is one grammar for the inventory, the command line,
 //! the lab and all that is printed:
 //!
-//! - [`pattern`]: ranges expanded, patterns matched
-//! - [`fold`]: names folded into ranges
+//! - `pattern`: ranges expanded, patterns matched
+//! - `fold`: names folded into ranges
 
 use super::complaint::Complaint;
 use super::text::quoted;

@@ -1,7 +1,7 @@
 //! FTP (RFC 959, 2428, 3659) over suppaftp, kept behind [`Transport`].
 //!
 //! suppaftp keeps the control connection: it sends command lines and reads bounded replies. Data
-//! connections are our own ([`data`]), because every trap of the library lies where it owns both:
+//! connections are our own (`data`), because every trap of the library lies where it owns both:
 //! a transfer given up must end in a reset, a write must be watched together with the control
 //! connection, and the reply that says the outcome must never be swallowed.
 
