@@ -55,36 +55,63 @@ pub struct ImageManager<T: Transport> {
     inventory: Arc<Inventory>,
     logins: Arc<Logins>,
     transport: Arc<T>,
-    /// What is started while nothing runs is a run of its own.
-    run: String,
-    run_began: Instant,
-    /// The place of its first group.
-    first: usize,
+    run: CurrentRun,
     began: Instant,
-    /// The most that the pools of earlier runs ever held.
-    peak: u64,
-    budget: Budget,
     holders: PeerRegistry,
     memories: Memories,
+    pools: Pools,
+    groups: Vec<GroupState>,
+    agents: Agents,
+    asked: Asked,
+    watchers: Watchers,
+    finishing: bool,
+}
+
+/// What is started while nothing runs is a run of its own.
+struct CurrentRun {
+    id: String,
+    began: Instant,
+    /// The place of its first group.
+    first: usize,
+    /// The most that the pools of earlier runs ever held.
+    peak: u64,
+}
+
+/// The memory of all pools, and how it is shared out.
+struct Pools {
+    budget: Budget,
     depths: Depths,
     host: HostWatch,
-    groups: Vec<GroupState>,
-    ended_snapshots: Vec<Option<Arc<GroupSnapshot>>>,
-    agents: JoinSet<()>,
+}
+
+/// The tasks of all groups, and what they report.
+struct Agents {
+    tasks: JoinSet<()>,
+    /// One per group.
     handles: Vec<AbortHandle>,
+    reports: mpsc::UnboundedSender<Report>,
+    cancel: CancellationToken,
+}
+
+/// What hosts are asked without a run.
+#[derive(Default)]
+struct Asked {
     /// Each ends with the event that answers it.
     questions: JoinSet<Event>,
-    asking: CancellationToken,
+    cancel_questions: CancellationToken,
     /// Each reports what it has found so far, and ends with its last answer.
     inspections: JoinSet<Event>,
-    inspecting: CancellationToken,
+    cancel_inspections: CancellationToken,
     /// What is to be started when they have ended.
     postponed: Vec<(Vec<GroupSpec>, bool)>,
-    reports: mpsc::UnboundedSender<Report>,
+}
+
+/// Where events and snapshots go.
+struct Watchers {
     events: mpsc::UnboundedSender<Event>,
     snapshots: watch::Sender<Arc<Snapshot>>,
-    cancel: CancellationToken,
-    finishing: bool,
+    /// Of groups that have ended: these change no more.
+    ended: Vec<Option<Arc<GroupSnapshot>>>,
 }
 
 impl<T: Transport> ImageManager<T> {
@@ -128,32 +155,36 @@ impl<T: Transport> ImageManager<T> {
             groups: Vec::new(),
         }));
         let manager = Self {
-            budget: Budget::new(inventory.memory),
             holders,
             memories,
-            depths: Depths::new(inventory.memory, inventory.buffers.least_memory()),
-            host: HostWatch::default(),
+            pools: Pools {
+                budget: Budget::new(inventory.memory),
+                depths: Depths::new(inventory.memory, inventory.buffers.least_memory()),
+                host: HostWatch::default(),
+            },
             inventory,
             logins: Arc::new(logins),
             transport: Arc::new(transport),
-            run,
-            run_began: Instant::now(),
-            first: 0,
+            run: CurrentRun {
+                id: run,
+                began: Instant::now(),
+                first: 0,
+                peak: 0,
+            },
             began: Instant::now(),
-            peak: 0,
             groups: Vec::new(),
-            ended_snapshots: Vec::new(),
-            agents: JoinSet::new(),
-            handles: Vec::new(),
-            questions: JoinSet::new(),
-            asking: CancellationToken::new(),
-            inspections: JoinSet::new(),
-            inspecting: CancellationToken::new(),
-            postponed: Vec::new(),
-            reports,
-            events,
-            snapshots,
-            cancel: CancellationToken::new(),
+            agents: Agents {
+                tasks: JoinSet::new(),
+                handles: Vec::new(),
+                reports,
+                cancel: CancellationToken::new(),
+            },
+            asked: Asked::default(),
+            watchers: Watchers {
+                events,
+                snapshots,
+                ended: Vec::new(),
+            },
             finishing: false,
         };
         let task = tokio::spawn(manager.manage(inbox, incoming));
@@ -179,7 +210,7 @@ impl<T: Transport> ImageManager<T> {
             tokio::select! {
                 biased;
                 Some(report) = incoming.recv() => self.reduce(report),
-                Some(joined) = self.agents.join_next_with_id() => {
+                Some(joined) = self.agents.tasks.join_next_with_id() => {
                     // Reports that were sent before the end come first.
                     while let Ok(report) = incoming.try_recv() {
                         self.reduce(report);
@@ -187,11 +218,11 @@ impl<T: Transport> ImageManager<T> {
                     let id = joined.map_or_else(|error| error.id(), |(id, ())| id);
                     self.joined(id);
                 }
-                Some(answer) = self.questions.join_next() => match answer {
+                Some(answer) = self.asked.questions.join_next() => match answer {
                     Ok(event) => self.tell(event),
                     Err(error) => self.refuse(format!("a question has no answer: {error}")),
                 },
-                Some(answer) = self.inspections.join_next() => self.inspected(answer),
+                Some(answer) = self.asked.inspections.join_next() => self.inspected(answer),
                 // A cancellation is still taken while the last groups run.
                 command = inbox.recv(), if !closed => match command {
                     Some(command) => self.obey(command),
@@ -202,19 +233,25 @@ impl<T: Transport> ImageManager<T> {
                     self.publish();
                 },
             }
-            if self.finishing && !self.runs() && self.agents.is_empty() && self.postponed.is_empty()
+            if self.finishing
+                && !self.runs()
+                && self.agents.tasks.is_empty()
+                && self.asked.postponed.is_empty()
             {
                 break;
             }
         }
         self.cancel_inspection();
         // What they have written is removed meanwhile, unless the entity is dead.
-        let ended = async { while self.inspections.join_next().await.is_some() {} };
+        let ended = async { while self.asked.inspections.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(LAST_INSPECTION, ended).await;
-        self.inspections.shutdown().await;
-        self.questions.shutdown().await;
+        self.asked.inspections.shutdown().await;
+        self.asked.questions.shutdown().await;
         self.publish();
-        let summary = summary(&self.snapshots.borrow(), self.began.elapsed().as_secs_f64());
+        let summary = summary(
+            &self.watchers.snapshots.borrow(),
+            self.began.elapsed().as_secs_f64(),
+        );
         self.tell(Event::Summary(summary));
     }
 
@@ -225,7 +262,7 @@ impl<T: Transport> ImageManager<T> {
     /// Nobody may be listening.
     fn tell(&self, event: Event) {
         log::write(&event);
-        let _ = self.events.send(event);
+        let _ = self.watchers.events.send(event);
     }
 
     fn refuse(&self, reason: String) {
@@ -257,9 +294,9 @@ impl<T: Transport> ImageManager<T> {
     /// All of the groups are started, or none. What a probe has written must be gone before a run
     /// writes there.
     fn begin(&mut self, specs: Vec<GroupSpec>, force: bool) {
-        if !self.inspections.is_empty() {
-            self.inspecting.cancel();
-            return self.postponed.push((specs, force));
+        if !self.asked.inspections.is_empty() {
+            self.asked.cancel_inspections.cancel();
+            return self.asked.postponed.push((specs, force));
         }
         let running = self.footprints();
         let groups = match plan(&self.inventory, &running, &specs, force).startable() {
@@ -275,14 +312,14 @@ impl<T: Transport> ImageManager<T> {
         let names: Vec<Name> = groups.iter().map(|group| group.name.clone()).collect();
         self.tell(Event::Run {
             at: Timestamp::now(),
-            run: self.run.clone(),
+            run: self.run.id.clone(),
             groups: names,
             memory: self.inventory.memory,
         });
         let running = running.len();
         let shares = shares(self.inventory.memory, running + groups.len());
         let joining = shares[running..].to_vec();
-        let changes = self.depths.make_room(groups.len());
+        let changes = self.pools.depths.make_room(groups.len());
         self.change_depths(changes);
         for (group, share) in groups.into_iter().zip(joining) {
             self.begin_group(group, share, force);
@@ -293,27 +330,27 @@ impl<T: Transport> ImageManager<T> {
     /// The first run has its name from the start of the engine.
     fn begin_run(&mut self) {
         if !self.groups.is_empty() {
-            let before = std::mem::take(&mut self.run);
-            while self.run.is_empty() || self.run == before {
-                self.run = run_id();
+            let before = std::mem::take(&mut self.run.id);
+            while self.run.id.is_empty() || self.run.id == before {
+                self.run.id = run_id();
             }
-            self.peak = self.peak.max(self.budget.peak());
-            self.budget.forget_peak();
+            self.run.peak = self.run.peak.max(self.pools.budget.peak());
+            self.pools.budget.forget_peak();
         }
-        self.first = self.groups.len();
-        self.run_began = Instant::now();
+        self.run.first = self.groups.len();
+        self.run.began = Instant::now();
     }
 
     /// Whatever the engine is there for still, the run has ended.
     fn end_run(&self) {
-        let snapshot = self.snapshots.borrow().clone();
-        let groups = snapshot.groups.get(self.first..).unwrap_or_default();
+        let snapshot = self.watchers.snapshots.borrow().clone();
+        let groups = snapshot.groups.get(self.run.first..).unwrap_or_default();
         let of_run = Snapshot {
-            peak_pool_bytes: self.budget.peak(),
+            peak_pool_bytes: self.pools.budget.peak(),
             groups: groups.to_vec(),
             ..(*snapshot).clone()
         };
-        let summary = Box::new(summary(&of_run, self.run_began.elapsed().as_secs_f64()));
+        let summary = Box::new(summary(&of_run, self.run.began.elapsed().as_secs_f64()));
         self.tell(Event::Detail(Detail::Ended { summary }));
     }
 
@@ -325,12 +362,12 @@ impl<T: Transport> ImageManager<T> {
             .map(|entity| entity.name.clone())
             .collect();
         let meters = GroupMeters::new(&names);
-        let cancel = self.cancel.child_token();
+        let cancel = self.agents.cancel.child_token();
         let (keep, depth) = watch::channel(layout.buffers);
         let place = self.groups.len();
         let reporter = Reporter {
             group: place,
-            reports: self.reports.clone(),
+            reports: self.agents.reports.clone(),
         };
         let mut state = GroupState::new(GroupStart {
             group: group.clone(),
@@ -348,7 +385,7 @@ impl<T: Transport> ImageManager<T> {
         // What this engine has read of the image.
         let read = (self.groups.iter().rev())
             .filter(|other| other.group.image == group.image)
-            .find_map(|other| other.sha256);
+            .find_map(GroupState::sha256);
         let (mut targets, mut presumed_installed) = (Vec::new(), Vec::new());
         for (entity, wanted) in group.entities.iter().enumerate() {
             let skipped = !force && group.has_image(wanted);
@@ -398,18 +435,21 @@ impl<T: Transport> ImageManager<T> {
                 file_servers: self.inventory.file_servers.clone(),
                 holders: self.holders.clone(),
                 presumed_installed,
-                budget: self.budget.clone(),
+                budget: self.pools.budget.clone(),
                 buffer_size: layout.buffer_size,
                 depth,
                 meters,
                 reporter,
             },
         };
-        self.depths.join(place, layout.buffers, layout.buffer_size);
+        self.pools
+            .depths
+            .join(place, layout.buffers, layout.buffer_size);
         self.groups.push(state);
-        self.ended_snapshots.push(None);
-        self.handles
-            .push(self.agents.spawn(agent.run().instrument(span)));
+        self.watchers.ended.push(None);
+        self.agents
+            .handles
+            .push(self.agents.tasks.spawn(agent.run().instrument(span)));
     }
 
     /// Looks at how the pools are used, and moves depth between them.
@@ -418,12 +458,12 @@ impl<T: Transport> ImageManager<T> {
         for (place, group) in self.groups.iter_mut().enumerate() {
             if !group.is_ended() {
                 group.measure();
-                usage.push((place, group.usage.figures()));
+                usage.push((place, group.figures.usage.figures()));
             }
         }
         let now = Instant::now();
-        let host = self.host.sample(now);
-        let changes = self.depths.tick(now, host.as_ref(), &usage);
+        let host = self.pools.host.sample(now);
+        let changes = self.pools.depths.tick(now, host.as_ref(), &usage);
         self.change_depths(changes);
     }
 
@@ -454,7 +494,7 @@ impl<T: Transport> ImageManager<T> {
         });
         let found = found.collect();
         if let Some((inspector, groups)) = self.begin_inspection(found) {
-            self.inspections.spawn(inspector.probe(groups, force));
+            self.asked.inspections.spawn(inspector.probe(groups, force));
         }
     }
 
@@ -464,7 +504,8 @@ impl<T: Transport> ImageManager<T> {
         let found = found.collect();
         let written = self.written();
         if let Some((inspector, groups)) = self.begin_inspection(found) {
-            self.inspections
+            self.asked
+                .inspections
                 .spawn(inspector.verify(groups, size_only, written));
         }
     }
@@ -474,7 +515,7 @@ impl<T: Transport> ImageManager<T> {
         &mut self,
         found: Vec<Result<Groups, Vec<Blocker>>>,
     ) -> Option<(Arc<Inspector<T>>, Groups)> {
-        if !self.inspections.is_empty() {
+        if !self.asked.inspections.is_empty() {
             self.refuse(STILL_INSPECTING.into());
             return None;
         }
@@ -489,8 +530,8 @@ impl<T: Transport> ImageManager<T> {
             self.refuse(said(&wrong).join("; "));
             return None;
         }
-        self.inspecting = CancellationToken::new();
-        Some((self.inspector(&self.inspecting), groups))
+        self.asked.cancel_inspections = CancellationToken::new();
+        Some((self.inspector(&self.asked.cancel_inspections), groups))
     }
 
     fn inspector(&self, cancel: &CancellationToken) -> Arc<Inspector<T>> {
@@ -499,14 +540,14 @@ impl<T: Transport> ImageManager<T> {
             inventory: self.inventory.clone(),
             logins: self.logins.clone(),
             registry: self.holders.clone(),
-            events: self.events.clone(),
+            events: self.watchers.events.clone(),
             cancel: cancel.clone(),
         })
     }
 
     fn cancel_inspection(&mut self) {
-        self.inspecting.cancel();
-        std::mem::take(&mut self.asking).cancel();
+        self.asked.cancel_inspections.cancel();
+        std::mem::take(&mut self.asked.cancel_questions).cancel();
     }
 
     fn inspected(&mut self, answer: Result<Event, tokio::task::JoinError>) {
@@ -514,8 +555,8 @@ impl<T: Transport> ImageManager<T> {
             Ok(event) => self.tell(event),
             Err(error) => self.refuse(format!("a check broke down: {error}")),
         }
-        if self.inspections.is_empty() {
-            for (specs, force) in std::mem::take(&mut self.postponed) {
+        if self.asked.inspections.is_empty() {
+            for (specs, force) in std::mem::take(&mut self.asked.postponed) {
                 self.begin(specs, force);
             }
         }
@@ -541,21 +582,21 @@ impl<T: Transport> ImageManager<T> {
             Err(flaw) => return self.refuse(flaw.to_string()),
         };
         let written = self.written();
-        let inspector = self.inspector(&self.asking);
+        let inspector = self.inspector(&self.asked.cancel_questions);
         self.look_up(inspector.peers(image, written));
     }
 
     fn browse(&mut self, server: String, path: String) {
-        let inspector = self.inspector(&self.asking);
+        let inspector = self.inspector(&self.asked.cancel_questions);
         self.look_up(inspector.listing(server.into(), path));
     }
 
     /// Answers in a task of its own: the manager goes on meanwhile.
     fn look_up(&mut self, question: impl Future<Output = Event> + Send + 'static) {
-        if self.questions.len() >= QUESTIONS {
+        if self.asked.questions.len() >= QUESTIONS {
             return self.refuse(format!("{QUESTIONS} questions wait for answers; ask later"));
         }
-        self.questions.spawn(question);
+        self.asked.questions.spawn(question);
     }
 
     /// Groups that are started from now on use the password.
@@ -604,9 +645,9 @@ impl<T: Transport> ImageManager<T> {
     }
 
     fn cancel_all(&mut self) {
-        self.cancel.cancel();
+        self.agents.cancel.cancel();
         // Groups that are started later are not meant.
-        self.cancel = CancellationToken::new();
+        self.agents.cancel = CancellationToken::new();
     }
 
     fn running(&self, name: &str) -> Option<&GroupState> {
@@ -649,7 +690,7 @@ impl<T: Transport> ImageManager<T> {
                     version: group.group.image.version.clone(),
                     size: *bytes,
                     sha256: group.sha256(),
-                    run: self.run.clone(),
+                    run: self.run.id.clone(),
                     at: *at,
                     proven: verified.is_proof(),
                 };
@@ -675,7 +716,7 @@ impl<T: Transport> ImageManager<T> {
         for event in group.end(Timestamp::now()) {
             self.tell(event);
         }
-        let changes = self.depths.leave(place);
+        let changes = self.pools.depths.leave(place);
         self.change_depths(changes);
         self.publish();
         if !self.runs() {
@@ -685,7 +726,11 @@ impl<T: Transport> ImageManager<T> {
 
     /// An agent's task has ended: normally after it said so, otherwise it is said for it.
     fn joined(&mut self, id: tokio::task::Id) {
-        let place = self.handles.iter().position(|handle| handle.id() == id);
+        let place = self
+            .agents
+            .handles
+            .iter()
+            .position(|handle| handle.id() == id);
         if let Some(place) = place.filter(|place| !self.groups[*place].is_ended()) {
             tracing::error!(group = %self.groups[place].group.name, "its management agent failed");
             self.end_group(place);
@@ -694,7 +739,7 @@ impl<T: Transport> ImageManager<T> {
 
     fn publish(&mut self) {
         let mut groups = Vec::with_capacity(self.groups.len());
-        for (group, ended) in self.groups.iter_mut().zip(&mut self.ended_snapshots) {
+        for (group, ended) in self.groups.iter_mut().zip(&mut self.watchers.ended) {
             let snapshot = match ended {
                 // It does not change any more.
                 Some(snapshot) => snapshot.clone(),
@@ -705,12 +750,12 @@ impl<T: Transport> ImageManager<T> {
             }
             groups.push(snapshot);
         }
-        self.snapshots.send_replace(Arc::new(Snapshot {
+        self.watchers.snapshots.send_replace(Arc::new(Snapshot {
             at: Timestamp::now(),
-            run: self.run.clone(),
+            run: self.run.id.clone(),
             memory: self.inventory.memory,
-            pool_bytes: self.budget.held(),
-            peak_pool_bytes: self.peak.max(self.budget.peak()),
+            pool_bytes: self.pools.budget.held(),
+            peak_pool_bytes: self.run.peak.max(self.pools.budget.peak()),
             groups,
         }));
     }

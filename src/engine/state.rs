@@ -28,25 +28,36 @@ pub(super) struct GroupState {
     pub(super) depth: watch::Sender<usize>,
     pub(super) buffer_size: usize,
     pub(super) entities: Vec<EntityRecord>,
-    source: String,
+    image: ImageRead,
     phase: GroupPhase,
+    pub(super) figures: GroupFigures,
+    started: Instant,
+    seconds: Option<f64>,
+}
+
+/// What is known of the image while it is read.
+#[derive(Debug)]
+struct ImageRead {
+    source: String,
     size: Option<u64>,
-    pub(super) sha256: Option<[u8; 32]>,
+    sha256: Option<[u8; 32]>,
     passes: u32,
     /// Passes whose sources are being read.
     reading: usize,
     /// Offset in the image up to which the leading pass has read.
     read: u64,
+}
+
+/// What is measured of a group at each tick, and what follows from it.
+#[derive(Debug)]
+pub(super) struct GroupFigures {
     rate: RateMeter,
-    /// How its pools are used, and what follows from it.
     pub(super) usage: Usage,
     depth_reason: Option<String>,
     finder: BottleneckFinder,
     bottleneck: Finding,
     time_left: TimeLeft,
     seconds_left: Option<f64>,
-    started: Instant,
-    seconds: Option<f64>,
 }
 
 /// One entity of a group.
@@ -98,7 +109,14 @@ impl GroupState {
             .map(|_| cancel.child_token())
             .collect();
         Self {
-            source: group.source.label(),
+            image: ImageRead {
+                source: group.source.label(),
+                size: None,
+                sha256: None,
+                passes: 0,
+                reading: 0,
+                read: 0,
+            },
             group,
             meters,
             cancel,
@@ -108,18 +126,15 @@ impl GroupState {
             buffer_size,
             entities,
             phase: GroupPhase::Starting,
-            size: None,
-            sha256: None,
-            passes: 0,
-            reading: 0,
-            read: 0,
-            rate: RateMeter::new(Instant::now()),
-            usage: Usage::default(),
-            depth_reason: None,
-            finder: BottleneckFinder::default(),
-            bottleneck: Finding::None,
-            time_left: TimeLeft::default(),
-            seconds_left: None,
+            figures: GroupFigures {
+                rate: RateMeter::new(Instant::now()),
+                usage: Usage::default(),
+                depth_reason: None,
+                finder: BottleneckFinder::default(),
+                bottleneck: Finding::None,
+                time_left: TimeLeft::default(),
+                seconds_left: None,
+            },
             started: Instant::now(),
             seconds: None,
         }
@@ -142,7 +157,7 @@ impl GroupState {
 
     /// Of the image, once it was read to its end.
     pub(super) fn sha256(&self) -> Option<[u8; 32]> {
-        self.sha256
+        self.image.sha256
     }
 
     pub(super) fn is_ended(&self) -> bool {
@@ -224,18 +239,18 @@ impl GroupState {
             } => {
                 let entities = names(&entities);
                 if read.is_some() {
-                    self.reading = self.reading.saturating_sub(1);
-                    if self.reading == 0 {
+                    self.image.reading = self.image.reading.saturating_sub(1);
+                    if self.image.reading == 0 {
                         self.phase = GroupPhase::Draining;
                     }
                 } else {
-                    self.reading += 1;
+                    self.image.reading += 1;
                     self.phase = GroupPhase::Transferring;
-                    self.passes = self.passes.max(pass);
+                    self.image.passes = self.image.passes.max(pass);
                     // What the group was asked to be read from, or what took its place; the sources
                     // of later passes are theirs.
                     if pass == 1 {
-                        self.source.clone_from(&source);
+                        self.image.source.clone_from(&source);
                     }
                 }
                 Some(Event::Pass {
@@ -255,7 +270,7 @@ impl GroupState {
                 cause,
             } => {
                 if pass == 1 {
-                    self.source.clone_from(&source);
+                    self.image.source.clone_from(&source);
                 }
                 Some(Event::Source {
                     at,
@@ -274,20 +289,20 @@ impl GroupState {
                 Some(Event::Notice { at, text })
             }
             ReportKind::Size(size) => {
-                self.size = Some(size);
+                self.image.size = Some(size);
                 None
             }
             ReportKind::Digest(sha256) => {
-                self.sha256 = Some(sha256);
+                self.image.sha256 = Some(sha256);
                 Some(Event::Detail(Detail::Image {
                     at,
                     group,
-                    size: self.size,
+                    size: self.image.size,
                     sha256: hex::encode(sha256),
                 }))
             }
             ReportKind::Depth { from, to, reason } => {
-                self.depth_reason = Some(reason.clone());
+                self.figures.depth_reason = Some(reason.clone());
                 Some(Event::Depth {
                     at,
                     group,
@@ -343,7 +358,7 @@ impl GroupState {
     /// from them is about the time in between.
     pub(super) fn measure(&mut self) {
         let reading = Reading::take(&self.meters);
-        self.usage.sample(&reading);
+        self.figures.usage.sample(&reading);
         self.find_read();
         let progress: Vec<Progress> = (self.entities.iter().zip(&self.meters.entities))
             .map(|(record, meter)| Progress {
@@ -351,9 +366,10 @@ impl GroupState {
                 sent: meter.sent(),
             })
             .collect();
-        self.bottleneck = self
-            .finder
-            .sample(reading.at, self.usage.figures(), &progress);
+        self.figures.bottleneck =
+            self.figures
+                .finder
+                .sample(reading.at, self.figures.usage.figures(), &progress);
         let sending: Vec<Sending> = (self.entities.iter().zip(&progress))
             .map(|(record, progress)| Sending {
                 sent: progress.sent,
@@ -361,9 +377,13 @@ impl GroupState {
                 catches_up: record.state == EntityState::CatchingUp,
             })
             .collect();
-        self.seconds_left =
-            self.time_left
-                .sample(reading.at, self.size, self.read, &sending, self.bottleneck);
+        self.figures.seconds_left = self.figures.time_left.sample(
+            reading.at,
+            self.image.size,
+            self.image.read,
+            &sending,
+            self.figures.bottleneck,
+        );
     }
 
     fn find_read(&mut self) {
@@ -372,7 +392,7 @@ impl GroupState {
         // read from: until it was read to its end it stands for the group.
         let leading = (passes.iter().find(|pass| !pool_ended(pass))).or(passes.first());
         if let Some(pass) = leading {
-            self.read = pass.origin + pass.read.load(Ordering::Relaxed);
+            self.image.read = pass.origin + pass.read.load(Ordering::Relaxed);
         }
     }
 
@@ -387,30 +407,30 @@ impl GroupState {
             .collect();
         let (bottleneck, time_left) = match self.phase {
             GroupPhase::Ended(_) => (Bottleneck::None, None),
-            _ => (self.bottleneck(), self.seconds_left),
+            _ => (self.bottleneck(), self.figures.seconds_left),
         };
         let source_bytes = self.meters.source_bytes.load(Ordering::Relaxed);
         let depth = *self.depth.borrow();
-        let rate = self.rate.sample(Instant::now(), source_bytes);
+        let rate = self.figures.rate.sample(Instant::now(), source_bytes);
         GroupSnapshot {
             group: self.group.name.clone(),
             image: self.group.image.name.clone(),
             version: self.group.image.version.clone(),
-            source: self.source.clone(),
+            source: self.image.source.clone(),
             phase: self.phase,
             laggards: self.group.laggards,
-            size: self.size,
-            sha256: self.sha256.map(hex::encode),
-            read: self.read,
+            size: self.image.size,
+            sha256: self.image.sha256.map(hex::encode),
+            read: self.image.read,
             source_bytes,
-            passes: self.passes,
+            passes: self.image.passes,
             rate: if self.phase == GroupPhase::Transferring {
                 rate
             } else {
                 0.0
             },
             depth,
-            depth_reason: self.depth_reason.clone(),
+            depth_reason: self.figures.depth_reason.clone(),
             used,
             buffer_size: self.buffer_size as u64,
             bottleneck,
@@ -423,7 +443,7 @@ impl GroupState {
 
 impl GroupState {
     fn bottleneck(&self) -> Bottleneck {
-        match self.bottleneck {
+        match self.figures.bottleneck {
             Finding::Source => Bottleneck::Source,
             Finding::Memory => Bottleneck::Memory,
             Finding::None => Bottleneck::None,
