@@ -24,7 +24,7 @@ use super::keymap;
 use super::pages::history::PastRun;
 use super::pages::log::{self, LogCapture};
 use super::pages::watch;
-use super::state::{Page, Site, State};
+use super::state::{EngineSeen, Page, Site, State};
 use super::update::update;
 use super::view;
 use super::work::{Job, Work};
@@ -124,8 +124,11 @@ pub async fn run(
         screen: Some(screen),
         work: Work::new(link.commands.clone(), keeper),
         state: State {
-            shared: options.shared,
-            watch_only: options.watch_only,
+            engine: EngineSeen {
+                shared: options.shared,
+                watch_only: options.watch_only,
+                ..EngineSeen::default()
+            },
             page: if runs { Page::Watch } else { Page::Inventory },
             ..State::new(site)
         },
@@ -360,15 +363,16 @@ impl<D: Device, K: Storage> App<D, K> {
             self.state.output = figures;
         }
         if let Some(leaving) = self.leaving {
-            self.state.say(if leaving.cancelled && self.state.shared {
-                "cancelling...; q leaves at once"
-            } else if leaving.cancelled {
-                "cancelling...; q leaves at once, and may leave staging files on entities"
-            } else if self.state.shared {
-                "leaving; what runs goes on"
-            } else {
-                "leaving when what runs has ended; q cancels it"
-            });
+            self.state
+                .say(if leaving.cancelled && self.state.engine.shared {
+                    "cancelling...; q leaves at once"
+                } else if leaving.cancelled {
+                    "cancelling...; q leaves at once, and may leave staging files on entities"
+                } else if self.state.engine.shared {
+                    "leaving; what runs goes on"
+                } else {
+                    "leaving when what runs has ended; q cancels it"
+                });
         }
         let snapshot = self.link.snapshots.borrow().clone();
         watch::observe(&mut self.state, &snapshot);
@@ -403,8 +407,8 @@ impl<D: Device, K: Storage> App<D, K> {
         };
         let Some(action) = action else { return };
         if let (Action::Quit, Some(leaving)) = (&action, &mut self.leaving) {
-            leaving.at_once = leaving.cancelled || self.state.shared;
-            return self.leave(!self.state.shared);
+            leaving.at_once = leaving.cancelled || self.state.engine.shared;
+            return self.leave(!self.state.engine.shared);
         }
         self.act(action).await;
     }
@@ -412,10 +416,10 @@ impl<D: Device, K: Storage> App<D, K> {
     fn event(&mut self, event: Option<Event>) {
         let Some(event) = event else {
             self.engine = Engine::Ended;
-            self.state.engine_gone = true;
-            self.state.others = 0;
+            self.state.engine.is_gone = true;
+            self.state.engine.others = 0;
             if self.leaving.is_none() {
-                if self.state.shared {
+                if self.state.engine.shared {
                     // Somebody else may have reported it to; or it was killed, which was said already.
                     tracing::warn!("the engine has ended");
                     if !self
@@ -489,7 +493,7 @@ impl<D: Device, K: Storage> App<D, K> {
             leaving.until = Some(now + CANCELLING);
             let target = Target::All;
             self.work.send([Command::Cancel { target }]);
-        } else if first && (self.state.shared || idle && self.screen.is_some()) {
+        } else if first && (self.state.engine.shared || idle && self.screen.is_some()) {
             leaving.until = Some(now + ENDING);
         }
         if first {
@@ -505,8 +509,8 @@ impl<D: Device, K: Storage> App<D, K> {
         let gone = (self.screen.as_ref()).is_none_or(|screen| screen.device.is_gone());
         match (stop, &mut self.leaving) {
             (Stop::Hangup, _) if gone => self.lose("it has hung up"),
-            (_, Some(leaving)) if self.state.shared => leaving.at_once = true,
-            (_, None) if self.state.shared => self.leave(false),
+            (_, Some(leaving)) if self.state.engine.shared => leaving.at_once = true,
+            (_, None) if self.state.engine.shared => self.leave(false),
             (Stop::Hangup, Some(leaving)) if leaving.cancelled => {}
             (Stop::Terminate, Some(leaving)) if leaving.cancelled => leaving.at_once = true,
             _ => self.leave(true),

@@ -21,7 +21,7 @@ pub(crate) enum Scope {
 pub(crate) fn scope(state: &State) -> Scope {
     match state.dialog() {
         Some(dialog) => Scope::Dialog(dialog.kind()),
-        None if state.page == Page::Inventory && state.inventory.typing => Scope::Typing,
+        None if state.page == Page::Inventory && state.pages.inventory.typing => Scope::Typing,
         None => Scope::Page(state.page),
     }
 }

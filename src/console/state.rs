@@ -79,12 +79,7 @@ pub(crate) struct State {
     pub(crate) page: Page,
     pub(crate) columns: u16,
     pub(crate) rows: u16,
-    pub(crate) inventory: inventory::View,
-    pub(crate) groups: groups::View,
-    pub(crate) review: review::View,
-    pub(crate) watch: watch::View,
-    pub(crate) log: log::View,
-    pub(crate) history: history::View,
+    pub(crate) pages: Views,
     /// Entities marked on the inventory page, by their place in the inventory.
     pub(crate) marks: BTreeSet<usize>,
     /// Groups of the inventory and groups made here, in the order in which they are shown.
@@ -99,12 +94,29 @@ pub(crate) struct State {
     pub(crate) listings: BTreeMap<(Name, String), Result<Listing, String>>,
     /// What the terminal has been sent, as of the last picture.
     pub(crate) output: OutputFigures,
-    /// The engine is a process of its own: what runs outlives this console.
+    pub(crate) engine: EngineSeen,
+}
+
+/// What each page keeps for itself.
+#[derive(Debug)]
+pub(crate) struct Views {
+    pub(crate) inventory: inventory::View,
+    pub(crate) groups: groups::View,
+    pub(crate) review: review::View,
+    pub(crate) watch: watch::View,
+    pub(crate) log: log::View,
+    pub(crate) history: history::View,
+}
+
+/// The engine, as far as it is more than its snapshots.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct EngineSeen {
+    /// It is a process of its own: what runs outlives this console.
     pub(crate) shared: bool,
     /// No order is taken from here.
     pub(crate) watch_only: bool,
     /// It has ended, or was killed: what is shown is the last that was known.
-    pub(crate) engine_gone: bool,
+    pub(crate) is_gone: bool,
     /// How many others watch the same engine.
     pub(crate) others: usize,
 }
@@ -143,12 +155,14 @@ impl State {
             page: Page::Inventory,
             columns: 80,
             rows: 24,
-            inventory: inventory::View::new(&site.inventory),
-            groups: groups::View::new(&site.inventory, &drafts),
-            review: review::View::default(),
-            watch: watch::View::default(),
-            log: log::View::default(),
-            history: history::View::default(),
+            pages: Views {
+                inventory: inventory::View::new(&site.inventory),
+                groups: groups::View::new(&site.inventory, &drafts),
+                review: review::View::default(),
+                watch: watch::View::default(),
+                log: log::View::default(),
+                history: history::View::default(),
+            },
             marks: BTreeSet::new(),
             drafts,
             dialogs: Vec::new(),
@@ -157,10 +171,7 @@ impl State {
             peers: BTreeMap::new(),
             listings: BTreeMap::new(),
             output: OutputFigures::default(),
-            shared: false,
-            watch_only: false,
-            engine_gone: false,
-            others: 0,
+            engine: EngineSeen::default(),
             site,
         }
     }

@@ -195,7 +195,7 @@ pub(crate) fn review(
 ) -> Vec<String> {
     let mut state = State::new(site);
     super::pages::review::open(&mut state, specs);
-    state.review.force = force;
+    state.pages.review.force = force;
     super::pages::review::against(&state, snapshot)
 }
 

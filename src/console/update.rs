@@ -54,7 +54,7 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
         return dialogs::update(state, live, action);
     }
     // A line of text that is being typed has the keys.
-    if state.page == Page::Inventory && state.inventory.typing {
+    if state.page == Page::Inventory && state.pages.inventory.typing {
         return inventory::update(state, snapshot, action);
     }
     match action {
@@ -112,7 +112,7 @@ fn engine(state: &mut State, event: Event) -> Option<Effect> {
             review::online::arrived(state, event);
         }
         Event::Notice { text, .. } => state.complain(text),
-        Event::Viewers { others, .. } => state.others = others,
+        Event::Viewers { others, .. } => state.engine.others = others,
         Event::Did { who, what, .. } => state.say(format!("{who} {what}")),
         Event::Peers { image, peers, .. } => {
             state.peers.insert(image, peers);

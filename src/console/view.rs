@@ -64,17 +64,17 @@ fn draw_title(
     let running = snapshot.running().count();
     let right = match (state.frozen.is_some(), running) {
         (true, _) => "FROZEN".to_owned(),
-        _ if state.engine_gone => "no engine".to_owned(),
+        _ if state.engine.is_gone => "no engine".to_owned(),
         (_, 0) => "idle".to_owned(),
         (_, 1) => "1 group runs".to_owned(),
         (_, many) => format!("{many} groups run"),
     };
-    let others = match state.others {
+    let others = match state.engine.others {
         0 => String::new(),
         1 => ", 1 other".to_owned(),
         many => format!(", {many} others"),
     };
-    let right = if state.watch_only {
+    let right = if state.engine.watch_only {
         format!("{right}{others}, watching")
     } else {
         format!("{right}{others}")

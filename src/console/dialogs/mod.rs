@@ -305,10 +305,10 @@ pub(crate) fn quit(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
     if running.is_empty() {
         return Some(Effect::Quit { cancel: false });
     }
-    if state.watch_only || state.engine_gone {
+    if state.engine.watch_only || state.engine.is_gone {
         return Some(Effect::Quit { cancel: false });
     }
-    if state.shared {
+    if state.engine.shared {
         let row = |label: &str, detail: &str, value: &str| Row {
             label: label.into(),
             detail: detail.into(),
@@ -349,7 +349,7 @@ pub(crate) fn suspend(state: &mut State, snapshot: &Snapshot) -> Option<Effect> 
     if state.dialog().is_some_and(asks) {
         return None;
     }
-    if state.shared || unfinished(snapshot, &Target::All).is_empty() {
+    if state.engine.shared || unfinished(snapshot, &Target::All).is_empty() {
         return Some(Effect::Suspend);
     }
     let lines = [

@@ -170,7 +170,7 @@ pub(super) fn chosen(state: &mut State, place: Place, value: &str) -> Option<Eff
 }
 
 fn ask_type(state: &mut State, file: File) {
-    let types = types(&state.site.inventory, &state.groups.groups[file.at]);
+    let types = types(&state.site.inventory, &state.pages.groups.groups[file.at]);
     let type_ = types.first().copied().unwrap_or_default().to_owned();
     let title = format!("Type of the entities that {} is for", shown(&file.file));
     push_text(state, title, Vec::new(), &type_, Asked::FileType(file));

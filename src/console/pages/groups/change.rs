@@ -26,12 +26,16 @@ pub(super) fn add(state: &mut State, snapshot: &Snapshot, at: usize) -> Option<E
         state.complain(UNMARKED);
         return None;
     }
-    let before: BTreeSet<usize> = state.groups.groups[at].members.iter().copied().collect();
+    let before: BTreeSet<usize> = state.pages.groups.groups[at]
+        .members
+        .iter()
+        .copied()
+        .collect();
     let new = state.marks.difference(&before).count();
     let members = before.union(&state.marks).copied().collect();
     let effect = set_members(state, snapshot, at, members);
     state.marks.clear();
-    let name = state.groups.groups[at].name.clone();
+    let name = state.pages.groups.groups[at].name.clone();
     state.say(format!("{} added to {name}", plural(new)));
     effect
 }
@@ -41,10 +45,14 @@ pub(super) fn remove(state: &mut State, snapshot: &Snapshot, at: usize) -> Optio
         state.complain(UNMARKED);
         return None;
     }
-    let before: BTreeSet<usize> = state.groups.groups[at].members.iter().copied().collect();
+    let before: BTreeSet<usize> = state.pages.groups.groups[at]
+        .members
+        .iter()
+        .copied()
+        .collect();
     let left: BTreeSet<usize> = before.difference(&state.marks).copied().collect();
     let gone = before.len() - left.len();
-    let name = state.groups.groups[at].name.clone();
+    let name = state.pages.groups.groups[at].name.clone();
     if gone == 0 {
         state.complain(format!("none of the marked entities is in {name}"));
         return None;
@@ -71,7 +79,7 @@ fn set_members(
 }
 
 pub(super) fn ask_name(state: &mut State, at: usize) {
-    let name = state.groups.groups[at].name.clone();
+    let name = state.pages.groups.groups[at].name.clone();
     let title = format!("New name of {name}");
     push_text(state, title, Vec::new(), &name, Asked::Rename { at });
 }
@@ -83,7 +91,7 @@ pub(super) fn rename(
     name: &str,
 ) -> Option<Effect> {
     if let Err(reason) = check_name(state, name, Some(at)) {
-        let title = format!("New name of {}", state.groups.groups[at].name);
+        let title = format!("New name of {}", state.pages.groups.groups[at].name);
         push_text(
             state,
             title,
@@ -99,7 +107,7 @@ pub(super) fn rename(
 }
 
 pub(super) fn ask_delete(state: &mut State, at: usize) {
-    let group = &state.groups.groups[at];
+    let group = &state.pages.groups.groups[at];
     if state.drafts[at].from_inventory {
         let reason = format!(
             "{} is of the inventory: take it out of the file",
@@ -121,11 +129,11 @@ pub(super) fn ask_delete(state: &mut State, at: usize) {
 
 pub(super) fn delete(state: &mut State, snapshot: &Snapshot, at: usize) -> Option<Effect> {
     made(state, at)?;
-    let name = state.groups.groups[at].name.clone();
+    let name = state.pages.groups.groups[at].name.clone();
     state.drafts.remove(at);
     // Those behind it move up.
-    let selected = &state.groups.selected;
-    state.groups.selected = selected
+    let selected = &state.pages.groups.selected;
+    state.pages.groups.selected = selected
         .iter()
         .filter(|place| **place != at)
         .map(|place| if *place > at { place - 1 } else { *place })
@@ -136,7 +144,7 @@ pub(super) fn delete(state: &mut State, snapshot: &Snapshot, at: usize) -> Optio
 }
 
 pub(super) fn offer_copy(state: &mut State, at: usize, then: Action) {
-    let name = &state.groups.groups[at].name;
+    let name = &state.pages.groups.groups[at].name;
     let lines = vec![
         format!("{name} is of the inventory, and the file is never written to."),
         format!("A copy of it, {}, can be changed.", copy_name(state, at)),
@@ -150,7 +158,10 @@ pub(super) fn offer_copy(state: &mut State, at: usize, then: Action) {
 }
 
 fn copy_name(state: &State, at: usize) -> String {
-    unique(state, &format!("{}-copy", state.groups.groups[at].name))
+    unique(
+        state,
+        &format!("{}-copy", state.pages.groups.groups[at].name),
+    )
 }
 
 /// Copies a group of the inventory, and does to the copy what was to be done. Only the source waits
@@ -162,7 +173,7 @@ pub(super) fn copy(
     then: Action,
 ) -> Option<Effect> {
     let name = copy_name(state, at);
-    let spec = spec_of(state, &state.groups.groups[at], &name);
+    let spec = spec_of(state, &state.pages.groups.groups[at], &name);
     state.drafts.push(Draft {
         spec,
         from_inventory: false,
@@ -203,7 +214,7 @@ pub(super) fn ask_laggards(state: &mut State, at: usize) {
         detail: detail.into(),
         value: laggards.word().into(),
     });
-    let title = format!("Laggards of {}", state.groups.groups[at].name);
+    let title = format!("Laggards of {}", state.pages.groups.groups[at].name);
     push(
         state,
         Dialog::list(title, rows.into(), Intent::Groups(Asked::Laggards { at })),
@@ -221,14 +232,14 @@ pub(super) fn set_laggards(
     made(state, at)?.policy.laggards = *laggards;
     let effect = changed(state, snapshot);
     if *laggards != Laggards::Wait {
-        let limit = units::written(state.groups.groups[at].policy.limits.laggard);
+        let limit = units::written(state.pages.groups.groups[at].policy.limits.laggard);
         ask_laggard_limit(state, at, &limit);
     }
     effect
 }
 
 fn ask_laggard_limit(state: &mut State, at: usize, value: &str) {
-    let title = format!("Laggard limit of {}", state.groups.groups[at].name);
+    let title = format!("Laggard limit of {}", state.pages.groups.groups[at].name);
     let lines = vec!["how long an entity may hold up the others".to_owned()];
     push_text(state, title, lines, value, Asked::LaggardLimit { at });
 }
@@ -251,13 +262,13 @@ pub(super) fn set_laggard_limit(
 }
 
 pub(super) fn ask_retries(state: &mut State, at: usize) {
-    let limits = state.groups.groups[at].policy.limits;
+    let limits = state.pages.groups.groups[at].policy.limits;
     let value = format!("{} {}", limits.retries, units::written(limits.retry_for));
     push_retries(state, at, &value);
 }
 
 fn push_retries(state: &mut State, at: usize, value: &str) {
-    let title = format!("Retries of {}", state.groups.groups[at].name);
+    let title = format!("Retries of {}", state.pages.groups.groups[at].name);
     let lines = vec![
         "how often, and how long after an entity's first failure: 8 5m".to_owned(),
         "0 for none; what can't pass by itself is never tried again".to_owned(),
@@ -294,7 +305,7 @@ pub(super) fn set_retries(
 }
 
 pub(super) fn ask_parallel(state: &mut State, at: usize) {
-    let group = &state.groups.groups[at];
+    let group = &state.pages.groups.groups[at];
     let title = format!("Entities of {} at a time", group.name);
     let value = group.policy.parallel.map(|count| count.to_string());
     let lines = vec!["a number; nothing for all of them".to_owned()];

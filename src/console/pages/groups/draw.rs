@@ -68,7 +68,7 @@ pub(crate) fn draw(
     };
     draw_list(state, snapshot, theme, frame, list);
     frame.render_widget(Line::styled(counts(state), theme.hint()), footer);
-    let Some(at) = state.groups.current() else {
+    let Some(at) = state.pages.groups.current() else {
         let lines = [
             "There is no group yet.",
             "n makes one of the marked entities, else of what the filter shows;",
@@ -87,7 +87,7 @@ fn count(number: usize, one: &str, many: &str) -> String {
 }
 
 fn counts(state: &State) -> String {
-    let view = &state.groups;
+    let view = &state.pages.groups;
     let made = state.drafts.iter().filter(|one| !one.from_inventory);
     format!(
         "{} selected   {}, {} made here   {} marked",
@@ -100,7 +100,7 @@ fn counts(state: &State) -> String {
 
 fn draw_list(state: &State, snapshot: &Snapshot, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
     let inventory = &state.site.inventory;
-    let view = &state.groups;
+    let view = &state.pages.groups;
     let texts: Vec<[String; 4]> = view
         .groups
         .iter()
@@ -210,7 +210,7 @@ fn standing(
     theme: &Theme,
     at: usize,
 ) -> (&'static str, String, Tone) {
-    let view = &state.groups;
+    let view = &state.pages.groups;
     let group = &view.groups[at];
     let conflicts = &view.conflicts[at];
     let run = run_of(snapshot, group);
@@ -260,7 +260,7 @@ struct Fact {
 
 fn facts(state: &State, snapshot: &Snapshot, at: usize) -> Vec<Fact> {
     let inventory = &state.site.inventory;
-    let group = &state.groups.groups[at];
+    let group = &state.pages.groups.groups[at];
     let mut facts = Vec::new();
     let mut fact = |name, text: String, tone| facts.push(Fact { name, text, tone });
     let runs = beside_runs(inventory, group, snapshot);
@@ -269,7 +269,7 @@ fn facts(state: &State, snapshot: &Snapshot, at: usize) -> Vec<Fact> {
         Conflict::Overlap { other, .. } => runs.iter().any(|run| run.is_in_run_of(other)),
         _ => false,
     };
-    let fixed = state.groups.conflicts[at].iter();
+    let fixed = state.pages.groups.conflicts[at].iter();
     let conflicts = runs.iter().chain(fixed.filter(|one| !in_a_run(one)));
     for conflict in conflicts {
         let (sign, tone) = match conflict {
@@ -384,7 +384,7 @@ fn title(state: &State, at: usize) -> String {
     } else {
         "made here"
     };
-    format!("{}, {origin}", state.groups.groups[at].name)
+    format!("{}, {origin}", state.pages.groups.groups[at].name)
 }
 
 fn draw_details(

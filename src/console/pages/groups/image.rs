@@ -18,7 +18,7 @@ const ANOTHER: &str = "another";
 
 pub(super) fn ask(state: &mut State, at: usize) {
     let inventory = &state.site.inventory;
-    let group = &state.groups.groups[at];
+    let group = &state.pages.groups.groups[at];
     let types = types(inventory, group);
     // Nothing is known of a group without members, so that every image may be meant.
     let fits = |type_: &str| types.is_empty() || type_.is_empty() || types.contains(type_);
@@ -69,7 +69,7 @@ fn row(kind: &str, image: &Image) -> Row {
 
 /// Images of other groups that are not in the inventory.
 fn described(state: &State) -> impl Iterator<Item = Arc<Image>> {
-    let drafts = state.drafts.iter().zip(&state.groups.groups);
+    let drafts = state.drafts.iter().zip(&state.pages.groups.groups);
     drafts.filter_map(|(draft, group)| match &draft.spec {
         GroupSpec::Made(made) if matches!(made.image, ImageSpec::Described { .. }) => {
             group.image.known().cloned()

@@ -23,9 +23,9 @@ fn entities(state: &State) -> (Vec<usize>, String) {
         let words = format!("{}, marked", count(marked.len()));
         return (marked, words);
     }
-    let mut shown = state.inventory.shown.clone();
+    let mut shown = state.pages.inventory.shown.clone();
     shown.sort_unstable();
-    let filter = state.inventory.filter.value();
+    let filter = state.pages.inventory.filter.value();
     let words = if filter.is_empty() {
         format!("{}: all there are, as none is marked", count(shown.len()))
     } else {
@@ -126,7 +126,7 @@ fn add(state: &mut State, name: &str, entities: &[usize]) {
 /// The groups page, with the cursor on the newest group.
 pub(super) fn show_last(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
     state.page = Page::Groups;
-    state.groups.scroll.cursor = state.drafts.len().saturating_sub(1);
+    state.pages.groups.scroll.cursor = state.drafts.len().saturating_sub(1);
     changed(state, snapshot)
 }
 
@@ -218,7 +218,7 @@ pub(super) fn grouped(
     state.marks.clear();
     let first = state.drafts.len() - count;
     state.page = Page::Groups;
-    state.groups.scroll.cursor = first;
+    state.pages.groups.scroll.cursor = first;
     let effect = changed(state, snapshot);
     state.say(format!(
         "{count} groups made: i chooses the image of each, o its source"

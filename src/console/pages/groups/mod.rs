@@ -120,7 +120,7 @@ pub(crate) fn drafts(site: &Site) -> Vec<Draft> {
 
 pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> Option<Effect> {
     let rows = draw::list_rows(state);
-    let view = &mut state.groups;
+    let view = &mut state.pages.groups;
     if state.page == Page::Groups && view.scroll.follow(&action, view.groups.len(), rows) {
         return None;
     }
@@ -138,7 +138,7 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
             None
         }
         Action::Back => {
-            state.groups.selected.clear();
+            state.pages.groups.selected.clear();
             None
         }
         Action::Click { row } => {
@@ -182,7 +182,7 @@ fn of_group(state: &mut State, snapshot: &Snapshot, action: Action, at: usize) -
     match action {
         Action::Mark => {
             let rows = draw::list_rows(state);
-            let view = &mut state.groups;
+            let view = &mut state.pages.groups;
             if !view.selected.remove(&at) {
                 view.selected.insert(at);
             }
@@ -235,7 +235,7 @@ fn start(state: &mut State) -> Option<Effect> {
 
 /// What would be started, or why it can't be: a group that lacks something, or one that is wrong.
 fn chosen(state: &State) -> Result<Vec<GroupSpec>, String> {
-    let view = &state.groups;
+    let view = &state.pages.groups;
     let groups: Vec<usize> = if view.selected.is_empty() {
         view.current().into_iter().collect()
     } else {
@@ -265,7 +265,7 @@ fn chosen(state: &State) -> Result<Vec<GroupSpec>, String> {
 /// What stands against starting the first groups of the list.
 #[cfg(test)]
 pub(crate) fn against(state: &State, snapshot: &Snapshot, groups: usize) -> Vec<String> {
-    let view = &state.groups;
+    let view = &state.pages.groups;
     let mut found = Vec::new();
     for at in 0..groups {
         let runs = conflicts::beside_runs(&state.site.inventory, &view.groups[at], snapshot);
@@ -423,14 +423,14 @@ fn push_text(state: &mut State, title: String, lines: Vec<String>, value: &str, 
 
 /// Everything that follows from a change of the groups; what is made here is kept.
 fn changed(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
-    let old = std::mem::take(&mut state.groups);
-    state.groups = View {
+    let old = std::mem::take(&mut state.pages.groups);
+    state.pages.groups = View {
         scroll: old.scroll,
         selected: old.selected,
         ..View::new(&state.site.inventory, &state.drafts)
     };
     let rows = draw::list_rows(state);
-    let view = &mut state.groups;
+    let view = &mut state.pages.groups;
     view.selected.retain(|at| *at < view.groups.len());
     view.scroll.to(view.scroll.cursor, view.groups.len(), rows);
     inventory::refresh(state, snapshot);

@@ -21,7 +21,7 @@ const PEER: &str = "peer:";
 const ANY: &str = "any";
 
 pub(super) fn ask(state: &mut State, at: usize) -> Option<Effect> {
-    let group = &state.groups.groups[at];
+    let group = &state.pages.groups.groups[at];
     let title = format!("Source of {}", group.name);
     let asks = match &state.drafts[at].spec {
         GroupSpec::Made(made) if group.image.known().is_some() => Some(Command::AskPeers {
@@ -45,7 +45,7 @@ pub(super) fn ask(state: &mut State, at: usize) -> Option<Effect> {
 
 pub(super) fn rows(state: &State, at: usize) -> Vec<Row> {
     let inventory = &state.site.inventory;
-    let group = &state.groups.groups[at];
+    let group = &state.pages.groups.groups[at];
     let mut rows: Vec<Row> = inventory
         .file_servers
         .iter()

@@ -23,7 +23,7 @@ fn more(state: &mut State, keys: &str) -> Vec<Effect> {
 
 /// Name, entities, image and source of the groups made here.
 fn made_here(state: &State) -> Vec<[String; 4]> {
-    let groups = state.groups.groups.iter().zip(&state.drafts);
+    let groups = state.pages.groups.groups.iter().zip(&state.drafts);
     let inventory = &state.site.inventory;
     groups
         .filter(|(_, draft)| !draft.from_inventory)
@@ -94,7 +94,7 @@ fn a_group_is_made_of_the_marked_entities() {
         [["adsl-2.3", "shelf1-01, shelf1-03", "", ""]]
     );
     assert_eq!(state.page, Page::Groups);
-    assert_eq!(state.groups.current(), Some(2), "the cursor is on it");
+    assert_eq!(state.pages.groups.current(), Some(2), "the cursor is on it");
     assert!(state.marks.is_empty());
     assert_eq!(
         kept(&effects),
@@ -141,7 +141,11 @@ fn groups_are_made_by_type_by_version_and_by_both() {
     let groups = |keys: &str| -> Vec<[String; 2]> {
         let (state, effects) = after(keys);
         assert_eq!(kept(&effects).len(), made_here(&state).len());
-        assert_eq!(state.groups.current(), Some(2), "on the first of them");
+        assert_eq!(
+            state.pages.groups.current(),
+            Some(2),
+            "on the first of them"
+        );
         let made = made_here(&state).into_iter();
         made.map(|[name, entities, ..]| [name, entities]).collect()
     };
@@ -202,7 +206,7 @@ fn groups_are_renamed_and_deleted_after_a_question() {
     let effects = more(&mut state, "Dy");
     assert_eq!(kept(&effects), []);
     assert_eq!(
-        state.groups.current(),
+        state.pages.groups.current(),
         Some(1),
         "the cursor is on what is left"
     );
@@ -214,12 +218,12 @@ fn groups_are_renamed_and_deleted_after_a_question() {
 #[test]
 fn what_is_selected_stays_so_when_another_group_is_deleted() {
     let (mut state, _) = after("A<Enter>G<Space>");
-    assert_eq!(state.groups.selected, BTreeSet::from([3]));
+    assert_eq!(state.pages.groups.selected, BTreeSet::from([3]));
     more(&mut state, "<Up>Dy");
-    assert_eq!(state.groups.groups[2].name, "vdsl_2");
-    assert_eq!(state.groups.selected, BTreeSet::from([2]));
+    assert_eq!(state.pages.groups.groups[2].name, "vdsl_2");
+    assert_eq!(state.pages.groups.selected, BTreeSet::from([2]));
     more(&mut state, "<Esc>");
-    assert!(state.groups.selected.is_empty());
+    assert!(state.pages.groups.selected.is_empty());
 }
 
 #[test]
@@ -279,7 +283,7 @@ fn the_image_is_one_for_the_types_of_the_group() {
     let (mut state, _) = after("n<Ctrl-U>all<Enter>i");
     assert_eq!(rows(&state).len(), 3);
     more(&mut state, "<Enter>");
-    assert!(state.groups.conflicts[2].iter().any(|one| matches!(
+    assert!(state.pages.groups.conflicts[2].iter().any(|one| matches!(
         one,
         Conflict::Flaw(Flaw::WrongType { entities, .. })
             if names::compress(entities) == ["shelf2-[01-05]"]
@@ -485,7 +489,7 @@ fn laggards_and_how_many_at_a_time_are_set() {
         (Laggards::Wait, Some(3))
     );
     more(&mut state, "P<Ctrl-U><Enter>");
-    assert_eq!(state.groups.groups[2].policy.parallel, None);
+    assert_eq!(state.pages.groups.groups[2].policy.parallel, None);
 }
 
 #[test]
@@ -494,7 +498,7 @@ fn limits_are_set_and_those_without_sense_are_asked_for_again() {
     // Whoever chooses what has a limit is asked for it; what was chosen counts already.
     more(&mut state, "L<End><Enter>");
     assert_eq!(title(&state), "Laggard limit of new");
-    assert_eq!(state.groups.groups[2].policy.laggards, Laggards::Drop);
+    assert_eq!(state.pages.groups.groups[2].policy.laggards, Laggards::Drop);
     assert_eq!(more(&mut state, "<Ctrl-U>2h<Enter>"), []);
     assert!(said(&state).contains("longer than an hour"));
     more(&mut state, "<Ctrl-U>500ms<Enter>");
@@ -607,10 +611,10 @@ fn the_yaml_is_read_by_the_inventory_as_the_same_groups() {
             .collect()
     };
     assert_eq!(
-        facts(&pasted.groups.groups),
-        facts(&state.groups.groups[2..])
+        facts(&pasted.pages.groups.groups),
+        facts(&state.pages.groups.groups[2..])
     );
-    assert_eq!(pasted.groups.groups.len(), 2);
+    assert_eq!(pasted.pages.groups.groups.len(), 2);
     // `w` writes it.
     assert_eq!(
         more(&mut state, "w"),
@@ -642,7 +646,7 @@ fn an_inventory_without_groups_says_how_to_make_one() {
 fn an_entity_in_two_groups_is_seen_at_once_on_both() {
     let (state, _) = after(&format!("{NEW}i<Enter>o<Enter>"));
     let words = |at: usize| -> Vec<String> {
-        let found = state.groups.conflicts[at].iter();
+        let found = state.pages.groups.conflicts[at].iter();
         found.map(Conflict::words).collect()
     };
     assert_eq!(
@@ -654,7 +658,7 @@ fn an_entity_in_two_groups_is_seen_at_once_on_both() {
         ["shelf1-[01-02] in group adsl too: the two can't run together"]
     );
     assert_eq!(
-        state.groups.names_of(0).collect::<Vec<_>>(),
+        state.pages.groups.names_of(0).collect::<Vec<_>>(),
         ["adsl", "new"]
     );
 }

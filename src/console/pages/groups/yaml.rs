@@ -34,8 +34,8 @@ pub(super) fn lines(state: &State) -> Vec<String> {
     let inventory = &state.site.inventory;
     let mut groups = Vec::new();
     let mut images: BTreeMap<&str, String> = BTreeMap::new();
-    let drafts = state.drafts.iter().zip(&state.groups.groups);
-    for ((draft, group), conflicts) in drafts.zip(&state.groups.conflicts) {
+    let drafts = state.drafts.iter().zip(&state.pages.groups.groups);
+    for ((draft, group), conflicts) in drafts.zip(&state.pages.groups.conflicts) {
         let GroupSpec::Made(MadeGroup { image, .. }) = &draft.spec else {
             continue;
         };

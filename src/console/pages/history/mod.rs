@@ -50,7 +50,7 @@ const HEAD: usize = 1;
 
 pub(crate) fn came(state: &mut State, runs: Vec<PastRun>) {
     let rows = rows(state);
-    let view = &mut state.history;
+    let view = &mut state.pages.history;
     let len = runs.len();
     view.runs = Some(runs);
     view.scroll.to(view.scroll.cursor, len, rows);
@@ -62,11 +62,11 @@ fn rows(state: &State) -> usize {
 
 pub(crate) fn update(state: &mut State, _snapshot: &Snapshot, action: Action) -> Option<Effect> {
     let rows = rows(state);
-    let runs = state.history.runs.as_deref().unwrap_or_default();
+    let runs = state.pages.history.runs.as_deref().unwrap_or_default();
     match action {
         Action::Back => state.page = Page::Watch,
         Action::Details => {
-            let run = runs.get(state.history.scroll.cursor)?;
+            let run = runs.get(state.pages.history.scroll.cursor)?;
             return Some(Effect::OpenRun {
                 run: run.run.clone(),
                 // Inside the frame of a dialog.
@@ -75,7 +75,7 @@ pub(crate) fn update(state: &mut State, _snapshot: &Snapshot, action: Action) ->
         }
         action => {
             let len = runs.len();
-            state.history.scroll.follow(&action, len, rows);
+            state.pages.history.scroll.follow(&action, len, rows);
         }
     }
     None
@@ -120,8 +120,14 @@ pub(crate) fn draw(
         "groups, by",
     );
     let table = table(titles, &widths, 1, theme);
-    let Some(runs) = state.history.runs.as_ref().filter(|runs| !runs.is_empty()) else {
-        let text = match state.history.runs {
+    let Some(runs) = state
+        .pages
+        .history
+        .runs
+        .as_ref()
+        .filter(|runs| !runs.is_empty())
+    else {
+        let text = match state.pages.history.runs {
             None => "the journal is being read",
             Some(_) => "no run was recorded yet",
         };
@@ -131,7 +137,7 @@ pub(crate) fn draw(
     };
     // The screen may have become smaller since the cursor moved.
     let rows = usize::from(body.height);
-    let mut scroll = state.history.scroll;
+    let mut scroll = state.pages.history.scroll;
     scroll.to(scroll.cursor, runs.len(), rows);
     let visible = runs.iter().enumerate().skip(scroll.offset).take(rows);
     let rows = visible.map(|(row, run)| {

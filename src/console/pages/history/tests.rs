@@ -76,7 +76,7 @@ fn the_cursor_is_always_on_the_screen() {
     update(&mut state, &idle, Action::Past(Ok(runs)));
     for keys in ["G", "<PgUp>", "g", "<PgDn><PgDn><Up>"] {
         press(&mut state, &idle, keys);
-        let at = state.history.scroll.cursor;
+        let at = state.pages.history.scroll.cursor;
         let shown = screen(&mut state, &idle, 80, 24, MONO);
         assert!(shown.contains(&format!("21:{at:02}")), "{keys}: {shown}");
     }

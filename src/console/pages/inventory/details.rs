@@ -76,7 +76,7 @@ pub(super) fn dialog(state: &State, snapshot: &Snapshot, at: usize) -> Dialog {
             &format!("{label} = {value}"),
         );
     }
-    let groups: Vec<&str> = state.groups.names_of(at).collect();
+    let groups: Vec<&str> = state.pages.groups.names_of(at).collect();
     row(
         "groups",
         &if groups.is_empty() {

@@ -29,7 +29,7 @@ pub(crate) fn draw(
     frame: &mut Frame<'_>,
     area: Rect,
 ) {
-    let view = &state.inventory;
+    let view = &state.pages.inventory;
     let [filter, body, footer] = Layout::vertical([
         Constraint::Length(u16::from(view.has_filter())),
         Constraint::Fill(1),
@@ -70,7 +70,7 @@ pub(crate) fn draw(
 }
 
 fn filter_line<'a>(state: &State, theme: &Theme, columns: usize) -> Line<'a> {
-    let view = &state.inventory;
+    let view = &state.pages.inventory;
     let value = view.filter.value();
     if !view.typing {
         return Line::from(vec![
@@ -121,9 +121,9 @@ struct Columns {
 
 impl Columns {
     fn new(state: &State, room: usize) -> Self {
-        let view = &state.inventory;
+        let view = &state.pages.inventory;
         let [name, type_, version, address] = view.widest;
-        let groups = state.groups.widest();
+        let groups = state.pages.groups.widest();
         let gap = if room < ROOMY { 1 } else { 2 };
         // A head has room for its sign too, where there is room.
         let title = |column: Column| column.title().len() + if room < ROOMY { 0 } else { 2 };
@@ -147,7 +147,7 @@ impl Columns {
     }
 
     fn titles<'a>(&self, state: &State, theme: &Theme) -> Row<'a> {
-        let view = &state.inventory;
+        let view = &state.pages.inventory;
         let (down, up) = if theme.ascii {
             ("v", "^")
         } else {
@@ -179,12 +179,17 @@ impl Columns {
         } else {
             unmarked
         };
-        let groups = state.groups.names_of(at).collect::<Vec<_>>().join(",");
+        let groups = state
+            .pages
+            .groups
+            .names_of(at)
+            .collect::<Vec<_>>()
+            .join(",");
         let name = cut(&entity.name, self.widths[0] - MARK, theme);
         let texts = [
             &entity.type_,
             &entity.version,
-            &state.inventory.addresses[at],
+            &state.pages.inventory.addresses[at],
             &groups,
         ];
         let texts = texts.into_iter().zip(&self.widths[1..]);
@@ -217,7 +222,7 @@ fn labels(entity: &crate::model::Entity) -> String {
 }
 
 fn counts(state: &State) -> String {
-    let view = &state.inventory;
+    let view = &state.pages.inventory;
     let all = state.site.inventory.entities.len();
     let mut text = format!("{} marked", state.marks.len());
     let hidden = if view.shown.len() == all || state.marks.is_empty() {

@@ -90,13 +90,13 @@ impl View {
 
 /// The rows of the table that fit: without its head, the footer, and the filter if there is one.
 fn body_rows(state: &State) -> usize {
-    let around = 2 + usize::from(state.inventory.has_filter());
+    let around = 2 + usize::from(state.pages.inventory.has_filter());
     state.page_rows().saturating_sub(around).max(1)
 }
 
 pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> Option<Effect> {
     let rows = body_rows(state);
-    let view = &mut state.inventory;
+    let view = &mut state.pages.inventory;
     if view.scroll.follow(&action, view.shown.len(), rows) {
         return None;
     }
@@ -126,9 +126,9 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
         }
         Action::Mark => mark(state),
         Action::MarkRange => mark_range(state),
-        Action::MarkAll => state.marks.extend(&state.inventory.shown),
+        Action::MarkAll => state.marks.extend(&state.pages.inventory.shown),
         Action::MarkInvert => {
-            for at in &state.inventory.shown {
+            for at in &state.pages.inventory.shown {
                 if !state.marks.remove(at) {
                     state.marks.insert(*at);
                 }
@@ -136,10 +136,10 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
         }
         Action::MarkNone => {
             state.marks.clear();
-            state.inventory.anchor = None;
+            state.pages.inventory.anchor = None;
         }
         Action::Details => {
-            let at = state.inventory.current()?;
+            let at = state.pages.inventory.current()?;
             let dialog = details::dialog(state, snapshot, at);
             state.dialogs.push(dialog);
         }
@@ -152,10 +152,10 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
 
 /// The list anew: when the operator comes to the page, sorts, filters, or changes groups.
 pub(crate) fn refresh(state: &mut State, snapshot: &Snapshot) {
-    let here = state.inventory.current();
+    let here = state.pages.inventory.current();
     let states = states(snapshot);
     let inventory = &state.site.inventory;
-    let view = &state.inventory;
+    let view = &state.pages.inventory;
     let entities = &inventory.entities;
     let state_of = |at: usize| states.get(&*entities[at].name).copied();
 
@@ -169,7 +169,7 @@ pub(crate) fn refresh(state: &mut State, snapshot: &Snapshot) {
             Column::Address => natural(&view.addresses[*a], &view.addresses[*b]),
             Column::Group => {
                 // Those without a group stand last.
-                let first = |at: usize| state.groups.names_of(at).next();
+                let first = |at: usize| state.pages.groups.names_of(at).next();
                 match (first(*a), first(*b)) {
                     (Some(a), Some(b)) => natural(a, b),
                     (a, b) => a.is_none().cmp(&b.is_none()),
@@ -182,7 +182,7 @@ pub(crate) fn refresh(state: &mut State, snapshot: &Snapshot) {
     });
 
     let groups: Vec<Vec<&str>> = (0..entities.len())
-        .map(|at| state.groups.names_of(at).collect())
+        .map(|at| state.pages.groups.names_of(at).collect())
         .collect();
     let facts = |at: usize| Facts {
         entity: &entities[at],
@@ -197,15 +197,15 @@ pub(crate) fn refresh(state: &mut State, snapshot: &Snapshot) {
         .filter(|at| filter.matches(&facts(*at)))
         .collect();
 
-    state.inventory.order = order;
-    state.inventory.shown = shown;
+    state.pages.inventory.order = order;
+    state.pages.inventory.shown = shown;
     keep_cursor(state, here);
 }
 
 /// Puts the cursor on this entity if it is shown, else where it was.
 fn keep_cursor(state: &mut State, here: Option<usize>) {
     let rows = body_rows(state);
-    let view = &mut state.inventory;
+    let view = &mut state.pages.inventory;
     let row = here
         .and_then(|here| view.shown.iter().position(|at| *at == here))
         .unwrap_or(view.scroll.cursor);
@@ -213,27 +213,27 @@ fn keep_cursor(state: &mut State, here: Option<usize>) {
 }
 
 fn edit(state: &mut State, snapshot: &Snapshot, request: InputRequest) {
-    let changed = state.inventory.filter.handle(request);
+    let changed = state.pages.inventory.filter.handle(request);
     if changed.is_some_and(|changed| changed.value) {
         refresh(state, snapshot);
     }
 }
 
 fn mark(state: &mut State) {
-    let Some(at) = state.inventory.current() else {
+    let Some(at) = state.pages.inventory.current() else {
         return;
     };
     if !state.marks.remove(&at) {
         state.marks.insert(at);
     }
-    state.inventory.anchor = Some(at);
+    state.pages.inventory.anchor = Some(at);
     let rows = body_rows(state);
-    let view = &mut state.inventory;
+    let view = &mut state.pages.inventory;
     view.scroll.by(1, view.shown.len(), rows);
 }
 
 fn mark_range(state: &mut State) {
-    let view = &mut state.inventory;
+    let view = &mut state.pages.inventory;
     let Some(here) = view.current() else { return };
     let from = view
         .anchor
@@ -252,9 +252,9 @@ fn mark_range(state: &mut State) {
 
 /// The title and the head of the table stand above the first row, and the filter if there is one.
 fn click(state: &mut State, row: u16) {
-    let above = 2 + usize::from(state.inventory.has_filter());
+    let above = 2 + usize::from(state.pages.inventory.has_filter());
     let rows = body_rows(state);
-    let view = &mut state.inventory;
+    let view = &mut state.pages.inventory;
     let Some(line) = usize::from(row).checked_sub(above) else {
         return;
     };

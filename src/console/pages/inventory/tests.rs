@@ -7,7 +7,7 @@ use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
 use crate::model::names::compress;
 
 fn shown(state: &State) -> String {
-    names(state, state.inventory.shown.iter())
+    names(state, state.pages.inventory.shown.iter())
 }
 
 fn marked(state: &State) -> String {
@@ -21,7 +21,7 @@ fn names<'a>(state: &State, places: impl Iterator<Item = &'a usize>) -> String {
 }
 
 fn current(state: &State) -> String {
-    let at = state.inventory.current().unwrap();
+    let at = state.pages.inventory.current().unwrap();
     state.site.inventory.entities[at].name.to_string()
 }
 
@@ -39,12 +39,12 @@ fn the_filter_works_while_it_is_typed_and_stays_until_escape() {
     let snapshot = testing::snapshot();
     press(&mut state, &snapshot, "<Ctrl-W>!version:3.1");
     assert_eq!(shown(&state), "shelf2-[03-05]");
-    assert!(state.inventory.typing);
+    assert!(state.pages.inventory.typing);
     // Keys that mean something on the page are only letters now; arrows still move.
     press(&mut state, &snapshot, "<Down>");
     assert_eq!(current(&state), "shelf2-04");
     press(&mut state, &snapshot, "<Enter>");
-    assert!(!state.inventory.typing);
+    assert!(!state.pages.inventory.typing);
     assert_eq!(shown(&state), "shelf2-[03-05]");
     press(&mut state, &snapshot, "2");
     assert_eq!(state.page, Page::Groups);
@@ -66,8 +66,8 @@ fn the_filter_works_while_it_is_typed_and_stays_until_escape() {
 #[test]
 fn escape_while_typing_clears_the_filter() {
     let state = after("/shelf2<Esc>");
-    assert!(!state.inventory.typing && !state.inventory.has_filter());
-    assert_eq!(state.inventory.shown.len(), 13);
+    assert!(!state.pages.inventory.typing && !state.pages.inventory.has_filter());
+    assert_eq!(state.pages.inventory.shown.len(), 13);
 }
 
 #[test]
@@ -85,23 +85,23 @@ fn groups_and_states_are_filtered_too() {
 fn the_order_follows_any_column_both_ways() {
     let first = |keys: &str| {
         let state = after(keys);
-        let at = state.inventory.shown[0];
+        let at = state.pages.inventory.shown[0];
         state.site.inventory.entities[at].name.to_string()
     };
     assert_eq!(first(""), "shelf1-01");
     assert_eq!(first("R"), "shelf2-05");
-    assert_eq!(after("s").inventory.sort, Column::Type);
+    assert_eq!(after("s").pages.inventory.sort, Column::Type);
     assert_eq!(first("sR"), "shelf2-05");
-    assert_eq!(after("ss").inventory.sort, Column::Version);
+    assert_eq!(after("ss").pages.inventory.sort, Column::Version);
     assert_eq!(first("ss"), "shelf2-03", "1.8");
     assert_eq!(first("sss"), "shelf1-01", "192.0.2.21");
-    assert_eq!(after("ssss").inventory.sort, Column::Group);
+    assert_eq!(after("ssss").pages.inventory.sort, Column::Group);
     assert_eq!(first("ssssR"), "shelf2-02", "those without a group");
-    assert_eq!(after("sssss").inventory.sort, Column::State);
+    assert_eq!(after("sssss").pages.inventory.sort, Column::State);
     assert_eq!(first("sssss"), "shelf1-05", "what has failed");
-    assert_eq!(after("ssssss").inventory.sort, Column::Name);
+    assert_eq!(after("ssssss").pages.inventory.sort, Column::Name);
     // A new column begins in its own order.
-    assert!(!after("Rs").inventory.reverse);
+    assert!(!after("Rs").pages.inventory.reverse);
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn states_are_sorted_anew_when_the_operator_comes_back() {
     snapshot.groups = vec![group.into()];
     press(&mut state, &snapshot, "21");
     assert_eq!(
-        names(&state, state.inventory.shown[..2].iter()),
+        names(&state, state.pages.inventory.shown[..2].iter()),
         "shelf1-05 shelf1-07"
     );
 }

@@ -98,7 +98,7 @@ pub(crate) enum Asked {
 
 /// Records came: called by the loop. Whether the screen has to be drawn for them.
 pub(crate) fn observe(state: &mut State, news: News) -> bool {
-    let view = &mut state.log;
+    let view = &mut state.pages.log;
     let (mut shown, mut known) = (0, true);
     for (name, level) in news.records {
         known &= view.targets.contains_key(&name);
@@ -116,7 +116,11 @@ pub(crate) fn observe(state: &mut State, news: News) -> bool {
         let lowest = at.lowest;
         if is_news && view.newest.saturating_sub(lowest) as usize + 1 >= KEPT {
             go_to(state, lowest);
-            changed |= state.log.scrolled.is_none_or(|at| at.lowest != lowest);
+            changed |= state
+                .pages
+                .log
+                .scrolled
+                .is_none_or(|at| at.lowest != lowest);
         }
     }
     changed && state.page == Page::Log
@@ -189,7 +193,7 @@ impl View {
 }
 
 pub(crate) fn update(state: &mut State, _snapshot: &Snapshot, action: Action) -> Option<Effect> {
-    if state.log.selected.is_some() && choose(state, &action) {
+    if state.pages.log.selected.is_some() && choose(state, &action) {
         return None;
     }
     match action {
@@ -197,11 +201,11 @@ pub(crate) fn update(state: &mut State, _snapshot: &Snapshot, action: Action) ->
         Action::LogMore | Action::Right => level(state, 1),
         Action::LogLess | Action::Left => level(state, -1),
         Action::LogTargets => {
-            state.log.select(0);
+            state.pages.log.select(0);
             settle(state);
         }
         Action::LogEntity => {
-            let now = state.log.entity.clone().unwrap_or_default();
+            let now = state.pages.log.entity.clone().unwrap_or_default();
             let title = "Only the lines of which entity? (empty: all)";
             let intent = Intent::Log(Asked::Entity);
             (state.dialogs).push(Dialog::text(title, &now, intent));
@@ -222,7 +226,7 @@ fn next(level: LevelFilter, by: isize) -> LevelFilter {
 /// Of all targets: those that had a level of their own have none any more, but what is hidden stays
 /// hidden.
 fn level(state: &mut State, by: isize) {
-    let view = &mut state.log;
+    let view = &mut state.pages.log;
     view.level = next(view.level, by).max(LevelFilter::Error);
     for target in view.targets.values_mut() {
         target.own = target.own.filter(|own| *own == LevelFilter::Off);
@@ -233,7 +237,7 @@ fn level(state: &mut State, by: isize) {
 /// What an action does in the selector; `false` if it is none of the selector's.
 fn choose(state: &mut State, action: &Action) -> bool {
     let rows = rows(state);
-    let view = &mut state.log;
+    let view = &mut state.pages.log;
     let (level, len) = (view.level, view.targets.len());
     let Some(cursor) = view.cursor() else {
         return false;
@@ -287,7 +291,7 @@ pub(crate) fn answered(state: &mut State, asked: Asked, answer: Answer) -> Optio
                 quoted(name)
             ));
         }
-        state.log.entity = Some(name.to_owned()).filter(|name| !name.is_empty());
+        state.pages.log.entity = Some(name.to_owned()).filter(|name| !name.is_empty());
         settle(state);
     }
     None
@@ -299,15 +303,15 @@ fn rows(state: &State) -> usize {
 
 /// The rows of the shown records but the newest `below`, as they are on this screen.
 fn measure(state: &State, below: usize, rows: usize) -> Vec<lines::Row> {
-    let width = state.columns - state.log.selector(state.columns);
-    lines::measure(&state.log.shown(), below, width, rows)
+    let width = state.columns - state.pages.log.selector(state.columns);
+    lines::measure(&state.pages.log.shown(), below, width, rows)
 }
 
 /// After another choice of what is shown, the place is the same, also when another choice follows.
 fn settle(state: &mut State) {
-    if let Some(at) = state.log.scrolled {
+    if let Some(at) = state.pages.log.scrolled {
         let (_, below) = find(state, at.lowest);
-        state.log.scrolled = Some(Scrolled { below, ..at });
+        state.pages.log.scrolled = Some(Scrolled { below, ..at });
     }
 }
 
@@ -336,7 +340,7 @@ fn find(state: &State, lowest: u32) -> (Vec<lines::Row>, usize) {
 
 fn stop_at(state: &mut State, shown: &[lines::Row], below: usize) {
     let lowest = shown.get(below).filter(|_| below > 0);
-    state.log.scrolled = lowest.map(|(lowest, _)| Scrolled {
+    state.pages.log.scrolled = lowest.map(|(lowest, _)| Scrolled {
         lowest: *lowest,
         below,
     });
@@ -355,9 +359,9 @@ fn first_screen(records: &[lines::Row], rows: usize) -> usize {
 
 fn scroll(state: &mut State, action: &Action) {
     let rows = rows(state);
-    let below = state.log.below();
+    let below = state.pages.log.below();
     let records = match action {
-        Action::Last => return state.log.scrolled = None,
+        Action::Last => return state.pages.log.scrolled = None,
         Action::First => return go_to(state, 0),
         Action::Up | Action::PageUp | Action::Down | Action::PageDown => {
             measure(state, below, 2 * rows)
@@ -396,7 +400,7 @@ pub(crate) fn draw(
     frame: &mut Frame<'_>,
     area: Rect,
 ) {
-    let view = &state.log;
+    let view = &state.pages.log;
     let [head, mut body] = split(area);
     for (line, row) in self::head(state, theme).into_iter().zip(head.rows()) {
         let (text, style) = line;
@@ -485,7 +489,7 @@ fn targets(view: &View, selected: usize, theme: &Theme, area: Rect) -> Buffer {
 }
 
 fn head(state: &State, theme: &Theme) -> [(String, Style); 2] {
-    let view = &state.log;
+    let view = &state.pages.log;
     let all = view.targets.len();
     let hidden = |target: &&Target| target.own == Some(LevelFilter::Off);
     let targets = match view.targets.values().filter(hidden).count() {

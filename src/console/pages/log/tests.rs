@@ -159,15 +159,15 @@ fn levels_are_chosen_with_either_pair_of_keys() {
     assert!(shown(&mut state, "l").contains("retrying"));
     assert_eq!(shown(&mut state, "h"), errors);
     press(&mut state, &idle, "llllllll");
-    assert_eq!(state.log.level, LevelFilter::Trace);
+    assert_eq!(state.pages.log.level, LevelFilter::Trace);
 }
 
 /// The keys that move the cursor of the selector to a target. The store has those of other tests too.
 fn to(state: &mut State, target: &str) -> String {
     for known in capture::tests::KNOWN.lock().unwrap().iter() {
-        state.log.targets.entry(known.clone()).or_default();
+        state.pages.log.targets.entry(known.clone()).or_default();
     }
-    let place = state.log.targets.keys().position(|one| one == target);
+    let place = state.pages.log.targets.keys().position(|one| one == target);
     format!("g{}", "<Down>".repeat(place.unwrap()))
 }
 
@@ -212,7 +212,7 @@ fn targets_are_hidden_and_shown_again() {
         !shown.contains("451 try") && !shown.contains("32 buffers"),
         "{shown}"
     );
-    let hidden = format!("2 of {} targets hidden", state.log.targets.len());
+    let hidden = format!("2 of {} targets hidden", state.pages.log.targets.len());
     assert!(
         shown.contains("shelf1-10") && shown.contains(&hidden),
         "{shown}"
@@ -304,12 +304,20 @@ fn only_the_lines_of_one_entity() {
         "{shown}"
     );
     // In another group too, and when it is a target by itself.
-    state.log.entity = Some("größe-1".into());
+    state.pages.log.entity = Some("größe-1".into());
     for target in ["vdsl/größe-1", "größe-1"] {
-        assert_eq!(state.log.level_of(target), LevelFilter::Info, "{target}");
+        assert_eq!(
+            state.pages.log.level_of(target),
+            LevelFilter::Info,
+            "{target}"
+        );
     }
     for target in ["größe", "vdsl/größe-12", "vdsl/xgröße-1"] {
-        assert_eq!(state.log.level_of(target), LevelFilter::Off, "{target}");
+        assert_eq!(
+            state.pages.log.level_of(target),
+            LevelFilter::Off,
+            "{target}"
+        );
     }
 }
 
@@ -343,7 +351,7 @@ fn the_log_is_paged_and_follows_again() {
     assert_eq!(window(&mut state), (83, 101));
     // Coming to the end by oneself follows, too.
     press(&mut state, &idle, "<Up><Down>");
-    assert_eq!(state.log.scrolled, None);
+    assert_eq!(state.pages.log.scrolled, None);
 }
 
 #[test]
@@ -407,7 +415,7 @@ fn long_lines_are_paged_through_without_a_gap() {
         assert_eq!(seen.len(), 60, "{back} passes over some of them: {seen:?}");
         press(&mut state, &idle, "<End>g");
         assert_eq!(screen(&mut state, &idle, 80, 24, MONO), top);
-        while state.log.scrolled.is_some() {
+        while state.pages.log.scrolled.is_some() {
             press(&mut state, &idle, forth);
         }
         assert_eq!(screen(&mut state, &idle, 80, 24, MONO), newest);
@@ -419,7 +427,7 @@ fn another_choice_leaves_the_place() {
     let mut state = long(60);
     let idle = testing::idle();
     press(&mut state, &idle, "<PgUp><PgUp><PgUp>");
-    let lowest = state.log.scrolled.unwrap().lowest;
+    let lowest = state.pages.log.scrolled.unwrap().lowest;
     let before = screen(&mut state, &idle, 80, 24, MONO);
     press(&mut state, &idle, "--");
     let none = screen(&mut state, &idle, 80, 24, MONO);
@@ -428,7 +436,7 @@ fn another_choice_leaves_the_place() {
     assert_eq!(screen(&mut state, &idle, 80, 24, MONO), before);
     let there = to(&mut state, "adsl");
     press(&mut state, &idle, &format!("t{there}<Enter>t"));
-    let left = state.log.scrolled.unwrap();
+    let left = state.pages.log.scrolled.unwrap();
     assert!((lowest - 2..=lowest).contains(&left.lowest), "{left:?}");
     let shown = screen(&mut state, &idle, 80, 24, MONO);
     assert!(!shown.contains("INFO adsl:"), "{shown}");
@@ -441,5 +449,5 @@ fn another_choice_leaves_the_place() {
     let later = screen(&mut state, &idle, 80, 24, MONO);
     let lines = |shown: &str| shown.lines().skip(3).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(lines(&later), lines(&shown));
-    assert_eq!(state.log.scrolled.unwrap().below, left.below + 1);
+    assert_eq!(state.pages.log.scrolled.unwrap().below, left.below + 1);
 }

@@ -30,7 +30,7 @@ pub(super) fn lines<'a>(
         width,
         lines: Vec::new(),
     };
-    if state.review.specs.is_empty() {
+    if state.pages.review.specs.is_empty() {
         page.text("Nothing is to be started.", theme.title());
         page.blank();
         page.text(
@@ -58,7 +58,7 @@ fn head(page: &mut Writer<'_>, state: &State, start: &Start) {
     });
     let mut text = format!(
         "{}: {} get an image",
-        count(state.review.specs.len(), "group"),
+        count(state.pages.review.specs.len(), "group"),
         count(send, "entity"),
     );
     if skip > 0 {
@@ -70,7 +70,7 @@ fn head(page: &mut Writer<'_>, state: &State, start: &Start) {
         (false, _) => ". It can't be started like this.",
     };
     page.text(&(text + what_next), theme.title());
-    if state.review.force {
+    if state.pages.review.force {
         page.text(
             "! forced: entities that have the image already get it again (F: skip them)",
             theme.tone(Tone::Look),
@@ -94,7 +94,7 @@ fn head(page: &mut Writer<'_>, state: &State, start: &Start) {
 
 /// Problems first, so that they are seen without scrolling.
 fn found(page: &mut Writer<'_>, state: &State) {
-    let Some((title, rows)) = state.review.online.lines() else {
+    let Some((title, rows)) = state.pages.review.online.lines() else {
         return;
     };
     let theme = page.theme;

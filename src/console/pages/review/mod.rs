@@ -59,9 +59,9 @@ pub(crate) enum Then {
 
 /// Shows what starting these groups would do.
 pub(crate) fn open(state: &mut State, specs: Vec<GroupSpec>) {
-    state.review = View {
+    state.pages.review = View {
         specs,
-        online: state.review.online.abandoned(),
+        online: state.pages.review.online.abandoned(),
         ..View::default()
     };
     state.page = Page::Review;
@@ -72,11 +72,11 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
         Action::Start | Action::Details => return start(state, snapshot),
         Action::Probe => return look(state, snapshot, Question::Probe),
         Action::Verify => return look(state, snapshot, Question::Verify),
-        Action::Back if state.review.online.goes_on => return online::stop(state),
+        Action::Back if state.pages.review.online.goes_on => return online::stop(state),
         Action::Back => state.page = Page::Groups,
         Action::Force => {
-            state.review.force = !state.review.force;
-            state.say(if state.review.force {
+            state.pages.review.force = !state.pages.review.force;
+            state.say(if state.pages.review.force {
                 "entities that have the image get it again"
             } else {
                 "entities that have the image are skipped"
@@ -99,8 +99,8 @@ fn scroll(state: &mut State, snapshot: &Snapshot, action: &Action) {
     let start = current(state, snapshot);
     let len = lines::lines(state, &start, &theme, usize::from(state.columns)).len();
     let most = len.saturating_sub(rows);
-    let offset = state.review.offset.min(most);
-    state.review.offset = match action {
+    let offset = state.pages.review.offset.min(most);
+    state.pages.review.offset = match action {
         Action::Up => offset.saturating_sub(1),
         Action::Down => offset + 1,
         Action::PageUp => offset.saturating_sub(rows - 1),
@@ -113,7 +113,7 @@ fn scroll(state: &mut State, snapshot: &Snapshot, action: &Action) {
 }
 
 fn current(state: &State, snapshot: &Snapshot) -> Start {
-    let View { specs, force, .. } = &state.review;
+    let View { specs, force, .. } = &state.pages.review;
     plan::start(&state.site, snapshot, specs, *force)
 }
 
@@ -124,24 +124,24 @@ pub(crate) fn against(state: &State, snapshot: &Snapshot) -> Vec<String> {
 }
 
 fn start(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
-    if state.review.specs.is_empty() {
+    if state.pages.review.specs.is_empty() {
         state.say("nothing is selected; choose groups on the Groups page");
         return None;
     }
     let start = current(state, snapshot);
     if !start.plan.blockers.is_empty() {
         // They stand at the top, where there is room for whole sentences.
-        state.review.offset = 0;
+        state.pages.review.offset = 0;
         state.complain("it can't be started like this: the lines with X say why");
         return None;
     }
     if ask_first(state, &start.passwords, Then::Start) {
         return None;
     }
-    state.review.online = Online::default();
-    let groups = std::mem::take(&mut state.review.specs);
-    let force = std::mem::take(&mut state.review.force);
-    state.review.offset = 0;
+    state.pages.review.online = Online::default();
+    let groups = std::mem::take(&mut state.pages.review.specs);
+    let force = std::mem::take(&mut state.pages.review.force);
+    state.pages.review.offset = 0;
     watch::expect(state, &groups);
     state.page = Page::Watch;
     Some(Effect::Send(vec![Command::Start { groups, force }]))
@@ -149,11 +149,11 @@ fn start(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
 
 /// Asks hosts about what is shown.
 fn look(state: &mut State, snapshot: &Snapshot, question: Question) -> Option<Effect> {
-    if state.review.specs.is_empty() {
+    if state.pages.review.specs.is_empty() {
         state.say("nothing is selected; choose groups on the Groups page");
         return None;
     }
-    if state.review.online.goes_on {
+    if state.pages.review.online.goes_on {
         state.say("hosts are being asked; Esc stops that");
         return None;
     }
@@ -265,7 +265,11 @@ pub(crate) fn draw(
     let start = current(state, snapshot);
     let lines = lines::lines(state, &start, theme, usize::from(area.width));
     let rows = usize::from(area.height);
-    let offset = state.review.offset.min(lines.len().saturating_sub(rows));
+    let offset = state
+        .pages
+        .review
+        .offset
+        .min(lines.len().saturating_sub(rows));
     let left = lines.len().saturating_sub(offset + rows);
     for (line, row) in lines.into_iter().skip(offset).zip(area.rows()) {
         frame.render_widget(line, row);

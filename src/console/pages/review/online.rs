@@ -30,10 +30,10 @@ pub(super) struct Online {
 
 /// Asks about what is shown. Passwords must have been given.
 pub(super) fn ask(state: &mut State, question: Question) -> Option<Effect> {
-    let groups = state.review.specs.clone();
-    let force = state.review.force;
-    state.review.offset = 0;
-    state.review.online = Online {
+    let groups = state.pages.review.specs.clone();
+    let force = state.pages.review.force;
+    state.pages.review.offset = 0;
+    state.pages.review.online = Online {
         asked: Some(question),
         goes_on: true,
         ..Online::default()
@@ -53,7 +53,7 @@ pub(super) fn stop(state: &mut State) -> Option<Effect> {
 
 /// An answer of the engine. One to a question of a page that was left is of no use here.
 pub(crate) fn arrived(state: &mut State, event: Event) {
-    let online = &mut state.review.online;
+    let online = &mut state.pages.review.online;
     if !online.goes_on {
         return;
     }

@@ -154,7 +154,7 @@ fn force_sends_to_those_that_have_the_image_too() {
     assert_eq!(effects, [Effect::Send(vec![start])]);
     // The next review begins without it.
     open(&mut state, named(&["vdsl"]));
-    assert!(!state.review.force);
+    assert!(!state.pages.review.force);
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn what_can_not_run_together_is_refused_beforehand() {
     let writes = made("writes", "adsl-2.4", from("hq"), &["shelf1-08"]);
     assert_eq!(refused(vec![reads.clone(), writes.clone()]), "");
     let mut state = reviewed(vec![reads, writes]);
-    state.review.force = true;
+    state.pages.review.force = true;
     assert_eq!(
         against(&state, &idle),
         ["`shelf1-08`, the source of `reads`, is being upgraded in group `writes`"]
@@ -339,11 +339,11 @@ fn a_long_review_scrolls_to_its_end_and_no_further() {
         end.contains("Group vdsl") && !end.contains("more lines below"),
         "{end}"
     );
-    let offset = state.review.offset;
+    let offset = state.pages.review.offset;
     press(&mut state, &idle, "<Down>");
-    assert_eq!(state.review.offset, offset);
+    assert_eq!(state.pages.review.offset, offset);
     press(&mut state, &idle, "<Home>");
-    assert_eq!(state.review.offset, 0);
+    assert_eq!(state.pages.review.offset, 0);
     press(&mut state, &idle, "<Esc>");
     assert_eq!(state.page, Page::Groups);
 }
@@ -452,7 +452,7 @@ fn what_does_not_belong_to_the_page_is_not_shown_on_it() {
         reason: "another check is under way".into(),
     };
     told(&mut state, refused);
-    assert!(!state.review.online.goes_on);
+    assert!(!state.pages.review.online.goes_on);
 
     press(&mut state, &idle, "o");
     open(&mut state, named(&["vdsl"]));

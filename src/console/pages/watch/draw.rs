@@ -58,19 +58,25 @@ pub(super) fn draw(
         Constraint::Length(1),
     ])
     .areas(area);
-    draw_tabs(&state.watch, snapshot, theme, frame, tabs);
+    draw_tabs(&state.pages.watch, snapshot, theme, frame, tabs);
     let totals = figures::totals(group);
-    let lines = group_lines(&state.watch, group, &totals, theme, usize::from(area.width));
+    let lines = group_lines(
+        &state.pages.watch,
+        group,
+        &totals,
+        theme,
+        usize::from(area.width),
+    );
     for (line, row) in lines.into_iter().zip(figures.rows()) {
         frame.render_widget(line, row);
     }
-    if state.watch.dense {
+    if state.pages.watch.dense {
         frame.render_widget(dense::legend(group, theme, usize::from(area.width)), head);
-        dense::draw(&state.watch, group, theme, frame, list);
+        dense::draw(&state.pages.watch, group, theme, frame, list);
     } else {
-        draw_entities(&state.watch, group, theme, frame, head.union(list));
+        draw_entities(&state.pages.watch, group, theme, frame, head.union(list));
     }
-    frame.render_widget(footer(&state.watch, group, theme, foot.width), foot);
+    frame.render_widget(footer(&state.pages.watch, group, theme, foot.width), foot);
 }
 
 fn empty(theme: &Theme, frame: &mut Frame<'_>, area: Rect) {

@@ -130,12 +130,13 @@ pub(crate) enum Asked {
 /// These groups are about to be started: the first of them is shown when it appears.
 pub(crate) fn expect(state: &mut State, specs: &[GroupSpec]) {
     for spec in specs {
-        (state.watch.started).insert(spec.name().to_owned(), spec.clone());
+        (state.pages.watch.started).insert(spec.name().to_owned(), spec.clone());
     }
-    state.watch.awaited = specs.first().map(|spec| Awaited {
+    state.pages.watch.awaited = specs.first().map(|spec| Awaited {
         name: spec.name().to_owned(),
         // Not in the snapshot yet; the newest of that name is looked for from here.
         from: state
+            .pages
             .watch
             .history
             .keys()
@@ -151,18 +152,18 @@ pub(crate) fn observe(state: &mut State, snapshot: &Snapshot) {
         return;
     }
     for (place, group) in snapshot.groups.iter().enumerate() {
-        let history = state.watch.history.entry(place).or_default();
+        let history = state.pages.watch.history.entry(place).or_default();
         if !group.phase.is_ended() {
             let filled = gauge::percent(group.used as u64, group.depth as u64);
             history.push(snapshot.at, filled);
         }
     }
-    if let Some(awaited) = &state.watch.awaited {
+    if let Some(awaited) = &state.pages.watch.awaited {
         let found = (snapshot.groups.iter().enumerate())
             .skip(awaited.from)
             .find(|(_, group)| *group.group == *awaited.name);
         if let Some((place, _)) = found {
-            state.watch.awaited = None;
+            state.pages.watch.awaited = None;
             show(state, snapshot, place);
         }
     }
@@ -170,14 +171,17 @@ pub(crate) fn observe(state: &mut State, snapshot: &Snapshot) {
 }
 
 fn shown<'a>(state: &State, snapshot: &'a Snapshot) -> Option<&'a GroupSnapshot> {
-    snapshot.groups.get(state.watch.group).map(|group| &**group)
+    snapshot
+        .groups
+        .get(state.pages.watch.group)
+        .map(|group| &**group)
 }
 
 /// Shows a group from its beginning.
 fn show(state: &mut State, snapshot: &Snapshot, place: usize) {
-    state.watch.group = place;
-    state.watch.cursor = Cursor::default();
-    state.watch.order.clear();
+    state.pages.watch.group = place;
+    state.pages.watch.cursor = Cursor::default();
+    state.pages.watch.order.clear();
     sort(state, snapshot);
 }
 
@@ -187,7 +191,7 @@ fn sort(state: &mut State, snapshot: &Snapshot) {
         return;
     };
     let rows = draw::cursor_rows(state);
-    let view = &mut state.watch;
+    let view = &mut state.pages.watch;
     let here = view.cursor.row.checked_sub(1);
     let here = here.and_then(|row| view.order.get(row)).copied();
     view.order = order::order(group, view.sort, view.reverse);
@@ -227,26 +231,26 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
         Action::Left => sideways(state, snapshot, -1),
         Action::Right => sideways(state, snapshot, 1),
         Action::Zoom => {
-            state.watch.dense = !state.watch.dense;
+            state.pages.watch.dense = !state.pages.watch.dense;
             let rows = draw::cursor_rows(state);
-            let row = state.watch.cursor.row;
-            state.watch.cursor.to(row, len, rows);
+            let row = state.pages.watch.cursor.row;
+            state.pages.watch.cursor.to(row, len, rows);
         }
         Action::Sort => {
-            state.watch.sort = state.watch.sort.next();
-            state.watch.reverse = false;
+            state.pages.watch.sort = state.pages.watch.sort.next();
+            state.pages.watch.reverse = false;
             sort(state, snapshot);
-            let by = state.watch.sort.title();
+            let by = state.pages.watch.sort.title();
             state.say(format!("sorted by {by}"));
         }
         Action::SortReverse => {
-            state.watch.reverse = !state.watch.reverse;
+            state.pages.watch.reverse = !state.pages.watch.reverse;
             sort(state, snapshot);
         }
         Action::NextFailure => next_failure(state, snapshot),
         Action::Details => {
             let columns = usize::from(state.columns);
-            let dialog = match selected(&state.watch, group) {
+            let dialog = match selected(&state.pages.watch, group) {
                 Some(entity) => details::of_entity(&state.site, group, entity, columns),
                 None => details::of_group(group, retry::policy(state, group), columns),
             };
@@ -254,7 +258,7 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
         }
         Action::Cancel => {
             let name = group.group.to_string();
-            return match selected(&state.watch, group) {
+            return match selected(&state.pages.watch, group) {
                 Some(entity) if entity.state.is_final() => {
                     let text = format!("{} is {} already", quoted(&entity.entity), entity.state);
                     state.say(text);
@@ -274,7 +278,7 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
                 }
             };
         }
-        Action::Retry => match retry::retry(state, snapshot, state.watch.group) {
+        Action::Retry => match retry::retry(state, snapshot, state.pages.watch.group) {
             Ok(retry) => {
                 let lines = retry::question(&retry, group);
                 let intent = Intent::Watch(Asked::Retry(retry));
@@ -284,15 +288,15 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
         },
         Action::Verify => {
             let name = group.group.to_string();
-            let started = state.watch.started.get(&name).cloned();
+            let started = state.pages.watch.started.get(&name).cloned();
             let spec = started.unwrap_or(GroupSpec::Named(name));
             review::open(state, vec![spec]);
             return review::update(state, snapshot, Action::Verify);
         }
         Action::Click { row } => click(state, usize::from(row), len),
-        action if state.watch.dense => dense_move(state, &action, len),
+        action if state.pages.watch.dense => dense_move(state, &action, len),
         action => {
-            state.watch.cursor.follow(&action, len, rows);
+            state.pages.watch.cursor.follow(&action, len, rows);
         }
     }
     None
@@ -300,11 +304,17 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
 
 /// The group beside this one; in the dense view the cell beside this one.
 fn sideways(state: &mut State, snapshot: &Snapshot, by: isize) {
-    let view = &mut state.watch;
+    let view = &mut state.pages.watch;
     if view.dense && view.cursor.row > 0 {
         let len = shown(state, snapshot).map_or(0, |group| group.entities.len());
-        let row = state.watch.cursor.row.saturating_add_signed(by).max(1);
-        state.watch.cursor.to(row, len, len);
+        let row = state
+            .pages
+            .watch
+            .cursor
+            .row
+            .saturating_add_signed(by)
+            .max(1);
+        state.pages.watch.cursor.to(row, len, len);
         return;
     }
     let last = snapshot.groups.len().saturating_sub(1);
@@ -321,7 +331,7 @@ fn click(state: &mut State, row: usize, len: usize) {
     // Above the page there is the title.
     let first = 1 + draw::rows_above(state);
     let visible = draw::cursor_rows(state);
-    let view = &mut state.watch;
+    let view = &mut state.pages.watch;
     match row.checked_sub(first) {
         None if row > 0 => view.cursor.to(0, len, visible),
         Some(at) if at < visible && !view.dense && view.cursor.offset + at < len => {
@@ -335,7 +345,7 @@ fn click(state: &mut State, row: usize, len: usize) {
 fn dense_move(state: &mut State, action: &Action, len: usize) {
     let line = dense::cells_in_a_line(state);
     let page = line * draw::cursor_rows(state).max(1);
-    let row = state.watch.cursor.row;
+    let row = state.pages.watch.cursor.row;
     let row = match action {
         Action::Up => row.saturating_sub(line),
         Action::Down if row == 0 => 1,
@@ -348,12 +358,12 @@ fn dense_move(state: &mut State, action: &Action, len: usize) {
         Action::Last => len,
         _ => row,
     };
-    state.watch.cursor.to(row, len, len);
+    state.pages.watch.cursor.to(row, len, len);
 }
 
 /// To the next entity that failed, in this group from the cursor on, then in those after it.
 fn next_failure(state: &mut State, snapshot: &Snapshot) {
-    let (view, count) = (&state.watch, snapshot.groups.len());
+    let (view, count) = (&state.pages.watch, snapshot.groups.len());
     let failed = |group: &GroupSnapshot, order: &[usize], rows: std::ops::Range<usize>| {
         rows.into_iter().find(|row| {
             let entity = order.get(*row).and_then(|place| group.entities.get(*place));
@@ -376,13 +386,13 @@ fn next_failure(state: &mut State, snapshot: &Snapshot) {
         state.say("nothing failed");
         return;
     };
-    if place != state.watch.group {
+    if place != state.pages.watch.group {
         show(state, snapshot, place);
     }
     sort(state, snapshot);
     let len = shown(state, snapshot).map_or(0, |group| group.entities.len());
     let rows = draw::cursor_rows(state);
-    state.watch.cursor.to(row + 1, len, rows);
+    state.pages.watch.cursor.to(row + 1, len, rows);
 }
 
 pub(crate) fn answered(

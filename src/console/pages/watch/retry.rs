@@ -91,7 +91,7 @@ pub(super) fn policy(state: &State, group: &GroupSnapshot) -> Option<DeliveryPol
 fn known(state: &State, group: &GroupSnapshot) -> Option<MadeGroup> {
     let inventory = &state.site.inventory;
     let drafts = state.drafts.iter().map(|draft| &draft.spec);
-    let mut known = (state.watch.started.get(&*group.group).into_iter())
+    let mut known = (state.pages.watch.started.get(&*group.group).into_iter())
         .chain(drafts.filter(|spec| spec.name() == &*group.group))
         .filter_map(|spec| match spec {
             GroupSpec::Made(made) => Some(made.clone()),
@@ -122,7 +122,7 @@ fn free_name(state: &State, snapshot: &Snapshot, name: &str) -> String {
     };
     let taken: HashSet<&str> = (snapshot.groups.iter().map(|group| &*group.group))
         .chain(state.drafts.iter().map(|draft| draft.spec.name()))
-        .chain(state.watch.started.keys().map(String::as_str))
+        .chain(state.pages.watch.started.keys().map(String::as_str))
         .collect();
     std::iter::once(format!("{base}-retry"))
         .chain((2..).map(|number| format!("{base}-retry-{number}")))

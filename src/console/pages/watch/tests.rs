@@ -97,7 +97,7 @@ fn two() -> Snapshot {
 
 fn cursor_on(state: &State, snapshot: &Snapshot) -> String {
     let group = shown(state, snapshot).unwrap();
-    selected(&state.watch, group).map_or("(group)".into(), |one| one.entity.to_string())
+    selected(&state.pages.watch, group).map_or("(group)".into(), |one| one.entity.to_string())
 }
 
 #[test]
@@ -283,13 +283,13 @@ fn groups_are_picked_sideways() {
     let mut state = watching(&snapshot);
     press(&mut state, &snapshot, "<Down>l");
     assert_eq!(
-        (state.watch.group, cursor_on(&state, &snapshot)),
+        (state.pages.watch.group, cursor_on(&state, &snapshot)),
         (1, "(group)".into())
     );
     press(&mut state, &snapshot, "<Right>");
-    assert_eq!(state.watch.group, 1, "it is the last one");
+    assert_eq!(state.pages.watch.group, 1, "it is the last one");
     press(&mut state, &snapshot, "h");
-    assert_eq!(state.watch.group, 0);
+    assert_eq!(state.pages.watch.group, 0);
 }
 
 #[test]
@@ -383,30 +383,30 @@ fn sorting_puts_what_needs_a_look_first_and_keeps_the_cursor_on_its_entity() {
     let mut state = watching(&snapshot);
     let first = |state: &State| {
         let group = shown(state, &snapshot).unwrap();
-        group.entities[place_of(&state.watch, group, 0).unwrap()]
+        group.entities[place_of(&state.pages.watch, group, 0).unwrap()]
             .entity
             .to_string()
     };
     press(&mut state, &snapshot, "<Down><Down>");
     press(&mut state, &snapshot, "s");
     assert_eq!(
-        (state.watch.sort, first(&state)),
+        (state.pages.watch.sort, first(&state)),
         (Sort::State, "line-017".into())
     );
     assert_eq!(cursor_on(&state, &snapshot), "line-002");
     press(&mut state, &snapshot, "s");
     assert_eq!(
-        (state.watch.sort, first(&state)),
+        (state.pages.watch.sort, first(&state)),
         (Sort::Lag, "line-050".into())
     );
     press(&mut state, &snapshot, "s");
     assert_eq!(
-        (state.watch.sort, first(&state)),
+        (state.pages.watch.sort, first(&state)),
         (Sort::Rate, "line-001".into())
     );
     press(&mut state, &snapshot, "s");
     assert_eq!(
-        (state.watch.sort, first(&state)),
+        (state.pages.watch.sort, first(&state)),
         (Sort::Name, "line-001".into())
     );
     press(&mut state, &snapshot, "R");
@@ -552,7 +552,7 @@ fn what_failed_is_tried_again_as_a_group_of_its_own() {
     again.entities = again.entities[1..3].to_vec();
     later.groups.push(Arc::new(again));
     observe(&mut state, &later);
-    assert_eq!(state.watch.group, 2, "what was started is shown");
+    assert_eq!(state.pages.watch.group, 2, "what was started is shown");
     let expected = start(spec("adsl-retry-2", server), false);
     assert_eq!(press(&mut state, &later, "ry"), expected);
     let group = Arc::make_mut(&mut later.groups[2]);
@@ -636,7 +636,7 @@ fn the_history_of_a_pool_is_one_figure_a_second_and_short() {
         Arc::make_mut(&mut snapshot.groups[0]).used = 8 * (quarter % 4) as usize;
         observe(&mut state, &snapshot);
     }
-    let history = &state.watch.history[&0].samples;
+    let history = &state.pages.watch.history[&0].samples;
     assert_eq!(history.len(), HISTORY);
     assert!(history.iter().all(|most| *most == 75), "{history:?}");
 }
