@@ -116,6 +116,29 @@ impl<T: Transport> DownloadAgent<T> {
         };
 
         self.state(EntityState::Connecting, Step::Connect);
+        if destination.staging == Staging::Direct
+            && let Some(subscription) = &mut progress.subscription
+        {
+            // What takes the file loses its old one: not before its source has sent anything.
+            let reader = &mut subscription.reader;
+            let arrives = async {
+                if reader.arrived().await {
+                    return Ok(());
+                }
+                Err(match reader.next().await {
+                    Next::Failed(failure) => failure,
+                    _ => gone(),
+                })
+            };
+            let arrived = tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => Err(cancelled(Step::Connect)),
+                arrived = arrives => arrived,
+            };
+            if let Err(failure) = arrived {
+                return Attempt::not_begun(failure);
+            }
+        }
         let opened = tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(None),

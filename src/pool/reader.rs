@@ -69,6 +69,24 @@ impl<T: Clone, E: Clone> Reader<T, E> {
         .await
     }
 
+    /// Waits until there is a block for this reader, which it does not take yet: `true`; or until
+    /// the image has ended, or its source failed: `false`.
+    pub async fn arrived(&mut self) -> bool {
+        poll_fn(|cx| {
+            let mut state = self.shared.lock();
+            let mut cursor = self.cursor;
+            let old = match state.ring.read(&mut cursor) {
+                Read::Block { .. } => return Poll::Ready(true),
+                Read::Ended => return Poll::Ready(false),
+                Read::Wait => state.readers.register(&mut self.seat, cx.waker()),
+            };
+            drop(state);
+            drop(old);
+            Poll::Pending
+        })
+        .await
+    }
+
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Next<T, E>> {
         let mut state = self.shared.lock();
         let read = state.ring.read(&mut self.cursor);

@@ -704,7 +704,8 @@ async fn no_image_goes_for_a_source_that_can_not_be_read() {
     const TYPO: &str = "a typo in `file:`";
     const DOWN: &str = "a source that is down";
     const CANCELLED: &str = "cancelled while the source logs in";
-    for what in [TYPO, DOWN, CANCELLED] {
+    const SILENT: &str = "a source that says nothing, while the entities could begin";
+    for what in [TYPO, DOWN, CANCELLED, SILENT] {
         let (mut inventory, settings) = network(3, MIB);
         with_entities(&mut inventory, |entity| entity.staging = Staging::Direct);
         with_group(&mut inventory, |group| group.limits.retries = 0);
@@ -713,6 +714,15 @@ async fn no_image_goes_for_a_source_that_can_not_be_read() {
         match what {
             DOWN => lab.kill(SERVER).await,
             CANCELLED => lab.silence(SERVER),
+            SILENT => {
+                lab.silence(SERVER);
+                let server = Arc::make_mut(&mut served.file_servers[0]);
+                server.timeouts.reply = Duration::from_millis(500);
+                let server = Arc::clone(&served.file_servers[0]);
+                with_group(&mut served, |group| {
+                    group.source = SourceChoice::FileServer(server);
+                });
+            }
             _ => with_group(&mut served, |group| {
                 Arc::make_mut(&mut group.image).file = "no-such.bin".into();
             }),
