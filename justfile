@@ -29,7 +29,7 @@ matrix:
 walk faults="3":
     SUBTEND_FAULTS={{faults}} cargo test --locked --profile walk --lib histories -- --nocapture
 
-# Two runs that compete for an entity, with three faults: half an hour.
+# Two runs that come in on each other, with two faults: half an hour.
 competing:
     cargo test --locked --profile walk --lib histories -- --ignored --nocapture
 
