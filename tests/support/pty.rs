@@ -1,5 +1,4 @@
 //! A program in a real pty: what it draws, what it leaves behind, and a reader that can stop.
-#![allow(dead_code, unreachable_pub)]
 
 use std::io::{Read, Write};
 use std::path::Path;

@@ -172,7 +172,7 @@ pub struct RealServer {
 #[derive(Debug)]
 enum Running {
     Daemon(Daemon),
-    Inetd(#[allow(dead_code)] Inetd),
+    Inetd { _serves: Inetd },
 }
 
 /// A process and its children, which are of its group.
@@ -230,9 +230,9 @@ impl RealServer {
             ports: options.ports.map(free_ports),
         };
         let running = match make.serves(&place) {
-            Serves::Sessions(command) => {
-                Running::Inetd(Inetd::start(listener, command, options.sessions))
-            }
+            Serves::Sessions(command) => Running::Inetd {
+                _serves: Inetd::start(listener, command, options.sessions),
+            },
             Serves::Daemon(mut command) => {
                 drop(listener);
                 command.stdin(Stdio::null()).process_group(0);
