@@ -81,7 +81,7 @@ impl<I, O: Send + 'static> FanOut<I, O> {
         }
     }
 
-    /// Each has so long from the moment at which it is asked.
+    /// Deadline of each, from the moment at which it is asked.
     pub(crate) fn within(self, time: impl Fn(&I) -> Duration + Send + 'static) -> Self {
         Self {
             within: Some(Box::new(time)),

@@ -7,7 +7,7 @@ use ratatui::widgets::{Row, Table, Tabs};
 
 use crate::terminal::Theme;
 
-/// A table without its rows: columns as wide as given, so many blanks apart, and the titles above them.
+/// A table without its rows: columns as wide as given, with a number of blanks between them, and the titles above them.
 pub(crate) fn table<'a>(titles: Row<'a>, widths: &[usize], gap: usize, theme: &Theme) -> Table<'a> {
     let length = |width: &usize| Constraint::Length(u16::try_from(*width).unwrap_or(u16::MAX));
     Table::default()
