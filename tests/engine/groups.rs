@@ -983,9 +983,9 @@ impl Write for Written {
     }
 }
 
-/// Agents are tasks of their own, and each says what it is about. The log is that of the process, with
-/// lines of other tests too; so the group has a name of its own.
+/// Agents are tasks of their own, and each says what it is about.
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "run in a process of its own by `agents_say_what_their_lines_are_about`"]
 async fn lines_of_agents_are_about_their_group_entity_and_pass() {
     let written = Written::default();
     let writer = written.clone();
@@ -1026,4 +1026,9 @@ async fn lines_of_agents_are_about_their_group_entity_and_pass() {
     for prefix in ["logged/e00", " logged: pass"] {
         assert!(!text.contains(prefix), "{prefix}: {text}");
     }
+}
+
+#[test]
+fn agents_say_what_their_lines_are_about() {
+    crate::support::alone("groups::lines_of_agents_are_about_their_group_entity_and_pass");
 }

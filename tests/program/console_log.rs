@@ -1,4 +1,4 @@
-//! The log under the console, in a process of its own: there is one log a process.
+//! The log under the console, in a process of its own: there is one log per process.
 
 use jiff::Timestamp;
 use ratatui::buffer::Buffer;
@@ -35,6 +35,7 @@ fn page(only: Option<&str>) -> String {
 }
 
 #[test]
+#[ignore = "run in a process of its own by `the_console_keeps_a_log`"]
 fn lines_go_to_the_page_and_to_the_file_and_a_password_to_neither() {
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
@@ -87,5 +88,12 @@ fn lines_go_to_the_page_and_to_the_file_and_a_password_to_neither() {
     assert!(
         !written.contains('\u{1b}') && written.ends_with('\n'),
         "{written:?}"
+    );
+}
+
+#[test]
+fn the_console_keeps_a_log() {
+    crate::support::alone(
+        "console_log::lines_go_to_the_page_and_to_the_file_and_a_password_to_neither",
     );
 }

@@ -1,4 +1,4 @@
-//! The log as a whole. In a process of its own: there is one log a process.
+//! The log as a whole, in processes of their own: there is one log per process.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use subtend::transport::{Remote, Transport};
 
 /// suppaftp speaks through the `log` crate, so its lines take another way than ours.
 #[tokio::test]
+#[ignore = "run in a process of its own by `no_line_has_a_password`"]
 async fn a_password_is_never_written() {
     let board = Board::default();
     logging::start(3, Some("trace,suppaftp=trace"), board.clone()).unwrap();
@@ -55,6 +56,7 @@ async fn a_password_is_never_written() {
 }
 
 #[tokio::test]
+#[ignore = "run in a process of its own by `signals_are_messages`"]
 async fn each_signal_is_a_message() {
     // One that was ignored when this process began (a job in the background of a script) stays so.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -77,4 +79,14 @@ async fn each_signal_is_a_message() {
         let message = tokio::time::timeout(Duration::from_secs(10), signals.stop.recv());
         assert_eq!(message.await.expect(name), Some(()));
     }
+}
+
+#[test]
+fn no_line_has_a_password() {
+    crate::support::alone("log::a_password_is_never_written");
+}
+
+#[test]
+fn signals_are_messages() {
+    crate::support::alone("log::each_signal_is_a_message");
 }

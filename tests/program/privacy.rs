@@ -3,8 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::Command;
 
+use crate::support::alone;
 use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::stat::{Mode, umask};
 use subtend::cli::privacy::make_private;
@@ -12,17 +12,7 @@ use subtend::cli::privacy::make_private;
 /// In a process of its own, for all of it is the whole process's.
 #[test]
 fn nothing_is_left_for_others_to_look_at() {
-    let ran = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--ignored", "--test-threads=1"])
-        .arg("privacy::files_and_sockets_are_the_users_alone_and_no_core_is_dumped")
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&ran.stdout);
-    assert!(
-        ran.status.success() && said.contains("1 passed"),
-        "{said}{}",
-        String::from_utf8_lossy(&ran.stderr)
-    );
+    alone("privacy::files_and_sockets_are_the_users_alone_and_no_core_is_dumped");
 }
 
 #[test]
