@@ -184,4 +184,116 @@ mod tests {
             .unwrap();
         drop(operator);
     }
+
+    // crossterm reads the process's own terminal: this test program, started again on a pty, says what it reads.
+
+    #[test]
+    #[ignore = "run on a pty by the test below"]
+    fn the_events_of_a_pty() {
+        crossterm::terminal::enable_raw_mode().unwrap();
+        let mut input = Input::start().unwrap();
+        let mut out = std::io::stdout();
+        write!(out, "ready\r\n").unwrap();
+        while let Some(event) = input.events.blocking_recv() {
+            let said = match event {
+                Event::Key(key) => format!("{:?} {:?}", key.code, key.modifiers),
+                Event::Mouse(mouse) => format!("{:?} {}", mouse.kind, mouse.row),
+                other => format!("{other:?}"),
+            };
+            write!(out, "event {said}\r\n").unwrap();
+        }
+    }
+
+    #[test]
+    fn keys_of_many_terminals_are_understood() {
+        let pair = portable_pty::native_pty_system()
+            .openpty(portable_pty::PtySize::default())
+            .unwrap();
+        let mut command = portable_pty::CommandBuilder::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "--ignored", "--nocapture", "--test-threads=1"]);
+        command.arg("terminal::input::tests::the_events_of_a_pty");
+        let mut child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let mut typist = pair.master.take_writer().unwrap();
+        let screen = std::io::BufReader::new(pair.master.try_clone_reader().unwrap());
+        let (sender, lines) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in std::io::BufRead::lines(screen).map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let mut event = |bytes: &[u8], events: &[&str]| {
+            typist.write_all(bytes).unwrap();
+            let mut said = Vec::new();
+            while said.len() < events.len() {
+                let line = lines.recv_timeout(Duration::from_secs(10));
+                let line = line.unwrap_or_else(|_| panic!("{bytes:?}: {said:?}"));
+                if let Some(event) = line.trim_end().strip_prefix("event ") {
+                    said.push(event.to_owned());
+                } else if line.trim_end().ends_with("ready") {
+                    return;
+                }
+            }
+            assert_eq!(said, events, "{bytes:?}");
+        };
+        event(b"", &["ready"]);
+        for (bytes, code) in [
+            (&b"\x1b[A"[..], "Up"),
+            (b"\x1bOB", "Down"),
+            (b"\x1b[5~", "PageUp"),
+            (b"\x1b[6~", "PageDown"),
+            (b"\x1b[2~", "Insert"),
+            (b"\x1b[1~", "Home"),
+            (b"\x1b[H", "Home"),
+            (b"\x1b[8~", "End"),
+            (b"\x1bOF", "End"),
+            (b"\r", "Enter"),
+            (b"\n", "Enter"),
+            (b"\t", "Tab"),
+            (b"\x7f", "Backspace"),
+            (b"\x1b", "Esc"),
+            ("é".as_bytes(), "Char('é')"),
+            ("語".as_bytes(), "Char('語')"),
+        ] {
+            event(bytes, &[&format!("{code} KeyModifiers(0x0)")]);
+        }
+        for (bytes, said) in [
+            (&b"\x1b[1;2C"[..], "Right KeyModifiers(SHIFT)"),
+            (b"\x1b[3;5~", "Delete KeyModifiers(CONTROL)"),
+            (b"\x1b[Z", "BackTab KeyModifiers(SHIFT)"),
+            (b"G", "Char('G') KeyModifiers(SHIFT)"),
+            (b"\x03", "Char('c') KeyModifiers(CONTROL)"),
+            (b"\x08", "Backspace KeyModifiers(0x0)"),
+            (b"\x1b[<0;12;7M", "Down(Left) 6"),
+            (b"\x1b[M \x25\x28", "Down(Left) 7"),
+            (b"\x1b[<64;1;1M", "ScrollUp 0"),
+            (b"\x1b[<65;1;1M", "ScrollDown 0"),
+        ] {
+            event(bytes, &[said]);
+        }
+        // What means nothing to the console takes no key that follows with it.
+        for (bytes, said) in [
+            (&b"\x1b[<0;12;7m"[..], &["Up(Left) 6"][..]),
+            (b"\x1b[?62;22c", &[]),
+            (b"\x1b[24;80R", &[]),
+            (b"\x1b[I", &["FocusGained"]),
+            (b"\x1b[[A", &["F(1) KeyModifiers(0x0)"]),
+            (b"\x1b[<0;0M", &[]),
+            (b"\x1b[<0;1;0M", &["Down(Left) 65535"]),
+            (b"\x1b[<9999999;1;1M", &[]),
+            (
+                b"\xff\xfe\x00\x1c",
+                &[
+                    "Char(' ') KeyModifiers(CONTROL)",
+                    "Char('4') KeyModifiers(CONTROL)",
+                ],
+            ),
+        ] {
+            event(bytes, said);
+            event(b"q", &["Char('q') KeyModifiers(0x0)"]);
+        }
+        drop(typist);
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
 }

@@ -68,6 +68,10 @@ impl Mender {
             KeyCode::Char('j') if with(KeyModifiers::CONTROL) => {
                 events.push(pressed(KeyCode::Enter));
             }
+            // Many terminals, serial ones above all, send it for the Backspace key.
+            KeyCode::Char('h') if with(KeyModifiers::CONTROL) => {
+                events.push(pressed(KeyCode::Backspace));
+            }
             // An Esc and a key that came at once.
             code @ KeyCode::Char(_) if with(KeyModifiers::ALT) => {
                 events.push(pressed(KeyCode::Esc));
@@ -201,6 +205,8 @@ mod tests {
         };
         let enter = pressed(KeyCode::Enter);
         assert_eq!(keys('j', KeyModifiers::CONTROL), [enter]);
+        let backspace = pressed(KeyCode::Backspace);
+        assert_eq!(keys('h', KeyModifiers::CONTROL), [backspace]);
         let both = [KeyCode::Esc, KeyCode::Char('q')].map(pressed);
         assert_eq!(keys('q', KeyModifiers::ALT), both);
     }

@@ -23,6 +23,8 @@ use nix::sys::termios::{self, FlushArg};
 /// Clicks alone, reported with numbers instead of single bytes: crossterm's command asks for each move of the mouse too,
 /// which a slow line would have to carry.
 const CLICKS: &str = "\x1b[?1000h\x1b[?1006h";
+/// The keypad sends digits and Enter as the other keys do (DECKPNM): crossterm knows no others.
+const KEYPAD: &str = "\x1b>";
 /// Ends a sequence that was cut short.
 const CAN: &str = "\x18";
 /// A terminal that does not read for this long gets what it has not read thrown away, and after
@@ -110,6 +112,7 @@ impl Device for Terminal {
                 EnterAlternateScreen,
                 Hide,
                 DisableBracketedPaste,
+                Print(KEYPAD),
                 clicks
             )
         })
