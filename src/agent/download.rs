@@ -11,7 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{EntityState, Failure, Fault, Holds, Laggards, Limits, Staging, Step, Verified};
+use crate::model::{
+    EntityState, Failure, Fault, Holds, Laggards, Limits, RemotePath, Staging, Step, Verified,
+};
 use crate::placement::{self, Delivery, Known, NotOpened, Opened};
 use crate::pool::Next;
 use crate::transport::{Destination, ImageDigest, Transport};
@@ -120,22 +122,12 @@ impl<T: Transport> DownloadAgent<T> {
             && let Some(subscription) = &mut progress.subscription
         {
             // What takes the file loses its old one: not before its source has sent anything.
-            let reader = &mut subscription.reader;
-            let arrives = async {
-                if reader.arrived().await {
-                    return Ok(());
-                }
-                Err(match reader.next().await {
-                    Next::Failed(failure) => failure,
-                    _ => gone(),
-                })
-            };
-            let arrived = tokio::select! {
+            let sent = tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => Err(cancelled(Step::Connect)),
-                arrived = arrives => arrived,
+                sent = first_block(subscription) => sent,
             };
-            if let Err(failure) = arrived {
+            if let Err(failure) = sent {
                 return Attempt::not_begun(failure);
             }
         }
@@ -201,8 +193,11 @@ impl<T: Transport> DownloadAgent<T> {
             bytes,
             verified,
         });
-        for path in delivery.left() {
-            self.left(path.to_string());
+        let left: Vec<&str> = (delivery.left().into_iter())
+            .map(RemotePath::as_str)
+            .collect();
+        if !left.is_empty() {
+            self.left(left.join(", "));
         }
         let holds = delivery.holds();
         Box::pin(delivery.close()).await;
@@ -488,6 +483,17 @@ enum Unopened {
 
 fn cancelled(step: Step) -> Failure {
     Failure::new(step, Fault::Cancelled)
+}
+
+/// Waits until the source has sent something, or why it never will.
+async fn first_block(subscription: &mut Subscription) -> Result<(), Failure> {
+    if subscription.reader.arrived().await {
+        return Ok(());
+    }
+    Err(match subscription.reader.next().await {
+        Next::Failed(failure) => failure,
+        _ => gone(),
+    })
 }
 
 /// Why the source failed, once it has: the pool knows before anything else.

@@ -353,7 +353,7 @@ impl<T: Transport> Delivery<T> {
             return;
         }
         let mut ready = self.members.ready(now);
-        // Those may need no pass. Who does asks for a place when its file is open.
+        // Those may need no pass. One that does asks for a subscription when its file is open.
         ready.retain(|&entity| {
             let looks_first = |member: &mut Member| member.looks_first;
             let looks_first = self.members.of(entity).is_some_and(looks_first);
@@ -698,7 +698,7 @@ impl<T: Transport> Delivery<T> {
 }
 
 fn grant(request: Request, subscription: Subscription) {
-    // Who was cancelled meanwhile leaves its subscription with the message.
+    // If the requester was cancelled, dropping the reply drops its subscription.
     let _ = request.grant.send(Ok(subscription));
 }
 

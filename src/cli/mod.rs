@@ -134,8 +134,8 @@ pub fn execute(arguments: Arguments, log_file: Option<PathBuf>, board: &Board) -
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     let runtime = builder.enable_all().build()?;
     let code = runtime.block_on(execute_in(arguments, log_file, board));
-    // Whoever pressed Ctrl-C twice waits for nobody, and after an orderly end nothing is left to
-    // wait for.
+    // An operator who pressed Ctrl-C twice waits for nothing, and after an orderly end nothing is left
+    // to wait for.
     runtime.shutdown_background();
     Ok(code)
 }

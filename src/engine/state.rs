@@ -218,10 +218,7 @@ impl GroupState {
             }
             ReportKind::Left { entity, path } => {
                 let record = self.entities.get_mut(entity)?;
-                record.left = Some(match record.left.take() {
-                    Some(others) if others != *path => format!("{others}, {path}"),
-                    _ => path.clone(),
-                });
+                record.left = Some(path.clone());
                 let entity = record.name.clone();
                 Some(Event::Detail(Detail::Left {
                     at,

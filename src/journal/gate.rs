@@ -219,7 +219,7 @@ impl<S: Sink> Sink for GatedSink<S> {
         self.inner.rename(from, to).await
     }
 
-    async fn put(&mut self, path: &RemotePath) -> Result<Reply, Failure> {
+    async fn put(&mut self, path: &RemotePath) -> Result<bool, Failure> {
         self.changes(&[path]).await;
         self.inner.put(path).await
     }

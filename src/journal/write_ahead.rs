@@ -230,7 +230,7 @@ impl Pump {
                 for_run,
                 done,
             } => {
-                // Who was cancelled meanwhile lets it go with the message.
+                // If the requester was cancelled, it goes with the message.
                 let _ = done.send(self.locks.take(address, path, for_run));
             }
         }

@@ -32,7 +32,7 @@ impl<S: Sink> Hands for Entity<'_, S> {
         self.sink.rename(from, to).await
     }
 
-    async fn put(&mut self, file: File) -> Result<Reply, Failure> {
+    async fn put(&mut self, file: File) -> Result<bool, Failure> {
         self.sink.put(self.names.of(file)).await
     }
 

@@ -61,8 +61,8 @@ pub trait Hands: Send {
         to: File,
     ) -> impl Future<Output = Result<Reply, Failure>> + Send;
 
-    /// Stores a file of one byte under a name that is free.
-    fn put(&mut self, file: File) -> impl Future<Output = Result<Reply, Failure>> + Send;
+    /// Stores a file of one byte under a name that is free; `false`: it was refused.
+    fn put(&mut self, file: File) -> impl Future<Output = Result<bool, Failure>> + Send;
 
     fn prove(
         &mut self,

@@ -38,7 +38,7 @@ impl Placement {
         }
         match look_again(hands, other).await? {
             Seen::Absent if is_surely_absent(hands, other).await? => {
-                if matches!(hands.put(other).await?, Reply::Refused(_)) {
+                if !hands.put(other).await? {
                     return Ok(Onto::Untold);
                 }
             }

@@ -188,8 +188,8 @@ pub trait Sink: Send {
         to: &RemotePath,
     ) -> impl Future<Output = Result<Reply, Failure>> + Send;
 
-    /// Stores a file of one byte, that is no part of any image.
-    fn put(&mut self, path: &RemotePath) -> impl Future<Output = Result<Reply, Failure>> + Send;
+    /// Stores a file of one byte that is no part of any image; `false`: it was refused.
+    fn put(&mut self, path: &RemotePath) -> impl Future<Output = Result<bool, Failure>> + Send;
 
     /// Compares a file with the image.
     fn prove(

@@ -555,7 +555,7 @@ impl Sink for ModelSink {
         }
     }
 
-    async fn put(&mut self, path: &RemotePath) -> Result<Reply, Failure> {
+    async fn put(&mut self, path: &RemotePath) -> Result<bool, Failure> {
         let fates = [LostBefore, LostAfter, ForNow, ForGood, Lie, RefusedAndDone];
         let fate = self.model.fate("put", &fates).await;
         let mut world = self.model.shared.lock();
@@ -566,12 +566,10 @@ impl Sink for ModelSink {
             world.put(&path, What::Part);
         }
         drop(world);
-        let step = Step::Open;
         match fate {
-            LostBefore | LostAfter => Err(self.model.lost(step)),
-            ForNow => Ok(refused(step, RefusalKind::ForNow)),
-            ForGood | RefusedAndDone => Ok(refused(step, RefusalKind::ForGood)),
-            _ => Ok(Reply::Done),
+            LostBefore | LostAfter => Err(self.model.lost(Step::Open)),
+            ForNow | ForGood | RefusedAndDone => Ok(false),
+            _ => Ok(true),
         }
     }
 

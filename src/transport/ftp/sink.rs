@@ -335,15 +335,16 @@ impl Sink for FtpSink {
         })
     }
 
-    async fn put(&mut self, path: &RemotePath) -> Result<Reply, Failure> {
+    async fn put(&mut self, path: &RemotePath) -> Result<bool, Failure> {
         // What was sent of the image is not to be forgotten for it.
         let (hasher, sent) = (self.hasher.take(), self.sent_digest.take());
         let stored = self.put_byte(path).await;
         self.abort();
         (self.hasher, self.sent_digest) = (hasher, sent);
         match stored {
-            Err(failure) => refusal_or_lost(failure),
-            Ok(()) => Ok(Reply::Done),
+            Ok(()) => Ok(true),
+            Err(failure) if matches!(failure.fault, Fault::Reply { .. }) => Ok(false),
+            Err(failure) => Err(failure),
         }
     }
 
@@ -485,18 +486,6 @@ impl Sink for FtpSink {
 fn ended() -> Failure {
     let cause = "the file was already ended";
     Failure::new(Step::Send, Fault::Local(cause.into()))
-}
-
-/// What a server says of a file that it does not take, beside what says nothing of it.
-fn refusal_or_lost(failure: Failure) -> Result<Reply, Failure> {
-    let kind = match failure.is_transient() {
-        true => RefusalKind::ForNow,
-        false => RefusalKind::ForGood,
-    };
-    match failure.fault {
-        Fault::Reply { .. } => Ok(Reply::Refused(Refusal { failure, kind })),
-        _ => Err(failure),
-    }
 }
 
 fn refused(step: Step, reply: &reply::Reply) -> Reply {
