@@ -19,6 +19,8 @@ pub mod plan;
 pub mod pool;
 pub mod transport;
 // Plain data, and what is made of files.
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod inventory;
 #[cfg(feature = "lab")]
 pub mod lab;

@@ -187,7 +187,7 @@ impl<T: Transport> DownloadAgent<T> {
     }
 
     /// The image stands under its final name.
-    async fn placed(&self, delivery: Delivery<T::Sink>, bytes: u64, verified: Verified) -> Attempt {
+    async fn placed(&self, delivery: Delivery, bytes: u64, verified: Verified) -> Attempt {
         self.reporter.send(ReportKind::Held {
             entity: self.entity,
             bytes,
@@ -208,7 +208,7 @@ impl<T: Transport> DownloadAgent<T> {
         }
     }
 
-    async fn give_up(&self, mut delivery: Delivery<T::Sink>, failure: Failure) -> Attempt {
+    async fn give_up(&self, mut delivery: Delivery, failure: Failure) -> Attempt {
         let again = failure.is_transient() && !failure.is_cancelled();
         let path = delivery.written().to_string();
         let discard = delivery.discard(again);
@@ -274,7 +274,7 @@ impl<T: Transport> DownloadAgent<T> {
         &self,
         destination: &Destination,
         progress: &mut Progress,
-    ) -> Result<(Delivery<T::Sink>, Opened), Unopened> {
+    ) -> Result<(Delivery, Opened), Unopened> {
         let mut opening = pin!(Delivery::open(
             &*self.transport,
             destination,
@@ -296,7 +296,7 @@ impl<T: Transport> DownloadAgent<T> {
     /// Sends every block, waits for the entity's confirmation and verifies its copy.
     async fn send(
         &self,
-        sink: &mut Delivery<T::Sink>,
+        sink: &mut Delivery,
         progress: &mut Progress,
     ) -> Result<ImageDigest, Failure> {
         progress.step = Step::Send;
@@ -357,7 +357,7 @@ impl<T: Transport> DownloadAgent<T> {
     /// Writes the pass's blocks from `position` on, which it moves.
     async fn feed(
         &self,
-        sink: &mut Delivery<T::Sink>,
+        sink: &mut Delivery,
         subscription: &mut Subscription,
         position: &mut u64,
     ) -> Result<Fed, Failure> {
@@ -425,11 +425,7 @@ impl<T: Transport> DownloadAgent<T> {
 
     /// A place at a pass that brings the next byte. An entity that takes no bytes gets none: a
     /// pass would be read for nothing.
-    async fn ask(
-        &self,
-        sink: &mut Delivery<T::Sink>,
-        progress: &Progress,
-    ) -> Result<Subscription, Failure> {
+    async fn ask(&self, sink: &mut Delivery, progress: &Progress) -> Result<Subscription, Failure> {
         sink.ready().await?;
         let (grant, granted) = oneshot::channel();
         let request = Request {

@@ -115,18 +115,20 @@ mod tests {
     use crate::inspect::Peer;
     use crate::model::testing::address;
     use crate::model::{Login, RemotePath, Side, Step, Timeouts};
-    use crate::transport::Remote;
+    use crate::transport::{Endpoint, Remote};
 
     fn chosen(name: &str) -> Chosen {
         Chosen {
             name: name.into(),
             remote: Remote {
-                address: address("192.0.2.1"),
-                login: Arc::new(Login::anonymous()),
+                endpoint: Endpoint {
+                    address: address("192.0.2.1"),
+                    login: Arc::new(Login::anonymous()),
+                    timeouts: Timeouts::default(),
+                    tls: crate::model::Tls::default(),
+                    dialect: crate::model::Dialect::default(),
+                },
                 path: RemotePath::new("a").unwrap(),
-                timeouts: Timeouts::default(),
-                tls: crate::model::Tls::default(),
-                dialect: crate::model::Dialect::default(),
             },
             peer: name.strip_prefix("peer:").map(|entity| Peer {
                 entity: entity.into(),

@@ -146,7 +146,7 @@ impl<T: Transport> TransferAgent<T> {
     /// `None`: every reader has left.
     async fn transfer(
         &self,
-        slot: &mut Option<T::Source>,
+        slot: &mut Option<Box<dyn Source>>,
         writer: &mut Writer,
     ) -> Result<Option<ImageDigest>, Failure> {
         let mut reading = Reading {
@@ -197,14 +197,14 @@ impl<T: Transport> TransferAgent<T> {
     async fn read_from(
         &self,
         chosen: &Chosen,
-        slot: &mut Option<T::Source>,
+        slot: &mut Option<Box<dyn Source>>,
         reading: &mut Reading,
         writer: &mut Writer,
         before: Option<&str>,
     ) -> Result<ImageDigest, Stop> {
-        let _session = (self.holders).session(&chosen.remote.address, false);
+        let _session = (self.holders).session(&chosen.remote.endpoint.address, false);
         let giver = chosen.giver();
-        let mut pace = Pace::new(chosen.remote.timeouts);
+        let mut pace = Pace::new(chosen.remote.endpoint.timeouts);
         let opened = tokio::select! {
             biased;
             opened = self.open(chosen, reading, &mut pace) => opened?,
@@ -308,7 +308,7 @@ impl<T: Transport> TransferAgent<T> {
         chosen: &Chosen,
         reading: &mut Reading,
         pace: &mut Pace,
-    ) -> Result<T::Source, Stop> {
+    ) -> Result<Box<dyn Source>, Stop> {
         if let Some(peer) = &chosen.peer
             && self.holders.is_left(&peer.entity)
         {
@@ -350,7 +350,7 @@ impl<T: Transport> TransferAgent<T> {
             let so_far = reading.digest();
             self.prove(
                 chosen,
-                &mut source,
+                &mut *source,
                 (position, so_far),
                 &reading.givers,
                 pace,
@@ -367,7 +367,7 @@ impl<T: Transport> TransferAgent<T> {
         let opened = self.transport.open_source(&chosen.remote, 0).await;
         let mut source = opened.map_err(|failure| self.stopped(chosen, failure))?;
         let before = (self.origin, self.state.digest.clone());
-        self.prove(chosen, &mut source, before, &self.state.givers, pace)
+        self.prove(chosen, &mut *source, before, &self.state.givers, pace)
             .await
     }
 
@@ -375,7 +375,7 @@ impl<T: Transport> TransferAgent<T> {
     async fn prove(
         &self,
         chosen: &Chosen,
-        source: &mut T::Source,
+        source: &mut dyn Source,
         (position, digest): (u64, Sha256),
         givers: &Givers,
         pace: &mut Pace,

@@ -21,7 +21,7 @@ use tracing_subscriber::util::TryInitError;
 
 use crate::headless::{self, Board, Mode, Stop};
 use crate::journal;
-use crate::transport::ftp::FtpTransport;
+use crate::transport::AnyTransport;
 use args::{Arguments, Verb};
 use ask::Tty;
 use services::Services;
@@ -256,7 +256,7 @@ async fn dispatch(
                 columns: columns(),
             };
             let owner = state_dir::owner(Some(&state_dir));
-            let transport = Arc::new(FtpTransport::of(&owner));
+            let transport = Arc::new(AnyTransport::of(owner));
             recover::recover(&args, place, services, transport, stage).await
         }
         #[cfg(feature = "lab")]

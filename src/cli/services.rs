@@ -15,7 +15,7 @@ use crate::inventory::{self, secrets, secrets::Resolved};
 use crate::journal::{self, Gated, Journal, Recorder};
 use crate::model::{CredentialsRef, Inventory, Logins, Memories, Name, Remembered};
 use crate::protocol::Link;
-use crate::transport::ftp::FtpTransport;
+use crate::transport::AnyTransport;
 
 use super::state_dir;
 
@@ -200,7 +200,7 @@ impl Services for Production {
         let owner = state_dir::owner(self.journal.state_dir.as_deref().ok());
         raise_open_files(inventory.entities.len());
         let (recorder, gate) = Recorder::new(self.journal.clone());
-        let transport = Gated::new(FtpTransport::of(&owner), gate);
+        let transport = Gated::new(AnyTransport::of(owner), gate);
         let memories = self.memories(&inventory);
         let (link, task) = ImageManager::start_with(inventory.clone(), logins, transport, memories);
         let (link, task) = recorder.record(link, task, inventory);

@@ -12,7 +12,7 @@ use crate::model::text::quoted;
 use crate::model::{Entity, Failure, Fault, Group, Holding, Logins, Name, Verified};
 use crate::protocol::{Event, Installed};
 use crate::transport::read_and_hash::read_and_hash;
-use crate::transport::{ImageDigest, Remote, Source, Transport};
+use crate::transport::{ImageDigest, Remote, Transport};
 
 use super::{AT_ONCE, FanOut, Inspector, PeerRegistry, Sources, of_source};
 
@@ -160,7 +160,7 @@ async fn digest<T: Transport>(
 ) -> Result<ImageDigest, Failure> {
     let mut source = transport.open_source(remote, 0).await?;
     let most = size.map(|size| size.saturating_add(1));
-    let digest = read_and_hash(&mut source, most, |count| {
+    let digest = read_and_hash(&mut *source, most, |count| {
         read.fetch_add(count as u64, Ordering::Relaxed);
         Ok(())
     });

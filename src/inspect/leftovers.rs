@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::Failure;
 use crate::placement::{self, Found, Known};
-use crate::transport::{Destination, Sink, Transport};
+use crate::transport::{Destination, Transport};
 
 use super::FanOut;
 
@@ -43,11 +43,11 @@ pub(crate) fn ask<T: Transport, I>(
     })
 }
 
-async fn visit<T: Transport>(transport: &T, question: Question) -> Answer {
+async fn visit(transport: &dyn Transport, question: Question) -> Answer {
     let destination = question.destination?;
     let mut sink = transport.open_sink(&destination).await?;
     let mut entity = placement::Entity {
-        sink: &mut sink,
+        sink: &mut *sink,
         names: &destination.names,
     };
     let looked = async {

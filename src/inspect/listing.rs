@@ -26,7 +26,8 @@ impl<T: Transport> Inspector<T> {
     async fn entries(&self, server: &str, path: &str) -> Result<Listing, String> {
         let lookup = Lookup::new(&self.inventory);
         let known = (lookup.file_server(server)).map_err(|flaw| flaw.to_string())?;
-        let directory = Directory::of(known, path, &self.logins)?;
+        let directory = Directory::of(known, path, &self.logins);
+        let directory = directory.map_err(|error| error.to_string())?;
         let list = self.transport.list(&directory);
         let found = self.cancel.run_until_cancelled(list).await;
         let server = shown(server);

@@ -10,7 +10,7 @@ use crate::model::{
     Abilities, Entity, Failure, Fault, Group, Name, Probe, Staging, Step, VerifyMode, units,
 };
 use crate::protocol::{Event, ProbeCheck};
-use crate::transport::{Destination, Source as _, Transport};
+use crate::transport::{Destination, Transport};
 
 use super::{AT_ONCE, FanOut, Inspector, Sources};
 

@@ -176,7 +176,7 @@ impl Offer {
         written: &HashSet<Server>,
         sessions: impl Fn(&Server) -> Sessions,
     ) -> Vec<Chosen> {
-        let place = |chosen: &Chosen| server(&chosen.remote.address);
+        let place = |chosen: &Chosen| server(&chosen.remote.endpoint.address);
         let is_written = |chosen: &Chosen| {
             let place = place(chosen);
             written.contains(&place) || sessions(&place).writing > 0
@@ -346,6 +346,7 @@ mod tests {
     use super::*;
     use crate::model::testing::{address, entity, group, image};
     use crate::model::{Login, RemotePath, Timeouts, Tls};
+    use crate::transport::Endpoint;
 
     /// `peer:NAME@HOST` or `NAME@HOST`.
     fn chosen(text: &str) -> Chosen {
@@ -353,12 +354,14 @@ mod tests {
         Chosen {
             name: name.into(),
             remote: Remote {
-                address: address(host),
-                login: Arc::new(Login::anonymous()),
+                endpoint: Endpoint {
+                    address: address(host),
+                    login: Arc::new(Login::anonymous()),
+                    timeouts: Timeouts::default(),
+                    tls: Tls::default(),
+                    dialect: crate::model::Dialect::default(),
+                },
                 path: RemotePath::new("a").unwrap(),
-                timeouts: Timeouts::default(),
-                tls: Tls::default(),
-                dialect: crate::model::Dialect::default(),
             },
             peer: name.strip_prefix("peer:").map(|entity| Peer {
                 entity: entity.into(),

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
@@ -16,7 +17,7 @@ use super::write_ahead::Ask;
 use crate::model::{Failure, Fault, Probe, RemotePath, Staging, Step};
 use crate::transport::{
     Compared, Destination, Directory, How, ImageDigest, Listed, NotStored, Proof, Remote, Reply,
-    Seen, Sink, Transport,
+    Seen, Sink, Source, Transport,
 };
 
 /// Maximum wait of a transfer: a disk that hangs stops none.
@@ -62,7 +63,7 @@ impl Gate {
         let (done, written) = oneshot::channel();
         let touch = Touch {
             at: Timestamp::now(),
-            address: destination.remote.address.to_string(),
+            address: destination.remote.endpoint.address.to_string(),
             path: destination.remote.path.to_string(),
             what,
             staged: destination.staging == Staging::Rename,
@@ -99,7 +100,7 @@ impl Gate {
     ) -> Result<Option<EntityLock>, Failure> {
         let (done, taken) = oneshot::channel();
         let ask = Ask::Hold {
-            address: destination.remote.address.to_string(),
+            address: destination.remote.endpoint.address.to_string(),
             path: destination.remote.path.to_string(),
             for_run,
             done,
@@ -129,27 +130,25 @@ impl<T: Transport> Gated<T> {
     }
 }
 
+#[async_trait]
 impl<T: Transport> Transport for Gated<T> {
-    type Source = T::Source;
-    type Sink = GatedSink<T::Sink>;
-
     fn owner(&self) -> &str {
         self.inner.owner()
     }
 
-    async fn open_source(&self, remote: &Remote, offset: u64) -> Result<T::Source, Failure> {
+    async fn open_source(&self, remote: &Remote, offset: u64) -> Result<Box<dyn Source>, Failure> {
         self.inner.open_source(remote, offset).await
     }
 
-    async fn open_sink(&self, destination: &Destination) -> Result<Self::Sink, Failure> {
+    async fn open_sink(&self, destination: &Destination) -> Result<Box<dyn Sink>, Failure> {
         // Before all else: what is refused here has touched nothing.
         self.gate.hold(destination).await?;
-        Ok(GatedSink {
+        Ok(Box::new(GatedSink {
             inner: self.inner.open_sink(destination).await?,
             gate: self.gate.clone(),
             destination: destination.clone(),
             passed: None,
-        })
+        }))
     }
 
     async fn size_of(&self, remote: &Remote) -> Result<Option<u64>, Failure> {
@@ -175,16 +174,15 @@ impl<T: Transport> Transport for Gated<T> {
     }
 }
 
-#[derive(Debug)]
-pub struct GatedSink<S> {
-    inner: S,
+struct GatedSink {
+    inner: Box<dyn Sink>,
     gate: Gate,
     destination: Destination,
     /// The weightiest change that was written down.
     passed: Option<What>,
 }
 
-impl<S> GatedSink<S> {
+impl GatedSink {
     /// Each kind of change is written down once per session, before the first of its kind.
     async fn changes(&mut self, paths: &[&RemotePath]) {
         let named = &self.destination.remote.path;
@@ -200,7 +198,8 @@ impl<S> GatedSink<S> {
     }
 }
 
-impl<S: Sink> Sink for GatedSink<S> {
+#[async_trait]
+impl Sink for GatedSink {
     async fn look(&mut self, path: &RemotePath) -> Result<Seen, Failure> {
         self.inner.look(path).await
     }
@@ -266,7 +265,7 @@ impl<S: Sink> Sink for GatedSink<S> {
         self.inner.abort();
     }
 
-    async fn close(self) {
+    async fn close(self: Box<Self>) {
         self.inner.close().await;
     }
 }

@@ -19,7 +19,7 @@ use crate::model::{
     Verified, testing,
 };
 use crate::protocol::{Command, Detail, Event, GroupSpec, Link, Snapshot, Summary};
-use crate::transport::{Destination, Remote};
+use crate::transport::{Destination, Endpoint, Remote};
 
 mod order;
 
@@ -208,12 +208,14 @@ fn destination() -> Destination {
     let entity = testing::entity("e1", "1");
     Destination {
         remote: Remote {
-            address: entity.address.clone(),
-            login: Arc::new(crate::model::Login::anonymous()),
+            endpoint: Endpoint {
+                address: entity.address.clone(),
+                login: Arc::new(crate::model::Login::anonymous()),
+                timeouts: entity.timeouts,
+                tls: crate::model::Tls::default(),
+                dialect: crate::model::Dialect::default(),
+            },
             path: entity.path.clone(),
-            timeouts: entity.timeouts,
-            tls: crate::model::Tls::default(),
-            dialect: crate::model::Dialect::default(),
         },
         verify: entity.verify,
         staging: entity.staging,

@@ -8,13 +8,12 @@ use crate::transport::{
 };
 
 /// The names of a file, asked for over a session.
-#[derive(Debug)]
-pub struct Entity<'a, S> {
-    pub sink: &'a mut S,
+pub struct Entity<'a> {
+    pub sink: &'a mut dyn Sink,
     pub names: &'a Names,
 }
 
-impl<S: Sink> Hands for Entity<'_, S> {
+impl Hands for Entity<'_> {
     async fn look(&mut self, file: File) -> Result<Seen, Failure> {
         self.sink.look(self.names.of(file)).await
     }
@@ -67,21 +66,20 @@ pub enum Opened {
 }
 
 /// One attempt.
-#[derive(Debug)]
-pub struct Delivery<S> {
-    sink: S,
+pub struct Delivery {
+    sink: Box<dyn Sink>,
     names: Names,
     placement: Placement,
     image: Option<ImageDigest>,
 }
 
-impl<S: Sink> Delivery<S> {
+impl Delivery {
     /// Connects, puts right what earlier runs left, and opens the file.
     ///
     /// # Errors
     /// What was begun is removed again.
-    pub async fn open<T: Transport<Sink = S>>(
-        transport: &T,
+    pub async fn open(
+        transport: &dyn Transport,
         destination: &Destination,
         known: Option<&Known>,
     ) -> Result<(Self, Opened), NotOpened> {
@@ -127,7 +125,7 @@ impl<S: Sink> Delivery<S> {
     async fn begin(&mut self, known: Option<&Known>) -> Result<Opened, Failure> {
         let distinct = self.names.is_distinct();
         let mut entity = Entity {
-            sink: &mut self.sink,
+            sink: &mut *self.sink,
             names: &self.names,
         };
         let file = match self.placement.prepare(&mut entity, known, distinct).await? {
@@ -209,7 +207,7 @@ impl<S: Sink> Delivery<S> {
     /// It is not the image, or can't be looked at.
     pub async fn verify(&mut self, image: &ImageDigest) -> Result<Verified, Failure> {
         let mut entity = Entity {
-            sink: &mut self.sink,
+            sink: &mut *self.sink,
             names: &self.names,
         };
         let checked = self.placement.check(&mut entity, image).await;
@@ -222,7 +220,7 @@ impl<S: Sink> Delivery<S> {
     /// It is not known to stand there.
     pub async fn commit(&mut self, image: &ImageDigest) -> Result<Verified, Failure> {
         let mut entity = Entity {
-            sink: &mut self.sink,
+            sink: &mut *self.sink,
             names: &self.names,
         };
         let placed = self.placement.place(&mut entity, image).await;
@@ -248,7 +246,7 @@ impl<S: Sink> Delivery<S> {
     pub async fn discard(&mut self, again: bool) -> Result<(), Failure> {
         self.sink.abort();
         let mut entity = Entity {
-            sink: &mut self.sink,
+            sink: &mut *self.sink,
             names: &self.names,
         };
         let given_up = self.placement.give_up(&mut entity, again).await;
@@ -276,10 +274,7 @@ fn looking_at(step: Step, failure: Failure) -> Failure {
 ///
 /// # Errors
 /// Something stays, or the entity can't be asked.
-pub async fn discard<T: Transport>(
-    transport: &T,
-    destination: &Destination,
-) -> Result<(), Failure> {
+pub async fn discard(transport: &dyn Transport, destination: &Destination) -> Result<(), Failure> {
     if destination.staging == Staging::Direct {
         // What stands under the final name may be the old image.
         return Ok(());
@@ -290,7 +285,7 @@ pub async fn discard<T: Transport>(
     };
     let mut sink = transport.open_sink(destination).await.map_err(at_discard)?;
     let mut entity = Entity {
-        sink: &mut sink,
+        sink: &mut *sink,
         names: &destination.names,
     };
     let tidied = async {

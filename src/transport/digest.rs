@@ -74,44 +74,9 @@ impl Hasher {
     }
 }
 
-/// The digest in a reply like `213 SHA-256 0-49 6102… file.bin` or `250 D41D8…`, lower-case.
-///
-/// A CRC-32 may come without its leading zeros.
-pub(super) fn in_reply(text: &str, algorithm: Algorithm) -> Option<String> {
-    let words = text
-        .split(|c: char| c.is_whitespace() || c == '=' || c == '"')
-        .filter(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_hexdigit()));
-    let full = words.clone().find(|word| word.len() == algorithm.hex_len());
-    let word = match algorithm {
-        Algorithm::Crc32 => full.or_else(|| words.clone().find(|word| word.len() < 8))?,
-        _ => full?,
-    };
-    Some(format!(
-        "{:0>width$}",
-        word.to_ascii_lowercase(),
-        width = algorithm.hex_len()
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn digests_are_found_in_the_replies_of_the_field() {
-        let sha = "a".repeat(64);
-        for reply in [
-            format!("SHA-256 0-49 {sha} filename.ext"),
-            sha.to_uppercase(),
-            format!("SHA256={sha}"),
-        ] {
-            assert_eq!(in_reply(&reply, Algorithm::Sha256), Some(sha.clone()));
-        }
-        assert_eq!(in_reply("1F2", Algorithm::Crc32), Some("000001f2".into()));
-        let echoed = in_reply("a.bin fed 352441C2", Algorithm::Crc32);
-        assert_eq!(echoed, Some("352441c2".into()));
-        assert_eq!(in_reply("not here", Algorithm::Md5), None);
-    }
 
     #[test]
     fn the_standard_check_values_come_out() {

@@ -1,12 +1,14 @@
-//! Reading from and writing to a remote file; the only place that names suppaftp.
+//! Reading from and writing to a remote file, whatever the protocol.
 //!
 //! Agents know these traits alone: a [`Source`] is one reading of a remote file from an offset to
-//! its end, a [`Sink`] is a session with an entity that gets one. [`ftp::FtpTransport`] is the
-//! implementation over FTP; \[0030\] foresees others.
+//! its end, a [`Sink`] is a session with an entity that gets one, and a [`Transport`] opens them.
+//! [`AnyTransport`] is the one place that chooses by an address which protocol's transport that is;
+//! each protocol has a folder of its own (`ftp`; \[0030\] foresees others), the only place that
+//! names its library.
 
-use std::future::Future;
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::staging::{File, Names};
@@ -15,35 +17,41 @@ use crate::model::{
 };
 
 mod answers;
+mod any;
 mod digest;
 pub mod ftp;
 mod reach;
 pub(crate) mod read_and_hash;
+mod tcp;
+mod tls;
 
 pub use crate::protocol::Entry as Listed;
 pub use answers::{How, Proof, Refusal, RefusalKind, Reply, Seen};
+pub use any::AnyTransport;
 
-/// A file on a remote host and how to get at it.
+/// A server and how to get at it.
 #[derive(Debug, Clone)]
-pub struct Remote {
+pub struct Endpoint {
     pub address: Address,
     pub login: Arc<Login>,
-    pub path: RemotePath,
     pub timeouts: Timeouts,
     pub tls: Tls,
     pub dialect: Dialect,
 }
 
-/// A directory on a remote host and how to get at it.
+/// A file on a remote host.
+#[derive(Debug, Clone)]
+pub struct Remote {
+    pub endpoint: Endpoint,
+    pub path: RemotePath,
+}
+
+/// A directory on a remote host.
 #[derive(Debug, Clone)]
 pub struct Directory {
-    pub address: Address,
-    pub login: Arc<Login>,
+    pub endpoint: Endpoint,
     /// Empty for the directory that a login leads to.
     pub path: String,
-    pub timeouts: Timeouts,
-    pub tls: Tls,
-    pub dialect: Dialect,
 }
 
 /// A file to be written on an entity.
@@ -84,31 +92,22 @@ pub struct Compared {
 }
 
 /// The way to remote files. Every call ends within the deadlines of its [`Timeouts`].
+#[async_trait]
 pub trait Transport: Send + Sync + 'static {
-    type Source: Source;
-    type Sink: Sink;
-
-    /// Different on hosts that write to the same entities: their staging names
-    /// are not the same.
-    fn owner(&self) -> &str;
+    /// Different on hosts that write to the same entities, whose staging names then differ too.
+    fn owner(&self) -> &str {
+        ""
+    }
 
     /// Opens the file for reading from `offset`. A host that can't begin there sends all of it, and
     /// what comes before is thrown away here.
-    fn open_source(
-        &self,
-        remote: &Remote,
-        offset: u64,
-    ) -> impl Future<Output = Result<Self::Source, Failure>> + Send;
+    async fn open_source(&self, remote: &Remote, offset: u64) -> Result<Box<dyn Source>, Failure>;
 
     /// Opens a session with the entity; nothing is written yet.
-    fn open_sink(
-        &self,
-        destination: &Destination,
-    ) -> impl Future<Output = Result<Self::Sink, Failure>> + Send;
+    async fn open_sink(&self, destination: &Destination) -> Result<Box<dyn Sink>, Failure>;
 
     /// Whether the file is there; its size in bytes where the host reports it.
-    fn size_of(&self, remote: &Remote)
-    -> impl Future<Output = Result<Option<u64>, Failure>> + Send;
+    async fn size_of(&self, remote: &Remote) -> Result<Option<u64>, Failure>;
 
     /// Whether a file could be written there, and what the host can do, over a session of its own.
     /// Nothing that stays is written, and nothing that is there is changed. Cancelled, it ends at
@@ -116,30 +115,24 @@ pub trait Transport: Send + Sync + 'static {
     ///
     /// # Errors
     /// What would make a delivery fail too.
-    fn probe(
+    async fn probe(
         &self,
         destination: &Destination,
         cancel: &CancellationToken,
-    ) -> impl Future<Output = Result<Probe, Failure>> + Send;
+    ) -> Result<Probe, Failure>;
 
     /// What the host says of its file beside a SHA-256, as far as it does.
-    fn compare(
-        &self,
-        remote: &Remote,
-        sha256: [u8; 32],
-    ) -> impl Future<Output = Result<Compared, Failure>> + Send;
+    async fn compare(&self, remote: &Remote, sha256: [u8; 32]) -> Result<Compared, Failure>;
 
     /// What a directory holds: directories first, each kind by name.
     ///
     /// # Errors
     /// Also for a directory of more than 10,000 entries or 4 MiB of text.
-    fn list(
-        &self,
-        directory: &Directory,
-    ) -> impl Future<Output = Result<Vec<Listed>, Failure>> + Send;
+    async fn list(&self, directory: &Directory) -> Result<Vec<Listed>, Failure>;
 }
 
 /// One reading of a remote file.
+#[async_trait]
 pub trait Source: Send {
     /// Bytes of the whole file, where the host has reported.
     fn size(&self) -> Option<u64>;
@@ -149,15 +142,14 @@ pub trait Source: Send {
         self.size()
     }
 
-    /// When the file was last changed, in the host's own words (`MDTM`, RFC 3659 section 3), where
-    /// it tells: fit to be compared with what the same host said before, and for nothing else.
+    /// When the file was last changed, in the host's own words, where it tells: fit to be compared with what the same host said before, and for nothing else.
     fn modified(&self) -> Option<&str>;
 
     /// Reads some bytes; 0 means the end, and that the host has said that this was all.
-    fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = Result<usize, Failure>> + Send;
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure>;
 
     /// Ends the session in good order, without waiting long.
-    fn close(self) -> impl Future<Output = ()> + Send;
+    async fn close(self: Box<Self>);
 }
 
 /// A file that an entity did not open.
@@ -171,65 +163,59 @@ pub struct NotStored {
 /// A session with an entity that gets a file. It only carries out what it is asked for: which name
 /// is written, deleted or renamed when is for `placement` to decide. A session that was lost is
 /// opened again by the next call.
+#[async_trait]
 pub trait Sink: Send {
-    fn look(&mut self, path: &RemotePath) -> impl Future<Output = Result<Seen, Failure>> + Send;
+    async fn look(&mut self, path: &RemotePath) -> Result<Seen, Failure>;
 
     /// When the file was last changed, in the entity's own words.
-    fn modified(
-        &mut self,
-        path: &RemotePath,
-    ) -> impl Future<Output = Result<Option<String>, Failure>> + Send;
+    async fn modified(&mut self, path: &RemotePath) -> Result<Option<String>, Failure>;
 
-    fn delete(&mut self, path: &RemotePath) -> impl Future<Output = Result<Reply, Failure>> + Send;
+    async fn delete(&mut self, path: &RemotePath) -> Result<Reply, Failure>;
 
-    fn rename(
-        &mut self,
-        from: &RemotePath,
-        to: &RemotePath,
-    ) -> impl Future<Output = Result<Reply, Failure>> + Send;
+    async fn rename(&mut self, from: &RemotePath, to: &RemotePath) -> Result<Reply, Failure>;
 
     /// Stores a file of one byte that is no part of any image; `false`: it was refused.
-    fn put(&mut self, path: &RemotePath) -> impl Future<Output = Result<bool, Failure>> + Send;
+    async fn put(&mut self, path: &RemotePath) -> Result<bool, Failure>;
 
     /// Compares a file with the image.
-    fn prove(
+    async fn prove(
         &mut self,
         path: &RemotePath,
         image: &ImageDigest,
         how: How,
-    ) -> impl Future<Output = Result<Proof, Failure>> + Send;
+    ) -> Result<Proof, Failure>;
 
     /// Learns before anything is sent whether the entity can rename at all. There is no file of
     /// the first name; the second is one of a file that is there.
     ///
     /// # Errors
     /// It can't, or the entity is lost.
-    fn can_rename(
+    async fn can_rename(
         &mut self,
         free: &RemotePath,
         taken: Option<&RemotePath>,
-    ) -> impl Future<Output = Result<(), Failure>> + Send;
+    ) -> Result<(), Failure>;
 
     /// Waits before something is asked again; `again` counts from 0.
-    fn pause(&mut self, again: u32) -> impl Future<Output = ()> + Send;
+    async fn pause(&mut self, again: u32);
 
     /// Opens a file for writing.
-    fn store(&mut self, path: &RemotePath) -> impl Future<Output = Result<(), NotStored>> + Send;
+    async fn store(&mut self, path: &RemotePath) -> Result<(), NotStored>;
 
     /// Writes some bytes and says how many the entity's host has taken.
-    fn write(&mut self, data: &[u8]) -> impl Future<Output = Result<usize, Failure>> + Send;
+    async fn write(&mut self, data: &[u8]) -> Result<usize, Failure>;
 
     /// Waits until the entity takes more bytes, without giving it any. An entity that takes none
     /// fails by its progress deadline, which counts from the last byte that it took.
-    fn ready(&mut self) -> impl Future<Output = Result<(), Failure>> + Send;
+    async fn ready(&mut self) -> Result<(), Failure>;
 
     /// Ends the file and waits until the entity confirms that it has stored it.
-    fn finish(&mut self) -> impl Future<Output = Result<(), Failure>> + Send;
+    async fn finish(&mut self) -> Result<(), Failure>;
 
     /// Gives a file up that is being written: resets the data connection, so that the entity does
     /// not take it for whole.
     fn abort(&mut self);
 
     /// Ends the session in good order, without waiting long.
-    fn close(self) -> impl Future<Output = ()> + Send;
+    async fn close(self: Box<Self>);
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::model::staging::{Names, NamesError};
+use crate::model::staging::Names;
 use crate::model::text::shown;
 use crate::model::{Entity, Failure, Fault, FileServer, Image, Login, Logins, Name, Step};
 
-use super::{Destination, Directory, Remote};
+use super::{Destination, Directory, Endpoint, Remote};
 
 fn login(logins: &Logins, credentials: Option<&Name>) -> Result<Arc<Login>, Failure> {
     logins.get(credentials).ok_or_else(|| {
@@ -16,20 +16,37 @@ fn login(logins: &Logins, credentials: Option<&Name>) -> Result<Arc<Login>, Fail
     })
 }
 
+fn local(step: Step, reason: impl ToString) -> Failure {
+    Failure::new(step, Fault::Local(reason.to_string()))
+}
+
+impl Endpoint {
+    fn of_server(server: &FileServer, logins: &Logins) -> Result<Self, Failure> {
+        Ok(Self {
+            address: server.address.clone(),
+            login: login(logins, server.credentials.as_ref())?,
+            timeouts: server.timeouts,
+            tls: server.tls.clone(),
+            dialect: server.dialect.clone(),
+        })
+    }
+}
+
 impl Remote {
     /// An entity's file.
     ///
     /// # Errors
     /// The password was not looked up.
     pub(crate) fn of_entity(entity: &Entity, logins: &Logins) -> Result<Self, Failure> {
-        Ok(Self {
+        let endpoint = Endpoint {
             address: entity.address.clone(),
             login: login(logins, entity.credentials.as_ref())?,
-            path: entity.path.clone(),
             timeouts: entity.timeouts,
             tls: entity.tls.clone(),
             dialect: entity.dialect.clone(),
-        })
+        };
+        let path = entity.path.clone();
+        Ok(Self { endpoint, path })
     }
 
     /// An image's file on a file server.
@@ -41,16 +58,9 @@ impl Remote {
         image: &Image,
         logins: &Logins,
     ) -> Result<Self, Failure> {
-        let path = (server.path_of(image))
-            .map_err(|reason| Failure::new(Step::Select, Fault::Local(reason)))?;
-        Ok(Self {
-            address: server.address.clone(),
-            login: login(logins, server.credentials.as_ref())?,
-            path,
-            timeouts: server.timeouts,
-            tls: server.tls.clone(),
-            dialect: server.dialect.clone(),
-        })
+        let path = (server.path_of(image)).map_err(|reason| local(Step::Select, reason))?;
+        let endpoint = Endpoint::of_server(server, logins)?;
+        Ok(Self { endpoint, path })
     }
 }
 
@@ -61,16 +71,24 @@ impl Destination {
     /// The password was not looked up, or there is no staging name for its path.
     pub(crate) fn of(entity: &Entity, owner: &str, logins: &Logins) -> Result<Self, Failure> {
         let names = Names::new(&entity.path, &entity.staging_name, owner);
-        let no_name =
-            |error: NamesError| Failure::new(Step::Prepare, Fault::Local(error.to_string()));
         Ok(Self {
             remote: Remote::of_entity(entity, logins)?,
             verify: entity.verify,
             staging: entity.staging,
             delete_first: entity.delete_first,
-            names: names.map_err(no_name)?,
+            names: names.map_err(|error| local(Step::Prepare, error))?,
         })
     }
+}
+
+/// Why a directory can't be looked into.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoDirectory {
+    /// Its path leads elsewhere than below the server's url.
+    #[error("{0}")]
+    Path(String),
+    #[error("{}: {failure}", shown(server))]
+    Login { server: Name, failure: Failure },
 }
 
 impl Directory {
@@ -78,15 +96,19 @@ impl Directory {
     ///
     /// # Errors
     /// The password was not looked up, or the path leads elsewhere.
-    pub(crate) fn of(server: &FileServer, path: &str, logins: &Logins) -> Result<Self, String> {
+    pub(crate) fn of(
+        server: &FileServer,
+        path: &str,
+        logins: &Logins,
+    ) -> Result<Self, NoDirectory> {
         Ok(Self {
-            address: server.address.clone(),
-            path: server.directory(path)?,
-            login: login(logins, server.credentials.as_ref())
-                .map_err(|failure| format!("{}: {failure}", shown(&server.name)))?,
-            timeouts: server.timeouts,
-            tls: server.tls.clone(),
-            dialect: server.dialect.clone(),
+            path: server.directory(path).map_err(NoDirectory::Path)?,
+            endpoint: Endpoint::of_server(server, logins).map_err(|failure| {
+                NoDirectory::Login {
+                    server: server.name.clone(),
+                    failure,
+                }
+            })?,
         })
     }
 }

@@ -15,9 +15,9 @@ pub(crate) trait Read: Send {
     fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = Result<usize, Failure>> + Send;
 }
 
-impl<S: Source> Read for S {
-    fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = Result<usize, Failure>> + Send {
-        Source::read(self, buffer)
+impl<S: Source + ?Sized> Read for S {
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Failure> {
+        Source::read(self, buffer).await
     }
 }
 
@@ -27,7 +27,7 @@ impl<S: Source> Read for S {
 /// # Errors
 /// Reading failed, or what `seen` says.
 pub(crate) async fn read_and_hash(
-    from: &mut impl Read,
+    from: &mut (impl Read + ?Sized),
     most: Option<u64>,
     mut seen: impl FnMut(usize) -> Result<(), Failure> + Send,
 ) -> Result<ImageDigest, Failure> {

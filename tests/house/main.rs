@@ -1,4 +1,4 @@
-//! What the repository promises of itself: layers, dependencies, the inventory's text, and the fuzz targets' corpus.
+//! What the repository promises of itself: layers, dependencies, and the inventory's text.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,7 +7,6 @@
     unreachable_pub
 )]
 
-mod corpus;
 mod inventory;
 mod layers;
 mod supply;

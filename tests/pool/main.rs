@@ -12,7 +12,6 @@ mod model;
 mod stress;
 
 /// The pool's own files once more, with what `interleavings` puts in place of the standard lock.
-#[allow(dead_code)]
 #[path = "../../src/pool"]
 mod pool {
     mod budget;

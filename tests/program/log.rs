@@ -8,7 +8,7 @@ use subtend::cli::{logging, signals};
 use subtend::headless::Board;
 use subtend::model::{Address, Login, RemotePath, Scheme, Timeouts};
 use subtend::transport::ftp::FtpTransport;
-use subtend::transport::{Remote, Transport};
+use subtend::transport::{Endpoint, Remote, Transport};
 
 /// suppaftp speaks through the `log` crate, so its lines take another way than ours.
 #[tokio::test]
@@ -28,19 +28,21 @@ async fn a_password_is_never_written() {
         let server = ScriptedServer::start(script).await;
         server.put("a", "b");
         let remote = Remote {
-            address: Address {
-                scheme: Scheme::Ftp,
-                host: "127.0.0.1".into(),
-                port: server.address().port(),
+            endpoint: Endpoint {
+                address: Address {
+                    scheme: Scheme::Ftp,
+                    host: "127.0.0.1".into(),
+                    port: server.address().port(),
+                },
+                login: Arc::new(Login {
+                    user: "craft".into(),
+                    password: "secret".into(),
+                }),
+                timeouts: Timeouts::default(),
+                tls: subtend::model::Tls::default(),
+                dialect: subtend::model::Dialect::default(),
             },
-            login: Arc::new(Login {
-                user: "craft".into(),
-                password: "secret".into(),
-            }),
             path: RemotePath::new("a").unwrap(),
-            timeouts: Timeouts::default(),
-            tls: subtend::model::Tls::default(),
-            dialect: subtend::model::Dialect::default(),
         };
         tracing::trace!("{remote:?}");
         let _ = crate::support::within(crate::support::LONG, FtpTransport::new().size_of(&remote))

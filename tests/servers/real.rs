@@ -13,7 +13,7 @@ use subtend::model::{
 use subtend::placement::Delivery;
 use subtend::protocol::{Command, Entry, Event, Summary, Target};
 use subtend::transport::ftp::FtpTransport;
-use subtend::transport::{Destination, ImageDigest, Remote, Source, Transport};
+use subtend::transport::{Destination, Endpoint, ImageDigest, Remote, Transport};
 
 use crate::support::run::{Run, entity};
 use crate::support::tls::{Authority, Identity};
@@ -314,7 +314,7 @@ async fn many_sessions_with_one_real_server_go_on_with_their_own_tls() {
         let mut sending = tokio::task::JoinSet::new();
         for entity in 0..ENTITIES {
             let mut destination = secured(&server, false, tls.clone());
-            destination.remote.address.host = "localhost".into();
+            destination.remote.endpoint.address.host = "localhost".into();
             destination.remote.path = RemotePath::new(&format!("e{entity}.bin")).unwrap();
             destination.names = Names::new(&destination.remote.path, AUTO, "").unwrap();
             let image = image.clone();
@@ -334,21 +334,23 @@ fn secured(server: &RealServer, implicit: bool, tls: Tls) -> Destination {
     let path = RemotePath::new("image.bin").unwrap();
     Destination {
         remote: Remote {
-            address: Address {
-                scheme: match implicit {
-                    true => Scheme::FtpsImplicit,
-                    false => Scheme::FtpsExplicit,
+            endpoint: Endpoint {
+                address: Address {
+                    scheme: match implicit {
+                        true => Scheme::FtpsImplicit,
+                        false => Scheme::FtpsExplicit,
+                    },
+                    ..local(server.address.port())
                 },
-                ..local(server.address.port())
+                login: Arc::new(Login {
+                    user: server.user.into(),
+                    password: SecretString::from(server.password),
+                }),
+                timeouts: Timeouts::default(),
+                tls,
+                dialect: subtend::model::Dialect::default(),
             },
-            login: Arc::new(Login {
-                user: server.user.into(),
-                password: SecretString::from(server.password),
-            }),
             path: path.clone(),
-            timeouts: Timeouts::default(),
-            tls,
-            dialect: subtend::model::Dialect::default(),
         },
         verify: VerifyMode::Readback,
         staging: Staging::Rename,

@@ -12,8 +12,8 @@ use subtend::model::{
     VerifyMode,
 };
 use subtend::placement::Delivery;
-use subtend::transport::ftp::{FtpSink, FtpSource, FtpTransport};
-use subtend::transport::{Destination, ImageDigest, Remote, Source, Transport};
+use subtend::transport::ftp::FtpTransport;
+use subtend::transport::{Destination, Endpoint, ImageDigest, Remote, Source, Transport};
 
 pub use crate::support::scripted::Behaviour;
 use crate::support::scripted::{Script, ScriptedServer};
@@ -68,16 +68,18 @@ pub fn impatient() -> Timeouts {
 
 pub fn remote_at(address: SocketAddr, timeouts: Timeouts) -> Remote {
     Remote {
-        address: Address {
-            scheme: Scheme::Ftp,
-            host: address.ip().to_string(),
-            port: address.port(),
+        endpoint: Endpoint {
+            address: Address {
+                scheme: Scheme::Ftp,
+                host: address.ip().to_string(),
+                port: address.port(),
+            },
+            login: Arc::new(Login::anonymous()),
+            timeouts,
+            tls: subtend::model::Tls::default(),
+            dialect: subtend::model::Dialect::default(),
         },
-        login: Arc::new(Login::anonymous()),
         path: RemotePath::new(PATH).unwrap(),
-        timeouts,
-        tls: subtend::model::Tls::default(),
-        dialect: subtend::model::Dialect::default(),
     }
 }
 
@@ -158,18 +160,18 @@ pub fn digest(bytes: &[u8]) -> ImageDigest {
 pub async fn open_sink(
     transport: &FtpTransport,
     destination: &Destination,
-) -> Result<Delivery<FtpSink>, Failure> {
+) -> Result<Delivery, Failure> {
     let opened = within(SOON, Delivery::open(transport, destination, None)).await;
     opened
         .map(|(delivery, _)| delivery)
         .map_err(|not_opened| not_opened.failure)
 }
 
-pub async fn open_source(remote: &Remote, offset: u64) -> Result<FtpSource, Failure> {
+pub async fn open_source(remote: &Remote, offset: u64) -> Result<Box<dyn Source>, Failure> {
     within(SOON, FtpTransport::new().open_source(remote, offset)).await
 }
 
-pub async fn write_all(sink: &mut Delivery<FtpSink>, bytes: &[u8]) -> Result<(), Failure> {
+pub async fn write_all(sink: &mut Delivery, bytes: &[u8]) -> Result<(), Failure> {
     within(SOON, async {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -182,7 +184,7 @@ pub async fn write_all(sink: &mut Delivery<FtpSink>, bytes: &[u8]) -> Result<(),
 }
 
 /// Everything up to and including the verification.
-async fn fill(sink: &mut Delivery<FtpSink>, bytes: &[u8]) -> Result<Verified, Failure> {
+async fn fill(sink: &mut Delivery, bytes: &[u8]) -> Result<Verified, Failure> {
     write_all(sink, bytes).await?;
     within(SOON, sink.finish()).await?;
     within(SOON, sink.verify(&digest(bytes))).await
@@ -218,7 +220,7 @@ pub async fn send(destination: &Destination, bytes: &[u8]) -> Result<Verified, F
 }
 
 /// Reads to the end that the source tells.
-pub async fn read_to_end(source: &mut FtpSource) -> Result<Vec<u8>, Failure> {
+pub async fn read_to_end(source: &mut dyn Source) -> Result<Vec<u8>, Failure> {
     within(SOON, async {
         let mut bytes = Vec::new();
         let mut buffer = vec![0; 16 * 1024];
@@ -235,7 +237,7 @@ pub async fn read_to_end(source: &mut FtpSource) -> Result<Vec<u8>, Failure> {
 /// The size that was reported, and what came.
 pub async fn receive(remote: &Remote, offset: u64) -> Result<(Option<u64>, Vec<u8>), Failure> {
     let mut source = open_source(remote, offset).await?;
-    let bytes = read_to_end(&mut source).await?;
+    let bytes = read_to_end(&mut *source).await?;
     let size = source.size();
     within(SOON, source.close()).await;
     Ok((size, bytes))

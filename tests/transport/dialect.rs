@@ -23,7 +23,7 @@ async fn a_server_that_takes_bare_names_only_is_gone_into_its_directory() {
     assert!(failure.to_string().contains("`cwd: true`"), "{failure}");
     assert!(server.files().is_empty());
 
-    destination.remote.dialect.cwd = true;
+    destination.remote.endpoint.dialect.cwd = true;
     destination.verify = VerifyMode::Readback;
     assert_eq!(send(&destination, &bytes).await, Ok(Verified::Readback));
     assert!(server.file("image.bin").unwrap() == bytes);
@@ -39,7 +39,7 @@ async fn a_server_that_takes_bare_names_only_is_gone_into_its_directory() {
 async fn a_directory_that_can_not_be_entered_is_named() {
     let server = device(Script::default().on("CWD", Reply::line("550 no such directory"))).await;
     let mut destination = destination(&server);
-    destination.remote.dialect.cwd = true;
+    destination.remote.endpoint.dialect.cwd = true;
     let result = send(&destination, b"x").await;
     let fault = Fault::NoDirectory {
         directory: "/flash".into(),
@@ -56,7 +56,7 @@ async fn an_account_is_given_where_it_is_asked_for_and_never_shown() {
             .on("ACCT", Reply::line("230 welcome"));
         let server = device(script).await;
         let mut destination = destination(&server);
-        destination.remote.dialect.account = Some(Account::new("4711-x"));
+        destination.remote.endpoint.dialect.account = Some(Account::new("4711-x"));
         let bytes = image(1000);
         assert_eq!(send(&destination, &bytes).await, Ok(Verified::Size));
         assert_eq!(server.log().count("ACCT"), 1);
@@ -69,7 +69,7 @@ async fn an_account_is_given_where_it_is_asked_for_and_never_shown() {
         .on("ACCT", Reply::line("530 no account `4711-x`"));
     let server = device(script).await;
     let mut destination = destination(&server);
-    destination.remote.dialect.account = Some(Account::new("4711-x"));
+    destination.remote.endpoint.dialect.account = Some(Account::new("4711-x"));
     let failure = send(&destination, b"x").await.unwrap_err();
     assert!(
         !format!("{failure} {failure:?}").contains("4711-x"),
@@ -93,7 +93,7 @@ async fn an_account_that_is_wanted_for_storing_only_is_given_at_login() {
     let mut destination = destination(&server);
     let failure = send(&destination, b"x").await.unwrap_err();
     assert!(failure.to_string().contains("`account: …`"), "{failure}");
-    destination.remote.dialect.account = Some(Account::new("4711"));
+    destination.remote.endpoint.dialect.account = Some(Account::new("4711"));
     assert_eq!(send(&destination, b"new").await, Ok(Verified::Size));
     assert_delivered(&server, b"new");
 }
@@ -119,7 +119,7 @@ async fn commands_before_a_file_is_stored_are_sent_in_their_order() {
     assert_untouched(&server);
 
     let commands = ["SITE MEDIA FLASH".to_owned(), "ALLO 1000".to_owned()];
-    destination.remote.dialect.before_store = commands.into();
+    destination.remote.endpoint.dialect.before_store = commands.into();
     assert_eq!(send(&destination, b"new").await, Ok(Verified::Size));
     assert_delivered(&server, b"new");
     let log = server.log();
@@ -139,7 +139,7 @@ async fn commands_before_a_file_is_stored_are_sent_in_their_order() {
 async fn a_command_before_a_file_that_is_refused_is_named_without_its_words() {
     let server = device(Script::default()).await;
     let mut destination = destination(&server);
-    destination.remote.dialect.before_store = ["SITE UNLOCK 4711".to_owned()].into();
+    destination.remote.endpoint.dialect.before_store = ["SITE UNLOCK 4711".to_owned()].into();
     let failure = send(&destination, b"x").await.unwrap_err();
     let cause = failure.to_string();
     assert!(cause.contains("502 never heard of it to SITE"), "{cause}");
@@ -165,7 +165,7 @@ async fn a_server_that_opens_data_connections_itself_is_listened_for() {
     assert!(failure.to_string().contains("`data: active`"), "{failure}");
     destination.verify = VerifyMode::Readback;
     for address in [None, Some([127, 0, 0, 1].into())] {
-        destination.remote.dialect.data = DataMode::Active(Active {
+        destination.remote.endpoint.dialect.data = DataMode::Active(Active {
             address,
             ports: None,
         });
@@ -185,7 +185,7 @@ async fn a_server_that_opens_data_connections_itself_is_listened_for() {
 async fn a_server_that_knows_eprt_only_is_told_so() {
     let server = device(active_only().on("PORT", Reply::line("502 no"))).await;
     let mut destination = destination(&server);
-    destination.remote.dialect.data = DataMode::Active(Active::default());
+    destination.remote.endpoint.dialect.data = DataMode::Active(Active::default());
     assert_eq!(send(&destination, b"new").await, Ok(Verified::Size));
     assert_delivered(&server, b"new");
     assert_eq!(server.log().count("EPRT"), 1);
@@ -200,7 +200,7 @@ async fn active_mode_keeps_to_the_ports_that_it_may_use() {
     drop(free);
     let server = device(active_only()).await;
     let mut destination = destination(&server);
-    destination.remote.dialect.data = DataMode::Active(Active {
+    destination.remote.endpoint.dialect.data = DataMode::Active(Active {
         address: None,
         ports: Some(port..=port),
     });
@@ -220,7 +220,7 @@ async fn a_connection_that_never_comes_is_called_so_with_where_it_was_to_go() {
         ..patient()
     };
     let mut destination = destination_with(&server, timeouts);
-    destination.remote.dialect.data = DataMode::Active(Active::default());
+    destination.remote.endpoint.dialect.data = DataMode::Active(Active::default());
     let failure = send(&destination, b"x").await.unwrap_err();
     let cause = failure.to_string();
     assert!(

@@ -1,8 +1,8 @@
 //! Reading: whether all of it came, and from where in the file.
 
 use subtend::model::{Failure, Fault, Side, Step, Timeouts};
+use subtend::transport::Transport;
 use subtend::transport::ftp::FtpTransport;
-use subtend::transport::{Source, Transport};
 
 use crate::common::*;
 use crate::support::scripted::{Data, Reply, Retrieve, Script};
@@ -250,7 +250,7 @@ async fn a_source_without_size_is_read_to_its_end() {
         let server = library(script, &bytes).await;
         let mut source = open_source(&remote(&server), 0).await.unwrap();
         assert_eq!((source.size(), source.size_hint()), (None, told));
-        assert!(read_to_end(&mut source).await.unwrap() == bytes);
+        assert!(read_to_end(&mut *source).await.unwrap() == bytes);
     }
 }
 
@@ -293,7 +293,7 @@ async fn a_server_without_rest_is_read_from_the_offset_all_the_same() {
                 let opened = transport.open_source(&remote, 34_567);
                 let mut source = within(SOON, opened).await.unwrap();
                 assert_eq!(source.size(), sized.then_some(LENGTH as u64));
-                let read = read_to_end(&mut source).await.unwrap();
+                let read = read_to_end(&mut *source).await.unwrap();
                 assert!(read == bytes[34_567..], "{reply}, {sized}");
                 within(SOON, source.close()).await;
             }
@@ -369,7 +369,7 @@ async fn the_time_of_the_last_change_is_told_as_the_server_says_it() {
             let opened = transport.open_source(&remote, 0);
             let mut source = within(SOON, opened).await.unwrap();
             assert_eq!(source.modified(), told, "{reply:?}");
-            assert!(read_to_end(&mut source).await.unwrap() == bytes);
+            assert!(read_to_end(&mut *source).await.unwrap() == bytes);
         }
         // A server that does not know the command is not asked again; one that has no answer for
         // this file is.
@@ -386,7 +386,7 @@ async fn a_time_that_is_never_told_costs_one_session() {
         let remote = remote_at(server.address(), impatient());
         let mut source = open_source(&remote, 0).await.unwrap();
         assert_eq!(source.modified(), None);
-        assert!(read_to_end(&mut source).await.unwrap() == bytes);
+        assert!(read_to_end(&mut *source).await.unwrap() == bytes);
         assert_eq!(server.log().connections.len(), 2);
         assert_eq!(server.log().count("MDTM"), 1);
     }
@@ -468,5 +468,5 @@ async fn names_with_spaces_are_read() {
     remote.path = subtend::model::RemotePath::new("/my images/the one.bin").unwrap();
     let mut source = open_source(&remote, 0).await.unwrap();
     assert_eq!(source.size(), Some(1000));
-    assert!(read_to_end(&mut source).await.unwrap() == bytes);
+    assert!(read_to_end(&mut *source).await.unwrap() == bytes);
 }

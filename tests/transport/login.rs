@@ -194,7 +194,7 @@ async fn a_password_that_the_server_repeats_is_hidden() {
     for reply in ["530 not `PASS hunter2`", "PASS hunter2?"] {
         let server = device(Script::default().on("PASS", Reply::line(reply))).await;
         let mut destination = destination(&server);
-        destination.remote.login = Arc::new(Login {
+        destination.remote.endpoint.login = Arc::new(Login {
             user: "craft".into(),
             password: "hunter2".into(),
         });

@@ -282,7 +282,7 @@ async fn a_device_with_another_address_for_its_data_is_gone_to_where_that_is_all
     assert!(cause.contains("the server named 127.0.0.2"), "{cause}");
     assert!(cause.contains("`data_address: as-told`"), "{cause}");
     assert_untouched(&server);
-    destination.remote.dialect.data_address = DataAddress::AsTold;
+    destination.remote.endpoint.dialect.data_address = DataAddress::AsTold;
     assert_eq!(send(&destination, &bytes).await, Ok(Verified::Size));
     assert_delivered(&server, &bytes);
 }

@@ -883,7 +883,7 @@ async fn a_copy_that_was_tidied_away_was_not_renamed() {
         .await
         .unwrap();
     let mut entity = Entity {
-        sink: &mut sink,
+        sink: &mut *sink,
         names: &destination.names,
     };
     let known = confirmed(&bytes);

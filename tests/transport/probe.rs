@@ -163,7 +163,7 @@ async fn a_byte_that_was_never_confirmed_is_removed() {
     });
     let server = device(script).await;
     let mut destination = destination(&server);
-    destination.remote.timeouts.confirm = SHORT;
+    destination.remote.endpoint.timeouts.confirm = SHORT;
     let failure = probe(&destination).await.unwrap_err();
     assert_eq!(
         failure,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use subtend::model::{Failure, Fault, Step, Timeouts};
 use subtend::placement::Delivery;
 use subtend::transport::Destination;
-use subtend::transport::ftp::{FtpSink, FtpTransport};
+use subtend::transport::ftp::FtpTransport;
 
 use crate::common::*;
 use crate::support::scripted::{Data, Script, ScriptedServer, Store};
@@ -34,7 +34,7 @@ async fn pausing(reply: Option<&'static str>, data: Data) -> ScriptedServer {
     .await
 }
 
-async fn open(destination: &Destination) -> Delivery<FtpSink> {
+async fn open(destination: &Destination) -> Delivery {
     open_sink(&FtpTransport::new(), destination).await.unwrap()
 }
 
@@ -48,7 +48,7 @@ fn with_progress(server: &ScriptedServer, progress: Duration) -> Destination {
 
 /// Writes until the entity takes no more, and gives the write up that waits then. How many bytes
 /// it has taken.
-async fn fill(sink: &mut Delivery<FtpSink>, bytes: &[u8]) -> usize {
+async fn fill(sink: &mut Delivery, bytes: &[u8]) -> usize {
     let mut sent = 0;
     while let Ok(written) = tokio::time::timeout(SLICE, sink.write(&bytes[sent..])).await {
         sent += written.unwrap();

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use subtend::model::{Failure, Fault, Holds, Staging, Step, Verified};
 use subtend::placement::{self, Delivery, Known, Opened};
 use subtend::transport::Destination;
-use subtend::transport::ftp::{FtpSink, FtpTransport};
+use subtend::transport::ftp::FtpTransport;
 
 use crate::common::*;
 use crate::support::scripted::{Action, Reply, Script, ScriptedServer};
@@ -284,7 +284,7 @@ async fn the_only_copy_is_kept() {
 }
 
 /// A sink that is ready to be committed.
-async fn verified(destination: &Destination, bytes: &[u8]) -> Delivery<FtpSink> {
+async fn verified(destination: &Destination, bytes: &[u8]) -> Delivery {
     let mut sink = open_sink(&FtpTransport::new(), destination).await.unwrap();
     write_all(&mut sink, bytes).await.unwrap();
     within(SOON, sink.finish()).await.unwrap();

@@ -12,7 +12,7 @@ use subtend::model::{
     Failure, Fault, Fingerprint, Scheme, Side, Step, Timeouts, Tls, Trust, Verified, VerifyMode,
 };
 use subtend::transport::ftp::FtpTransport;
-use subtend::transport::{Destination, Directory, Remote, Source, Transport};
+use subtend::transport::{Destination, Directory, Remote, Transport};
 
 use crate::common::*;
 use crate::support::scripted::{
@@ -72,22 +72,18 @@ fn speaks(tls: ServerTls) -> Script {
 /// An entity that is reached over TLS, implicit where it greets so.
 fn secure(server: &ScriptedServer, implicit: bool, tls: Tls, timeouts: Timeouts) -> Destination {
     let mut destination = destination_with(server, timeouts);
-    destination.remote.address.scheme = match implicit {
+    destination.remote.endpoint.address.scheme = match implicit {
         true => Scheme::FtpsImplicit,
         false => Scheme::FtpsExplicit,
     };
-    destination.remote.tls = tls;
+    destination.remote.endpoint.tls = tls;
     destination
 }
 
 fn directory(remote: Remote) -> Directory {
     Directory {
-        address: remote.address,
-        login: remote.login,
+        endpoint: remote.endpoint,
         path: String::new(),
-        timeouts: remote.timeouts,
-        tls: remote.tls,
-        dialect: remote.dialect,
     }
 }
 
@@ -122,7 +118,7 @@ async fn files_go_both_ways_over_explicit_and_implicit_tls() {
             let mut destination = secure(&server, implicit, tls, patient());
             destination.verify = VerifyMode::Readback;
             for host in ["127.0.0.1", "localhost"] {
-                destination.remote.address.host = host.into();
+                destination.remote.endpoint.address.host = host.into();
                 assert_eq!(send(&destination, &bytes).await, Ok(Verified::Readback));
                 assert_delivered(&server, &bytes);
                 let (size, read) = receive(&destination.remote, 1000).await.unwrap();
@@ -219,7 +215,7 @@ async fn entities_behind_one_name_have_sessions_of_their_own() {
         for entity in 0..ENTITIES {
             let destination = secure(&server, false, ca.trusted(), patient());
             let mut destination = at_path(destination, &format!("/e{entity}.bin"));
-            destination.remote.address.host = "localhost".into();
+            destination.remote.endpoint.address.host = "localhost".into();
             destination.verify = VerifyMode::Readback;
             let (transport, bytes) = (transport.clone(), bytes.clone());
             sending.spawn(async move {
@@ -528,8 +524,8 @@ async fn a_port_that_is_closed_or_full_is_called_so_under_implicit_tls() {
     drop(closed);
     let ca = Ca::new();
     let mut remote = remote_at(address, patient());
-    remote.address.scheme = Scheme::FtpsImplicit;
-    remote.tls = ca.trusted();
+    remote.endpoint.address.scheme = Scheme::FtpsImplicit;
+    remote.endpoint.tls = ca.trusted();
     let failure = open_source(&remote, 0).await.map(drop).unwrap_err();
     let address = address.to_string();
     assert_eq!(
@@ -538,8 +534,8 @@ async fn a_port_that_is_closed_or_full_is_called_so_under_implicit_tls() {
     );
 
     let full = FullPort::new().await;
-    remote.address.port = full.address().port();
-    remote.timeouts.connect = SHORT;
+    remote.endpoint.address.port = full.address().port();
+    remote.endpoint.timeouts.connect = SHORT;
     let failure = open_source(&remote, 0).await.map(drop).unwrap_err();
     let (address, after) = (full.address().to_string(), SHORT);
     assert_eq!(
@@ -803,7 +799,7 @@ async fn what_was_said_in_clear_text_is_forgotten() {
     .await;
     let destination = secure(&server, false, ca.trusted(), patient());
     let mut source = open_source(&destination.remote, 0).await.unwrap();
-    assert!(read_to_end(&mut source).await.unwrap() == OLD);
+    assert!(read_to_end(&mut *source).await.unwrap() == OLD);
     within(SOON, source.close()).await;
 }
 

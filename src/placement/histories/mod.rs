@@ -28,7 +28,7 @@ use crate::model::{
     Address, Failure, Fault, Holds, Login, RemotePath, Scheme, Staging, Step, Timeouts, Tls,
     Verified, VerifyMode,
 };
-use crate::transport::{Destination, Remote, Transport};
+use crate::transport::{Destination, Endpoint, Remote, Transport};
 
 /// What an operator has set.
 #[derive(Debug, Clone, Copy)]
@@ -94,16 +94,18 @@ fn destination(settings: &Settings, owner: &str) -> Destination {
     Destination {
         names: Names::new(&path, settings.pattern, owner).unwrap(),
         remote: Remote {
-            address: Address {
-                scheme: Scheme::Ftp,
-                host: "entity".into(),
-                port: 21,
+            endpoint: Endpoint {
+                address: Address {
+                    scheme: Scheme::Ftp,
+                    host: "entity".into(),
+                    port: 21,
+                },
+                login: Arc::new(Login::anonymous()),
+                timeouts: Timeouts::default(),
+                tls: Tls::default(),
+                dialect: crate::model::Dialect::default(),
             },
-            login: Arc::new(Login::anonymous()),
             path,
-            timeouts: Timeouts::default(),
-            tls: Tls::default(),
-            dialect: crate::model::Dialect::default(),
         },
         verify: settings.verify,
         staging: settings.staging,
@@ -174,7 +176,7 @@ async fn recover(model: &Model, case: &Case) -> Result<Holds, Failure> {
     let destination = case.destination(model.me);
     let mut sink = model.open_sink(destination).await?;
     let mut entity = Entity {
-        sink: &mut sink,
+        sink: &mut *sink,
         names: &destination.names,
     };
     let known = case.settings.known.then(|| Known {

@@ -2,10 +2,11 @@
 //! give, chosen by the walk.
 
 use std::collections::BTreeMap;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
+use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::choices::Choices;
@@ -418,6 +419,7 @@ pub(super) struct ModelSink {
     path: String,
 }
 
+#[async_trait]
 impl Sink for ModelSink {
     async fn look(&mut self, path: &RemotePath) -> Result<Seen, Failure> {
         // Where whatever is written goes to one place, and the entity does not say that a name is
@@ -705,7 +707,7 @@ impl Sink for ModelSink {
 
     fn abort(&mut self) {}
 
-    async fn close(self) {}
+    async fn close(self: Box<Self>) {}
 }
 
 /// The image that a digest is of.
@@ -726,6 +728,7 @@ pub(super) fn digest_of(image: What) -> ImageDigest {
 /// No file is read in these tests.
 pub(super) struct NoSource;
 
+#[async_trait]
 impl Source for NoSource {
     fn size(&self) -> Option<u64> {
         None
@@ -739,34 +742,27 @@ impl Source for NoSource {
         Ok(0)
     }
 
-    async fn close(self) {}
+    async fn close(self: Box<Self>) {}
 }
 
+#[async_trait]
 impl Transport for Model {
-    type Source = NoSource;
-    type Sink = ModelSink;
-
     fn owner(&self) -> &str {
         self.owner
     }
 
-    async fn open_source(&self, _: &Remote, _: u64) -> Result<NoSource, Failure> {
-        Ok(NoSource)
+    async fn open_source(&self, _: &Remote, _: u64) -> Result<Box<dyn Source>, Failure> {
+        Ok(Box::new(NoSource))
     }
 
-    fn open_sink(
-        &self,
-        _: &Destination,
-    ) -> impl Future<Output = Result<ModelSink, Failure>> + Send {
+    async fn open_sink(&self, _: &Destination) -> Result<Box<dyn Sink>, Failure> {
         let model = self.clone();
-        async move {
-            match model.fate("connect", &[LostBefore]).await {
-                LostBefore => Err(model.lost(Step::Connect)),
-                _ => Ok(ModelSink {
-                    model,
-                    path: String::new(),
-                }),
-            }
+        match model.fate("connect", &[LostBefore]).await {
+            LostBefore => Err(model.lost(Step::Connect)),
+            _ => Ok(Box::new(ModelSink {
+                model,
+                path: String::new(),
+            })),
         }
     }
 

@@ -1,246 +1,158 @@
-//! TCP connections as this tool wants them: with a deadline, with keepalive, and to nobody else.
+//! Reaching a server at one of its addresses, up to its greeting.
 
-use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
-use tokio::io::{AsyncRead, AsyncReadExt, Interest};
-use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 
-use crate::model::{Address, Fault};
+use crate::model::{Fault, Scheme};
+use crate::transport::tls::TlsContext;
+use crate::transport::{Endpoint, tcp};
 
-/// A control connection is silent while data flows, and a NAT forgets silent connections: probes
-/// every 30 s keep it in mind, and tell of a host that is gone. `NOOP` would confuse many servers.
-pub(super) const KEEPALIVE: Duration = Duration::from_secs(30);
+use super::control::{Ftp, ReplyLimiter};
+use super::greeting::{self, Way};
+use super::quirks::ServerQuirks;
+use super::redact::Redact;
 
-/// Not more than this waits unsent in the kernel: what is called sent has nearly left, and a lag
-/// is seen while it is small.
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "macos"))]
-const NOT_SENT_LOW_WATER: u32 = 256 * 1024;
-
-/// The send buffer of a data connection to a host that answers within [`NEAR`]. What is on its way
-/// then stays in the processor's cache; left to itself the kernel lets it grow to megabytes, and
-/// every byte costs a sixth more (`benches/RESULTS.md`). Linux doubles the value, after cutting it to
-/// `net.core.wmem_max`: some 400 KiB in 5 ms are 80 MiB/s.
-const NEAR_SEND_BUFFER: usize = 256 * 1024;
-/// Farther hosts need as much in flight as the kernel finds out.
-const NEAR: Duration = Duration::from_millis(5);
-
-/// The host's addresses, in the order in which they are to be tried.
-pub(super) async fn resolve(address: &Address) -> Result<Vec<SocketAddr>, Fault> {
-    let found = lookup_host((address.host.as_str(), address.port)).await;
-    let found = found.map_err(|error| Fault::Unresolved {
-        name: address.host.clone(),
-        reason: error.to_string(),
-    })?;
-    Ok(found.collect())
+/// A control connection that has been greeted, and is as safe as the address asks for.
+pub(super) struct Connected {
+    pub(super) ftp: Ftp,
+    pub(super) peer: SocketAddr,
+    /// For data connections too; absent in clear text.
+    pub(super) tls: Option<TlsContext>,
+    pub(super) limiter: ReplyLimiter,
+    pub(super) redact: Redact,
 }
 
-pub(super) fn no_address(address: &Address) -> Fault {
-    Fault::Unresolved {
-        name: address.host.clone(),
-        reason: "the name has no address".into(),
+/// Connects to the first of the host's addresses that answers.
+pub(super) async fn connected(
+    quirks: &ServerQuirks,
+    endpoint: &Endpoint,
+) -> Result<Connected, Fault> {
+    let limit = endpoint.timeouts.connect;
+    let until = Instant::now() + limit;
+    let resolved = timeout(limit, tcp::resolve(&endpoint.address)).await;
+    let targets = resolved.map_err(|_| connect_timeout(endpoint))??;
+    connected_to(&targets, until, quirks, endpoint).await
+}
+
+fn connect_timeout(endpoint: &Endpoint) -> Fault {
+    Fault::ConnectTimeout {
+        address: endpoint.address.to_string(),
+        after: endpoint.timeouts.connect,
     }
 }
 
-/// Opens a data connection to `target`.
-pub(super) async fn connect_data(
-    target: SocketAddr,
-    deadline: Duration,
-) -> Result<TcpStream, Fault> {
-    let begun = Instant::now();
-    match timeout(deadline, open(target)).await {
-        Ok(Ok(stream)) => {
-            if begun.elapsed() < NEAR {
-                // Without it the connection works as well, and costs a little more.
-                let _ = SockRef::from(&stream).set_send_buffer_size(NEAR_SEND_BUFFER);
+/// As [`connected`], until a moment. Each address has an equal part of the time that is left: one
+/// that is silent does not use up that of the others.
+async fn connected_to(
+    targets: &[SocketAddr],
+    until: Instant,
+    quirks: &ServerQuirks,
+    endpoint: &Endpoint,
+) -> Result<Connected, Fault> {
+    let address = &endpoint.address;
+    let mut last = tcp::no_address(address);
+    for (place, peer) in targets.iter().copied().enumerate() {
+        let left = u32::try_from(targets.len() - place).unwrap_or(u32::MAX);
+        let deadline = until.saturating_duration_since(Instant::now()) / left;
+        let tls = match address.scheme {
+            Scheme::Ftp => None,
+            Scheme::FtpsExplicit | Scheme::FtpsImplicit => {
+                let authorities = &quirks.authorities;
+                Some(TlsContext::new(authorities, &endpoint.tls, &address.host, peer.ip()).await?)
             }
-            Ok(stream)
-        }
-        Ok(Err(error)) => Err(connect_fault(format!("{target} (data connection)"), &error)),
-        Err(_) => Err(Fault::ConnectTimeout {
-            address: format!("{target} (data connection)"),
-            after: deadline,
-        }),
-    }
-}
-
-/// A connection that came from the other side, as [`connect_data`] leaves its own.
-pub(super) fn accepted(stream: &TcpStream) -> io::Result<()> {
-    let _ = SockRef::from(stream).set_send_buffer_size(NEAR_SEND_BUFFER);
-    prepare(stream)
-}
-
-async fn open(target: SocketAddr) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect(target).await?;
-    prepare(&stream)?;
-    Ok(stream)
-}
-
-/// Sets what a connection of ours needs.
-pub(super) fn prepare(stream: &TcpStream) -> io::Result<()> {
-    let socket = SockRef::from(stream);
-    socket.set_tcp_keepalive(
-        &TcpKeepalive::new()
-            .with_time(KEEPALIVE)
-            .with_interval(Duration::from_secs(10)),
-    )?;
-    #[cfg(any(target_os = "linux", target_os = "android", target_os = "macos"))]
-    socket.set_tcp_notsent_lowat(NOT_SENT_LOW_WATER)?;
-    stream.set_nodelay(true)
-}
-
-/// Waits until the other end has made room for more bytes.
-pub(super) async fn writable(stream: &TcpStream) -> io::Result<()> {
-    loop {
-        stream.writable().await?;
-        // The runtime remembers room from before the last write, which may have filled it.
-        match stream.try_io(Interest::WRITABLE, || has_room(stream)) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            result => return result,
+        };
+        let way = match (&tls, address.scheme) {
+            (Some(context), Scheme::FtpsExplicit) => Way::Explicit(context.clone()),
+            (Some(context), _) => Way::Implicit(context.clone()),
+            (None, _) => Way::Clear,
+        };
+        let limiter = ReplyLimiter::default();
+        let redact = Redact::of(&endpoint.login, endpoint.dialect.account.as_ref());
+        let opened = greeting::open(peer, way, endpoint.timeouts, deadline, &limiter, &redact);
+        match opened.await {
+            Ok(ftp) => {
+                limiter.replied();
+                return Ok(Connected {
+                    ftp,
+                    peer,
+                    tls,
+                    limiter,
+                    redact,
+                });
+            }
+            Err(Fault::ConnectTimeout { .. }) => last = connect_timeout(endpoint),
+            Err(fault @ (Fault::Refused { .. } | Fault::Unreachable { .. })) => last = fault,
+            Err(fault) => return Err(fault),
         }
     }
-}
-
-#[cfg(unix)]
-fn has_room(stream: &TcpStream) -> io::Result<()> {
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    use std::os::fd::AsFd;
-    let mut fds = [PollFd::new(stream.as_fd(), PollFlags::POLLOUT)];
-    if poll(&mut fds, PollTimeout::ZERO) == Ok(0) {
-        return Err(io::ErrorKind::WouldBlock.into());
-    }
-    match stream.take_error()? {
-        Some(error) => Err(error),
-        None => Ok(()),
-    }
-}
-
-#[cfg(not(unix))]
-fn has_room(stream: &TcpStream) -> io::Result<()> {
-    match stream.take_error()? {
-        Some(error) => Err(error),
-        None => Ok(()),
-    }
-}
-
-pub(super) fn connect_fault(address: String, error: &io::Error) -> Fault {
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => Fault::Refused { address },
-        _ => Fault::Unreachable {
-            address,
-            reason: error.to_string(),
-        },
-    }
-}
-
-/// Takes replies of `120` (ready in some minutes) off the stream: suppaftp expects `220` alone. Gives
-/// the code of the reply that counts, which was taken too.
-pub(super) async fn take_not_yet(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<[u8; 3]> {
-    let mut taken = 0;
-    loop {
-        let mut code = [0; 3];
-        stream.read_exact(&mut code).await?;
-        if code != *b"120" {
-            return Ok(code);
-        }
-        skip_reply(stream, &code, &mut taken).await?;
-    }
-}
-
-/// Takes the rest of a reply of `120`, of which `begun` was taken already.
-async fn skip_reply(
-    stream: &mut (impl AsyncRead + Unpin),
-    begun: &[u8],
-    taken: &mut usize,
-) -> io::Result<()> {
-    /// A greeting longer than this is not one.
-    const LONGEST: usize = 64 * 1024;
-    let mut line = begun.to_vec();
-    // One byte at a time: what follows the reply belongs to suppaftp.
-    loop {
-        let byte = stream.read_u8().await?;
-        *taken += 1;
-        if *taken > LONGEST {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "a greeting without an end",
-            ));
-        }
-        if byte != b'\n' {
-            line.push(byte);
-        } else if line.starts_with(b"120 ") || line == b"120\r" {
-            return Ok(());
-        } else {
-            line.clear();
-        }
-    }
+    Err(last)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    /// Also a data connection is silent for as long as its entity erases flash.
-    #[tokio::test]
-    async fn keepalive_is_on_for_data_connections() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let target = listener.local_addr().unwrap();
-        let data = connect_data(target, Duration::from_secs(10)).await.unwrap();
-        let socket = SockRef::from(&data);
-        assert!(socket.keepalive().unwrap());
-        // The system's own two hours are longer than any NAT remembers.
-        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE);
+    use socket2::{Domain, Socket, Type};
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::model::{Address, Dialect, Login, Timeouts, Tls};
+
+    /// A host that lets nobody in and does not say so, like one whose address is out of date: its
+    /// queue of connections is full.
+    #[cfg(target_os = "linux")]
+    async fn silent() -> (Socket, Vec<TcpStream>) {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        listener
+            .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+            .unwrap();
+        listener.listen(0).unwrap();
+        let target = listener.local_addr().unwrap().as_socket().unwrap();
+        let mut queue = Vec::new();
+        let connect = || timeout(Duration::from_millis(300), TcpStream::connect(target));
+        while let Ok(connected) = connect().await {
+            queue.push(connected.unwrap());
+        }
+        (listener, queue)
     }
 
-    /// The runtime remembers that there was room, and does not know that it was filled.
+    /// A name with an IPv6 address that nobody answers at is no reason not to reach its IPv4 one.
     #[cfg(target_os = "linux")]
     #[tokio::test]
-    async fn a_socket_is_writable_when_it_has_room_and_not_before() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let target = listener.local_addr().unwrap();
-        let limit = Duration::from_secs(10);
-        let (ours, theirs) = tokio::join!(connect_data(target, limit), listener.accept());
-        let (ours, (mut theirs, _)) = (ours.unwrap(), theirs.unwrap());
-        writable(&ours).await.unwrap();
-        let mut sent = 0;
-        while let Ok(count) = SockRef::from(&ours).send(&[0; 64 * 1024]) {
-            sent += count;
-        }
-        let early = timeout(Duration::from_millis(200), writable(&ours)).await;
-        assert!(early.is_err(), "there is no room");
-        let mut taken = vec![0; sent];
-        let (room, read) = tokio::join!(
-            timeout(limit, writable(&ours)),
-            timeout(limit, theirs.read_exact(&mut taken))
-        );
-        room.unwrap().unwrap();
-        read.unwrap().unwrap();
-        // And an end that nobody expected is reported, not taken for room.
-        SockRef::from(&theirs)
-            .set_linger(Some(Duration::ZERO))
-            .unwrap();
-        drop(theirs);
-        timeout(limit, async { while writable(&ours).await.is_ok() {} })
-            .await
-            .unwrap();
-    }
-
-    /// The kernel leaves a buffer alone that was set, and would let this one grow to megabytes.
-    #[tokio::test]
-    async fn what_is_on_its_way_to_a_near_host_is_bounded() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let target = listener.local_addr().unwrap();
-        let mut taken = Vec::new();
-        // On a busy host one connect may take longer than a near host's.
-        for _ in 0..10 {
-            let data = connect_data(target, Duration::from_secs(10)).await.unwrap();
-            taken.push(SockRef::from(&data).send_buffer_size().unwrap());
-        }
-        let least = taken.into_iter().min().unwrap();
-        assert!(least <= 2 * NEAR_SEND_BUFFER, "{least}");
-        assert!(least > NEAR_SEND_BUFFER / 2, "{least}");
+    async fn an_address_that_is_silent_leaves_time_for_the_next() {
+        let (silent, _queue) = silent().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let good = listener.local_addr().unwrap();
+        let targets = [silent.local_addr().unwrap().as_socket().unwrap(), good];
+        let timeouts = Timeouts {
+            connect: Duration::from_secs(4),
+            ..Timeouts::default()
+        };
+        let endpoint = Endpoint {
+            address: Address {
+                scheme: Scheme::Ftp,
+                host: "device".into(),
+                port: good.port(),
+            },
+            login: Login::anonymous().into(),
+            timeouts,
+            tls: Tls::default(),
+            dialect: Dialect::default(),
+        };
+        let quirks = ServerQuirks::default();
+        let until = Instant::now() + timeouts.connect;
+        let connecting = connected_to(&targets, until, &quirks, &endpoint);
+        let serving = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(b"220 here\r\n").await.unwrap();
+            stream
+        };
+        let both = async { tokio::join!(connecting, serving) };
+        let (connected, _server) = timeout(Duration::from_secs(20), both).await.unwrap();
+        assert_eq!(connected.map(|one| one.peer).unwrap(), good);
+        // On a host that answers at once even no time at all is enough.
+        assert!(Instant::now() < until, "the first one had all of the time");
     }
 }

@@ -44,7 +44,7 @@ pub(super) async fn features(session: &mut Session) -> Result<Option<String>, Fa
     if let Some(known) = &session.features {
         return Ok(known.clone());
     }
-    if session.quirks.of(&session.address).no_feat {
+    if session.known().no_feat {
         return Ok(None);
     }
     let deadline = session.timeouts.reply.min(FEAT_DEADLINE);
@@ -58,9 +58,7 @@ pub(super) async fn features(session: &mut Session) -> Result<Option<String>, Fa
             Ok(features)
         }
         Err(failure) => {
-            session
-                .quirks
-                .learn(&session.address, |quirks| quirks.no_feat = true);
+            session.learn(|quirks| quirks.no_feat = true);
             Err(failure)
         }
     }
@@ -96,6 +94,25 @@ fn offer(line: &str) -> Option<DigestCommand> {
     })
 }
 
+/// The digest in a reply like `213 SHA-256 0-49 6102… file.bin` or `250 D41D8…`, lower-case.
+///
+/// A CRC-32 may come without its leading zeros.
+pub(super) fn digest_in(text: &str, algorithm: Algorithm) -> Option<String> {
+    let words = text
+        .split(|c: char| c.is_whitespace() || c == '=' || c == '"')
+        .filter(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_hexdigit()));
+    let full = words.clone().find(|word| word.len() == algorithm.hex_len());
+    let word = match algorithm {
+        Algorithm::Crc32 => full.or_else(|| words.clone().find(|word| word.len() < 8))?,
+        _ => full?,
+    };
+    Some(format!(
+        "{:0>width$}",
+        word.to_ascii_lowercase(),
+        width = algorithm.hex_len()
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,5 +131,21 @@ mod tests {
         );
         assert_eq!(strongest("Features:\r\n REST STREAM\r\nEnd"), None);
         assert_eq!(strongest(""), None);
+    }
+
+    #[test]
+    fn digests_are_found_in_the_replies_of_the_field() {
+        let sha = "a".repeat(64);
+        for reply in [
+            format!("SHA-256 0-49 {sha} filename.ext"),
+            sha.to_uppercase(),
+            format!("SHA256={sha}"),
+        ] {
+            assert_eq!(digest_in(&reply, Algorithm::Sha256), Some(sha.clone()));
+        }
+        assert_eq!(digest_in("1F2", Algorithm::Crc32), Some("000001f2".into()));
+        let echoed = digest_in("a.bin fed 352441C2", Algorithm::Crc32);
+        assert_eq!(echoed, Some("352441c2".into()));
+        assert_eq!(digest_in("not here", Algorithm::Md5), None);
     }
 }

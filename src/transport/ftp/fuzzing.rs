@@ -1,17 +1,18 @@
-//! What fuzzing (`fuzz/`) and the corpus test reach of the parsers here: bytes as a server may send
-//! them, in, and what must hold of any bytes, checked by the caller. No part of the library.
+//! What fuzzing reaches of the parsers here: bytes as a server may send them. What must hold of what
+//! comes out is checked by the caller.
 
 use suppaftp::Status;
 use suppaftp::types::Response;
 
 use crate::transport::Listed;
-use crate::transport::digest::{self, Algorithm};
+use crate::transport::digest::Algorithm;
 
+use super::list::{Form, entry};
 use super::reply::Reply;
-use super::{features, list, passive, source};
+use super::{features, passive, source};
 
 /// Everything that is ever made of a reply; what of it would be shown.
-pub fn reply(bytes: &[u8]) -> Option<String> {
+pub(crate) fn reply(bytes: &[u8]) -> Option<String> {
     let response = Response::new(Status::Unknown, bytes.to_vec());
     let reply = Reply::from_response(&response, &super::redact::Redact::default())?;
     let _ = (reply.is_preliminary(), reply.is_done());
@@ -28,12 +29,16 @@ pub fn reply(bytes: &[u8]) -> Option<String> {
         Algorithm::Sha1,
         Algorithm::Sha256,
     ] {
-        let _ = digest::in_reply(&reply.raw, algorithm);
+        let _ = features::digest_in(&reply.raw, algorithm);
     }
     Some(format!("{reply} {}", reply.fault()))
 }
 
 /// Everything that a listing says, read in every form that there is.
-pub fn listing(bytes: &[u8]) -> Vec<Listed> {
-    list::read_as_any(bytes)
+pub(crate) fn listing(bytes: &[u8]) -> Vec<Listed> {
+    let lines = || bytes.split(|byte| *byte == b'\n');
+    [Form::Facts, Form::ForPeople, Form::Names]
+        .into_iter()
+        .flat_map(|form| lines().filter_map(move |line| entry(line, form)))
+        .collect()
 }

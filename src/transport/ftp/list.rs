@@ -11,8 +11,8 @@ use tokio::time::timeout;
 use crate::model::{Failure, Fault, Step};
 use crate::transport::{Directory, Listed};
 
-use super::ServerQuirks;
-use super::data::Download;
+use super::download::Download;
+use super::quirks::ServerQuirks;
 use super::session::Session;
 
 /// A directory with more is no place to choose a file from.
@@ -25,19 +25,10 @@ const WHOLE: Duration = Duration::from_secs(60);
 
 /// How the lines of a listing are to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     Facts,
     ForPeople,
     Names,
-}
-
-/// For fuzzing: everything that a listing says, in every form.
-pub(super) fn read_as_any(text: &[u8]) -> Vec<Listed> {
-    let forms = [Form::Facts, Form::ForPeople, Form::Names].into_iter();
-    let lines = || text.split(|byte| *byte == b'\n');
-    forms
-        .flat_map(|form| lines().filter_map(move |line| entry(line, form)))
-        .collect()
 }
 
 pub(super) async fn list(
@@ -45,7 +36,7 @@ pub(super) async fn list(
     directory: &Directory,
 ) -> Result<Vec<Listed>, Failure> {
     let path = directory.path.as_str();
-    let mut session = Session::open_at(quirks, directory.into(), path).await?;
+    let mut session = Session::open_at(quirks, &directory.endpoint, path).await?;
     let result = timeout(WHOLE, read_all(&mut session, path)).await;
     let result = result.unwrap_or_else(|_| {
         let command = "LIST".into();
@@ -161,7 +152,7 @@ fn is_empty(failure: &Failure) -> bool {
 }
 
 /// What one line says; none for lines without a name which could be part of a path.
-fn entry(line: &[u8], form: Form) -> Option<Listed> {
+pub(super) fn entry(line: &[u8], form: Form) -> Option<Listed> {
     if line.len() > LONGEST_LINE {
         return None;
     }

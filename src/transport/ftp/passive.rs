@@ -16,9 +16,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::model::{Active, DataAddress, DataMode, Failure, Fault, Step};
 
 use super::advice;
-use super::connect::{accepted, connect_data};
 use super::reply::{Kind, Reply};
 use super::session::{REASON, Session};
+use crate::transport::tcp::{accepted, connect_data};
 
 /// Between attempts to get one of the ports that may be listened on.
 const PORT_AGAIN: Duration = Duration::from_millis(100);
@@ -44,7 +44,7 @@ enum End {
 }
 
 pub(super) async fn open_data(session: &mut Session, step: Step) -> Result<Opening, Failure> {
-    session.named = None;
+    session.data.named = None;
     if let DataMode::Active(how) = session.dialect.data.clone() {
         return active(session, step, &how).await;
     }
@@ -53,28 +53,24 @@ pub(super) async fn open_data(session: &mut Session, step: Step) -> Result<Openi
         end: End::Connected(stream),
     };
     let mut epsv_failure = None;
-    if !session.quirks.of(&session.address).no_epsv && !session.avoids_epsv {
+    if !session.known().no_epsv && !session.data.avoids_epsv {
         match extended(session, step).await {
             Ok(stream) => return Ok(opened(Way::Extended, stream)),
             // Without its reply the session is of no use for `PASV` either.
             Err(failure) if !session.in_step() => {
                 if matches!(failure.fault, Fault::NoReply { .. }) {
-                    session
-                        .quirks
-                        .learn(&session.address, |quirks| quirks.no_epsv = true);
+                    session.learn(|quirks| quirks.no_epsv = true);
                 }
                 return Err(failure);
             }
             // `PASV` can't name an IPv6 address.
-            Err(failure) if session.peer.is_ipv6() => return Err(failure),
+            Err(failure) if session.control.peer.is_ipv6() => return Err(failure),
             Err(failure) => epsv_failure = Some(failure),
         }
     }
     match passive(session, step).await {
         Ok(stream) => {
-            session
-                .quirks
-                .learn(&session.address, |quirks| quirks.no_epsv = true);
+            session.learn(|quirks| quirks.no_epsv = true);
             Ok(opened(Way::Passive, stream))
         }
         Err(failure) => match epsv_failure {
@@ -120,7 +116,7 @@ async fn extended(session: &mut Session, step: Step) -> Result<TcpStream, Failur
     let Some(port) = port_of_epsv(&reply.raw) else {
         return Err(Failure::new(step, Fault::Malformed { reply: reply.shown }));
     };
-    let target = at_port(session.peer, port);
+    let target = at_port(session.control.peer, port);
     let connected = connect_data(target, session.timeouts.connect).await;
     connected.map_err(|fault| Failure::new(step, fault))
 }
@@ -133,11 +129,11 @@ async fn passive(session: &mut Session, step: Step) -> Result<TcpStream, Failure
     let Some((named, port)) = of_pasv(&reply.raw) else {
         return Err(Failure::new(step, Fault::Malformed { reply: reply.shown }));
     };
-    let is_other = IpAddr::V4(named) != session.peer.ip() && !named.is_unspecified();
-    session.named = is_other.then_some(named);
+    let is_other = IpAddr::V4(named) != session.control.peer.ip() && !named.is_unspecified();
+    session.data.named = is_other.then_some(named);
     let target = match session.dialect.data_address {
         DataAddress::AsTold if is_other => SocketAddr::from((named, port)),
-        _ => at_port(session.peer, port),
+        _ => at_port(session.control.peer, port),
     };
     let connected = connect_data(target, session.timeouts.connect).await;
     connected.map_err(|fault| Failure::new(step, way_fault(session, Way::Passive, fault)))
@@ -153,7 +149,8 @@ fn at_port(peer: SocketAddr, port: u16) -> SocketAddr {
 /// What is wrong with a data connection that did not come, and whether it was looked for at the
 /// wrong place.
 pub(super) fn way_fault(session: &Session, way: Way, fault: Fault) -> Fault {
-    let named = (session.named).filter(|_| session.dialect.data_address == DataAddress::SameHost);
+    let named =
+        (session.data.named).filter(|_| session.dialect.data_address == DataAddress::SameHost);
     match (way, named) {
         (Way::Passive, Some(named)) => Fault::DataWay {
             fault: Box::new(fault),
@@ -308,7 +305,7 @@ impl Opening {
                 Ok(Came::Reply(Err(failure))) => return Err(failure),
                 Ok(Came::Connection(Ok((stream, from)))) => {
                     let as_told = session.dialect.data_address == DataAddress::AsTold;
-                    if from.ip() != session.peer.ip() && !as_told {
+                    if from.ip() != session.control.peer.ip() && !as_told {
                         continue;
                     }
                     let ready = accepted(&stream);

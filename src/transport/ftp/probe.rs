@@ -28,10 +28,12 @@ use crate::transport::digest::{Algorithm, Hasher};
 use crate::transport::{Compared, Destination, How, ImageDigest, Proof, Remote, Reply, Seen, Sink};
 
 use super::features;
+use super::quirks::ServerQuirks;
 use super::session::Session;
 use super::sink::FtpSink;
+use super::sink::{self, prove};
 use super::source::size;
-use super::{ServerQuirks, sink, space, verify};
+use super::space;
 
 /// An empty file is refused by some servers, and takes no room on any.
 const BYTE: &[u8] = b"\n";
@@ -45,7 +47,7 @@ pub(super) async fn probe(
 ) -> Result<Probe, Failure> {
     let once = || probe_once(quirks, destination, cancel);
     quirks
-        .while_learning(&destination.remote.address, once)
+        .while_learning(&destination.remote.endpoint.address, once)
         .await
 }
 
@@ -79,7 +81,7 @@ async fn probe_once(
             }
             if let Err(failure) = tried {
                 if look.probe.written || !sink::is_refusal(&failure) {
-                    sink.close().await;
+                    sink.end().await;
                     return Err(with_left(failure, look.probe.left));
                 }
                 return Err(why_refused(&mut sink, &destination.remote, failure).await);
@@ -91,7 +93,7 @@ async fn probe_once(
         features,
         ..
     } = look;
-    let epsv = !quirks.of(&destination.remote.address).no_epsv;
+    let epsv = !quirks.of(&destination.remote.endpoint.address).no_epsv;
     probe.can.epsv = probe.written.then_some(epsv);
     if let Ok(session) = sink.session().await {
         probe.can.rest = rest(session).await;
@@ -104,7 +106,7 @@ async fn probe_once(
             probe.free = space::free(session, at, features.as_deref()).await;
         }
     }
-    sink.close().await;
+    sink.end().await;
     Ok(probe)
 }
 
@@ -200,7 +202,7 @@ async fn write(
         let confirm = session.timeouts.confirm;
         session.timeouts.confirm = confirm.min(session.timeouts.reply);
         let expected = hasher.finish();
-        let digested = verify::by_digest(session, path.as_str(), command, &expected).await;
+        let digested = prove::by_digest(session, path.as_str(), command, &expected).await;
         session.timeouts.confirm = confirm;
         if !digested? {
             look.probe.can.digest = None;
@@ -313,7 +315,7 @@ fn directory(path: &RemotePath) -> &str {
 
 /// Whether the server can begin in the middle of a file. Nothing is read: the offset is taken back.
 async fn rest(session: &mut Session) -> Option<bool> {
-    if session.quirks.of(&session.address).no_rest {
+    if session.known().no_rest {
         return Some(false);
     }
     let deadline = session.timeouts.reply.min(REST_DEADLINE);
@@ -333,7 +335,7 @@ pub(super) async fn compare(
     sha256: [u8; 32],
 ) -> Result<Compared, Failure> {
     let once = || compare_once(quirks, remote, sha256);
-    quirks.while_learning(&remote.address, once).await
+    quirks.while_learning(&remote.endpoint.address, once).await
 }
 
 async fn compare_once(
@@ -351,7 +353,7 @@ async fn compare_once(
         None => None,
         Some(command) => {
             let expected = hex::encode(sha256);
-            match verify::by_digest(&mut session, path, command, &expected).await {
+            match prove::by_digest(&mut session, path, command, &expected).await {
                 Ok(true) => Some(true),
                 Ok(false) => None,
                 Err(failure) if matches!(failure.fault, Fault::WrongDigest { .. }) => Some(false),

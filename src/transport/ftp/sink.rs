@@ -3,29 +3,31 @@
 
 use std::time::Duration;
 
-use crate::model::staging::names_may_be_same;
-use crate::model::{Failure, Fault, RemotePath, Step, Verified, VerifyMode};
+use async_trait::async_trait;
+
+use crate::model::{Failure, Fault, RemotePath, Step};
 use crate::transport::digest::Hasher;
 use crate::transport::{
-    Destination, Directory, How, ImageDigest, NotStored, Proof, Refusal, RefusalKind, Reply, Seen,
-    Sink,
+    Destination, How, ImageDigest, NotStored, Proof, Refusal, RefusalKind, Reply, Seen, Sink,
 };
 
-use super::ServerQuirks;
-use super::data::Upload;
 use super::features::{self, DigestCommand};
+use super::quirks::ServerQuirks;
 use super::reply;
 use super::session::Session;
-use super::source::{modified, size};
-use super::{list, verify};
+use super::source::modified;
+use super::upload::Upload;
+
+mod look;
+pub(super) mod prove;
+
+use prove::hasher_for;
 
 /// Before something is asked again, the first time; then twice as long each time.
 const AGAIN: Duration = Duration::from_millis(500);
-/// Some entities report a file's size a moment after they have confirmed it.
-const LATE_SIZE: Duration = Duration::from_secs(1);
 
 /// One session, opened again where it was lost.
-pub struct FtpSink {
+pub(super) struct FtpSink {
     session: Option<Session>,
     upload: Option<Upload>,
     destination: Destination,
@@ -49,10 +51,9 @@ impl FtpSink {
         quirks: &ServerQuirks,
         destination: &Destination,
     ) -> Result<Self, Failure> {
+        let address = &destination.remote.endpoint.address;
         let open = || Self::open_once(quirks, destination);
-        quirks
-            .while_learning(&destination.remote.address, open)
-            .await
+        quirks.while_learning(address, open).await
     }
 
     async fn open_once(quirks: &ServerQuirks, destination: &Destination) -> Result<Self, Failure> {
@@ -61,7 +62,7 @@ impl FtpSink {
             true => features::best_digest(&mut session).await?,
             false => None,
         };
-        let hasher = digest.and_then(|command| verify::hasher_for(command.algorithm()));
+        let hasher = digest.and_then(|command| hasher_for(command.algorithm()));
         Ok(Self {
             session: Some(session),
             upload: None,
@@ -98,129 +99,11 @@ impl FtpSink {
         }
     }
 
-    /// Whether a directory's listing shows the name: the last resort, over a session of its own,
-    /// since relative paths mean something else once a session has gone into a directory. `None`: it
-    /// lists nothing.
-    ///
-    /// # Errors
-    /// It has no room for the session, or for its data, at the moment: that says nothing of the name.
-    async fn is_listed(&mut self, path: &RemotePath) -> Result<Option<bool>, Failure> {
-        if self.no_listing {
-            return Ok(None);
-        }
-        if let Some(session) = self.session.take() {
+    /// As [`Sink::close`].
+    pub(super) async fn end(self) {
+        drop(self.upload);
+        if let Some(session) = self.session {
             session.close().await;
-        }
-        let (directory, name) = match path.as_str().rsplit_once('/') {
-            Some(("", name)) => ("/", name),
-            Some((directory, name)) => (directory, name),
-            None => ("", path.as_str()),
-        };
-        let remote = &self.destination.remote;
-        let directory = Directory {
-            address: remote.address.clone(),
-            login: remote.login.clone(),
-            path: directory.to_owned(),
-            timeouts: remote.timeouts,
-            tls: remote.tls.clone(),
-            dialect: remote.dialect.clone(),
-        };
-        let listed = match list::list(&self.quirks, &directory).await {
-            Ok(listed) => listed,
-            Err(failure) => {
-                self.no_listing = !failure.is_transient();
-                let has_no_room = matches!(failure.fault, Fault::Reply { .. } | Fault::Busy { .. });
-                return match has_no_room && failure.is_transient() {
-                    true => Err(failure),
-                    false => Ok(None),
-                };
-            }
-        };
-        // A name may stand cut or folded there.
-        let is_there = (listed.iter()).any(|one| names_may_be_same(&one.name, name));
-        Ok(Some(is_there))
-    }
-
-    async fn by_digest(
-        &mut self,
-        path: &RemotePath,
-        image: &ImageDigest,
-    ) -> Result<Option<Proof>, Failure> {
-        let Some(command) = self.digest else {
-            return Ok(None);
-        };
-        let expected = match (verify::hasher_for(command.algorithm()), &self.sent_digest) {
-            (None, _) => hex::encode(image.sha256),
-            (Some(_), Some(sent)) => sent.clone(),
-            // It was not sent by this session, and only the image's SHA-256 is known.
-            (Some(_), None) => return Ok(None),
-        };
-        let session = self.session().await?;
-        match verify::by_digest(session, path.as_str(), command, &expected).await {
-            Ok(true) => Ok(Some(Proof::Same(Verified::Digest))),
-            Ok(false) => Ok(None),
-            Err(failure) if matches!(failure.fault, Fault::WrongDigest { .. }) => {
-                Ok(Some(Proof::Other(failure)))
-            }
-            Err(failure) => Err(failure),
-        }
-    }
-
-    async fn by_reading(
-        &mut self,
-        path: &RemotePath,
-        image: &ImageDigest,
-    ) -> Result<Proof, Failure> {
-        let session = self.session().await?;
-        let failure = match verify::by_reading(session, path.as_str(), image).await {
-            Ok(()) => return Ok(Proof::Same(Verified::Readback)),
-            Err(failure) => failure,
-        };
-        match &failure.fault {
-            Fault::WrongSize { .. } | Fault::WrongDigest { .. } => Ok(Proof::Other(failure)),
-            Fault::NoFile { .. } => match self.look(path).await? {
-                Seen::Absent => Ok(Proof::Missing(failure)),
-                _ => Ok(Proof::Untold(failure)),
-            },
-            Fault::NotReadable { .. } => Ok(Proof::Untold(failure)),
-            Fault::Reply { code, .. } | Fault::Wants { code, .. } if (500..600).contains(code) => {
-                Ok(Proof::Untold(failure))
-            }
-            _ => Err(failure),
-        }
-    }
-
-    async fn by_size(
-        &mut self,
-        path: &RemotePath,
-        expected: u64,
-    ) -> Result<Result<Verified, Proof>, Failure> {
-        let mut asked_before = false;
-        loop {
-            let actual = match self.look(path).await? {
-                Seen::Present { size: Some(size) } if size == expected => {
-                    return Ok(Ok(Verified::Size));
-                }
-                Seen::Present { size: Some(size) } => size,
-                Seen::Present { size: None } | Seen::Unknown => return Ok(Ok(Verified::None)),
-                // Of an entity that says so of every file it is no news.
-                Seen::Absent
-                    if self.no_listing && !self.tells_times && self.denies_truly != Some(true) =>
-                {
-                    return Ok(Ok(Verified::None));
-                }
-                Seen::Absent => {
-                    let reply = "it is not where it was written".into();
-                    let missing = Failure::new(Step::Verify, Fault::NoFile { reply });
-                    return Ok(Err(Proof::Missing(missing)));
-                }
-            };
-            if asked_before {
-                let fault = Fault::WrongSize { expected, actual };
-                return Ok(Err(Proof::Other(Failure::new(Step::Verify, fault))));
-            }
-            asked_before = true;
-            tokio::time::sleep(LATE_SIZE).await;
         }
     }
 
@@ -247,59 +130,10 @@ impl FtpSink {
     }
 }
 
+#[async_trait]
 impl Sink for FtpSink {
     async fn look(&mut self, path: &RemotePath) -> Result<Seen, Failure> {
-        let mut denied = false;
-        let session = self.session().await?;
-        match size(session, path.as_str()).await {
-            Ok(Some(size)) => {
-                self.denies_truly.get_or_insert(true);
-                return Ok(Seen::Present { size: Some(size) });
-            }
-            Err(failure) if matches!(failure.fault, Fault::NoFile { .. }) => {
-                if self.denies_truly == Some(true) {
-                    return Ok(Seen::Absent);
-                }
-                denied = true;
-            }
-            Ok(None) => {}
-            // It says no more than that it will not say.
-            Err(_) if self.session.as_ref().is_some_and(Session::in_step) => {}
-            Err(failure) => return Err(failure),
-        }
-        let told = self.tells_times;
-        if self.modified(path).await?.is_some() {
-            if denied {
-                self.denies_truly = Some(false);
-            }
-            return Ok(Seen::Present { size: None });
-        }
-        if told && !self.quirks.of(&self.destination.remote.address).no_mdtm {
-            return Ok(Seen::Absent);
-        }
-        Ok(match self.is_listed(path).await? {
-            Some(true) => {
-                if denied {
-                    self.denies_truly = Some(false);
-                }
-                Seen::Present { size: None }
-            }
-            Some(false) => {
-                if denied {
-                    self.denies_truly.get_or_insert(true);
-                }
-                Seen::Absent
-            }
-            None => match self
-                .session()
-                .await?
-                .command(Step::Prepare, &format!("SIZE {path}"))
-                .await
-            {
-                Ok(reply) if reply.code == 550 => Seen::Absent,
-                _ => Seen::Unknown,
-            },
-        })
+        self.seen(path).await
     }
 
     async fn modified(&mut self, path: &RemotePath) -> Result<Option<String>, Failure> {
@@ -354,34 +188,7 @@ impl Sink for FtpSink {
         image: &ImageDigest,
         how: How,
     ) -> Result<Proof, Failure> {
-        let untold = |reason: &str| {
-            let reason = reason.to_owned();
-            Proof::Untold(Failure::new(Step::Verify, Fault::NotVerifiable { reason }))
-        };
-        let (digests, reads, sizes) = match how {
-            How::As(VerifyMode::None) => return Ok(Proof::Same(Verified::None)),
-            How::As(VerifyMode::Best) => (true, true, true),
-            How::As(VerifyMode::Quick) => (true, false, true),
-            How::As(VerifyMode::Readback) => (false, true, false),
-            How::As(VerifyMode::Size) => (false, false, true),
-            How::Content => (true, true, false),
-        };
-        if digests && let Some(proof) = self.by_digest(path, image).await? {
-            return Ok(proof);
-        }
-        if reads {
-            match self.by_reading(path, image).await? {
-                Proof::Untold(_) if sizes => {}
-                proof => return Ok(proof),
-            }
-        }
-        match self.by_size(path, image.size).await? {
-            Err(proof) => Ok(proof),
-            Ok(Verified::None) if how == How::As(VerifyMode::Size) => {
-                Ok(untold("the entity does not tell the size of a file"))
-            }
-            Ok(verified) => Ok(Proof::Same(verified)),
-        }
+        self.compared(path, image, how).await
     }
 
     async fn can_rename(
@@ -415,7 +222,7 @@ impl Sink for FtpSink {
     }
 
     async fn store(&mut self, path: &RemotePath) -> Result<(), NotStored> {
-        let address = self.destination.remote.address.clone();
+        let address = self.destination.remote.endpoint.address.clone();
         let mut may_have_begun = false;
         loop {
             let known = self.quirks.of(&address);
@@ -475,11 +282,8 @@ impl Sink for FtpSink {
         self.upload = None;
     }
 
-    async fn close(self) {
-        drop(self.upload);
-        if let Some(session) = self.session {
-            session.close().await;
-        }
+    async fn close(self: Box<Self>) {
+        (*self).end().await;
     }
 }
 

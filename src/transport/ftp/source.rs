@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
+
 use crate::model::{Failure, Fault, Step};
 use crate::transport::{Remote, Source};
 
-use super::data::Download;
+use super::download::Download;
 use super::list;
+use super::quirks::{Quirks, ServerQuirks};
 use super::reply::Reply;
 use super::session::Session;
-use super::{Quirks, ServerQuirks};
 
 /// `MDTM` and `MLST` are answered out of a file table: a server that takes longer does not know them.
 const TABLE_DEADLINE: Duration = Duration::from_secs(5);
@@ -17,7 +19,7 @@ const TABLE_DEADLINE: Duration = Duration::from_secs(5);
 const LONGEST_TIME: usize = 64;
 
 /// One reading of a file over one session.
-pub struct FtpSource {
+pub(super) struct FtpSource {
     session: Session,
     download: Download,
     size: Option<u64>,
@@ -37,7 +39,7 @@ impl FtpSource {
         offset: u64,
     ) -> Result<Self, Failure> {
         let open = || Self::open_once(quirks, remote, offset);
-        quirks.while_learning(&remote.address, open).await
+        quirks.while_learning(&remote.endpoint.address, open).await
     }
 
     async fn open_once(
@@ -99,6 +101,7 @@ fn changed(size: u64, offset: u64) -> Fault {
     }
 }
 
+#[async_trait]
 impl Source for FtpSource {
     fn size(&self) -> Option<u64> {
         self.size
@@ -124,7 +127,7 @@ impl Source for FtpSource {
         self.read_any(buffer).await
     }
 
-    async fn close(self) {
+    async fn close(self: Box<Self>) {
         drop(self.download);
         self.session.close().await;
     }
@@ -179,7 +182,7 @@ async fn ask_if_known(
     path: &str,
     unknown: fn(&mut Quirks) -> &mut bool,
 ) -> Result<Option<Reply>, Failure> {
-    if *unknown(&mut session.quirks.of(&session.address)) {
+    if *unknown(&mut session.known()) {
         return Ok(None);
     }
     let deadline = session.timeouts.reply.min(TABLE_DEADLINE);
@@ -191,7 +194,7 @@ async fn ask_if_known(
         Err(failure) => !matches!(failure.fault, Fault::Lost { .. }),
     };
     if is_unknown {
-        (session.quirks).learn(&session.address, |quirks| *unknown(quirks) = true);
+        session.learn(|quirks| *unknown(quirks) = true);
     }
     match answered? {
         reply if reply.code == 421 => Err(Failure::new(Step::Prepare, reply.fault())),

@@ -10,7 +10,7 @@ use tokio_rustls::client::TlsStream;
 
 use crate::model::{Fault, Side};
 
-use super::tls::TlsContext;
+use crate::transport::tls::TlsContext;
 
 /// Over TLS an end without `close_notify` is an error when it is read (a truncation), and
 /// `shutdown` sends one.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use subtend::model::{EntityState, Holds, Inventory, Login, Step, Timeouts, VerifyMode};
 use subtend::protocol::Summary;
 use subtend::transport::ftp::FtpTransport;
-use subtend::transport::{Directory, Transport};
+use subtend::transport::{Directory, Endpoint, Transport};
 use tokio::task::JoinSet;
 
 use crate::faults::fault::{Fault, OLD};
@@ -263,12 +263,14 @@ async fn names_that_would_be_another_path_or_another_command_are_not_listed() {
     ] {
         let server = ScriptedServer::start(script).await;
         let directory = Directory {
-            address: at(server.address()),
-            login: Arc::new(Login::anonymous()),
+            endpoint: Endpoint {
+                address: at(server.address()),
+                login: Arc::new(Login::anonymous()),
+                timeouts: Timeouts::default(),
+                tls: subtend::model::Tls::default(),
+                dialect: subtend::model::Dialect::default(),
+            },
             path: "images".into(),
-            timeouts: Timeouts::default(),
-            tls: subtend::model::Tls::default(),
-            dialect: subtend::model::Dialect::default(),
         };
         let listed = within(PATIENCE, FtpTransport::new().list(&directory)).await;
         let names: Vec<_> = listed.unwrap().into_iter().map(|one| one.name).collect();

@@ -1,6 +1,6 @@
-//! FTP over TLS (RFC 4217), with rustls.
+//! TLS, with rustls, for any protocol that runs over it.
 //!
-//! One [`TlsContext`] a session, for its control connection and its data connections alike: many
+//! One [`TlsContext`] per session, for its control connection and its data connections alike: many
 //! servers take a data connection only when it goes on with the TLS session of the control
 //! connection. It is never shared between sessions: rustls keeps tickets by server name, and
 //! entities behind one name would use each other's up.
@@ -23,14 +23,12 @@ use tokio_rustls::client::TlsStream;
 
 use crate::model::{Fault, Side, Tls, text};
 
-use super::reply::Reply;
-
 mod client;
 mod key;
 mod trust;
 
 use client::Client;
-pub(super) use trust::Authorities;
+pub(in crate::transport) use trust::Authorities;
 use trust::Verifier;
 
 /// Names of servers whose tickets one session keeps: its own.
@@ -41,7 +39,7 @@ static PROVIDER: LazyLock<Arc<CryptoProvider>> =
 
 /// What the connections of one session have in common.
 #[derive(Clone)]
-pub(super) struct TlsContext {
+pub(in crate::transport) struct TlsContext {
     connector: TlsConnector,
     name: ServerName<'static>,
     /// Why the certificate was not accepted.
@@ -54,7 +52,7 @@ pub(super) struct TlsContext {
 
 impl TlsContext {
     /// For a session with `host`, whose address is `peer`.
-    pub(super) async fn new(
+    pub(in crate::transport) async fn new(
         authorities: &Authorities,
         tls: &Tls,
         host: &str,
@@ -93,7 +91,7 @@ impl TlsContext {
     }
 
     /// The handshake, within `deadline`.
-    pub(super) async fn connect(
+    pub(in crate::transport) async fn connect(
         &self,
         stream: TcpStream,
         side: Side,
@@ -109,7 +107,7 @@ impl TlsContext {
 
     /// As [`Self::connect`], where the server has said that it speaks TLS from here on: clear text is
     /// then a slip of the server's, which may not happen again.
-    pub(super) async fn connect_agreed(
+    pub(in crate::transport) async fn connect_agreed(
         &self,
         stream: TcpStream,
         side: Side,
@@ -120,7 +118,7 @@ impl TlsContext {
     }
 
     /// As [`Self::connect_agreed`], where there is a deadline already.
-    pub(super) async fn agreed(
+    pub(in crate::transport) async fn agreed(
         &self,
         stream: TcpStream,
         side: Side,
@@ -137,7 +135,7 @@ impl TlsContext {
 
     /// What is wrong where TLS itself failed behind the handshake. Some servers have a process that
     /// ends with a word in clear text: another one may do better.
-    pub(super) fn broken(&self, side: Side, error: &io::Error) -> Option<Fault> {
+    pub(in crate::transport) fn broken(&self, side: Side, error: &io::Error) -> Option<Fault> {
         match of_tls(error)? {
             Error::InvalidMessage(_) => {
                 let reason = "clear text came in the middle of it".into();
@@ -156,7 +154,7 @@ impl TlsContext {
 
     /// What is wrong where TLS itself failed. Servers of TLS 1.3 say only after the handshake what
     /// they miss in it.
-    pub(super) fn refusal(&self, side: Side, error: &io::Error) -> Option<Fault> {
+    pub(in crate::transport) fn refusal(&self, side: Side, error: &io::Error) -> Option<Fault> {
         let tls = of_tls(error)?;
         let refused = {
             let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
@@ -239,7 +237,7 @@ impl TlsContext {
 }
 
 /// A handshake that has not come to its end by its deadline.
-pub(super) fn late(side: Side, after: Duration) -> Fault {
+pub(in crate::transport) fn late(side: Side, after: Duration) -> Fault {
     Fault::NoReply {
         command: format!("the TLS handshake of the {side}"),
         after,
@@ -256,25 +254,5 @@ impl fmt::Debug for TlsContext {
         f.debug_struct("TlsContext")
             .field("name", &self.name)
             .finish_non_exhaustive()
-    }
-}
-
-/// A reply that ends a transfer badly. Over TLS some of them are about TLS, in words of each
-/// server's own: `522` is a protection that is not taken (RFC 2228), and proftpd's way to ask for
-/// the control connection's session is a `425` with a system's error.
-pub(super) fn transfer_fault(reply: &Reply, over_tls: bool) -> Fault {
-    let said = reply.raw.to_ascii_lowercase();
-    let about_tls = ["tls", "ssl", "session reuse", "operation not permitted"];
-    let is_tls = match reply.code {
-        522 => true,
-        425 => about_tls.iter().any(|words| said.contains(words)),
-        _ => false,
-    };
-    if over_tls && is_tls {
-        Fault::TlsSession {
-            reply: reply.to_string(),
-        }
-    } else {
-        reply.fault()
     }
 }

@@ -36,7 +36,7 @@ type Loaded<T> = Arc<OnceCell<Arc<T>>>;
 
 /// What was read so far: once for all sessions of a run.
 #[derive(Debug, Clone, Default)]
-pub(in super::super) struct Authorities {
+pub(in crate::transport) struct Authorities {
     known: Arc<Mutex<HashMap<Trust, Loaded<Known>>>>,
     clients: Arc<Mutex<HashMap<Arc<PathBuf>, Loaded<CertifiedKey>>>>,
 }
