@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::sync::OnceLock;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use super::buffer::BlockRef;
 use super::figures::{Gauge, ReaderMeter};
@@ -125,16 +124,6 @@ impl<T, E> Reader<T, E> {
     /// The index of the block that it gets next.
     pub fn position(&self) -> u64 {
         self.cursor
-    }
-
-    /// As [`ReaderMeter::lag`].
-    pub fn lag(&self) -> u64 {
-        self.meter().lag()
-    }
-
-    /// As [`ReaderMeter::starved`].
-    pub fn starved(&self) -> Duration {
-        self.gauge.starved.total()
     }
 
     /// This reader's progress, for a watcher in another task.

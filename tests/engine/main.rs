@@ -8,8 +8,7 @@
     unreachable_pub
 )]
 
-#[path = "../support/mod.rs"]
-mod support;
+use subtend_support as support;
 
 #[cfg(all(target_os = "linux", feature = "lab"))]
 mod faults;

@@ -16,8 +16,7 @@
     clippy::print_stdout
 )]
 
-#[path = "../support/mod.rs"]
-mod support;
+use subtend_support as support;
 
 mod limits;
 mod program;

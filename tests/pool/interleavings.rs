@@ -138,6 +138,46 @@ fn a_reader_may_join_at_any_moment() {
     });
 }
 
+/// As an entity does that has left its pass: it waits without taking, and its meter is read meanwhile.
+#[test]
+fn who_comes_back_at_a_block_gets_all_that_follow_or_learns_that_it_is_gone() {
+    model(1, || {
+        let budget = Budget::new(1);
+        let (pool, mut writer) = Pool::new(&budget, 1, 1);
+        let first = reads_all(pool.join(), 2);
+        let late = thread::spawn(move || {
+            // The last block may have gone, or the writer with it.
+            let Some(mut reader) = pool.join_at(1) else {
+                return;
+            };
+            drop(pool);
+            let meter = reader.meter();
+            assert!(reader.start() <= 1 && meter.position() == reader.start());
+            assert!(block_on(reader.arrived()));
+            assert_eq!(block_on(read_all(&mut reader)), Ok(2));
+            assert!(!block_on(reader.arrived()));
+            assert_eq!((meter.position(), meter.lag(), meter.left()), (2, 0, false));
+            assert!(!meter.starves() && meter.starved() == reader.meter().starved());
+            drop(reader);
+            assert!(meter.left());
+        });
+        block_on(async {
+            for number in 0..2 {
+                let mut buffer = writer.free().await.unwrap();
+                buffer.spare()[0] = number;
+                buffer.advance(1);
+                assert!(buffer.is_full());
+                writer.publish(buffer);
+            }
+        });
+        writer.finish(2);
+        first.join().unwrap();
+        late.join().unwrap();
+        budget.forget_peak();
+        assert_eq!((budget.held(), budget.peak()), (0, 0));
+    });
+}
+
 #[test]
 fn the_writer_learns_that_all_have_left() {
     model(3, || {

@@ -437,7 +437,7 @@ impl World {
                     .needed_by
                     .values()
                     .filter(|readers| readers.contains(id));
-                assert_eq!(seat.reader.lag(), needs.count() as u64);
+                assert_eq!(seat.reader.meter().lag(), needs.count() as u64);
             }
         }
     }

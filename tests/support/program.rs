@@ -34,7 +34,10 @@ impl Program {
 
     /// With a place for what is kept that outlives it.
     pub fn keeping(state: &Path, args: &[&str]) -> Self {
-        Self::command(state, env!("CARGO_BIN_EXE_subtend"), args)
+        // Beside the folder of the test that runs: cargo tells the path to tests alone.
+        let test = std::env::current_exe().unwrap();
+        let program = test.ancestors().nth(2).unwrap().join("subtend");
+        Self::command(state, program.to_str().unwrap(), args)
     }
 
     /// Through another program, which becomes it.

@@ -35,7 +35,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
-use crate::support::tls::ServerTls;
+use crate::tls::ServerTls;
 
 /// Maximum time that a test waits for the server.
 const LIMIT: Duration = Duration::from_secs(30);

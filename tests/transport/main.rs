@@ -12,8 +12,7 @@
     unreachable_pub
 )]
 
-#[path = "../support/mod.rs"]
-mod support;
+use subtend_support as support;
 
 mod believed;
 mod common;

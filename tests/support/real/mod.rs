@@ -140,7 +140,7 @@ fn is_root() -> bool {
 
 /// What `.ci/servers` has brought.
 fn brought() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/servers")
 }
 
 fn program(name: &str) -> Option<PathBuf> {

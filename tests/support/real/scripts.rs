@@ -89,7 +89,7 @@ impl Script {
             Language::Python => command.env("PYTHONPATH", brought().join("python")),
             Language::Node => command.env("NODE_PATH", brought().join("node/node_modules")),
         };
-        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/real");
+        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("real");
         command.arg(scripts.join(script));
         Some(command)
     }

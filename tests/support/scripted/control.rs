@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use super::files::File;
 use super::script::{Action, ConnState, FOREVER, Greeting, Passive, Reply, verb_of};
 use super::{Connection, Shared, transfer};
-use crate::support::tls::Wire;
+use crate::tls::Wire;
 
 /// The session, as its own commands see it.
 pub(super) struct Session {

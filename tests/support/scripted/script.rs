@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use subtend::lab::{Behaviour, NameCut};
 
-use crate::support::tls::ServerTls;
+use crate::tls::ServerTls;
 
 /// A delay that never ends.
 pub const FOREVER: Duration = Duration::MAX;

@@ -11,7 +11,7 @@ use super::control::{Next, Session};
 use super::files::File;
 use super::script::{Data, FOREVER};
 use super::{DataConnection, Shared, Upload, UploadEnd};
-use crate::support::tls::Wire;
+use crate::tls::Wire;
 
 /// A client that was given a port must use it within this time.
 const ACCEPT: Duration = Duration::from_secs(10);

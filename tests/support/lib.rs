@@ -1,26 +1,21 @@
 //! What tests share: practice networks without YAML, a client that sees raw replies, and servers
-//! of other makes. Each test file takes what it needs of it.
-#![allow(dead_code, unreachable_pub, unused_imports)]
+//! of other makes. A crate of its own, so that each test takes what it needs of it.
 
 pub mod client;
-#[cfg(feature = "lab")]
 mod practice;
-#[cfg(all(unix, feature = "lab"))]
+#[cfg(unix)]
 pub mod program;
 #[cfg(unix)]
 pub mod pty;
 #[cfg(unix)]
 pub mod real;
-#[cfg(feature = "lab")]
 pub mod run;
-#[cfg(feature = "lab")]
 pub mod scripted;
 pub mod tls;
 
 use std::future::Future;
 use std::time::Duration;
 
-#[cfg(feature = "lab")]
 pub use practice::*;
 
 /// Longer than anything here takes on a busy machine; a test that waits longer has failed.
