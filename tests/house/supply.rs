@@ -46,7 +46,10 @@ fn locked() -> Vec<BTreeMap<String, String>> {
 fn everything_comes_from_crates_io_and_is_pinned_by_its_digest() {
     let packages = locked();
     assert!(packages.len() > 100, "{}", packages.len());
-    for package in packages.iter().filter(|one| !one["name"].starts_with("subtend")) {
+    for package in packages
+        .iter()
+        .filter(|one| !one["name"].starts_with("subtend"))
+    {
         assert_eq!(
             package.get("source").map(String::as_str),
             Some(CRATES_IO),

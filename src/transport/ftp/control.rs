@@ -36,7 +36,7 @@ impl ReplyLimiter {
         if so_far.saturating_add(bytes) <= Self::LONGEST {
             return Ok(());
         }
-        Err(without_end())
+        Err(io::Error::new(io::ErrorKind::InvalidData, without_end()))
     }
 }
 
@@ -102,11 +102,6 @@ impl TokioTlsStream for Control {
     }
 }
 
-pub(super) fn without_end() -> io::Error {
-    let most = ReplyLimiter::LONGEST >> 10;
-    invalid(&format!("it has no end (over {most} KiB)"))
-}
-
-pub(super) fn invalid(reason: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, reason)
+pub(super) fn without_end() -> String {
+    format!("it has no end (over {} KiB)", ReplyLimiter::LONGEST >> 10)
 }

@@ -1,42 +1,30 @@
 //! From the TCP connection to the greeting, over TLS where it is asked for: a connector of ours
-//! behind suppaftp's trait, because only ours keeps a handshake's cause and has a deadline.
+//! behind suppaftp's trait, because only ours keeps a handshake's cause and has deadlines.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use suppaftp::tokio::AsyncTlsConnector;
 use suppaftp::{FtpError, FtpResult};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::model::{Fault, Side, Timeouts, text};
 use crate::transport::tcp;
 use crate::transport::tls::TlsContext;
 
-use super::control::{Control, Ftp, ReplyLimiter, invalid, without_end};
+use super::control::{Control, Ftp, ReplyLimiter};
 use super::meaning::{fault_of, lost};
 use super::redact::Redact;
 use super::reply::{Kind, Reply};
 use super::stream::Stream;
 
-/// How far a [`Connector`] has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Progress {
-    Waiting,
-    /// There is a TCP connection whose other end is about to begin with TLS, or with its greeting.
-    Connected,
-    /// TLS, where it is asked for, and the first of the greeting, where one follows.
-    Ready,
-}
-
 /// How a server comes to speak TLS, if at all.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) enum Way {
     Clear,
     /// From the first byte on. (suppaftp calls that deprecated, and devices have it.)
@@ -45,19 +33,21 @@ pub(super) enum Way {
     Explicit(TlsContext),
 }
 
+#[derive(Debug)]
 struct Connector {
     way: Way,
     timeouts: Timeouts,
     limiter: ReplyLimiter,
     redact: Redact,
-    progress: watch::Sender<Progress>,
-    fault: Arc<Mutex<Option<Fault>>>,
+    outcome: Arc<Outcome>,
 }
 
-impl fmt::Debug for Connector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Connector")
-    }
+/// What the connector has come to, which suppaftp does not hand on.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// There is a TCP connection.
+    is_connected: OnceLock<()>,
+    fault: OnceLock<Fault>,
 }
 
 #[async_trait::async_trait]
@@ -65,86 +55,70 @@ impl AsyncTlsConnector for Connector {
     type Stream = Control;
 
     async fn connect(&self, _: &str, stream: TcpStream) -> FtpResult<Control> {
-        self.progress.send_replace(Progress::Connected);
+        let _ = self.outcome.is_connected.set(());
         tcp::prepare(&stream).map_err(FtpError::ConnectionError)?;
-        match self.ready(stream).await {
-            Ok(control) => {
-                self.progress.send_replace(Progress::Ready);
-                Ok(control)
-            }
-            Err(fault) => {
-                let words = fault.to_string();
-                *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(fault);
-                Err(FtpError::SecureError(words))
-            }
-        }
+        let (stream, unread) = self.greeted(stream).await.map_err(|fault| {
+            let words = fault.to_string();
+            let _ = self.outcome.fault.set(fault);
+            FtpError::SecureError(words)
+        })?;
+        Ok(Control {
+            stream,
+            unread,
+            limiter: self.limiter.clone(),
+        })
     }
 }
 
 impl Connector {
-    /// All that comes before the session: the greeting's first bytes, or all of it, and the
+    /// All that comes before the session: the greeting, which suppaftp is given to read then, and the
     /// handshake. suppaftp would not let anybody choose when `PBSZ` and `PROT` are said.
-    async fn ready(&self, stream: TcpStream) -> Result<Control, Fault> {
+    async fn greeted(&self, mut stream: TcpStream) -> Result<(Stream, Vec<u8>), Fault> {
         let reply = self.timeouts.reply;
-        let limiter = self.limiter.clone();
-        let control = |stream, unread| Control {
-            stream,
-            unread,
-            limiter,
-        };
         match &self.way {
             Way::Clear => {
-                let mut stream = Stream::Plain(stream);
-                let code = self.greeted(&mut stream, lost).await?;
-                Ok(control(stream, code.to_vec()))
+                let greeting = self.greeting(&mut stream, lost).await?;
+                Ok((Stream::Plain(stream), greeting))
             }
             Way::Implicit(context) => {
-                let secured = context.connect(stream, Side::Control, reply).await?;
-                let mut stream = Stream::Tls(Box::new(secured));
+                let mut stream = context.connect(stream, Side::Control, reply).await?;
                 let broken = |error: &io::Error| {
                     (context.refusal(Side::Control, error)).unwrap_or_else(|| lost(error))
                 };
-                let code = self.greeted(&mut stream, broken).await?;
-                Ok(control(stream, code.to_vec()))
+                let greeting = self.greeting(&mut stream, broken).await?;
+                Ok((Stream::Tls(Box::new(stream)), greeting))
             }
             Way::Explicit(context) => {
-                let mut stream = stream;
-                let code = self.greeted(&mut stream, lost).await?;
-                let greeting = within(reply, clear_reply(&mut stream, &code), lost).await?;
-                if code != *b"220" {
+                let greeting = self.greeting(&mut stream, lost).await?;
+                if !greeting.starts_with(b"220") {
                     // It is reported as any other greeting is.
-                    return Ok(control(Stream::Plain(stream), greeting));
+                    return Ok((Stream::Plain(stream), greeting));
                 }
                 self.agree(&mut stream).await?;
                 let secured = context.connect_agreed(stream, Side::Control, reply).await?;
-                Ok(control(Stream::Tls(Box::new(secured)), greeting))
+                Ok((Stream::Tls(Box::new(secured)), greeting))
             }
         }
     }
 
-    /// The code of the greeting that counts, after replies of `120`, which suppaftp does not
-    /// expect: a server that is busy for some minutes has as long as for writing its flash.
-    async fn greeted(
+    /// The greeting that counts, after replies of `120`, which suppaftp does not expect: a server
+    /// that is busy for some minutes has as long as for writing its flash.
+    async fn greeting(
         &self,
         stream: &mut (impl AsyncRead + Unpin),
         lost: impl Fn(&io::Error) -> Fault,
-    ) -> Result<[u8; 3], Fault> {
-        let mut code = [0; 3];
-        let first = stream.read_exact(&mut code);
-        within(self.timeouts.reply, first, &lost).await?;
+    ) -> Result<Vec<u8>, Fault> {
+        let mut greeting = within(self.timeouts.reply, whole_reply(stream), &lost).await?;
         let counts = async {
             let mut taken = 0;
-            while code == *b"120" {
-                let skipped = clear_reply(stream, &code).await;
-                taken += skipped.as_ref().map_or(0, Vec::len);
-                let is_endless = |error: &io::Error| error.kind() == io::ErrorKind::InvalidData;
-                if taken > ReplyLimiter::LONGEST || skipped.as_ref().is_err_and(is_endless) {
-                    return Err(invalid("a greeting without an end"));
+            while greeting.starts_with(b"120") {
+                taken += greeting.len();
+                if taken > ReplyLimiter::LONGEST {
+                    return Err(without_end(&greeting));
                 }
-                skipped?;
-                stream.read_exact(&mut code).await?;
+                greeting = whole_reply(stream).await?;
             }
-            Ok(code)
+            Ok(greeting)
         };
         within(self.timeouts.confirm, counts, &lost).await
     }
@@ -155,7 +129,7 @@ impl Connector {
         let after = self.timeouts.reply;
         let said = async {
             stream.write_all(b"AUTH TLS\r\n").await?;
-            clear_reply(stream, b"").await
+            whole_reply(stream).await
         };
         let said = timeout(after, said).await.map_err(|_| Fault::NoReply {
             command: COMMAND.into(),
@@ -186,28 +160,44 @@ impl Connector {
     }
 }
 
-/// Reads a reply of a connection that suppaftp does not have yet, of which `begun` was taken
-/// already: byte by byte, because what follows belongs to somebody else.
-async fn clear_reply(stream: &mut (impl AsyncRead + Unpin), begun: &[u8]) -> io::Result<Vec<u8>> {
-    let mut reply = begun.to_vec();
+/// Reads a reply of a connection that suppaftp does not have yet, up to where it would take it for
+/// whole; byte by byte, because what follows belongs to somebody else.
+async fn whole_reply(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
+    let is_code = |line: &[u8]| line.len() > 3 && line[..3].iter().all(u8::is_ascii_digit);
+    let mut reply = Vec::new();
     let mut line = 0;
     loop {
-        reply.push(stream.read_u8().await?);
-        if reply.len() > ReplyLimiter::LONGEST {
-            return Err(without_end());
+        match stream.read_u8().await {
+            Ok(byte) => reply.push(byte),
+            // A last line may have no end.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !reply.is_empty() => {
+                return Ok(reply);
+            }
+            Err(error) => return Err(error),
         }
-        if reply.last() != Some(&b'\n') {
+        if reply.len() > ReplyLimiter::LONGEST {
+            return Err(without_end(&reply));
+        }
+        if !reply.ends_with(b"\n") {
             continue;
         }
-        let line_said = &reply[line..];
-        // As suppaftp has it; it never sees a `120`.
-        let ends = matches!(line_said, [a, b, c, b' ', ..] if [a, b, c].iter().all(|digit| digit.is_ascii_digit()))
-            || begun == b"120" && line_said == b"120\r\n";
-        if ends {
+        let said = &reply[line..];
+        let is_none = !is_code(&reply) || reply.len() < 5;
+        let ends =
+            is_code(said) && said[3] == b' ' || reply.starts_with(b"120") && said == b"120\r\n";
+        if is_none || ends {
             return Ok(reply);
         }
         line = reply.len();
     }
+}
+
+fn without_end(reply: &[u8]) -> io::Error {
+    let reason = match reply.starts_with(b"120") {
+        true => "a greeting without an end".into(),
+        false => super::control::without_end(),
+    };
+    io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
 fn no_greeting(after: Duration) -> Fault {
@@ -227,78 +217,6 @@ async fn within<T>(
     read.map_err(|error| lost(&error))
 }
 
-/// What became of a handshake that suppaftp drove.
-struct Watch {
-    progress: watch::Receiver<Progress>,
-    fault: Arc<Mutex<Option<Fault>>>,
-}
-
-impl Watch {
-    fn new(
-        way: Way,
-        timeouts: Timeouts,
-        limiter: &ReplyLimiter,
-        redact: &Redact,
-    ) -> (Connector, Self) {
-        let (progress, seen) = watch::channel(Progress::Waiting);
-        let fault = Arc::default();
-        let connector = Connector {
-            way,
-            timeouts,
-            limiter: limiter.clone(),
-            redact: redact.clone(),
-            progress,
-            fault: Arc::clone(&fault),
-        };
-        let progress = seen;
-        (connector, Self { progress, fault })
-    }
-
-    fn has(&self, progress: Progress) -> bool {
-        *self.progress.borrow() >= progress
-    }
-
-    /// Why a handshake failed.
-    fn fault(&self) -> Option<Fault> {
-        let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        fault.take()
-    }
-}
-
-/// suppaftp did not get further in time: to the handshake, or from there on.
-enum Late {
-    Before,
-    After,
-}
-
-/// Lets suppaftp work with deadlines for what it does before the handshake, and for what it does
-/// after that. The handshake has one of its own.
-async fn drive(
-    opening: impl Future<Output = FtpResult<Ftp>>,
-    watch: &Watch,
-    before: Duration,
-    after: Duration,
-) -> Result<FtpResult<Ftp>, Late> {
-    let mut progress = watch.progress.clone();
-    let mut opening = pin!(opening);
-    for (wanted, deadline) in [(Progress::Connected, Some(before)), (Progress::Ready, None)] {
-        let reached = async {
-            tokio::select! {
-                opened = &mut opening => Some(opened),
-                _ = progress.wait_for(|now| *now >= wanted) => None,
-            }
-        };
-        let reached = match deadline {
-            Some(deadline) => timeout(deadline, reached).await.map_err(|_| Late::Before)?,
-            None => reached.await,
-        };
-        if let Some(opened) = reached {
-            return Ok(opened);
-        }
-    }
-    timeout(after, opening).await.map_err(|_| Late::After)
-}
-
 /// Connects, within `deadline`, and comes to the greeting, over TLS where the way is one. (To
 /// suppaftp all is TLS here, because only such a stream can be ours.)
 pub(super) async fn open(
@@ -309,22 +227,31 @@ pub(super) async fn open(
     limiter: &ReplyLimiter,
     redact: &Redact,
 ) -> Result<Ftp, Fault> {
-    let (connector, watch) = Watch::new(way, timeouts, limiter, redact);
+    let outcome = Arc::new(Outcome::default());
+    let connector = Connector {
+        way,
+        timeouts,
+        limiter: limiter.clone(),
+        redact: redact.clone(),
+        outcome: outcome.clone(),
+    };
     // The name is the context's.
-    let opening = Ftp::connect_secure_implicit(target, connector, "");
-    let opened = match drive(opening, &watch, deadline, timeouts.reply).await {
+    let mut opening = pin!(Ftp::connect_secure_implicit(target, connector, ""));
+    let opened = match timeout(deadline, &mut opening).await {
         Ok(opened) => opened,
-        Err(Late::Before) => {
+        Err(_) if outcome.is_connected.get().is_none() => {
             return Err(Fault::ConnectTimeout {
                 address: target.to_string(),
                 after: deadline,
             });
         }
-        Err(Late::After) => return Err(no_greeting(timeouts.reply)),
+        // What it waits for then has deadlines of its own, and is over before this one.
+        Err(_) => (timeout(timeouts.confirm + 5 * timeouts.reply, opening).await)
+            .map_err(|_| no_greeting(timeouts.reply))?,
     };
-    opened.map_err(|error| match (watch.fault(), error) {
-        (Some(fault), _) => fault,
-        (None, FtpError::ConnectionError(error)) if !watch.has(Progress::Connected) => {
+    opened.map_err(|error| match (outcome.fault.get(), error) {
+        (Some(fault), _) => fault.clone(),
+        (None, FtpError::ConnectionError(error)) if outcome.is_connected.get().is_none() => {
             tcp::connect_fault(target.to_string(), &error)
         }
         (None, error) => fault_of(error, redact),

@@ -171,7 +171,7 @@ pub struct RealServer {
 
 #[derive(Debug)]
 enum Running {
-    Daemon(Daemon),
+    Daemon { _process: Daemon },
     Inetd { _serves: Inetd },
 }
 
@@ -245,7 +245,7 @@ impl RealServer {
                 if !daemon.is_ready(address, greets) {
                     return None;
                 }
-                Running::Daemon(daemon)
+                Running::Daemon { _process: daemon }
             }
         };
         let (user, password) = make.login();
