@@ -9,7 +9,8 @@
 //! those that real devices give.
 //!
 //! - `prepare`: before a byte is sent: what earlier runs left, and that the names are different files
-//! - `place`: after the entity has confirmed the file: check, rename, set aside, prove
+//! - `place`: after the entity has confirmed the file: check, rename, prove
+//! - `replace`: where the old image has to be moved aside before that
 //! - `rehearse`: what a refused rename means, before the old image is moved aside
 //! - `clean`: giving up, and tidying after a run that was cut off
 //! - `delivery`: the decisions carried out over a session with an entity
@@ -36,6 +37,7 @@ mod histories;
 mod place;
 mod prepare;
 mod rehearse;
+mod replace;
 
 pub use clean::{Found, Leftover, Use, inspect, tidy};
 pub use delivery::{Delivery, Entity, NotOpened, Opened, discard};

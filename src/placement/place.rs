@@ -1,8 +1,6 @@
 //! After the entity has confirmed the file: the copy is checked, gets its final name, and is proven
-//! there. Where the entity can't rename onto the old image, that is moved aside first and removed
-//! last.
+//! there.
 
-use super::rehearse::Onto;
 use super::{
     AGAIN, File, Ground, Hands, How, Placement, Proof, Refusal, RefusalKind, Reply, Seen,
     look_again,
@@ -79,18 +77,28 @@ impl Placement {
         hands: &mut H,
         image: &ImageDigest,
     ) -> Result<Verified, Failure> {
-        let refusal = match self.rename_to_final(hands).await {
-            Err(lost) => return self.after_lost_rename(hands, image, lost).await,
-            Ok(Reply::Done) => return self.prove_renamed(hands, image).await,
-            Ok(Reply::Refused(refusal)) => refusal,
+        let refusal = match self.try_rename(hands, image).await? {
+            Ok(verified) => return Ok(verified),
+            Err(refusal) => refusal,
         };
-        if let Some(verified) = self.after_refused_rename(hands, image, &refusal).await? {
-            return Ok(verified);
-        }
         if refusal.kind != RefusalKind::ForGood || self.before == Seen::Absent {
             return Err(refusal.failure);
         }
         self.replace(hands, image, refusal).await
+    }
+
+    /// Renames to the final name, and proves it there. A refusal: it stands where it was, and the
+    /// final name was looked at.
+    pub(super) async fn try_rename<H: Hands>(
+        &mut self,
+        hands: &mut H,
+        image: &ImageDigest,
+    ) -> Result<Result<Verified, Refusal>, Failure> {
+        match self.rename_to_final(hands).await {
+            Ok(Reply::Done) => self.prove_renamed(hands, image).await.map(Ok),
+            Ok(Reply::Refused(refusal)) => self.after_refused_rename(hands, image, refusal).await,
+            Err(lost) => self.after_lost_rename(hands, image, lost).await.map(Ok),
+        }
     }
 
     /// Tries again what is refused for now: that is never a reason to delete anything.
@@ -145,12 +153,7 @@ impl Placement {
         };
         match look_again(hands, self.written).await? {
             Seen::Present { .. } => self.not_renamed(hands).await,
-            _ => Err(Failure::new(
-                Step::Rename,
-                Fault::NotProven {
-                    reason: failure.fault.to_string(),
-                },
-            )),
+            _ => Err(not_proven(failure.fault)),
         }
     }
 
@@ -197,50 +200,38 @@ impl Placement {
         }
         match prove_again(hands, image, How::Content).await? {
             Proof::Same(better) => Ok(better),
-            Proof::Other(failure) | Proof::Missing(failure) => Err(Failure::new(
-                Step::Rename,
-                Fault::NotProven {
-                    reason: failure.fault.to_string(),
-                },
-            )),
+            Proof::Other(failure) | Proof::Missing(failure) => Err(not_proven(failure.fault)),
             // The entity's word is all that there is, and is not taken for more.
             Proof::Untold(_) if !tells && self.before == Seen::Unknown => Ok(verified),
             Proof::Untold(_) if verified == Verified::None && self.before == Seen::Absent => {
                 Ok(verified)
             }
-            Proof::Untold(failure) => Err(Failure::new(
-                Step::Rename,
-                Fault::NotProven {
-                    reason: format!(
-                        "its old image has the same size, and it can't be read ({}); `verify: \
-                         none` takes the entity's word",
-                        failure.fault
-                    ),
-                },
-            )),
+            Proof::Untold(failure) => Err(not_proven(format!(
+                "its old image has the same size, and it can't be read ({}); `verify: none` takes \
+                 the entity's word",
+                failure.fault
+            ))),
         }
     }
 
-    /// A refusal can be a lie too: what is gone from the staging name was renamed. `None`: it stands
-    /// there still, and the final name was looked at.
+    /// A refusal can be a lie too: what is gone from the staging name was renamed.
     async fn after_refused_rename<H: Hands>(
         &mut self,
         hands: &mut H,
         image: &ImageDigest,
-        refusal: &Refusal,
-    ) -> Result<Option<Verified>, Failure> {
+        refusal: Refusal,
+    ) -> Result<Result<Verified, Refusal>, Failure> {
         self.ground = Ground::Unknown;
         match look_again(hands, self.written).await? {
             Seen::Present { .. } => {
                 let now = look_again(hands, File::Final).await?;
                 self.ground = self.as_before(now);
-                Ok(None)
+                Ok(Err(refusal))
             }
-            Seen::Unknown => Err(refusal.failure.clone()),
+            Seen::Unknown => Err(refusal.failure),
             Seen::Absent => match self.prove_renamed(hands, image).await {
-                Ok(verified) => Ok(Some(verified)),
-                Err(failure) if failure.fault == Fault::NotRenamed => Err(refusal.failure.clone()),
-                Err(failure) => Err(failure),
+                Err(failure) if failure.fault == Fault::NotRenamed => Err(refusal.failure),
+                proven => proven.map(Ok),
             },
         }
     }
@@ -279,219 +270,11 @@ impl Placement {
             _ => Err(lost),
         }
     }
+}
 
-    /// The entity does not rename onto a file that exists. `refusal` is what it said.
-    async fn replace<H: Hands>(
-        &mut self,
-        hands: &mut H,
-        image: &ImageDigest,
-        refusal: Refusal,
-    ) -> Result<Verified, Failure> {
-        // Where the operator allows less, the old image need not come back.
-        if !self.policy.delete_first {
-            match self.rehearse(hands).await? {
-                Onto::Refuses => {}
-                Onto::Replaces => {
-                    let reason = refusal.failure.fault.to_string();
-                    return Err(Failure::new(Step::Rename, Fault::NameRefused { reason }));
-                }
-                Onto::Untold => return Err(refusal.failure),
-            }
-        }
-        if !self.free_aside(hands, image).await? {
-            return Err(refusal.failure);
-        }
-        match hands.rename(File::Final, File::Aside).await {
-            Ok(Reply::Refused(_)) | Err(_)
-                if look_again(hands, File::Final).await?.is_present() =>
-            {
-                self.ground = Ground::AsBefore;
-                return match self.policy.delete_first {
-                    true => self.delete_old(hands, image, refusal).await,
-                    false => Err(refusal.failure),
-                };
-            }
-            _ => {}
-        }
-        self.ground = Ground::Unknown;
-        let (named, aside) = (
-            look_again(hands, File::Final).await?,
-            look_again(hands, File::Aside).await?,
-        );
-        match (named, aside) {
-            (Seen::Absent, Seen::Present { .. }) => {
-                self.aside = true;
-                self.ground = Ground::Nothing;
-            }
-            (Seen::Present { .. }, _) => {
-                self.ground = Ground::AsBefore;
-                return Err(refusal.failure);
-            }
-            _ => {
-                let reason = "the old image was moved aside, and is not where it should be".into();
-                return Err(Failure::new(Step::Rename, Fault::NotProven { reason }));
-            }
-        }
-        let failure = match self.rename_to_final(hands).await {
-            Ok(Reply::Refused(refusal)) => {
-                match self.after_refused_rename(hands, image, &refusal).await {
-                    Ok(Some(verified)) => return Ok(verified),
-                    Ok(None) => refusal.failure,
-                    Err(failure) => failure,
-                }
-            }
-            Err(lost) => match self.after_lost_rename(hands, image, lost).await {
-                Ok(verified) => return Ok(verified),
-                Err(failure) => failure,
-            },
-            Ok(Reply::Done) => match self.prove_renamed(hands, image).await {
-                Ok(verified) => return Ok(verified),
-                Err(failure) => failure,
-            },
-        };
-        self.restore(hands).await?;
-        Err(failure)
-    }
-
-    /// The name for the old image is free, or made free: what stands there is from a run that was
-    /// cut off after its image was in place.
-    async fn free_aside<H: Hands>(
-        &self,
-        hands: &mut H,
-        image: &ImageDigest,
-    ) -> Result<bool, Failure> {
-        match look_again(hands, File::Aside).await? {
-            Seen::Absent => return Ok(true),
-            Seen::Unknown => return Ok(false),
-            Seen::Present { .. } => {}
-        }
-        // Whole copies stand under the final name and, checked, under the staging name.
-        if !look_again(hands, File::Final).await?.is_present() {
-            return Ok(false);
-        }
-        if !self.checked.is_some_and(Verified::is_proof)
-            && !matches!(
-                hands.prove(self.written, image, How::Content).await?,
-                Proof::Same(_) | Proof::Untold(_)
-            )
-        {
-            return Ok(false);
-        }
-        hands.delete(File::Aside).await?;
-        Ok(look_again(hands, File::Aside).await? == Seen::Absent)
-    }
-
-    /// The new image stands under its name: what is beside it goes last. What stays is reported,
-    /// and removed by the next run; the image is in place either way.
-    async fn remove_rest<H: Hands>(&mut self, hands: &mut H, verified: Verified) {
-        let aside = std::mem::take(&mut self.aside).then_some(File::Aside);
-        for file in aside.into_iter().chain(self.other.take()) {
-            // Where the content of the final name was not seen, another image may yet be needed.
-            let may_go = match file {
-                File::Aside => self.policy.verifies(),
-                _ => verified.is_proof(),
-            };
-            if may_go {
-                // What it says of that is no evidence.
-                let _ = hands.delete(file).await;
-            }
-            if !matches!(hands.look(file).await, Ok(Seen::Absent)) {
-                self.left.push(file);
-            }
-        }
-    }
-
-    /// Puts the old image back under its name.
-    async fn restore<H: Hands>(&mut self, hands: &mut H) -> Result<(), Failure> {
-        let mut reason = String::new();
-        for again in 0..=AGAIN {
-            match look_again(hands, File::Final).await {
-                Ok(Seen::Present { .. }) => {
-                    let aside = look_again(hands, File::Aside).await?;
-                    if aside == Seen::Unknown {
-                        hands.pause(again).await;
-                        continue;
-                    }
-                    if aside == Seen::Absent {
-                        self.aside = false;
-                        self.ground = Ground::AsBefore;
-                        return Ok(());
-                    }
-                    // It is what was written, and is not the image: it makes way.
-                    let _ = hands.rename(File::Final, self.written).await;
-                }
-                Ok(Seen::Absent) => match hands.rename(File::Aside, File::Final).await {
-                    Ok(Reply::Refused(refusal)) => reason = refusal.failure.fault.to_string(),
-                    Err(lost) => reason = lost.fault.to_string(),
-                    Ok(Reply::Done) => {}
-                },
-                Ok(Seen::Unknown) => {}
-                Err(lost) => reason = lost.fault.to_string(),
-            }
-            hands.pause(again).await;
-        }
-        if look_again(hands, File::Final).await?.is_present()
-            && look_again(hands, File::Aside).await? == Seen::Absent
-        {
-            self.aside = false;
-            self.ground = Ground::AsBefore;
-            return Ok(());
-        }
-        Err(Failure::new(Step::Rename, Fault::NotPutBack { reason }))
-    }
-
-    /// The operator allows it: the old image is deleted, and the checked copy is all that there is
-    /// until it is renamed. Not where the entity renames nothing at all.
-    async fn delete_old<H: Hands>(
-        &mut self,
-        hands: &mut H,
-        image: &ImageDigest,
-        refusal: Refusal,
-    ) -> Result<Verified, Failure> {
-        let other = self.other_staging();
-        if look_again(hands, other).await? != Seen::Absent {
-            return Err(refusal.failure);
-        }
-        let rehearsed = hands.rename(self.written, other).await;
-        let (here, there) = (
-            look_again(hands, self.written).await?,
-            look_again(hands, other).await?,
-        );
-        match (here, there) {
-            (Seen::Absent, Seen::Present { .. }) => self.written = other,
-            (Seen::Present { .. }, Seen::Absent) => {
-                return Err(match rehearsed {
-                    Err(lost) => lost,
-                    Ok(_) => refusal.failure,
-                });
-            }
-            _ => {
-                let reason = "the entity does not say where its files are".into();
-                return Err(Failure::new(Step::Rename, Fault::NotProven { reason }));
-            }
-        }
-        self.ground = Ground::Unknown;
-        let deleted = hands.delete(File::Final).await;
-        match look_again(hands, File::Final).await? {
-            Seen::Present { .. } => {
-                self.ground = Ground::AsBefore;
-                return Err(match deleted {
-                    Err(lost) => lost,
-                    Ok(_) => refusal.failure,
-                });
-            }
-            Seen::Absent => self.ground = Ground::Nothing,
-            Seen::Unknown => {}
-        }
-        match self.rename_to_final(hands).await {
-            Ok(Reply::Done) => self.prove_renamed(hands, image).await,
-            Ok(Reply::Refused(refusal)) => {
-                let renamed = self.after_refused_rename(hands, image, &refusal).await?;
-                renamed.ok_or(refusal.failure)
-            }
-            Err(lost) => self.after_lost_rename(hands, image, lost).await,
-        }
-    }
+pub(super) fn not_proven(reason: impl ToString) -> Failure {
+    let reason = reason.to_string();
+    Failure::new(Step::Rename, Fault::NotProven { reason })
 }
 
 fn image_size(image: &ImageDigest) -> Seen {
