@@ -83,22 +83,22 @@ pub(super) async fn ask<T: Transport>(
     answers
 }
 
+/// Why an entity can't have the image, as far as the inventory knows.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unfit<'a> {
+    #[error("{} is of type {}; the image is for {}", .0.name, .0.type_, .1.type_)]
+    Type(&'a Entity, &'a Image),
+    #[error("{} is at version {}; the image is {}", .0.name, .0.version, .1.version)]
+    Version(&'a Entity, &'a Image),
+}
+
 /// Whether an entity can have the image, as far as the inventory knows.
-///
-/// # Errors
-/// Why it can't, as a sentence.
-pub(super) fn can_serve(peer: &Entity, image: &Image) -> Result<(), String> {
+pub(super) fn can_serve<'a>(peer: &'a Entity, image: &'a Image) -> Result<(), Unfit<'a>> {
     if peer.type_ != image.type_ {
-        return Err(format!(
-            "{} is of type {}; the image is for {}",
-            peer.name, peer.type_, image.type_
-        ));
+        return Err(Unfit::Type(peer, image));
     }
     if peer.version != image.version {
-        return Err(format!(
-            "{} is at version {}; the image is {}",
-            peer.name, peer.version, image.version
-        ));
+        return Err(Unfit::Version(peer, image));
     }
     Ok(())
 }

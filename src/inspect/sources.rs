@@ -264,7 +264,7 @@ fn check(peer: &Entity, image: &Image, delivered: &[Proven]) -> Result<(), Failu
     if proven(peer, delivered).is_some() {
         return Ok(());
     }
-    can_serve(peer, image).map_err(no_peer)
+    can_serve(peer, image).map_err(|unfit| no_peer(unfit.to_string()))
 }
 
 /// The peers, in the inventory's order and the proven ones first, that hold a file of the right size:

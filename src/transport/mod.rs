@@ -28,6 +28,7 @@ mod tls;
 pub use crate::protocol::Entry as Listed;
 pub use answers::{How, Proof, Refusal, RefusalKind, Reply, Seen};
 pub use any::AnyTransport;
+pub(crate) use reach::NoDirectory;
 
 /// A server and how to get at it.
 #[derive(Debug, Clone)]

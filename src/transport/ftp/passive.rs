@@ -164,14 +164,15 @@ pub(super) fn way_fault(session: &Session, way: Way, fault: Fault) -> Fault {
 }
 
 async fn active(session: &mut Session, step: Step, how: &Active) -> Result<Opening, Failure> {
-    let failed = |reason: String| Failure::new(step, Fault::Local(reason));
+    let failed =
+        |error: &dyn std::error::Error| Failure::new(step, Fault::Local(error.to_string()));
     let local = session.local_addr().await;
-    let local = local.map_err(|error| failed(error.to_string()))?;
+    let local = local.map_err(|error| failed(&error))?;
     let until = Instant::now() + session.timeouts.connect;
-    let listener = listen(local, how, until).await.map_err(failed)?;
-    let port = listener
-        .local_addr()
-        .map_err(|error| failed(error.to_string()))?;
+    let listener = listen(local, how, until)
+        .await
+        .map_err(|error| failed(&error))?;
+    let port = listener.local_addr().map_err(|error| failed(&error))?;
     let told = match how.address {
         Some(address) => SocketAddr::from((address, port.port())),
         None => at_port(local, port.port()),
@@ -205,9 +206,20 @@ async fn active(session: &mut Session, step: Step, how: &Active) -> Result<Openi
     })
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "no port of `data: active` can be listened on ({0}); each entity that is sent to needs one of its \
+     own"
+)]
+struct NotListening(String);
+
 /// Listens at the address that is sent where that is one of this host's, else (behind a NAT) at the
 /// one that this host has towards the server; on one of the ports that are free, or become so.
-async fn listen(local: SocketAddr, how: &Active, until: Instant) -> Result<TcpListener, String> {
+async fn listen(
+    local: SocketAddr,
+    how: &Active,
+    until: Instant,
+) -> Result<TcpListener, NotListening> {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     let ports: Vec<u16> = match &how.ports {
         Some(ports) => ports.clone().collect(),
@@ -239,10 +251,7 @@ async fn listen(local: SocketAddr, how: &Active, until: Instant) -> Result<TcpLi
             .is_some_and(|error| error.kind() == io::ErrorKind::AddrInUse);
         if !is_taken || Instant::now() >= until {
             let reason = last.map(|error| error.to_string()).unwrap_or_default();
-            return Err(format!(
-                "no port of `data: active` can be listened on ({reason}); each entity that is sent \
-                 to needs one of its own"
-            ));
+            return Err(NotListening(reason));
         }
         sleep(PORT_AGAIN).await;
     }

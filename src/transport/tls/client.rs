@@ -10,9 +10,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use crate::model::text;
-
 use super::PROVIDER;
+use super::error::CertificateFault;
 
 /// Shows the certificate where there is one, and remembers that one was asked for.
 #[derive(Debug)]
@@ -40,50 +39,46 @@ impl ResolvesClientCert for Client {
 }
 
 /// # Errors
-/// A sentence: the file is not there, is open to others, or does not hold both.
-pub(super) fn of_file(path: &Path) -> Result<CertifiedKey, String> {
-    let shown = text::shown(&path.display().to_string());
-    let unreadable = |error: &dyn std::fmt::Display| format!("{shown} can't be read: {error}");
-    refuse_if_open_to_others(path, &shown).map_err(|error| match error {
-        Refused::Unreadable(error) => unreadable(&error),
-        Refused::Open(reason) => reason,
-    })?;
-    let mut chain = Vec::new();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))? {
-        chain.push(certificate.map_err(|error| unreadable(&error))?);
-    }
-    if chain.is_empty() {
-        return Err(format!("there is no certificate (PEM) in {shown}"));
-    }
-    // What is wrong with a key is not repeated: it might be a piece of it.
-    let key = PrivateKeyDer::from_pem_file(path)
-        .map_err(|_| format!("there is no private key (PEM, without a password) in {shown}"))?;
-    CertifiedKey::from_der(chain, key, &PROVIDER)
-        .map_err(|error| format!("the key and the certificate in {shown} are of no use: {error}"))
+/// The file is not there, is open to others, or does not hold both.
+pub(super) fn of_file(path: &Path) -> Result<CertifiedKey, CertificateFault> {
+    let file = || path.to_owned();
+    refuse_if_open_to_others(path)?;
+    let chain = certificates(path)?;
+    let key = PrivateKeyDer::from_pem_file(path).map_err(|_| CertificateFault::NoKey(file()))?;
+    CertifiedKey::from_der(chain, key, &PROVIDER).map_err(|reason| CertificateFault::KeyOfNoUse {
+        file: file(),
+        reason,
+    })
 }
 
-enum Refused {
-    Unreadable(std::io::Error),
-    Open(String),
+/// The certificates of a file, at least one.
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateFault> {
+    let all = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match all {
+        Ok(all) if all.is_empty() => Err(CertificateFault::NoCertificate(path.to_owned())),
+        Ok(all) => Ok(all),
+        Err(error) => Err(CertificateFault::unreadable(path, error)),
+    }
 }
 
 /// Whoever has the key is this host to every server.
+fn refuse_if_open_to_others(path: &Path) -> Result<(), CertificateFault> {
+    let metadata = std::fs::metadata(path);
+    let metadata = metadata.map_err(|error| CertificateFault::unreadable(path, error))?;
+    match is_open_to_others(&metadata) {
+        true => Err(CertificateFault::OpenToOthers(path.to_owned())),
+        false => Ok(()),
+    }
+}
+
 #[cfg(unix)]
-fn refuse_if_open_to_others(path: &Path, shown: &str) -> Result<(), Refused> {
+fn is_open_to_others(metadata: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt;
 
-    let metadata = std::fs::metadata(path).map_err(Refused::Unreadable)?;
-    if metadata.permissions().mode() & 0o077 == 0 {
-        return Ok(());
-    }
-    Err(Refused::Open(format!(
-        "others can read or write {shown}, which holds a key; run `chmod 600 {shown}`"
-    )))
+    metadata.permissions().mode() & 0o077 != 0
 }
 
 #[cfg(not(unix))]
-fn refuse_if_open_to_others(path: &Path, _: &str) -> Result<(), Refused> {
-    std::fs::metadata(path)
-        .map(|_| ())
-        .map_err(Refused::Unreadable)
+fn is_open_to_others(_: &std::fs::Metadata) -> bool {
+    false
 }

@@ -24,6 +24,7 @@ use tokio_rustls::client::TlsStream;
 use crate::model::{Fault, Side, Tls, text};
 
 mod client;
+mod error;
 mod key;
 mod trust;
 

@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
@@ -21,6 +20,7 @@ use crate::model::{Fault, Fingerprint, Trust, text};
 
 use super::PROVIDER;
 use super::client;
+use super::error::CertificateFault;
 use super::key::PublicKey;
 
 /// Who vouches for servers, and the certificates that were named themselves.
@@ -51,11 +51,13 @@ impl Authorities {
         let load = async {
             let file = Arc::clone(file);
             let read = tokio::task::spawn_blocking(move || client::of_file(&file));
-            read.await.map_err(|error| error.to_string())?.map(Arc::new)
+            read.await?.map(Arc::new)
         };
         let key = loaded.get_or_try_init(|| load).await;
         key.cloned()
-            .map_err(|reason: String| Fault::ClientCertificate { reason })
+            .map_err(|error: CertificateFault| Fault::ClientCertificate {
+                reason: error.to_string(),
+            })
     }
 
     async fn of(&self, trust: &Trust) -> Result<Arc<Known>, Fault> {
@@ -70,21 +72,22 @@ impl Authorities {
                 Trust::CaFile(path) => of_file(&path),
                 Trust::System | Trust::Pinned(_) => of_system().map(|roots| (roots, Vec::new())),
             });
-            let (roots, named) = roots.await.map_err(|error| error.to_string())??;
+            let (roots, named) = roots.await??;
             let provider = Arc::clone(&PROVIDER);
-            let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
-                .build()
-                .map_err(|error| error.to_string())?;
+            let verifier =
+                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
             Ok(Arc::new(Known { verifier, named }))
         };
         let verifier = loaded.get_or_try_init(|| load).await;
         verifier
             .cloned()
-            .map_err(|reason: String| Fault::NoAuthorities { reason })
+            .map_err(|error: CertificateFault| Fault::NoAuthorities {
+                reason: error.to_string(),
+            })
     }
 }
 
-fn of_system() -> Result<RootCertStore, String> {
+fn of_system() -> Result<RootCertStore, CertificateFault> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(found.certs);
@@ -92,27 +95,20 @@ fn of_system() -> Result<RootCertStore, String> {
         return Ok(roots);
     }
     let why = found.errors.first().map(ToString::to_string);
-    Err(format!(
-        "this host has none ({}); install its certificates (Debian: ca-certificates), or name a \
-         file with `tls: {{ ca: FILE }}`",
-        why.unwrap_or_else(|| "nothing was found".into())
-    ))
+    let why = why.unwrap_or_else(|| "nothing was found".into());
+    Err(CertificateFault::NoneHere(why))
 }
 
-fn of_file(path: &Path) -> Result<(RootCertStore, Vec<CertificateDer<'static>>), String> {
-    let shown = text::shown(&path.display().to_string());
-    let unreadable = |error: &dyn std::fmt::Display| format!("{shown} can't be read: {error}");
+type Roots = (RootCertStore, Vec<CertificateDer<'static>>);
+
+fn of_file(path: &Path) -> Result<Roots, CertificateFault> {
     let mut roots = RootCertStore::empty();
-    let mut named = Vec::new();
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))? {
-        let certificate = certificate.map_err(|error| unreadable(&error))?;
-        named.push(certificate.clone());
-        roots
-            .add(certificate)
-            .map_err(|error| format!("a certificate in {shown} is of no use: {error}"))?;
-    }
-    if roots.is_empty() {
-        return Err(format!("there is no certificate (PEM) in {shown}"));
+    let named = client::certificates(path)?;
+    for certificate in &named {
+        roots.add(certificate.clone()).map_err(|reason| {
+            let file = path.to_owned();
+            CertificateFault::CertificateOfNoUse { file, reason }
+        })?;
     }
     Ok((roots, named))
 }
