@@ -4,14 +4,16 @@ use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
 
 use crate::model::{Failure, Fault, Side, Step};
+use crate::transport::tls;
 
 use super::passive::{self, Opening, Way, way_fault};
 use super::reply::{Kind, Reply};
-use super::session::Session;
-use super::stream::Securing;
+use super::session::{REASON, Session};
+use super::stream::{Plain, Securing, Stream};
 
 /// A server that says nothing before the end of a transfer may still refuse it, and does so at once.
 const SILENT: Duration = Duration::from_millis(500);
@@ -34,6 +36,41 @@ pub(super) fn lost(error: &io::Error) -> Fault {
 
 pub(super) fn verb(command: &str) -> &str {
     command.split(' ').next().unwrap_or(command)
+}
+
+impl Session {
+    /// Makes a data connection what the session's transfers go over.
+    fn securing(&self, stream: TcpStream) -> Securing {
+        match &self.control.tls {
+            Some(tls) => Securing::over(tls.clone(), stream),
+            None => Securing::Done(Ok(Plain(stream))),
+        }
+    }
+
+    /// What a data connection has become, once the server has said that the transfer begins.
+    pub(super) async fn secured(
+        &mut self,
+        mut securing: Securing,
+        step: Step,
+    ) -> Result<Stream, Failure> {
+        let limit = self.timeouts.reply;
+        let fault = match timeout(limit, securing.go_on()).await {
+            Ok(()) => match securing {
+                Securing::Done(Ok(stream)) => return Ok(stream),
+                Securing::Done(Err(fault)) => fault,
+                Securing::Shaking(_) => tls::late(Side::Data, limit),
+            },
+            Err(_) => tls::late(Side::Data, limit),
+        };
+        let ours = matches!(fault, Fault::TlsCertificate { .. });
+        if !ours
+            && let Ok(reply) = self.final_reply(step, REASON, fault.clone()).await
+            && !reply.is_done()
+        {
+            return Err(Failure::new(step, self.transfer_fault(&reply)));
+        }
+        Err(Failure::new(step, fault))
+    }
 }
 
 /// A transfer that has begun.

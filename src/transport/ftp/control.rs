@@ -12,7 +12,7 @@ use suppaftp::tokio::{ImplAsyncFtpStream, TokioTlsStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::stream::Stream;
+use super::stream::{Plain, Stream, Tls, socket};
 
 /// suppaftp's client, in clear text or over TLS.
 pub(super) type Ftp = ImplAsyncFtpStream<Control>;
@@ -90,11 +90,14 @@ impl TokioTlsStream for Control {
     type InnerStream = Stream;
 
     fn tcp_stream(self) -> FtpResult<TcpStream> {
-        Ok(self.stream.into_socket())
+        Ok(match self.stream {
+            Plain(stream) => stream,
+            Tls(stream) => stream.into_inner().0,
+        })
     }
 
     fn get_ref(&self) -> &TcpStream {
-        self.stream.socket()
+        socket(&self.stream)
     }
 
     fn mut_ref(&mut self) -> &mut Self::InnerStream {

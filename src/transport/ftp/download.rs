@@ -8,7 +8,7 @@ use crate::model::{Failure, Fault, Step};
 use super::begin::{lost, start, verb};
 use super::reply::Reply;
 use super::session::{REASON, Session};
-use super::stream::Stream;
+use super::stream::{Stream, Tls};
 
 /// A file or a listing on its way from the server (`RETR`, `MLSD`, `LIST`, `NLST`).
 pub(super) struct Download {
@@ -28,19 +28,9 @@ pub(super) struct Download {
 }
 
 impl Download {
-    /// Opens the file at `offset`, or at its beginning where the server can't. The second value is
-    /// the preliminary reply, where there was one.
+    /// Opens what a command sends, from `offset` on where the server can. The second value is the
+    /// preliminary reply, where there was one.
     pub(super) async fn open(
-        session: &mut Session,
-        path: &str,
-        offset: u64,
-        step: Step,
-    ) -> Result<(Self, Option<Reply>), Failure> {
-        Self::of(session, &format!("RETR {path}"), offset, step).await
-    }
-
-    /// Opens what a command sends, from `offset` on where the server can.
-    pub(super) async fn of(
         session: &mut Session,
         command: &str,
         offset: u64,
@@ -104,7 +94,7 @@ impl Download {
             Err(_) => return Err(Failure::new(step, Fault::Stalled { after: progress })),
         };
         if count == 0 && !buffer.is_empty() {
-            if let Some(Stream::Tls(stream)) = &mut self.stream {
+            if let Some(Tls(stream)) = &mut self.stream {
                 // Some servers confirm when they have our `close_notify` too (vsftpd). All has
                 // come already, so that nothing depends on it here.
                 let _ = timeout(REASON, stream.shutdown()).await;

@@ -21,7 +21,7 @@ use super::control::{Control, Ftp, ReplyLimiter};
 use super::meaning::{fault_of, lost};
 use super::redact::Redact;
 use super::reply::{Kind, Reply};
-use super::stream::Stream;
+use super::stream::{Plain, Stream, Tls};
 
 /// How a server comes to speak TLS, if at all.
 #[derive(Debug, Clone)]
@@ -78,7 +78,7 @@ impl Connector {
         match &self.way {
             Way::Clear => {
                 let greeting = self.greeting(&mut stream, lost).await?;
-                Ok((Stream::Plain(stream), greeting))
+                Ok((Plain(stream), greeting))
             }
             Way::Implicit(context) => {
                 let mut stream = context.connect(stream, Side::Control, reply).await?;
@@ -86,17 +86,17 @@ impl Connector {
                     (context.refusal(Side::Control, error)).unwrap_or_else(|| lost(error))
                 };
                 let greeting = self.greeting(&mut stream, broken).await?;
-                Ok((Stream::Tls(Box::new(stream)), greeting))
+                Ok((Tls(Box::new(stream)), greeting))
             }
             Way::Explicit(context) => {
                 let greeting = self.greeting(&mut stream, lost).await?;
                 if !greeting.starts_with(b"220") {
                     // It is reported as any other greeting is.
-                    return Ok((Stream::Plain(stream), greeting));
+                    return Ok((Plain(stream), greeting));
                 }
                 self.agree(&mut stream).await?;
                 let secured = context.connect_agreed(stream, Side::Control, reply).await?;
-                Ok((Stream::Tls(Box::new(secured)), greeting))
+                Ok((Tls(Box::new(secured)), greeting))
             }
         }
     }

@@ -106,7 +106,7 @@ fn says_something(line: &[u8]) -> bool {
 }
 
 async fn read(session: &mut Session, command: &str) -> Result<Vec<u8>, Failure> {
-    let (download, _) = Download::of(session, command, 0, Step::Open).await?;
+    let (download, _) = Download::open(session, command, 0, Step::Open).await?;
     let mut download = download.reading();
     let (mut text, mut buffer) = (Vec::new(), vec![0; 16 << 10]);
     loop {

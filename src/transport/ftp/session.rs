@@ -7,18 +7,15 @@ use std::time::Duration;
 
 use suppaftp::FtpError;
 use suppaftp::types::Response;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::model::{Address, Dialect, Failure, Fault, Side, Step, Timeouts};
 use crate::transport::Endpoint;
-use crate::transport::tls;
 
 use super::connect::Connected;
 use super::meaning::{Meant, fault_of, malformed, meant, no_reply};
 use super::quirks::{Quirks, ServerQuirks};
 use super::reply::{Kind, Reply};
-use super::stream::{Securing, Stream};
 
 /// After a data connection broke, the reply that says why is near or will not come.
 pub(super) const REASON: Duration = Duration::from_secs(2);
@@ -121,39 +118,6 @@ impl Session {
             Some(name) => format!("{verb} {quote}{name}").into(),
             None => command.into(),
         })
-    }
-
-    /// Makes a data connection what the session's transfers go over.
-    pub(super) fn securing(&self, stream: TcpStream) -> Securing {
-        match &self.control.tls {
-            Some(tls) => Securing::over(tls.clone(), stream),
-            None => Securing::Done(Ok(Stream::Plain(stream))),
-        }
-    }
-
-    /// What a data connection has become, once the server has said that the transfer begins.
-    pub(super) async fn secured(
-        &mut self,
-        mut securing: Securing,
-        step: Step,
-    ) -> Result<Stream, Failure> {
-        let limit = self.timeouts.reply;
-        let fault = match timeout(limit, securing.go_on()).await {
-            Ok(()) => match securing {
-                Securing::Done(Ok(stream)) => return Ok(stream),
-                Securing::Done(Err(fault)) => fault,
-                Securing::Shaking(_) => tls::late(Side::Data, limit),
-            },
-            Err(_) => tls::late(Side::Data, limit),
-        };
-        let ours = matches!(fault, Fault::TlsCertificate { .. });
-        if !ours
-            && let Ok(reply) = self.final_reply(step, REASON, fault.clone()).await
-            && !reply.is_done()
-        {
-            return Err(Failure::new(step, self.transfer_fault(&reply)));
-        }
-        Err(Failure::new(step, fault))
     }
 
     /// Sends a command and reads its reply, whatever it says.

@@ -56,7 +56,8 @@ impl FtpSource {
             _ => Ok(size),
         };
         let size = too_short(size)?;
-        let (download, reply) = Download::open(&mut session, path, offset, Step::Open).await?;
+        let (download, reply) =
+            Download::open(&mut session, &format!("RETR {path}"), offset, Step::Open).await?;
         let position = download.begins_at();
         let hint = size.or_else(|| reply.and_then(|reply| size_in_preliminary(&reply, position)));
         Ok(Self {

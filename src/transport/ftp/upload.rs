@@ -18,7 +18,7 @@ use crate::transport::tcp::writable;
 use super::begin::{lost, start, verb};
 use super::reply::{Kind, Reply};
 use super::session::{REASON, Session};
-use super::stream::Stream;
+use super::stream::{Stream, Tls, socket};
 
 /// A file on its way to the server (`STOR`). Dropping it resets the connection.
 pub(super) struct Upload {
@@ -89,7 +89,7 @@ impl Upload {
     /// Waits until a write would not wait, as [`Self::write`] does.
     pub(super) async fn ready(&mut self, session: &mut Session) -> Result<(), Failure> {
         let since = *self.blocked_since.get_or_insert_with(Instant::now);
-        watched(session, writable(self.stream.socket()), self.sent, since).await?;
+        watched(session, writable(socket(&self.stream)), self.sent, since).await?;
         self.blocked_since = None;
         Ok(())
     }
@@ -123,7 +123,7 @@ impl Upload {
                 reply = &mut reply => reply,
                 // Some servers end all data connections like this, and confirm when the flash is
                 // written. When none comes, this is why.
-                error = broken(self.stream.socket()) => reply.await.map_err(|failure| match failure.fault {
+                error = broken(socket(&self.stream)) => reply.await.map_err(|failure| match failure.fault {
                     Fault::NotConfirmed { .. } => Failure::new(Step::Confirm, lost(&error)),
                     _ => failure,
                 }),
@@ -144,7 +144,7 @@ impl Upload {
     /// Sends the end of the file: over TLS behind what is not sent yet, and behind a
     /// `close_notify`, without which it would be a truncation.
     async fn end(&mut self, session: &mut Session) -> Result<io::Result<()>, Failure> {
-        if let Stream::Tls(stream) = &mut self.stream {
+        if let Tls(stream) = &mut self.stream {
             let since = *self.blocked_since.get_or_insert_with(Instant::now);
             watched(session, stream.flush(), self.sent, since).await?;
         }
@@ -234,7 +234,7 @@ impl Drop for Upload {
     fn drop(&mut self) {
         if !self.finished {
             // Sends a reset instead of an end; if it can't be set, the staging name protects us.
-            let _ = SockRef::from(self.stream.socket()).set_linger(Some(Duration::ZERO));
+            let _ = SockRef::from(socket(&self.stream)).set_linger(Some(Duration::ZERO));
         }
     }
 }

@@ -212,7 +212,7 @@ pub(super) async fn by_reading(
     path: &str,
     image: &ImageDigest,
 ) -> Result<(), Failure> {
-    let (download, _) = Download::open(session, path, 0, Step::Verify).await?;
+    let (download, _) = Download::open(session, &format!("RETR {path}"), 0, Step::Verify).await?;
     let most = Some(image.size.saturating_add(1));
     let mut back = ReadBack { session, download };
     let read = read_and_hash(&mut back, most, |_| Ok(())).await?;
