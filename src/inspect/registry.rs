@@ -28,7 +28,7 @@ struct Held {
     sha256: [u8; 32],
 }
 
-/// One FTP server: several entities may be behind it.
+/// One server: several entities may be behind it.
 pub(crate) type Server = (String, u16);
 
 pub(crate) fn server(address: &Address) -> Server {

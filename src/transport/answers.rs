@@ -48,7 +48,7 @@ pub struct Refusal {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefusalKind {
-    /// It may be granted a moment later (4yz).
+    /// It may be granted a moment later.
     ForNow,
     ForGood,
     /// The entity does not know the command.

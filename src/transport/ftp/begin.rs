@@ -11,7 +11,7 @@ use crate::model::{Failure, Fault, Side, Step};
 use crate::transport::tls;
 
 use super::passive::{self, Opening, Way, way_fault};
-use super::reply::{Kind, Reply};
+use super::reply::{Kind, Reply, verb};
 use super::session::{REASON, Session};
 use super::stream::{Plain, Securing, Stream};
 
@@ -32,10 +32,6 @@ pub(super) fn lost(error: &io::Error) -> Fault {
         side: Side::Data,
         reason,
     }
-}
-
-pub(super) fn verb(command: &str) -> &str {
-    command.split(' ').next().unwrap_or(command)
 }
 
 impl Session {
@@ -67,7 +63,7 @@ impl Session {
             && let Ok(reply) = self.final_reply(step, REASON, fault.clone()).await
             && !reply.is_done()
         {
-            return Err(Failure::new(step, self.transfer_fault(&reply)));
+            return Err(self.transfer_failure(step, &reply));
         }
         Err(Failure::new(step, fault))
     }
@@ -221,9 +217,8 @@ async fn restart(session: &mut Session, offset: u64, step: Step) -> Result<bool,
     let has_none = |session: &Session| {
         session.learn(|quirks| quirks.no_rest = true);
     };
-    match session.command(step, &format!("REST {offset}")).await {
+    match session.ask(step, &format!("REST {offset}")).await {
         Ok(reply) if reply.code == 350 => Ok(true),
-        Ok(reply) if reply.code == 421 => Err(Failure::new(step, reply.fault())),
         Ok(reply) => {
             // A passing trouble says nothing about the next time.
             if !(400..500).contains(&reply.code) {

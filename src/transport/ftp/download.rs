@@ -5,8 +5,8 @@ use tokio::time::timeout;
 
 use crate::model::{Failure, Fault, Step};
 
-use super::begin::{lost, start, verb};
-use super::reply::Reply;
+use super::begin::{lost, start};
+use super::reply::{Reply, verb};
 use super::session::{REASON, Session};
 use super::stream::{Stream, Tls};
 
@@ -71,9 +71,7 @@ impl Download {
                     count = stream.read(buffer) => return match count {
                         Ok(count) => Ok(count),
                         Err(error) => match session.final_reply(step, REASON, lost(&error)).await {
-                            Ok(reply) if !reply.is_done() => {
-                                Err(Failure::new(step, session.transfer_fault(&reply)))
-                            }
+                            Ok(reply) if !reply.is_done() => Err(session.transfer_failure(step, &reply)),
                             _ => Err(Failure::new(step, lost(&error))),
                         },
                     },
@@ -81,9 +79,7 @@ impl Download {
                         Ok(reply) if reply.is_preliminary() => {}
                         // Servers confirm as soon as the last byte is in their socket.
                         Ok(reply) if reply.is_done() => self.confirmed = Some(reply.code),
-                        Ok(reply) => {
-                            return Err(Failure::new(step, session.transfer_fault(&reply)));
-                        }
+                        Ok(reply) => return Err(session.transfer_failure(step, &reply)),
                         Err(failure) => self.control_lost = Some(failure),
                     },
                 }
@@ -117,9 +113,7 @@ impl Download {
             };
             match session.final_reply(self.step, deadline, fault).await {
                 Ok(reply) if reply.is_done() => self.confirmed = Some(reply.code),
-                Ok(reply) => {
-                    return Err(Failure::new(self.step, session.transfer_fault(&reply)));
-                }
+                Ok(reply) => return Err(session.transfer_failure(self.step, &reply)),
                 Err(failure) => match (self.perhaps, &failure.fault) {
                     // There was one reply alone, and it was this one.
                     (Some(code), Fault::NoReply { .. }) => {

@@ -128,11 +128,8 @@ impl Session {
         if let Some(account) = account.filter(|_| gives_account) {
             // Not asked for at once, perhaps when a file is to be stored. Who does not know it does
             // without.
-            let command = format!("ACCT {}", account.expose());
-            let reply = self.command(step, &command).await?;
-            if reply.code == 421 {
-                return Err(Failure::new(step, reply.fault()));
-            }
+            self.ask(step, &format!("ACCT {}", account.expose()))
+                .await?;
         }
         self.quirks.let_in(&self.address, &login.user);
         Ok(())
@@ -157,10 +154,7 @@ impl Session {
         let features = features::features(self).await?;
         let lists = |line: &str| line.trim().eq_ignore_ascii_case("UTF8");
         if features.is_some_and(|features| features.lines().any(lists)) {
-            let reply = self.command(Step::Prepare, "OPTS UTF8 ON").await?;
-            if reply.code == 421 {
-                return Err(Failure::new(Step::Prepare, reply.fault()));
-            }
+            self.ask(Step::Prepare, "OPTS UTF8 ON").await?;
         }
         Ok(())
     }

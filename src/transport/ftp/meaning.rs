@@ -7,7 +7,7 @@ use std::time::Duration;
 use suppaftp::FtpError;
 use suppaftp::types::Response;
 
-use crate::model::{Fault, Login, Side, text};
+use crate::model::{Failure, Fault, Login, Side, Step, text};
 
 use super::advice;
 use super::redact::Redact;
@@ -24,6 +24,10 @@ impl Session {
             return busy(reply);
         }
         self.fault(reply, "the login")
+    }
+
+    pub(super) fn transfer_failure(&self, step: Step, reply: &Reply) -> Failure {
+        Failure::new(step, self.transfer_fault(reply))
     }
 
     /// What a reply that ends a transfer badly says.

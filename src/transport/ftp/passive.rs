@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::model::{Active, DataAddress, DataMode, Failure, Fault, Step};
 
 use super::advice;
-use super::reply::{Kind, Reply};
+use super::reply::{Kind, Reply, verb};
 use super::session::{REASON, Session};
 use crate::transport::tcp::{accepted, connect_data};
 
@@ -195,8 +195,8 @@ async fn active(session: &mut Session, step: Step, how: &Active) -> Result<Openi
             Kind::Done => break,
             Kind::NotKnown if at < last => {}
             _ => {
-                let verb = command.split(' ').next().unwrap_or(command);
-                return Err(Failure::new(step, session.data_fault(&reply, verb)));
+                let fault = session.data_fault(&reply, verb(command));
+                return Err(Failure::new(step, fault));
             }
         }
     }

@@ -173,6 +173,11 @@ impl Reply {
     }
 }
 
+/// The word of a command that says what is to be done.
+pub(super) fn verb(command: &str) -> &str {
+    command.split(' ').next().unwrap_or(command)
+}
+
 const MISSING: [&str; 5] = [
     "no such",
     "not found",

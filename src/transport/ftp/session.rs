@@ -15,7 +15,7 @@ use crate::transport::Endpoint;
 use super::connect::Connected;
 use super::meaning::{Meant, fault_of, malformed, meant, no_reply};
 use super::quirks::{Quirks, ServerQuirks};
-use super::reply::{Kind, Reply};
+use super::reply::{Kind, Reply, verb};
 
 /// After a data connection broke, the reply that says why is near or will not come.
 pub(super) const REASON: Duration = Duration::from_secs(2);
@@ -126,6 +126,15 @@ impl Session {
             .await
     }
 
+    /// As [`Self::command`]. `421` says that the session is over, and nothing of the command.
+    pub(super) async fn ask(&mut self, step: Step, command: &str) -> Result<Reply, Failure> {
+        let reply = self.command(step, command).await?;
+        match reply.code {
+            421 => Err(Failure::new(step, reply.fault())),
+            _ => Ok(reply),
+        }
+    }
+
     pub(super) async fn command_within(
         &mut self,
         step: Step,
@@ -146,7 +155,7 @@ impl Session {
         let Some(line) = self.line(command) else {
             return Ok(Reply::new(250, "it is there already", &self.control.redact));
         };
-        let verb = command.split(' ').next().unwrap_or(command);
+        let verb = verb(command);
         self.take_unasked(step).await?;
         let until = Instant::now() + deadline;
         let late = || no_reply(verb, deadline);
@@ -218,8 +227,7 @@ impl Session {
         if accept(&reply) {
             return Ok(reply);
         }
-        let verb = command.split(' ').next().unwrap_or(command);
-        Err(Failure::new(step, self.fault(&reply, verb)))
+        Err(Failure::new(step, self.fault(&reply, verb(command))))
     }
 
     /// Reads a reply that no command of this moment asked for. Safe to cancel: a reply that was

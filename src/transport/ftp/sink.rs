@@ -90,13 +90,8 @@ impl FtpSink {
         Ok(self.session.insert(session))
     }
 
-    /// Sends a command. `421` says that the session is over, and nothing of the command.
     pub(super) async fn ask(&mut self, step: Step, command: &str) -> Result<reply::Reply, Failure> {
-        let reply = self.session().await?.command(step, command).await?;
-        match reply.code {
-            421 => Err(Failure::new(step, reply.fault())),
-            _ => Ok(reply),
-        }
+        self.session().await?.ask(step, command).await
     }
 
     /// As [`Sink::close`].

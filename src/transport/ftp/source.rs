@@ -147,13 +147,11 @@ pub(super) async fn size_of(
 
 /// `SIZE` (RFC 3659 section 4), which not every server knows: some know `MLST` alone.
 pub(super) async fn size(session: &mut Session, path: &str) -> Result<Option<u64>, Failure> {
-    let reply = session
-        .command(Step::Prepare, &format!("SIZE {path}"))
-        .await?;
+    let asked = format!("SIZE {path}");
+    let reply = session.ask(Step::Prepare, &asked).await?;
     match reply.code {
         213 => Ok(bytes_in(&reply.raw)),
         550 => Err(Failure::new(Step::Prepare, reply.fault_of_file())),
-        421 => Err(Failure::new(Step::Prepare, reply.fault())),
         _ if reply.is_unknown_command() => size_of_facts(session, path).await,
         _ => Ok(None),
     }

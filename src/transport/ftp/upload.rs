@@ -15,8 +15,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::model::{Failure, Fault, Step};
 use crate::transport::tcp::writable;
 
-use super::begin::{lost, start, verb};
-use super::reply::{Kind, Reply};
+use super::begin::{lost, start};
+use super::reply::{Kind, Reply, verb};
 use super::session::{REASON, Session};
 use super::stream::{Stream, Tls, socket};
 
@@ -104,8 +104,7 @@ impl Upload {
                 return Err(Failure::new(Step::Confirm, fault));
             }
             Some(reply) if !reply.is_preliminary() => {
-                let fault = session.transfer_fault(&reply);
-                return Err(Failure::new(Step::Confirm, fault));
+                return Err(session.transfer_failure(Step::Confirm, &reply));
             }
             _ => {}
         }
@@ -130,8 +129,7 @@ impl Upload {
             }
         }?;
         if !reply.is_done() {
-            let fault = session.transfer_fault(&reply);
-            return Err(Failure::new(Step::Confirm, fault));
+            return Err(session.transfer_failure(Step::Confirm, &reply));
         }
         if let Err(error) = shutdown {
             return Err(Failure::new(Step::Confirm, lost(&error)));
