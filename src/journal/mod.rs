@@ -34,9 +34,10 @@ pub use error::JournalError;
 pub use found::{Found, StagingFile};
 pub use gate::{Gate, Gated};
 pub use locks::{EntityLock, NotLocked};
+pub use origin::Origin;
 pub use read::{
-    Change, CutOff, EntityRow, GroupRow, Journal, Known, NoRun, PassRow, PastRow, RunRow,
-    RunStatus, RunWhole,
+    Amounts, Change, Copied, Counts, CutOff, EntityRow, GroupRow, Journal, Known, NoRun, PassRow,
+    PastRow, Process, RunRow, RunStatus, RunWhole,
 };
-pub use store::check_folder;
+pub use store::{UnsafeFolder, check_folder};
 pub use write_ahead::{Recorder, Settings};

@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 
 use nix::unistd::{User, getuid};
+use serde::Serialize;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Origin {
-    pub(super) user: String,
-    pub(super) host: String,
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Origin {
+    pub user: String,
+    pub host: String,
     /// The address that the operator's SSH session came from.
-    pub(super) ssh_client: Option<String>,
+    pub ssh_client: Option<String>,
 }
 
 impl Origin {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use nix::unistd::{Uid, User, geteuid};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use thiserror::Error;
 
 use super::error::JournalError;
 use super::schema::{MIGRATIONS, VERSION};
@@ -29,14 +30,29 @@ pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
+/// Why what is kept in a state directory can't be believed. Names are escaped.
+#[derive(Debug, Error)]
+pub enum UnsafeFolder {
+    #[error(
+        "the state directory {name} belongs to {owner}, who could change what is kept there; run \
+         subtend as {owner}, or name another one with --state-dir"
+    )]
+    Foreign { name: String, owner: String },
+    #[error(
+        "others can write to the state directory {name} (mode {mode:03o}); take that from them \
+         (`chmod go-w {name}`), or name another one with --state-dir"
+    )]
+    Writable { name: String, mode: u32 },
+}
+
 /// Whether what is kept in a state directory can be believed: nobody else may have put it there, or
 /// may put something else there. One that is not there yet is made for this user alone.
 ///
 /// # Errors
-/// A sentence that says whose it is, and what to do.
-pub fn check_folder(state_dir: &Path) -> Result<(), String> {
+/// It belongs to another user, or others can write to it.
+pub fn check_folder(state_dir: &Path) -> Result<(), UnsafeFolder> {
     let Ok(found) = std::fs::metadata(state_dir) else {
-        // Whoever wants to make it will see what is wrong.
+        // What wants to make it will see what is wrong.
         return Ok(());
     };
     let name = shown(&state_dir.display().to_string());
@@ -47,17 +63,11 @@ pub fn check_folder(state_dir: &Path) -> Result<(), String> {
             Some(user) => shown(&user.name),
             None => format!("user {}", found.uid()),
         };
-        return Err(format!(
-            "the state directory {name} belongs to {owner}, who could change what is kept there; \
-             run subtend as {owner}, or name another one with --state-dir"
-        ));
+        return Err(UnsafeFolder::Foreign { name, owner });
     }
     if found.mode() & 0o022 != 0 {
-        return Err(format!(
-            "others can write to the state directory {name} (mode {:03o}); take that from them \
-             (`chmod go-w {name}`), or name another one with --state-dir",
-            found.mode() & 0o777
-        ));
+        let mode = found.mode() & 0o777;
+        return Err(UnsafeFolder::Writable { name, mode });
     }
     Ok(())
 }

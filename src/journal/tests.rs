@@ -287,13 +287,24 @@ async fn what_is_shown_was_written_before() {
         )
     );
     assert_eq!(
-        (run.entities, run.delivered, run.failed, run.cancelled),
+        {
+            let counts = &run.counts;
+            (
+                counts.entities,
+                counts.delivered,
+                counts.failed,
+                counts.cancelled,
+            )
+        },
         (3, 1, 1, 1)
     );
-    assert!(!run.user.is_empty() && run.pid == std::process::id());
+    assert!(!run.origin.user.is_empty() && run.process.pid == std::process::id());
     let whole = journal.run(RUN).unwrap().unwrap();
     let e1 = &whole.groups[0].entities[0];
-    assert_eq!((e1.bytes, e1.verified.as_deref()), (4096, Some("digest")));
+    assert_eq!(
+        (e1.copied.bytes, e1.copied.verified.as_deref()),
+        (4096, Some("digest"))
+    );
     assert_eq!(e1.changes.len(), 2);
     let e2 = &journal.past("e2").unwrap()[0];
     assert_eq!(

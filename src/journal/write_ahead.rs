@@ -358,7 +358,7 @@ impl WriteAhead {
     fn open(&self) -> Result<Writer, JournalError> {
         let state_dir = self.setting.state_dir.clone();
         let state_dir = state_dir.map_err(JournalError::NoPlace)?;
-        super::check_folder(&state_dir).map_err(JournalError::NoPlace)?;
+        super::check_folder(&state_dir).map_err(|why| JournalError::NoPlace(why.to_string()))?;
         let began = Instant::now();
         let mut writer = loop {
             let (run, inventory) = (self.run.clone(), self.inventory.clone());

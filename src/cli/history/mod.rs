@@ -65,10 +65,10 @@ pub(super) fn past_runs(state_dir: &Path) -> Result<Vec<PastRun>, String> {
             run: run.run.clone(),
             began: moment(run.started, &zone),
             outcome: text::outcome(run),
-            delivered: run.delivered,
-            unproven: run.delivered_unproven,
-            skipped: run.skipped,
-            failed: run.failed,
+            delivered: run.counts.delivered,
+            unproven: run.counts.delivered_unproven,
+            skipped: run.counts.skipped,
+            failed: run.counts.failed,
             about: format!("{} by {}", run.groups.join(", "), who(run)),
         })
         .collect())

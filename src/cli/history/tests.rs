@@ -3,7 +3,10 @@
 use jiff::tz::TimeZone;
 
 use super::*;
-use crate::journal::{AfterCrash, Change, EntityRow, GroupRow, PassRow, RunStatus};
+use crate::journal::{
+    AfterCrash, Amounts, Change, Copied, Counts, EntityRow, GroupRow, Origin, PassRow, Process,
+    RunStatus,
+};
 use crate::model::{EntityState, Holds, Outcome};
 
 fn at(second: i64) -> jiff::Timestamp {
@@ -17,25 +20,33 @@ fn run(name: &str, status: RunStatus, outcome: Option<Outcome>) -> RunRow {
         ended: (status == RunStatus::Ended).then(|| at(64)),
         status,
         outcome,
-        user: "craft".into(),
-        host: "noc7".into(),
-        ssh_client: Some("192.0.2.7".into()),
-        pid: 4711,
-        subtend: "0.1.0".into(),
+        origin: Origin {
+            user: "craft".into(),
+            host: "noc7".into(),
+            ssh_client: Some("192.0.2.7".into()),
+        },
+        process: Process {
+            pid: 4711,
+            subtend: "0.1.0".into(),
+        },
         inventory_file: "/home/craft/site.yaml".into(),
         practice: false,
         groups: vec!["adsl".into(), "vdsl".into()],
-        entities: 20,
-        delivered: 17,
-        delivered_unproven: 2,
-        skipped: 1,
-        failed: 1,
-        cancelled: 0,
-        unfinished: usize::from(status != RunStatus::Ended),
-        memory: 8 << 20,
-        peak_pool_bytes: Some(7 << 20),
-        source_bytes: Some(32 << 20),
-        delivered_bytes: Some(544 << 20),
+        counts: Counts {
+            entities: 20,
+            delivered: 17,
+            delivered_unproven: 2,
+            skipped: 1,
+            failed: 1,
+            cancelled: 0,
+            unfinished: usize::from(status != RunStatus::Ended),
+        },
+        amounts: Amounts {
+            memory: 8 << 20,
+            peak_pool_bytes: Some(7 << 20),
+            source_bytes: Some(32 << 20),
+            delivered_bytes: Some(544 << 20),
+        },
         settled: None,
         in_doubt: false,
     }
@@ -53,10 +64,12 @@ fn entity(name: &str, state: EntityState) -> EntityRow {
         cause: failed.then(|| "the server said 552 \u{1b}[2Jflash, full".into()),
         attempts: 2,
         at: at(61),
-        bytes: if failed { 0 } else { 32 << 20 },
-        verified: (!failed).then(|| "size".into()),
-        source: Some("hq".into()),
-        left: None,
+        copied: Copied {
+            bytes: if failed { 0 } else { 32 << 20 },
+            verified: (!failed).then(|| "size".into()),
+            source: Some("hq".into()),
+            left: None,
+        },
         holds: Some(if failed { Holds::Old } else { Holds::New }),
         after_crash: if failed {
             AfterCrash::Staged

@@ -36,8 +36,9 @@ fn right(text: &str, columns: usize) -> String {
 
 /// `craft@noc7 from 192.0.2.7`.
 pub(in crate::cli) fn who(run: &RunRow) -> String {
-    let mut who = format!("{}@{}", shown(&run.user), shown(&run.host));
-    if let Some(client) = &run.ssh_client {
+    let origin = &run.origin;
+    let mut who = format!("{}@{}", shown(&origin.user), shown(&origin.host));
+    if let Some(client) = &origin.ssh_client {
         who += &format!(" from {}", shown(client));
     }
     who
@@ -95,18 +96,22 @@ pub(super) fn runs(runs: &[RunRow], cut_off: &[CutOff], zone: &TimeZone, columns
                 pad(&shown(&run.run), RUN),
                 pad(&moment(run.started, zone), MOMENT),
                 pad(&outcome(run), 9),
-                right(&run.delivered.to_string(), 9),
-                right(&run.skipped.to_string(), 7),
-                right(&run.failed.to_string(), 6),
+                right(&run.counts.delivered.to_string(), 9),
+                right(&run.counts.skipped.to_string(), 7),
+                right(&run.counts.failed.to_string(), 6),
             ]
             .join(GAP),
         );
         let groups: Vec<String> = run.groups.iter().map(|group| shown(group)).collect();
-        let mut more = format!("{} in {}", count(run.entities, "entity"), groups.join(", "));
+        let mut more = format!(
+            "{} in {}",
+            count(run.counts.entities, "entity"),
+            groups.join(", ")
+        );
         for (number, word) in [
-            (run.delivered_unproven, "unproven"),
-            (run.cancelled, "cancelled"),
-            (run.unfinished, "unfinished"),
+            (run.counts.delivered_unproven, "unproven"),
+            (run.counts.cancelled, "cancelled"),
+            (run.counts.unfinished, "unfinished"),
         ] {
             if number > 0 {
                 more += &format!(", {number} {word}");
@@ -148,8 +153,8 @@ pub(super) fn run(whole: &RunWhole, zone: &TimeZone, columns: usize) -> String {
     let by = format!(
         "{} (process {}, subtend {})",
         who(run),
-        run.pid,
-        shown(&run.subtend)
+        run.process.pid,
+        shown(&run.process.subtend)
     );
     row("by", &by, columns, &mut lines);
     row(
@@ -158,17 +163,21 @@ pub(super) fn run(whole: &RunWhole, zone: &TimeZone, columns: usize) -> String {
         columns,
         &mut lines,
     );
-    if let (Some(peak), Some(read), Some(delivered)) =
-        (run.peak_pool_bytes, run.source_bytes, run.delivered_bytes)
-    {
-        let [peak, memory, read, delivered] = [peak, run.memory, read, delivered].map(units::size);
+    let amounts = &run.amounts;
+    if let (Some(peak), Some(read), Some(delivered)) = (
+        amounts.peak_pool_bytes,
+        amounts.source_bytes,
+        amounts.delivered_bytes,
+    ) {
+        let [peak, memory, read, delivered] =
+            [peak, amounts.memory, read, delivered].map(units::size);
         let text = format!("{delivered} from {read} read; pools held at most {peak} of {memory}");
         row("delivered", &text, columns, &mut lines);
     }
-    if run.delivered_unproven > 0 {
+    if run.counts.delivered_unproven > 0 {
         let text = format!(
             "{}: nobody has looked at the content; `subtend verify` reads it back",
-            count(run.delivered_unproven, "entity")
+            count(run.counts.delivered_unproven, "entity")
         );
         row("unproven", &text, columns, &mut lines);
     }
@@ -238,7 +247,10 @@ fn group(
         let checked = if cut_off {
             held(one)
         } else {
-            one.verified.as_deref().map_or_else(|| "-".into(), shown)
+            one.copied
+                .verified
+                .as_deref()
+                .map_or_else(|| "-".into(), shown)
         };
         let line = format!(
             "  {}",
@@ -248,7 +260,10 @@ fn group(
                 pad(&checked, last),
                 right(&one.attempts.to_string(), 8),
                 clock(one.at, zone),
-                one.source.as_deref().map_or_else(|| "-".into(), shown),
+                one.copied
+                    .source
+                    .as_deref()
+                    .map_or_else(|| "-".into(), shown),
             ]
             .join(GAP)
         );
@@ -288,7 +303,7 @@ fn why(one: &EntityRow) -> Option<String> {
         }
         text += &shown(cause);
     }
-    if let Some(left) = &one.left {
+    if let Some(left) = &one.copied.left {
         let after = if text.is_empty() { "" } else { "; " };
         text += &format!("{after}left behind: {}", shown(left));
     }
@@ -363,12 +378,12 @@ pub(super) fn past(rows: &[PastRow], all: bool, zone: &TimeZone, columns: usize)
 fn story(row: &PastRow) -> String {
     let one = &row.entity;
     let mut services = vec![format!("group {}", shown(&row.group))];
-    if let Some(source) = &one.source {
+    if let Some(source) = &one.copied.source {
         services.push(format!("from {}", shown(source)));
     }
     if one.state == EntityState::Delivered {
-        services.push(units::size(one.bytes));
-        services.push(match one.verified.as_deref() {
+        services.push(units::size(one.copied.bytes));
+        services.push(match one.copied.verified.as_deref() {
             None | Some("none") => "delivered, not verified".into(),
             Some("size") => "delivered, by size alone".into(),
             Some(how) => format!("verified by {}", shown(how)),

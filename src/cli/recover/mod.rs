@@ -154,7 +154,7 @@ fn chosen(
         RunStatus::CutOff => Ok(Some((journal, whole))),
         RunStatus::Running => Err(Failed::usage(format!(
             "run {name} is running, in process {}",
-            whole.run.pid
+            whole.run.process.pid
         ))),
         RunStatus::Ended => Err(Failed::usage(format!(
             "run {name} was not cut off; `subtend history {name}` tells how it ended"

@@ -1,0 +1,355 @@
+//! One run whole, one entity over all runs, and what each entity holds.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, TransactionBehavior, params};
+
+use super::columns::{bytes, collect, holds, maybe_time, state, time};
+use super::rows::{
+    Change, Copied, EntityRow, GroupRow, Known, Note, PassRow, PastRow, RunRow, RunStatus, RunWhole,
+};
+use super::runs::runs;
+use crate::journal::after_crash::{self, AfterCrash, LastTouch, Said, after_crash};
+use crate::journal::alive;
+use crate::journal::found::{Found, StagingFile};
+use crate::journal::origin::Origin;
+use crate::journal::writer::{micros, next_number};
+use crate::model::{Holds, Name};
+
+pub(super) fn whole(
+    from: &Connection,
+    state_dir: &Path,
+    run: &str,
+) -> rusqlite::Result<Option<RunWhole>> {
+    let Some(row) = runs(from, state_dir, "WHERE run = ?1", run)?.pop() else {
+        return Ok(None);
+    };
+    let inventory: Option<String> = from
+        .query_row(
+            "SELECT content FROM inventories
+             JOIN runs ON runs.inventory = inventories.digest WHERE run = ?1",
+            [run],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let mut groups = collect(
+        from,
+        "SELECT place, name, started, image, version, type, file, size, sha256, source, force, spec
+         FROM groups WHERE run = ?1 ORDER BY place",
+        [run],
+        |row| Ok((row.get::<_, i64>("place")?, group(row)?)),
+    )?;
+    let touches = touches(from, run)?;
+    let mut found = found(from, run)?;
+    let later = match row.status {
+        RunStatus::CutOff => later_touches(from, &row)?,
+        RunStatus::Ended | RunStatus::Running => HashSet::new(),
+    };
+    for (place, group) in &mut groups {
+        fill(from, run, *place, group)?;
+        for one in &mut group.entities {
+            one.found = found.remove(&(*place, one.entity.clone()));
+            let is_later = later.contains(&(one.address.clone(), one.path.clone()));
+            judge(one, *place, &touches, is_later, row.in_doubt);
+        }
+    }
+    Ok(Some(RunWhole {
+        run: row,
+        groups: groups.into_iter().map(|(_, group)| group).collect(),
+        inventory: inventory
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default(),
+    }))
+}
+
+/// A group without what is in it.
+fn group(row: &Row<'_>) -> rusqlite::Result<GroupRow> {
+    let spec: String = row.get("spec")?;
+    Ok(GroupRow {
+        group: row.get("name")?,
+        started: time(row, "started")?,
+        image: row.get("image")?,
+        version: row.get("version")?,
+        type_: row.get("type")?,
+        file: row.get("file")?,
+        size: bytes(row, "size")?,
+        sha256: row.get("sha256")?,
+        source: row.get("source")?,
+        force: row.get("force")?,
+        spec: serde_json::from_str(&spec).ok(),
+        passes: Vec::new(),
+        notes: Vec::new(),
+        entities: Vec::new(),
+    })
+}
+
+/// The passes, notes and entities of a group.
+fn fill(from: &Connection, run: &str, place: i64, group: &mut GroupRow) -> rusqlite::Result<()> {
+    let of_group = params![run, place];
+    group.passes = collect(
+        from,
+        "SELECT pass, at, source, first_byte, ended, read FROM passes
+         WHERE run = ?1 AND place = ?2 ORDER BY pass",
+        of_group,
+        |row| {
+            Ok(PassRow {
+                pass: row.get("pass")?,
+                at: time(row, "at")?,
+                source: row.get("source")?,
+                offset: bytes(row, "first_byte")?.unwrap_or(0),
+                ended: maybe_time(row, "ended")?,
+                read: bytes(row, "read")?,
+            })
+        },
+    )?;
+    group.notes = collect(
+        from,
+        "SELECT at, kind, text FROM notes WHERE run = ?1 AND place = ?2 ORDER BY id",
+        of_group,
+        |row| {
+            Ok(Note {
+                at: time(row, "at")?,
+                kind: row.get("kind")?,
+                text: row.get("text")?,
+            })
+        },
+    )?;
+    group.entities = collect(
+        from,
+        "SELECT * FROM entities WHERE run = ?1 AND place = ?2 ORDER BY number",
+        of_group,
+        entity,
+    )?;
+    let mut changes: HashMap<String, Vec<Change>> = HashMap::new();
+    for (entity, change) in collect(
+        from,
+        "SELECT entity, at, state, step, cause, attempt, holds FROM changes
+         WHERE run = ?1 AND place = ?2 ORDER BY id",
+        of_group,
+        |row| Ok((row.get::<_, String>("entity")?, change(row)?)),
+    )? {
+        changes.entry(entity).or_default().push(change);
+    }
+    for one in &mut group.entities {
+        one.changes = changes.remove(&one.entity).unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// The files that other runs wrote since, by address and path.
+fn later_touches(from: &Connection, run: &RunRow) -> rusqlite::Result<HashSet<(String, String)>> {
+    let files = collect(
+        from,
+        "SELECT DISTINCT address, path FROM touches JOIN runs USING (run)
+         WHERE touches.seq > (SELECT seq FROM runs WHERE run = ?1) AND run <> ?1 AND practice = ?2",
+        params![run.run, run.practice],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    Ok(files.into_iter().collect())
+}
+
+/// The last one of each, by place of the group, address and path.
+type Touches = HashMap<(i64, String, String), LastTouch>;
+
+fn touches(from: &Connection, run: &str) -> rusqlite::Result<Touches> {
+    let touches = collect(
+        from,
+        "SELECT place, address, path, what, staged FROM touches WHERE run = ?1 ORDER BY seq",
+        [run],
+        |row| {
+            let what: String = row.get("what")?;
+            let last = match what.as_str() {
+                "open" if row.get("staged")? => LastTouch::Staging,
+                _ => LastTouch::Final,
+            };
+            Ok((
+                (row.get("place")?, row.get("address")?, row.get("path")?),
+                last,
+            ))
+        },
+    )?;
+    Ok(touches.into_iter().collect())
+}
+
+/// The newest of each entity, by place of the group and name.
+fn found(from: &Connection, run: &str) -> rusqlite::Result<HashMap<(i64, String), Found>> {
+    let found = collect(
+        from,
+        "SELECT place, entity, holds, staging FROM found WHERE run = ?1 ORDER BY seq",
+        [run],
+        |row| {
+            let staging: String = row.get("staging")?;
+            let found = Found {
+                holds: holds(row)?.unwrap_or(Holds::Unknown),
+                staging: StagingFile::of(&staging).unwrap_or(StagingFile::Unknown),
+            };
+            Ok(((row.get("place")?, row.get("entity")?), found))
+        },
+    )?;
+    Ok(found.into_iter().collect())
+}
+
+pub(super) fn write_found(
+    to: &Connection,
+    run: &str,
+    entity: &str,
+    found: Found,
+) -> rusqlite::Result<()> {
+    let transaction = Transaction::new_unchecked(to, TransactionBehavior::Immediate)?;
+    let seq = next_number(&transaction)?;
+    transaction.execute(
+        "INSERT INTO found (seq, run, place, entity, at, who, holds, staging)
+         SELECT ?1, run, max(place), name, ?4, ?5, ?6, ?7 FROM entities
+         WHERE run = ?2 AND name = ?3 HAVING max(place) IS NOT NULL",
+        params![
+            seq,
+            run,
+            entity,
+            micros(Timestamp::now()),
+            Origin::of_process().user,
+            found.holds.as_str(),
+            found.staging.as_str()
+        ],
+    )?;
+    transaction.commit()
+}
+
+/// What the entity holds, from all that is known. `later`: another run has written to it since.
+/// `doubted`: records may be missing.
+fn judge(one: &mut EntityRow, place: i64, touches: &Touches, later: bool, doubted: bool) {
+    let file = (place, one.address.clone(), one.path.clone());
+    let said = Said {
+        state: one.state,
+        touch: (touches.get(&file)).map_or(LastTouch::Nothing, |touch| *touch),
+        left: one.copied.left.is_some(),
+        holds: one.holds,
+        found: one.found,
+    };
+    one.after_crash = after_crash(said);
+    if one.after_crash.lacks_image() {
+        if later {
+            one.after_crash = AfterCrash::Later;
+        } else if doubted && one.found.is_none() {
+            one.after_crash = AfterCrash::Unknown;
+        }
+    }
+    one.holds = after_crash::holds(said, one.after_crash);
+}
+
+pub(super) fn past(
+    from: &Connection,
+    state_dir: &Path,
+    name: &str,
+) -> rusqlite::Result<Vec<PastRow>> {
+    let mut rows = collect(
+        from,
+        "SELECT e.*, g.name AS in_group, g.image, g.version, g.sha256, r.who
+         FROM entities e JOIN groups g USING (run, place) JOIN runs r USING (run)
+         WHERE e.name = ?1 ORDER BY g.seq DESC",
+        [name],
+        |row| {
+            Ok((
+                row.get::<_, i64>("place")?,
+                PastRow {
+                    run: row.get("run")?,
+                    user: row.get("who")?,
+                    group: row.get("in_group")?,
+                    image: row.get("image")?,
+                    version: row.get("version")?,
+                    sha256: row.get("sha256")?,
+                    entity: entity(row)?,
+                },
+            ))
+        },
+    )?;
+    for (place, row) in &mut rows {
+        row.entity.changes = collect(
+            from,
+            "SELECT at, state, step, cause, attempt, holds FROM changes
+             WHERE run = ?1 AND place = ?2 AND entity = ?3 ORDER BY id",
+            params![row.run, *place, name],
+            change,
+        )?;
+        let touches = touches(from, &row.run)?;
+        row.entity.found = found(from, &row.run)?.remove(&(*place, name.to_owned()));
+        let doubted = alive::is_doubted(state_dir, &row.run);
+        judge(&mut row.entity, *place, &touches, false, doubted);
+    }
+    Ok(rows.into_iter().map(|(_, row)| row).collect())
+}
+
+pub(super) fn delivered(from: &Connection) -> rusqlite::Result<HashMap<Name, Known>> {
+    let rows = collect(
+        from,
+        "SELECT e.name, e.address, e.path, e.changed, e.run, e.bytes, e.verified,
+             g.image, g.version, g.type, g.sha256
+         FROM entities e JOIN groups g USING (run, place) JOIN runs r USING (run)
+         WHERE e.state = 'delivered' AND r.practice = 0
+             AND NOT EXISTS (
+                 SELECT 1 FROM touches t
+                 WHERE t.address = e.address AND t.path = e.path AND t.seq > e.seq
+                     AND (t.what = 'rename' OR t.staged = 0))
+             AND NOT EXISTS (
+                 SELECT 1 FROM found f
+                 WHERE f.run = e.run AND f.place = e.place AND f.entity = e.name AND f.seq > e.seq
+                     AND f.holds <> 'new')
+         ORDER BY e.seq",
+        [],
+        |row| {
+            Ok(Known {
+                entity: row.get("name")?,
+                address: row.get("address")?,
+                path: row.get("path")?,
+                image: row.get("image")?,
+                version: row.get("version")?,
+                type_: row.get("type")?,
+                size: bytes(row, "bytes")?.unwrap_or(0),
+                sha256: row.get("sha256")?,
+                verified: row.get("verified")?,
+                at: time(row, "changed")?,
+                run: row.get("run")?,
+            })
+        },
+    )?;
+    // The newest comes last and stays.
+    Ok((rows.into_iter())
+        .map(|known| (known.entity.as_str().into(), known))
+        .collect())
+}
+
+fn entity(row: &Row<'_>) -> rusqlite::Result<EntityRow> {
+    Ok(EntityRow {
+        entity: row.get("name")?,
+        type_: row.get("type")?,
+        address: row.get("address")?,
+        path: row.get("path")?,
+        state: state(row, "state")?,
+        step: row.get("step")?,
+        cause: row.get("cause")?,
+        attempts: row.get("attempt")?,
+        at: time(row, "changed")?,
+        copied: Copied {
+            bytes: bytes(row, "bytes")?.unwrap_or(0),
+            verified: row.get("verified")?,
+            source: row.get("source")?,
+            left: row.get("left_behind")?,
+        },
+        holds: holds(row)?,
+        after_crash: AfterCrash::Unknown,
+        found: None,
+        changes: Vec::new(),
+    })
+}
+
+fn change(row: &Row<'_>) -> rusqlite::Result<Change> {
+    Ok(Change {
+        at: time(row, "at")?,
+        state: state(row, "state")?,
+        step: row.get("step")?,
+        cause: row.get("cause")?,
+        attempt: row.get("attempt")?,
+        holds: holds(row)?,
+    })
+}
