@@ -5,15 +5,14 @@
 //! staging names of subtend are for, so the lab must not be kinder than life.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
 
+use super::behaviour::NameCut;
 use super::chunks::{CHUNK, Chunks};
 use super::image::Generated;
-use super::settings::NameCut;
 
 /// From the modification time of a file to that of the one which replaces it.
 const LATER: Duration = Duration::from_secs(60);
@@ -338,11 +337,6 @@ pub(super) fn clean(path: &str) -> String {
         }
     }
     format!("/{}", parts.join("/"))
-}
-
-/// As [`clean`], for paths as libunftp hands them over.
-pub(super) fn text_of(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

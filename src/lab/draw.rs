@@ -1,8 +1,8 @@
 //! Numbers drawn by name: entities of one pattern behave alike and yet each in a way of its own, and
 //! the same in every run.
 
+use super::behaviour::Pause;
 use super::image::{STEP, hash, mix};
-use super::settings::Pause;
 
 /// A sequence of numbers that belongs to a name and a purpose.
 #[derive(Debug, Clone)]

@@ -4,19 +4,19 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::behaviour::Behaviour;
+use super::counter::Counter;
 use super::device::Device;
+use super::ftp;
 use super::life::{Boot, Life};
-use super::relay;
-use super::settings::Behaviour;
 use crate::model::Address;
 
 /// Between two attempts at what the system refuses for now.
@@ -66,35 +66,6 @@ impl fmt::Display for Served {
     }
 }
 
-/// A number that only grows, and that can be waited for.
-#[derive(Debug, Default)]
-pub(super) struct Counter {
-    value: AtomicU64,
-    grown: Notify,
-}
-
-impl Counter {
-    pub(super) fn add(&self, more: u64) {
-        self.value.fetch_add(more, Ordering::AcqRel);
-        self.grown.notify_waiters();
-    }
-
-    pub(super) fn get(&self) -> u64 {
-        self.value.load(Ordering::Acquire)
-    }
-
-    pub(super) async fn at_least(&self, value: u64) {
-        loop {
-            // Registered before looking, so that no growth is missed in between.
-            let grown = self.grown.notified();
-            if self.get() >= value {
-                return;
-            }
-            grown.await;
-        }
-    }
-}
-
 /// One server: a file server or an entity.
 #[derive(Debug)]
 pub(super) struct Server {
@@ -105,14 +76,22 @@ pub(super) struct Server {
     /// The only user who may log in; absent: anybody.
     pub(super) user: Option<String>,
     pub(super) device: Device,
-    /// File bytes sent by `RETR`.
+    /// File bytes sent.
     pub(super) sent: Counter,
-    /// File bytes received by `STOR`.
+    /// File bytes received.
     pub(super) received: Counter,
     /// Control connections accepted.
     pub(super) sessions: Counter,
     /// Control connections that are open.
     open: AtomicU32,
+    done: Done,
+    life: Life,
+    tasks: TaskTracker,
+}
+
+/// What a server has done of its faults.
+#[derive(Debug, Default)]
+struct Done {
     drops: AtomicU32,
     busy: AtomicU32,
     busy_renames: AtomicU32,
@@ -120,8 +99,6 @@ pub(super) struct Server {
     stored: Mutex<Option<Instant>>,
     /// Whether an upload was taken that is to be followed by a reboot.
     to_reboot: AtomicBool,
-    life: Life,
-    tasks: TaskTracker,
 }
 
 impl Server {
@@ -144,12 +121,7 @@ impl Server {
             received: Counter::default(),
             sessions: Counter::default(),
             open: AtomicU32::new(0),
-            drops: AtomicU32::new(0),
-            busy: AtomicU32::new(0),
-            busy_renames: AtomicU32::new(0),
-            hang_ups: AtomicU32::new(0),
-            stored: Mutex::default(),
-            to_reboot: AtomicBool::new(false),
+            done: Done::default(),
             life: Life::new(),
             tasks: TaskTracker::new(),
         }
@@ -176,7 +148,7 @@ impl Server {
                     Ok((client, _)) => {
                         self.sessions.add(1);
                         let server = Arc::clone(&self);
-                        self.tasks.spawn(relay::session(server, boot, client));
+                        self.tasks.spawn(ftp::session(server, boot, client));
                     }
                     Err(error) => {
                         // Out of files, most likely: others have to close theirs first.
@@ -307,45 +279,60 @@ impl Server {
     /// Whether this transfer is to be cut at `drop_at`; counts the ones that were.
     pub(super) fn drops_now(&self) -> bool {
         let times = self.behaviour.drop_times;
-        counted(&self.drops, 0, times.unwrap_or(u32::MAX))
+        counted(&self.done.drops, 0, times.unwrap_or(u32::MAX))
     }
 
     /// Whether this control connection is to be turned away; counts them.
     pub(super) fn busy_now(&self) -> bool {
         let (after, times) = (self.behaviour.busy_after, self.behaviour.busy_times);
-        counted(&self.busy, after.unwrap_or(0), times.unwrap_or(0))
+        counted(&self.done.busy, after.unwrap_or(0), times.unwrap_or(0))
     }
 
     /// Whether this rename is refused for now; counts the ones that were.
     pub(super) fn rename_is_busy(&self) -> bool {
         let times = self.behaviour.busy_renames;
-        counted(&self.busy_renames, 0, times.unwrap_or(0))
+        counted(&self.done.busy_renames, 0, times.unwrap_or(0))
     }
 
     /// Whether the session ends with this command, which is `named` by the settings; counts them.
     pub(super) fn hangs_up(&self, named: Option<&String>, verb: &[u8]) -> bool {
         let (skip, times) = (self.behaviour.hang_up_skip, self.behaviour.hang_up_times);
         named.is_some_and(|named| named.as_bytes() == verb)
-            && counted(&self.hang_ups, skip.unwrap_or(0), times.unwrap_or(u32::MAX))
+            && counted(
+                &self.done.hang_ups,
+                skip.unwrap_or(0),
+                times.unwrap_or(u32::MAX),
+            )
     }
 
     /// An upload is whole.
     pub(super) fn stored(&self) {
-        *self.stored.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *self
+            .done
+            .stored
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         let reboots = self.behaviour.reboot_after_store.is_some();
-        self.to_reboot.store(reboots, Ordering::Release);
+        self.done.to_reboot.store(reboots, Ordering::Release);
     }
 
     /// Whether sizes are not known yet after the last upload.
     pub(super) fn is_size_late(&self) -> bool {
-        let stored = *self.stored.lock().unwrap_or_else(PoisonError::into_inner);
+        let stored = *self
+            .done
+            .stored
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         (self.behaviour.size_after).is_some_and(|late| stored.is_some_and(|at| at.elapsed() < late))
     }
 
     /// The time of the reboot that follows what was just confirmed, once.
     pub(super) fn reboots_now(&self) -> Option<Duration> {
         let time = self.behaviour.reboot_after_store?;
-        self.to_reboot.swap(false, Ordering::AcqRel).then_some(time)
+        self.done
+            .to_reboot
+            .swap(false, Ordering::AcqRel)
+            .then_some(time)
     }
 
     pub(super) fn served_address(&self) -> Address {

@@ -1,123 +1,133 @@
-//! What libunftp stores to and reads from: the device of a server, with the faults of its settings.
+//! What a server stores to and sends from, whatever protocol asks: its device, with the faults of its
+//! settings.
 
-use std::fmt;
 use std::io;
-use std::net::IpAddr;
-use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use async_trait::async_trait;
-use libunftp::ServerBuilder;
-use libunftp::options::Binder;
+use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
-use unftp_core::auth::DefaultUser;
-use unftp_core::storage::{
-    Error, ErrorKind, FEATURE_RESTART, Fileinfo, Metadata, Result, StorageBackend,
-};
 
-use super::device::{clean, text_of};
+use super::device::File;
 use super::draw::Pauses;
 use super::life::Boot;
-use super::login::Logins;
 use super::pace::Pace;
-use super::relay::Session;
 use super::server::{ServedKind, Server};
 
 /// Bytes that a transfer moves at once.
 const PIECE: usize = 32 * 1024;
 /// How long a transfer that is cut waits for bytes that it leaves unread.
 const UNREAD: Duration = Duration::from_millis(100);
-/// Bytes that the kernel may hold for a data connection, each way. With its own idea of it, a slow
-/// or silent entity would seem to take megabytes that it never takes.
-const SOCKET_BUFFER: u64 = 256 * 1024;
-const SMALLEST_SOCKET_BUFFER: u64 = 16 * 1024;
 
-/// Runs one session on a control connection.
-pub(super) async fn serve(
-    server: &Arc<Server>,
-    boot: Boot,
-    session: &Arc<Session>,
-    control: TcpStream,
-) -> io::Result<()> {
-    let backend = Backend {
-        server: Arc::clone(server),
-        boot,
-        session: Arc::clone(session),
-    };
-    let logins = Logins {
-        user: server.user.clone(),
-        refuse: server.behaviour.refuse_login,
-    };
-    // libunftp gives a server's binder to its first session only; so each session has a server.
-    let unftp =
-        ServerBuilder::with_authenticator(Box::new(move || backend.clone()), Arc::new(logins))
-            .greeting("subtend lab")
-            // Sessions end with their control connection, and with the lab.
-            .idle_session_timeout(24 * 60 * 60)
-            // Its own logger would write to whatever logger the process has, and it writes a lot.
-            .logger(slog::Logger::root(slog::Discard, slog::o!()))
-            .binder(Passive {
-                receive: buffer(server.behaviour.rate),
-                send: buffer(server.behaviour.read_rate.or(server.behaviour.rate)),
-            })
-            .build()
-            .map_err(io::Error::other)?;
-    unftp.service(control).await.map_err(io::Error::other)
+/// Why a device does not do what it is asked to. Each protocol has a reply of its own for it.
+#[derive(Debug, Error)]
+pub(super) enum Refusal {
+    #[error("{0}")]
+    Name(&'static str),
+    #[error("{0}")]
+    NotThere(&'static str),
+    #[error("{0}")]
+    Denied(&'static str),
+    #[error("busy")]
+    Busy,
+    #[error("disk full on purpose")]
+    Full,
+    /// The connection of the transfer is to be closed.
+    #[error("{0}")]
+    Cut(&'static str),
+    #[error("{0}")]
+    Io(#[from] io::Error),
 }
 
-/// Opens the listeners of data connections: on the session's own address, on any free port.
-#[derive(Debug)]
-struct Passive {
-    receive: u32,
-    send: u32,
+type Result<T> = std::result::Result<T, Refusal>;
+
+/// What only the protocol of a session can do in the middle of an upload.
+pub(super) trait Face {
+    /// Says that the upload is whole.
+    fn confirm_early(&self);
+    /// Ends the session.
+    fn hang_up(&self);
 }
 
-/// Bytes of a socket buffer, for what moves at this rate.
-fn buffer(rate: Option<u64>) -> u32 {
-    let bytes = match rate {
-        None => SOCKET_BUFFER,
-        Some(rate) => (rate / 8).clamp(SMALLEST_SOCKET_BUFFER, SOCKET_BUFFER),
-    };
-    u32::try_from(bytes).unwrap_or(u32::MAX)
-}
-
-#[async_trait]
-impl Binder for Passive {
-    async fn bind(&mut self, ip: IpAddr, _: RangeInclusive<u16>) -> io::Result<TcpSocket> {
-        let socket = match ip {
-            IpAddr::V4(_) => TcpSocket::new_v4()?,
-            IpAddr::V6(_) => TcpSocket::new_v6()?,
-        };
-        socket.set_recv_buffer_size(self.receive)?;
-        socket.set_send_buffer_size(self.send)?;
-        socket.bind((ip, 0).into())?;
-        Ok(socket)
-    }
-}
-
-/// A server's device in one boot, as libunftp sees it.
+/// A server's device in one boot.
 #[derive(Debug, Clone)]
-struct Backend {
-    server: Arc<Server>,
-    boot: Boot,
-    session: Arc<Session>,
+pub(super) struct Storage {
+    pub(super) server: Arc<Server>,
+    pub(super) boot: Boot,
 }
 
-impl Backend {
-    /// What the work comes to, or an error once the server is dead.
+impl Storage {
+    /// Receives a file into the device; what has arrived stays there, however this ends.
+    pub(super) async fn receive(
+        &self,
+        face: &impl Face,
+        input: impl AsyncRead + Unpin,
+        path: &str,
+        start: u64,
+    ) -> Result<u64> {
+        let _token = self.server.token();
+        self.while_alive(self.take(face, input, path, start)).await
+    }
+
+    /// Sends a file of the device.
+    pub(super) async fn send(
+        &self,
+        output: &mut (impl AsyncWrite + Unpin + ?Sized),
+        path: &str,
+        start: u64,
+    ) -> Result<u64> {
+        let _token = self.server.token();
+        self.while_alive(self.give(output, path, start)).await
+    }
+
+    pub(super) fn delete(&self, path: &str) -> Result<()> {
+        if self.server.behaviour.no_delete {
+            return Err(Refusal::Denied("deletes nothing"));
+        }
+        match self.server.device.delete(path) {
+            true => Ok(()),
+            false => Err(Refusal::NotThere("no such file")),
+        }
+    }
+
+    pub(super) fn rename(&self, from: &str, to: &str) -> Result<()> {
+        let (server, behaviour) = (&self.server, &self.server.behaviour);
+        if behaviour.refuse_rename {
+            return Err(Refusal::Name("renames nothing"));
+        }
+        if server.rename_is_busy() {
+            return Err(Refusal::Busy);
+        }
+        if behaviour.no_rename_to.as_deref() == Some(to) {
+            return Err(Refusal::Name("a name of its own"));
+        }
+        if behaviour.false_rename {
+            return Ok(());
+        }
+        if behaviour.no_overwrite && server.device.file(to).is_some() {
+            return Err(Refusal::Name("file exists"));
+        }
+        let elsewhere = format!("{to}.1");
+        let to = match behaviour.rename_elsewhere {
+            true => &elsewhere,
+            false => to,
+        };
+        match server.device.rename(from, to) {
+            true => Ok(()),
+            false => Err(Refusal::NotThere("no such file")),
+        }
+    }
+
+    /// What the work comes to, or an error once the server is dead, which is never sent.
     async fn while_alive<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        self.server
-            .while_alive(self.boot, work)
-            .await
-            .unwrap_or_else(|| Err(dead()))
+        (self.server.while_alive(self.boot, work).await)
+            .unwrap_or(Err(Refusal::Cut("the server is gone")))
     }
 
     /// Receives a file into the device; what has arrived stays there, however this ends.
-    async fn receive(
+    async fn take(
         &self,
+        face: &impl Face,
         mut input: impl AsyncRead + Unpin,
         path: &str,
         start: u64,
@@ -125,12 +135,12 @@ impl Backend {
         let server = &*self.server;
         let behaviour = &server.behaviour;
         if behaviour.read_only {
-            return Err(refused(ErrorKind::FileNameNotAllowedError, "read-only"));
+            return Err(Refusal::Name("read-only"));
         }
         let elsewhere = format!("{path}.1");
         let is_taken = || start == 0 && server.device.file(path).is_some();
         if behaviour.no_replace && is_taken() {
-            return Err(refused(ErrorKind::FileNameNotAllowedError, "file exists"));
+            return Err(Refusal::Name("file exists"));
         }
         let path = match behaviour.store_elsewhere && is_taken() {
             true => &elsewhere,
@@ -139,7 +149,7 @@ impl Backend {
         let file = server
             .device
             .open_for_writing(path, start)
-            .ok_or_else(|| refused(ErrorKind::PermanentFileNotAvailable, "no such offset"))?;
+            .ok_or(Refusal::NotThere("no such offset"))?;
         let drop_at = self.cut(ServedKind::Entity);
         let truncate_at = (behaviour.truncate_at).filter(|_| server.kind == ServedKind::Entity);
         let mut pace = Pace::new(behaviour.rate);
@@ -155,17 +165,17 @@ impl Backend {
                 // section 4.2.2.13); the system's socket is out of reach.
                 let _ = tokio::time::timeout(UNREAD, input.read(&mut [0])).await;
                 self.go_down().await;
-                break Err(refused(ErrorKind::ConnectionClosed, "dropped on purpose"));
+                break Err(Refusal::Cut("dropped on purpose"));
             }
             if behaviour.silent_at == Some(at) {
                 std::future::pending::<()>().await;
             }
             if behaviour.confirm_at == Some(at) {
-                self.session.say("226 Stored");
+                face.confirm_early();
                 std::future::pending::<()>().await;
             }
             if behaviour.hang_up_at == Some(at) {
-                self.session.hang_up();
+                face.hang_up();
             }
             if let Some((pause, pauses)) = &mut pauses
                 && pauses.next() == at
@@ -189,17 +199,14 @@ impl Backend {
             let count = match input.read(&mut buffer[..most]).await {
                 Ok(0) => break Ok(at - start),
                 Ok(count) => count,
-                Err(error) => break Err(Error::from(error)),
+                Err(error) => break Err(Refusal::Io(error)),
             };
             if !server.serves(self.boot) {
                 // Silenced or killed while it was read: what polls this stops doing so.
                 std::future::pending::<()>().await;
             }
             if behaviour.disk_full_at.is_some_and(|full| at >= full) {
-                break Err(refused(
-                    ErrorKind::ExceededStorageAllocationError,
-                    "disk full on purpose",
-                ));
+                break Err(Refusal::Full);
             }
             corrupt(behaviour.corrupt_at, at, &mut buffer[..count]);
             if truncate_at.is_none_or(|end| at < end) {
@@ -221,14 +228,13 @@ impl Backend {
             if behaviour.gone_after_store {
                 server.device.delete(path);
             }
-            self.session.say_instead(behaviour.confirm_reply.as_ref());
             server.stored();
         }
         result
     }
 
     /// Sends a file of the device.
-    async fn send(
+    async fn give(
         &self,
         output: &mut (impl AsyncWrite + Unpin + ?Sized),
         path: &str,
@@ -238,15 +244,12 @@ impl Backend {
         let behaviour = &server.behaviour;
         let file = self.find(path)?;
         if behaviour.no_read {
-            return Err(refused(ErrorKind::PermissionDenied, "not to be read"));
+            return Err(Refusal::Denied("not to be read"));
         }
         let is_source = server.kind == ServedKind::FileServer;
         let size = file.size();
         if start > size {
-            return Err(refused(
-                ErrorKind::PermanentFileNotAvailable,
-                "no such offset",
-            ));
+            return Err(Refusal::NotThere("no such offset"));
         }
         let end = match behaviour.truncate_at {
             Some(early) => size.min(early),
@@ -260,7 +263,7 @@ impl Backend {
         loop {
             if drop_at == Some(at) && server.drops_now() {
                 self.go_down().await;
-                return Err(refused(ErrorKind::ConnectionClosed, "dropped on purpose"));
+                return Err(Refusal::Cut("dropped on purpose"));
             }
             if silent_at == Some(at) {
                 std::future::pending::<()>().await;
@@ -306,11 +309,11 @@ impl Backend {
         std::future::pending::<()>().await;
     }
 
-    fn find(&self, path: &str) -> Result<Arc<super::device::File>> {
+    pub(super) fn find(&self, path: &str) -> Result<Arc<File>> {
         self.server
             .device
             .file(path)
-            .ok_or_else(|| refused(ErrorKind::PermanentFileNotAvailable, "no such file"))
+            .ok_or(Refusal::NotThere("no such file"))
     }
 
     /// Where a transfer is cut, in the direction that this kind of server is about.
@@ -342,229 +345,5 @@ fn corrupt(offset: Option<u64>, at: u64, bytes: &mut [u8]) {
         && let Some(byte) = bytes.get_mut(index)
     {
         *byte ^= 0x55;
-    }
-}
-
-fn refused(kind: ErrorKind, why: &str) -> Error {
-    Error::new(kind, why)
-}
-
-/// A killed server answers nothing; this is never sent.
-fn dead() -> Error {
-    refused(ErrorKind::ConnectionClosed, "the server is gone")
-}
-
-#[async_trait]
-impl StorageBackend<DefaultUser> for Backend {
-    type Metadata = Facts;
-
-    fn supported_features(&self) -> u32 {
-        // Without it, libunftp answers REST with 502 and FEAT does not name it.
-        if self.server.behaviour.no_rest {
-            0
-        } else {
-            FEATURE_RESTART
-        }
-    }
-
-    async fn metadata<P: AsRef<Path> + Send + fmt::Debug>(
-        &self,
-        _: &DefaultUser,
-        path: P,
-    ) -> Result<Facts> {
-        let file = self.find(&text_of(path.as_ref()))?;
-        Ok(Facts {
-            size: Some(file.size()),
-            modified: file.modified(),
-        })
-    }
-
-    async fn list<P: AsRef<Path> + Send + fmt::Debug>(
-        &self,
-        _: &DefaultUser,
-        path: P,
-    ) -> Result<Vec<Fileinfo<PathBuf, Facts>>> {
-        let folder = clean(&text_of(path.as_ref()));
-        let prefix = format!("{}/", folder.trim_end_matches('/'));
-        let mut found: Vec<Fileinfo<PathBuf, Facts>> = Vec::new();
-        for name in self.server.device.names() {
-            let Some(rest) = name.strip_prefix(&prefix) else {
-                continue;
-            };
-            let (path, metadata) = match (rest.split_once('/'), self.server.device.file(&name)) {
-                (Some((folder, _)), _) => (
-                    PathBuf::from(format!("{prefix}{folder}")),
-                    Facts {
-                        size: None,
-                        modified: SystemTime::UNIX_EPOCH,
-                    },
-                ),
-                (None, Some(file)) => (
-                    PathBuf::from(&name),
-                    Facts {
-                        size: Some(file.size()),
-                        modified: file.modified(),
-                    },
-                ),
-                (None, None) => continue,
-            };
-            // Names are sorted, so those below one folder follow each other.
-            if found.last().is_none_or(|last| last.path != path) {
-                found.push(Fileinfo { path, metadata });
-            }
-        }
-        Ok(found)
-    }
-
-    async fn get_into<'a, P, W: ?Sized>(
-        &self,
-        _: &DefaultUser,
-        path: P,
-        start_pos: u64,
-        output: &'a mut W,
-    ) -> Result<u64>
-    where
-        W: AsyncWrite + Unpin + Sync + Send,
-        P: AsRef<Path> + Send + fmt::Debug,
-    {
-        let _token = self.server.token();
-        let path = text_of(path.as_ref());
-        let sending = self.send(output, &path, start_pos);
-        self.while_alive(sending).await
-    }
-
-    async fn get<P: AsRef<Path> + Send + fmt::Debug>(
-        &self,
-        _: &DefaultUser,
-        _: P,
-        _: u64,
-    ) -> Result<Box<dyn AsyncRead + Send + Sync + Unpin>> {
-        // RETR goes through `get_into`, and digests are not offered.
-        Err(ErrorKind::CommandNotImplemented.into())
-    }
-
-    async fn put<P, R>(&self, _: &DefaultUser, input: R, path: P, start_pos: u64) -> Result<u64>
-    where
-        P: AsRef<Path> + Send + fmt::Debug,
-        R: AsyncRead + Send + Sync + Unpin + 'static,
-    {
-        let _token = self.server.token();
-        let path = text_of(path.as_ref());
-        let receiving = self.receive(input, &path, start_pos);
-        self.while_alive(receiving).await
-    }
-
-    async fn del<P: AsRef<Path> + Send + fmt::Debug>(
-        &self,
-        _: &DefaultUser,
-        path: P,
-    ) -> Result<()> {
-        if self.server.behaviour.no_delete {
-            return Err(refused(ErrorKind::PermissionDenied, "deletes nothing"));
-        }
-        if self.server.device.delete(&text_of(path.as_ref())) {
-            Ok(())
-        } else {
-            Err(refused(
-                ErrorKind::PermanentFileNotAvailable,
-                "no such file",
-            ))
-        }
-    }
-
-    async fn mkd<P: AsRef<Path> + Send + fmt::Debug>(&self, _: &DefaultUser, _: P) -> Result<()> {
-        Ok(())
-    }
-
-    async fn rename<P: AsRef<Path> + Send + fmt::Debug>(
-        &self,
-        _: &DefaultUser,
-        from: P,
-        to: P,
-    ) -> Result<()> {
-        let behaviour = &self.server.behaviour;
-        let (from, mut to) = (text_of(from.as_ref()), text_of(to.as_ref()));
-        let reply = behaviour.rename_reply.as_ref();
-        if behaviour.refuse_rename {
-            self.session.say_instead(reply);
-            return Err(refused(
-                ErrorKind::FileNameNotAllowedError,
-                "renames nothing",
-            ));
-        }
-        if self.server.rename_is_busy() {
-            self.session.say_instead(reply);
-            return Err(refused(ErrorKind::TransientFileNotAvailable, "busy"));
-        }
-        if behaviour.no_rename_to.as_ref() == Some(&to) {
-            self.session.say_instead(reply);
-            return Err(refused(
-                ErrorKind::FileNameNotAllowedError,
-                "a name of its own",
-            ));
-        }
-        if behaviour.false_rename {
-            return Ok(());
-        }
-        if behaviour.no_overwrite && self.server.device.file(&to).is_some() {
-            self.session.say_instead(reply);
-            return Err(refused(ErrorKind::FileNameNotAllowedError, "file exists"));
-        }
-        if behaviour.rename_elsewhere {
-            to.push_str(".1");
-        }
-        if self.server.device.rename(&from, &to) {
-            Ok(())
-        } else {
-            Err(refused(
-                ErrorKind::PermanentFileNotAvailable,
-                "no such file",
-            ))
-        }
-    }
-
-    async fn rmd<P: AsRef<Path> + Send + fmt::Debug>(&self, _: &DefaultUser, _: P) -> Result<()> {
-        Err(refused(ErrorKind::PermissionDenied, "keeps its folders"))
-    }
-
-    async fn cwd<P: AsRef<Path> + Send + fmt::Debug>(&self, _: &DefaultUser, _: P) -> Result<()> {
-        Ok(())
-    }
-}
-
-/// What is known about a file, or a folder, which has no size.
-#[derive(Debug)]
-pub(super) struct Facts {
-    size: Option<u64>,
-    modified: SystemTime,
-}
-
-impl Metadata for Facts {
-    fn len(&self) -> u64 {
-        self.size.unwrap_or_default()
-    }
-
-    fn is_dir(&self) -> bool {
-        self.size.is_none()
-    }
-
-    fn is_file(&self) -> bool {
-        self.size.is_some()
-    }
-
-    fn is_symlink(&self) -> bool {
-        false
-    }
-
-    fn modified(&self) -> Result<SystemTime> {
-        Ok(self.modified)
-    }
-
-    fn gid(&self) -> u32 {
-        0
-    }
-
-    fn uid(&self) -> u32 {
-        0
     }
 }

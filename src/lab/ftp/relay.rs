@@ -18,9 +18,8 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
-use super::life::Boot;
-use super::server::Server;
-use super::storage;
+use crate::lab::life::Boot;
+use crate::lab::server::Server;
 
 /// A command line is not longer than this; what is longer is cut off by closing the session.
 const LONGEST_LINE: u64 = 8 * 1024;
@@ -78,7 +77,7 @@ impl Session {
 }
 
 /// One session, from its greeting until either side closes it or the server is killed.
-pub(super) async fn session(server: Arc<Server>, boot: Boot, mut client: TcpStream) {
+pub(in crate::lab) async fn session(server: Arc<Server>, boot: Boot, mut client: TcpStream) {
     let (number, _counted) = server.open_session();
     let session = async {
         let is_full = (server.behaviour.max_sessions).is_some_and(|most| number > most);
@@ -123,7 +122,7 @@ async fn relayed(server: &Arc<Server>, boot: Boot, client: &mut TcpStream) -> io
     });
     let both = async {
         tokio::join!(
-            storage::serve(server, boot, &session, outer),
+            super::serve(server, boot, &session, outer),
             up(server, &session, from_client, to_inner),
         )
     };

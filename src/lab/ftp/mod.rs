@@ -1,0 +1,99 @@
+//! The FTP face of a server: libunftp speaks the protocol over the lab's storage.
+//!
+//! - `relay` the control connection, where latency, silence, death and odd replies are brought about
+//! - `backend` the storage, as libunftp asks for it
+//! - `login` who may log in
+
+mod backend;
+mod login;
+mod relay;
+
+use std::io;
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use libunftp::ServerBuilder;
+use libunftp::options::Binder;
+use tokio::net::{TcpSocket, TcpStream};
+
+use self::backend::Backend;
+use self::login::Logins;
+use self::relay::Session;
+use super::life::Boot;
+use super::server::Server;
+use super::storage::Storage;
+
+pub(super) use relay::session;
+
+/// Bytes that the kernel may hold for a data connection, each way. With its own idea of it, a slow
+/// or silent entity would seem to take megabytes that it never takes.
+const SOCKET_BUFFER: u64 = 256 * 1024;
+const SMALLEST_SOCKET_BUFFER: u64 = 16 * 1024;
+
+/// Runs one session on a control connection.
+async fn serve(
+    server: &Arc<Server>,
+    boot: Boot,
+    session: &Arc<Session>,
+    control: TcpStream,
+) -> io::Result<()> {
+    let storage = Storage {
+        server: Arc::clone(server),
+        boot,
+    };
+    let backend = Backend {
+        storage,
+        session: Arc::clone(session),
+    };
+    let logins = Logins {
+        user: server.user.clone(),
+        refuse: server.behaviour.refuse_login,
+    };
+    // libunftp gives a server's binder to its first session only; so each session has a server.
+    let unftp =
+        ServerBuilder::with_authenticator(Box::new(move || backend.clone()), Arc::new(logins))
+            .greeting("subtend lab")
+            // Sessions end with their control connection, and with the lab.
+            .idle_session_timeout(24 * 60 * 60)
+            // Its own logger would write to whatever logger the process has, and it writes a lot.
+            .logger(slog::Logger::root(slog::Discard, slog::o!()))
+            .binder(Passive {
+                receive: buffer(server.behaviour.rate),
+                send: buffer(server.behaviour.read_rate.or(server.behaviour.rate)),
+            })
+            .build()
+            .map_err(io::Error::other)?;
+    unftp.service(control).await.map_err(io::Error::other)
+}
+
+/// Opens the listeners of data connections: on the session's own address, on any free port.
+#[derive(Debug)]
+struct Passive {
+    receive: u32,
+    send: u32,
+}
+
+/// Bytes of a socket buffer, for what moves at this rate.
+fn buffer(rate: Option<u64>) -> u32 {
+    let bytes = match rate {
+        None => SOCKET_BUFFER,
+        Some(rate) => (rate / 8).clamp(SMALLEST_SOCKET_BUFFER, SOCKET_BUFFER),
+    };
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+#[async_trait]
+impl Binder for Passive {
+    async fn bind(&mut self, ip: IpAddr, _: RangeInclusive<u16>) -> io::Result<TcpSocket> {
+        let socket = match ip {
+            IpAddr::V4(_) => TcpSocket::new_v4()?,
+            IpAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.set_recv_buffer_size(self.receive)?;
+        socket.set_send_buffer_size(self.send)?;
+        socket.bind((ip, 0).into())?;
+        Ok(socket)
+    }
+}

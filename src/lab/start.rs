@@ -1,0 +1,292 @@
+//! The servers of an inventory, started: which listens where, and what each holds at first.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use super::behaviour::Behaviour;
+use super::device::{Device, Naming, clean};
+use super::error::LabError;
+use super::image::{DEFAULT_SIZE, Generated};
+use super::limits;
+use super::network::{Lab, LabOptions};
+use super::server::{ServedKind, Server, bind};
+use super::settings::LabSettings;
+use crate::model::names::Pattern;
+use crate::model::{
+    Address, Entity, FileServer, Group, Image, Inventory, Name, PeerChoice, Scheme, SourceChoice,
+};
+
+/// Bytes of the file of an entity that has an old version: 4 KiB.
+const OLD_SIZE: u64 = 4096;
+/// Threads that serve. They mostly wait.
+const THREADS: usize = 2;
+
+impl Lab {
+    /// Serves every file server and every entity of an inventory at its address. An address with
+    /// port 0 gets a free one.
+    ///
+    /// # Errors
+    /// Nothing is left running when an address is not on loopback or can't be had, or when the
+    /// settings name what the inventory does not have.
+    pub async fn start(
+        inventory: &Inventory,
+        settings: &LabSettings,
+        options: LabOptions,
+    ) -> Result<Self, LabError> {
+        known(settings, inventory)?;
+        limits::raise_open_files(inventory.file_servers.len() + inventory.entities.len());
+        let images: BTreeMap<_, _> = inventory
+            .images
+            .iter()
+            .map(|image| {
+                let said = settings
+                    .images
+                    .get(&*image.name)
+                    .and_then(|image| image.size);
+                let size = said.or(image.size).unwrap_or(DEFAULT_SIZE);
+                (image.name.to_string(), Generated::new(&image.name, size))
+            })
+            .collect();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("lab")
+            .enable_all()
+            .build()
+            .map_err(LabError::Runtime)?;
+        // From here on, whatever fails drops the lab, and so ends what was started.
+        let mut lab = Self {
+            inventory: inventory.clone(),
+            servers: Vec::new(),
+            images: Arc::new(images),
+            chunks: Arc::default(),
+            runtime: Some(runtime),
+        };
+        for server in &inventory.file_servers {
+            let device = lab.disk_of(server, inventory)?;
+            lab.serve(
+                (&server.name, ServedKind::FileServer),
+                &server.address,
+                settings
+                    .of_file_server(&server.name)
+                    .settled(&server.name, lab.smallest(inventory.images.iter())),
+                server.credentials.as_ref(),
+                device,
+                options,
+            )?;
+        }
+        for entity in &inventory.entities {
+            let behaviour = settings.of_entity(&entity.name);
+            let device = lab.flash_of(entity, inventory, &behaviour);
+            let its = inventory.images.iter();
+            let smallest = lab.smallest(its.filter(|image| image.type_ == entity.type_));
+            lab.serve(
+                (&entity.name, ServedKind::Entity),
+                &entity.address,
+                behaviour.settled(&entity.name, smallest),
+                entity.credentials.as_ref(),
+                device,
+                options,
+            )?;
+        }
+        lab.inventory = lab.as_served(inventory);
+        Ok(lab)
+    }
+
+    /// The size of the smallest of these images: a byte in it is a byte of each.
+    fn smallest<'a>(&self, images: impl Iterator<Item = &'a Arc<Image>>) -> u64 {
+        images
+            .filter_map(|image| self.image_size(&image.name))
+            .min()
+            .unwrap_or(DEFAULT_SIZE)
+    }
+
+    /// A file server's disk: every image, below the root of its url.
+    fn disk_of(&self, server: &FileServer, inventory: &Inventory) -> Result<Device, LabError> {
+        let device = Device::new(Arc::clone(&self.chunks));
+        for image in &inventory.images {
+            let path = server
+                .path_of(image)
+                .map_err(|reason| LabError::ImagePath {
+                    server: server.name.to_string(),
+                    image: image.name.to_string(),
+                    reason,
+                })?;
+            if let Some(generated) = self.images.get(&*image.name) {
+                device.place(path.as_str(), generated.clone());
+            }
+        }
+        Ok(device)
+    }
+
+    /// An entity's flash: the image of its version where there is one, else some old file.
+    fn flash_of(&self, entity: &Entity, inventory: &Inventory, behaviour: &Behaviour) -> Device {
+        let device = Device::new(Arc::clone(&self.chunks)).naming(Naming {
+            cut: behaviour.cut_names,
+            fold_case: behaviour.fold_case,
+        });
+        let image = inventory
+            .images
+            .iter()
+            .find(|image| image.type_ == entity.type_ && image.version == entity.version)
+            .and_then(|image| self.images.get(&*image.name));
+        let held = match image {
+            Some(generated) => generated.clone(),
+            None => Generated::new(&format!("{} old", entity.name), OLD_SIZE),
+        };
+        device.place(&clean(entity.path.as_str()), held);
+        device
+    }
+
+    fn serve(
+        &mut self,
+        (name, kind): (&Name, ServedKind),
+        address: &Address,
+        behaviour: Behaviour,
+        credentials: Option<&Name>,
+        device: Device,
+        options: LabOptions,
+    ) -> Result<(), LabError> {
+        let wanted = loopback(name, kind, address)?;
+        let failed = |cause| LabError::Bind {
+            kind: kind.as_str(),
+            name: name.to_string(),
+            address: address.to_string(),
+            cause,
+        };
+        let Some(runtime) = &self.runtime else {
+            return Ok(());
+        };
+        let _context = runtime.enter();
+        let listener = bind(wanted, options.take_free_ports)
+            .and_then(TcpListener::from_std)
+            .map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let user = self
+            .inventory
+            .credentials
+            .iter()
+            .find(|known| Some(&known.name) == credentials)
+            .map(|known| known.user.clone());
+        let server = Arc::new(Server::new(name, kind, address, behaviour, user, device));
+        runtime.spawn(Arc::clone(&server).serve(listener));
+        self.servers.push(server);
+        Ok(())
+    }
+
+    /// The inventory with the served addresses, wherever an entity or a file server stands in it.
+    fn as_served(&self, inventory: &Inventory) -> Inventory {
+        let addresses: HashMap<_, _> = self
+            .servers
+            .iter()
+            .map(|server| ((server.kind, &*server.name), server.served_address()))
+            .collect();
+        let address =
+            |kind, name: &str, old: &Address| addresses.get(&(kind, name)).unwrap_or(old).clone();
+        let entities: BTreeMap<Name, Arc<Entity>> = inventory
+            .entities
+            .iter()
+            .map(|entity| {
+                let mut served = Entity::clone(entity);
+                served.address = address(ServedKind::Entity, &entity.name, &entity.address);
+                (Arc::clone(&entity.name), Arc::new(served))
+            })
+            .collect();
+        let file_servers: BTreeMap<Name, Arc<FileServer>> = inventory
+            .file_servers
+            .iter()
+            .map(|server| {
+                let mut served = FileServer::clone(server);
+                served.address = address(ServedKind::FileServer, &server.name, &server.address);
+                (Arc::clone(&server.name), Arc::new(served))
+            })
+            .collect();
+        let entity = |old: &Arc<Entity>| Arc::clone(entities.get(&old.name).unwrap_or(old));
+        let all = |old: &[Arc<Entity>]| old.iter().map(entity).collect();
+        let file_server =
+            |old: &Arc<FileServer>| Arc::clone(file_servers.get(&old.name).unwrap_or(old));
+        let group = |old: &Arc<Group>| {
+            let mut group = Group::clone(old);
+            group.entities = all(&old.entities);
+            group.source = match &old.source {
+                SourceChoice::FileServer(server) => SourceChoice::FileServer(file_server(server)),
+                SourceChoice::Peer(PeerChoice::Named(peer)) => {
+                    SourceChoice::Peer(PeerChoice::Named(entity(peer)))
+                }
+                SourceChoice::Peer(PeerChoice::Any(peers)) => {
+                    SourceChoice::Peer(PeerChoice::Any(all(peers)))
+                }
+            };
+            Arc::new(group)
+        };
+        Inventory {
+            file_servers: inventory.file_servers.iter().map(file_server).collect(),
+            entities: all(&inventory.entities),
+            groups: inventory.groups.iter().map(group).collect(),
+            ..inventory.clone()
+        }
+    }
+}
+
+/// Where to serve, if that is on loopback.
+fn loopback(name: &str, kind: ServedKind, address: &Address) -> Result<SocketAddr, LabError> {
+    if address.scheme != Scheme::Ftp {
+        return Err(LabError::Tls {
+            kind: kind.as_str(),
+            name: name.into(),
+        });
+    }
+    let ip = match &*address.host {
+        "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        host => host.parse().ok(),
+    };
+    match ip.filter(IpAddr::is_loopback) {
+        Some(ip) => Ok(SocketAddr::new(ip, address.port)),
+        None => Err(LabError::NotLoopback {
+            kind: kind.as_str(),
+            name: name.into(),
+            address: address.to_string(),
+        }),
+    }
+}
+
+/// Settings about nothing are a slip of the pen: the operator would wait for a fault in vain.
+fn known(settings: &LabSettings, inventory: &Inventory) -> Result<(), LabError> {
+    let check = |kind, keys: Vec<&String>, names: Vec<&Name>| {
+        for key in keys {
+            let pattern = Pattern::wildcards(key).map_err(|wrong| {
+                LabError::Settings(format!("{kind} `{key}` stands for nothing: {wrong}"))
+            })?;
+            if !names.iter().any(|name| pattern.matches(name)) {
+                let name = key.clone();
+                return Err(LabError::Unknown { kind, name });
+            }
+        }
+        Ok(())
+    };
+    check(
+        "the image",
+        settings.images.keys().collect(),
+        inventory.images.iter().map(|image| &image.name).collect(),
+    )?;
+    check(
+        "the file server",
+        settings.file_servers.keys().collect(),
+        inventory
+            .file_servers
+            .iter()
+            .map(|server| &server.name)
+            .collect(),
+    )?;
+    check(
+        "the entity",
+        settings.entities.keys().collect(),
+        inventory
+            .entities
+            .iter()
+            .map(|entity| &entity.name)
+            .collect(),
+    )
+}
