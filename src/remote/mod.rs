@@ -7,10 +7,12 @@
 //! - `wire`: the messages, and how they are framed
 //! - `delta`: of a snapshot, what changed since the last one that this watcher was sent
 //! - `place`: where the socket and the lock are; one engine for each state directory
-//! - `server`: the engine's side, one task; `viewer`: one who watches, as the engine sees it
+//! - `server`: the engine's side, one task; `clients`: all that are connected, as it sees them; `viewer`:
+//!   the task of one of them
 //! - `client`: the other side
 
 mod client;
+mod clients;
 mod delta;
 mod place;
 mod server;

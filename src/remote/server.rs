@@ -2,42 +2,31 @@
 //! time, and passes on what happens. It ends the engine when the last client has left and nothing
 //! runs, and never waits for a client.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use nix::unistd::getuid;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
+use super::clients::Clients;
 use super::place::Claimed;
-use super::viewer::{self, Frame, Said, Seat};
-use super::wire::{Ask, Hello, PROTOCOL, Tell, Wants, Welcome, frame};
+use super::viewer::{Admission, CutOff, Said};
+use super::wire::{Ask, Hello, PROTOCOL, Wants, Welcome};
 use crate::model::text::shown;
 use crate::protocol::{Command, Event, GroupSpec, Link, Snapshot, Target};
 
 /// Clients at a time; short visits are let in besides, so that an order to end comes through.
 const CLIENTS: usize = 64;
-/// Those at a time that were not let in yet, and short visits. One more takes the place of the oldest
-/// of them: one that says nothing keeps none out.
-const VISITORS: usize = 64;
-/// Events that wait for one client; one that is further behind is cut off.
-const BACKLOG: usize = 16 << 10;
 /// Orders that wait for the engine.
 const ORDERS: usize = 1024;
-/// What was reported before a client came, and still matters: runs that were cut off, no journal.
-const NOTICES: usize = 16;
 /// The first client comes within this time, or nobody does.
 const FIRST: Duration = Duration::from_secs(20);
 /// Nobody was there, and nothing ran, for this long.
 const QUIET: Duration = Duration::from_secs(1);
-/// What clients have not read at the end is lost after this time.
-const PARTING: Duration = Duration::from_secs(2);
-
 /// What an engine says of itself.
 #[derive(Debug)]
 pub struct About {
@@ -66,23 +55,13 @@ pub async fn serve(
         commands,
         snapshots,
         said,
-        clients: BTreeMap::new(),
-        tasks: JoinSet::new(),
-        handles: BTreeMap::new(),
-        next: 0,
+        clients: Clients::default(),
         orders: VecDeque::new(),
-        notices: VecDeque::new(),
         logins: BTreeSet::new(),
         ending: false,
         quiet_until: Instant::now() + FIRST,
     };
     server.run(claimed, events, inbox, stop).await
-}
-
-struct Client {
-    who: String,
-    wants: Wants,
-    events: mpsc::Sender<Frame>,
 }
 
 struct Server {
@@ -91,13 +70,8 @@ struct Server {
     commands: mpsc::Sender<Command>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     said: mpsc::Sender<Said>,
-    clients: BTreeMap<u64, Client>,
-    /// Those at the door too.
-    tasks: JoinSet<(u64, Result<(), String>)>,
-    handles: BTreeMap<u64, AbortHandle>,
-    next: u64,
+    clients: Clients,
     orders: VecDeque<Command>,
-    notices: VecDeque<Frame>,
     logins: BTreeSet<String>,
     /// The engine knows that nothing more comes.
     ending: bool,
@@ -121,7 +95,10 @@ impl Server {
         loop {
             tokio::select! {
                 event = events.recv() => match event {
-                    Some(event) => self.tell(event),
+                    Some(event) => {
+                        self.stir();
+                        self.clients.publish(&event);
+                    }
                     None => break,
                 },
                 Some(said) = inbox.recv() => self.hear(said),
@@ -133,11 +110,14 @@ impl Server {
                     // Its last events say the rest.
                     Err(_) => self.orders.clear(),
                 },
-                stream = accept(claimed.listener.as_ref()) => self.accept(stream),
-                Some(ended) = self.tasks.join_next() => match ended {
-                    Ok((id, result)) => self.left(id, result),
+                stream = accept(claimed.listener.as_ref()) => self.clients.accept(stream, &self.said),
+                Some(left) = self.clients.left() => match left {
+                    Ok((id, result)) => {
+                        self.stir();
+                        self.clients.remove(id, result);
+                    }
                     // Cut off by ourselves.
-                    Err(_) => self.count(),
+                    Err(_) => self.clients.count(),
                 },
                 signal = stop.recv(), if signals => match signal {
                     Some(()) if stopped => return false,
@@ -152,13 +132,7 @@ impl Server {
             }
         }
         claimed.close();
-        // Who has read everything leaves by itself.
-        self.clients.clear();
-        let _ = timeout(PARTING, async {
-            while self.tasks.join_next().await.is_some() {}
-        })
-        .await;
-        self.tasks.shutdown().await;
+        self.clients.part().await;
         true
     }
 
@@ -174,7 +148,7 @@ impl Server {
     /// Ends the engine when nobody needs it.
     fn look(&mut self, claimed: &mut Claimed) {
         let busy = self.is_busy() || !self.orders.is_empty();
-        if busy || !self.tasks.is_empty() {
+        if busy || !self.clients.is_empty() {
             self.stir();
         }
         if !busy && !self.ending && self.quiet_until <= Instant::now() {
@@ -182,7 +156,7 @@ impl Server {
             self.finish();
         }
         if self.ending && !busy {
-            // Who comes now gets a new one.
+            // A client that comes now gets a new one.
             claimed.close();
         }
     }
@@ -202,86 +176,29 @@ impl Server {
         self.finish();
     }
 
-    fn accept(&mut self, stream: std::io::Result<UnixStream>) {
-        let stream = match stream {
-            Ok(stream) => stream,
-            Err(error) => return tracing::warn!("a client can't be let in: {error}"),
-        };
-        match stream.peer_cred() {
-            Ok(peer) if peer.uid() == getuid().as_raw() => {}
-            Ok(peer) => {
-                return tracing::warn!("user {} was not let in to the engine", peer.uid());
-            }
-            Err(error) => return tracing::warn!("a client was not let in: {error}"),
-        }
-        self.make_room();
-        let id = self.next;
-        self.next += 1;
-        let said = self.said.clone();
-        let task = async move { (id, viewer::serve(id, stream, said).await) };
-        self.handles.insert(id, self.tasks.spawn(task));
-    }
-
-    /// At the door, and among the short visits.
-    fn make_room(&mut self) {
-        let watches = |id: &u64| {
-            let client = self.clients.get(id);
-            client.is_some_and(|client| client.wants != Wants::Errand)
-        };
-        let visitors: Vec<u64> = (self.handles.keys().copied())
-            .filter(|id| !watches(id))
-            .collect();
-        if visitors.len() >= VISITORS
-            && let Some(oldest) = visitors.first()
-        {
-            tracing::warn!("{VISITORS} clients are at the door; the oldest was sent away");
-            self.clients.remove(oldest);
-            if let Some(task) = self.handles.remove(oldest) {
-                task.abort();
-            }
-        }
-    }
-
     fn hear(&mut self, said: Said) {
         self.stir();
         match said {
             Said::Hello { id, hello, answer } => {
                 // Unanswered, it tries again, and finds a new engine.
                 if !self.ending || self.is_busy() {
-                    if hello.wants != Wants::Errand && self.others(id) >= CLIENTS {
-                        let reason = format!("{CLIENTS} others watch the engine already");
-                        let _ = answer.send(Err(reason));
+                    if hello.wants != Wants::Errand && self.clients.others(id) >= CLIENTS {
+                        let _ = answer.send(Err(CutOff::Full { others: CLIENTS }));
                         return;
                     }
-                    let seat = self.seat(id, hello);
-                    let _ = answer.send(Ok(seat));
-                    self.count();
+                    let _ = answer.send(Ok(self.admit(id, &hello)));
+                    self.clients.count();
                 }
             }
             Said::Ask { id, ask } => self.ask(id, ask),
         }
     }
 
-    fn seat(&mut self, id: u64, hello: Hello) -> Seat {
-        let (sender, events) = mpsc::channel(BACKLOG);
-        for notice in &self.notices {
-            let _ = sender.try_send(notice.clone());
-        }
-        // The first one has come: nobody else is waited for.
+    fn admit(&mut self, id: u64, hello: &Hello) -> Admission {
+        // The first one has come: no other is waited for.
         self.quiet_until = Instant::now() + QUIET;
-        let who: String = shown(&hello.who).chars().take(120).collect();
-        if hello.wants != Wants::Errand {
-            tracing::info!("{who} watches");
-        }
-        self.clients.insert(
-            id,
-            Client {
-                who,
-                wants: hello.wants,
-                events: sender,
-            },
-        );
-        Seat {
+        Admission {
+            events: self.clients.add(id, hello),
             welcome: Welcome {
                 protocol: PROTOCOL,
                 version: env!("CARGO_PKG_VERSION").into(),
@@ -290,15 +207,14 @@ impl Server {
                 inventory: self.about.inventory.clone(),
                 text: self.about.text.clone(),
                 logins: self.logins.iter().cloned().collect(),
-                others: self.others(id),
+                others: self.clients.others(id),
             },
-            events,
             snapshots: self.snapshots.clone(),
         }
     }
 
     fn ask(&mut self, id: u64, ask: Ask) {
-        let Some(client) = self.clients.get(&id) else {
+        let Some(client) = self.clients.get(id) else {
             return;
         };
         let (who, wants) = (client.who.clone(), client.wants);
@@ -341,7 +257,7 @@ impl Server {
                 who,
                 what,
             };
-            self.send(&did, |other, client| {
+            self.clients.send(&did, |other, client| {
                 other != id || client.wants == Wants::Errand
             });
         }
@@ -352,90 +268,7 @@ impl Server {
             at: Timestamp::now(),
             reason: reason.into(),
         };
-        self.send(&refused, |other, _| other == id);
-    }
-
-    fn tell(&mut self, event: Event) {
-        self.stir();
-        if matches!(event, Event::Notice { .. })
-            && let Some(frame) = framed(&event)
-        {
-            self.notices.push_back(frame);
-            if self.notices.len() > NOTICES {
-                self.notices.pop_front();
-            }
-        }
-        self.send(&event, |_, _| true);
-    }
-
-    /// To some of the clients. Who has too much unread is cut off, which costs the others nothing.
-    fn send(&mut self, event: &Event, to: impl Fn(u64, &Client) -> bool) {
-        if self.clients.is_empty() {
-            return;
-        }
-        let Some(frame) = framed(event) else { return };
-        let mut full = Vec::new();
-        for (id, client) in &self.clients {
-            if to(*id, client) && client.events.try_send(frame.clone()).is_err() {
-                full.push(*id);
-            }
-        }
-        for id in full {
-            if let Some(client) = self.clients.remove(&id) {
-                tracing::warn!("{} reads nothing any more and was cut off", client.who);
-                if let Some(task) = self.handles.remove(&id) {
-                    task.abort();
-                }
-            }
-        }
-    }
-
-    fn left(&mut self, id: u64, result: Result<(), String>) {
-        self.stir();
-        self.handles.remove(&id);
-        let client = self.clients.remove(&id);
-        let who = client.as_ref().map_or("a client", |client| &client.who);
-        match result {
-            Err(reason) => tracing::warn!("{who} was cut off: {}", shown(&reason)),
-            Ok(()) => {
-                if client
-                    .as_ref()
-                    .is_some_and(|one| one.wants != Wants::Errand)
-                {
-                    tracing::info!("{who} has left");
-                }
-            }
-        }
-        self.count();
-    }
-
-    fn others(&self, id: u64) -> usize {
-        let watching =
-            |(other, client): &(&u64, &Client)| **other != id && client.wants != Wants::Errand;
-        self.clients.iter().filter(watching).count()
-    }
-
-    /// Tells each how many others there are.
-    fn count(&mut self) {
-        let ids: Vec<u64> = self.clients.keys().copied().collect();
-        for id in ids {
-            let viewers = Event::Viewers {
-                at: Timestamp::now(),
-                others: self.others(id),
-            };
-            self.send(&viewers, |other, _| other == id);
-        }
-    }
-}
-
-fn framed(event: &Event) -> Option<Frame> {
-    let event = Box::new(event.clone());
-    match frame(&Tell::Event { event }) {
-        Ok(bytes) => Some(Arc::new(bytes)),
-        Err(error) => {
-            tracing::error!("an event can't be sent: {error}");
-            None
-        }
+        self.clients.send(&refused, |other, _| other == id);
     }
 }
 

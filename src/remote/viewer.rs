@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::zeroize::Zeroizing;
+use thiserror::Error;
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -18,15 +19,47 @@ use super::wire::{
 };
 use crate::protocol::Snapshot;
 
-/// Least time between two snapshots.
+/// Minimum interval between two snapshots.
 pub(super) const PACE: Duration = Duration::from_millis(250);
-/// Who does not read for this long is cut off. One that merely slept comes back by itself.
+/// A client that reads nothing for this long is cut off. One that merely slept comes back by itself.
 const STUCK: Duration = Duration::from_secs(30);
 /// What there is to say at the end must be gone within this time.
 const PARTING: Duration = Duration::from_secs(1);
+/// The same for all clients together.
+pub(super) const PARTING_ALL: Duration = Duration::from_secs(2);
 
 /// A frame, made once for all that watch.
 pub(super) type Frame = Arc<Zeroizing<Vec<u8>>>;
+
+/// Why a client is cut off, or not let in.
+#[derive(Debug, Error)]
+pub(super) enum CutOff {
+    #[error("it did not say who it is")]
+    Silent,
+    #[error("this is no subtend: {0}")]
+    NoFrame(WireError),
+    #[error("this is no subtend: {0}")]
+    NoHello(serde_json::Error),
+    #[error(
+        "the engine that runs is subtend {} (protocol {PROTOCOL}), and this is subtend {version} \
+         (protocol {}); use the program that the engine was started with, or end the engine with its \
+         `subtend stop`",
+        env!("CARGO_PKG_VERSION"),
+        .protocol.map_or_else(|| "unknown".into(), |protocol| protocol.to_string())
+    )]
+    Version {
+        version: String,
+        protocol: Option<u64>,
+    },
+    #[error("{others} others watch the engine already")]
+    Full { others: usize },
+    #[error("what it sent can't be understood: {0}")]
+    Malformed(WireError),
+    #[error("it read nothing for {} s", STUCK.as_secs())]
+    Stuck,
+    #[error("a snapshot can't be sent: {0}")]
+    Snapshot(WireError),
+}
 
 /// To the server's task.
 pub(super) enum Said {
@@ -35,7 +68,7 @@ pub(super) enum Said {
         id: u64,
         hello: Hello,
         /// Dropped: the engine is ending.
-        answer: oneshot::Sender<Result<Seat, String>>,
+        answer: oneshot::Sender<Result<Admission, CutOff>>,
     },
     Ask {
         id: u64,
@@ -44,35 +77,35 @@ pub(super) enum Said {
 }
 
 /// What a client that was let in gets.
-pub(super) struct Seat {
+pub(super) struct Admission {
     pub(super) welcome: Welcome,
     /// Ends when there is nothing more to report.
     pub(super) events: mpsc::Receiver<Frame>,
     pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
 }
 
-/// Serves one client until it leaves, is cut off, or the engine ends. Returns why it was cut off.
+/// Serves one client until it leaves, is cut off, or the engine ends.
 pub(super) async fn serve(
     id: u64,
     stream: UnixStream,
     server: mpsc::Sender<Said>,
-) -> Result<(), String> {
+) -> Result<(), CutOff> {
     let (from, mut to) = stream.into_split();
     let mut incoming = Incoming::new(from, LONGEST_HELLO);
-    let seat = match timeout(GREETING, greet(id, &mut incoming, &server)).await {
-        Ok(Ok(Some(seat))) => seat,
+    let admission = match timeout(GREETING, greet(id, &mut incoming, &server)).await {
+        Ok(Ok(Some(admission))) => admission,
         Ok(Ok(None)) => return Ok(()),
         Ok(Err(reason)) => {
-            refuse(&mut to, reason.clone()).await;
+            refuse(&mut to, reason.to_string()).await;
             return Err(reason);
         }
-        Err(_) => return Err("it did not say who it is".into()),
+        Err(_) => return Err(CutOff::Silent),
     };
-    let Seat {
+    let Admission {
         welcome,
         events,
         snapshots,
-    } = seat;
+    } = admission;
     let welcome = Answer::Welcome(Box::new(welcome));
     match timeout(STUCK, write(&mut to, &welcome)).await {
         Ok(Ok(())) => {}
@@ -83,7 +116,7 @@ pub(super) async fn serve(
     tokio::pin!(listening);
     let cut_off = tokio::select! {
         read = &mut listening => read,
-        // Who is gone may have given orders before, which are still to be read.
+        // One that is gone may have given orders before, which are still to be read.
         written = tell(&mut to, events, snapshots) => match written {
             Ok(()) => timeout(PARTING, listening).await.unwrap_or(Ok(())),
             stuck => stuck,
@@ -91,7 +124,7 @@ pub(super) async fn serve(
     };
     if let Err(reason) = &cut_off {
         let dropped = Tell::Dropped {
-            reason: reason.clone(),
+            reason: reason.to_string(),
         };
         let _ = timeout(PARTING, write(&mut to, &dropped)).await;
     }
@@ -102,27 +135,20 @@ async fn greet(
     id: u64,
     incoming: &mut Incoming<OwnedReadHalf>,
     server: &mpsc::Sender<Said>,
-) -> Result<Option<Seat>, String> {
+) -> Result<Option<Admission>, CutOff> {
     let value: serde_json::Value = match incoming.next().await {
         Ok(Some(value)) => value,
         Ok(None) => return Ok(None),
-        Err(error) => return Err(format!("this is no subtend: {error}")),
+        Err(error) => return Err(CutOff::NoFrame(error)),
     };
     // Read before the rest: another version may say the rest in other words.
     let protocol = value.get("protocol").and_then(serde_json::Value::as_u64);
     if protocol != Some(u64::from(PROTOCOL)) {
         let version = value.get("version").and_then(serde_json::Value::as_str);
         let version: String = version.unwrap_or("?").chars().take(40).collect();
-        return Err(format!(
-            "the engine that runs is subtend {} (protocol {PROTOCOL}), and this is subtend {version} \
-             (protocol {}); use the program that the engine was started with, or end the engine \
-             with its `subtend stop`",
-            env!("CARGO_PKG_VERSION"),
-            protocol.map_or_else(|| "unknown".into(), |protocol| protocol.to_string()),
-        ));
+        return Err(CutOff::Version { version, protocol });
     }
-    let hello: Hello =
-        serde_json::from_value(value).map_err(|error| format!("this is no subtend: {error}"))?;
+    let hello: Hello = serde_json::from_value(value).map_err(CutOff::NoHello)?;
     let (answer, answered) = oneshot::channel();
     if server
         .send(Said::Hello { id, hello, answer })
@@ -132,7 +158,7 @@ async fn greet(
         return Ok(None);
     }
     match answered.await {
-        Ok(Ok(seat)) => Ok(Some(seat)),
+        Ok(Ok(admission)) => Ok(Some(admission)),
         Ok(Err(reason)) => Err(reason),
         Err(_) => Ok(None),
     }
@@ -147,7 +173,7 @@ async fn listen(
     id: u64,
     mut incoming: Incoming<OwnedReadHalf>,
     server: mpsc::Sender<Said>,
-) -> Result<(), String> {
+) -> Result<(), CutOff> {
     loop {
         match incoming.next().await {
             Ok(Some(ask)) => {
@@ -160,7 +186,7 @@ async fn listen(
             Err(WireError::Io(error)) if error.kind() != std::io::ErrorKind::InvalidData => {
                 return Ok(());
             }
-            Err(error) => return Err(format!("what it sent can't be understood: {error}")),
+            Err(error) => return Err(CutOff::Malformed(error)),
         }
     }
 }
@@ -169,7 +195,7 @@ async fn tell(
     to: &mut OwnedWriteHalf,
     mut events: mpsc::Receiver<Frame>,
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
-) -> Result<(), String> {
+) -> Result<(), CutOff> {
     let mut sent: Option<Arc<Snapshot>> = None;
     let mut next = Instant::now();
     let mut publishing = true;
@@ -215,21 +241,21 @@ async fn picture(
     to: &mut OwnedWriteHalf,
     sent: &mut Option<Arc<Snapshot>>,
     snapshots: &mut watch::Receiver<Arc<Snapshot>>,
-) -> Result<bool, String> {
+) -> Result<bool, CutOff> {
     let now = snapshots.borrow_and_update().clone();
     let delta = Box::new(Delta::between(sent.as_deref(), &now));
     *sent = Some(now);
     match frame(&Tell::Snapshot { delta }) {
         Ok(bytes) => send(to, &bytes).await,
-        Err(error) => Err(format!("a snapshot can't be sent: {error}")),
+        Err(error) => Err(CutOff::Snapshot(error)),
     }
 }
 
 /// Whether it is still there.
-async fn send(to: &mut OwnedWriteHalf, bytes: &[u8]) -> Result<bool, String> {
+async fn send(to: &mut OwnedWriteHalf, bytes: &[u8]) -> Result<bool, CutOff> {
     match timeout(STUCK, to.write_all(bytes)).await {
         Ok(Ok(())) => Ok(true),
         Ok(Err(_)) => Ok(false),
-        Err(_) => Err(format!("it read nothing for {} s", STUCK.as_secs())),
+        Err(_) => Err(CutOff::Stuck),
     }
 }
