@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::support::run::{Run, assert_delivered, assert_failed, assert_untouched, entity};
-use crate::support::{GROUP, IMAGE, SERVER, at_rate, behave, lab, network, with_group};
+use crate::support::{GROUP, IMAGE, SERVER, at_rate, behave, lab, network, takes_at, with_group};
 use subtend::lab::{Behaviour, LabSettings, Pause};
 use subtend::model::{
     BufferPreference, EntityState, Group, Holds, Image, ImageSpec, Inventory, Outcome, PeerChoice,
@@ -99,8 +99,7 @@ async fn twenty_entities_get_64_mib_out_of_4_mib_of_memory() {
 async fn the_source_is_closed_while_the_entities_empty_the_pool() {
     let (mut inventory, mut settings) = network(2, 2 * MIB);
     inventory.memory = 4 * MIB;
-    let slow = at_rate(MIB);
-    behave(&mut settings, "*", slow);
+    behave(&mut settings, "*", takes_at(MIB));
     let lab = lab(&inventory, &settings).await;
     let mut run = Run::start(lab.inventory(), &[GROUP]).await;
     run.until(|event| matches!(event, Event::Pass { read: Some(_), .. }))
@@ -446,8 +445,7 @@ async fn a_group_that_joins_reads_from_no_peer_that_is_being_upgraded() {
             any(vec![written]),
         ),
     ];
-    let slow = at_rate(MIB / 2);
-    behave(&mut settings, "a-written", slow);
+    behave(&mut settings, "a-written", takes_at(MIB / 2));
     let lab = lab(&inventory, &settings).await;
     let mut run = Run::idle(lab.inventory());
     run.force(&["writes"]).await;
@@ -477,8 +475,7 @@ async fn a_group_that_the_memory_does_not_suffice_for_is_refused() {
             })
         })
         .collect();
-    let slow = at_rate(MIB / 2);
-    behave(&mut settings, "e001", slow);
+    behave(&mut settings, "e001", takes_at(MIB / 2));
     let lab = lab(&inventory, &settings).await;
     let mut run = Run::start(lab.inventory(), &["group-0"]).await;
     run.until_state("e001", EntityState::Sending).await;
@@ -524,7 +521,7 @@ async fn groups_that_run_together_share_the_memory() {
     inventory.images = images;
     settings.images.remove(IMAGE);
     for (entities, rate) in [("e00[1-2]", 8 * MIB), ("e00[3-6]", 2 * MIB)] {
-        behave(&mut settings, entities, at_rate(rate));
+        behave(&mut settings, entities, takes_at(rate));
     }
     let lab = lab(&inventory, &settings).await;
 
@@ -593,7 +590,7 @@ async fn cancelling_leaves_nothing_behind_within_two_seconds() {
 async fn one_entity_is_cancelled_and_the_others_go_on() {
     let (mut inventory, mut settings) = network(3, 4 * MIB);
     inventory.memory = MIB;
-    behave(&mut settings, "*", at_rate(4 * MIB));
+    behave(&mut settings, "*", takes_at(4 * MIB));
     let lab = lab(&inventory, &settings).await;
     let mut run = Run::start(lab.inventory(), &[GROUP]).await;
     run.until_state("e002", EntityState::Sending).await;
@@ -884,9 +881,9 @@ async fn a_failed_entity_is_tried_again_while_its_group_runs() {
         drop_times: Some(1),
         ..Behaviour::default()
     };
-    behave(&mut settings, "e001", at_rate(MIB));
+    behave(&mut settings, "e001", takes_at(MIB * 2 / 3));
     behave(&mut settings, "e002", flaky);
-    behave(&mut settings, "e003", at_rate(MIB));
+    behave(&mut settings, "e003", takes_at(MIB * 2 / 3));
     let lab = lab(&inventory, &settings).await;
     let again = |name: &str, entities: &[&str]| Command::Start {
         groups: vec![GroupSpec::Made(subtend::model::MadeGroup {

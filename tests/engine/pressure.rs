@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::run::{Run, assert_delivered, assert_failed, assert_untouched, entity};
-use crate::support::{GROUP, IMAGE, SERVER, at_rate, behave, lab, network, with_group};
+use crate::support::{GROUP, IMAGE, SERVER, at_rate, behave, lab, network, takes_at, with_group};
 use subtend::lab::Behaviour;
 use subtend::model::{
     EntityState, Inventory, Laggards, Limits, Outcome, PeerChoice, SourceChoice, Step, VerifyMode,
@@ -111,7 +111,7 @@ fn bounded(summary: &Summary) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_entity_catches_up_in_a_pass_of_its_own() {
-    let (mut inventory, settings) = five(at_rate(MIB), 8 * MIB);
+    let (mut inventory, settings) = five(takes_at(MIB), 8 * MIB);
     handled(&mut inventory, Laggards::CatchUp, 0);
     let lab = lab(&inventory, &settings).await;
     let (summary, events) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;
@@ -154,8 +154,8 @@ async fn a_slow_entity_catches_up_in_a_pass_of_its_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_slow_entities_share_a_pass() {
-    let (mut inventory, mut settings) = five(at_rate(MIB), 8 * MIB);
-    behave(&mut settings, "e004", at_rate(MIB));
+    let (mut inventory, mut settings) = five(takes_at(MIB), 8 * MIB);
+    behave(&mut settings, "e004", takes_at(MIB));
     handled(&mut inventory, Laggards::CatchUp, 0);
     let lab = lab(&inventory, &settings).await;
     let (summary, events) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;
@@ -171,7 +171,7 @@ async fn two_slow_entities_share_a_pass() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_wait_all_wait_for_the_slow_one() {
-    let (mut inventory, settings) = five(at_rate(4 * MIB), 8 * MIB);
+    let (mut inventory, settings) = five(takes_at(4 * MIB), 8 * MIB);
     handled(&mut inventory, Laggards::Wait, 0);
     let lab = lab(&inventory, &settings).await;
     let (summary, events) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;

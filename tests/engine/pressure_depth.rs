@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::run::{Run, assert_delivered};
-use crate::support::{GROUP, IMAGE, SERVER, at_rate, behave, lab, network};
+use crate::support::{GROUP, IMAGE, SERVER, at_rate, behave, lab, network, takes_at};
 use subtend::lab::{Behaviour, Pause};
 use subtend::model::{
     Bottleneck, BufferPreference, EntityState, FileServer, Group, Image, Inventory, Laggards,
@@ -215,7 +215,7 @@ async fn one_slow_entity_is_named() {
     inventory.memory = 256 * KIB;
     inventory.buffers = BufferPreference::Size(32 * KIB);
     waits(&mut inventory);
-    behave(&mut settings, "e003", at_rate(MIB));
+    behave(&mut settings, "e003", takes_at(MIB));
     let lab = lab(&inventory, &settings).await;
     let run = Run::start(lab.inventory(), &[GROUP]).await;
     let (summary, events, watched) = watch(run).await;
@@ -230,7 +230,7 @@ async fn entities_that_are_all_slow_are_the_bottleneck() {
     let (mut inventory, mut settings) = network(4, 3 * MIB);
     inventory.memory = 256 * KIB;
     inventory.buffers = BufferPreference::Size(32 * KIB);
-    behave(&mut settings, "*", at_rate(MIB));
+    behave(&mut settings, "*", takes_at(MIB));
     let lab = lab(&inventory, &settings).await;
     let run = Run::start(lab.inventory(), &[GROUP]).await;
     let (summary, events, watched) = watch(run).await;

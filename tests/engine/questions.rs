@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::support::run::{Run, assert_delivered, assert_failed, entity};
 use crate::support::scripted::{Action, Reply, Script, ScriptedServer};
-use crate::support::{GROUP, IMAGE, LONG, PATH, SERVER, at_rate, behave, lab, network};
+use crate::support::{GROUP, IMAGE, LONG, PATH, SERVER, behave, lab, network, takes_at};
 use secrecy::SecretString;
 use subtend::lab::Behaviour;
 use subtend::model::{
@@ -156,7 +156,7 @@ async fn each_entity_of_the_type_is_asked_and_those_that_hold_the_image_are_told
 async fn an_entity_that_is_being_written_is_not_asked_and_a_run_goes_on_meanwhile() {
     let (mut inventory, mut settings) = network(2, 2 * MIB);
     inventory.memory = MIB;
-    behave(&mut settings, "*", at_rate(MIB));
+    behave(&mut settings, "*", takes_at(MIB));
     let lab = lab(&inventory, &settings).await;
     let mut run = Run::start(lab.inventory(), &[GROUP]).await;
     let sending = std::cell::Cell::new(0);

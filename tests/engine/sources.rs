@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use crate::support::run::{Run, assert_delivered, assert_failed, assert_untouched, entity};
 use crate::support::scripted::{Action, Data, Reply, Retrieve, Script, ScriptedServer, Store};
-use crate::support::{GROUP, IMAGE, PATH, SERVER, at_rate, behave, lab, network, with_group};
+use crate::support::{
+    GROUP, IMAGE, PATH, SERVER, at_rate, behave, lab, network, takes_at, with_group,
+};
 use subtend::lab::{Behaviour, Lab, LabSettings};
 use subtend::model::{
     Address, Entity, EntityState, FileServer, Inventory, Limits, Outcome, PeerChoice, RemotePath,
@@ -316,8 +318,7 @@ async fn a_source_that_hardly_sends_is_left_for_the_next_one() {
 /// slow entities is not slow itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_is_judged_by_what_is_waited_for() {
-    let slow = at_rate(96 << 10);
-    for (is_source, bytes) in [(true, MIB), (false, 512 << 10)] {
+    for (is_source, bytes) in [(true, MIB), (false, 256 << 10)] {
         let (mut inventory, mut settings) = network(1, bytes);
         // Two buffers: the source waits for the entity nearly all the time.
         inventory.memory = 16 << 10;
@@ -331,9 +332,10 @@ async fn a_source_is_judged_by_what_is_waited_for() {
             group.source = SourceChoice::FileServer(server);
         });
         if is_source {
-            settings.file_servers.insert(SERVER.into(), slow.clone());
+            let slow = at_rate(96 << 10);
+            settings.file_servers.insert(SERVER.into(), slow);
         } else {
-            behave(&mut settings, "e001", slow.clone());
+            behave(&mut settings, "e001", takes_at(96 << 10));
         }
         let lab = lab(&inventory, &settings).await;
         let (summary, _) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;
@@ -553,9 +555,11 @@ async fn a_pass_from_the_middle_proves_what_came_before() {
 /// the server turns the others away.
 #[tokio::test(flavor = "multi_thread")]
 async fn entities_behind_a_server_of_one_session_take_turns() {
-    for busy_reply in [None, Some("530 too much connections for 'craft'"), Some("")] {
-        take_turns(busy_reply).await;
-    }
+    tokio::join!(
+        take_turns(None),
+        take_turns(Some("530 too much connections for 'craft'")),
+        take_turns(Some("")),
+    );
 }
 
 async fn take_turns(busy_reply: Option<&str>) {
@@ -612,7 +616,7 @@ async fn a_hundred_that_are_tried_again_read_the_source_a_few_times() {
             drop_at: Some(64 << 10),
             drop_times: Some(number % 4),
             // They are cut off at moments of their own.
-            latency: Some(Duration::from_millis(u64::from(number * 7 % 20) * 10)),
+            latency: Some(Duration::from_millis(u64::from(number * 7 % 20) * 4)),
             ..Behaviour::default()
         };
         behave(&mut settings, &format!("e{number:03}"), cut);

@@ -71,23 +71,48 @@ async fn verify(run: &mut Run, size_only: bool) -> (Vec<Installed>, u64) {
     }
 }
 
+fn refuse_login() -> Behaviour {
+    Behaviour {
+        refuse_login: true,
+        ..Behaviour::default()
+    }
+}
+
+fn read_only() -> Behaviour {
+    Behaviour {
+        read_only: true,
+        ..Behaviour::default()
+    }
+}
+
+/// The entity is that server.
+fn served_by(inventory: &mut Inventory, index: usize, server: &ScriptedServer) {
+    let address = crate::support::local(server.address().port());
+    on(inventory, index, |entity| entity.address = address);
+}
+
+/// A server that says nothing at all.
+async fn silent() -> ScriptedServer {
+    ScriptedServer::start(Script {
+        greeting: crate::support::scripted::Greeting::Never,
+        ..Script::default()
+    })
+    .await
+}
+
 fn of<'a>(checks: &'a [ProbeCheck], host: &str) -> &'a ProbeCheck {
     let found = checks.iter().find(|check| &*check.host == host);
     found.unwrap_or_else(|| panic!("{host} was not looked at: {checks:?}"))
 }
 
-fn on(inventory: &mut Inventory, place: usize, change: impl FnOnce(&mut Entity)) {
-    let mut entity = Entity::clone(&inventory.entities[place]);
+/// Changes an entity, also in the group.
+fn on(inventory: &mut Inventory, index: usize, change: impl FnOnce(&mut Entity)) {
+    let mut entity = Entity::clone(&inventory.entities[index]);
     change(&mut entity);
-    replace(inventory, place, entity);
-}
-
-/// Also in the group.
-fn replace(inventory: &mut Inventory, place: usize, entity: Entity) {
     let entity = Arc::new(entity);
-    inventory.entities[place] = entity.clone();
+    inventory.entities[index] = entity.clone();
     let mut group = (*inventory.groups[0]).clone();
-    group.entities[place] = entity;
+    group.entities[index] = entity;
     inventory.groups[0] = Arc::new(group);
 }
 
@@ -95,22 +120,8 @@ fn replace(inventory: &mut Inventory, place: usize, entity: Entity) {
 async fn what_would_fail_is_told_before_and_nothing_is_left() {
     let (mut inventory, mut settings) = network(5, MIB);
     on(&mut inventory, 4, |entity| entity.version = "2".into());
-    behave(
-        &mut settings,
-        "e002",
-        Behaviour {
-            refuse_login: true,
-            ..Behaviour::default()
-        },
-    );
-    behave(
-        &mut settings,
-        "e003",
-        Behaviour {
-            read_only: true,
-            ..Behaviour::default()
-        },
-    );
+    behave(&mut settings, "e002", refuse_login());
+    behave(&mut settings, "e003", read_only());
     let lab = lab(&inventory, &settings).await;
     lab.kill("e004").await;
     let mut run = Run::idle(lab.inventory());
@@ -156,9 +167,7 @@ async fn an_image_that_does_not_fit_and_a_source_without_it_are_problems() {
     let (mut inventory, settings) = network(1, MIB);
     let lab = lab(&inventory, &settings).await;
     inventory = lab.inventory().clone();
-    on(&mut inventory, 0, |entity| {
-        entity.address = crate::support::local(server.address().port());
-    });
+    served_by(&mut inventory, 0, &server);
     let mut run = Run::idle(&inventory);
     let found = probe(&mut run).await;
     let problem = of(&found, "e001").problem.as_deref().unwrap();
@@ -182,18 +191,12 @@ async fn an_image_that_does_not_fit_and_a_source_without_it_are_problems() {
 /// 40 dead entities wait for nobody's deadline but their own; the good one answers at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_entities_hold_up_nobody_and_can_be_given_up() {
-    let silent = ScriptedServer::start(Script {
-        greeting: crate::support::scripted::Greeting::Never,
-        ..Script::default()
-    })
-    .await;
+    let silent = silent().await;
     let (inventory, settings) = network(12, MIB);
     let lab = lab(&inventory, &settings).await;
     let mut inventory = lab.inventory().clone();
     for place in 1..12 {
-        on(&mut inventory, place, |entity| {
-            entity.address = crate::support::local(silent.address().port());
-        });
+        served_by(&mut inventory, place, &silent);
     }
     let mut run = Run::idle(&inventory);
     let (groups, force) = (all(), false);
@@ -218,17 +221,13 @@ async fn dead_entities_hold_up_nobody_and_can_be_given_up() {
 /// What a probe wrote must be gone before a run writes there.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_ends_the_looking_first() {
-    let silent = ScriptedServer::start(Script {
-        greeting: crate::support::scripted::Greeting::Never,
-        ..Script::default()
-    })
-    .await;
+    let silent = silent().await;
     let (inventory, settings) = network(2, MIB);
     let lab = lab(&inventory, &settings).await;
     let mut inventory = lab.inventory().clone();
+    served_by(&mut inventory, 1, &silent);
     on(&mut inventory, 1, |entity| {
-        entity.address = crate::support::local(silent.address().port());
-        entity.timeouts.reply = Duration::from_secs(1);
+        entity.timeouts.reply = Duration::from_secs(1)
     });
     let mut run = Run::idle(&inventory);
     let (groups, force) = (all(), false);
@@ -248,14 +247,7 @@ async fn a_start_ends_the_looking_first() {
 #[tokio::test(flavor = "multi_thread")]
 async fn verify_tells_who_has_the_image() {
     let (mut inventory, mut settings) = network(5, MIB);
-    behave(
-        &mut settings,
-        "e005",
-        Behaviour {
-            refuse_login: true,
-            ..Behaviour::default()
-        },
-    );
+    behave(&mut settings, "e005", refuse_login());
     on(&mut inventory, 0, |entity| entity.version = "2".into());
     let lab = lab(&inventory, &settings).await;
     let empty = ScriptedServer::start(Script::default()).await;
@@ -265,9 +257,7 @@ async fn verify_tells_who_has_the_image() {
     worn.put(PATH, bytes);
     let mut inventory = lab.inventory().clone();
     for (place, server) in [(1, &empty), (2, &worn)] {
-        on(&mut inventory, place, |entity| {
-            entity.address = crate::support::local(server.address().port());
-        });
+        served_by(&mut inventory, place, server);
     }
     let mut run = Run::idle(&inventory);
     let (found, read) = verify(&mut run, false).await;
@@ -307,9 +297,7 @@ async fn a_verify_can_be_stopped() {
     let mut group = (*inventory.groups[0]).clone();
     group.image = Arc::new(image);
     inventory.groups[0] = Arc::new(group);
-    on(&mut inventory, 0, |entity| {
-        entity.address = crate::support::local(silent.address().port());
-    });
+    served_by(&mut inventory, 0, &silent);
     let mut run = Run::idle(&inventory);
     let (groups, size_only) = (all(), false);
     run.send(Command::Verify { groups, size_only }).await;
@@ -329,6 +317,20 @@ async fn a_verify_can_be_stopped() {
         ),
         "{last:?}"
     );
+}
+
+/// The network as a file, with that policy for its group.
+fn written(inventory: &Inventory, policy: &str) -> (tempfile::TempDir, String) {
+    let mut text = yaml(inventory);
+    writeln!(
+        text,
+        "groups: {{ all: {{ select: {{ type: adsl }}, image: {IMAGE}, source: {{ file_server: {SERVER} }}{policy} }} }}"
+    )
+    .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("network.yaml");
+    std::fs::write(&file, text).unwrap();
+    (folder, file.to_str().unwrap().to_owned())
 }
 
 async fn subtend(file: &str, args: &[&str]) -> (Option<i32>, String, String) {
@@ -367,33 +369,11 @@ fn steady(text: &str, file: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_commands_say_it_in_words_and_in_json() {
     let (inventory, mut settings) = network(4, MIB);
-    behave(
-        &mut settings,
-        "e003",
-        Behaviour {
-            read_only: true,
-            ..Behaviour::default()
-        },
-    );
-    behave(
-        &mut settings,
-        "e004",
-        Behaviour {
-            refuse_login: true,
-            ..Behaviour::default()
-        },
-    );
+    behave(&mut settings, "e003", read_only());
+    behave(&mut settings, "e004", refuse_login());
     let lab = lab(&inventory, &settings).await;
-    let mut text = yaml(lab.inventory());
-    writeln!(
-        text,
-        "groups: {{ all: {{ select: {{ type: adsl }}, image: {IMAGE}, source: {{ file_server: {SERVER} }}, retries: 0 }} }}"
-    )
-    .unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("network.yaml");
-    std::fs::write(&file, text).unwrap();
-    let file = file.to_str().unwrap();
+    let (_folder, file) = written(lab.inventory(), ", retries: 0");
+    let file = &*file;
 
     let (code, said, errors) = subtend(file, &["check", "--online"]).await;
     assert_eq!((code, &*errors), (Some(1), ""), "{said}");
@@ -441,16 +421,8 @@ async fn when_all_is_well_the_commands_end_with_0() {
     let (mut inventory, settings) = network(3, MIB);
     inventory.memory = MIB;
     let lab = lab(&inventory, &settings).await;
-    let mut text = yaml(lab.inventory());
-    writeln!(
-        text,
-        "groups: {{ all: {{ select: {{ type: adsl }}, image: {IMAGE}, source: {{ file_server: {SERVER} }} }} }}"
-    )
-    .unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("network.yaml");
-    std::fs::write(&file, text).unwrap();
-    let file = file.to_str().unwrap();
+    let (_folder, file) = written(lab.inventory(), "");
+    let file = &*file;
     for (args, words) in [
         (&["check", "--online"][..], "no problem found"),
         (&["run", "--all"], "delivered"),

@@ -115,6 +115,14 @@ pub fn at_rate(rate: u64) -> Behaviour {
     }
 }
 
+/// An entity that takes this number of bytes per second, and can be read back at once.
+pub fn takes_at(rate: u64) -> Behaviour {
+    Behaviour {
+        read_rate: Some(1 << 30),
+        ..at_rate(rate)
+    }
+}
+
 /// A started lab on free ports.
 pub async fn lab(inventory: &Inventory, settings: &LabSettings) -> Lab {
     let options = LabOptions {

@@ -83,21 +83,29 @@ impl Program {
         assert!(sent.unwrap().success());
     }
 
+    /// The most memory that it ever had resident, in bytes, while it runs.
+    pub fn peak_memory(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id().unwrap());
+        let status = std::fs::read_to_string(status).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.unwrap().trim().trim_end_matches(" kB");
+        kib.parse::<u64>().unwrap() << 10
+    }
+
     /// The rest of its lines, its exit code, and what it said on standard error.
     pub async fn end(mut self) -> (Vec<String>, Option<i32>, String) {
         let mut lines = Vec::new();
-        while let Some(line) = self.line().await {
-            lines.push(line);
-        }
-        let status = within(LONG, self.child.wait()).await.unwrap();
         let mut said = String::new();
-        self.child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut said)
-            .await
-            .unwrap();
+        // At the same time: a full pipe of either would stop it.
+        let mut errors = self.child.stderr.take().unwrap();
+        let read = async { errors.read_to_string(&mut said).await.unwrap() };
+        let print = async {
+            while let Some(line) = self.line().await {
+                lines.push(line);
+            }
+        };
+        tokio::join!(within(LONG, read), print);
+        let status = within(LONG, self.child.wait()).await.unwrap();
         (lines, status.code(), said)
     }
 }

@@ -1,6 +1,6 @@
 //! Two runs to a crowd of entities of which 30 % have a fault of a random class at a random byte.
 //!
-//! The seed is printed; `SUBTEND_SEED=N` plays it again.
+//! The seed is printed; `SUBTEND_SEED=N` plays it again. `SUBTEND_CROWD=N` has a crowd of N.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -12,7 +12,6 @@ use subtend::protocol::EntitySummary;
 use crate::faults::fault::Fault;
 use crate::faults::world::*;
 
-const ENTITIES: u64 = 200;
 const SIZE: u64 = 8 << 20;
 
 /// SplitMix64: the same seed gives the same crowd on every machine.
@@ -74,11 +73,11 @@ async fn table(seed: u64, entities: u64, image: &Arc<Vec<u8>>) -> Vec<Row> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_healthy_are_identical_and_the_table_is_the_same_again() {
-    let seed = std::env::var("SUBTEND_SEED").ok();
-    let seed = seed.and_then(|text| text.parse().ok());
-    let seed = seed.unwrap_or_else(|| RandomState::new().hash_one(0) >> 32);
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let seed = number("SUBTEND_SEED").unwrap_or_else(|| RandomState::new().hash_one(0) >> 32);
+    let entities = number("SUBTEND_CROWD").unwrap_or(60);
     println!("SUBTEND_SEED={seed}");
     let image = image(SIZE);
-    let first = table(seed, ENTITIES, &image).await;
-    assert_eq!(first, table(seed, ENTITIES, &image).await);
+    let first = table(seed, entities, &image).await;
+    assert_eq!(first, table(seed, entities, &image).await);
 }

@@ -2,17 +2,13 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
-use std::process::Stdio;
 
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
 
-use crate::support::{LONG, within};
+use crate::support::program::Program as Process;
 
 pub struct Program {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
+    process: Process,
     folder: TempDir,
 }
 
@@ -52,61 +48,29 @@ impl Program {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("inventory.yaml");
         std::fs::write(&file, inventory).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_subtend"))
-            .args(["run", "all", "-i"])
-            .arg(&file)
-            .args(options)
-            .env_remove("SUBTEND_INVENTORY")
-            .env("XDG_STATE_HOME", folder.path().join("state"))
-            .env("HOME", folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let args = [&["run", "all", "-i", file.to_str().unwrap()], options].concat();
         Self {
-            child,
-            lines,
+            process: Process::keeping(&folder.path().join("state"), &args),
             folder,
         }
     }
 
     pub async fn line(&mut self) -> Option<String> {
-        within(LONG, self.lines.next_line()).await.unwrap()
+        self.process.line().await
     }
 
-    /// The most memory that it ever had resident, in bytes, while it runs.
     pub fn peak_memory(&self) -> u64 {
-        let status = format!("/proc/{}/status", self.child.id().unwrap());
-        let status = std::fs::read_to_string(status).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.unwrap().trim().trim_end_matches(" kB");
-        kib.parse::<u64>().unwrap() << 10
+        self.process.peak_memory()
     }
 
-    pub async fn end(mut self) -> Left {
-        let mut out = String::new();
-        let mut err = self.child.stderr.take().unwrap();
-        let mut said = Vec::new();
-        let read = async {
-            within(LONG, err.read_to_end(&mut said)).await.unwrap();
-        };
-        let print = async {
-            while let Some(line) = within(LONG, self.lines.next_line()).await.unwrap() {
-                out += &line;
-                out.push('\n');
-            }
-        };
-        tokio::join!(read, print);
-        let status = within(LONG, self.child.wait()).await.unwrap();
+    pub async fn end(self) -> Left {
+        let (lines, code, err) = self.process.end().await;
         let mut files = String::new();
         gather(&self.folder.path().join("state"), &mut files);
         Left {
-            code: status.code(),
-            out,
-            err: String::from_utf8(said).unwrap(),
+            code,
+            out: lines.iter().map(|line| format!("{line}\n")).collect(),
+            err,
             files,
         }
     }
