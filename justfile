@@ -34,9 +34,10 @@ competing:
     cargo test --locked --profile walk --lib histories -- --ignored --nocapture
 
 # Killed at random moments, and random networks of failing devices.
-chaos moments="50" universes="12":
+chaos moments="50" universes="12" crowd="200":
     SUBTEND_MOMENTS={{moments}} cargo test --locked --test program recovery -- --nocapture
     SUBTEND_UNIVERSES={{universes}} cargo test --locked --test engine universe
+    SUBTEND_CROWD={{crowd}} cargo test --locked --test engine faults::many
 
 # subtend beside other tools.
 bench *arguments:

@@ -105,7 +105,7 @@ impl EntityLock {
                 }
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
             }
-            // Whoever had it before removes the file under its lock.
+            // The process that had it before removes the file under its lock.
             if !is_named(&locked, &path) {
                 continue;
             }
@@ -216,7 +216,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let began = std::time::Instant::now();
         let count = std::sync::atomic::AtomicUsize::new(0);
-        // Whoever has it is alone, however fast they follow each other.
+        // The one that has it is alone, however fast they follow each other.
         let alone = std::sync::atomic::AtomicBool::new(true);
         std::thread::scope(|scope| {
             for _ in 0..4 {

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 /// A rate is kept over slices of this length, so that a slow entity is slow smoothly.
 const SLICE: Duration = Duration::from_millis(50);
 
-/// A rate in bytes a second, kept by waiting after each piece; none at all without a rate.
+/// A rate in bytes per second, kept by waiting after each piece; none at all without a rate.
 pub(super) struct Pace {
     rate: Option<u64>,
     next: Instant,

@@ -272,7 +272,7 @@ impl Storage {
                 .map(|all| at.saturating_add(all.saturating_sub(server.sent.get())));
             if dies_at == Some(at) {
                 server.kill();
-                // Whoever polls this stops doing so.
+                // What polls this stops doing so.
                 std::future::pending::<()>().await;
             }
             let most = until(

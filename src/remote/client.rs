@@ -115,7 +115,7 @@ impl Connection {
         let (from, mut to) = stream.into_split();
         let mut incoming = Incoming::new(from, LONGEST_TELL);
         let answer = timeout(GREETING, async {
-            // Whoever refuses may have closed already, and has said why.
+            // An engine that refuses may have closed already, and has said why.
             let _ = write(&mut to, &hello).await;
             incoming.next::<Answer>().await
         });
@@ -193,8 +193,8 @@ impl Connection {
         }
     }
 
-    /// The same link as in the engine's own process, and the task that carries it. `seen` is told
-    /// each event; `greeting` comes before what the engine reports.
+    /// The same link as in the engine's own process, and the task that carries it. `seen` is called
+    /// with each event; `greeting` comes before what the engine reports.
     ///
     /// [`Command::Finish`] leaves the engine its work, unless this link has cancelled everything:
     /// then the end of that is waited for. A connection that breaks off is made again.
@@ -265,7 +265,7 @@ struct Pump {
 impl Pump {
     async fn run(mut self) -> Parted {
         loop {
-            let told = tokio::select! {
+            let received = tokio::select! {
                 command = self.commands.recv(), if !self.leaving => {
                     let Some(command) = command else {
                         return Parted::Left;
@@ -276,9 +276,9 @@ impl Pump {
                         Err(error) => Err(error),
                     }
                 }
-                told = self.connection.next() => told,
+                received = self.connection.next() => received,
             };
-            match told {
+            match received {
                 Ok(Remote::Snapshot(snapshot)) => {
                     let busy = snapshot.is_busy();
                     self.snapshots.send_replace(snapshot);

@@ -1,5 +1,5 @@
-//! Where an engine is found: a socket and a lock, one of each for a state directory. Whoever holds
-//! the lock is the engine; a socket whose lock nobody holds was left by one that was killed.
+//! Where an engine is found: a socket and a lock, one of each per state directory. The process that holds
+//! the lock is the engine; a socket whose lock none holds was left by one that was killed.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;

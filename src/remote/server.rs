@@ -96,16 +96,16 @@ impl Server {
             tokio::select! {
                 event = events.recv() => match event {
                     Some(event) => {
-                        self.stir();
+                        self.postpone_end();
                         self.clients.publish(&event);
                     }
                     None => break,
                 },
-                Some(said) = inbox.recv() => self.hear(said),
+                Some(said) = inbox.recv() => self.handle(said),
                 permit = commands.reserve(), if !self.orders.is_empty() => match permit {
                     Ok(permit) => if let Some(order) = self.orders.pop_front() {
                         permit.send(order);
-                        self.stir();
+                        self.postpone_end();
                     },
                     // Its last events say the rest.
                     Err(_) => self.orders.clear(),
@@ -113,7 +113,7 @@ impl Server {
                 stream = accept(claimed.listener.as_ref()) => self.clients.accept(stream, &self.said),
                 Some(left) = self.clients.left() => match left {
                     Ok((id, result)) => {
-                        self.stir();
+                        self.postpone_end();
                         self.clients.remove(id, result);
                     }
                     // Cut off by ourselves.
@@ -123,12 +123,12 @@ impl Server {
                     Some(()) if stopped => return false,
                     Some(()) => {
                         stopped = true;
-                        tracing::info!("told to end by a signal");
+                        tracing::info!("asked to end by a signal");
                         self.stop(true);
                     }
                     None => signals = false,
                 },
-                _ = tick.tick() => self.look(claimed),
+                _ = tick.tick() => self.end_when_idle(claimed),
             }
         }
         claimed.close();
@@ -141,15 +141,15 @@ impl Server {
     }
 
     /// Something happened: the engine is not idle yet.
-    fn stir(&mut self) {
+    fn postpone_end(&mut self) {
         self.quiet_until = self.quiet_until.max(Instant::now() + QUIET);
     }
 
     /// Ends the engine when nobody needs it.
-    fn look(&mut self, claimed: &mut Claimed) {
+    fn end_when_idle(&mut self, claimed: &mut Claimed) {
         let busy = self.is_busy() || !self.orders.is_empty();
         if busy || !self.clients.is_empty() {
-            self.stir();
+            self.postpone_end();
         }
         if !busy && !self.ending && self.quiet_until <= Instant::now() {
             tracing::info!("nobody is there and nothing runs: the engine ends");
@@ -176,8 +176,8 @@ impl Server {
         self.finish();
     }
 
-    fn hear(&mut self, said: Said) {
-        self.stir();
+    fn handle(&mut self, said: Said) {
+        self.postpone_end();
         match said {
             Said::Hello { id, hello, answer } => {
                 // Unanswered, it tries again, and finds a new engine.

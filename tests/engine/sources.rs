@@ -400,23 +400,28 @@ fn scripted(source: &ScriptedServer, entities: &[(&ScriptedServer, &str)]) -> In
 
 const FILE: &str = "/images/adsl-2.bin";
 
+/// A source that breaks off at the first MiB, once.
+async fn breaks_off_once() -> ScriptedServer {
+    ScriptedServer::start(Script {
+        retrieve: Retrieve {
+            at: Some(MIB),
+            reply: Some("426 broken"),
+            data: Data::Close,
+            times: Some(1),
+            ..Retrieve::default()
+        },
+        ..Script::default()
+    })
+    .await
+}
+
 /// A source breaks off, and its file is replaced by another one of the same size and time before
 /// it is read on (a scripted server says one time of all its files): nobody gets a mixture.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_was_replaced_by_one_like_it_is_found_out() {
     const LENGTH: usize = 2 << 20;
     for is_replaced in [true, false] {
-        let source = ScriptedServer::start(Script {
-            retrieve: Retrieve {
-                at: Some(MIB),
-                reply: Some("426 broken"),
-                data: Data::Close,
-                times: Some(1),
-                ..Retrieve::default()
-            },
-            ..Script::default()
-        })
-        .await;
+        let source = breaks_off_once().await;
         let (old, new) = (bytes(LENGTH, 1), bytes(LENGTH, 2));
         source.put(FILE, old.clone());
         let device = ScriptedServer::start(Script::default()).await;
@@ -461,17 +466,7 @@ async fn a_file_that_was_replaced_by_one_like_it_is_found_out() {
 /// With the digest in the inventory it is read on at the same byte: the digest will tell.
 #[tokio::test(flavor = "multi_thread")]
 async fn with_a_known_digest_a_source_goes_on_at_its_byte() {
-    let source = ScriptedServer::start(Script {
-        retrieve: Retrieve {
-            at: Some(MIB),
-            reply: Some("426 broken"),
-            data: Data::Close,
-            times: Some(1),
-            ..Retrieve::default()
-        },
-        ..Script::default()
-    })
-    .await;
+    let source = breaks_off_once().await;
     let image = bytes(2 << 20, 1);
     source.put(FILE, image.clone());
     let device = ScriptedServer::start(Script::default()).await;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::program::{Program, served};
 use crate::support::pty::{self, Pty};
-use crate::support::{IMAGE, LONG, PATH, at_rate, within};
+use crate::support::{IMAGE, LONG, PATH, takes_at, within};
 use serde_json::Value;
 use subtend::lab::Lab;
 use subtend::remote::{Connection, Place, Wants};
@@ -29,7 +29,7 @@ struct Site {
 impl Site {
     /// Bytes for each entity, at 1 MiB per second.
     async fn new(size: u64) -> Self {
-        let (lab, folder, file) = served(3, size, &[("*", at_rate(MIB))]).await;
+        let (lab, folder, file) = served(3, size, &[("*", takes_at(MIB))]).await;
         let state = folder.path().join("state").to_str().unwrap().to_owned();
         Self {
             lab,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::support::program::{Program, served};
-use crate::support::{IMAGE, LONG, PATH, at_rate, within};
+use crate::support::{IMAGE, LONG, PATH, at_rate, takes_at, within};
 use serde_json::Value;
 use subtend::lab::Behaviour;
 
@@ -301,7 +301,7 @@ fn ends(lines: &[String]) -> Vec<Value> {
 /// when that one has ended, however it ended.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_runs_do_not_write_one_entity() {
-    let (lab, folder, file) = served(2, 12 * MIB, &[("*", at_rate(2 * MIB))]).await;
+    let (lab, folder, file) = served(2, 12 * MIB, &[("*", takes_at(MIB * 3 / 2))]).await;
     let state = folder.path().join("state");
     let args = ["run", "all", "--json", "-i", &file];
     let mut first = Program::keeping(&state, &args);

@@ -147,7 +147,7 @@ async fn recover(state: &Path, args: &[&str]) -> (Value, Option<i32>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_moment_it_knows_what_every_entity_has() {
-    let moments = number("SUBTEND_MOMENTS").unwrap_or(4);
+    let moments = number("SUBTEND_MOMENTS").unwrap_or(2);
     let seed = number("SUBTEND_SEED").unwrap_or_else(|| {
         let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
         now.as_micros() as u64 | 1

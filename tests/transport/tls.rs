@@ -717,20 +717,25 @@ async fn a_refusal_in_the_middle_is_seen_under_tls_too() {
     }
 }
 
-/// As an agent does that leaves a pool.
-#[tokio::test]
-async fn a_write_that_is_given_up_loses_and_doubles_no_byte_under_tls() {
-    let ca = Ca::new();
+/// It takes 5000 bytes of an upload, and the others when it is said to go on.
+fn stops_reading(ca: &Ca) -> Script {
     let store = Store {
         at: Some(5000),
         waits: true,
         data: Data::GoOn,
         ..Store::default()
     };
-    let script = Script {
+    Script {
         store,
         ..speaks(ServerTls::new(ca.issue()))
-    };
+    }
+}
+
+/// As an agent does that leaves a pool.
+#[tokio::test]
+async fn a_write_that_is_given_up_loses_and_doubles_no_byte_under_tls() {
+    let ca = Ca::new();
+    let script = stops_reading(&ca);
     let server = device(script).await;
     let destination = secure(&server, false, ca.trusted(), patient());
     let bytes = image(MUCH);
@@ -761,16 +766,7 @@ async fn a_write_that_is_given_up_loses_and_doubles_no_byte_under_tls() {
 #[tokio::test]
 async fn an_end_that_can_not_be_sent_has_a_deadline() {
     let ca = Ca::new();
-    let store = Store {
-        at: Some(5000),
-        waits: true,
-        data: Data::GoOn,
-        ..Store::default()
-    };
-    let script = Script {
-        store,
-        ..speaks(ServerTls::new(ca.issue()))
-    };
+    let script = stops_reading(&ca);
     let server = device(script).await;
     let timeouts = Timeouts {
         progress: SHORT * 2,

@@ -1,10 +1,11 @@
 //! What was verified, and how, is reported as it was.
 
 use subtend::model::{Fault, Step, Verified, VerifyMode};
-use subtend::transport::ftp::FtpTransport;
+use subtend::placement::Delivery;
+use subtend::transport::ftp::{FtpSink, FtpTransport};
 
 use crate::common::*;
-use crate::support::scripted::{Action, Data, Reply, Retrieve, Script};
+use crate::support::scripted::{Action, Data, Reply, Retrieve, Script, ScriptedServer};
 use crate::support::within;
 
 const DIGESTS: [(&str, &str, usize); 5] = [
@@ -72,14 +73,17 @@ async fn bytes_that_changed_on_the_entity_are_found() {
         let mut worn = bytes.clone();
         worn[500] ^= 1;
         server.put(&staging(), worn);
-        let failure = within(SOON, sink.verify(&digest(&bytes)))
-            .await
-            .unwrap_err();
-        let found = matches!(failure.fault, Fault::WrongDigest { .. });
-        assert!(found && failure.step == Step::Verify, "{failure}");
-        assert_eq!(within(SOON, sink.discard(false)).await, Ok(()));
-        assert_untouched(&server);
+        assert_found_out(sink, &bytes, &server).await;
     }
+}
+
+/// The copy is not the image, which is found, and removed.
+async fn assert_found_out(mut sink: Delivery<FtpSink>, bytes: &[u8], server: &ScriptedServer) {
+    let failure = within(SOON, sink.verify(&digest(bytes))).await.unwrap_err();
+    let found = matches!(failure.fault, Fault::WrongDigest { .. });
+    assert!(found && failure.step == Step::Verify, "{failure}");
+    assert_eq!(within(SOON, sink.discard(false)).await, Ok(()));
+    assert_untouched(server);
 }
 
 /// Whatever is said instead of a digest: `best` reads the file back, `quick` asks for its size.
@@ -125,13 +129,7 @@ async fn by_default_a_flipped_byte_is_found() {
         worn[69_999] ^= 0x40;
         write_all(&mut sink, &worn).await.unwrap();
         within(SOON, sink.finish()).await.unwrap();
-        let failure = within(SOON, sink.verify(&digest(&bytes)))
-            .await
-            .unwrap_err();
-        let found = matches!(failure.fault, Fault::WrongDigest { .. });
-        assert!(found && failure.step == Step::Verify, "{failure}");
-        assert_eq!(within(SOON, sink.discard(false)).await, Ok(()));
-        assert_untouched(&server);
+        assert_found_out(sink, &bytes, &server).await;
     }
 }
 

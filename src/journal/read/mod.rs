@@ -30,7 +30,7 @@ use super::locks::{EntityLock, NotLocked};
 use super::{alive, store};
 use crate::model::Name;
 
-/// The journal of a state directory, to look into.
+/// The journal of a state directory, to look into. Its methods fail where the file can't be read, or written.
 #[derive(Debug)]
 pub struct Journal {
     connection: Connection,
@@ -55,9 +55,6 @@ impl Journal {
     }
 
     /// The newest runs, the newest first.
-    ///
-    /// # Errors
-    /// The file can't be read.
     pub fn runs(&self, limit: Option<usize>) -> Result<Vec<RunRow>, JournalError> {
         let limit = limit.and_then(|limit| i64::try_from(limit).ok());
         self.named(runs(
@@ -93,35 +90,23 @@ impl Journal {
     }
 
     /// One run whole.
-    ///
-    /// # Errors
-    /// The file can't be read.
     pub fn run(&self, run: &str) -> Result<Option<RunWhole>, JournalError> {
         self.named(whole(&self.connection, &self.state_dir, run))
     }
 
     /// What became of one entity, the newest first.
-    ///
-    /// # Errors
-    /// The file can't be read.
     pub fn past(&self, entity: &str) -> Result<Vec<PastRow>, JournalError> {
         self.named(past(&self.connection, &self.state_dir, entity))
     }
 
     /// Runs that were cut off and not dealt with, the newest first.
-    ///
-    /// # Errors
-    /// The file can't be read.
     pub fn cut_off(&self) -> Result<Vec<CutOff>, JournalError> {
         self.named(cut_off(&self.connection, &self.state_dir))
     }
 
     /// The newest image that each entity got, by its name. An entity that was about to get another
-    /// file since is left out. Whoever relies on it compares the address and the path: names are
+    /// file since is left out. What relies on it compares the address and the path: names are
     /// the operator's to give.
-    ///
-    /// # Errors
-    /// The file can't be read.
     pub fn delivered(&self) -> Result<HashMap<Name, Known>, JournalError> {
         self.named(delivered(&self.connection))
     }
@@ -137,17 +122,11 @@ impl Journal {
 
     /// Writes down what was found on an entity after a run, or done there. It counts for what the
     /// entity holds from then on.
-    ///
-    /// # Errors
-    /// The file can't be written.
     pub fn found(&self, run: &str, entity: &str, found: Found) -> Result<(), JournalError> {
         self.named(write_found(&self.connection, run, entity, found))
     }
 
     /// Says no more of a run that was cut off: it was dealt with.
-    ///
-    /// # Errors
-    /// The file can't be written.
     pub fn settle(&self, run: &str) -> Result<(), JournalError> {
         self.named(self.connection.execute(
             "UPDATE runs SET settled = ?2 WHERE run = ?1",

@@ -65,10 +65,10 @@ settings! {
     #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
     #[serde(deny_unknown_fields, default)]
     pub struct Behaviour {
-        /// Bytes a second of one transfer.
+        /// Bytes per second of one transfer.
         #[serde(deserialize_with = "parse::rate")]
         pub rate: Option<u64>,
-        /// Bytes a second of one download, where that is not `rate`.
+        /// Bytes per second of one download, where that is not `rate`.
         #[serde(deserialize_with = "parse::rate")]
         pub read_rate: Option<u64>,
         /// Before each command is acted on.

@@ -201,7 +201,7 @@ async fn up(
                 session.say("502 RNFR is not implemented");
                 continue;
             }
-            // Nor can it tell who asks for facts of a file. There is no file of this name.
+            // Nor can it tell what asks for facts of a file. There is no file of this name.
             b"SIZE" if behaviour.no_size => line = b"SIZE /no size is known/of it\r\n".to_vec(),
             verb if behaviour.no_paths && OF_FILES.contains(&verb) && line.contains(&b'/') => {
                 session.say("553 Not a name of a file: change to its directory first");
