@@ -229,6 +229,8 @@ async fn two_watch_one_engine_and_see_what_the_other_does() {
     guest.until("idle");
     guest.type_in("q");
     guest.end();
+    // Before it knows, it asks whether what runs is to go on.
+    two.until("idle");
     two.type_in("q");
     two.end();
     until_gone(&mut one, "other");

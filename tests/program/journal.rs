@@ -363,7 +363,7 @@ async fn two_runs_do_not_write_one_entity() {
 /// known, and not sent again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_waited_for_another_sends_nothing_again() {
-    let (lab, folder, file) = served(1, 6 * MIB, &[("*", at_rate(2 * MIB))]).await;
+    let (lab, folder, file) = served(1, 6 * MIB, &[("*", takes_at(MIB * 3 / 2))]).await;
     let state = folder.path().join("state");
     let digest = lab
         .image_sha256(IMAGE)
