@@ -213,12 +213,12 @@ async fn a_silent_entity_leaves_and_fails_by_its_deadline() {
     let (mut inventory, settings) = five(silent, 32 * MIB);
     handled(&mut inventory, Laggards::CatchUp, 0);
     with_entity(&mut inventory, "e003", |entity| {
-        entity.timeouts.progress = Duration::from_secs(6);
+        entity.timeouts.progress = Duration::from_secs(10);
     });
     let lab = lab(&inventory, &settings).await;
     let (summary, events) = Run::start(lab.inventory(), &[GROUP]).await.finish().await;
     let said = assert_failed(&summary, "e003", Step::Send);
-    assert_eq!(said.cause.as_deref(), Some("no progress for 6 s"));
+    assert_eq!(said.cause.as_deref(), Some("no progress for 10 s"));
     assert_eq!(
         ended(&events).last().unwrap(),
         "e003",

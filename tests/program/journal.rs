@@ -486,6 +486,9 @@ async fn standard_output_that_is_full_or_closed_is_told_on_standard_error() {
 async fn a_run_of_a_wrong_clock_is_not_taken_up_again_over_a_later_one() {
     let (lab, folder, file) = served(2, 4 * MIB, &[("*", at_rate(4 * MIB))]).await;
     let state = folder.path().join("state");
+    // What a killed run has sent may still be on its way into the entity's file: that passes.
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("retries: 0", "retries: 20")).unwrap();
     let args = ["run", "all", "--json", "-i", &file];
     let first = Program::keeping(&state, &args);
     within(LONG, lab.until_received("e001", MIB)).await;
@@ -513,8 +516,8 @@ async fn a_run_of_a_wrong_clock_is_not_taken_up_again_over_a_later_one() {
     }
     drop(journal);
 
-    let (_, code, said) = told(&state, &args).await;
-    assert_eq!(code, Some(0), "{said}");
+    let (lines, code, said) = told(&state, &args).await;
+    assert_eq!(code, Some(0), "{said}{lines}");
     let received = lab.bytes_received("e001");
     let cut = json(&state, &["recover", "--resume", "--json"]).await;
     assert_eq!(cut["run"], Value::Null, "{cut}");

@@ -104,7 +104,7 @@ impl Program {
                 lines.push(line);
             }
         };
-        tokio::join!(within(LONG, read), print);
+        tokio::join!(read, print);
         let status = within(LONG, self.child.wait()).await.unwrap();
         (lines, status.code(), said)
     }
