@@ -1,6 +1,8 @@
 //! Numbers drawn by name: entities of one pattern behave alike and yet each in a way of its own, and
 //! the same in every run.
 
+use std::time::Duration;
+
 use super::behaviour::Pause;
 use super::image::{STEP, hash, mix};
 
@@ -29,6 +31,7 @@ pub(super) fn byte_within(name: &str, size: u64) -> u64 {
 #[derive(Debug)]
 pub(super) struct Pauses {
     every: u64,
+    length: Duration,
     next: u64,
     draw: Option<Draw>,
 }
@@ -44,6 +47,7 @@ impl Pauses {
         };
         Self {
             every: pause.every,
+            length: pause.length,
             next: start + first,
             draw,
         }
@@ -53,7 +57,15 @@ impl Pauses {
         self.next
     }
 
-    pub(super) fn advance(&mut self) {
+    /// Pauses, if this is a byte for it.
+    pub(super) async fn reached(&mut self, at: u64) {
+        if self.next == at {
+            tokio::time::sleep(self.length).await;
+            self.advance();
+        }
+    }
+
+    fn advance(&mut self) {
         let step = match &mut self.draw {
             Some(draw) => self.every / 2 + draw.below(self.every),
             None => self.every,
@@ -64,8 +76,6 @@ impl Pauses {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn bytes(name: &str, random: bool) -> Vec<u64> {

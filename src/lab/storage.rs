@@ -134,31 +134,15 @@ impl Storage {
     ) -> Result<u64> {
         let server = &*self.server;
         let behaviour = &server.behaviour;
-        if behaviour.read_only {
-            return Err(Refusal::Name("read-only"));
-        }
-        let elsewhere = format!("{path}.1");
-        let is_taken = || start == 0 && server.device.file(path).is_some();
-        if behaviour.no_replace && is_taken() {
-            return Err(Refusal::Name("file exists"));
-        }
-        let path = match behaviour.store_elsewhere && is_taken() {
-            true => &elsewhere,
-            false => path,
-        };
-        let file = server
-            .device
-            .open_for_writing(path, start)
-            .ok_or(Refusal::NotThere("no such offset"))?;
+        let (path, file) = self.open_for_writing(path, start)?;
         let drop_at = self.cut(ServedKind::Entity);
         let truncate_at = (behaviour.truncate_at).filter(|_| server.kind == ServedKind::Entity);
         let mut pace = Pace::new(behaviour.rate);
         let mut buffer = vec![0; PIECE];
         let mut at = start;
-        let mut pauses = behaviour.pause.map(|pause| {
-            let random = behaviour.random_pauses;
-            (pause, Pauses::new(pause, random, &server.name, start))
-        });
+        let mut pauses = behaviour
+            .pause
+            .map(|pause| Pauses::new(pause, behaviour.random_pauses, &server.name, start));
         let result = loop {
             if drop_at == Some(at) && server.drops_now() {
                 // With bytes that nobody read, the end of a connection is a reset (RFC 1122,
@@ -177,11 +161,8 @@ impl Storage {
             if behaviour.hang_up_at == Some(at) {
                 face.hang_up();
             }
-            if let Some((pause, pauses)) = &mut pauses
-                && pauses.next() == at
-            {
-                tokio::time::sleep(pause.length).await;
-                pauses.advance();
+            if let Some(pauses) = &mut pauses {
+                pauses.reached(at).await;
             }
             let most = until(
                 at,
@@ -193,7 +174,7 @@ impl Storage {
                     behaviour.silent_at,
                     behaviour.confirm_at,
                     behaviour.hang_up_at,
-                    pauses.as_ref().map(|(_, pauses)| pauses.next()),
+                    pauses.as_ref().map(Pauses::next),
                 ],
             );
             let count = match input.read(&mut buffer[..most]).await {
@@ -218,19 +199,43 @@ impl Storage {
         };
         file.close();
         drop(input);
-        if let (Ok(_), Some(time)) = (&result, behaviour.confirm_after) {
-            tokio::time::sleep(time).await;
-        }
         if result.is_ok() {
-            if behaviour.no_confirm {
-                std::future::pending::<()>().await;
-            }
-            if behaviour.gone_after_store {
-                server.device.delete(path);
-            }
-            server.stored();
+            self.before_confirmation(&path).await;
         }
         result
+    }
+
+    /// The file that an upload goes to, under the name that it really gets.
+    fn open_for_writing(&self, path: &str, start: u64) -> Result<(String, Arc<File>)> {
+        let (device, behaviour) = (&self.server.device, &self.server.behaviour);
+        if behaviour.read_only {
+            return Err(Refusal::Name("read-only"));
+        }
+        let is_taken = start == 0 && device.file(path).is_some();
+        if behaviour.no_replace && is_taken {
+            return Err(Refusal::Name("file exists"));
+        }
+        let path = match behaviour.store_elsewhere && is_taken {
+            true => format!("{path}.1"),
+            false => path.to_owned(),
+        };
+        let file = device.open_for_writing(&path, start);
+        Ok((path, file.ok_or(Refusal::NotThere("no such offset"))?))
+    }
+
+    /// What a device does between the last byte of an upload and its confirmation.
+    async fn before_confirmation(&self, path: &str) {
+        let behaviour = &self.server.behaviour;
+        if let Some(time) = behaviour.confirm_after {
+            tokio::time::sleep(time).await;
+        }
+        if behaviour.no_confirm {
+            std::future::pending::<()>().await;
+        }
+        if behaviour.gone_after_store {
+            self.server.device.delete(path);
+        }
+        self.server.stored();
     }
 
     /// Sends a file of the device.

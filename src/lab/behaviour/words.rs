@@ -7,6 +7,14 @@ impl Behaviour {
     /// The settings in words, for people: `600.0 KiB/s, disk full at 3.0 MiB`; empty for none.
     pub fn words(&self) -> String {
         let mut words = Vec::new();
+        self.pace(&mut words);
+        self.transfers(&mut words);
+        self.replies(&mut words);
+        self.refusals(&mut words);
+        words.join(", ")
+    }
+
+    fn pace(&self, words: &mut Vec<String>) {
         if let Some(rate) = self.rate {
             words.push(units::rate(rate as f64));
         }
@@ -37,6 +45,9 @@ impl Behaviour {
         if self.refuse_login {
             words.push("refuses logins".into());
         }
+    }
+
+    fn transfers(&self, words: &mut Vec<String>) {
         for (what, at) in [
             ("disk full at", self.disk_full_at),
             ("drops transfers at", self.drop_at),
@@ -95,6 +106,9 @@ impl Behaviour {
             };
             words.push(format!("hangs up {when} {verb}{skip}{times}"));
         }
+    }
+
+    fn replies(&self, words: &mut Vec<String>) {
         if let Some(line) = &self.store_needs {
             words.push(format!("wants {line} before an upload"));
         }
@@ -110,6 +124,9 @@ impl Behaviour {
         for (verb, time) in &self.delays {
             words.push(format!("answers {verb} after {}", units::duration(*time)));
         }
+    }
+
+    fn refusals(&self, words: &mut Vec<String>) {
         for (is_so, what) in [
             (self.no_read, "can't be read"),
             (self.no_size, "knows no sizes"),
@@ -138,6 +155,5 @@ impl Behaviour {
                 words.push(what.into());
             }
         }
-        words.join(", ")
     }
 }

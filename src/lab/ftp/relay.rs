@@ -209,12 +209,8 @@ async fn up(
             }
             // In an encoding of its own each byte is a character.
             _ if behaviour.encode_names && !utf8 => {
-                line = line
-                    .iter()
-                    .copied()
-                    .map(char::from)
-                    .collect::<String>()
-                    .into();
+                let text: String = line.iter().copied().map(char::from).collect();
+                line = text.into();
             }
             _ => {}
         }
