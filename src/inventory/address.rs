@@ -4,23 +4,18 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::model::remote::{FTP_PORT, FTPS_PORT};
+use crate::model::scheme::TLS_KEYS;
 use crate::model::{Address, Scheme};
 
-use super::error::{Complaint, did_you_mean, quoted};
-
-const SCHEMES: [(&str, Scheme); 3] = [
-    ("ftp", Scheme::Ftp),
-    ("ftps", Scheme::FtpsExplicit),
-    ("ftps+implicit", Scheme::FtpsImplicit),
-];
+use super::error::{Complaint, Problems, did_you_mean, quoted};
+use super::fields::Fields;
 
 /// Reads `host`, `host:port`, `[v6]` or `[v6]:port`, with or without a scheme before it.
 pub(super) fn parse_address(text: &str) -> Result<Address, Complaint> {
     refuse_user(text)?;
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) => (parse_scheme(scheme)?, rest),
-        None => (Scheme::Ftp, text),
+        None => (Scheme::default(), text),
     };
     if let Some((host, _)) = rest.split_once('/') {
         return Err(Complaint::new(
@@ -61,14 +56,48 @@ fn refuse_user(text: &str) -> Result<(), Complaint> {
 }
 
 fn parse_scheme(text: &str) -> Result<Scheme, Complaint> {
-    let known = SCHEMES.iter().find(|(name, _)| *name == text);
-    known.map(|(_, scheme)| *scheme).ok_or_else(|| {
-        let names = SCHEMES.iter().map(|(name, _)| *name);
-        let help = did_you_mean(text, names, || {
-            "possible are `ftp://`, `ftps://` (explicit TLS) and `ftps+implicit://`".into()
+    Scheme::of(text).ok_or_else(|| {
+        let help = did_you_mean(text, Scheme::ALL.map(Scheme::word), || {
+            format!("possible are {}", listed(|_| true, "and"))
         });
         Complaint::new(format!("unknown scheme {}", quoted(text)), help)
     })
+}
+
+/// `` `ftp://`, `ftps://` (explicit TLS) and `ftps+implicit://` ``: those that fit.
+fn listed(fits: impl Fn(&Scheme) -> bool, last: &str) -> String {
+    let fitting = Scheme::ALL.into_iter().filter(fits);
+    let mut urls: Vec<String> = (fitting.map(|scheme| {
+        let note = if scheme == Scheme::FtpsExplicit {
+            " (explicit TLS)"
+        } else {
+            ""
+        };
+        format!("`{}://`{note}", scheme.word())
+    }))
+    .collect();
+    let end = urls.pop().unwrap_or_default();
+    format!("{} {last} {end}", urls.join(", "))
+}
+
+/// Reports keys that stand beside an address of whose protocol they are not.
+pub(super) fn check_keys(problems: &mut Problems, fields: &Fields<'_>, address: &Address) {
+    // Whoever writes `tls` beside an address believes that it is spoken to over TLS.
+    for key in TLS_KEYS
+        .into_iter()
+        .filter(|key| !address.scheme.takes(key))
+    {
+        if let Some(at) = fields.key_span(key) {
+            problems.report(
+                at,
+                format!("{} stands beside an address in clear text", quoted(key)),
+                format!(
+                    "write the address with {}, or leave the key out",
+                    listed(|scheme| scheme.takes(key), "or")
+                ),
+            );
+        }
+    }
 }
 
 fn host_and_port(scheme: Scheme, text: &str) -> Result<Address, Complaint> {
@@ -110,8 +139,7 @@ fn host_and_port(scheme: Scheme, text: &str) -> Result<Address, Complaint> {
     };
     let port = match port {
         Some(port) => parse_port(port)?,
-        None if scheme == Scheme::FtpsImplicit => FTPS_PORT,
-        None => FTP_PORT,
+        None => scheme.default_port(),
     };
     Ok(Address {
         scheme,

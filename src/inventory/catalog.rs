@@ -3,42 +3,33 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::model::scheme::TLS_KEYS;
 use crate::model::{Address, CredentialsRef, Dialect, FileServer, Image, Scheme};
 
-use super::address::parse_url;
+use super::address::{check_keys, parse_url};
 use super::credentials;
 use super::defaults::{Defaults, timeouts};
 use super::dialect;
 use super::error::{Problems, quoted};
-use super::fields::{Fields, Shape, section};
+use super::fields::{Fields, Shape, TIME_KEYS, section};
 use super::tls;
 use super::tree::Node;
 use super::values;
 
-const FILE_SERVER: Shape = Shape {
-    what: "a file server",
-    known: &[
-        "url",
-        "credentials",
-        "timeouts",
-        "min_rate",
-        "tls",
-        "tls_max",
-        "cwd",
-        "account",
-        "data",
-        "data_address",
+const FILE_SERVER: Shape = Shape::new(
+    "a file server",
+    &[
+        &["url", "credentials"],
+        TIME_KEYS,
+        &TLS_KEYS,
+        &["cwd", "account", "data", "data_address"],
     ],
-    extensions: false,
-    may_be_empty: &[],
-};
+);
 
-const IMAGE: Shape = Shape {
-    what: "an image",
-    known: &["file", "type", "version", "sha256", "size"],
-    extensions: false,
-    may_be_empty: &[],
-};
+const IMAGE: Shape = Shape::new(
+    "an image",
+    &[&["file", "type", "version", "sha256", "size"]],
+);
 
 /// Reads the section; those with errors are in the result too, so that they can be named.
 pub(super) fn read_file_servers(
@@ -67,7 +58,7 @@ pub(super) fn read_file_servers(
                     }
                 });
             if let (Some(fields), Some((address, _))) = (&fields, &url) {
-                tls::check_address(problems, fields, address);
+                check_keys(problems, fields, address);
             }
             let (address, root) = url.unwrap_or_else(|| (nowhere(), String::new()));
             let credentials = match get("credentials") {
@@ -91,7 +82,7 @@ pub(super) fn read_file_servers(
 /// Stands for an address that is wrong: it is reported, and never used.
 pub(super) fn nowhere() -> Address {
     Address {
-        scheme: Scheme::Ftp,
+        scheme: Scheme::default(),
         host: String::new(),
         port: 0,
     }

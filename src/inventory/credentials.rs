@@ -11,12 +11,7 @@ use super::redact::is_variable;
 use super::tree::{Node, Value};
 use super::values;
 
-const CREDENTIALS: Shape = Shape {
-    what: "credentials",
-    known: &["user", "password"],
-    extensions: false,
-    may_be_empty: &[],
-};
+const CREDENTIALS: Shape = Shape::new("credentials", &[&["user", "password"]]);
 
 const SOURCES: [&str; 4] = ["env", "file", "command", "ask"];
 

@@ -5,47 +5,34 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::model::names::Pattern;
+use crate::model::scheme::{FTP_KEYS, TLS_KEYS};
 use crate::model::staging::{AUTO, Names, NamesError};
 use crate::model::{CredentialsRef, Dialect, Name, RemotePath, Staging, Timeouts, Tls, VerifyMode};
 
 use super::credentials;
 use super::dialect;
 use super::error::{Complaint, Problems, quoted};
-use super::fields::{Fields, Shape, mapping};
+use super::fields::{DELIVERY_KEYS, Fields, Shape, TIME_KEYS, mapping};
 use super::tls;
 use super::tree::Node;
 use super::values;
 
-const DEFAULTS: Shape = Shape {
-    what: "`defaults`",
-    known: &[
-        "credentials",
-        "path",
-        "timeouts",
-        "min_rate",
-        "verify",
-        "staging",
-        "delete_first",
-        "staging_name",
-        "labels",
-        "tls",
-        "tls_max",
-        "cwd",
-        "account",
-        "before_store",
-        "data",
-        "data_address",
+const DEFAULTS: Shape = Shape::new(
+    "`defaults`",
+    &[
+        &["credentials", "path"],
+        TIME_KEYS,
+        DELIVERY_KEYS,
+        &["labels"],
+        &TLS_KEYS,
+        &FTP_KEYS,
     ],
-    extensions: false,
-    may_be_empty: &[],
-};
+);
 
-const TIMEOUTS: Shape = Shape {
-    what: "`timeouts`",
-    known: &["connect", "reply", "progress", "confirm"],
-    extensions: false,
-    may_be_empty: &[],
-};
+const TIMEOUTS: Shape = Shape::new(
+    "`timeouts`",
+    &[&["connect", "reply", "progress", "confirm"]],
+);
 
 /// Words that mean something else in `select`.
 pub(super) const NO_LABELS: [&str; 3] = ["type", "version", "name"];
@@ -205,7 +192,9 @@ pub(super) fn delivery(
         // A path that any pattern can be tried on: what depends on the path is found later.
         let tried = RemotePath::new("/a/b.c").map(|path| Names::new(&path, pattern, ""));
         match tried {
-            Ok(Err(error @ (NamesError::Placeholder(_) | NamesError::Path(_)))) => {
+            Ok(Err(
+                error @ (NamesError::Placeholder(_) | NamesError::Outside(_) | NamesError::Path(_)),
+            )) => {
                 wrong_name(problems, node, pattern, &error);
                 None
             }

@@ -11,19 +11,9 @@ use super::fields::{Fields, Shape};
 use super::tree::{Node, Value};
 use super::values;
 
-const DATA: Shape = Shape {
-    what: "`data`",
-    known: &["active"],
-    extensions: false,
-    may_be_empty: &[],
-};
+const DATA: Shape = Shape::new("`data`", &[&["active"]]);
 
-const ACTIVE: Shape = Shape {
-    what: "`active`",
-    known: &["address", "ports"],
-    extensions: false,
-    may_be_empty: &[],
-};
+const ACTIVE: Shape = Shape::new("`active`", &[&["address", "ports"]]);
 
 const DATA_WAYS: &str = "write `data: passive`, `data: active`, or `data: { active: { address: \
                          192.0.2.1, ports: 50000-50099 } }`, where this host is to be connected to";

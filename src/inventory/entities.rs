@@ -5,46 +5,34 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::names::{self, Pattern};
+use crate::model::scheme::{FTP_KEYS, TLS_KEYS};
 use crate::model::staging::Names;
 use crate::model::{Address, CredentialsRef, Entity, RemotePath, Staging};
 
-use super::address::parse_address;
+use super::address::{check_keys, parse_address};
 use super::catalog::nowhere;
 use super::credentials;
 use super::defaults::{Defaults, check_folder, check_path, delivery, labels, timeouts, wrong_name};
 use super::dialect;
 use super::error::{Complaint, Problems, Span, quoted, some_of};
-use super::fields::{Fields, Shape};
+use super::fields::{DELIVERY_KEYS, Fields, Shape, TIME_KEYS};
 use super::tls;
 use super::tree::{Node, Value};
 use super::values;
 
 const ENTITY: Shape = Shape {
-    what: "an entity",
-    known: &[
-        "name",
-        "type",
-        "version",
-        "address",
-        "path",
-        "credentials",
-        "timeouts",
-        "min_rate",
-        "verify",
-        "staging",
-        "delete_first",
-        "staging_name",
-        "labels",
-        "tls",
-        "tls_max",
-        "cwd",
-        "account",
-        "before_store",
-        "data",
-        "data_address",
-    ],
     extensions: true,
-    may_be_empty: &[],
+    ..Shape::new(
+        "an entity",
+        &[
+            &["name", "type", "version", "address", "path", "credentials"],
+            TIME_KEYS,
+            DELIVERY_KEYS,
+            &["labels"],
+            &TLS_KEYS,
+            &FTP_KEYS,
+        ],
+    )
 };
 
 /// More entities than one host looks after.
@@ -71,16 +59,15 @@ pub(super) fn read(
             return Vec::new();
         }
     };
-    let mut taken = Taken::default();
+    let mut reader = Reader {
+        known,
+        defaults,
+        inventory,
+        taken: Taken::default(),
+    };
     let mut entities = Vec::new();
     for item in items {
-        let mut entry = Entry {
-            known,
-            defaults,
-            inventory,
-            taken: &mut taken,
-        };
-        read_entry(problems, item, &mut entry, &mut entities);
+        reader.entry(problems, item, &mut entities);
         if entities.len() > MOST_ENTITIES {
             problems.report(
                 &item.span,
@@ -101,129 +88,135 @@ struct Taken {
     files: HashMap<(String, u16, RemotePath), (String, usize)>,
 }
 
-/// What an entry is read with.
-struct Entry<'a> {
+/// What entries are read with.
+struct Reader<'a> {
     known: &'a [CredentialsRef],
     defaults: &'a Defaults,
     /// The file.
     inventory: &'a Path,
-    taken: &'a mut Taken,
+    taken: Taken,
 }
 
-fn read_entry(
-    problems: &mut Problems,
-    node: &Node,
-    entry: &mut Entry<'_>,
-    entities: &mut Vec<Arc<Entity>>,
-) {
-    let Entry {
-        known,
-        defaults,
-        inventory,
-        taken,
-    } = entry;
-    let Some(fields) = Fields::read(problems, node, &ENTITY) else {
-        return;
-    };
-    let name_node = fields.require(problems, "name", "shelf1-01");
-    let names = name_node.and_then(|node| names(problems, node));
-    let mut required = |key: &str, example: &str| {
-        let node = fields.require(problems, key, example)?;
-        values::label(problems, node, key)
-    };
-    let type_ = required("type", "adsl").unwrap_or_default();
-    let version = required("version", "\"2.3\"").unwrap_or_default();
-
-    let address_node = fields.require(problems, "address", "192.0.2.21");
-    let addresses = address_node.and_then(|node| {
-        let values = expanded(problems, node, "address", names.as_deref())?;
-        each(problems, node, &values, parse_address)
-    });
-    let path_node = fields.get("path");
-    let paths = match (path_node, &defaults.path) {
-        (Some(node), _) => expanded(problems, node, "path", names.as_deref())
-            .and_then(|values| each(problems, node, &values, check_path)),
-        (None, Some(Ok(path))) => Some(vec![path.clone()]),
-        (None, Some(Err(()))) => None,
-        (None, None) if fields.key_span("path").is_some() => None,
-        (None, None) => {
-            problems.report(
-                &node.span,
-                "an entity without `path`, and `defaults` has none",
-                "add `path: /flash/image.bin`, the destination file, here or under `defaults`",
-            );
-            None
+impl Reader<'_> {
+    fn entry(&mut self, problems: &mut Problems, node: &Node, entities: &mut Vec<Arc<Entity>>) {
+        let Some(fields) = Fields::read(problems, node, &ENTITY) else {
+            return;
+        };
+        let name_node = fields.require(problems, "name", "shelf1-01");
+        let names = name_node.and_then(|node| names(problems, node));
+        let mut required = |key: &str, example: &str| {
+            let node = fields.require(problems, key, example)?;
+            values::label(problems, node, key)
+        };
+        let type_ = required("type", "adsl").unwrap_or_default();
+        let version = required("version", "\"2.3\"").unwrap_or_default();
+        let address_node = fields.require(problems, "address", "192.0.2.21");
+        let addresses = address_node.and_then(|node| {
+            let values = expanded(problems, node, "address", names.as_deref())?;
+            each(problems, node, &values, parse_address)
+        });
+        let paths = self.paths(problems, node, &fields, names.as_deref());
+        for address in addresses.iter().flatten() {
+            check_keys(problems, &fields, address);
         }
-    };
-
-    let own = fields.get("credentials");
-    let credentials = match own {
-        None => defaults.credentials.clone(),
-        own => credentials::reference(problems, own, known),
-    };
-    let timeouts = timeouts(problems, Some(&fields), defaults.timeouts);
-    let clear_text = |address: &&Address| address.scheme == crate::model::Scheme::Ftp;
-    if let Some(address) = addresses.iter().flatten().find(clear_text) {
-        tls::check_address(problems, &fields, address);
-    }
-    let tls = tls::read(problems, Some(&fields), &defaults.tls, inventory);
-    let dialect = dialect::read(problems, Some(&fields), &defaults.dialect);
-    let delivery = delivery(problems, Some(&fields), &defaults.delivery);
-    let labels = labels(problems, fields.get("labels"), &defaults.labels);
-
-    // A name that can't be read still has a type and a version, which groups may select.
-    let unreadable = || name_node.and_then(Node::text).unwrap_or("").to_owned();
-    let readable = names.is_some();
-    let names = names.unwrap_or_else(|| vec![unreadable()]);
-    let address_of = |at: usize| pick(addresses.as_deref(), at);
-    let path_of = |at: usize| pick(paths.as_deref(), at);
-
-    if readable {
-        let at = name_node.map_or(&node.span, |node| &node.span);
-        taken.claim_names(problems, at, &names);
-        if addresses.is_some() && paths.is_some() {
-            let at = path_node
-                .or(address_node)
-                .map_or(&node.span, |node| &node.span);
+        let Some(template) = self.template(problems, &fields, (type_, version)) else {
+            return;
+        };
+        let path_node = fields.get("path");
+        if template.staging == Staging::Rename
+            && let Some(paths) = &paths
+        {
+            let at = fields.get("staging_name").or(path_node).unwrap_or(node);
+            let mut names = (paths.iter()).map(|path| Names::new(path, &template.staging_name, ""));
+            if let Some(Err(error)) = names.find(Result::is_err) {
+                wrong_name(problems, at, &template.staging_name, &error);
+            }
+        }
+        // A name that can't be read still has a type and a version, which groups may select.
+        let unreadable = || name_node.and_then(Node::text).unwrap_or("").to_owned();
+        let readable = names.is_some();
+        let names = names.unwrap_or_else(|| vec![unreadable()]);
+        let address_of = |index: usize| pick(addresses.as_deref(), index);
+        let path_of = |index: usize| pick(paths.as_deref(), index);
+        if readable {
+            let at = name_node.unwrap_or(node);
+            self.taken.claim_names(problems, &at.span, &names);
+            let at = path_node.or(address_node).unwrap_or(node);
             let files = (0..names.len()).filter_map(|n| Some((address_of(n)?, path_of(n)?)));
             let files: Vec<(&Address, &RemotePath)> = files.collect();
-            taken.claim_files(problems, at, &names, &files);
+            self.taken.claim_files(problems, &at.span, &names, &files);
+        }
+        for (index, name) in names.iter().enumerate() {
+            let (address, path) = (address_of(index), path_of(index));
+            entities.push(Arc::new(Entity {
+                name: name.as_str().into(),
+                address: address.unwrap_or(&template.address).clone(),
+                path: path.unwrap_or(&template.path).clone(),
+                ..template.clone()
+            }));
         }
     }
-    check_folder(problems, Some(&fields), &delivery, &dialect);
-    if delivery.staging == Staging::Rename
-        && let Some(paths) = &paths
-    {
-        let at = fields.get("staging_name").or(path_node).unwrap_or(node);
-        let names = paths
-            .iter()
-            .map(|path| Names::new(path, &delivery.staging_name, ""));
-        if let Some(Err(error)) = names.into_iter().find(Result::is_err) {
-            wrong_name(problems, at, &delivery.staging_name, &error);
+
+    /// `None` where there is none, or one that can't be used.
+    fn paths(
+        &self,
+        problems: &mut Problems,
+        node: &Node,
+        fields: &Fields<'_>,
+        names: Option<&[String]>,
+    ) -> Option<Vec<RemotePath>> {
+        match (fields.get("path"), &self.defaults.path) {
+            (Some(node), _) => {
+                let values = expanded(problems, node, "path", names)?;
+                each(problems, node, &values, check_path)
+            }
+            (None, Some(path)) => Some(vec![path.clone().ok()?]),
+            (None, None) if fields.key_span("path").is_some() => None,
+            (None, None) => {
+                problems.report(
+                    &node.span,
+                    "an entity without `path`, and `defaults` has none",
+                    "add `path: /flash/image.bin`, the destination file, here or under `defaults`",
+                );
+                None
+            }
         }
     }
-    // Stands for a path that is wrong: it is reported, and never used.
-    let no_path = RemotePath::new("-").ok();
-    for (at, name) in names.iter().enumerate() {
-        let Some(path) = path_of(at).cloned().or_else(|| no_path.clone()) else {
-            continue;
+
+    /// What the entities of an entry have in common. Its address and path stand for those that are
+    /// wrong: they are reported, and never used.
+    fn template(
+        &self,
+        problems: &mut Problems,
+        fields: &Fields<'_>,
+        (type_, version): (String, String),
+    ) -> Option<Entity> {
+        let (of, defaults) = (Some(fields), self.defaults);
+        let credentials = match fields.get("credentials") {
+            None => defaults.credentials.clone(),
+            own => credentials::reference(problems, own, self.known),
         };
-        entities.push(Arc::new(Entity {
-            name: name.as_str().into(),
-            type_: type_.clone(),
-            version: version.clone(),
-            address: address_of(at).cloned().unwrap_or_else(nowhere),
-            path,
-            credentials: credentials.clone(),
+        let timeouts = timeouts(problems, of, defaults.timeouts);
+        let tls = tls::read(problems, of, &defaults.tls, self.inventory);
+        let dialect = dialect::read(problems, of, &defaults.dialect);
+        let delivery = delivery(problems, of, &defaults.delivery);
+        check_folder(problems, of, &delivery, &dialect);
+        Some(Entity {
+            name: "".into(),
+            type_,
+            version,
+            address: nowhere(),
+            path: RemotePath::new("-").ok()?,
+            credentials,
             timeouts,
-            tls: tls.clone(),
-            dialect: dialect.clone(),
+            tls,
+            dialect,
             verify: delivery.verify,
             staging: delivery.staging,
             delete_first: delivery.delete_first,
-            staging_name: delivery.staging_name.clone(),
-            labels: labels.clone(),
-        }));
+            staging_name: delivery.staging_name,
+            labels: labels(problems, fields.get("labels"), &defaults.labels),
+        })
     }
 }
 
@@ -306,10 +299,10 @@ fn each<T>(
     }
 }
 
-fn pick<T>(values: Option<&[T]>, at: usize) -> Option<&T> {
+fn pick<T>(values: Option<&[T]>, index: usize) -> Option<&T> {
     match values? {
         [one] => Some(one),
-        many => many.get(at),
+        many => many.get(index),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The keys of one mapping: which there may be, and which there are.
 
+use std::fmt::Display;
+
 use super::error::{Problems, Span, did_you_mean, quoted};
 use super::tree::{Node, Value};
 use crate::model::suggest::nearest;
@@ -8,12 +10,33 @@ use crate::model::suggest::nearest;
 pub(super) struct Shape {
     /// With its article, for messages: `a group`.
     pub what: &'static str,
-    pub known: &'static [&'static str],
+    /// In lists, so that shapes can share some.
+    pub known: &'static [&'static [&'static str]],
     /// Whether keys that begin with `x-` are let through, for others to read.
     pub extensions: bool,
     /// Keys that may stand there without a value, as if they were absent.
     pub may_be_empty: &'static [&'static str],
 }
+
+impl Shape {
+    pub(super) const fn new(what: &'static str, known: &'static [&'static [&'static str]]) -> Self {
+        Self {
+            what,
+            known,
+            extensions: false,
+            may_be_empty: &[],
+        }
+    }
+
+    fn known(&self) -> impl Iterator<Item = &'static str> + Clone {
+        self.known.iter().copied().flatten().copied()
+    }
+}
+
+/// Keys about waiting for a host.
+pub(super) const TIME_KEYS: &[&str] = &["timeouts", "min_rate"];
+/// Keys about how a file gets onto an entity.
+pub(super) const DELIVERY_KEYS: &[&str] = &["verify", "staging", "delete_first", "staging_name"];
 
 /// The known keys of a mapping and their values.
 pub(super) struct Fields<'a> {
@@ -29,19 +52,19 @@ impl<'a> Fields<'a> {
     /// Reports what is not a mapping, unknown keys, and keys without a value.
     pub(super) fn read(problems: &mut Problems, node: &'a Node, shape: &Shape) -> Option<Self> {
         let entries = mapping(problems, node, shape.what, || {
-            format!("write keys and values: {}", list(shape.known))
+            format!("write keys and values: {}", list(shape.known()))
         })?;
         let mut found = Vec::new();
         let mut meant = Vec::new();
         for (key, at, value) in entries {
-            if !shape.known.contains(&key) {
+            if !shape.known().any(|known| known == key) {
                 if !(shape.extensions && key.starts_with("x-")) {
-                    let help = did_you_mean(key, shape.known.iter().copied(), || {
-                        format!("known are {}", list(shape.known))
+                    let help = did_you_mean(key, shape.known(), || {
+                        format!("known are {}", list(shape.known()))
                     });
                     let message = format!("unknown key {} in {}", quoted(key), shape.what);
                     problems.report(at, message, help);
-                    meant.extend(nearest(key, shape.known.iter().copied()));
+                    meant.extend(nearest(key, shape.known()));
                 }
                 continue;
             }
@@ -155,7 +178,7 @@ pub(super) fn section<'a>(
 }
 
 /// Words for a sentence: `` `a`, `b`, `c` ``.
-pub(super) fn list(words: &[&str]) -> String {
-    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-    quoted.join(", ")
+pub(super) fn list(words: impl IntoIterator<Item = impl Display>) -> String {
+    let quoted = words.into_iter().map(|word| format!("`{word}`"));
+    quoted.collect::<Vec<_>>().join(", ")
 }

@@ -14,6 +14,7 @@ mod entities;
 mod error;
 mod fields;
 mod groups;
+mod members;
 mod redact;
 pub mod secrets;
 mod tls;
@@ -41,29 +42,23 @@ const BUFFER_SIZE: u64 = 256 << 10;
 
 /// The whole file. Keys that begin with `x-` are extensions, read by others (`x-lab` by the lab).
 const FILE: Shape = Shape {
-    what: "the inventory",
-    known: &[
-        "memory",
-        "buffers",
-        "buffer_size",
-        "credentials",
-        "file_servers",
-        "images",
-        "defaults",
-        "entities",
-        "groups",
-    ],
     extensions: true,
     // A section whose lines are all commented out is an empty one.
-    may_be_empty: &[
-        "credentials",
-        "file_servers",
-        "images",
-        "defaults",
-        "entities",
-        "groups",
-    ],
+    may_be_empty: SECTIONS,
+    ..Shape::new(
+        "the inventory",
+        &[&["memory", "buffers", "buffer_size"], SECTIONS],
+    )
 };
+
+const SECTIONS: &[&str] = &[
+    "credentials",
+    "file_servers",
+    "images",
+    "defaults",
+    "entities",
+    "groups",
+];
 
 /// Reads an inventory file.
 ///

@@ -1,23 +1,18 @@
-//! `tls` and `tls_max`: whom a server's certificate is believed, who this host is to it, and how new
-//! its TLS may be.
+//! `tls` and `tls_max`: which certificates of a server are accepted, what this host shows it, and how
+//! new its TLS may be.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::model::{Address, Scheme, Tls, Trust};
+use crate::model::{Tls, Trust};
 
 use super::credentials::absolute;
-use super::error::{Problems, quoted};
+use super::error::Problems;
 use super::fields::{Fields, Shape};
 use super::tree::Node;
 use super::values;
 
-const TLS: Shape = Shape {
-    what: "`tls`",
-    known: &["ca", "fingerprint", "client"],
-    extensions: false,
-    may_be_empty: &[],
-};
+const TLS: Shape = Shape::new("`tls`", &[&["ca", "fingerprint", "client"]]);
 
 const WAYS: &str = "write `tls: { ca: certs/lab.pem }`, the authority that signed it, or `tls: { \
                     fingerprint: \"AB:CD:…\" }`, the SHA-256 of the certificate itself; without \
@@ -88,23 +83,6 @@ fn trust(
                 problems.report(&node.span, "`tls` is empty", WAYS);
             }
             None
-        }
-    }
-}
-
-/// Whoever writes `tls` beside an address believes that it is spoken to over TLS.
-pub(super) fn check_address(problems: &mut Problems, fields: &Fields<'_>, address: &Address) {
-    if address.scheme != Scheme::Ftp {
-        return;
-    }
-    for key in ["tls", "tls_max"] {
-        if let Some(at) = fields.key_span(key) {
-            problems.report(
-                at,
-                format!("{} stands beside an address in clear text", quoted(key)),
-                "write the address with `ftps://` (explicit TLS) or `ftps+implicit://`, or leave \
-                 the key out",
-            );
         }
     }
 }

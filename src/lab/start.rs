@@ -112,7 +112,7 @@ impl Lab {
                 .map_err(|reason| LabError::ImagePath {
                     server: server.name.to_string(),
                     image: image.name.to_string(),
-                    reason,
+                    reason: reason.to_string(),
                 })?;
             if let Some(generated) = self.images.get(&*image.name) {
                 device.place(path.as_str(), generated.clone());

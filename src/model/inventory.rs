@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::complaint::Complaint;
 use super::dialect::Dialect;
 use super::group::Group;
-use super::remote::{Address, CredentialsRef, RemotePath, Timeouts};
+use super::remote::{Address, CredentialsRef, PathError, RemotePath, Timeouts};
 use super::text::{quoted, shown};
 use super::tls::Tls;
 
@@ -91,23 +91,18 @@ impl FileServer {
     /// A directory below the url, as it is sent to the server; empty for the login directory.
     ///
     /// # Errors
-    /// A sentence, when the path leads elsewhere or can't be sent.
-    pub fn directory(&self, path: &str) -> Result<String, String> {
-        if path.contains(['\r', '\n', '\0']) {
-            return Err("a path can't hold CR, LF or NUL".into());
-        }
+    /// The path leads elsewhere, or can't be sent.
+    pub fn directory(&self, path: &str) -> Result<String, PathError> {
+        PathError::check_sendable(path)?;
         let parts: Vec<&str> = (path.split('/'))
             .filter(|part| !part.is_empty() && *part != ".")
             .collect();
         if parts.contains(&"..") {
-            return Err("a path with `..` leads out of the file server's url".into());
+            return Err(PathError::LeavesUrl);
         }
-        let below = parts.join("/");
-        Ok(match (self.root.as_str(), below.as_str()) {
-            (root, "") => root.to_owned(),
-            ("", below) => below.to_owned(),
-            ("/", below) => format!("/{below}"),
-            (root, below) => format!("{root}/{below}"),
+        Ok(match parts.as_slice() {
+            [] => self.root.clone(),
+            parts => self.below(&parts.join("/")),
         })
     }
 
@@ -115,11 +110,15 @@ impl FileServer {
     ///
     /// # Errors
     /// As [`RemotePath::new`].
-    pub fn path_of(&self, image: &Image) -> Result<RemotePath, String> {
+    pub fn path_of(&self, image: &Image) -> Result<RemotePath, PathError> {
+        RemotePath::new(&self.below(&image.file))
+    }
+
+    fn below(&self, path: &str) -> String {
         match self.root.as_str() {
-            "" => RemotePath::new(&image.file),
-            "/" => RemotePath::new(&format!("/{}", image.file)),
-            root => RemotePath::new(&format!("{root}/{}", image.file)),
+            "" => path.to_owned(),
+            "/" => format!("/{path}"),
+            root => format!("{root}/{path}"),
         }
     }
 }

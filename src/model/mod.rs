@@ -1,6 +1,6 @@
 //! The words of the design as types: no I/O, no runtime, no terminal.
 //!
-//! Everything above this module speaks in these words; nothing here knows who is speaking.
+//! Everything above this module speaks in these words; nothing here knows what is above.
 
 pub(crate) mod columns;
 pub mod complaint;
@@ -17,6 +17,7 @@ pub mod names;
 pub mod probe;
 pub mod remembered;
 pub mod remote;
+pub mod scheme;
 pub mod staging;
 pub mod state;
 pub mod suggest;
@@ -42,7 +43,9 @@ pub use inventory::{
 pub use probe::{Abilities, Holding, Leftover, Probe};
 pub use remembered::{Memories, Remembered};
 pub use remote::{
-    Address, CredentialsRef, Login, Logins, MIN_RATE, RemotePath, Scheme, SecretSource, Timeouts,
+    Address, CredentialsRef, Login, Logins, MIN_RATE, PathError, RemotePath, SecretSource, Timeouts,
 };
+pub use scheme::Scheme;
 pub use state::{Bottleneck, EntityState, Outcome, Standing, Verified};
-pub use tls::{Fingerprint, Tls, Trust};
+pub use tls::{Fingerprint, FingerprintError, Tls, Trust};
+pub use units::UnitError;

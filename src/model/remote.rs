@@ -7,24 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
+use thiserror::Error;
 
-use super::Name;
-
-/// The port of FTP (RFC 959 section 8).
-pub const FTP_PORT: u16 = 21;
-/// The port of FTP over implicit TLS.
-pub const FTPS_PORT: u16 = 990;
-
-/// How a server is spoken to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Scheme {
-    #[default]
-    Ftp,
-    /// `ftps://`: explicit TLS (RFC 4217).
-    FtpsExplicit,
-    /// `ftps+implicit://`.
-    FtpsImplicit,
-}
+use super::{Name, Scheme};
 
 /// A host and a port.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -49,16 +34,35 @@ impl fmt::Display for Address {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RemotePath(Arc<str>);
 
+/// Why a path can't be asked for on a server.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PathError {
+    #[error("`{0}` does not name a file")]
+    NoFile(String),
+    #[error("a path can't hold CR, LF or NUL")]
+    Unsendable,
+    #[error("a path with `..` leads out of the file server's url")]
+    LeavesUrl,
+}
+
+impl PathError {
+    /// The line that a path is sent in must not end in it.
+    pub(super) fn check_sendable(path: &str) -> Result<(), Self> {
+        match path.contains(['\r', '\n', '\0']) {
+            true => Err(Self::Unsendable),
+            false => Ok(()),
+        }
+    }
+}
+
 impl RemotePath {
     /// # Errors
-    /// A sentence, when the path is empty or holds a character that would end the command line.
-    pub fn new(path: &str) -> Result<Self, String> {
+    /// The path names no file, or can't be sent.
+    pub fn new(path: &str) -> Result<Self, PathError> {
         if path.is_empty() || path.ends_with('/') {
-            return Err(format!("`{path}` does not name a file"));
+            return Err(PathError::NoFile(path.into()));
         }
-        if path.contains(['\r', '\n', '\0']) {
-            return Err("a path can't hold CR, LF or NUL".into());
-        }
+        PathError::check_sendable(path)?;
         Ok(Self(path.into()))
     }
 

@@ -9,7 +9,7 @@
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::RemotePath;
+use super::{PathError, RemotePath};
 
 /// A file on an entity, by what it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,8 +43,10 @@ pub enum NamesError {
     Placeholder(String),
     #[error("the staging name of `{0}` is that name itself")]
     Same(String),
-    #[error("{0}")]
-    Path(String),
+    #[error("`{0}` leads out of the directory")]
+    Outside(String),
+    #[error(transparent)]
+    Path(#[from] PathError),
 }
 
 /// What staging names are called where the operator leaves it open.
@@ -66,8 +68,8 @@ impl Names {
         };
         let (spare, aside) = (own('m')?, own('o')?);
         let all = [path, &staging, &spare, &aside];
-        for (place, one) in all.iter().enumerate() {
-            if all[place + 1..].contains(one) {
+        for (index, one) in all.iter().enumerate() {
+            if all[index + 1..].contains(one) {
                 return Err(NamesError::Same(path.to_string()));
             }
         }
@@ -107,11 +109,9 @@ fn split(path: &str) -> (&str, &str) {
 fn join(directory: &str, name: &str) -> Result<RemotePath, NamesError> {
     let inside = (name.split('/')).all(|part| !matches!(part, "" | "." | ".."));
     if !inside {
-        return Err(NamesError::Path(format!(
-            "`{name}` leads out of the directory"
-        )));
+        return Err(NamesError::Outside(name.into()));
     }
-    RemotePath::new(&format!("{directory}{name}")).map_err(NamesError::Path)
+    Ok(RemotePath::new(&format!("{directory}{name}"))?)
 }
 
 /// Five characters of a digest of the final path and of the host that writes.
@@ -217,7 +217,7 @@ mod tests {
         for text in finals {
             let names = auto(text);
             assert!(names.is_distinct(), "{names:?}");
-            for (place, one) in ALL.into_iter().enumerate() {
+            for (index, one) in ALL.into_iter().enumerate() {
                 let (directory, name) = split(names.of(one).as_str());
                 assert_eq!(directory, split(text).0);
                 if one != File::Final {
@@ -225,7 +225,7 @@ mod tests {
                     assert!(stem.len() == 8 && extension.len() == 3, "{name}");
                     assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '.'));
                 }
-                for other in &ALL[place + 1..] {
+                for other in &ALL[index + 1..] {
                     let (one, other) = (names.of(one).as_str(), names.of(*other).as_str());
                     assert!(!may_be_same(one, other), "{one} {other}");
                     // Not even where two characters are left of a name.

@@ -1,9 +1,11 @@
-//! How a server proves who it is, where it is spoken to over TLS.
+//! How a server proves its identity, where it is spoken to over TLS.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
+
+use thiserror::Error;
 
 /// What holds for the TLS of one server. Of no use where its [`super::Scheme`] is clear text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -11,8 +13,7 @@ pub struct Tls {
     pub trust: Trust,
     /// Not TLS 1.3, which some devices can't refuse in good order.
     pub max_1_2: bool,
-    /// The PEM file with the certificate and the key that this host shows where it is asked who it
-    /// is.
+    /// The PEM file with the certificate and the key by which this host identifies itself.
     pub client: Option<Arc<PathBuf>>,
 }
 
@@ -49,20 +50,31 @@ impl fmt::Debug for Fingerprint {
     }
 }
 
+/// Why a text is no fingerprint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum FingerprintError {
+    #[error("`{}` is not a hexadecimal digit", .0.escape_debug())]
+    Digit(char),
+    #[error("it has {0} digits, not 64")]
+    Length(usize),
+    #[error("the colons stand in wrong places")]
+    Colons,
+}
+
 impl FromStr for Fingerprint {
-    type Err = String;
+    type Err = FingerprintError;
 
     /// Hexadecimal digits of either case, with colons between the bytes or without.
-    fn from_str(text: &str) -> Result<Self, String> {
+    fn from_str(text: &str) -> Result<Self, FingerprintError> {
         let digits: String = text.split(':').collect();
         if let Some(c) = digits.chars().find(|c| !c.is_ascii_hexdigit()) {
-            return Err(format!("`{}` is not a hexadecimal digit", c.escape_debug()));
+            return Err(FingerprintError::Digit(c));
         }
         let mut bytes = [0; 32];
         hex::decode_to_slice(&digits, &mut bytes)
-            .map_err(|_| format!("it has {} digits, not 64", digits.len()))?;
+            .map_err(|_| FingerprintError::Length(digits.len()))?;
         if text.contains(':') && text.split(':').any(|byte| byte.len() != 2) {
-            return Err("the colons stand in wrong places".into());
+            return Err(FingerprintError::Colons);
         }
         Ok(Self(bytes))
     }
@@ -85,7 +97,7 @@ mod tests {
             (&"é".repeat(32), "not a hexadecimal digit"),
             (&format!("{}:", "AB".repeat(32)), "colons"),
         ] {
-            let said = wrong.parse::<Fingerprint>().unwrap_err();
+            let said = wrong.parse::<Fingerprint>().unwrap_err().to_string();
             assert!(said.contains(why), "{wrong}: {said}");
         }
     }

@@ -6,27 +6,35 @@
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use thiserror::Error;
+
+/// What is written is no size, or no time, and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum UnitError {
+    #[error("`{0}` is not a size; write a number with a unit, like `8 MiB`")]
+    Size(String),
+    #[error("`{0}` is not a time; write a number with a unit, like `30s` or `5m`")]
+    Time(String),
+}
 
 /// Reads a size in bytes: a number with an optional unit (`KiB`, `MiB`, `GiB`, `kB`, `MB`, …).
 ///
 /// # Errors
-/// A sentence that says what to write instead.
-pub fn parse_size(text: &str) -> Result<u64, String> {
-    text.trim()
-        .parse::<ByteSize>()
-        .map(|size| size.as_u64())
-        .map_err(|_| format!("`{text}` is not a size; write a number with a unit, like `8 MiB`"))
+/// The text is no size.
+pub fn parse_size(text: &str) -> Result<u64, UnitError> {
+    let size = text.trim().parse::<ByteSize>();
+    size.map(|size| size.as_u64())
+        .map_err(|_| UnitError::Size(text.into()))
 }
 
 /// Reads a duration: a number with a unit (`250ms`, `10s`, `5m`, `1h30m`).
 ///
 /// # Errors
-/// A sentence that says what to write instead.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong =
-        || format!("`{text}` is not a time; write a number with a unit, like `30s` or `5m`");
-    let signed: jiff::SignedDuration = text.trim().parse().map_err(|_| wrong())?;
-    Duration::try_from(signed).map_err(|_| wrong())
+/// The text is no duration.
+pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
+    let signed = text.trim().parse::<jiff::SignedDuration>();
+    let time = signed.and_then(Duration::try_from);
+    time.map_err(|_| UnitError::Time(text.into()))
 }
 
 /// A size for people: `8.0 MiB`, `512 B`.

@@ -28,8 +28,8 @@ use std::sync::Arc;
 use crate::model::lookup::Lookup;
 use crate::model::memory::{Layout, check_memory, layout, shares};
 use crate::model::{
-    Address, CredentialsRef, Entity, Group, GroupSpec, Inventory, Name, PeerChoice, Scheme,
-    SecretSource, SourceChoice,
+    Address, CredentialsRef, Entity, Group, GroupSpec, Inventory, Name, PeerChoice, SecretSource,
+    SourceChoice,
 };
 
 pub use beside::{Footprint, beside, left_out};
@@ -150,7 +150,7 @@ fn log_in(inventory: &Inventory, plan: &mut Plan) {
     for one in &plan.groups {
         one.contacted(|credentials, address, host| {
             needed.insert(credentials);
-            if address.scheme == Scheme::Ftp && met.insert((credentials, host)) {
+            if !address.scheme.is_encrypted() && met.insert((credentials, host)) {
                 clear.entry(credentials).or_default().push(host);
             }
         });

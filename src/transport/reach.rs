@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::model::PathError;
 use crate::model::staging::Names;
 use crate::model::text::shown;
 use crate::model::{Entity, Failure, Fault, FileServer, Image, Login, Logins, Name, Step};
@@ -86,7 +87,7 @@ impl Destination {
 pub(crate) enum NoDirectory {
     /// Its path leads elsewhere than below the server's url.
     #[error("{0}")]
-    Path(String),
+    Path(PathError),
     #[error("{}: {failure}", shown(server))]
     Login { server: Name, failure: Failure },
 }

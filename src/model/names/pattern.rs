@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use thiserror::Error;
+
 use super::Complaint;
 use crate::model::text::quoted;
 
@@ -25,7 +27,7 @@ enum Part {
     Text(String),
     Range(Vec<Span>),
     /// `?`: any one character.
-    One,
+    Single,
     /// `*`: any characters, or none.
     Any,
 }
@@ -91,7 +93,7 @@ impl Pattern {
             match (c, wildcards, parts.last_mut()) {
                 ('*', true, Some(Part::Any)) => {}
                 ('*', true, _) => parts.push(Part::Any),
-                ('?', true, _) => parts.push(Part::One),
+                ('?', true, _) => parts.push(Part::Single),
                 (c, _, Some(Part::Text(text))) => text.push(c),
                 (c, _, _) => parts.push(Part::Text(c.into())),
             }
@@ -117,7 +119,7 @@ impl Pattern {
     }
 
     pub fn has_wildcard(&self) -> bool {
-        let wildcard = |part: &Part| matches!(part, Part::One | Part::Any);
+        let wildcard = |part: &Part| matches!(part, Part::Single | Part::Any);
         self.parts.iter().any(wildcard)
     }
 
@@ -145,7 +147,7 @@ impl Pattern {
         for part in &self.parts {
             let choices: Vec<Cow<'_, str>> = match part {
                 Part::Text(text) => vec![Cow::Borrowed(text)],
-                Part::One => vec![Cow::Borrowed("?")],
+                Part::Single => vec![Cow::Borrowed("?")],
                 Part::Any => vec![Cow::Borrowed("*")],
                 Part::Range(spans) => spans
                     .iter()
@@ -163,7 +165,7 @@ impl Pattern {
 
     /// Whether the pattern describes the whole of a name.
     pub fn matches(&self, name: &str) -> bool {
-        // The places in the name that the parts so far can have led to.
+        // The offsets in the name that the parts so far can have led to.
         let mut reached = vec![false; name.len() + 1];
         reached[0] = true;
         for part in &self.parts {
@@ -175,7 +177,7 @@ impl Pattern {
                         next[at + text.len()] = true;
                     }
                     Part::Text(_) => {}
-                    Part::One => {
+                    Part::Single => {
                         if let Some(c) = rest.chars().next() {
                             next[at + c.len_utf8()] = true;
                         }
@@ -184,7 +186,7 @@ impl Pattern {
                         rest.char_indices()
                             .for_each(|(more, _)| next[at + more] = true);
                         next[name.len()] = true;
-                        // What is reached from a later place is reached from here too.
+                        // What is reached from a later offset is reached from here too.
                         break;
                     }
                     Part::Range(spans) => {
@@ -206,44 +208,48 @@ impl Pattern {
 
 /// What stands between the brackets.
 fn spans(inside: &str) -> Result<Vec<Span>, Complaint> {
-    inside
-        .split(',')
-        .map(|item| span(item.trim()).map_err(|why| malformed(inside, &why)))
-        .collect()
+    let spans = inside.split(',').map(|item| span(item.trim()));
+    spans.collect::<Result<_, _>>().map_err(|why| {
+        Complaint::new(
+            format!("{} is not a range: {why}", quoted(&format!("[{inside}]"))),
+            "write numbers in ascending order, like `[02-20]` or `[1,3,5-7]`",
+        )
+    })
 }
 
-fn malformed(inside: &str, why: &str) -> Complaint {
-    Complaint::new(
-        format!("{} is not a range: {why}", quoted(&format!("[{inside}]"))),
-        "write numbers in ascending order, like `[02-20]` or `[1,3,5-7]`",
-    )
+#[derive(Debug, Error)]
+enum SpanError<'a> {
+    #[error("a number is missing")]
+    Missing,
+    #[error("a number is too long")]
+    TooLong,
+    #[error("{} is not a number", quoted(.0))]
+    NoNumber(&'a str),
+    #[error("{} and {} have different numbers of digits", quoted(.0), quoted(.1))]
+    Widths(&'a str, &'a str),
+    #[error("{} is more than {}", quoted(.0), quoted(.1))]
+    Descending(&'a str, &'a str),
 }
 
-fn span(item: &str) -> Result<Span, String> {
+fn number(digits: &str) -> Result<u64, SpanError<'_>> {
+    match digits {
+        "" => Err(SpanError::Missing),
+        _ if digits.len() > MOST_DIGITS => Err(SpanError::TooLong),
+        _ => digits.parse().map_err(|_| SpanError::NoNumber(digits)),
+    }
+}
+
+fn span(item: &str) -> Result<Span, SpanError<'_>> {
     let (first, last) = item.split_once('-').unwrap_or((item, item));
-    let number = |digits: &str| match digits {
-        "" => Err("a number is missing".to_owned()),
-        _ if digits.len() > MOST_DIGITS => Err("a number is too long".to_owned()),
-        _ => digits
-            .parse::<u64>()
-            .map_err(|_| format!("{} is not a number", quoted(digits))),
-    };
     let (low, high) = (number(first)?, number(last)?);
     let padded = |digits: &str| digits.len() > 1 && digits.starts_with('0');
-    let width = if padded(first) || padded(last) {
-        if first.len() != last.len() {
-            return Err(format!(
-                "{} and {} have different numbers of digits",
-                quoted(first),
-                quoted(last)
-            ));
-        }
-        first.len()
-    } else {
-        0
+    let width = match padded(first) || padded(last) {
+        true if first.len() != last.len() => return Err(SpanError::Widths(first, last)),
+        true => first.len(),
+        false => 0,
     };
     if low > high {
-        return Err(format!("{} is more than {}", quoted(first), quoted(last)));
+        return Err(SpanError::Descending(first, last));
     }
     Ok(Span {
         first: low,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::console::pages::inventory::natural;
-use crate::model::{FileServer, Inventory, Name, Scheme, names};
+use crate::model::{FileServer, Inventory, Name, names};
 use crate::plan::ResolvedDraft;
 
 /// The types of the members, each once. An entity whose type is not known has none.
@@ -29,11 +29,7 @@ pub(crate) fn versions<'a>(
 
 /// Where a file server is, as the inventory has it.
 pub(crate) fn url(server: &FileServer) -> String {
-    let scheme = match server.address.scheme {
-        Scheme::Ftp => "ftp",
-        Scheme::FtpsExplicit => "ftps",
-        Scheme::FtpsImplicit => "ftps+implicit",
-    };
+    let scheme = server.address.scheme.word();
     format!("{scheme}://{}/{}", server.address, server.root)
 }
 

@@ -4,7 +4,7 @@ use crate::console::dialogs::Dialog;
 use crate::console::state::State;
 use crate::model::columns::hang;
 use crate::model::staging::AUTO;
-use crate::model::{Scheme, Staging, Standing, units};
+use crate::model::{Staging, Standing, units};
 use crate::protocol::Snapshot;
 
 use super::newest;
@@ -32,14 +32,7 @@ pub(super) fn dialog(state: &State, snapshot: &Snapshot, at: usize) -> Dialog {
     row("type", &or_unknown(&entity.type_));
     row("version", &or_unknown(&entity.version));
     row("address", &entity.address.to_string());
-    row(
-        "protocol",
-        match entity.address.scheme {
-            Scheme::Ftp => "FTP",
-            Scheme::FtpsExplicit => "FTP with explicit TLS",
-            Scheme::FtpsImplicit => "FTP with implicit TLS",
-        },
-    );
+    row("protocol", entity.address.scheme.in_words());
     row("path", entity.path.as_str());
     let credentials = entity.credentials.as_deref();
     row("credentials", credentials.unwrap_or("anonymous"));

@@ -1,0 +1,86 @@
+//! How a server is spoken to. What the scheme of a url stands for is decided here alone: its default port,
+//! whether it hides what is sent, and which keys of the inventory mean something beside it.
+
+/// The part of a url before `://`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Scheme {
+    /// RFC 959; an address without a scheme is one.
+    #[default]
+    Ftp,
+    /// Explicit TLS (RFC 4217).
+    FtpsExplicit,
+    FtpsImplicit,
+}
+
+/// Keys about the certificates and versions of TLS.
+pub const TLS_KEYS: [&str; 2] = ["tls", "tls_max"];
+/// Keys about what is said in a session of FTP.
+pub const FTP_KEYS: [&str; 5] = ["cwd", "account", "before_store", "data", "data_address"];
+
+impl Scheme {
+    pub const ALL: [Self; 3] = [Self::Ftp, Self::FtpsExplicit, Self::FtpsImplicit];
+
+    /// As it is written in a url.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ftp => "ftp",
+            Self::FtpsExplicit => "ftps",
+            Self::FtpsImplicit => "ftps+implicit",
+        }
+    }
+
+    /// The scheme that is written so.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scheme| scheme.word() == word)
+    }
+
+    /// The protocol, for people.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Ftp => "FTP",
+            Self::FtpsExplicit => "FTP with explicit TLS",
+            Self::FtpsImplicit => "FTP with implicit TLS",
+        }
+    }
+
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Ftp | Self::FtpsExplicit => 21,
+            Self::FtpsImplicit => 990,
+        }
+    }
+
+    /// Whether passwords and images can't be read on the way.
+    pub fn is_encrypted(self) -> bool {
+        match self {
+            Self::Ftp => false,
+            Self::FtpsExplicit | Self::FtpsImplicit => true,
+        }
+    }
+
+    /// Whether a key of the inventory means something beside an address of this scheme. Keys about
+    /// the host, the file and its delivery do beside all.
+    pub fn takes(self, key: &str) -> bool {
+        let (tls, ftp) = match self {
+            Self::Ftp => (false, true),
+            Self::FtpsExplicit | Self::FtpsImplicit => (true, true),
+        };
+        (tls || !TLS_KEYS.contains(&key)) && (ftp || !FTP_KEYS.contains(&key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_scheme_is_found_by_its_word_and_takes_the_keys_of_its_protocol() {
+        for scheme in Scheme::ALL {
+            assert_eq!(Scheme::of(scheme.word()), Some(scheme));
+            assert_eq!(scheme.takes("tls"), scheme.is_encrypted(), "{scheme:?}");
+            assert!(scheme.takes("data") && scheme.takes("path"), "{scheme:?}");
+        }
+        assert_eq!(Scheme::of("FTP"), None);
+        assert_eq!(Scheme::of("http"), None);
+    }
+}
