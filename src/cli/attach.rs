@@ -13,13 +13,15 @@ use super::console::{ConsoleContext, Files, last_words, show, terminal, to_ask};
 use super::engine::{self, Found, Start};
 use super::saved_groups::SavedGroups;
 use super::services::Services;
+use super::state_dir::StateDir;
 use super::{Failed, print};
 use crate::console::{Options, Site};
 use crate::engine::log_event;
 use crate::headless;
 use crate::inventory;
+use crate::model::columns::count;
 use crate::model::{CredentialsRef, Inventory, Logins, SecretSource};
-use crate::protocol::{Command, Event, Link, Secret};
+use crate::protocol::{Command, Event, Secret, Snapshot};
 use crate::remote::{Connection, Parted, Wants};
 
 /// Said when what is shown is not what stands in the file.
@@ -37,26 +39,25 @@ const PARTING: Duration = Duration::from_secs(2);
 pub(super) async fn console(
     file: &Path,
     services: &impl Services,
-    setting: ConsoleContext<'_>,
+    context: ConsoleContext<'_>,
 ) -> Result<u8, Failed> {
-    let place = engine::place(&setting.state_dir)?;
-    let state_dir = setting.state_dir.clone().map_err(Failed::usage)?;
+    let endpoint = engine::endpoint(&context.state_dir)?;
+    let state_dir = context.state_dir.clone()?;
     let file = engine::known_as(file);
-    let wrong = |errors| Failed::usage(format!("the inventory is wrong\n\n{errors}"));
-    let text = inventory::read_text(&file).map_err(wrong)?;
-    let parsed = inventory::parse(&text, &file).map_err(wrong)?;
+    let text = inventory::read_text(&file)?;
+    let parsed = inventory::parse(&text, &file)?;
     let start = Start {
         inventory: &file,
         text: &text,
         secret: secret_variables(&parsed),
         state_dir: &state_dir,
-        verbose: setting.verbose,
+        verbose: context.verbose,
     };
     let Found {
         connection,
         running,
         changed,
-    } = start.connect(&place, Wants::Orders).await?;
+    } = start.connect(&endpoint, Wants::Orders).await?;
     let greeting = if changed {
         Some(Event::Notice {
             at: Timestamp::now(),
@@ -65,7 +66,7 @@ pub(super) async fn console(
     } else {
         running.then(|| attached(&connection))
     };
-    open(connection, (false, greeting), services, setting).await
+    open(connection, (false, greeting), services, context).await
 }
 
 /// Opens the console on the engine that runs; `watch`: gives no orders.
@@ -75,37 +76,30 @@ pub(super) async fn console(
 pub(super) async fn attach(
     watch: bool,
     services: &impl Services,
-    setting: ConsoleContext<'_>,
+    context: ConsoleContext<'_>,
 ) -> Result<u8, Failed> {
-    terminal().map_err(Failed::usage)?;
-    let place = engine::place(&setting.state_dir)?;
+    terminal()?;
     let wants = if watch { Wants::Watch } else { Wants::Orders };
-    let opened = Connection::open(&place, wants, &engine::who()).await;
-    let Some(connection) = opened.map_err(Failed::other)? else {
-        return Err(no_engine(&setting.state_dir));
+    let Some(connection) = engine::connect(&context.state_dir, wants).await? else {
+        return Err(no_engine(&context.state_dir));
     };
     let greeting = attached(&connection);
-    open(connection, (watch, Some(greeting)), services, setting).await
+    open(connection, (watch, Some(greeting)), services, context).await
 }
 
 /// Whether an engine runs on another inventory than this file, which the operator did not name.
 ///
 /// # Errors
 /// The engine is of another version, or does not answer.
-pub(super) async fn runs_elsewhere(
-    file: &Path,
-    state_dir: &Result<std::path::PathBuf, String>,
-) -> Result<bool, Failed> {
+pub(super) async fn runs_elsewhere(file: &Path, state_dir: &StateDir) -> Result<bool, Failed> {
     if state_dir.is_err() {
         return Ok(false);
     }
-    let place = engine::place(state_dir)?;
-    let opened = Connection::open(&place, Wants::Errand, &engine::who()).await;
-    let found = opened.map_err(Failed::other)?;
+    let found = engine::connect(state_dir, Wants::Errand).await?;
     Ok(found.is_some_and(|found| found.welcome.inventory != engine::known_as(file)))
 }
 
-pub(super) fn no_engine(state_dir: &Result<std::path::PathBuf, String>) -> Failed {
+pub(super) fn no_engine(state_dir: &StateDir) -> Failed {
     let dir = state_dir.as_deref().unwrap_or(Path::new("?")).display();
     Failed::usage(format!(
         "no engine runs for the state directory {dir}; `subtend` and `subtend run --detach` start one"
@@ -130,10 +124,7 @@ fn attached(connection: &Connection) -> Event {
 /// Variables in which passwords stand: the engine gets those over its socket.
 pub(super) fn secret_variables(inventory: &Inventory) -> Vec<&str> {
     (inventory.credentials.iter())
-        .filter_map(|one| match &one.secret {
-            SecretSource::Env(variable) => Some(variable.as_str()),
-            _ => None,
-        })
+        .filter_map(|one| one.secret.variable())
         .collect()
 }
 
@@ -168,15 +159,15 @@ async fn open(
     connection: Connection,
     (watch, greeting): (bool, Option<Event>),
     services: &impl Services,
-    setting: ConsoleContext<'_>,
+    context: ConsoleContext<'_>,
 ) -> Result<u8, Failed> {
     let welcome = &connection.welcome;
     let process = welcome.process;
     let inventory = inventory::parse(&welcome.text, &welcome.inventory)
         .map_err(|errors| Failed::other(format!("the engine's inventory is wrong\n\n{errors}")))?;
-    let kept = (setting.state_dir.clone()).map(|dir| SavedGroups::of(&dir, &welcome.inventory));
+    let kept = (context.state_dir.clone()).map(|dir| SavedGroups::of(&dir, &welcome.inventory));
     let groups = match &kept {
-        Ok(kept) => kept.load().map_err(Failed::usage)?,
+        Ok(kept) => kept.load()?,
         Err(_) => Vec::new(),
     };
     let missing = match watch {
@@ -187,13 +178,10 @@ async fn open(
     let mut asked = to_ask(&inventory);
     asked.retain(|name| missing.iter().any(|one| one.name == *name));
     // From here on what the engine reports is taken, however long a password takes.
-    let (link, pump) = connection
-        .link(log_event, greeting)
-        .await
-        .map_err(Failed::other)?;
+    let (link, pump) = connection.link(log_event, greeting).await?;
     let (logins, without_password) = tokio::select! {
         looked_up = services.look_up(&missing, &all) => looked_up,
-        Some(()) = setting.stop.recv() => return Ok(headless::CANCELLED),
+        Some(()) = context.stop.recv() => return Ok(headless::CANCELLED),
     };
     for command in login_commands(&missing, &logins) {
         // Where the engine has ended, the console says so.
@@ -204,53 +192,54 @@ async fn open(
         inventory: Arc::new(inventory),
         kept: groups,
         without_password,
-        log_file: (setting.log_file.as_ref()).map(|file| file.display().to_string()),
+        log_file: (context.log_file.as_ref()).map(|file| file.display().to_string()),
     };
     let keeper = Files {
         kept,
-        state_dir: setting.state_dir.clone(),
+        state_dir: context.state_dir.clone(),
     };
     let options = Options {
         shared: true,
         watch_only: watch,
-        ..setting.args.into()
+        ..context.args.into()
     };
-    let Link { snapshots, .. } = &link;
-    let snapshots = snapshots.clone();
-    let shown = show(link, site, options, keeper, setting.stop).await;
+    let snapshots = link.snapshots.clone();
+    let shown = show(link, site, options, keeper, context.stop).await;
     // The link went with the console.
     let parted = timeout(PARTING, pump).await;
     let lost = matches!(parted, Ok(Ok(Parted::Lost)));
     let snapshot = snapshots.borrow().clone();
-    let shown = shown.map_err(|error| format!("the console ended: {error}"));
     if lost {
         return Err(Failed::other(
             "the engine is gone; the next one tells what was cut off, and `subtend recover` what \
              each entity has",
         ));
     }
+    let code = report(&snapshot, process);
+    shown.map_err(|error| {
+        Failed::new(
+            code.max(headless::NOT_DELIVERED),
+            format!("the console ended: {error}"),
+        )
+    })?;
+    Ok(code)
+}
+
+/// Prints what became of what ran, or that it goes on: the exit code.
+fn report(snapshot: &Snapshot, process: u32) -> u8 {
     if snapshot.is_busy() {
-        let left: usize = snapshot
-            .running()
-            .map(|group| group.unfinished().count())
-            .sum();
-        let entities = if left == 1 { "entity" } else { "entities" };
+        let left = snapshot.running().map(|group| group.unfinished().count());
         print(&format!(
-            "{left} {entities} not finished: the engine (process {process}) goes on without this \
-             console. `subtend attach` shows it, `subtend cancel --all` cancels it\n"
+            "{} not finished: the engine (process {process}) goes on without this console. `subtend \
+             attach` shows it, `subtend cancel --all` cancels it\n",
+            count(left.sum(), "entity")
         ));
-        return match shown {
-            Ok(()) => Ok(headless::OK),
-            Err(error) => Err(Failed::other(error)),
-        };
+        return headless::OK;
     }
     let columns = crossterm::terminal::size().map_or(80, |(columns, _)| usize::from(columns));
     let seconds = snapshot.groups.iter().map(|group| group.seconds);
     let time = Duration::try_from_secs_f64(seconds.fold(0.0, f64::max)).unwrap_or_default();
-    let (report, code) = last_words(&snapshot, time, columns.clamp(40, 120));
+    let (report, code) = last_words(snapshot, time, columns.clamp(40, 120));
     print(&report);
-    match shown {
-        Ok(()) => Ok(code),
-        Err(error) => Err(Failed::new(code.max(headless::NOT_DELIVERED), error)),
-    }
+    code
 }

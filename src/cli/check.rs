@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::Failed;
 use super::args::CheckArgs;
-use super::select;
 use super::services::Services;
-use crate::headless::text::{count, wrap};
+use super::{Failed, json_line, select};
+use crate::headless::text::{count, labelled, wrap};
 use crate::model::text::shown;
 use crate::model::{
     Entity, Group, GroupSpec, Inventory, Laggards, Name, PeerChoice, SourceChoice, VerifyMode,
@@ -45,11 +44,11 @@ impl Planned {
         file: &Path,
         services: &impl Services,
     ) -> Result<Self, Failed> {
-        Self::of(args, services.load(file).map_err(Failed::usage)?)
+        Self::of(args, services.load(file)?)
     }
 
     pub(super) fn of(args: &CheckArgs, inventory: Inventory) -> Result<Self, Failed> {
-        let groups = select::groups(&args.groups, &inventory).map_err(Failed::usage)?;
+        let groups = select::groups(&args.groups, &inventory)?;
         let named = |group: &Arc<Group>| GroupSpec::Named(group.name.to_string());
         let specs: Vec<GroupSpec> = groups.iter().map(named).collect();
         let plan = plan(&inventory, &[], &specs, false);
@@ -68,10 +67,7 @@ impl Planned {
     }
 
     pub(super) fn json(&self, online: Option<&Findings<ProbeCheck>>) -> Result<String, Failed> {
-        let json = Json::new(&self.plan, online);
-        let mut json = serde_json::to_string(&json).map_err(Failed::other)?;
-        json.push('\n');
-        Ok(json)
+        json_line(&Json::new(&self.plan, online))
     }
 }
 
@@ -91,9 +87,7 @@ pub fn text(inventory: &Inventory, plan: &Plan) -> String {
         lines.push(String::new());
         group(plan, one, &mut lines);
     }
-    let mut text = lines.join("\n");
-    text.push('\n');
-    text
+    lines.join("\n") + "\n"
 }
 
 fn group(plan: &Plan, one: &PlannedGroup, lines: &mut Vec<String>) {
@@ -175,14 +169,8 @@ fn source(source: &SourceChoice) -> String {
     }
 }
 
-/// A label, and its text wrapped beside it.
 fn row(label: &str, text: &str, lines: &mut Vec<String>) {
-    const INDENT: usize = 12;
-    let mut rows = wrap(text, INDENT, COLUMNS);
-    if let Some(first) = rows.first_mut() {
-        first.replace_range(..INDENT, &format!("  {label:<10}"));
-    }
-    lines.append(&mut rows);
+    lines.extend(labelled(&format!("  {label}"), text, 12, COLUMNS));
 }
 
 #[derive(Serialize)]
@@ -208,9 +196,21 @@ struct JsonGroup<'a> {
     skipped: Vec<&'a Name>,
     /// How the others are checked: entities by mode, modes without any left out.
     verify: BTreeMap<&'static str, Vec<&'a Name>>,
+    #[serde(flatten)]
+    pool: JsonPool,
+    #[serde(flatten)]
+    policy: JsonPolicy,
+}
+
+#[derive(Serialize)]
+struct JsonPool {
     share: u64,
     buffers: usize,
     buffer_size: u64,
+}
+
+#[derive(Serialize)]
+struct JsonPolicy {
     laggards: Laggards,
     /// Seconds.
     laggard_limit: f64,
@@ -241,14 +241,18 @@ impl<'a> Json<'a> {
                 entities: names(&group.entities),
                 skipped: names(&one.skip),
                 verify,
-                share: one.pool.map_or(0, |pool| pool.share),
-                buffers: one.pool.map_or(0, |pool| pool.layout.buffers),
-                buffer_size: one.pool.map_or(0, |pool| pool.layout.buffer_size as u64),
-                laggards: group.laggards,
-                laggard_limit: group.limits.laggard.as_secs_f64(),
-                retries: group.limits.retries,
-                retry_for: group.limits.retry_for.as_secs_f64(),
-                parallel: group.parallel,
+                pool: JsonPool {
+                    share: one.pool.map_or(0, |pool| pool.share),
+                    buffers: one.pool.map_or(0, |pool| pool.layout.buffers),
+                    buffer_size: one.pool.map_or(0, |pool| pool.layout.buffer_size as u64),
+                },
+                policy: JsonPolicy {
+                    laggards: group.laggards,
+                    laggard_limit: group.limits.laggard.as_secs_f64(),
+                    retries: group.limits.retries,
+                    retry_for: group.limits.retry_for.as_secs_f64(),
+                    parallel: group.parallel,
+                },
             }
         });
         Self {

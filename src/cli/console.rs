@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -18,6 +19,7 @@ use super::attach;
 use super::history;
 use super::saved_groups::SavedGroups;
 use super::services::{Engine, Services};
+use super::state_dir::{NoHome, StateDir};
 use super::{Failed, print};
 use crate::console::{self, Options, PastRun, Site, Storage};
 use crate::engine::summary;
@@ -29,33 +31,37 @@ use crate::protocol::{GroupSpec, Link, Snapshot, Summary};
 /// An engine with nothing to do ends within this time; one that does not is left behind.
 const ENDING: Duration = Duration::from_secs(5);
 
+/// Why the console can't be shown, and what to do instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "{0}, and the console needs one; `subtend run --all` delivers without it, and `subtend \
+     demo --headless` shows how on a practice network"
+)]
+pub struct NoScreen(&'static str);
+
 /// Whether the console can be shown at all.
 ///
 /// # Errors
-/// A sentence that says why not, and what to do instead.
-pub fn terminal() -> Result<(), String> {
+/// Why not.
+pub fn terminal() -> Result<(), NoScreen> {
     let term = std::env::var("TERM").unwrap_or_default();
     fits(&term, io::stdin().is_terminal(), io::stdout().is_terminal())
 }
 
-fn fits(term: &str, input: bool, output: bool) -> Result<(), String> {
-    let why = match (term, input, output) {
+fn fits(term: &str, input: bool, output: bool) -> Result<(), NoScreen> {
+    Err(NoScreen(match (term, input, output) {
         ("dumb", ..) => "this terminal (TERM=dumb) can't move its cursor",
         (_, false, _) => "standard input is no terminal",
         (_, _, false) => "standard output is no terminal",
         _ => return Ok(()),
-    };
-    Err(format!(
-        "{why}, and the console needs one; `subtend run --all` delivers without it, and `subtend \
-         demo --headless` shows how on a practice network"
-    ))
+    }))
 }
 
 /// What the console is opened with, besides an inventory.
 #[derive(Debug)]
 pub struct ConsoleContext<'a> {
     pub args: ScreenArgs,
-    pub state_dir: Result<PathBuf, String>,
+    pub state_dir: StateDir,
     /// Where the log goes, if anywhere.
     pub log_file: Option<PathBuf>,
     /// Whether the operator has named an inventory.
@@ -85,39 +91,37 @@ impl From<ScreenArgs> for Options {
 pub async fn console(
     file: &Path,
     services: &impl Services,
-    setting: ConsoleContext<'_>,
+    context: ConsoleContext<'_>,
 ) -> Result<u8, Failed> {
-    terminal().map_err(Failed::usage)?;
-    if !setting.is_named && attach::runs_elsewhere(file, &setting.state_dir).await? {
-        return attach::attach(false, services, setting).await;
+    terminal()?;
+    if !context.is_named && attach::runs_elsewhere(file, &context.state_dir).await? {
+        return attach::attach(false, services, context).await;
     }
-    let inventory = services.load(file).map_err(Failed::usage)?;
-    if setting.state_dir.is_ok() {
-        return attach::console(file, services, setting).await;
+    let inventory = services.load(file)?;
+    if context.state_dir.is_ok() {
+        return attach::console(file, services, context).await;
     }
     // An engine of its own could not be found again.
-    let kept = setting
-        .state_dir
-        .clone()
-        .map(|dir| SavedGroups::of(&dir, file));
-    open(inventory, kept, services, setting).await
+    let kept = context.state_dir.clone();
+    let kept = kept.map(|dir| SavedGroups::of(&dir, file));
+    open(inventory, kept, services, context).await
 }
 
 /// Opens the console on an inventory that was read already.
 pub(super) async fn open(
     inventory: Inventory,
-    kept: Result<SavedGroups, String>,
+    kept: Result<SavedGroups, NoHome>,
     services: &impl Services,
-    setting: ConsoleContext<'_>,
+    context: ConsoleContext<'_>,
 ) -> Result<u8, Failed> {
     let groups = match &kept {
-        Ok(kept) => kept.load().map_err(Failed::usage)?,
+        Ok(kept) => kept.load()?,
         // Said when there is something to keep.
         Err(_) => Vec::new(),
     };
     let looked_up = tokio::select! {
         looked_up = services.look_up(&inventory.credentials, &inventory.credentials) => looked_up,
-        Some(()) = setting.stop.recv() => return Ok(headless::CANCELLED),
+        Some(()) = context.stop.recv() => return Ok(headless::CANCELLED),
     };
     let (logins, without_password) = looked_up;
     let inventory = Arc::new(inventory);
@@ -126,7 +130,7 @@ pub(super) async fn open(
         inventory: inventory.clone(),
         kept: groups,
         without_password,
-        log_file: (setting.log_file.as_ref()).map(|file| file.display().to_string()),
+        log_file: (context.log_file.as_ref()).map(|file| file.display().to_string()),
     };
     tracing::info!(
         "subtend {} opens its console on {}",
@@ -138,9 +142,9 @@ pub(super) async fn open(
     let snapshots = link.snapshots.clone();
     let keeper = Files {
         kept,
-        state_dir: setting.state_dir.clone(),
+        state_dir: context.state_dir.clone(),
     };
-    let shown = show(link, site, setting.args.into(), keeper, setting.stop).await;
+    let shown = show(link, site, context.args.into(), keeper, context.stop).await;
     // The console has waited for what ran, unless the operator left at once: then nobody waits.
     let left = snapshots.borrow().is_busy();
     if !left {
@@ -148,7 +152,7 @@ pub(super) async fn open(
             ended = timeout(ENDING, task) => if let Ok(Err(error)) = ended {
                 tracing::error!("the engine broke down: {error}");
             },
-            Some(()) = setting.stop.recv() => {}
+            Some(()) = context.stop.recv() => {}
         }
     }
     let snapshot = snapshots.borrow().clone();
@@ -226,13 +230,13 @@ pub(super) fn to_ask(inventory: &Inventory) -> BTreeSet<Name> {
 
 /// What outlives the console.
 pub(super) struct Files {
-    pub(super) kept: Result<SavedGroups, String>,
-    pub(super) state_dir: Result<PathBuf, String>,
+    pub(super) kept: Result<SavedGroups, NoHome>,
+    pub(super) state_dir: StateDir,
 }
 
 impl Storage for Files {
     fn keep(&self, groups: &[GroupSpec]) -> Result<(), String> {
-        let kept = self.kept.as_ref().map_err(Clone::clone)?;
+        let kept = self.kept.as_ref().map_err(NoHome::to_string)?;
         kept.save(groups).map_err(|error| error.to_string())
     }
 
@@ -241,11 +245,12 @@ impl Storage for Files {
     }
 
     fn history(&self) -> Result<Vec<PastRun>, String> {
-        history::past_runs(self.state_dir.as_deref().map_err(|reason| reason.clone())?)
+        let state_dir = self.state_dir.as_deref().map_err(NoHome::to_string)?;
+        history::past_runs(state_dir).map_err(|error| error.to_string())
     }
 
     fn past_run(&self, run: &str, columns: usize) -> Result<String, String> {
-        let state_dir = self.state_dir.as_deref().map_err(|reason| reason.clone())?;
+        let state_dir = self.state_dir.as_deref().map_err(NoHome::to_string)?;
         let args = HistoryArgs {
             run: Some(run.to_owned()),
             ..HistoryArgs::default()
@@ -256,9 +261,9 @@ impl Storage for Files {
 
 /// Writes a file that is not there yet to a folder, and says where it is.
 fn write_new(folder: &Path, file: &str, text: &str) -> Result<String, String> {
-    let mut services = Path::new(file).components();
-    let is_name = matches!(services.next(), Some(Component::Normal(name)) if name == file);
-    if !is_name || services.next().is_some() {
+    let mut parts = Path::new(file).components();
+    let is_name = matches!(parts.next(), Some(Component::Normal(name)) if name == file);
+    if !is_name || parts.next().is_some() {
         return Err(format!(
             "{} is no name of a file in this folder",
             quoted(file)
@@ -300,7 +305,7 @@ mod tests {
             ("xterm", false, true, "standard input"),
             ("xterm", true, false, "standard output"),
         ] {
-            let said = fits(term, input, output).unwrap_err();
+            let said = fits(term, input, output).unwrap_err().to_string();
             assert!(
                 said.contains(why) && said.contains("`subtend run --all`"),
                 "{said}"

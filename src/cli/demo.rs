@@ -19,20 +19,20 @@ use crate::headless::{Ended, Stop};
 pub async fn console(
     file: Option<&Path>,
     services: &impl Services,
-    setting: ConsoleContext<'_>,
+    context: ConsoleContext<'_>,
 ) -> Result<u8, Failed> {
-    console::terminal().map_err(Failed::usage)?;
+    console::terminal()?;
     let Lab {
         inventory, stop, ..
     } = serve(file, services).await?;
-    let kept = (setting.state_dir.clone()).map(|dir| match file {
+    let kept = (context.state_dir.clone()).map(|dir| match file {
         None => SavedGroups::of_demo(&dir),
         Some(file) => SavedGroups::of(&dir, file),
     });
-    let signals = setting.stop;
+    let signals = context.stop;
     let inner = ConsoleContext {
         stop: &mut *signals,
-        ..setting
+        ..context
     };
     let ended = console::open(inventory, kept, services, inner).await;
     end(stop, signals).await;
@@ -47,7 +47,7 @@ pub async fn demo(
     args: &DemoArgs,
     file: Option<&Path>,
     services: &impl Services,
-    stage: CommandContext<'_, impl Prompt>,
+    context: CommandContext<'_, impl Prompt>,
 ) -> Result<u8, Failed> {
     let lab = serve(file, services).await?;
     if !args.json {
@@ -61,13 +61,13 @@ pub async fn demo(
         json: args.json,
         ..RunArgs::default()
     };
-    let stop = stage.stop;
+    let stop = context.stop;
     let inner = CommandContext {
         stop: &mut *stop,
-        ..stage
+        ..context
     };
     let ended = start(&all, lab.inventory, services, inner).await;
-    // Whoever left at once, now or while the servers end, waits for nothing.
+    // An operator who left at once, now or while the servers end, waits for nothing.
     if !matches!(ended, Ok(Ended::Left)) {
         end(lab.stop, stop).await;
     }
@@ -79,7 +79,7 @@ async fn serve(file: Option<&Path>, services: &impl Services) -> Result<Lab, Fai
         // Not the inventory of the working folder: that may be a real one.
         None => Practice::Embedded,
         Some(file) => {
-            let inventory = services.load(file).map_err(Failed::usage)?;
+            let inventory = services.load(file)?;
             Practice::File {
                 inventory,
                 settings: None,

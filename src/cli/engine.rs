@@ -8,13 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::unistd::{User, dup2_stdout, getuid, setsid, ttyname};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
 use tokio::time::sleep;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::log_file::LogFile;
 use super::services::{Engine, Services};
+use super::signals::without_terminal;
+use super::state_dir::StateDir;
 use super::{Failed, state_dir};
 use crate::headless;
 use crate::inventory;
@@ -26,18 +25,30 @@ const READY: &str = "ready\n";
 /// An engine may be ending just when one comes; then another one is started.
 const TRIES: usize = 5;
 
-/// Where the engine of a state directory is.
+/// Where the engine of a state directory is reached.
 ///
 /// # Errors
-/// When there is no place for it.
-pub(super) fn place(state_dir: &Result<PathBuf, String>) -> Result<Place, Failed> {
-    let state_dir = state_dir.as_ref().map_err(Failed::usage)?;
+/// There is no place for it.
+pub(super) fn endpoint(state_dir: &StateDir) -> Result<Place, Failed> {
+    let state_dir = state_dir.as_ref().map_err(|no_home| *no_home)?;
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    Place::of(state_dir, runtime.as_deref()).map_err(Failed::other)
+    Ok(Place::of(state_dir, runtime.as_deref())?)
+}
+
+/// A connection to the engine of a state directory; `None` where none runs.
+///
+/// # Errors
+/// It does not answer, or is of another version.
+pub(super) async fn connect(
+    state_dir: &StateDir,
+    wants: Wants,
+) -> Result<Option<Connection>, Failed> {
+    let endpoint = endpoint(state_dir)?;
+    Ok(Connection::open(&endpoint, wants, &who()).await?)
 }
 
 /// The user, for others who watch the same engine.
-pub(super) fn who() -> String {
+fn who() -> String {
     let uid = getuid();
     let mut who = match User::from_uid(uid) {
         Ok(Some(user)) => user.name,
@@ -92,11 +103,10 @@ impl Start<'_> {
     ///
     /// # Errors
     /// It runs on another inventory, or can't be started.
-    pub(super) async fn connect(&self, place: &Place, wants: Wants) -> Result<Found, Failed> {
+    pub(super) async fn connect(&self, endpoint: &Place, wants: Wants) -> Result<Found, Failed> {
         let mut running = true;
         for _ in 0..TRIES {
-            let opened = Connection::open(place, wants, &who()).await;
-            let Some(mut connection) = opened.map_err(Failed::other)? else {
+            let Some(mut connection) = Connection::open(endpoint, wants, &who()).await? else {
                 running = false;
                 self.spawn().await?;
                 continue;
@@ -115,16 +125,15 @@ impl Start<'_> {
             let busy = match connection.snapshot().await {
                 Ok(snapshot) => snapshot.is_busy(),
                 Err(RemoteError::Ended) => continue,
-                Err(error) => return Err(Failed::other(error)),
+                Err(error) => return Err(error.into()),
             };
             if alone && !busy {
-                end(&mut connection, false).await.map_err(Failed::other)?;
+                end(&mut connection, false).await?;
                 continue;
             }
             if same_file {
                 // What was read of the connection is returned again to the next one.
-                let again = Connection::open(place, wants, &who()).await;
-                if let Some(connection) = again.map_err(Failed::other)? {
+                if let Some(connection) = Connection::open(endpoint, wants, &who()).await? {
                     return Ok(Found {
                         connection,
                         running,
@@ -148,18 +157,18 @@ impl Start<'_> {
 
     /// Starts an engine, and waits until it listens.
     async fn spawn(&self) -> Result<(), Failed> {
-        let program = std::env::current_exe().map_err(Failed::other)?;
+        let program = std::env::current_exe()?;
         let mut command = Process::new(program);
         command
             .arg("engine")
             .arg("--inventory")
             .arg(self.inventory)
             .arg("--state-dir")
-            .arg(std::path::absolute(self.state_dir).map_err(Failed::other)?)
+            .arg(std::path::absolute(self.state_dir)?)
             .args((0..self.verbose).map(|_| "-v"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(log_or_nothing(self.state_dir).map_err(Failed::other)?)
+            .stderr(log_or_nothing(self.state_dir)?)
             .current_dir("/");
         for variable in &self.secret {
             command.env_remove(variable);
@@ -167,8 +176,7 @@ impl Start<'_> {
         let child = command
             .spawn()
             .map_err(|error| Failed::other(format!("the engine can't be started: {error}")))?;
-        let said = tokio::task::spawn_blocking(move || listen(child)).await;
-        let said = said.map_err(Failed::other)?.map_err(Failed::other)?;
+        let said = tokio::task::spawn_blocking(move || listen(child)).await??;
         match said.trim() {
             _ if said == READY => Ok(()),
             "" => Err(Failed::other(format!(
@@ -228,7 +236,7 @@ pub(super) async fn end(connection: &mut Connection, cancel: bool) -> Result<(),
 /// When it did not start.
 pub(super) async fn engine(
     file: &Path,
-    state_dir: Result<PathBuf, String>,
+    state_dir: StateDir,
     services: &impl Services,
 ) -> Result<u8, Failed> {
     // It is the leader already when it is started by hand; then it stays in that session.
@@ -241,7 +249,7 @@ pub(super) async fn engine(
     };
     let _ = out.write_all(said.as_bytes()).and_then(|()| out.flush());
     let (Engine { link, task }, mut claimed, about) = begun?;
-    // Whoever waits for the first words sees their end.
+    // The process that waits for the first words sees their end.
     let instead = state_dir
         .map_err(io::Error::other)
         .and_then(|dir| log(&dir))
@@ -254,9 +262,9 @@ pub(super) async fn engine(
         env!("CARGO_PKG_VERSION"),
         about.inventory.display()
     );
-    let (mut stop, _signals) = signals().map_err(Failed::other)?;
-    if !remote::serve(link, &mut claimed, about, &mut stop).await {
-        tracing::warn!("told to end at once by a second signal");
+    let mut signals = without_terminal()?;
+    if !remote::serve(link, &mut claimed, about, &mut signals.stop).await {
+        tracing::warn!("a second signal: ends at once");
         return Ok(headless::CANCELLED);
     }
     if let Err(error) = task.await {
@@ -268,22 +276,20 @@ pub(super) async fn engine(
 
 async fn begin(
     file: &Path,
-    state_dir: &Result<PathBuf, String>,
+    state_dir: &StateDir,
     services: &impl Services,
 ) -> Result<(Engine, Claimed, About), Failed> {
     let file = known_as(file);
-    let place = place(state_dir)?;
-    let wrong = |errors| Failed::usage(format!("the inventory is wrong\n\n{errors}"));
-    let text = inventory::read_text(&file).map_err(wrong)?;
-    let inventory = inventory::parse(&text, &file).map_err(wrong)?;
-    let claimed = place.claim().map_err(Failed::other)?;
+    let endpoint = endpoint(state_dir)?;
+    let text = inventory::read_text(&file)?;
+    let inventory = inventory::parse(&text, &file)?;
+    let claimed = endpoint.claim()?;
     // The others come from clients that connect, and know them.
     let empty: Vec<_> = (inventory.credentials.iter())
         .filter(|one| one.secret == SecretSource::Empty)
         .cloned()
         .collect();
-    let logins = services.logins(&empty, &inventory.credentials).await;
-    let logins = logins.map_err(Failed::usage)?;
+    let logins = services.logins(&empty, &inventory.credentials).await?;
     let about = About {
         inventory: file,
         text,
@@ -291,30 +297,9 @@ async fn begin(
     Ok((services.engine(Arc::new(inventory), logins), claimed, about))
 }
 
-/// SIGINT and SIGTERM as messages; SIGHUP says nothing to a process without a terminal.
-fn signals() -> io::Result<(mpsc::Receiver<()>, AbortOnDropHandle<()>)> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let (sender, stop) = mpsc::channel(4);
-    let task = tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                Some(()) = interrupt.recv() => {}
-                Some(()) = terminate.recv() => {}
-                Some(()) = hangup.recv() => continue,
-                else => return,
-            }
-            // Full: what was sent before already says all.
-            let _ = sender.try_send(());
-        }
-    });
-    Ok((stop, AbortOnDropHandle::new(task)))
-}
-
-/// Waits until an engine has given its place up.
-pub(super) async fn gone(place: &Place) {
-    while place.lock.exists() {
+/// Waits until an engine has given its endpoint up.
+pub(super) async fn gone(endpoint: &Place) {
+    while endpoint.lock.exists() {
         sleep(Duration::from_millis(20)).await;
     }
 }

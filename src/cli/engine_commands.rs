@@ -1,8 +1,8 @@
-//! `run --detach`, `status`, `cancel`, `stop`: short visits to an engine in a process of its own.
+//! `run --detach`, `status`, `cancel`, `stop`: short connections to an engine in a process of its own.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -10,22 +10,24 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::args::{CancelArgs, RunArgs};
-use super::ask::{AskError, Prompt, ask};
+use super::ask::Prompt;
 use super::attach::{login_commands, no_engine, secret_variables};
-use super::engine::{self, Start};
+use super::engine::{self, Start, connect};
+use super::run::log_in;
 use super::select::{Selection, select};
 use super::services::Services;
+use super::state_dir::StateDir;
 use super::{CommandContext, Failed, print};
 use crate::headless;
 use crate::inventory;
 use crate::journal::{CutOff, Journal};
-use crate::model::text::{quoted, shown};
+use crate::model::text::{escaped, quoted, shown};
 use crate::protocol::{Command, Event, GroupPhase, GroupSnapshot, Snapshot, Target};
 use crate::remote::{Connection, Remote, RemoteError, Wants, Welcome};
 
 /// An engine answers within this time.
 const ANSWER: Duration = Duration::from_secs(20);
-/// An engine that has said its last word gives its place up within this time.
+/// An engine that has said its last word gives its endpoint up within this time.
 const GONE: Duration = Duration::from_secs(10);
 
 /// What `run --detach` is to start.
@@ -33,7 +35,7 @@ const GONE: Duration = Duration::from_secs(10);
 pub(super) struct DetachedRun<'a> {
     pub(super) args: &'a RunArgs,
     pub(super) file: &'a Path,
-    pub(super) state_dir: &'a Result<PathBuf, String>,
+    pub(super) state_dir: &'a StateDir,
     pub(super) verbose: u8,
 }
 
@@ -42,122 +44,101 @@ pub(super) struct DetachedRun<'a> {
 /// # Errors
 /// When nothing was started.
 pub(super) async fn run_detached(
-    wish: DetachedRun<'_>,
+    run: DetachedRun<'_>,
     services: &impl Services,
-    stage: CommandContext<'_, impl Prompt>,
+    mut context: CommandContext<'_, impl Prompt>,
 ) -> Result<u8, Failed> {
-    let place = engine::place(wish.state_dir)?;
-    let state_dir = wish.state_dir.as_ref().map_err(Failed::usage)?;
-    let file = engine::known_as(wish.file);
-    let wrong = |errors| Failed::usage(format!("the inventory is wrong\n\n{errors}"));
+    let endpoint = engine::endpoint(run.state_dir)?;
+    let state_dir = run.state_dir.clone()?;
+    let file = engine::known_as(run.file);
     // Named as it was typed in what is wrong with it.
-    let text = inventory::read_text(wish.file).map_err(wrong)?;
-    inventory::parse(&text, wish.file).map_err(wrong)?;
-    let inventory = inventory::parse(&text, &file).map_err(wrong)?;
-    let Selection { specs, credentials } = select(wish.args, &inventory).map_err(Failed::usage)?;
-    let looked_up = services.logins(&credentials, &inventory.credentials).await;
-    let mut logins = looked_up.map_err(Failed::usage)?;
-    ask(&credentials, &mut logins, stage.prompt).map_err(|error| match error {
-        AskError::Interrupted { .. } => Failed::new(headless::CANCELLED, error),
-        _ => Failed::usage(error),
-    })?;
+    let text = inventory::read_text(run.file)?;
+    inventory::parse(&text, run.file)?;
+    let inventory = inventory::parse(&text, &file)?;
+    let Selection { specs, credentials } = select(run.args, &inventory)?;
+    let logins = log_in(&credentials, &inventory, services, &mut context.prompt).await?;
     let start = Start {
         inventory: &file,
         text: &text,
         secret: secret_variables(&inventory),
-        state_dir,
-        verbose: wish.verbose,
+        state_dir: &state_dir,
+        verbose: run.verbose,
     };
-    let found = start.connect(&place, Wants::Errand).await?;
+    let found = start.connect(&endpoint, Wants::Errand).await?;
     let mut connection = found.connection;
+    let process = connection.welcome.process;
     if found.changed {
         return Err(Failed::usage(format!(
-            "the inventory file has changed since the engine (process {}) has read it; nothing was \
-             started: wait until what runs has ended, or use another --state-dir",
-            connection.welcome.process
+            "the inventory file has changed since the engine (process {process}) has read it; nothing was \
+             started: wait until what runs has ended, or use another --state-dir"
         )));
     }
     for command in login_commands(&credentials, &logins) {
-        connection.order(command).await.map_err(Failed::other)?;
+        connection.order(command).await?;
     }
     let wanted: Vec<String> = specs.iter().map(|spec| spec.name().to_owned()).collect();
     let order = Command::Start {
         groups: specs,
-        force: wish.args.force,
+        force: run.args.force,
     };
-    connection.order(order).await.map_err(Failed::other)?;
-    let started = async {
-        loop {
-            match connection.next().await? {
-                Remote::Event(event) => match *event {
-                    Event::Run { run, groups, .. }
-                        if groups.iter().map(|name| &**name).eq(&wanted) =>
-                    {
-                        return Ok(Ok(run));
-                    }
-                    Event::Refused { reason, .. } => return Ok(Err(reason)),
-                    // Told before the run begins: that it is not recorded, among others.
-                    Event::Notice { text, .. } => {
-                        let _ = writeln!(
-                            io::stderr(),
-                            "subtend: note: {}",
-                            headless::shown_whole(&text)
-                        );
-                    }
-                    _ => {}
-                },
-                Remote::Snapshot(_) => {}
-            }
-        }
-    };
-    let started: Result<Result<String, String>, RemoteError> = timeout(ANSWER, started)
-        .await
-        .map_err(|_| Failed::other(RemoteError::Silent))?;
-    let run = match started.map_err(Failed::other)? {
-        Ok(run) => run,
-        Err(reason) => return Err(Failed::usage(format!("refused: {}", shown(&reason)))),
-    };
-    let names: Vec<String> = wanted.iter().map(|name| shown(name)).collect();
+    connection.order(order).await?;
+    let started = timeout(ANSWER, started(&mut connection, &wanted)).await;
+    let run = started.map_err(|_| RemoteError::Silent)??;
     print(&format!(
-        "run {}: {} started (process {}); `subtend attach` shows it, `subtend status` tells how it \
+        "run {}: {} started (process {process}); `subtend attach` shows it, `subtend status` tells how it \
          stands, `subtend cancel --all` cancels it\n",
         shown(&run),
-        names.join(", "),
-        connection.welcome.process
+        listed(&wanted),
     ));
     Ok(headless::OK)
 }
 
-/// A connect_once; `None` where no engine runs.
-async fn connect_once(state_dir: &Result<PathBuf, String>) -> Result<Option<Connection>, Failed> {
-    let place = engine::place(state_dir)?;
-    let opened = Connection::open(&place, Wants::Errand, &engine::who()).await;
-    opened.map_err(Failed::other)
+/// The run of these groups, once the engine has begun it.
+async fn started(connection: &mut Connection, groups: &[String]) -> Result<String, Failed> {
+    loop {
+        let Remote::Event(event) = connection.next().await? else {
+            continue;
+        };
+        match *event {
+            Event::Run {
+                run, groups: begun, ..
+            } if begun.iter().map(|name| &**name).eq(groups) => return Ok(run),
+            Event::Refused { reason, .. } => {
+                return Err(Failed::usage(format!("refused: {}", shown(&reason))));
+            }
+            // Said before the run begins: that it is not recorded, among others.
+            Event::Notice { text, .. } => {
+                let _ = writeln!(io::stderr(), "subtend: note: {}", escaped(&text));
+            }
+            _ => {}
+        }
+    }
 }
 
-/// Tells how the engine stands.
+fn listed(groups: &[String]) -> String {
+    let names: Vec<String> = groups.iter().map(|name| shown(name)).collect();
+    names.join(", ")
+}
+
+/// Prints how the engine stands.
 ///
 /// # Errors
 /// It does not answer, or is of another version.
-pub(super) async fn status(json: bool, state_dir: &Result<PathBuf, String>) -> Result<u8, Failed> {
-    let Some(mut connection) = connect_once(state_dir).await? else {
+pub(super) async fn status(json: bool, state_dir: &StateDir) -> Result<u8, Failed> {
+    let Some(mut connection) = connect(state_dir, Wants::Errand).await? else {
         let cut_off = cut_off(state_dir);
         print(&match json {
             true => format!("{}\n", json!({ "engine": null, "cut_off": ids(&cut_off) })),
             false => {
-                let mut text = "no engine runs\n".to_owned();
-                for run in &cut_off {
-                    text.push_str(&format!("{}\n", run.sentence()));
-                }
-                text
+                let cut_off = cut_off.iter().map(CutOff::sentence);
+                let lines = std::iter::once("no engine runs".to_owned()).chain(cut_off);
+                lines.map(|line| line + "\n").collect()
             }
         });
         return Ok(headless::OK);
     };
     let snapshot = timeout(ANSWER, connection.snapshot()).await;
-    let snapshot = snapshot
-        .map_err(|_| Failed::other(RemoteError::Silent))?
-        .map_err(Failed::other)?;
+    let snapshot = snapshot.map_err(|_| RemoteError::Silent)??;
     let welcome = &connection.welcome;
     print(&match json {
         true => format!("{}\n", as_json(welcome, &snapshot, &cut_off(state_dir))),
@@ -167,7 +148,7 @@ pub(super) async fn status(json: bool, state_dir: &Result<PathBuf, String>) -> R
 }
 
 /// Runs that were cut off; the journal may have none, or not be readable, which others report.
-fn cut_off(state_dir: &Result<PathBuf, String>) -> Vec<CutOff> {
+fn cut_off(state_dir: &StateDir) -> Vec<CutOff> {
     let Ok(state_dir) = state_dir else {
         return Vec::new();
     };
@@ -263,14 +244,11 @@ fn as_text(welcome: &Welcome, snapshot: &Snapshot) -> String {
 ///
 /// # Errors
 /// No engine runs, or no such group in it.
-pub(super) async fn cancel(
-    args: &CancelArgs,
-    state_dir: &Result<PathBuf, String>,
-) -> Result<u8, Failed> {
-    let Some(mut connection) = connect_once(state_dir).await? else {
+pub(super) async fn cancel(args: &CancelArgs, state_dir: &StateDir) -> Result<u8, Failed> {
+    let Some(mut connection) = connect(state_dir, Wants::Errand).await? else {
         return Err(no_engine(state_dir));
     };
-    let snapshot = connection.snapshot().await.map_err(Failed::other)?;
+    let snapshot = connection.snapshot().await?;
     let running: Vec<String> = snapshot
         .running()
         .map(|group| group.group.to_string())
@@ -278,41 +256,36 @@ pub(super) async fn cancel(
     if running.is_empty() {
         return Err(Failed::usage("nothing runs"));
     }
-    let wanted = match args.all {
-        true => running,
+    if let Some(unknown) = args.groups.iter().find(|name| !running.contains(name)) {
+        return Err(Failed::usage(format!(
+            "no group {} runs; there is {}",
+            quoted(unknown),
+            running.join(", ")
+        )));
+    }
+    let (wanted, targets) = match args.all {
+        true => (running, vec![Target::All]),
         false => {
-            let unknown = args.groups.iter().find(|name| !running.contains(name));
-            if let Some(unknown) = unknown {
-                return Err(Failed::usage(format!(
-                    "no group {} runs; there is {}",
-                    quoted(unknown),
-                    running.join(", ")
-                )));
-            }
-            args.groups.clone()
+            let targets = args.groups.iter().cloned().map(Target::Group);
+            (args.groups.clone(), targets.collect())
         }
-    };
-    let targets: Vec<Target> = match args.all {
-        true => vec![Target::All],
-        false => wanted.iter().cloned().map(Target::Group).collect(),
     };
     for target in targets {
         let order = Command::Cancel { target };
-        connection.order(order).await.map_err(Failed::other)?;
+        connection.order(order).await?;
     }
     loop {
         let snapshot = match connection.snapshot().await {
             Ok(snapshot) => snapshot,
             Err(RemoteError::Ended) => break,
-            Err(error) => return Err(Failed::other(error)),
+            Err(error) => return Err(error.into()),
         };
         let runs = |name: &String| snapshot.running().any(|group| *group.group == **name);
         if !wanted.iter().any(runs) {
             break;
         }
     }
-    let names: Vec<String> = wanted.iter().map(|name| shown(name)).collect();
-    print(&format!("cancelled: {}\n", names.join(", ")));
+    print(&format!("cancelled: {}\n", listed(&wanted)));
     Ok(headless::OK)
 }
 
@@ -320,24 +293,16 @@ pub(super) async fn cancel(
 ///
 /// # Errors
 /// It does not answer.
-pub(super) async fn stop(cancel: bool, state_dir: &Result<PathBuf, String>) -> Result<u8, Failed> {
-    let Some(mut connection) = connect_once(state_dir).await? else {
+pub(super) async fn stop(cancel: bool, state_dir: &StateDir) -> Result<u8, Failed> {
+    let Some(mut connection) = connect(state_dir, Wants::Errand).await? else {
         print("no engine runs\n");
         return Ok(headless::OK);
     };
-    let busy = connection
-        .snapshot()
-        .await
-        .map_err(Failed::other)?
-        .is_busy();
-    if busy && !cancel {
+    if connection.snapshot().await?.is_busy() && !cancel {
         print("work runs: the engine ends when that has ended; --cancel cancels it\n");
     }
-    engine::end(&mut connection, cancel)
-        .await
-        .map_err(Failed::other)?;
-    let place = engine::place(state_dir)?;
-    let _ = timeout(GONE, engine::gone(&place)).await;
+    engine::end(&mut connection, cancel).await?;
+    let _ = timeout(GONE, engine::gone(&engine::endpoint(state_dir)?)).await;
     print("the engine has ended\n");
     Ok(headless::OK)
 }

@@ -3,11 +3,11 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
-use super::ask::{AskError, Prompt, ask};
+use super::ask::{Tty, ask};
 use super::check::COLUMNS;
 use super::services::{Engine, Services};
 use super::{Failed, select};
-use crate::headless::text::wrap;
+use crate::headless::text::labelled;
 use crate::headless::{self, Stop};
 use crate::model::{Group, Inventory, units};
 use crate::protocol::inspect::{Answer, Findings, Weight, rows};
@@ -23,7 +23,7 @@ pub(super) async fn inspect<A: Answer>(
     groups: &[Arc<Group>],
     command: impl FnOnce(Vec<GroupSpec>) -> Command,
     services: &impl Services,
-    (stop, prompt): (&mut Stop, &mut impl Prompt),
+    stop: &mut Stop,
 ) -> Result<Findings<A>, Failed> {
     let credentials = select::credentials(groups, inventory);
     // A host without its password is a finding like others.
@@ -31,10 +31,7 @@ pub(super) async fn inspect<A: Answer>(
     for reason in wrong.values() {
         tracing::warn!("{reason}");
     }
-    ask(&credentials, &mut logins, prompt).map_err(|error| match error {
-        AskError::Interrupted { .. } => Failed::new(headless::CANCELLED, error),
-        _ => Failed::usage(error),
-    })?;
+    ask(&credentials, &mut logins, &mut Tty)?;
     let specs = groups
         .iter()
         .map(|group| GroupSpec::Named(group.name.to_string()));
@@ -92,7 +89,7 @@ pub(super) fn exit_code<A: Answer>(found: &Findings<A>) -> u8 {
     }
 }
 
-/// One line on a terminal, for those who wait there; nothing elsewhere.
+/// One line on a terminal, for an operator who waits there; nothing elsewhere.
 #[derive(Default)]
 pub(super) struct Waiting {
     shown: bool,
@@ -120,18 +117,15 @@ impl Drop for Waiting {
 }
 
 /// What was found, as lines.
-pub(super) fn print<A: Answer>(checks: &[&A], lines: &mut Vec<String>) {
-    const INDENT: usize = 5;
-    for row in rows(checks.iter().copied()) {
+pub(super) fn findings<A: Answer>(checks: &[&A]) -> Vec<String> {
+    let rows = rows(checks.iter().copied()).into_iter();
+    rows.flat_map(|row| {
         let sign = match row.weight {
-            Weight::Problem => "  X  ",
-            Weight::Note => "  !  ",
-            Weight::Fine => "  ok ",
+            Weight::Problem => "  X",
+            Weight::Note => "  !",
+            Weight::Fine => "  ok",
         };
-        let mut wrapped = wrap(&row.text, INDENT, COLUMNS);
-        if let Some(first) = wrapped.first_mut() {
-            first.replace_range(..INDENT, sign);
-        }
-        lines.append(&mut wrapped);
-    }
+        labelled(sign, &row.text, 5, COLUMNS)
+    })
+    .collect()
 }

@@ -17,7 +17,7 @@ pub async fn lab(
     services: &impl Services,
     stop: &mut Stop,
 ) -> Result<u8, Failed> {
-    let inventory = services.load(file).map_err(Failed::usage)?;
+    let inventory = services.load(file)?;
     let settings = args.settings.as_deref();
     let lab = services
         .lab(

@@ -8,14 +8,24 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use thiserror::Error;
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::state_dir;
+use super::state_dir::{self, NoHome};
 
 /// Its name in the state directory.
 const NAME: &str = "subtend.log";
 /// Bytes of one file.
 const LIMIT: u64 = 8 << 20;
+
+/// Why there is no log file.
+#[derive(Debug, Error)]
+pub(super) enum LogFileError {
+    #[error(transparent)]
+    NoHome(#[from] NoHome),
+    #[error("the log can't be written to {}: {reason}", .path.display())]
+    Io { path: PathBuf, reason: io::Error },
+}
 
 /// Cheap to clone; all clones write to one file.
 #[derive(Debug, Clone)]
@@ -33,8 +43,8 @@ impl LogFile {
     /// Opens the log in a state directory, which is made if need be; also returns its path.
     ///
     /// # Errors
-    /// A sentence that names the file.
-    pub(super) fn open(state_dir: &Path) -> Result<(Self, PathBuf), String> {
+    /// It can't be written.
+    pub(super) fn open(state_dir: &Path) -> Result<(Self, PathBuf), LogFileError> {
         Self::open_limited(state_dir, LIMIT)
     }
 
@@ -43,15 +53,12 @@ impl LogFile {
         state_dir.join(NAME)
     }
 
-    fn open_limited(state_dir: &Path, limit: u64) -> Result<(Self, PathBuf), String> {
+    fn open_limited(state_dir: &Path, limit: u64) -> Result<(Self, PathBuf), LogFileError> {
         let path = Self::path(state_dir);
         let opened = state_dir::create(state_dir).and_then(|()| Open::at(path.clone(), limit));
         match opened {
             Ok(open) => Ok((Self(Arc::new(Mutex::new(open))), path)),
-            Err(error) => Err(format!(
-                "the log can't be written to {}: {error}",
-                path.display()
-            )),
+            Err(reason) => Err(LogFileError::Io { path, reason }),
         }
     }
 }
@@ -183,7 +190,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
-        let error = LogFile::open(&file.join("state")).unwrap_err();
+        let error = LogFile::open(&file.join("state")).unwrap_err().to_string();
         assert!(error.contains("subtend.log"), "{error}");
     }
 }

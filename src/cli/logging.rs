@@ -12,7 +12,8 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry};
 
-use super::log_file::LogFile;
+use super::log_file::{LogFile, LogFileError};
+use super::state_dir::StateDir;
 use crate::console::LogCapture;
 use crate::headless::Board;
 
@@ -59,25 +60,28 @@ fn chosen(filter: Option<&str>, otherwise: &str) -> EnvFilter {
 }
 
 /// Starts the log of a console: to the log page, and to a file in the state directory. Returns that
-/// file, or a sentence that says why there is none, which the log page then shows too.
+/// file; why there is none is shown on the log page.
 ///
 /// # Errors
 /// When a log was started before.
 pub fn start_for_console(
     verbose: u8,
     filter: Option<&str>,
-    state_dir: Result<PathBuf, String>,
-) -> Result<Result<PathBuf, String>, TryInitError> {
-    let opened = state_dir.and_then(|folder| LogFile::open(&folder));
-    let (file, path) = match opened {
-        Ok((file, path)) => (Some(file), Ok(path)),
-        Err(reason) => (None, Err(reason)),
+    state_dir: StateDir,
+) -> Result<Option<PathBuf>, TryInitError> {
+    let (file, path, failed) = match log_file(state_dir) {
+        Ok((file, path)) => (Some(file), Some(path), None),
+        Err(error) => (None, None, Some(error)),
     };
     console_subscriber(verbose, filter, file).try_init()?;
-    if let Err(reason) = &path {
-        tracing::warn!("{reason}");
+    if let Some(error) = failed {
+        tracing::warn!("{error}");
     }
     Ok(path)
+}
+
+fn log_file(state_dir: StateDir) -> Result<(LogFile, PathBuf), LogFileError> {
+    LogFile::open(&state_dir?)
 }
 
 /// Starts the log of an engine in a process of its own: to the file alone.
@@ -87,11 +91,10 @@ pub fn start_for_console(
 pub fn start_for_engine(
     verbose: u8,
     filter: Option<&str>,
-    state_dir: Result<PathBuf, String>,
+    state_dir: StateDir,
 ) -> Result<(), TryInitError> {
-    let file = state_dir.and_then(|folder| LogFile::open(&folder));
-    let file = file.ok().map(|(file, _)| file);
-    let file = file.map(|writer| lines(writer).with_filter(chosen(filter, in_file(verbose))));
+    let file = log_file(state_dir).ok();
+    let file = file.map(|(writer, _)| lines(writer).with_filter(chosen(filter, in_file(verbose))));
     Registry::default().with(no_secrets()).with(file).try_init()
 }
 
@@ -103,7 +106,7 @@ pub fn start_for_engine(
 pub fn start_for_client(
     verbose: u8,
     filter: Option<&str>,
-    state_dir: Result<PathBuf, String>,
+    state_dir: StateDir,
 ) -> Result<Option<PathBuf>, TryInitError> {
     console_subscriber::<LogFile>(verbose, filter, None).try_init()?;
     Ok(state_dir.ok().map(|folder| LogFile::path(&folder)))

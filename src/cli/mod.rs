@@ -5,26 +5,28 @@
 //! - [`select`]: from arguments to what is started
 //! - [`run`], [`check`], [`online`], [`verify`], [`history`], [`recover`], [`lab`], [`demo`]: a command each
 //! - [`console`]: the screen, for those without a command
-//! - `engine`: the engine as a process of its own; `attach`, `engine_commands`: those who talk to it
+//! - `engine`: the engine as a process of its own; `attach`, `engine_commands`: what talks to it
 //! - `inspect`: what [`online`] and [`verify`] share: asking the engine about hosts, and waiting
-//! - [`ask`], [`signals`], [`logging`]: the operator's side
+//! - [`ask`], [`signals`](mod@signals), [`logging`]: the operator's side
+//! - `failed`: why a command ended early, and the exit code that says so
 //! - [`state_dir`], [`saved_groups`]: what outlives the process
 //! - [`privacy`]: what keeps others from looking into it
 
-use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use thiserror::Error;
+use serde::Serialize;
 use tracing_subscriber::util::TryInitError;
 
 use crate::headless::{self, Board, Mode, Stop};
 use crate::journal;
 use crate::transport::AnyTransport;
-use args::{Arguments, Verb};
+use args::{Arguments, DETACH, Verb};
 use ask::Tty;
+pub use failed::Failed;
 use services::Services;
+use signals::signals;
 
 pub mod args;
 pub mod ask;
@@ -35,6 +37,7 @@ pub mod console;
 pub mod demo;
 mod engine;
 mod engine_commands;
+mod failed;
 pub mod history;
 mod inspect;
 #[cfg(feature = "lab")]
@@ -52,46 +55,21 @@ pub mod signals;
 pub mod state_dir;
 pub mod verify;
 
-/// Why a command ended before it did what it is for, and the exit code that says so.
-#[derive(Debug, Error)]
-#[error("{message}")]
-pub struct Failed {
-    pub code: u8,
-    message: String,
-}
-
-impl Failed {
-    fn new(code: u8, error: impl Display) -> Self {
-        let message = error.to_string();
-        Self { code, message }
-    }
-
-    /// The command line or the inventory is wrong.
-    fn usage(error: impl Display) -> Self {
-        Self::new(headless::USAGE, error)
-    }
-
-    /// Something else is.
-    fn other(error: impl Display) -> Self {
-        Self::new(headless::NOT_DELIVERED, error)
-    }
-}
-
 /// The operator's side of a run.
 #[derive(Debug)]
 pub struct CommandContext<'a, P> {
     pub stop: &'a mut Stop,
-    pub prompt: &'a mut P,
+    pub prompt: P,
     pub mode: Mode,
     pub board: &'a Board,
 }
 
-impl<'a, P> CommandContext<'a, P> {
+impl<'a> CommandContext<'a, Tty> {
     /// On the terminal of this process.
-    fn new(stop: &'a mut Stop, prompt: &'a mut P, json: bool, board: &'a Board) -> Self {
+    fn new(stop: &'a mut Stop, json: bool, board: &'a Board) -> Self {
         Self {
             stop,
-            prompt,
+            prompt: Tty,
             mode: run::mode(json),
             board,
         }
@@ -115,9 +93,7 @@ pub fn start_log(arguments: &Arguments, board: Board) -> Result<Option<PathBuf>,
         if is_client && state_dir.is_ok() {
             return logging::start_for_client(verbose, filter.as_deref(), state_dir);
         }
-        let started = logging::start_for_console(verbose, filter.as_deref(), state_dir)?;
-        // Why there is no file is in the log.
-        return Ok(started.ok());
+        return logging::start_for_console(verbose, filter.as_deref(), state_dir);
     }
     logging::start(verbose, filter.as_deref(), board).map(|()| None)
 }
@@ -143,19 +119,14 @@ pub fn execute(arguments: Arguments, log_file: Option<PathBuf>, board: &Board) -
 async fn execute_in(arguments: Arguments, log_file: Option<PathBuf>, board: &Board) -> u8 {
     let _too_large = signals::too_large();
     let journal = journal::Settings {
-        state_dir: state_dir::state_dir(arguments.common.state_dir.as_deref()),
+        state_dir: state_dir::state_dir(arguments.common.state_dir.as_deref())
+            .map_err(|no_home| no_home.to_string()),
         practice: arguments.verb.as_ref().is_some_and(Verb::is_practice),
         // It reports them itself, or is about to take one of them up again.
         tell_cut_off: !matches!(arguments.verb, Some(Verb::Recover(_))),
     };
-    match dispatch(
-        arguments,
-        &services::Production { journal },
-        log_file,
-        board,
-    )
-    .await
-    {
+    let services = services::Production { journal };
+    match dispatch(arguments, &services, log_file, board).await {
         Ok(code) => code,
         Err(failed) => {
             // Nobody is left to report to when standard error is gone too.
@@ -171,7 +142,7 @@ async fn dispatch(
     log_file: Option<PathBuf>,
     board: &Board,
 ) -> Result<u8, Failed> {
-    let screen = arguments.console().map_err(Failed::usage)?;
+    let screen = arguments.console()?;
     let verbose = arguments.common.verbose;
     let named = arguments.common.inventory.as_deref();
     let file = named.unwrap_or(Path::new(args::INVENTORY));
@@ -181,7 +152,7 @@ async fn dispatch(
     {
         journal::check_folder(dir).map_err(Failed::usage)?;
     }
-    let setting = |stop| console::ConsoleContext {
+    let on_screen = |stop| console::ConsoleContext {
         args: screen.unwrap_or_default(),
         state_dir: state_dir.clone(),
         log_file,
@@ -189,104 +160,76 @@ async fn dispatch(
         verbose,
         stop,
     };
-    match arguments.verb {
-        None => {
-            let mut signals = signals::signals().map_err(Failed::other)?;
-            console::console(file, services, setting(&mut signals.stop)).await
-        }
-        Some(Verb::Run(args)) => {
-            let mut signals = signals::signals().map_err(Failed::other)?;
-            let tty = &mut Tty;
-            let stage = CommandContext::new(&mut signals.stop, tty, args.json, board);
-            if args.detach {
-                let wish = engine_commands::DetachedRun {
-                    args: &args,
-                    file,
-                    state_dir: &state_dir,
-                    verbose,
-                };
-                return engine_commands::run_detached(wish, services, stage).await;
+    let Some(verb) = arguments.verb else {
+        return console::console(file, services, on_screen(&mut signals()?.stop)).await;
+    };
+    match verb {
+        Verb::Run(args) => {
+            let mut signals = signals()?;
+            let context = CommandContext::new(&mut signals.stop, args.json, board);
+            if !args.detach {
+                return run::run(&args, file, services, context).await;
             }
-            run::run(&args, file, services, stage).await
-        }
-        Some(Verb::Check(args)) if args.online => {
-            let mut signals = signals::signals().map_err(Failed::other)?;
-            let (text, code) =
-                online::check_online(&args, file, services, &mut signals.stop, &mut Tty).await?;
-            print(&text);
-            Ok(code)
-        }
-        Some(Verb::Verify(args)) => {
-            let mut signals = signals::signals().map_err(Failed::other)?;
-            let (text, code) =
-                verify::verify(&args, file, services, &mut signals.stop, &mut Tty).await?;
-            print(&text);
-            Ok(code)
-        }
-        Some(Verb::Check(args)) => {
-            print(&check::check(&args, file, services)?);
-            Ok(headless::OK)
-        }
-        Some(Verb::Attach(args)) => {
-            let mut signals = signals::signals().map_err(Failed::other)?;
-            attach::attach(args.watch, services, setting(&mut signals.stop)).await
-        }
-        Some(Verb::Status(args)) => engine_commands::status(args.json, &state_dir).await,
-        Some(Verb::Cancel(args)) => engine_commands::cancel(&args, &state_dir).await,
-        Some(Verb::Stop(args)) => engine_commands::stop(args.cancel, &state_dir).await,
-        Some(Verb::Detach) => {
-            print(args::DETACH);
-            print("\n");
-            Ok(headless::OK)
-        }
-        Some(Verb::Engine) => engine::engine(file, state_dir, services).await,
-        Some(Verb::History(args)) => {
-            let state_dir = state_dir.map_err(Failed::usage)?;
-            print(&history::history(&args, &state_dir, columns())?);
-            Ok(headless::OK)
-        }
-        Some(Verb::Recover(args)) => {
-            let state_dir = state_dir.map_err(Failed::usage)?;
-            let mut signals = signals::signals().map_err(Failed::other)?;
-            let tty = &mut Tty;
-            let stage = CommandContext::new(&mut signals.stop, tty, args.json, board);
-            let place = recover::Place {
+            let run = engine_commands::DetachedRun {
+                args: &args,
+                file,
                 state_dir: &state_dir,
+                verbose,
+            };
+            return engine_commands::run_detached(run, services, context).await;
+        }
+        Verb::Check(args) if args.online => {
+            return online::check_online(&args, file, services, &mut signals()?.stop).await;
+        }
+        Verb::Verify(args) => {
+            return verify::verify(&args, file, services, &mut signals()?.stop).await;
+        }
+        Verb::Attach(args) => {
+            let mut signals = signals()?;
+            return attach::attach(args.watch, services, on_screen(&mut signals.stop)).await;
+        }
+        Verb::Status(args) => return engine_commands::status(args.json, &state_dir).await,
+        Verb::Cancel(args) => return engine_commands::cancel(&args, &state_dir).await,
+        Verb::Stop(args) => return engine_commands::stop(args.cancel, &state_dir).await,
+        Verb::Engine => return engine::engine(file, state_dir, services).await,
+        Verb::Recover(args) => {
+            let mut signals = signals()?;
+            let context = CommandContext::new(&mut signals.stop, args.json, board);
+            let sources = recover::Sources {
+                state_dir: &state_dir?,
                 inventory: named,
                 columns: columns(),
             };
-            let owner = state_dir::owner(Some(&state_dir));
+            let owner = state_dir::owner(Some(sources.state_dir));
             let transport = Arc::new(AnyTransport::of(owner));
-            recover::recover(&args, place, services, transport, stage).await
+            return recover::recover(&args, sources, services, transport, context).await;
         }
         #[cfg(feature = "lab")]
-        Some(Verb::Lab(args)) => {
-            let mut signals = signals::signals().map_err(Failed::other)?;
-            lab::lab(&args, file, services, &mut signals.stop).await
+        Verb::Lab(args) => return lab::lab(&args, file, services, &mut signals()?.stop).await,
+        #[cfg(feature = "lab")]
+        Verb::Demo(args) if !args.headless => {
+            return demo::console(named, services, on_screen(&mut signals()?.stop)).await;
         }
         #[cfg(feature = "lab")]
-        Some(Verb::Demo(args)) if !args.headless => {
-            let mut signals = signals::signals().map_err(Failed::other)?;
-            demo::console(named, services, setting(&mut signals.stop)).await
+        Verb::Demo(args) => {
+            let mut signals = signals()?;
+            let context = CommandContext::new(&mut signals.stop, args.json, board);
+            return demo::demo(&args, named, services, context).await;
         }
-        #[cfg(feature = "lab")]
-        Some(Verb::Demo(args)) => {
-            let mut signals = signals::signals().map_err(Failed::other)?;
-            let tty = &mut Tty;
-            let stage = CommandContext::new(&mut signals.stop, tty, args.json, board);
-            demo::demo(&args, named, services, stage).await
-        }
-        Some(Verb::Completions { shell }) => {
+        Verb::Check(args) => print(&check::check(&args, file, services)?),
+        Verb::Detach => print(&format!("{DETACH}\n")),
+        Verb::History(args) => print(&history::history(&args, &state_dir?, columns())?),
+        Verb::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut args::command(), "subtend", &mut script);
             print(&String::from_utf8_lossy(&script));
-            Ok(headless::OK)
         }
-        Some(Verb::Man { dir }) => man(dir.as_deref()),
+        Verb::Man { dir } => man(dir.as_deref())?,
     }
+    Ok(headless::OK)
 }
 
-fn man(dir: Option<&Path>) -> Result<u8, Failed> {
+fn man(dir: Option<&Path>) -> Result<(), Failed> {
     match dir {
         Some(dir) => {
             privacy::write_for_everyone();
@@ -295,13 +238,11 @@ fn man(dir: Option<&Path>) -> Result<u8, Failed> {
         }
         None => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(args::command())
-                .render(&mut page)
-                .map_err(Failed::other)?;
+            clap_mangen::Man::new(args::command()).render(&mut page)?;
             print(&String::from_utf8_lossy(&page));
         }
     }
-    Ok(headless::OK)
+    Ok(())
 }
 
 /// The width of the terminal, as far as lines can be read; 80 where there is none.
@@ -323,6 +264,11 @@ fn print(text: &str) {
             "subtend: standard output can't be written: {error}"
         );
     }
+}
+
+/// On one line.
+fn json_line(value: &impl Serialize) -> Result<String, Failed> {
+    Ok(serde_json::to_string(value)? + "\n")
 }
 
 #[cfg(test)]

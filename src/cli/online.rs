@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use super::Failed;
 use super::args::CheckArgs;
-use super::ask::Prompt;
 use super::check::Planned;
-use super::inspect::{exit_code, inspect, print};
+use super::inspect::{exit_code, findings, inspect};
 use super::services::Services;
+use super::{Failed, print};
 use crate::headless::Stop;
 use crate::headless::text::count;
 use crate::model::text::shown;
@@ -15,7 +14,7 @@ use crate::plan::Plan;
 use crate::protocol::inspect::Findings;
 use crate::protocol::{Command, ProbeCheck};
 
-/// The plan and what was found, and the exit code.
+/// Prints the plan and what was found: the exit code.
 ///
 /// # Errors
 /// When the inventory or a name is wrong: nothing was looked at.
@@ -24,8 +23,7 @@ pub async fn check_online(
     file: &Path,
     services: &impl Services,
     stop: &mut Stop,
-    prompt: &mut impl Prompt,
-) -> Result<(String, u8), Failed> {
+) -> Result<u8, Failed> {
     let planned = Planned::new(args, file, services)?;
     let online = inspect(
         &planned.inventory,
@@ -35,14 +33,14 @@ pub async fn check_online(
             Command::Probe { groups, force }
         },
         services,
-        (stop, prompt),
+        stop,
     )
     .await?;
-    let text = match args.json {
+    print(&match args.json {
         true => planned.json(Some(&online))?,
         false => planned.text() + &in_words(&online, &planned.plan),
-    };
-    Ok((text, exit_code(&online)))
+    });
+    Ok(exit_code(&online))
 }
 
 fn in_words(online: &Findings<ProbeCheck>, plan: &Plan) -> String {
@@ -64,7 +62,7 @@ fn in_words(online: &Findings<ProbeCheck>, plan: &Plan) -> String {
         if !checks.is_empty() {
             lines.push(String::new());
             lines.push(format!("{}:", shown(&one.group.name)));
-            print(&checks, &mut lines);
+            lines.extend(findings(&checks));
         }
     }
     lines.join("\n") + "\n"

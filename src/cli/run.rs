@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::args::RunArgs;
-use super::ask::{AskError, Prompt, ask};
+use super::ask::{Prompt, ask};
 use super::select::{Selection, select};
 use super::services::{Engine, Services};
 use super::{CommandContext, Failed};
 use crate::headless::{self, Ended, Mode, Options, Stop};
-use crate::model::Inventory;
+use crate::model::{CredentialsRef, Inventory, Logins};
 use crate::protocol::Command;
 
 /// Runs to the end and says how: the exit code.
@@ -21,10 +21,10 @@ pub async fn run(
     args: &RunArgs,
     file: &Path,
     services: &impl Services,
-    stage: CommandContext<'_, impl Prompt>,
+    context: CommandContext<'_, impl Prompt>,
 ) -> Result<u8, Failed> {
-    let inventory = services.load(file).map_err(Failed::usage)?;
-    Ok(start(args, inventory, services, stage).await?.exit_code())
+    let inventory = services.load(file)?;
+    Ok(start(args, inventory, services, context).await?.exit_code())
 }
 
 /// Runs what the arguments select from an inventory that was already read.
@@ -32,10 +32,10 @@ pub(super) async fn start(
     args: &RunArgs,
     inventory: Inventory,
     services: &impl Services,
-    stage: CommandContext<'_, impl Prompt>,
+    context: CommandContext<'_, impl Prompt>,
 ) -> Result<Ended, Failed> {
-    let selection = select(args, &inventory).map_err(Failed::usage)?;
-    start_selected(selection, args.force, inventory, services, stage).await
+    let selection = select(args, &inventory)?;
+    start_selected(selection, args.force, inventory, services, context).await
 }
 
 /// Runs what was selected already.
@@ -44,21 +44,16 @@ pub(super) async fn start_selected(
     force: bool,
     inventory: Inventory,
     services: &impl Services,
-    stage: CommandContext<'_, impl Prompt>,
+    context: CommandContext<'_, impl Prompt>,
 ) -> Result<Ended, Failed> {
     let CommandContext {
         stop,
-        prompt,
+        mut prompt,
         mode,
         board,
-    } = stage;
+    } = context;
     let Selection { specs, credentials } = selection;
-    let looked_up = services.logins(&credentials, &inventory.credentials).await;
-    let mut logins = looked_up.map_err(Failed::usage)?;
-    ask(&credentials, &mut logins, prompt).map_err(|error| match error {
-        AskError::Interrupted { .. } => Failed::new(headless::CANCELLED, error),
-        _ => Failed::usage(error),
-    })?;
+    let logins = log_in(&credentials, &inventory, services, &mut prompt).await?;
     if prints_nowhere() {
         let _ = writeln!(
             io::stderr(),
@@ -77,14 +72,24 @@ pub(super) async fn start_selected(
         notes: mode.is_screen().then(|| board.attach()),
         mode,
     };
-    let ended = headless::run(link, options, stop, io::stdout(), io::stderr())
-        .await
-        .map_err(Failed::other)?;
-    // Whoever left at once waits for nothing: the engine goes with the process.
+    let ended = headless::run(link, options, stop, io::stdout(), io::stderr()).await?;
+    // An operator who left at once waits for nothing: the engine goes with the process.
     if !matches!(ended, Ended::Left) {
         wind_up(task, stop).await;
     }
     Ok(ended)
+}
+
+/// The passwords of these credentials: looked up where they are kept, or asked for.
+pub(super) async fn log_in(
+    credentials: &[CredentialsRef],
+    inventory: &Inventory,
+    services: &impl Services,
+    prompt: &mut impl Prompt,
+) -> Result<Logins, Failed> {
+    let mut logins = services.logins(credentials, &inventory.credentials).await?;
+    ask(credentials, &mut logins, prompt)?;
+    Ok(logins)
 }
 
 /// The engine has said its last word; its task ends by itself unless the operator is faster.

@@ -6,7 +6,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::args::RunArgs;
+use super::Failed;
+use super::args::{MadeArgs, RunArgs};
 use crate::model::lookup::Lookup;
 use crate::model::{
     CredentialsRef, DeliveryPolicy, Flaw, Group, GroupSpec, ImageSpec, Inventory, Limits,
@@ -25,11 +26,11 @@ pub struct Selection {
 /// What the arguments select from the inventory.
 ///
 /// # Errors
-/// Sentences, one a line: every name that the inventory does not know, or else every reason why
-/// the engine would refuse to start this.
-pub fn select(args: &RunArgs, inventory: &Inventory) -> Result<Selection, String> {
-    let specs = match &args.image {
-        Some(image) => vec![made(args, image)],
+/// A sentence per line: every name that the inventory does not know, or else every reason why the
+/// engine would refuse to start this.
+pub fn select(args: &RunArgs, inventory: &Inventory) -> Result<Selection, Failed> {
+    let specs = match &args.made.image {
+        Some(image) => vec![made(&args.made, image)],
         None => groups(&args.groups, inventory)?
             .iter()
             .map(|group| GroupSpec::Named(group.name.to_string()))
@@ -37,12 +38,12 @@ pub fn select(args: &RunArgs, inventory: &Inventory) -> Result<Selection, String
     };
     start(specs, inventory, args.force).map_err(|blockers| {
         // There is one, which need not be named.
-        let made = args.image.is_some();
+        let made = args.made.image.is_some();
         let said = blockers.iter().map(|blocker| match blocker {
             Blocker::Flaw { flaw, .. } if made => flaw.to_string(),
             blocker => blocker.to_string(),
         });
-        said.collect::<Vec<_>>().join("\n")
+        Failed::usage(said.collect::<Vec<_>>().join("\n"))
     })
 }
 
@@ -50,8 +51,8 @@ pub fn select(args: &RunArgs, inventory: &Inventory) -> Result<Selection, String
 ///
 /// # Errors
 /// As [`select`].
-pub(super) fn forced(specs: Vec<GroupSpec>, inventory: &Inventory) -> Result<Selection, String> {
-    start(specs, inventory, true).map_err(|blockers| said(&blockers).join("\n"))
+pub(super) fn forced(specs: Vec<GroupSpec>, inventory: &Inventory) -> Result<Selection, Failed> {
+    start(specs, inventory, true).map_err(|blockers| Failed::usage(said(&blockers).join("\n")))
 }
 
 fn start(
@@ -91,10 +92,11 @@ pub(super) fn credentials(groups: &[Arc<Group>], inventory: &Inventory) -> Vec<C
 ///
 /// # Errors
 /// A sentence for each name that the inventory does not know.
-pub fn groups(names: &[String], inventory: &Inventory) -> Result<Vec<Arc<Group>>, String> {
+pub fn groups(names: &[String], inventory: &Inventory) -> Result<Vec<Arc<Group>>, Failed> {
     if names.is_empty() {
         if inventory.groups.is_empty() {
-            return Err(format!("{} has no groups", inventory.file.display()));
+            let file = inventory.file.display();
+            return Err(Failed::usage(format!("{file} has no groups")));
         }
         return Ok(inventory.groups.clone());
     }
@@ -110,12 +112,12 @@ pub fn groups(names: &[String], inventory: &Inventory) -> Result<Vec<Arc<Group>>
     if wrong.is_empty() {
         Ok(found)
     } else {
-        Err(said(&wrong).join("\n"))
+        Err(Failed::usage(said(&wrong).join("\n")))
     }
 }
 
 /// A group made on the spot, its entities as they were typed.
-fn made(args: &RunArgs, image: &str) -> GroupSpec {
+fn made(args: &MadeArgs, image: &str) -> GroupSpec {
     GroupSpec::Made(MadeGroup {
         name: args.name.clone().unwrap_or_else(|| image.to_owned()),
         image: ImageSpec::Named(image.to_owned()),
@@ -133,7 +135,7 @@ fn made(args: &RunArgs, image: &str) -> GroupSpec {
     })
 }
 
-fn limits(args: &RunArgs) -> Limits {
+fn limits(args: &MadeArgs) -> Limits {
     let default = Limits::default();
     Limits {
         laggard: args.laggard_limit.unwrap_or(default.laggard),

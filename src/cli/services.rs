@@ -8,16 +8,18 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
+#[cfg(feature = "lab")]
+use color_eyre::eyre;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::engine::ImageManager;
-use crate::inventory::{self, secrets, secrets::Resolved};
+use crate::inventory::{self, InventoryErrors, secrets, secrets::Resolved};
 use crate::journal::{self, Gated, Journal, Recorder};
 use crate::model::{CredentialsRef, Inventory, Logins, Memories, Name, Remembered};
 use crate::protocol::Link;
 use crate::transport::AnyTransport;
 
-use super::state_dir;
+use super::{Failed, state_dir};
 
 /// An engine that runs, and the task that it runs in.
 #[derive(Debug)]
@@ -47,19 +49,19 @@ pub enum Practice<'a> {
 pub struct Lab {
     /// With the addresses that are really served.
     pub inventory: Inventory,
-    /// What is served where, a line each.
+    /// What is served where, a line per server.
     pub serves: Vec<String>,
     /// Ends the servers and waits for them.
     pub stop: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
-/// What the commands need. Errors are complete texts for the operator; none has started anything.
+/// What the commands need. What fails has started nothing.
 pub trait Services: Sync {
-    /// Reads an inventory. The error holds every fault with its place, ready to be printed.
+    /// Reads an inventory.
     ///
     /// # Errors
-    /// When there is a fault in it.
-    fn load(&self, file: &Path) -> Result<Inventory, String>;
+    /// All that is wrong with it.
+    fn load(&self, file: &Path) -> Result<Inventory, InventoryErrors>;
 
     /// Looks passwords up where they are kept; those to be asked for are left out. Beside the
     /// logins stands why others can't be had. `all` are those of the inventory.
@@ -77,14 +79,13 @@ pub trait Services: Sync {
         &self,
         credentials: &[CredentialsRef],
         all: &[CredentialsRef],
-    ) -> impl Future<Output = Result<Logins, String>> + Send {
+    ) -> impl Future<Output = Result<Logins, Failed>> + Send {
         async {
             let (logins, wrong) = self.look_up(credentials, all).await;
-            if wrong.is_empty() {
-                Ok(logins)
-            } else {
-                let wrong: Vec<String> = wrong.into_values().collect();
-                Err(wrong.join("\n"))
+            let wrong: Vec<String> = wrong.into_values().collect();
+            match wrong.as_slice() {
+                [] => Ok(logins),
+                wrong => Err(Failed::usage(wrong.join("\n"))),
             }
         }
     }
@@ -102,7 +103,7 @@ pub trait Services: Sync {
         &self,
         practice: Practice<'_>,
         free_ports: bool,
-    ) -> impl Future<Output = Result<Lab, String>> + Send;
+    ) -> impl Future<Output = eyre::Result<Lab>> + Send;
 }
 
 /// The services of this crate.
@@ -115,15 +116,13 @@ impl Production {
     /// What the journal knows of entities that are still where they were. A journal that can't be
     /// read is reported when it is to be written.
     fn memories(&self, inventory: &Inventory) -> Memories {
-        let Ok(state_dir) = &self.journal.state_dir else {
-            return Memories::default();
+        let known = match &self.journal.state_dir {
+            Ok(state_dir) if !self.journal.practice => Journal::open(state_dir),
+            _ => Ok(None),
         };
-        if self.journal.practice {
-            return Memories::default();
-        }
-        let known = Journal::open(state_dir).and_then(|journal| {
-            let known = journal.map(|journal| journal.delivered());
-            known.unwrap_or_else(|| Ok(HashMap::new()))
+        let known = known.and_then(|journal| match journal {
+            Some(journal) => journal.delivered(),
+            None => Ok(HashMap::new()),
         });
         let mut known = known.unwrap_or_else(|error| {
             tracing::warn!("what earlier runs have delivered is not known: {error}");
@@ -131,7 +130,7 @@ impl Production {
         });
         let memories = inventory.entities.iter().filter_map(|entity| {
             let known = known.remove(&entity.name)?;
-            let same_place = known.address == entity.address.to_string()
+            let is_there = known.address == entity.address.to_string()
                 && known.path == entity.path.to_string();
             let sha256 = known.sha256.and_then(|hex| {
                 let mut bytes = [0; 32];
@@ -146,7 +145,7 @@ impl Production {
                 at: known.at,
                 proven: matches!(known.verified.as_deref(), Some("digest" | "readback")),
             };
-            same_place.then(|| (entity.name.clone(), remembered))
+            is_there.then(|| (entity.name.clone(), remembered))
         });
         Memories(memories.collect())
     }
@@ -166,8 +165,8 @@ fn raise_open_files(entities: usize) {
 }
 
 impl Services for Production {
-    fn load(&self, file: &Path) -> Result<Inventory, String> {
-        inventory::load(file).map_err(|errors| format!("the inventory is wrong\n\n{errors}"))
+    fn load(&self, file: &Path) -> Result<Inventory, InventoryErrors> {
+        inventory::load(file)
     }
 
     async fn look_up(
@@ -208,35 +207,32 @@ impl Services for Production {
     }
 
     #[cfg(feature = "lab")]
-    async fn lab(&self, practice: Practice<'_>, free_ports: bool) -> Result<Lab, String> {
+    async fn lab(&self, practice: Practice<'_>, free_ports: bool) -> eyre::Result<Lab> {
         use crate::lab::{self, LabOptions, LabSettings};
-        let wrong = |error: lab::LabError| error.to_string();
         let (inventory, settings) = match practice {
             Practice::Embedded => {
-                let inventory = inventory::parse(PRACTICE, Path::new("inventory.yaml"));
-                let settings = LabSettings::from_inventory_text(PRACTICE).map_err(wrong)?;
-                (inventory.map_err(|errors| errors.to_string())?, settings)
+                let inventory = inventory::parse(PRACTICE, Path::new("inventory.yaml"))?;
+                (inventory, LabSettings::from_inventory_text(PRACTICE)?)
             }
             Practice::File {
                 inventory,
                 settings,
             } => {
-                let own = inventory.file.clone();
-                let read = match settings {
-                    Some(file) => LabSettings::load(file),
-                    None => std::fs::read_to_string(&own)
-                        .map_err(|error| lab::LabError::Settings(error.to_string()))
-                        .and_then(|text| LabSettings::from_inventory_text(&text)),
+                let settings = match settings {
+                    Some(file) => LabSettings::load(file)?,
+                    None => {
+                        let text = std::fs::read_to_string(&inventory.file)
+                            .map_err(|error| lab::LabError::Settings(error.to_string()))?;
+                        LabSettings::from_inventory_text(&text)?
+                    }
                 };
-                (inventory, read.map_err(wrong)?)
+                (inventory, settings)
             }
         };
         let options = LabOptions {
             take_free_ports: free_ports,
         };
-        let lab = lab::Lab::start(&inventory, &settings, options)
-            .await
-            .map_err(wrong)?;
+        let lab = lab::Lab::start(&inventory, &settings, options).await?;
         Ok(Lab {
             inventory: lab.inventory().clone(),
             serves: lab.served().iter().map(ToString::to_string).collect(),

@@ -11,6 +11,8 @@ use crate::headless::Stop;
 /// Signals that were not yet taken; more than two say nothing new.
 const PENDING: usize = 4;
 
+const ENDING: [SignalKind; 2] = [SignalKind::interrupt(), SignalKind::terminate()];
+
 /// Signals as messages until this is dropped.
 #[derive(Debug)]
 pub struct Signals {
@@ -25,16 +27,20 @@ pub struct Signals {
 /// When the host has no means left to watch signals.
 pub fn signals() -> io::Result<Signals> {
     let ignored = ignored();
-    let mut streams = Vec::new();
-    for kind in [
-        SignalKind::interrupt(),
-        SignalKind::terminate(),
-        SignalKind::hangup(),
-    ] {
-        if ignored & (1 << (kind.as_raw_value() - 1)) == 0 {
-            streams.push(signal(kind)?);
-        }
-    }
+    let heard = ENDING.into_iter().chain([SignalKind::hangup()]);
+    watch(heard.filter(|kind| ignored & (1 << (kind.as_raw_value() - 1)) == 0))
+}
+
+/// For a process without a terminal, to which SIGHUP says nothing.
+pub(super) fn without_terminal() -> io::Result<Signals> {
+    // Once taken over it ends the process no more, whether or not anything listens.
+    let _ = signal(SignalKind::hangup())?;
+    watch(ENDING)
+}
+
+fn watch(kinds: impl IntoIterator<Item = SignalKind>) -> io::Result<Signals> {
+    let streams: io::Result<Vec<Signal>> = kinds.into_iter().map(signal).collect();
+    let mut streams = streams?;
     let (sender, stop) = mpsc::channel(PENDING);
     let task = tokio::spawn(async move {
         loop {

@@ -7,26 +7,33 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
+use thiserror::Error;
 
 use crate::journal;
+
+/// This user has no home directory, and no state directory was named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("there is no home directory to keep state in; name one with --state-dir")]
+pub struct NoHome;
+
+/// The state directory, or why there is none: not every command needs one.
+pub type StateDir = Result<PathBuf, NoHome>;
 
 /// The state directory, which need not be there yet.
 ///
 /// # Errors
-/// A sentence, when this user has no home directory and none is named.
-pub fn state_dir(named: Option<&Path>) -> Result<PathBuf, String> {
+/// There is no place for one.
+pub fn state_dir(named: Option<&Path>) -> StateDir {
     if let Some(named) = named {
         return Ok(named.to_owned());
     }
-    let no_home =
-        || "there is no home directory to keep state in; name one with --state-dir".to_owned();
-    let strategy = etcetera::choose_base_strategy().map_err(|_| no_home())?;
+    let strategy = etcetera::choose_base_strategy().map_err(|_| NoHome)?;
     // Only Windows has none.
     let state = strategy.state_dir().unwrap_or_else(|| strategy.data_dir());
     Ok(state.join("subtend"))
 }
 
-/// Tells this host, user and state directory from others that may write to the same entities: what
+/// Identifies this host, user and state directory among others that may write to the same entities: what
 /// they stage has other names.
 pub(super) fn owner(state_dir: Option<&Path>) -> String {
     let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned());

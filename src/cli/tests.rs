@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+#[cfg(feature = "lab")]
+use color_eyre::eyre;
 
 use super::args::{Arguments, CheckArgs, RunArgs, Verb};
 use super::check::check;
@@ -13,6 +15,7 @@ use super::select::select;
 use super::services::{Engine, Services};
 #[cfg(feature = "lab")]
 use super::services::{Lab, Practice};
+use crate::inventory::{self, InventoryErrors};
 use crate::model::{
     BufferPreference, CredentialsRef, Entity, FileServer, Group, GroupSpec, Image, Inventory,
     Limits, Logins, MadeGroup, Name, PeerChoice, SecretSource, SourceChoice, SourceSpec, testing,
@@ -21,9 +24,9 @@ use crate::model::{
 struct Fake(Inventory);
 
 impl Services for Fake {
-    fn load(&self, file: &Path) -> Result<Inventory, String> {
+    fn load(&self, file: &Path) -> Result<Inventory, InventoryErrors> {
         if file == Path::new("broken.yaml") {
-            return Err("broken.yaml:1:1: no such key".into());
+            return inventory::parse("no_such: key", file);
         }
         Ok(self.0.clone())
     }
@@ -41,8 +44,8 @@ impl Services for Fake {
     }
 
     #[cfg(feature = "lab")]
-    async fn lab(&self, _: Practice<'_>, _: bool) -> Result<Lab, String> {
-        Err("no lab in this test".into())
+    async fn lab(&self, _: Practice<'_>, _: bool) -> eyre::Result<Lab> {
+        Err(eyre::eyre!("no lab in this test"))
     }
 }
 
@@ -211,6 +214,7 @@ fn what_the_inventory_does_not_know_is_named_in_one_go() {
         ),
     ] {
         let error = select(&args(line), &inventory()).unwrap_err();
+        let error = error.to_string();
         for word in words {
             assert!(error.contains(word), "{line}: {error}");
         }
@@ -289,14 +293,14 @@ fn what_the_engine_would_refuse_ends_before_a_password_is_asked_for() {
     let error = select(&args("rest --force"), &inventory);
     assert!(error.is_ok(), "shelf1-09 is no target of it: {error:?}");
     let line = "--image adsl-2.4 --source peer:any --entities shelf1-* --force";
-    let error = select(&args(line), &inventory).unwrap_err();
+    let error = select(&args(line), &inventory).unwrap_err().to_string();
     assert!(
         error.contains("no peer left") && error.contains("shelf1-09"),
         "{error}"
     );
 
     inventory.memory = 511 << 10;
-    let error = select(&args("adsl"), &inventory).unwrap_err();
+    let error = select(&args("adsl"), &inventory).unwrap_err().to_string();
     assert!(error.contains("at least 512.0 KiB"), "{error}");
 }
 

@@ -5,11 +5,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::args::VerifyArgs;
-use super::ask::Prompt;
 use super::check::COLUMNS;
-use super::inspect::{exit_code, inspect, print};
+use super::inspect::{exit_code, findings, inspect};
 use super::services::Services;
-use super::{Failed, select};
+use super::{Failed, json_line, print, select};
 use crate::headless::Stop;
 use crate::headless::text::{count, wrap};
 use crate::model::text::shown;
@@ -17,7 +16,7 @@ use crate::model::{Group, Holding, Name};
 use crate::protocol::inspect::Findings;
 use crate::protocol::{Command, Installed};
 
-/// What was found, and the exit code.
+/// Prints what was found: the exit code.
 ///
 /// # Errors
 /// When the inventory or a name is wrong: nothing was looked at.
@@ -26,10 +25,9 @@ pub async fn verify(
     file: &Path,
     services: &impl Services,
     stop: &mut Stop,
-    prompt: &mut impl Prompt,
-) -> Result<(String, u8), Failed> {
-    let inventory = services.load(file).map_err(Failed::usage)?;
-    let groups = select::groups(&args.groups, &inventory).map_err(Failed::usage)?;
+) -> Result<u8, Failed> {
+    let inventory = services.load(file)?;
+    let groups = select::groups(&args.groups, &inventory)?;
     let found = inspect(
         &inventory,
         &groups,
@@ -38,15 +36,15 @@ pub async fn verify(
             size_only: args.size,
         },
         services,
-        (stop, prompt),
+        stop,
     )
     .await?;
     let groups: Vec<&Group> = groups.iter().map(|group| &**group).collect();
-    let text = match args.json {
+    print(&match args.json {
         true => json(&found, &groups)?,
         false => in_words(&found, &groups),
-    };
-    Ok((text, exit_code(&found)))
+    });
+    Ok(exit_code(&found))
 }
 
 /// Number of entities that were seen to hold the image, and not only a file of its size.
@@ -81,7 +79,7 @@ fn in_words(found: &Findings<Installed>, groups: &[&Group]) -> String {
         let (name, image) = (shown(&group.name), shown(&group.image.name));
         let of = count(group.entities.len(), "entity");
         lines.extend(wrap(&format!("{name}: {image}; {of}{counts}"), 0, COLUMNS));
-        print(&checks, &mut lines);
+        lines.extend(findings(&checks));
     }
     let all: usize = groups.iter().map(|group| group.entities.len()).sum();
     lines.push(String::new());
@@ -128,9 +126,7 @@ fn json(found: &Findings<Installed>, groups: &[&Group]) -> Result<String, Failed
         left: found.left,
         stopped: found.stopped,
     };
-    let mut json = serde_json::to_string(&json).map_err(Failed::other)?;
-    json.push('\n');
-    Ok(json)
+    json_line(&json)
 }
 
 fn is_proven(check: &Installed) -> bool {

@@ -10,7 +10,7 @@ use super::frame::{done, left, percent, tally, verified};
 use super::report::report;
 use super::text::count;
 use super::watch::View;
-use crate::model::text::{push_shown, shown};
+use crate::model::text::{escaped, shown};
 use crate::model::{Bottleneck, EntityState, Name, units};
 use crate::protocol::{Event, GroupPhase, GroupSnapshot, Snapshot, Summary};
 use crate::terminal::Output;
@@ -203,16 +203,7 @@ fn line(event: &Event) -> Option<(Timestamp, String)> {
 
 /// A notice may be long: it is ours, and it says what to do.
 pub(super) fn shown_notice(text: &str) -> String {
-    format!("note: {}", shown_whole(text))
-}
-
-/// Escaped, and not cut.
-pub fn shown_whole(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        push_shown(&mut out, c);
-    }
-    out
+    format!("note: {}", escaped(text))
 }
 
 fn progress(group: &GroupSnapshot) -> String {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use crate::model::text::{push_shown, shown};
+use crate::model::text::{escaped, push_shown, shown};
 
 pub(super) use crate::model::complaint::{Complaint, did_you_mean, some_of};
 pub(super) use crate::model::text::quoted;
@@ -79,21 +79,14 @@ impl Problems {
                     snippet: Snippet::new(text, &span, redactions),
                     line: span.line,
                     column: span.column,
-                    message: visible(complaint.message),
-                    help: visible(complaint.help),
+                    // It may repeat keys and names of the file, and words of the YAML parser.
+                    message: escaped(&complaint.message),
+                    help: escaped(&complaint.help),
                 })
                 .collect(),
             unlisted: self.unlisted,
         }
     }
-}
-
-/// What acts on a terminal is escaped, whoever put it into a message: keys and names of the file, and
-/// the words of the YAML parser.
-fn visible(text: String) -> String {
-    let mut out = String::with_capacity(text.len());
-    text.chars().for_each(|c| push_shown(&mut out, c));
-    out
 }
 
 /// One thing that is wrong.

@@ -1,11 +1,11 @@
-//! Looking passwords up: in the environment, in a file, from a command. Whoever can ask the
-//! operator does that; here it is only said that it is needed.
+//! Looking passwords up: in the environment, in a file, from a command. Asking the operator is the
+//! caller's; here it is only said that it is needed.
 //!
 //! No error ever holds a secret, nor what a command printed. What is read is wiped afterwards, and is
 //! read into one place: a buffer that grows would leave copies behind.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -50,7 +50,7 @@ pub enum SecretCause {
     #[error("the environment variable {0} is not UTF-8 text")]
     ForeignVariable(String),
     #[error("the password file {} can't be read: {reason}", named(.path))]
-    File { path: PathBuf, reason: String },
+    File { path: PathBuf, reason: io::Error },
     #[error(
         "the password file {} can be read by others (mode {mode:03o}); run: chmod 600 {}",
         named(.path), named(.path)
@@ -59,9 +59,9 @@ pub enum SecretCause {
     #[error("the password file {} {why}", named(.path))]
     FileContent { path: PathBuf, why: &'static str },
     #[error("the command {program} can't be started: {reason}")]
-    NotStarted { program: String, reason: String },
+    NotStarted { program: String, reason: io::Error },
     #[error("the command {program} failed: {status}; run it by hand to see why")]
-    Failed { program: String, status: String },
+    Failed { program: String, status: ExitStatus },
     #[error("the command {program} did not end within {}", units::duration(*.after))]
     TimedOut { program: String, after: Duration },
     #[error("the first line that the command {program} printed {why}")]
@@ -91,7 +91,10 @@ pub fn resolve(
     let password = match &credentials.secret {
         SecretSource::Env(variable) => from_environment(variable),
         SecretSource::File(path) => from_file(path),
-        SecretSource::Command(words) => from_command(words, &variables(all), COMMAND_TIMEOUT),
+        SecretSource::Command(words) => {
+            let others: Vec<&str> = all.iter().filter_map(|one| one.secret.variable()).collect();
+            from_command(words, &others, COMMAND_TIMEOUT)
+        }
         SecretSource::Ask => {
             return Ok(Resolved::Ask {
                 user: credentials.user.clone(),
@@ -119,16 +122,6 @@ pub fn login(credentials: &CredentialsRef, password: SecretString) -> Result<Log
     })
 }
 
-/// The variables of the environment that hold passwords.
-fn variables(all: &[CredentialsRef]) -> Vec<&str> {
-    all.iter()
-        .filter_map(|one| match &one.secret {
-            SecretSource::Env(variable) => Some(variable.as_str()),
-            _ => None,
-        })
-        .collect()
-}
-
 fn from_environment(variable: &str) -> Result<SecretString, SecretCause> {
     match std::env::var(variable) {
         Ok(value) if value.is_empty() => Err(SecretCause::EmptyVariable(variable.into())),
@@ -142,9 +135,9 @@ fn from_environment(variable: &str) -> Result<SecretString, SecretCause> {
 }
 
 fn from_file(path: &Path) -> Result<SecretString, SecretCause> {
-    let unreadable = |error: std::io::Error| SecretCause::File {
+    let unreadable = |reason| SecretCause::File {
         path: path.into(),
-        reason: error.to_string(),
+        reason,
     };
     let content = |why| SecretCause::FileContent {
         path: path.into(),
@@ -162,7 +155,7 @@ fn from_file(path: &Path) -> Result<SecretString, SecretCause> {
         match file.read(&mut room[filled..]) {
             Ok(0) => break,
             Ok(count) => filled += count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(unreadable(error)),
         }
     }
@@ -230,12 +223,12 @@ fn from_command(
     let Some((program, arguments)) = words.split_first() else {
         return Err(SecretCause::NotStarted {
             program: String::new(),
-            reason: "it has no name".into(),
+            reason: io::Error::other("it has no name"),
         });
     };
-    let not_started = |error: std::io::Error| SecretCause::NotStarted {
+    let not_started = |reason| SecretCause::NotStarted {
         program: shown(program),
-        reason: error.to_string(),
+        reason,
     };
     // A thread and a runtime of its own: the caller may be inside a runtime, whose threads must
     // not block, and reading a pipe with a deadline needs one.
@@ -254,7 +247,7 @@ fn from_command(
         let thread = scope.spawn(run);
         thread
             .join()
-            .unwrap_or_else(|_| Err(std::io::Error::other("the thread that runs it failed")))
+            .unwrap_or_else(|_| Err(io::Error::other("the thread that runs it failed")))
     });
     let (status, bytes) = match outcome.map_err(not_started)? {
         Ran::Ended(status, bytes) => (status, bytes),
@@ -275,7 +268,7 @@ fn from_command(
     if !status.success() {
         return Err(SecretCause::Failed {
             program: shown(program),
-            status: status.to_string(),
+            status,
         });
     }
     let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or(&[]);
@@ -292,7 +285,7 @@ enum Ran {
     TooLong,
 }
 
-async fn output(program: &str, arguments: &[String], variables: &[&str]) -> std::io::Result<Ran> {
+async fn output(program: &str, arguments: &[String], variables: &[&str]) -> io::Result<Ran> {
     let mut command = tokio::process::Command::new(program);
     for variable in variables {
         command.env_remove(variable);

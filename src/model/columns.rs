@@ -43,6 +43,15 @@ pub(crate) fn wrap(text: &str, indent: usize, columns: usize) -> Vec<String> {
     indented(text, indent, indent, columns)
 }
 
+/// As [`wrap`], with a label in the indent of the first line.
+pub(crate) fn labelled(label: &str, text: &str, indent: usize, columns: usize) -> Vec<String> {
+    let mut lines = wrap(text, indent, columns);
+    if let Some(first) = lines.first_mut() {
+        first.replace_range(..indent, &format!("{label:<indent$}"));
+    }
+    lines
+}
+
 /// As [`wrap`], with the indent on all lines but the first; a text without words is one empty line.
 pub(crate) fn hang(text: &str, indent: usize, columns: usize) -> Vec<String> {
     let lines = indented(text, 0, indent, columns);

@@ -122,6 +122,16 @@ pub enum SecretSource {
     Empty,
 }
 
+impl SecretSource {
+    /// The variable of the environment that holds the password.
+    pub fn variable(&self) -> Option<&str> {
+        match self {
+            Self::Env(variable) => Some(variable),
+            _ => None,
+        }
+    }
+}
+
 /// Named credentials of the inventory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialsRef {

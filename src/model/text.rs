@@ -23,6 +23,13 @@ pub fn shown(text: &str) -> String {
     out
 }
 
+/// As it is, with control characters escaped: not on one line, and not cut.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    text.chars().for_each(|c| push_shown(&mut out, c));
+    out
+}
+
 /// One character, escaped where it would act on a terminal instead of being seen.
 pub fn push_shown(out: &mut String, c: char) {
     if c.is_control() || is_format(c) {

@@ -1,40 +1,41 @@
-//! History as comma-separated values (RFC 4180), one line a run or an entity, names on the first.
+//! History as comma-separated values (RFC 4180), a line per run or entity, names on the first.
 //! Times are UTC, sizes are bytes.
 
-use crate::journal::{EntityRow, PastRow, RunRow, RunWhole};
-use crate::model::text::push_shown;
+use crate::journal::{EntityRow, GroupRow, PastRow, RunRow, RunWhole};
+use crate::model::text::escaped;
 
 /// One line. Text from outside has its control characters escaped, so a line stays one.
-fn line(out: &mut String, cells: &[String]) {
-    for (at, cell) in cells.iter().enumerate() {
-        if at > 0 {
-            out.push(',');
-        }
-        let mut shown = String::new();
-        cell.chars().for_each(|c| push_shown(&mut shown, c));
+fn line(out: &mut String, cells: impl Iterator<Item = String>) {
+    let cells = cells.map(|cell| {
+        let mut shown = escaped(&cell);
         // Spreadsheets take these for formulas, and a cause may be a server's own words.
         if shown.starts_with(['=', '+', '-', '@']) {
             shown.insert(0, '\'');
         }
-        if shown.contains([',', '"', ' ']) {
-            out.push('"');
-            out.push_str(&shown.replace('"', "\"\""));
-            out.push('"');
-        } else {
-            out.push_str(&shown);
+        match shown.contains([',', '"', ' ']) {
+            true => format!("\"{}\"", shown.replace('"', "\"\"")),
+            false => shown,
         }
-    }
-    out.push_str("\r\n");
+    });
+    *out += &cells.collect::<Vec<_>>().join(",");
+    *out += "\r\n";
 }
 
-fn table<T>(head: &[&str], rows: &[T], cells: impl Fn(&T) -> Vec<String>) -> String {
+/// The name of a column, and its cell in a row.
+type Column<T> = (&'static str, fn(&T) -> String);
+
+/// The columns of a row itself, and those of the entity that it is about.
+fn table<T>(rows: &[T], own: &[Column<T>], entity: Option<fn(&T) -> &EntityRow>) -> String {
+    let of_entity = entity.map_or(&[][..], |_| &ENTITY);
+    let names = own.iter().map(|(name, _)| name);
+    let names = names.chain(of_entity.iter().map(|(name, _)| name));
     let mut out = String::new();
-    line(
-        &mut out,
-        &head.iter().map(ToString::to_string).collect::<Vec<_>>(),
-    );
+    line(&mut out, names.map(ToString::to_string));
     for row in rows {
-        line(&mut out, &cells(row));
+        let own = own.iter().map(|(_, cell)| cell(row));
+        let entity = entity.map(|entity| entity(row)).into_iter();
+        let of_entity = entity.flat_map(|one| of_entity.iter().map(move |(_, cell)| cell(one)));
+        line(&mut out, own.chain(of_entity));
     }
     out
 }
@@ -43,105 +44,69 @@ fn or_empty(value: &Option<impl ToString>) -> String {
     value.as_ref().map(ToString::to_string).unwrap_or_default()
 }
 
-pub(super) fn runs(runs: &[RunRow]) -> String {
-    let head = [
-        "run",
-        "started",
-        "ended",
-        "status",
-        "outcome",
-        "user",
-        "host",
-        "ssh_client",
-        "groups",
-        "entities",
-        "delivered",
-        "skipped",
-        "failed",
-        "cancelled",
-        "unfinished",
-        "inventory_file",
-        "delivered_unproven",
-    ];
-    table(&head, runs, |run| {
-        vec![
-            run.run.clone(),
-            run.started.to_string(),
-            or_empty(&run.ended),
-            super::text::status(run).to_owned(),
-            or_empty(&run.outcome),
-            run.origin.user.clone(),
-            run.origin.host.clone(),
-            or_empty(&run.origin.ssh_client),
-            run.groups.join(" "),
-            run.counts.entities.to_string(),
-            run.counts.delivered.to_string(),
-            run.counts.skipped.to_string(),
-            run.counts.failed.to_string(),
-            run.counts.cancelled.to_string(),
-            run.counts.unfinished.to_string(),
-            run.inventory_file.clone(),
-            run.counts.delivered_unproven.to_string(),
-        ]
-    })
-}
-
-const ENTITY: [&str; 13] = [
-    "entity", "type", "address", "path", "state", "step", "cause", "attempts", "at", "bytes",
-    "verified", "source", "holds",
+const ENTITY: [Column<EntityRow>; 13] = [
+    ("entity", |one| one.entity.clone()),
+    ("type", |one| one.type_.clone()),
+    ("address", |one| one.address.clone()),
+    ("path", |one| one.path.clone()),
+    ("state", |one| one.state.to_string()),
+    ("step", |one| or_empty(&one.step)),
+    ("cause", |one| or_empty(&one.cause)),
+    ("attempts", |one| one.attempts.to_string()),
+    ("at", |one| one.at.to_string()),
+    ("bytes", |one| one.copied.bytes.to_string()),
+    ("verified", |one| or_empty(&one.copied.verified)),
+    ("source", |one| or_empty(&one.copied.source)),
+    ("holds", |one| or_empty(&one.holds)),
 ];
 
-fn entity(one: &EntityRow) -> Vec<String> {
-    vec![
-        one.entity.clone(),
-        one.type_.clone(),
-        one.address.clone(),
-        one.path.clone(),
-        one.state.to_string(),
-        or_empty(&one.step),
-        or_empty(&one.cause),
-        one.attempts.to_string(),
-        one.at.to_string(),
-        one.copied.bytes.to_string(),
-        or_empty(&one.copied.verified),
-        or_empty(&one.copied.source),
-        or_empty(&one.holds),
-    ]
+pub(super) fn runs(runs: &[RunRow]) -> String {
+    let columns: [Column<RunRow>; 17] = [
+        ("run", |run| run.run.clone()),
+        ("started", |run| run.started.to_string()),
+        ("ended", |run| or_empty(&run.ended)),
+        ("status", |run| super::text::status(run).to_owned()),
+        ("outcome", |run| or_empty(&run.outcome)),
+        ("user", |run| run.origin.user.clone()),
+        ("host", |run| run.origin.host.clone()),
+        ("ssh_client", |run| or_empty(&run.origin.ssh_client)),
+        ("groups", |run| run.groups.join(" ")),
+        ("entities", |run| run.counts.entities.to_string()),
+        ("delivered", |run| run.counts.delivered.to_string()),
+        ("skipped", |run| run.counts.skipped.to_string()),
+        ("failed", |run| run.counts.failed.to_string()),
+        ("cancelled", |run| run.counts.cancelled.to_string()),
+        ("unfinished", |run| run.counts.unfinished.to_string()),
+        ("inventory_file", |run| run.inventory_file.clone()),
+        ("delivered_unproven", |run| {
+            run.counts.delivered_unproven.to_string()
+        }),
+    ];
+    table(runs, &columns, None)
 }
 
 pub(super) fn run(run: &RunWhole) -> String {
-    let head = [&["group", "image", "version", "sha256"][..], &ENTITY].concat();
-    let rows: Vec<_> = (run.groups.iter())
+    type Row<'a> = (&'a GroupRow, &'a EntityRow);
+    let rows: Vec<Row<'_>> = (run.groups.iter())
         .flat_map(|group| group.entities.iter().map(move |entity| (group, entity)))
         .collect();
-    table(&head, &rows, |(group, one)| {
-        let mut cells = vec![
-            group.group.clone(),
-            group.image.clone(),
-            group.version.clone(),
-            or_empty(&group.sha256),
-        ];
-        cells.extend(entity(one));
-        cells
-    })
+    let columns: [Column<Row<'_>>; 4] = [
+        ("group", |(group, _)| group.group.clone()),
+        ("image", |(group, _)| group.image.clone()),
+        ("version", |(group, _)| group.version.clone()),
+        ("sha256", |(group, _)| or_empty(&group.sha256)),
+    ];
+    table(&rows, &columns, Some(|(_, entity)| entity))
 }
 
 pub(super) fn past(rows: &[PastRow]) -> String {
-    let head = [
-        &["run", "user", "group", "image", "version", "sha256"][..],
-        &ENTITY,
-    ]
-    .concat();
-    table(&head, rows, |row| {
-        let mut cells = vec![
-            row.run.clone(),
-            row.user.clone(),
-            row.group.clone(),
-            row.image.clone(),
-            row.version.clone(),
-            or_empty(&row.sha256),
-        ];
-        cells.extend(entity(&row.entity));
-        cells
-    })
+    let columns: [Column<PastRow>; 6] = [
+        ("run", |row| row.run.clone()),
+        ("user", |row| row.user.clone()),
+        ("group", |row| row.group.clone()),
+        ("image", |row| row.image.clone()),
+        ("version", |row| row.version.clone()),
+        ("sha256", |row| or_empty(&row.sha256)),
+    ];
+    table(rows, &columns, Some(|row| &row.entity))
 }

@@ -8,10 +8,10 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::Failed;
 use super::args::HistoryArgs;
+use super::{Failed, json_line};
 use crate::console::PastRun;
-use crate::journal::{CutOff, Journal, PastRow, RunRow, RunWhole};
+use crate::journal::{CutOff, Journal, JournalError, PastRow, RunRow, RunWhole};
 use crate::model::text::quoted;
 
 pub(super) use text::{moment, who};
@@ -21,7 +21,7 @@ pub(super) use text::{moment, who};
 /// # Errors
 /// When the journal can't be read, or knows nothing by that name.
 pub fn history(args: &HistoryArgs, state_dir: &Path, columns: usize) -> Result<String, Failed> {
-    let journal = Journal::open(state_dir).map_err(Failed::other)?;
+    let journal = Journal::open(state_dir)?;
     let found = match &journal {
         Some(journal) => look_up(args, journal)?,
         None if args.run.is_none() && args.entity.is_none() => Found::Runs(Vec::new(), Vec::new()),
@@ -33,9 +33,7 @@ pub fn history(args: &HistoryArgs, state_dir: &Path, columns: usize) -> Result<S
         }
     };
     if args.json {
-        let mut text = found.json().map_err(Failed::other)?.to_string();
-        text.push('\n');
-        return Ok(text);
+        return json_line(&found.json()?);
     }
     if args.csv {
         return Ok(found.csv());
@@ -52,15 +50,14 @@ pub fn history(args: &HistoryArgs, state_dir: &Path, columns: usize) -> Result<S
 ///
 /// # Errors
 /// When the journal can't be read.
-pub(super) fn past_runs(state_dir: &Path) -> Result<Vec<PastRun>, String> {
+pub(super) fn past_runs(state_dir: &Path) -> Result<Vec<PastRun>, JournalError> {
     /// More than that are looked for with `subtend history`.
     const SHOWN: usize = 200;
-    let Some(journal) = Journal::open(state_dir).map_err(|error| error.to_string())? else {
+    let Some(journal) = Journal::open(state_dir)? else {
         return Ok(Vec::new());
     };
-    let runs = journal.runs(Some(SHOWN));
     let zone = TimeZone::system();
-    Ok((runs.map_err(|error| error.to_string())?.iter())
+    Ok((journal.runs(Some(SHOWN))?.iter())
         .map(|run| PastRun {
             run: run.run.clone(),
             began: moment(run.started, &zone),
@@ -87,7 +84,7 @@ fn look_up(args: &HistoryArgs, journal: &Journal) -> Result<Found, Failed> {
         None => None,
     };
     if let Some(name) = &args.entity {
-        let mut rows = journal.past(name).map_err(Failed::other)?;
+        let mut rows = journal.past(name)?;
         if let Some(run) = &run {
             rows.retain(|row| row.run == *run);
         }
@@ -104,21 +101,18 @@ fn look_up(args: &HistoryArgs, journal: &Journal) -> Result<Found, Failed> {
         Some(run) => Ok(Found::Run(Box::new(whole(journal, &run)?))),
         None => {
             let limit = (args.limit > 0).then_some(args.limit);
-            let runs = journal.runs(limit).map_err(Failed::other)?;
-            let cut_off = journal.cut_off().map_err(Failed::other)?;
-            Ok(Found::Runs(runs, cut_off))
+            Ok(Found::Runs(journal.runs(limit)?, journal.cut_off()?))
         }
     }
 }
 
 /// The run that was meant.
 pub(super) fn find(journal: &Journal, prefix: &str) -> Result<String, Failed> {
-    let found = journal.find(prefix).map_err(Failed::other)?;
-    found.map_err(Failed::usage)
+    Ok(journal.find(prefix)??)
 }
 
 pub(super) fn whole(journal: &Journal, run: &str) -> Result<RunWhole, Failed> {
-    let found = journal.run(run).map_err(Failed::other)?;
+    let found = journal.run(run)?;
     found.ok_or_else(|| Failed::usage(format!("no run {}", quoted(run))))
 }
 

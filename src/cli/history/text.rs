@@ -8,14 +8,14 @@ use jiff::tz::TimeZone;
 use crate::journal::{
     CutOff, EntityRow, GroupRow, PassRow, PastRow, RunRow, RunStatus, RunWhole, StagingFile,
 };
-use crate::model::columns::{count, cut, fit, hang, width, wrap};
+use crate::model::columns::{count, cut, fit, hang, labelled, width, wrap};
 use crate::model::text::shown;
 use crate::model::{EntityState, units};
 
 /// Between two columns.
 const GAP: &str = "  ";
 
-/// `2026-11-22 21:50`, in the time of this place.
+/// `2026-11-22 21:50`, in the time zone of this host.
 pub(in crate::cli) fn moment(at: Timestamp, zone: &TimeZone) -> String {
     let local = at.to_zoned(zone.clone());
     local.strftime("%Y-%m-%d %H:%M").to_string()
@@ -64,9 +64,7 @@ fn finished(mut lines: Vec<String>) -> String {
     for line in &mut lines {
         line.truncate(line.trim_end().len());
     }
-    let mut text = lines.join("\n");
-    text.push('\n');
-    text
+    lines.join("\n") + "\n"
 }
 
 /// `20261122T205000Z-1a2b`.
@@ -130,14 +128,8 @@ pub(super) fn runs(runs: &[RunRow], cut_off: &[CutOff], zone: &TimeZone, columns
     finished(lines)
 }
 
-/// A label, and its text wrapped beside it.
 fn row(label: &str, text: &str, columns: usize, lines: &mut Vec<String>) {
-    const INDENT: usize = 12;
-    let mut rows = wrap(text, INDENT, columns);
-    if let Some(first) = rows.first_mut() {
-        first.replace_range(..INDENT, &format!("  {label:<10}"));
-    }
-    lines.append(&mut rows);
+    lines.extend(labelled(&format!("  {label}"), text, 12, columns));
 }
 
 pub(super) fn run(whole: &RunWhole, zone: &TimeZone, columns: usize) -> String {
@@ -296,28 +288,22 @@ fn held(one: &EntityRow) -> String {
 
 /// `send: the server said 552 …`, what was left behind, and what it holds now.
 fn why(one: &EntityRow) -> Option<String> {
-    let mut text = String::new();
+    let mut parts = Vec::new();
     if let Some(cause) = &one.cause {
-        if let Some(step) = &one.step {
-            text += &format!("{}: ", shown(step));
-        }
-        text += &shown(cause);
+        let step = one.step.as_deref();
+        let step = step.map_or_else(String::new, |step| format!("{}: ", shown(step)));
+        parts.push(step + &shown(cause));
     }
     if let Some(left) = &one.copied.left {
-        let after = if text.is_empty() { "" } else { "; " };
-        text += &format!("{after}left behind: {}", shown(left));
+        parts.push(format!("left behind: {}", shown(left)));
     }
     if let (EntityState::Failed | EntityState::Cancelled, Some(holds)) = (one.state, one.holds) {
-        let after = if text.is_empty() { "" } else { "; " };
-        text += &format!("{after}{}", holds.words());
+        parts.push(holds.words().into());
     }
-    if let Some(found) = one.found
-        && found.staging == StagingFile::Removed
-    {
-        let after = if text.is_empty() { "" } else { "; " };
-        text += &format!("{after}its staging file was removed after the run");
+    if (one.found).is_some_and(|found| found.staging == StagingFile::Removed) {
+        parts.push("its staging file was removed after the run".into());
     }
-    (!text.is_empty()).then_some(text)
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// With `all`, each change of its state too.
@@ -377,25 +363,25 @@ pub(super) fn past(rows: &[PastRow], all: bool, zone: &TimeZone, columns: usize)
 
 fn story(row: &PastRow) -> String {
     let one = &row.entity;
-    let mut services = vec![format!("group {}", shown(&row.group))];
+    let mut parts = vec![format!("group {}", shown(&row.group))];
     if let Some(source) = &one.copied.source {
-        services.push(format!("from {}", shown(source)));
+        parts.push(format!("from {}", shown(source)));
     }
     if one.state == EntityState::Delivered {
-        services.push(units::size(one.copied.bytes));
-        services.push(match one.copied.verified.as_deref() {
+        parts.push(units::size(one.copied.bytes));
+        parts.push(match one.copied.verified.as_deref() {
             None | Some("none") => "delivered, not verified".into(),
             Some("size") => "delivered, by size alone".into(),
             Some(how) => format!("verified by {}", shown(how)),
         });
     }
     if !one.state.is_final() {
-        services.push(format!("holds: {}", held(one)));
+        parts.push(format!("holds: {}", held(one)));
     }
     if one.attempts > 1 {
-        services.push(count(one.attempts as usize, "attempt"));
+        parts.push(count(one.attempts as usize, "attempt"));
     }
-    services.extend(why(one));
-    services.push(format!("by {}", shown(&row.user)));
-    services.join(", ")
+    parts.extend(why(one));
+    parts.push(format!("by {}", shown(&row.user)));
+    parts.join(", ")
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::One;
+use super::Candidate;
 use crate::inspect::leftovers::{self, Question, Tidied};
 use crate::journal::{self, AfterCrash, EntityLock, Journal, NotLocked, StagingFile};
 use crate::model::{self, Logins, Staging, units};
@@ -27,7 +27,7 @@ pub(super) struct Wanted {
 /// those that were looked at, and of all.
 pub(super) async fn inspect<T: Transport>(
     transport: &Arc<T>,
-    entities: &mut [One<'_>],
+    entities: &mut [Candidate<'_>],
     logins: &Logins,
     (journal, run): (&Journal, &str),
     wanted: Wanted,
@@ -97,11 +97,11 @@ pub(super) async fn inspect<T: Transport>(
     }
 }
 
-/// The place of an entity, what is asked of it, and what keeps other runs away.
+/// The index of an entity, what is asked of it, and what keeps other runs away.
 type Work = (usize, Question, Option<EntityLock>);
 
 /// The image that the run was to deliver, where the journal knows its digest.
-fn known(one: &One<'_>) -> Option<Known> {
+fn known(one: &Candidate<'_>) -> Option<Known> {
     let mut sha256 = [0; 32];
     hex::decode_to_slice(one.group.sha256.as_deref()?, &mut sha256).ok()?;
     let size = one.group.size?;

@@ -14,40 +14,40 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::args::RecoverArgs;
-use super::ask::{Prompt, ask};
+use super::ask::Prompt;
 use super::history::{find, whole};
 use super::inspect::Waiting;
-use super::run::start_selected;
+use super::run::{log_in, start_selected};
 use super::select::forced;
 use super::services::Services;
-use super::{CommandContext, Failed, print};
+use super::{CommandContext, Failed, json_line, print};
 use crate::headless::{self, Ended};
 use crate::journal::{AfterCrash, EntityRow, GroupRow, Journal, RunStatus, RunWhole};
 use crate::model::text::shown;
 use crate::model::{Entity, GroupSpec, ImageSpec, Inventory, MadeGroup};
 use crate::transport::Transport;
 
-/// Where things are.
+/// What is read, and the width of what is printed.
 #[derive(Debug)]
-pub struct Place<'a> {
+pub struct Sources<'a> {
     pub state_dir: &'a Path,
     /// Where one was named; else that of the run.
     pub inventory: Option<&'a Path>,
     pub columns: usize,
 }
 
-/// Tells, looks, cleans up and takes up again, as far as that was asked for: the exit code.
+/// Reports, looks, cleans up and takes up again, as far as that was asked for: the exit code.
 ///
 /// # Errors
 /// No such run, one that was not cut off, or a journal or an inventory that can't be read.
 pub async fn recover<T: Transport>(
     args: &RecoverArgs,
-    place: Place<'_>,
+    sources: Sources<'_>,
     services: &impl Services,
     transport: Arc<T>,
-    stage: CommandContext<'_, impl Prompt>,
+    mut context: CommandContext<'_, impl Prompt>,
 ) -> Result<u8, Failed> {
-    let journal = Journal::open(place.state_dir).map_err(Failed::other)?;
+    let journal = Journal::open(sources.state_dir)?;
     let Some((journal, run)) = chosen(args, journal)? else {
         print(match args.json {
             true => "{\"run\":null}\n",
@@ -56,36 +56,32 @@ pub async fn recover<T: Transport>(
         return Ok(headless::OK);
     };
     if args.forget {
-        journal.settle(&run.run.run).map_err(Failed::other)?;
+        journal.settle(&run.run.run)?;
         print(&format!("run {} is told no more\n", shown(&run.run.run)));
         return Ok(headless::OK);
     }
     let mut found = Found::of(&run);
     let looks = args.check || args.readback || args.clean || args.resume;
     if !looks {
-        tell(args, &run, &found, place.columns)?;
+        report(args, &run, &found, sources.columns)?;
         return Ok(found.code());
     }
 
-    let file = place
-        .inventory
-        .unwrap_or(Path::new(&run.run.inventory_file));
-    let inventory = services.load(file).map_err(Failed::usage)?;
+    let file = Path::new(&run.run.inventory_file);
+    let inventory = services.load(sources.inventory.unwrap_or(file))?;
     found.meet(&inventory);
     let used = |name: &str| found.entities.iter().any(|one| one.uses(name));
     let known = inventory.credentials.iter();
     let credentials: Vec<_> = known.filter(|one| used(&one.name)).cloned().collect();
-    let looked_up = services.logins(&credentials, &inventory.credentials).await;
-    let mut logins = looked_up.map_err(Failed::usage)?;
-    ask(&credentials, &mut logins, stage.prompt).map_err(Failed::usage)?;
+    let logins = log_in(&credentials, &inventory, services, &mut context.prompt).await?;
     let wanted = inspect::Wanted {
         doubted: run.run.in_doubt,
         readback: args.readback,
         clean: args.clean,
     };
-    let at = (&journal, run.run.run.as_str());
     let cancel = CancellationToken::new();
-    let is_stopped = {
+    {
+        let at = (&journal, run.run.run.as_str());
         let mut waiting = Waiting::default();
         let said = |done, all| waiting.say(&format!("{done} of {all} looked at"));
         let (entities, ends) = (&mut found.entities, (&cancel, said));
@@ -94,40 +90,48 @@ pub async fn recover<T: Transport>(
         ));
         tokio::select! {
             () = &mut inspection => {}
-            Some(()) = stage.stop.recv() => {
+            Some(()) = context.stop.recv() => {
                 cancel.cancel();
                 inspection.await;
+                return Ok(headless::CANCELLED);
             }
         }
-        cancel.is_cancelled()
-    };
-    if is_stopped {
-        return Ok(headless::CANCELLED);
     }
-    tell(args, &run, &found, place.columns)?;
+    report(args, &run, &found, sources.columns)?;
     if found.lacking().next().is_none() {
-        journal.settle(&run.run.run).map_err(Failed::other)?;
+        journal.settle(&run.run.run)?;
         return Ok(headless::OK);
     }
     if !args.resume {
         return Ok(found.code());
     }
-    let specs = found.specs(&run, &inventory);
+    let ended = resume(&found, &run, inventory, services, context).await?;
+    if let Ended::Summary { refused, .. } = &ended
+        && refused.is_empty()
+    {
+        // From here on it is the new run that reports what each of them has.
+        journal.settle(&run.run.run)?;
+    }
+    let elsewhere = found.lacking().any(|one| one.entity.is_none());
+    Ok(ended.exit_code().max(u8::from(elsewhere)))
+}
+
+/// Sends the image to those that lack it, as the run would have.
+async fn resume(
+    found: &Found<'_>,
+    run: &RunWhole,
+    inventory: Inventory,
+    services: &impl Services,
+    context: CommandContext<'_, impl Prompt>,
+) -> Result<Ended, Failed> {
+    let specs = found.specs(run, &inventory);
     if specs.is_empty() {
         return Err(Failed::usage(
             "nothing can be taken up again with this inventory",
         ));
     }
-    let selection = forced(specs, &inventory).map_err(Failed::usage)?;
-    let ended = start_selected(selection, true, inventory, services, stage).await?;
-    if let Ended::Summary { refused, .. } = &ended
-        && refused.is_empty()
-    {
-        // From here on it is the new run that reports what each of them has.
-        journal.settle(&run.run.run).map_err(Failed::other)?;
-    }
-    let elsewhere = found.lacking().any(|one| one.entity.is_none());
-    Ok(ended.exit_code().max(u8::from(elsewhere)))
+    let selection = forced(specs, &inventory)?;
+    start_selected(selection, true, inventory, services, context).await
 }
 
 /// The run that is meant; none where none was cut off.
@@ -143,7 +147,7 @@ fn chosen(
     };
     let run = match &args.run {
         Some(prefix) => find(&journal, prefix)?,
-        None => match journal.cut_off().map_err(Failed::other)?.into_iter().next() {
+        None => match journal.cut_off()?.into_iter().next() {
             Some(newest) => newest.run,
             None => return Ok(None),
         },
@@ -163,21 +167,19 @@ fn chosen(
 }
 
 /// With `--resume --json`, standard output is for the lines of the run.
-fn tell(
+fn report(
     args: &RecoverArgs,
     run: &RunWhole,
     found: &Found<'_>,
     columns: usize,
 ) -> Result<(), Failed> {
     if args.json && !args.resume {
-        let mut json = serde_json::to_string(&found.json(run)).map_err(Failed::other)?;
-        json.push('\n');
-        print(&json);
+        print(&json_line(&found.json(run))?);
         return Ok(());
     }
     let text = text::report(args, run, found, columns);
     if args.json {
-        // Whoever does not read it wants no more.
+        // A reader that has gone away wants no more.
         let _ = io::stderr().write_all(text.as_bytes());
     } else {
         print(&text);
@@ -187,10 +189,11 @@ fn tell(
 
 /// What is known of every entity of the run, the newest group of each.
 struct Found<'a> {
-    entities: Vec<One<'a>>,
+    entities: Vec<Candidate<'a>>,
 }
 
-struct One<'a> {
+/// An entity that may lack the image.
+struct Candidate<'a> {
     group: &'a GroupRow,
     row: &'a EntityRow,
     /// As the inventory has it now; none where it has it elsewhere or not at all.
@@ -200,7 +203,7 @@ struct One<'a> {
     seen: Option<String>,
 }
 
-impl One<'_> {
+impl Candidate<'_> {
     fn uses(&self, credentials: &str) -> bool {
         let entity = self.entity.as_ref();
         entity.and_then(|entity| entity.credentials.as_deref()) == Some(credentials)
@@ -210,16 +213,16 @@ impl One<'_> {
 impl<'a> Found<'a> {
     fn of(run: &'a RunWhole) -> Self {
         let mut newest: HashMap<&str, usize> = HashMap::new();
-        for (place, group) in run.groups.iter().enumerate() {
+        for (group_index, group) in run.groups.iter().enumerate() {
             for one in &group.entities {
-                newest.insert(&one.entity, place);
+                newest.insert(&one.entity, group_index);
             }
         }
         let mut entities = Vec::new();
-        for (place, group) in run.groups.iter().enumerate() {
+        for (group_index, group) in run.groups.iter().enumerate() {
             let rows = group.entities.iter();
-            let rows = rows.filter(|row| newest.get(row.entity.as_str()) == Some(&place));
-            entities.extend(rows.map(|row| One {
+            let rows = rows.filter(|row| newest.get(row.entity.as_str()) == Some(&group_index));
+            entities.extend(rows.map(|row| Candidate {
                 group,
                 row,
                 entity: None,
@@ -244,7 +247,7 @@ impl<'a> Found<'a> {
         }
     }
 
-    fn lacking(&self) -> impl Iterator<Item = &One<'a>> {
+    fn lacking(&self) -> impl Iterator<Item = &Candidate<'a>> {
         self.entities.iter().filter(|one| one.holds.lacks_image())
     }
 

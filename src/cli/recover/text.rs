@@ -2,11 +2,11 @@
 
 use jiff::tz::TimeZone;
 
-use super::{Found, One};
+use super::{Candidate, Found};
 use crate::cli::args::RecoverArgs;
 use crate::cli::history::{moment, who};
 use crate::journal::{AfterCrash, RunWhole};
-use crate::model::columns::{count, wrap};
+use crate::model::columns::{count, labelled, wrap};
 use crate::model::names;
 use crate::model::text::shown;
 
@@ -30,7 +30,7 @@ pub(super) fn report(
     }
     for group in &run.groups {
         let members = found.entities.iter();
-        let mut members: Vec<&One<'_>> = members
+        let mut members: Vec<&Candidate<'_>> = members
             .filter(|one| std::ptr::eq(one.group, group))
             .collect();
         if members.is_empty() {
@@ -47,11 +47,9 @@ pub(super) fn report(
         );
         lines.extend(wrap(&head, 0, columns));
         for (one, names) in alike(&members) {
-            let mut rows = wrap(&names::compress(&names).join(", "), INDENT, columns);
-            if let Some(first) = rows.first_mut() {
-                first.replace_range(..INDENT, &format!("  {:<11}", one.holds));
-            }
-            lines.append(&mut rows);
+            let names = names::compress(&names).join(", ");
+            let label = format!("  {}", one.holds);
+            lines.extend(labelled(&label, &names, INDENT, columns));
             let means = one.seen.clone().or_else(|| means(one.holds));
             if let Some(means) = means {
                 lines.extend(wrap(&shown(&means), INDENT, columns));
@@ -60,19 +58,17 @@ pub(super) fn report(
     }
     lines.push(String::new());
     lines.extend(wrap(&next(args, &name, found), 0, columns));
-    let mut text = lines.join("\n");
-    text.push('\n');
-    text
+    lines.join("\n") + "\n"
 }
 
 const INDENT: usize = 13;
 
 /// Entities with the same fate, in their order.
-fn alike<'a>(members: &[&'a One<'a>]) -> Vec<(&'a One<'a>, Vec<String>)> {
-    let mut all: Vec<(&One<'_>, Vec<String>)> = Vec::new();
+fn alike<'a>(members: &[&'a Candidate<'a>]) -> Vec<(&'a Candidate<'a>, Vec<String>)> {
+    let mut all: Vec<(&Candidate<'_>, Vec<String>)> = Vec::new();
     for one in members {
         let name = shown(&one.row.entity);
-        let same = |other: &One<'_>| (other.holds, &other.seen) == (one.holds, &one.seen);
+        let same = |other: &Candidate<'_>| (other.holds, &other.seen) == (one.holds, &one.seen);
         match all.iter_mut().find(|(other, _)| same(other)) {
             Some((_, names)) => names.push(name),
             None => all.push((one, vec![name])),
