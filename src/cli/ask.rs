@@ -43,7 +43,7 @@ pub struct Tty;
 
 impl Prompt for Tty {
     fn password(&mut self, prompt: &str) -> io::Result<SecretString> {
-        // From before the question is seen: whoever types at once is not shown either.
+        // From before the question is seen: what is typed at once is not shown either.
         #[cfg(unix)]
         let _hidden = Hidden::begin();
         // Copied at its length: cutting off the room that it grew into would leave it behind.

@@ -47,7 +47,7 @@ pub(super) async fn connect(
     Ok(Connection::open(&endpoint, wants, &who()).await?)
 }
 
-/// The user, for others who watch the same engine.
+/// The user, for operators who watch the same engine.
 fn who() -> String {
     let uid = getuid();
     let mut who = match User::from_uid(uid) {

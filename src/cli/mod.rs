@@ -14,14 +14,12 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde::Serialize;
 use tracing_subscriber::util::TryInitError;
 
 use crate::headless::{self, Board, Mode, Stop};
 use crate::journal;
-use crate::transport::AnyTransport;
 use args::{Arguments, DETACH, Verb};
 use ask::Tty;
 pub use failed::Failed;
@@ -143,13 +141,11 @@ async fn dispatch(
     board: &Board,
 ) -> Result<u8, Failed> {
     let screen = arguments.console()?;
-    let verbose = arguments.common.verbose;
     let named = arguments.common.inventory.as_deref();
     let file = named.unwrap_or(Path::new(args::INVENTORY));
     let state_dir = state_dir::state_dir(arguments.common.state_dir.as_deref());
-    if let Ok(dir) = &state_dir
-        && arguments.verb.as_ref().is_none_or(Verb::keeps_state)
-    {
+    let keeps_state = arguments.verb.as_ref().is_none_or(Verb::keeps_state);
+    if let (true, Ok(dir)) = (keeps_state, &state_dir) {
         journal::check_folder(dir).map_err(Failed::usage)?;
     }
     let on_screen = |stop| console::ConsoleContext {
@@ -157,7 +153,7 @@ async fn dispatch(
         state_dir: state_dir.clone(),
         log_file,
         is_named: named.is_some(),
-        verbose,
+        verbose: arguments.common.verbose,
         stop,
     };
     let Some(verb) = arguments.verb else {
@@ -174,24 +170,24 @@ async fn dispatch(
                 args: &args,
                 file,
                 state_dir: &state_dir,
-                verbose,
+                verbose: arguments.common.verbose,
             };
-            return engine_commands::run_detached(run, services, context).await;
+            engine_commands::run_detached(run, services, context).await
         }
         Verb::Check(args) if args.online => {
-            return online::check_online(&args, file, services, &mut signals()?.stop).await;
+            online::check_online(&args, file, services, &mut signals()?.stop).await
         }
-        Verb::Verify(args) => {
-            return verify::verify(&args, file, services, &mut signals()?.stop).await;
-        }
+        Verb::Check(args) => printed(&check::check(&args, file, services)?),
+        Verb::Verify(args) => verify::verify(&args, file, services, &mut signals()?.stop).await,
         Verb::Attach(args) => {
-            let mut signals = signals()?;
-            return attach::attach(args.watch, services, on_screen(&mut signals.stop)).await;
+            attach::attach(args.watch, services, on_screen(&mut signals()?.stop)).await
         }
-        Verb::Status(args) => return engine_commands::status(args.json, &state_dir).await,
-        Verb::Cancel(args) => return engine_commands::cancel(&args, &state_dir).await,
-        Verb::Stop(args) => return engine_commands::stop(args.cancel, &state_dir).await,
-        Verb::Engine => return engine::engine(file, state_dir, services).await,
+        Verb::Status(args) => engine_commands::status(args.json, &state_dir).await,
+        Verb::Cancel(args) => engine_commands::cancel(&args, &state_dir).await,
+        Verb::Stop(args) => engine_commands::stop(args.cancel, &state_dir).await,
+        Verb::Engine => engine::engine(file, state_dir, services).await,
+        Verb::Detach => printed(&format!("{DETACH}\n")),
+        Verb::History(args) => printed(&history::history(&args, &state_dir?, columns())?),
         Verb::Recover(args) => {
             let mut signals = signals()?;
             let context = CommandContext::new(&mut signals.stop, args.json, board);
@@ -200,49 +196,46 @@ async fn dispatch(
                 inventory: named,
                 columns: columns(),
             };
-            let owner = state_dir::owner(Some(sources.state_dir));
-            let transport = Arc::new(AnyTransport::of(owner));
-            return recover::recover(&args, sources, services, transport, context).await;
+            recover::recover(&args, sources, services, context).await
         }
         #[cfg(feature = "lab")]
-        Verb::Lab(args) => return lab::lab(&args, file, services, &mut signals()?.stop).await,
+        Verb::Lab(args) => lab::lab(&args, file, services, &mut signals()?.stop).await,
         #[cfg(feature = "lab")]
         Verb::Demo(args) if !args.headless => {
-            return demo::console(named, services, on_screen(&mut signals()?.stop)).await;
+            demo::console(named, services, on_screen(&mut signals()?.stop)).await
         }
         #[cfg(feature = "lab")]
         Verb::Demo(args) => {
             let mut signals = signals()?;
             let context = CommandContext::new(&mut signals.stop, args.json, board);
-            return demo::demo(&args, named, services, context).await;
+            demo::demo(&args, named, services, context).await
         }
-        Verb::Check(args) => print(&check::check(&args, file, services)?),
-        Verb::Detach => print(&format!("{DETACH}\n")),
-        Verb::History(args) => print(&history::history(&args, &state_dir?, columns())?),
-        Verb::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut args::command(), "subtend", &mut script);
-            print(&String::from_utf8_lossy(&script));
-        }
-        Verb::Man { dir } => man(dir.as_deref())?,
+        Verb::Completions { shell } => completions(shell),
+        Verb::Man { dir } => man(dir.as_deref()),
     }
+}
+
+fn printed(text: &str) -> Result<u8, Failed> {
+    print(text);
     Ok(headless::OK)
 }
 
-fn man(dir: Option<&Path>) -> Result<(), Failed> {
-    match dir {
-        Some(dir) => {
-            privacy::write_for_everyone();
-            clap_mangen::generate_to(args::command(), dir)
-                .map_err(|error| Failed::other(format!("{}: {error}", dir.display())))?;
-        }
-        None => {
-            let mut page = Vec::new();
-            clap_mangen::Man::new(args::command()).render(&mut page)?;
-            print(&String::from_utf8_lossy(&page));
-        }
-    }
-    Ok(())
+fn completions(shell: clap_complete::Shell) -> Result<u8, Failed> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut args::command(), "subtend", &mut script);
+    printed(&String::from_utf8_lossy(&script))
+}
+
+fn man(dir: Option<&Path>) -> Result<u8, Failed> {
+    let Some(dir) = dir else {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(args::command()).render(&mut page)?;
+        return printed(&String::from_utf8_lossy(&page));
+    };
+    privacy::write_for_everyone();
+    clap_mangen::generate_to(args::command(), dir)
+        .map_err(|error| Failed::other(format!("{}: {error}", dir.display())))?;
+    Ok(headless::OK)
 }
 
 /// The width of the terminal, as far as lines can be read; 80 where there is none.

@@ -10,7 +10,7 @@ use nix::sys::stat::{Mode, umask};
 static GIVEN: OnceLock<Mode> = OnceLock::new();
 
 /// Makes the process private, and those that it starts. Called first of all, while there is one
-/// thread and no secret. Returns what could not be done, a sentence each: that stops no work.
+/// thread and no secret. Returns what could not be done, in sentences: that stops no work.
 #[must_use]
 pub fn make_private() -> Vec<String> {
     // Files 0600, directories 0700, sockets too, whatever else their makers ask for.

@@ -1,4 +1,4 @@
-//! Groups made in the console, kept in the state directory: one JSON file an inventory, so that
+//! Groups made in the console, kept in the state directory: one JSON file per inventory, so that
 //! they are there when the console is opened again. The inventory itself is never written.
 //!
 //! A file is replaced as a whole or not at all. One that can't be read is moved aside, never

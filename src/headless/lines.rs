@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::frame::{done, left, percent, tally, verified};
 use super::report::report;
 use super::text::count;
 use super::watch::View;
+use super::words::{done, left, limited, percent, tally, verified};
 use crate::model::text::{escaped, shown};
-use crate::model::{Bottleneck, EntityState, Name, units};
+use crate::model::{EntityState, Name, units};
 use crate::protocol::{Event, GroupPhase, GroupSnapshot, Snapshot, Summary};
 use crate::terminal::Output;
 
@@ -92,72 +92,11 @@ fn line(event: &Event) -> Option<(Timestamp, String)> {
             memory,
         } => {
             let groups: Vec<String> = groups.iter().map(|group| shown(group)).collect();
-            let memory = units::size(*memory);
-            (
-                *at,
-                format!("run {}: {} in {memory}", shown(run), groups.join(", ")),
-            )
+            let (run, groups, memory) = (shown(run), groups.join(", "), units::size(*memory));
+            (*at, format!("run {run}: {groups} in {memory}"))
         }
-        Event::State {
-            at,
-            group,
-            entity,
-            state,
-            step,
-            cause,
-            attempt,
-            holds,
-            verified: checked,
-        } => {
-            let mut line = format!("{} {} {state}", shown(group), shown(entity));
-            if let Some(how) = checked.filter(|how| !how.is_proof()) {
-                line += &format!(", unproven ({})", verified(how));
-            }
-            match state {
-                EntityState::Failed | EntityState::Retrying => {
-                    if let Some(step) = step {
-                        line += &format!(" at {step}");
-                    }
-                    line += &format!(" (attempt {attempt})");
-                }
-                EntityState::CatchingUp => line += ": goes on in a later pass",
-                EntityState::Delivered | EntityState::Cancelled | EntityState::Skipped => {}
-                _ => return None,
-            }
-            if let Some(cause) = cause {
-                line += &format!(": {}", shown(cause));
-            }
-            if let (EntityState::Failed | EntityState::Cancelled, Some(holds)) = (state, holds) {
-                line += &format!("; {}", holds.words());
-            }
-            (*at, line)
-        }
-        Event::Pass {
-            at,
-            group,
-            pass,
-            source,
-            offset,
-            entities,
-            read,
-        } => {
-            let (group, source) = (shown(group), shown(source));
-            let line = match read {
-                Some(read) => format!(
-                    "{group} pass {pass}: read {} from {source}",
-                    units::size(*read)
-                ),
-                None => {
-                    let entities = count(entities.len(), "entity");
-                    let from = match offset {
-                        0 => String::new(),
-                        offset => format!(", from byte {offset} on"),
-                    };
-                    format!("{group} pass {pass}: reading {source} for {entities}{from}")
-                }
-            };
-            (*at, line)
-        }
+        Event::State { at, .. } => (*at, state(event)?),
+        Event::Pass { at, .. } => (*at, pass(event)?),
         Event::Source {
             at,
             group,
@@ -165,15 +104,12 @@ fn line(event: &Event) -> Option<(Timestamp, String)> {
             source,
             offset,
             cause,
-        } => (
-            *at,
-            format!(
-                "{} pass {pass}: goes on from {} at byte {offset}: {}",
-                shown(group),
-                shown(source),
-                shown(cause)
-            ),
-        ),
+        } => {
+            let [group, source, cause] = [&**group, source, cause].map(shown);
+            let line =
+                format!("{group} pass {pass}: goes on from {source} at byte {offset}: {cause}");
+            (*at, line)
+        }
         Event::Depth {
             at,
             group,
@@ -181,24 +117,92 @@ fn line(event: &Event) -> Option<(Timestamp, String)> {
             to,
             reason,
         } => {
-            let group = shown(group);
+            let [group, reason] = [&**group, reason].map(shown);
             (
                 *at,
-                format!("{group} pool: {from} -> {to} buffers, {}", shown(reason)),
+                format!("{group} pool: {from} -> {to} buffers, {reason}"),
             )
         }
-        Event::Peers { .. }
-        | Event::Directory { .. }
-        | Event::Probed { .. }
-        | Event::Held { .. } => return None,
         Event::Refused { at, reason } => (*at, format!("refused: {}", shown(reason))),
         Event::Notice { at, text } => (*at, shown_notice(text)),
         Event::Did { at, who, what } => (*at, format!("{} {}", shown(who), shown(what))),
         // Sampled here, shown by the summary at the end, or not meant for watchers.
-        Event::Progress { .. } | Event::Summary(_) | Event::Detail(_) | Event::Viewers { .. } => {
-            return None;
-        }
+        Event::Progress { .. }
+        | Event::Summary(_)
+        | Event::Detail(_)
+        | Event::Viewers { .. }
+        | Event::Peers { .. }
+        | Event::Directory { .. }
+        | Event::Probed { .. }
+        | Event::Held { .. } => return None,
     })
+}
+
+fn state(event: &Event) -> Option<String> {
+    let Event::State {
+        group,
+        entity,
+        state,
+        step,
+        cause,
+        attempt,
+        holds,
+        verified: checked,
+        ..
+    } = event
+    else {
+        return None;
+    };
+    let mut line = format!("{} {} {state}", shown(group), shown(entity));
+    if let Some(how) = checked.filter(|how| !how.is_proof()) {
+        line += &format!(", unproven ({})", verified(how));
+    }
+    match state {
+        EntityState::Failed | EntityState::Retrying => {
+            if let Some(step) = step {
+                line += &format!(" at {step}");
+            }
+            line += &format!(" (attempt {attempt})");
+        }
+        EntityState::CatchingUp => line += ": goes on in a later pass",
+        EntityState::Delivered | EntityState::Cancelled | EntityState::Skipped => {}
+        _ => return None,
+    }
+    if let Some(cause) = cause {
+        line += &format!(": {}", shown(cause));
+    }
+    if let (EntityState::Failed | EntityState::Cancelled, Some(holds)) = (state, holds) {
+        line += &format!("; {}", holds.words());
+    }
+    Some(line)
+}
+
+fn pass(event: &Event) -> Option<String> {
+    let Event::Pass {
+        group,
+        pass,
+        source,
+        offset,
+        entities,
+        read,
+        ..
+    } = event
+    else {
+        return None;
+    };
+    let (group, source) = (shown(group), shown(source));
+    if let Some(read) = read {
+        let read = units::size(*read);
+        return Some(format!("{group} pass {pass}: read {read} from {source}"));
+    }
+    let entities = count(entities.len(), "entity");
+    let from = match offset {
+        0 => String::new(),
+        offset => format!(", from byte {offset} on"),
+    };
+    Some(format!(
+        "{group} pass {pass}: reading {source} for {entities}{from}"
+    ))
 }
 
 /// A notice may be long: it is ours, and it says what to do.
@@ -207,30 +211,25 @@ pub(super) fn shown_notice(text: &str) -> String {
 }
 
 fn progress(group: &GroupSnapshot) -> String {
-    let states: Vec<&'static str> = group
+    let states = group
         .entities
         .iter()
-        .map(|e| e.standing().as_str())
-        .collect();
-    let name = shown(&group.group);
+        .map(|entity| entity.standing().as_str());
+    let states = tally(&states.collect::<Vec<_>>());
+    let (name, read) = (shown(&group.group), units::size(group.read));
     let part = percent(done(group));
-    let read = units::size(group.read);
-    let size = group
-        .size
-        .map_or_else(String::new, |size| format!(" of {}", units::size(size)));
-    let (rate, used, depth) = (units::rate(group.rate), group.used, group.depth);
-    let limit = match &group.bottleneck {
-        Bottleneck::None => String::new(),
-        Bottleneck::Entity(name) => format!(", limited by {}", shown(name)),
-        other => format!(", limited by {other}"),
+    let after = |sign: &str, text: Option<String>| {
+        text.map_or_else(String::new, |text| format!("{sign}{text}"))
     };
-    let left = left(group).map_or_else(String::new, |left| format!(", {left}"));
-    let why = (group.depth_reason.as_deref())
-        .map_or_else(String::new, |reason| format!(" ({})", shown(reason)));
+    let size = after(" of ", group.size.map(units::size));
+    let left = after(", ", left(group));
+    let limit = after(", ", limited(group));
+    let why = (group.depth_reason.as_deref()).map(|reason| format!("({})", shown(reason)));
+    let why = after(" ", why);
+    let (rate, used, depth) = (units::rate(group.rate), group.used, group.depth);
     format!(
-        "{name} {}: read {read}{size} at {rate}{left}, pool {used}/{depth}{why}{limit}; {}",
+        "{name} {}: read {read}{size} at {rate}{left}, pool {used}/{depth}{why}{limit}; {states}",
         part.trim_start(),
-        tally(&states)
     )
 }
 

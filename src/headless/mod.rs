@@ -6,7 +6,7 @@
 //!
 //! - `mode`: which of the three ways of showing it fits this terminal
 //! - `json`, `lines`, `screen`: the three ways
-//! - `frame`: what a screen shows (pure)
+//! - `frame`: what a screen shows (pure); `words`: what all three say in the same words
 //! - `report`: the summary for people
 //! - `board`: log lines, while a screen is drawn
 
@@ -19,6 +19,7 @@ mod mode;
 mod report;
 mod screen;
 mod watch;
+mod words;
 
 pub(crate) use crate::model::columns as text;
 

@@ -8,8 +8,8 @@ use crate::model::text::shown;
 use crate::model::{EntityState, Outcome, Standing, Verified, names, units};
 use crate::protocol::{EntitySummary, GroupSummary, Summary};
 
-use super::frame::{seconds, verified};
 use super::text::{count, wrap};
+use super::words::{seconds, verified};
 
 /// The summary in lines of at most `columns` cells.
 pub fn report(summary: &Summary, columns: usize) -> String {
@@ -19,9 +19,7 @@ pub fn report(summary: &Summary, columns: usize) -> String {
         lines.push(String::new());
     }
     lines.extend(wrap(&total(summary), 0, columns));
-    let mut text = lines.join("\n");
-    text.push('\n');
-    text
+    lines.join("\n") + "\n"
 }
 
 fn total(summary: &Summary) -> String {

@@ -16,10 +16,10 @@ use super::screen::Screen;
 use crate::protocol::{Command, Event, Link, Snapshot, Summary, Target};
 use crate::terminal::Output;
 
-/// One message a signal (Ctrl-C, SIGTERM, SIGHUP). The first cancels in good order, the second leaves.
+/// One message per signal (Ctrl-C, SIGTERM, SIGHUP). The first cancels in good order, the second leaves.
 pub type Stop = mpsc::Receiver<()>;
 
-/// Told when the first signal has come.
+/// Said when the first signal has come.
 pub(super) const CANCELLING: &str = "cancelling… press Ctrl-C again to leave at once";
 /// Time that what is already printed has to reach its reader, on leaving at once.
 const PARTING: Duration = Duration::from_millis(200);
@@ -95,7 +95,7 @@ pub async fn run(
         link,
         view,
         aside,
-        failure_told: false,
+        failure_reported: false,
         outbox: options.commands.into(),
         notes: options.notes,
         refused: Vec::new(),
@@ -109,7 +109,7 @@ struct Watch {
     view: Box<dyn View>,
     /// Where people are spoken to when the view can't, and it has no such place of its own.
     aside: Option<Output>,
-    failure_told: bool,
+    failure_reported: bool,
     /// Commands on their way: the engine may be too busy to take one at once.
     outbox: VecDeque<Command>,
     notes: Option<Notes>,
@@ -154,7 +154,7 @@ impl Watch {
             link,
             mut view,
             mut aside,
-            mut failure_told,
+            mut failure_reported,
             mut notes,
             refused,
             ..
@@ -178,9 +178,9 @@ impl Watch {
             }
         };
         finish(view.out(), stop).await;
-        tell_failure(&mut *view, aside.as_mut(), &mut failure_told);
+        report_failure(&mut *view, aside.as_mut(), &mut failure_reported);
         if let Some(notes) = view.notes().or(aside.as_mut()) {
-            // Whoever does not read standard error does not hold up the end.
+            // A reader of standard error that has stopped does not hold up the end.
             let _ = timeout(PARTING, notes.finish()).await;
         }
         ended
@@ -201,7 +201,11 @@ impl Watch {
         // Views compare with what they showed before: an unchanged snapshot costs no byte.
         let snapshot = self.snapshot();
         self.view.tick(&snapshot);
-        tell_failure(&mut *self.view, self.aside.as_mut(), &mut self.failure_told);
+        report_failure(
+            &mut *self.view,
+            self.aside.as_mut(),
+            &mut self.failure_reported,
+        );
     }
 
     fn cancel(&mut self) {
@@ -227,12 +231,12 @@ impl Watch {
 }
 
 /// Says once that what is printed gets nowhere any more: the run goes on.
-fn tell_failure(view: &mut dyn View, aside: Option<&mut Output>, told: &mut bool) {
-    if *told {
+fn report_failure(view: &mut dyn View, aside: Option<&mut Output>, reported: &mut bool) {
+    if *reported {
         return;
     }
     if let Some(error) = view.out().failure() {
-        *told = true;
+        *reported = true;
         let why = match error.kind() {
             io::ErrorKind::BrokenPipe => "whoever read standard output has closed it".into(),
             _ => format!("standard output can't be written: {error}"),

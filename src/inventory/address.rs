@@ -82,7 +82,7 @@ fn listed(fits: impl Fn(&Scheme) -> bool, last: &str) -> String {
 
 /// Reports keys that stand beside an address of whose protocol they are not.
 pub(super) fn check_keys(problems: &mut Problems, fields: &Fields<'_>, address: &Address) {
-    // Whoever writes `tls` beside an address believes that it is spoken to over TLS.
+    // `tls` beside an address says that the operator believes it is spoken to over TLS.
     for key in TLS_KEYS
         .into_iter()
         .filter(|key| !address.scheme.takes(key))

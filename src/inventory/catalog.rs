@@ -42,26 +42,17 @@ pub(super) fn read_file_servers(
     section(problems, node, "file_servers")
         .into_iter()
         .map(|(name, _, node)| {
-            let fields = Fields::read(problems, node, &FILE_SERVER);
-            let get = |key| fields.as_ref().and_then(|fields| fields.get(key));
-            let url = fields
-                .as_ref()
-                .and_then(|fields| fields.require(problems, "url", "ftp://192.0.2.10/images"))
-                .and_then(|node| {
-                    let written = values::text(problems, node, "url")?;
-                    match parse_url(written) {
-                        Ok(url) => Some(url),
-                        Err(complaint) => {
-                            problems.complain(&node.span, complaint);
-                            None
-                        }
-                    }
-                });
-            if let (Some(fields), Some((address, _))) = (&fields, &url) {
-                check_keys(problems, fields, address);
-            }
+            let fields = &Fields::read(problems, node, &FILE_SERVER);
+            let url = fields.require(problems, "url", "ftp://192.0.2.10/images");
+            let url = url.and_then(|node| {
+                let written = values::text(problems, node, "url")?;
+                problems.ok(&node.span, parse_url(written))
+            });
             let (address, root) = url.unwrap_or_else(|| (nowhere(), String::new()));
-            let credentials = match get("credentials") {
+            if !address.host.is_empty() {
+                check_keys(problems, fields, &address);
+            }
+            let credentials = match fields.get("credentials") {
                 None => defaults.credentials.clone(),
                 own => credentials::reference(problems, own, known),
             };
@@ -70,10 +61,10 @@ pub(super) fn read_file_servers(
                 address,
                 root,
                 credentials,
-                timeouts: timeouts(problems, fields.as_ref(), defaults.timeouts),
-                tls: tls::read(problems, fields.as_ref(), &defaults.tls, inventory),
+                timeouts: timeouts(problems, fields, defaults.timeouts),
+                tls: tls::read(problems, fields, &defaults.tls, inventory),
                 // What `defaults` says of it is about devices.
-                dialect: dialect::read(problems, fields.as_ref(), &Dialect::default()),
+                dialect: dialect::read(problems, fields, &Dialect::default()),
             })
         })
         .collect()
@@ -96,52 +87,43 @@ pub(super) fn read_images(problems: &mut Problems, node: Option<&Node>) -> Vec<A
         .map(|(name, _, node)| {
             let fields = Fields::read(problems, node, &IMAGE);
             let mut require = |key: &str, example: &str| {
-                let node = fields.as_ref()?.require(problems, key, example)?;
-                values::label(problems, node, key).map(|text| (node, text))
+                let node = fields.require(problems, key, example)?;
+                values::label(problems, node, key)
             };
             let file = require("file", "adsl-2.4.bin");
-            let type_ = require("type", "adsl");
-            let version = require("version", "\"2.4\"");
-            let file = file.map(|(node, file)| {
-                if let Err(complaint) = Image::check_file(&file) {
-                    problems.complain(&node.span, complaint);
-                }
-                file
-            });
-            let get = |key| fields.as_ref().and_then(|fields| fields.get(key));
-            let sha256 = get("sha256").and_then(|node| sha256(problems, node));
-            let size = get("size").and_then(|node| values::size(problems, node, "size"));
+            let type_ = require("type", "adsl").unwrap_or_default();
+            let version = require("version", "\"2.4\"").unwrap_or_default();
+            if let (Some(node), Some(file)) = (fields.get("file"), &file) {
+                problems.ok(&node.span, Image::check_file(file));
+            }
             Arc::new(Image {
                 name: name.into(),
                 file: file.unwrap_or_default(),
-                type_: type_.map(|(_, text)| text).unwrap_or_default(),
-                version: version.map(|(_, text)| text).unwrap_or_default(),
-                size,
-                sha256,
+                type_,
+                version,
+                sha256: fields.value(problems, "sha256", sha256),
+                size: fields.value(problems, "size", values::size),
             })
         })
         .collect()
 }
 
-fn sha256(problems: &mut Problems, node: &Node) -> Option<[u8; 32]> {
-    let written = values::text(problems, node, "sha256")?;
+fn sha256(problems: &mut Problems, node: &Node, key: &str) -> Option<[u8; 32]> {
+    let written = values::text(problems, node, key)?;
     let mut digest = [0; 32];
-    match hex::decode_to_slice(written, &mut digest) {
-        Ok(()) => Some(digest),
-        Err(_) => {
-            let message = match written.chars().find(|c| !c.is_ascii_hexdigit()) {
-                Some(c) => format!(
-                    "{} in a SHA-256 is not a hexadecimal digit",
-                    quoted(&c.to_string())
-                ),
-                None => format!(
-                    "a SHA-256 has 64 hexadecimal digits, and this has {}",
-                    written.len()
-                ),
-            };
-            let help = "write all of what `sha256sum FILE` prints, or leave the key out";
-            problems.report(&node.span, message, help);
-            None
-        }
+    if hex::decode_to_slice(written, &mut digest).is_ok() {
+        return Some(digest);
     }
+    let message = match written.chars().find(|c| !c.is_ascii_hexdigit()) {
+        Some(c) => format!(
+            "{} in a SHA-256 is not a hexadecimal digit",
+            quoted(&c.to_string())
+        ),
+        None => format!(
+            "a SHA-256 has 64 hexadecimal digits, and this has {}",
+            written.len()
+        ),
+    };
+    let help = "write all of what `sha256sum FILE` prints, or leave the key out";
+    problems.refuse(&node.span, message, help)
 }

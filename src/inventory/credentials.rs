@@ -1,5 +1,5 @@
-//! `credentials`: who logs in, and where the password comes from. Never the password itself, and
-//! whatever stands in its place is never repeated in a message.
+//! `credentials`: the user, and where the password comes from. Never the password itself, and what is
+//! written instead of a source is never repeated in a message.
 
 use std::path::{Path, PathBuf};
 
@@ -28,18 +28,15 @@ pub(super) fn read(
         .into_iter()
         .map(|(name, _, node)| {
             let fields = Fields::read(problems, node, &CREDENTIALS);
-            let user = fields.as_ref().and_then(|fields| {
-                let node = fields.require(problems, "user", "craft")?;
-                values::label(problems, node, "user")
-            });
-            let password = fields.as_ref().and_then(|fields| fields.get("password"));
-            let secret = password.and_then(|node| match password_source(node, file) {
-                Ok(source) => Some(source),
-                Err(Some((at, complaint))) => {
+            let user = fields.require(problems, "user", "craft");
+            let user = user.and_then(|node| values::label(problems, node, "user"));
+            let secret = fields.get("password").and_then(|node| {
+                let refused = |refusal: Refusal<'_>| {
+                    let (at, complaint) = refusal?;
                     problems.complain(&at.span, complaint);
                     None
-                }
-                Err(None) => None,
+                };
+                password_source(node, file).map_or_else(refused, Some)
             });
             CredentialsRef {
                 name: name.into(),
@@ -66,8 +63,7 @@ pub(super) fn reference(
         format!("describe them under `credentials`: `{name}: {{ user: … }}`")
     });
     let message = format!("there are no credentials {}", quoted(name));
-    problems.report(&node.span, message, help);
-    None
+    problems.refuse(&node.span, message, help)
 }
 
 type Refusal<'a> = Option<(&'a Node, Complaint)>;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
 use crate::model::names::Pattern;
 use crate::model::scheme::{FTP_KEYS, TLS_KEYS};
@@ -64,25 +63,25 @@ pub(super) fn read(
     credentials: &[CredentialsRef],
     inventory: &Path,
 ) -> Defaults {
-    let fields = node.and_then(|node| Fields::read(problems, node, &DEFAULTS));
-    let get = |key| fields.as_ref().and_then(|fields| fields.get(key));
-    let dialect = dialect::read(problems, fields.as_ref(), &Dialect::default());
+    let fields = node.map(|node| Fields::read(problems, node, &DEFAULTS));
+    let fields = &fields.unwrap_or_default();
+    let dialect = dialect::read(problems, fields, &Dialect::default());
     let usual = Delivery {
         verify: VerifyMode::default(),
         staging: Staging::default(),
         delete_first: false,
         staging_name: AUTO.into(),
     };
-    let delivery = delivery(problems, fields.as_ref(), &usual);
-    check_folder(problems, fields.as_ref(), &delivery, &dialect);
+    let delivery = delivery(problems, fields, &usual);
+    check_folder(problems, fields, &delivery, &dialect);
     Defaults {
-        credentials: credentials::reference(problems, get("credentials"), credentials),
-        path: get("path").map(|node| default_path(problems, node).ok_or(())),
-        timeouts: timeouts(problems, fields.as_ref(), Timeouts::default()),
-        tls: tls::read(problems, fields.as_ref(), &Tls::default(), inventory),
+        credentials: credentials::reference(problems, fields.get("credentials"), credentials),
+        path: (fields.get("path")).map(|node| default_path(problems, node).ok_or(())),
+        timeouts: timeouts(problems, fields, Timeouts::default()),
+        tls: tls::read(problems, fields, &Tls::default(), inventory),
         dialect,
         delivery,
-        labels: labels(problems, get("labels"), &BTreeMap::new()),
+        labels: labels(problems, fields.get("labels"), &BTreeMap::new()),
     }
 }
 
@@ -90,12 +89,12 @@ pub(super) fn read(
 /// is written.
 pub(super) fn check_folder(
     problems: &mut Problems,
-    fields: Option<&Fields<'_>>,
+    fields: &Fields<'_>,
     delivery: &Delivery,
     dialect: &Dialect,
 ) {
     let mut keys = ["staging_name", "cwd"].iter();
-    let written = keys.find_map(|key| fields.and_then(|fields| fields.get(key)));
+    let written = keys.find_map(|key| fields.get(key));
     let contradicts =
         delivery.staging == Staging::Rename && dialect.cwd && delivery.staging_name.contains('/');
     if let Some(node) = written.filter(|_| contradicts) {
@@ -113,22 +112,17 @@ pub(super) fn check_folder(
 
 fn default_path(problems: &mut Problems, node: &Node) -> Option<RemotePath> {
     let written = values::text(problems, node, "path")?;
-    let complaint = match Pattern::ranges(written) {
-        Ok(pattern) if pattern.has_range() => Complaint::new(
+    let path = Pattern::ranges(written).and_then(|pattern| match pattern.has_range() {
+        true => Err(Complaint::new(
             format!(
                 "{} has a range, but there are no names here to go with it",
                 quoted(written)
             ),
             "write a path with a range beside the names of its entities",
-        ),
-        Ok(_) => match check_path(written) {
-            Ok(path) => return Some(path),
-            Err(complaint) => complaint,
-        },
-        Err(unreadable) => unreadable,
-    };
-    problems.complain(&node.span, complaint);
-    None
+        )),
+        false => check_path(written),
+    });
+    problems.ok(&node.span, path)
 }
 
 /// The destination file on an entity.
@@ -149,19 +143,12 @@ pub(super) fn check_path(path: &str) -> Result<RemotePath, Complaint> {
 
 /// `timeouts`, each of the four separately, and `min_rate` beside it; what is not given stays as it
 /// is in `base`.
-pub(super) fn timeouts(
-    problems: &mut Problems,
-    of: Option<&Fields<'_>>,
-    base: Timeouts,
-) -> Timeouts {
-    let get = |key| of.and_then(|fields| fields.get(key));
-    let min_rate = get("min_rate").and_then(|node| values::rate(problems, node, "min_rate"));
-    let fields = get("timeouts").and_then(|node| Fields::read(problems, node, &TIMEOUTS));
-    let mut one = |key: &str, base: Duration| {
-        let node = fields.as_ref().and_then(|fields| fields.get(key));
-        node.and_then(|node| values::time(problems, node, key))
-            .unwrap_or(base)
-    };
+pub(super) fn timeouts(problems: &mut Problems, of: &Fields<'_>, base: Timeouts) -> Timeouts {
+    let min_rate = of.value(problems, "min_rate", values::rate);
+    let fields = of.get("timeouts");
+    let fields = fields.map(|node| Fields::read(problems, node, &TIMEOUTS));
+    let fields = fields.unwrap_or_default();
+    let mut one = |key, base| fields.value(problems, key, values::time).unwrap_or(base);
     Timeouts {
         connect: one("connect", base.connect),
         reply: one("reply", base.reply),
@@ -171,24 +158,18 @@ pub(super) fn timeouts(
     }
 }
 
-pub(super) fn delivery(
-    problems: &mut Problems,
-    fields: Option<&Fields<'_>>,
-    base: &Delivery,
-) -> Delivery {
-    let get = |key| fields.and_then(|fields| fields.get(key));
-    let verify = get("verify").and_then(|node| {
+pub(super) fn delivery(problems: &mut Problems, fields: &Fields<'_>, base: &Delivery) -> Delivery {
+    let verify = fields.value(problems, "verify", |problems, node, key| {
         let choices = VerifyMode::ALL.map(|mode| (mode.word(), mode));
-        values::choice(problems, node, "verify", &choices)
+        values::choice(problems, node, key, &choices)
     });
-    let staging = get("staging").and_then(|node| {
+    let staging = fields.value(problems, "staging", |problems, node, key| {
         let choices = [("rename", Staging::Rename), ("direct", Staging::Direct)];
-        values::choice(problems, node, "staging", &choices)
+        values::choice(problems, node, key, &choices)
     });
-    let delete_first =
-        get("delete_first").and_then(|node| values::boolean(problems, node, "delete_first"));
-    let staging_name = get("staging_name").and_then(|node| {
-        let pattern = values::text(problems, node, "staging_name")?;
+    let delete_first = fields.value(problems, "delete_first", values::boolean);
+    let staging_name = fields.value(problems, "staging_name", |problems, node, key| {
+        let pattern = values::text(problems, node, key)?;
         // A path that any pattern can be tried on: what depends on the path is found later.
         let tried = RemotePath::new("/a/b.c").map(|path| Names::new(&path, pattern, ""));
         match tried {
@@ -201,13 +182,12 @@ pub(super) fn delivery(
             _ => Some(Name::from(pattern)),
         }
     });
-    let direct = get("staging").filter(|_| staging == Some(Staging::Direct));
-    if direct.is_some() {
+    if staging == Some(Staging::Direct) {
         for (key, contradicts) in [
             ("delete_first", delete_first == Some(true)),
             ("staging_name", staging_name.is_some()),
         ] {
-            if let Some(node) = get(key).filter(|_| contradicts) {
+            if let Some(node) = fields.get(key).filter(|_| contradicts) {
                 problems.report(
                     &node.span,
                     format!("`{key}` makes no sense beside `staging: direct`"),

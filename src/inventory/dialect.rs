@@ -26,22 +26,19 @@ const NOT_BEFORE: [&str; 28] = [
 ];
 
 /// What is not given stays as it is in `base`.
-pub(super) fn read(
-    problems: &mut Problems,
-    fields: Option<&Fields<'_>>,
-    base: &Dialect,
-) -> Dialect {
-    let get = |key| fields.and_then(|fields| fields.get(key));
-    let cwd = get("cwd").and_then(|node| values::boolean(problems, node, "cwd"));
-    let account = get("account").and_then(|node| account(problems, node));
-    let before_store = get("before_store").map(|node| commands(problems, node));
-    let data = get("data").and_then(|node| data(problems, node));
-    let data_address = get("data_address").and_then(|node| {
+pub(super) fn read(problems: &mut Problems, fields: &Fields<'_>, base: &Dialect) -> Dialect {
+    let cwd = fields.value(problems, "cwd", values::boolean);
+    let account = fields.get("account");
+    let account = account.and_then(|node| account_of(problems, node));
+    let before_store = fields.get("before_store");
+    let before_store = before_store.map(|node| commands(problems, node));
+    let data = fields.get("data").and_then(|node| data(problems, node));
+    let data_address = fields.value(problems, "data_address", |problems, node, key| {
         let choices = [
             ("same-host", DataAddress::SameHost),
             ("as-told", DataAddress::AsTold),
         ];
-        values::choice(problems, node, "data_address", &choices)
+        values::choice(problems, node, key, &choices)
     });
     let read = Dialect {
         cwd: cwd.unwrap_or(base.cwd),
@@ -50,7 +47,7 @@ pub(super) fn read(
         data: data.unwrap_or_else(|| base.data.clone()),
         data_address: data_address.unwrap_or(base.data_address),
     };
-    if let Some(node) = get("data_address").or_else(|| get("data"))
+    if let Some(node) = fields.get("data_address").or(fields.get("data"))
         && matches!(read.data, DataMode::Active(_))
         && read.data_address == DataAddress::AsTold
     {
@@ -66,7 +63,7 @@ pub(super) fn read(
 }
 
 /// Messages never repeat it: some servers use it like a second password.
-fn account(problems: &mut Problems, node: &Node) -> Option<Account> {
+fn account_of(problems: &mut Problems, node: &Node) -> Option<Account> {
     let complaint = match (node.text(), &node.value) {
         (_, Value::Broken) => return None,
         (Some(""), _) => Complaint::new("`account` is empty", "give it a value, or leave it out"),
@@ -120,12 +117,9 @@ fn data(problems: &mut Problems, node: &Node) -> Option<DataMode> {
     if !matches!(node.value, Value::Mapping(_)) {
         let choices = [("passive", false), ("active", true)];
         if matches!(node.value, Value::Sequence(_)) {
-            let message = format!(
-                "`data` must be a word or a mapping, and this is {}",
-                node.kind()
-            );
-            problems.report(&node.span, message, DATA_WAYS);
-            return None;
+            let kind = node.kind();
+            let message = format!("`data` must be a word or a mapping, and this is {kind}");
+            return problems.refuse(&node.span, message, DATA_WAYS);
         }
         let active = values::choice(problems, node, "data", &choices)?;
         return Some(match active {
@@ -133,41 +127,40 @@ fn data(problems: &mut Problems, node: &Node) -> Option<DataMode> {
             false => DataMode::Passive,
         });
     }
-    let fields = Fields::read(problems, node, &DATA)?;
+    let fields = Fields::read(problems, node, &DATA);
     let Some(node) = fields.get("active") else {
         if matches!(&node.value, Value::Mapping(entries) if entries.is_empty()) {
             problems.report(&node.span, "`data` is empty", DATA_WAYS);
         }
         return None;
     };
-    let fields = Fields::read(problems, node, &ACTIVE)?;
-    let address = fields.get("address").and_then(|node| {
-        let written = values::text(problems, node, "address")?;
-        match written.parse::<Ipv4Addr>() {
-            Ok(address) if !address.is_unspecified() && !address.is_multicast() => Some(address),
-            _ => {
-                problems.report(
-                    &node.span,
-                    format!("{} is no address to connect to", quoted(written)),
-                    "write the IPv4 address at which the server reaches this host, like \
-                     `192.0.2.1`; without it that of the control connection is told",
-                );
-                None
-            }
-        }
+    let fields = Fields::read(problems, node, &ACTIVE);
+    if !fields.are_there() {
+        return None;
+    }
+    let address = fields.value(problems, "address", |problems, node, key| {
+        let written = values::text(problems, node, key)?;
+        let address = written.parse::<Ipv4Addr>().ok();
+        let address = address.filter(|one| !one.is_unspecified() && !one.is_multicast());
+        address.or_else(|| {
+            problems.refuse(
+                &node.span,
+                format!("{} is no address to connect to", quoted(written)),
+                "write the IPv4 address at which the server reaches this host, like `192.0.2.1`; \
+                 without it that of the control connection is told",
+            )
+        })
     });
-    let ports = fields.get("ports").and_then(|node| {
-        let written = values::text(problems, node, "ports")?;
-        let ports = ports(written);
-        if ports.is_none() {
-            problems.report(
+    let ports = fields.value(problems, "ports", |problems, node, key| {
+        let written = values::text(problems, node, key)?;
+        ports(written).or_else(|| {
+            problems.refuse(
                 &node.span,
                 format!("{} is no range of ports", quoted(written)),
                 "write the first and the last one, like `50000-50099`: as many as entities are \
                  sent to at a time, at least",
-            );
-        }
-        ports
+            )
+        })
     });
     Some(DataMode::Active(Active { address, ports }))
 }

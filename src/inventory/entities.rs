@@ -99,9 +99,10 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn entry(&mut self, problems: &mut Problems, node: &Node, entities: &mut Vec<Arc<Entity>>) {
-        let Some(fields) = Fields::read(problems, node, &ENTITY) else {
+        let fields = Fields::read(problems, node, &ENTITY);
+        if !fields.are_there() {
             return;
-        };
+        }
         let name_node = fields.require(problems, "name", "shelf1-01");
         let names = name_node.and_then(|node| names(problems, node));
         let mut required = |key: &str, example: &str| {
@@ -172,14 +173,11 @@ impl Reader<'_> {
             }
             (None, Some(path)) => Some(vec![path.clone().ok()?]),
             (None, None) if fields.key_span("path").is_some() => None,
-            (None, None) => {
-                problems.report(
-                    &node.span,
-                    "an entity without `path`, and `defaults` has none",
-                    "add `path: /flash/image.bin`, the destination file, here or under `defaults`",
-                );
-                None
-            }
+            (None, None) => problems.refuse(
+                &node.span,
+                "an entity without `path`, and `defaults` has none",
+                "add `path: /flash/image.bin`, the destination file, here or under `defaults`",
+            ),
         }
     }
 
@@ -191,16 +189,16 @@ impl Reader<'_> {
         fields: &Fields<'_>,
         (type_, version): (String, String),
     ) -> Option<Entity> {
-        let (of, defaults) = (Some(fields), self.defaults);
+        let defaults = self.defaults;
         let credentials = match fields.get("credentials") {
             None => defaults.credentials.clone(),
             own => credentials::reference(problems, own, self.known),
         };
-        let timeouts = timeouts(problems, of, defaults.timeouts);
-        let tls = tls::read(problems, of, &defaults.tls, self.inventory);
-        let dialect = dialect::read(problems, of, &defaults.dialect);
-        let delivery = delivery(problems, of, &defaults.delivery);
-        check_folder(problems, of, &delivery, &dialect);
+        let timeouts = timeouts(problems, fields, defaults.timeouts);
+        let tls = tls::read(problems, fields, &defaults.tls, self.inventory);
+        let dialect = dialect::read(problems, fields, &defaults.dialect);
+        let delivery = delivery(problems, fields, &defaults.delivery);
+        check_folder(problems, fields, &delivery, &dialect);
         Some(Entity {
             name: "".into(),
             type_,
@@ -222,21 +220,11 @@ impl Reader<'_> {
 
 fn names(problems: &mut Problems, node: &Node) -> Option<Vec<String>> {
     let written = values::text(problems, node, "name")?;
-    let names = names::expand(written);
-    let checked = names.and_then(|names| {
-        match names.first() {
-            Some(first) => check_entity_name(first)?,
-            None => return Err(Complaint::new("the name is empty", "give it a value")),
-        }
-        Ok(names)
+    let checked = names::expand(written).and_then(|names| match names.first() {
+        Some(first) => check_entity_name(first).map(|()| names),
+        None => Err(Complaint::new("the name is empty", "give it a value")),
     });
-    match checked {
-        Ok(names) => Some(names),
-        Err(complaint) => {
-            problems.complain(&node.span, complaint);
-            None
-        }
-    }
+    problems.ok(&node.span, checked)
 }
 
 fn check_entity_name(name: &str) -> Result<(), Complaint> {
@@ -257,18 +245,12 @@ fn expanded(
     names: Option<&[String]>,
 ) -> Option<Vec<String>> {
     let written = values::text(problems, node, key)?;
-    let pattern = match Pattern::ranges(written) {
-        Ok(pattern) => pattern,
-        Err(unreadable) => {
-            problems.complain(&node.span, unreadable);
-            return None;
-        }
-    };
+    let pattern = problems.ok(&node.span, Pattern::ranges(written))?;
     let values = pattern.expand();
     // Without names there is nothing to compare with, but the values can be checked.
     let names = names.map_or(values.len(), <[String]>::len);
     if pattern.has_range() && values.len() != names {
-        problems.report(
+        return problems.refuse(
             &node.span,
             format!(
                 "ranges of unequal length: {} makes {}, and `name` makes {names}",
@@ -277,7 +259,6 @@ fn expanded(
             ),
             "ranges expand side by side: write ranges of equal length, or a value without a range",
         );
-        return None;
     }
     Some(values)
 }
@@ -290,13 +271,7 @@ fn each<T>(
     convert: impl Fn(&str) -> Result<T, Complaint>,
 ) -> Option<Vec<T>> {
     let converted: Result<Vec<T>, Complaint> = values.iter().map(|v| convert(v)).collect();
-    match converted {
-        Ok(converted) => Some(converted),
-        Err(complaint) => {
-            problems.complain(&node.span, complaint);
-            None
-        }
-    }
+    problems.ok(&node.span, converted)
 }
 
 fn pick<T>(values: Option<&[T]>, index: usize) -> Option<&T> {

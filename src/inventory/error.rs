@@ -22,7 +22,7 @@ const SNIPPET_BEFORE: usize = 70;
 /// What ends a line in YAML.
 const BREAKS: [char; 2] = ['\n', '\r'];
 
-/// A place in the text.
+/// A part of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Span {
     /// From 1.
@@ -57,6 +57,22 @@ impl Problems {
         } else if !self.list.iter().any(again) {
             self.list.push((at.clone(), complaint));
         }
+    }
+
+    /// Reports what is wrong with a value, which there is none of then.
+    pub(super) fn refuse<T>(
+        &mut self,
+        at: &Span,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Option<T> {
+        self.report(at, message, help);
+        None
+    }
+
+    /// The value, if nothing is wrong with it, which is reported.
+    pub(super) fn ok<T>(&mut self, at: &Span, value: Result<T, impl Into<Complaint>>) -> Option<T> {
+        value.map_err(|wrong| self.complain(at, wrong.into())).ok()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -265,7 +281,7 @@ mod tests {
         }
     }
 
-    fn told(text: &str, spans: &[Span]) -> InventoryErrors {
+    fn reported(text: &str, spans: &[Span]) -> InventoryErrors {
         let mut problems = Problems::default();
         for span in spans {
             problems.report(span, "wrong", "do it right");
@@ -276,7 +292,7 @@ mod tests {
     #[test]
     fn the_caret_stands_under_what_is_wrong() {
         let text = "a: 1\n\u{e9}\t\u{1b}b: wrong # why\n";
-        let shown = told(text, &[at(text, "wrong")]).to_string();
+        let shown = reported(text, &[at(text, "wrong")]).to_string();
         let lines: Vec<&str> = shown.lines().collect();
         assert_eq!(lines[2], "2 | \u{e9} \\u{1b}b: wrong # why");
         let caret = lines[3].chars().position(|c| c == '^').unwrap();
@@ -288,7 +304,7 @@ mod tests {
     #[test]
     fn a_long_line_is_shown_where_it_matters() {
         let text = format!("{}wrong{}", "x".repeat(5_000), "y".repeat(5_000));
-        let shown = told(&text, &[at(&text, "wrong")]).to_string();
+        let shown = reported(&text, &[at(&text, "wrong")]).to_string();
         assert!(shown.contains("xwrongy"), "{shown}");
         assert!(
             shown.lines().all(|line| line.chars().count() < 140),
@@ -297,9 +313,9 @@ mod tests {
     }
 
     #[test]
-    fn problems_are_sorted_and_told_once() {
+    fn problems_are_sorted_and_reported_once() {
         let text = "b\na\n";
-        let errors = told(text, &[at(text, "a"), at(text, "b"), at(text, "a")]);
+        let errors = reported(text, &[at(text, "a"), at(text, "b"), at(text, "a")]);
         let lines: Vec<usize> = errors.errors().iter().map(|e| e.line).collect();
         assert_eq!(lines, [1, 2]);
         assert!(errors.to_string().ends_with("2 errors in f"));
@@ -315,7 +331,7 @@ mod tests {
                 bytes: 2 * n..2 * n + 1,
             })
             .collect();
-        let shown = told(&text, &spans).to_string();
+        let shown = reported(&text, &spans).to_string();
         assert!(
             shown.ends_with("1200 errors in f; the first 1000 are listed"),
             "{shown}"

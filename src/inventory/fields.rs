@@ -39,8 +39,10 @@ pub(super) const TIME_KEYS: &[&str] = &["timeouts", "min_rate"];
 pub(super) const DELIVERY_KEYS: &[&str] = &["verify", "staging", "delete_first", "staging_name"];
 
 /// The known keys of a mapping and their values.
+#[derive(Default)]
 pub(super) struct Fields<'a> {
-    span: &'a Span,
+    /// `None` where there is no mapping, or it can't be read, which is reported already.
+    span: Option<&'a Span>,
     what: &'static str,
     /// `None` where a value is missing, which is reported already.
     found: Vec<(&'a str, &'a Span, Option<&'a Node>)>,
@@ -50,10 +52,13 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// Reports what is not a mapping, unknown keys, and keys without a value.
-    pub(super) fn read(problems: &mut Problems, node: &'a Node, shape: &Shape) -> Option<Self> {
+    pub(super) fn read(problems: &mut Problems, node: &'a Node, shape: &Shape) -> Self {
         let entries = mapping(problems, node, shape.what, || {
             format!("write keys and values: {}", list(shape.known()))
-        })?;
+        });
+        let Some(entries) = entries else {
+            return Self::default();
+        };
         let mut found = Vec::new();
         let mut meant = Vec::new();
         for (key, at, value) in entries {
@@ -80,16 +85,31 @@ impl<'a> Fields<'a> {
                 found.push((key, at, None));
             }
         }
-        Some(Self {
-            span: &node.span,
+        Self {
+            span: Some(&node.span),
             what: shape.what,
             found,
             meant,
-        })
+        }
+    }
+
+    /// Whether there is such a mapping.
+    pub(super) fn are_there(&self) -> bool {
+        self.span.is_some()
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&'a Node> {
         self.find(key).and_then(|(_, _, node)| *node)
+    }
+
+    /// The value of a key, if it is there and can be read.
+    pub(super) fn value<T>(
+        &self,
+        problems: &mut Problems,
+        key: &str,
+        read: impl FnOnce(&mut Problems, &'a Node, &str) -> Option<T>,
+    ) -> Option<T> {
+        read(problems, self.get(key)?, key)
     }
 
     /// Where a key stands, also when its value is unusable.
@@ -107,14 +127,11 @@ impl<'a> Fields<'a> {
         match self.find(key) {
             Some((_, _, node)) => *node,
             None if self.meant.contains(&key) => None,
-            None => {
-                problems.report(
-                    self.span,
-                    format!("{} without {}", self.what, quoted(key)),
-                    format!("add `{key}: {example}`"),
-                );
-                None
-            }
+            None => problems.refuse(
+                self.span?,
+                format!("{} without {}", self.what, quoted(key)),
+                format!("add `{key}: {example}`"),
+            ),
         }
     }
 

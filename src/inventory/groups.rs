@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::model::limits::BadLimit;
 use crate::model::lookup::Lookup;
-use crate::model::{Group, Image, Laggards, Limits, PeerChoice, SourceChoice};
+use crate::model::{Flaw, Group, Image, Laggards, Limits, PeerChoice, SourceChoice};
 
 use super::error::{Problems, Span, quoted, some_of};
 use super::fields::{Fields, Shape, section};
@@ -41,9 +41,10 @@ pub(super) fn read(
     let mut groups = Vec::new();
     let mut taken: HashMap<usize, &str> = HashMap::new();
     for (name, at, node) in section(problems, node, "groups") {
-        let Some(fields) = Fields::read(problems, node, &GROUP) else {
+        let fields = Fields::read(problems, node, &GROUP);
+        if !fields.are_there() {
             continue;
-        };
+        }
         let targets = targets(problems, &fields, at, lookup);
         claim(problems, name, &targets, lookup, &mut taken);
         groups.extend(read_group(problems, name, &fields, &targets, lookup));
@@ -58,15 +59,11 @@ fn read_group(
     targets: &Targets<'_>,
     lookup: &Lookup<'_>,
 ) -> Option<Arc<Group>> {
-    let image = fields
-        .require(problems, "image", "adsl-2.4")
-        .and_then(|node| {
-            let name = values::text(problems, node, "image")?;
-            let image = lookup.image(name);
-            image
-                .map_err(|flaw| problems.complain(&node.span, flaw.into()))
-                .ok()
-        });
+    let image = fields.require(problems, "image", "adsl-2.4");
+    let image = image.and_then(|node| {
+        let name = values::text(problems, node, "image")?;
+        problems.ok(&node.span, lookup.image(name))
+    });
     let wanted: BTreeSet<usize> = targets.iter().map(|(at, _)| *at).collect();
     if let Some(image) = image {
         // What `select` and what each item of `entities` brought in is reported where it stands.
@@ -86,17 +83,12 @@ fn read_group(
     let source = fields
         .require(problems, "source", "{ file_server: NAME }")
         .and_then(|node| source(problems, node, image.map(|image| &**image), &wanted, lookup));
-    let laggards = fields.get("laggards").map(|node| {
-        let choices = [
-            ("catch-up", Laggards::CatchUp),
-            ("wait", Laggards::Wait),
-            ("drop", Laggards::Drop),
-        ];
-        values::choice(problems, node, "laggards", &choices)
+    let laggards = fields.value(problems, "laggards", |problems, node, key| {
+        let choices = [Laggards::CatchUp, Laggards::Wait, Laggards::Drop];
+        values::choice(problems, node, key, &choices.map(|one| (one.word(), one)))
     });
     let limits = read_limits(problems, fields);
-    let parallel = fields.get("parallel");
-    let parallel = parallel.map(|node| values::count(problems, node, "parallel"));
+    let parallel = fields.value(problems, "parallel", values::count);
     Some(Arc::new(Group {
         name: name.into(),
         image: Arc::clone(image?),
@@ -105,9 +97,9 @@ fn read_group(
             .iter()
             .map(|at| Arc::clone(&lookup.entities[*at]))
             .collect(),
-        laggards: laggards.flatten().unwrap_or_default(),
+        laggards: laggards.unwrap_or_default(),
         limits,
-        parallel: parallel.flatten(),
+        parallel,
     }))
 }
 
@@ -132,9 +124,7 @@ fn limit<T>(
 ) -> Option<T> {
     let node = fields.get(key)?;
     let written = values::text(problems, node, key)?;
-    read(written)
-        .map_err(|wrong| problems.complain(&node.span, wrong.into()))
-        .ok()
+    problems.ok(&node.span, read(written))
 }
 
 /// An entity gets one image at a time: `run --all` runs all groups at once.
@@ -193,21 +183,18 @@ fn source(
             _ => SOURCE_HELP.into(),
         };
         let message = "`source` must say what kind of source it is";
-        problems.report(&node.span, message, help);
+        return problems.refuse(&node.span, message, help);
+    }
+    let fields = Fields::read(problems, node, &SOURCE);
+    if !fields.are_there() {
         return None;
     }
-    let fields = Fields::read(problems, node, &SOURCE)?;
     match (fields.key_span("file_server"), fields.key_span("peer")) {
         (Some(_), None) => {
             let node = fields.get("file_server")?;
             let name = values::text(problems, node, "file_server")?;
-            match lookup.file_server(name) {
-                Ok(server) => Some(SourceChoice::FileServer(Arc::clone(server))),
-                Err(flaw) => {
-                    problems.complain(&node.span, flaw.into());
-                    None
-                }
-            }
+            let server = problems.ok(&node.span, lookup.file_server(name))?;
+            Some(SourceChoice::FileServer(Arc::clone(server)))
         }
         (None, Some(_)) => {
             let node = fields.get("peer")?;
@@ -220,23 +207,19 @@ fn source(
             } else {
                 Ok(PeerChoice::Any(Vec::new()))
             };
-            match peer {
-                Ok(peer) => Some(SourceChoice::Peer(peer)),
-                Err(flaws) => {
-                    for flaw in flaws {
-                        problems.complain(&node.span, flaw.into());
-                    }
-                    None
-                }
-            }
+            let report = |flaws: Vec<Flaw>| {
+                flaws
+                    .into_iter()
+                    .for_each(|flaw| problems.complain(&node.span, flaw.into()));
+            };
+            peer.map(SourceChoice::Peer).map_err(report).ok()
         }
         (both, _) => {
             let message = match both {
                 Some(_) => "`source` has both `file_server` and `peer`",
                 None => "`source` names neither a file server nor a peer",
             };
-            problems.report(&node.span, message, SOURCE_HELP);
-            None
+            problems.refuse(&node.span, message, SOURCE_HELP)
         }
     }
 }

@@ -171,7 +171,10 @@ pub fn parse(text: &str, file: &Path) -> Result<Inventory, InventoryErrors> {
 }
 
 fn read(root: &tree::Node, file: &Path, problems: &mut Problems) -> Option<Inventory> {
-    let fields = Fields::read(problems, root, &FILE)?;
+    let fields = Fields::read(problems, root, &FILE);
+    if !fields.are_there() {
+        return None;
+    }
     let (memory, buffers) = read_memory(problems, &fields);
     let credentials = credentials::read(problems, fields.get("credentials"), file);
     let defaults = defaults::read(problems, fields.get("defaults"), &credentials, file);

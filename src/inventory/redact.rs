@@ -18,7 +18,7 @@ pub(super) struct Redactions {
 
 /// Where a node stands, as far as secrets are concerned.
 #[derive(Clone, Copy)]
-enum Place {
+enum Context {
     File,
     Anywhere,
     /// The section of all credentials, one of them, and its password.
@@ -41,7 +41,7 @@ impl Redactions {
 
     pub(super) fn of(root: &Node) -> Self {
         let mut found = Self::default();
-        found.visit(root, Place::File);
+        found.visit(root, Context::File);
         found
     }
 
@@ -62,34 +62,38 @@ impl Redactions {
         from.map(|from| start + from..end).into_iter().collect()
     }
 
-    fn visit(&mut self, node: &Node, place: Place) {
+    fn visit(&mut self, node: &Node, context: Context) {
         match &node.value {
             Value::Mapping(entries) => {
                 for entry in entries {
                     let key = entry.key.text().unwrap_or("");
-                    let below = below(place, key);
+                    let below = below(context, key);
                     // `password: { hunter2 }` makes a key of it.
-                    if matches!((place, below), (Place::Password, Place::Secret)) {
+                    if matches!((context, below), (Context::Password, Context::Secret)) {
                         self.ranges.push(entry.key.span.bytes.clone());
                     }
                     self.visit(&entry.value, below);
                 }
             }
             Value::Sequence(items) => {
-                let place = match place {
-                    Place::Section | Place::Credentials | Place::Password | Place::Variable => {
-                        Place::Secret
-                    }
-                    place => place,
+                let context = match context {
+                    Context::Section
+                    | Context::Credentials
+                    | Context::Password
+                    | Context::Variable => Context::Secret,
+                    context => context,
                 };
-                items.iter().for_each(|item| self.visit(item, place));
+                items.iter().for_each(|item| self.visit(item, context));
             }
             Value::Scalar { text, .. } => {
-                let hidden = match place {
+                let hidden = match context {
                     _ if node.is_null() => false,
-                    Place::File | Place::Anywhere => text.contains('@'),
-                    Place::Variable => !is_variable(text),
-                    Place::Section | Place::Credentials | Place::Password | Place::Secret => true,
+                    Context::File | Context::Anywhere => text.contains('@'),
+                    Context::Variable => !is_variable(text),
+                    Context::Section
+                    | Context::Credentials
+                    | Context::Password
+                    | Context::Secret => true,
                 };
                 if hidden {
                     self.ranges.push(node.span.bytes.clone());
@@ -100,25 +104,25 @@ impl Redactions {
     }
 }
 
-fn below(place: Place, key: &str) -> Place {
-    match place {
-        Place::File if nearest(key, ["credentials"]).is_some() => Place::Section,
-        Place::File | Place::Anywhere => match announces_secret(key) {
-            Some(_) => Place::Password,
-            None => Place::Anywhere,
+fn below(context: Context, key: &str) -> Context {
+    match context {
+        Context::File if nearest(key, ["credentials"]).is_some() => Context::Section,
+        Context::File | Context::Anywhere => match announces_secret(key) {
+            Some(_) => Context::Password,
+            None => Context::Anywhere,
         },
-        Place::Section => Place::Credentials,
-        Place::Credentials => match key {
-            "user" => Place::Anywhere,
-            "password" => Place::Password,
-            _ => Place::Secret,
+        Context::Section => Context::Credentials,
+        Context::Credentials => match key {
+            "user" => Context::Anywhere,
+            "password" => Context::Password,
+            _ => Context::Secret,
         },
-        Place::Password => match key {
-            "env" => Place::Variable,
-            "file" | "command" | "ask" => Place::Anywhere,
-            _ => Place::Secret,
+        Context::Password => match key {
+            "env" => Context::Variable,
+            "file" | "command" | "ask" => Context::Anywhere,
+            _ => Context::Secret,
         },
-        Place::Variable | Place::Secret => Place::Secret,
+        Context::Variable | Context::Secret => Context::Secret,
     }
 }
 

@@ -4,12 +4,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::model::{Tls, Trust};
+use crate::model::{Fingerprint, FingerprintError, Tls, Trust};
 
 use super::credentials::absolute;
-use super::error::Problems;
+use super::error::{Complaint, Problems};
 use super::fields::{Fields, Shape};
-use super::tree::Node;
+use super::tree::{Node, Value};
 use super::values;
 
 const TLS: Shape = Shape::new("`tls`", &[&["ca", "fingerprint", "client"]]);
@@ -22,22 +22,37 @@ const WAYS: &str = "write `tls: { ca: certs/lab.pem }`, the authority that signe
 /// What is not given stays as it is in `base`.
 pub(super) fn read(
     problems: &mut Problems,
-    fields: Option<&Fields<'_>>,
+    fields: &Fields<'_>,
     base: &Tls,
     inventory: &Path,
 ) -> Tls {
-    let get = |key| fields.and_then(|fields| fields.get(key));
-    let own = get("tls").and_then(|node| Fields::read(problems, node, &TLS).map(|own| (node, own)));
-    let trust = (own.as_ref()).and_then(|(node, own)| trust(problems, node, own, inventory));
-    let client = own.as_ref().and_then(|(_, own)| {
-        let node = own.get("client")?;
-        let written = values::label(problems, node, "client")?;
+    let node = fields.get("tls");
+    let own = node.map_or_else(Fields::default, |node| Fields::read(problems, node, &TLS));
+    let mut file = |key| {
+        let written = own.value(problems, key, values::label)?;
         Some(Arc::new(absolute(inventory, &written)))
+    };
+    let (ca, client) = (file("ca"), file("client"));
+    let second = own.get("fingerprint").filter(|_| own.get("ca").is_some());
+    let fingerprint = match second {
+        Some(second) => problems.refuse(
+            &second.span,
+            "both `ca` and `fingerprint` are given",
+            "keep one: a pinned certificate needs no authority",
+        ),
+        None => own.value(problems, "fingerprint", fingerprint),
+    };
+    let max_1_2 = fields.value(problems, "tls_max", |problems, node, key| {
+        values::choice(problems, node, key, &[("1.2", true), ("1.3", false)])
     });
-    let max_1_2 = get("tls_max").and_then(|node| {
-        let choices = [("1.2", true), ("1.3", false)];
-        values::choice(problems, node, "tls_max", &choices)
-    });
+    // A key without a value, or an unknown one, is reported already.
+    if let Some(node) = node
+        && matches!(&node.value, Value::Mapping(entries) if entries.is_empty())
+    {
+        problems.report(&node.span, "`tls` is empty", WAYS);
+    }
+    let trust = ca.map(Trust::CaFile);
+    let trust = trust.or(fingerprint.map(Trust::Pinned));
     Tls {
         trust: trust.unwrap_or_else(|| base.trust.clone()),
         max_1_2: max_1_2.unwrap_or(base.max_1_2),
@@ -45,44 +60,14 @@ pub(super) fn read(
     }
 }
 
-fn trust(
-    problems: &mut Problems,
-    node: &Node,
-    fields: &Fields<'_>,
-    inventory: &Path,
-) -> Option<Trust> {
-    match (fields.get("ca"), fields.get("fingerprint")) {
-        (Some(_), Some(second)) => {
-            let message = "both `ca` and `fingerprint` are given";
-            let help = "keep one: a pinned certificate needs no authority";
-            problems.report(&second.span, message, help);
-            None
-        }
-        (Some(node), None) => {
-            let written = values::label(problems, node, "ca")?;
-            Some(Trust::CaFile(Arc::new(absolute(inventory, &written))))
-        }
-        (None, Some(node)) => {
-            let written = values::text(problems, node, "fingerprint")?;
-            match written.parse() {
-                Ok(fingerprint) => Some(Trust::Pinned(fingerprint)),
-                Err(why) => {
-                    let message = format!("this is not the SHA-256 of a certificate: {why}");
-                    let help = "write all of what `openssl x509 -in CERT -noout -fingerprint \
-                                -sha256` prints behind the `=`";
-                    problems.report(&node.span, message, help);
-                    None
-                }
-            }
-        }
-        (None, None) => {
-            // A key without a value, or an unknown one, is reported already.
-            let is_empty =
-                matches!(&node.value, super::tree::Value::Mapping(entries) if entries.is_empty());
-            if is_empty {
-                problems.report(&node.span, "`tls` is empty", WAYS);
-            }
-            None
-        }
-    }
+fn fingerprint(problems: &mut Problems, node: &Node, key: &str) -> Option<Fingerprint> {
+    let written = values::text(problems, node, key)?;
+    let read = written.parse().map_err(|why: FingerprintError| {
+        Complaint::new(
+            format!("this is not the SHA-256 of a certificate: {why}"),
+            "write all of what `openssl x509 -in CERT -noout -fingerprint -sha256` prints behind \
+             the `=`",
+        )
+    });
+    problems.ok(&node.span, read)
 }

@@ -2,7 +2,7 @@
 //!
 //! Built from the parser's events and not through serde: a configuration error is nearly always
 //! valid YAML, and to report all of them one needs the text as written (`2.40` is not `2.4`), the
-//! place of every node, and both of two equal keys. Aliases share nodes, so a small file can't
+//! position of every node, and both of two equal keys. Aliases share nodes, so a small file can't
 //! become a large tree; merge keys (`<<`) are resolved here.
 
 use std::collections::HashMap;
@@ -82,7 +82,7 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Arc<Node>> {
     };
     for event in Parser::new_from_str_with_options(text, options) {
         match event {
-            Ok((event, span)) => builder.event(event, &place(span))?,
+            Ok((event, span)) => builder.event(event, &span_of(&span))?,
             Err(error) => {
                 let at = error.marker();
                 let start = at.byte_offset().unwrap_or(text.len());
@@ -119,7 +119,7 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Arc<Node>> {
     }
 }
 
-fn place(span: granit_parser::Span) -> Span {
+fn span_of(span: &granit_parser::Span) -> Span {
     let start = span.start.byte_offset().unwrap_or(0);
     let end = span.end.byte_offset().unwrap_or(start);
     Span {
@@ -197,7 +197,7 @@ impl Builder<'_> {
                 self.node(open.span, value, open.weight, open.anchor)
             }
             Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {
-                Some(node) => self.place(node, span),
+                Some(node) => self.attach(node, span),
                 None => self.broken(span, "this alias stands inside what it refers to"),
             },
             Event::UnresolvedAlias(name) => {
@@ -264,11 +264,11 @@ impl Builder<'_> {
             self.anchors.insert(anchor, Arc::clone(&node));
         }
         self.nodes += 1;
-        self.place(node, &at)
+        self.attach(node, &at)
     }
 
     /// Puts a node where the innermost open collection wants it.
-    fn place(&mut self, node: Arc<Node>, at: &Span) -> Option<()> {
+    fn attach(&mut self, node: Arc<Node>, at: &Span) -> Option<()> {
         let weight = node.weight;
         let total = match self.open.last_mut() {
             None => {

@@ -22,19 +22,15 @@ pub(super) fn text<'a>(problems: &mut Problems, node: &'a Node, key: &str) -> Op
     match (node.text(), &node.value) {
         (Some(""), _) => {
             let message = format!("{} is empty", quoted(key));
-            problems.report(&node.span, message, "give it a value");
-            None
+            problems.refuse(&node.span, message, "give it a value")
         }
         (Some(text), _) => Some(text),
         (None, Value::Broken) => None,
-        (None, _) => {
-            problems.report(
-                &node.span,
-                format!("{} must be text, and this is {}", quoted(key), node.kind()),
-                format!("write one value: `{key}: VALUE`"),
-            );
-            None
-        }
+        (None, _) => problems.refuse(
+            &node.span,
+            format!("{} must be text, and this is {}", quoted(key), node.kind()),
+            format!("write one value: `{key}: VALUE`"),
+        ),
     }
 }
 
@@ -42,12 +38,8 @@ pub(super) fn text<'a>(problems: &mut Problems, node: &'a Node, key: &str) -> Op
 pub(super) fn label(problems: &mut Problems, node: &Node, key: &str) -> Option<String> {
     let text = text(problems, node, key)?;
     if text.chars().any(char::is_control) {
-        problems.report(
-            &node.span,
-            format!("{} holds a control character", quoted(key)),
-            "write plain text",
-        );
-        return None;
+        let message = format!("{} holds a control character", quoted(key));
+        return problems.refuse(&node.span, message, "write plain text");
     }
     Some(text.to_owned())
 }
@@ -146,14 +138,11 @@ pub(super) fn count(problems: &mut Problems, node: &Node, key: &str) -> Option<u
     let written = text(problems, node, key)?;
     match written.parse::<u32>() {
         Ok(count) if count > 0 => Some(count as usize),
-        _ => {
-            problems.report(
-                &node.span,
-                format!("{} can't be {}", quoted(key), quoted(written)),
-                "write a whole number from 1",
-            );
-            None
-        }
+        _ => problems.refuse(
+            &node.span,
+            format!("{} can't be {}", quoted(key), quoted(written)),
+            "write a whole number from 1",
+        ),
     }
 }
 
@@ -178,6 +167,5 @@ pub(super) fn choice<T: Copy>(
         format!("possible are {}", list(&words))
     });
     let message = format!("{} can't be {}", quoted(key), quoted(written));
-    problems.report(&node.span, message, help);
-    None
+    problems.refuse(&node.span, message, help)
 }

@@ -211,7 +211,7 @@ pub enum Fault {
     /// What came was no TLS, though the server had agreed to it.
     #[error("no TLS on the {side}, which the server had agreed to: {reason}")]
     TlsGarbled { side: Side, reason: String },
-    /// What this host shows where it is asked who it is.
+    /// What this host shows where it is asked to identify itself.
     #[error("the certificate of this host (`tls: {{ client: FILE }}`) can't be used: {reason}")]
     ClientCertificate { reason: String },
     /// The server wants data connections to go on with the TLS session of the control connection.

@@ -85,109 +85,120 @@ pub enum Flaw {
 impl Flaw {
     /// What is wrong, and what to write instead.
     pub fn complaint(&self) -> Complaint {
-        let (message, help) = match self {
-            Self::BadName(complaint) | Self::BadPattern(complaint) | Self::BadImage(complaint) => {
-                return complaint.clone();
+        Complaint::new(self.message(), self.help())
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::BadName(known) | Self::BadPattern(known) | Self::BadImage(known) => {
+                known.message.clone()
             }
-            Self::BadLimit(BadLimit { message, help }) => {
-                return Complaint::new(message.clone(), help.clone());
+            Self::BadLimit(limit) => limit.message.clone(),
+            Self::NoEntities => "no entities are named".into(),
+            Self::NoImage => "no image is chosen".into(),
+            Self::NoSource => "no source is chosen".into(),
+            Self::NoneAtATime => "no entity at a time is too few".into(),
+            Self::Unknown { what, name, .. } => {
+                format!("there is no {} {}", what.word(), quoted(name))
             }
-            Self::NoEntities => ("no entities are named".into(), "name at least one"),
-            Self::NoImage => ("no image is chosen".into(), "choose one"),
-            Self::NoSource => ("no source is chosen".into(), "choose one"),
-            Self::Unknown { what, name, help } => (
-                format!("there is no {} {}", what.word(), quoted(name)),
-                help.as_str(),
-            ),
-            Self::NothingMatches(pattern) => (
-                format!("no entity is called like {}", quoted(pattern)),
-                "`*` stands for any characters, `?` for one; see the names under `entities`",
-            ),
+            Self::NothingMatches(pattern) => {
+                format!("no entity is called like {}", quoted(pattern))
+            }
             Self::MissingOfRange(missing) => {
                 let entities = match missing.as_slice() {
                     [_] => "is no entity",
                     _ => "are no entities",
                 };
                 let missing = some_of(missing.iter().map(String::as_str));
-                (
-                    format!("there {entities} {missing}"),
-                    "write a range whose names are all under `entities`, or a pattern with `*`",
-                )
+                format!("there {entities} {missing}")
             }
             Self::WrongType {
                 entities,
                 type_,
                 image,
                 for_type,
-            } => (
-                format!(
-                    "the image {} is for type {}, and {} {} of {}",
-                    quoted(image),
-                    quoted(for_type),
-                    some_of(entities.iter().map(|name| &**name)),
-                    if entities.len() == 1 { "is" } else { "are" },
-                    type_in_words(type_),
-                ),
-                "choose an image of the entities' type, or leave these entities out",
-            ),
+            } => {
+                let are = if entities.len() == 1 { "is" } else { "are" };
+                let (image, for_type) = (quoted(image), quoted(for_type));
+                let (entities, type_) = (some_of(entities.iter().map(|name| &**name)), kind(type_));
+                format!("the image {image} is for type {for_type}, and {entities} {are} of {type_}")
+            }
             Self::PeerWrongType {
                 peer,
                 type_,
                 image,
                 for_type,
-            } => (
+            } => {
+                let [peer, image] = [peer, image].map(|name| quoted(name));
+                let (type_, for_type) = (kind(type_), quoted(for_type));
                 format!(
-                    "the peer {} is of {}, and the image {} is for type {}",
-                    quoted(peer),
-                    type_in_words(type_),
-                    quoted(image),
-                    quoted(for_type),
-                ),
-                "name a peer of the image's type, or write `{ peer: any }`",
-            ),
+                    "the peer {peer} is of {type_}, and the image {image} is for type {for_type}"
+                )
+            }
             Self::PeerWrongVersion {
                 peer,
                 version,
                 image,
                 wanted,
-            } => (
+            } => {
+                let [peer, image] = [peer, image].map(|name| quoted(name));
+                let [version, wanted] = [version, wanted].map(|version| quoted(version));
                 format!(
-                    "the peer {} has version {}, and the image {} is version {}",
-                    quoted(peer),
-                    quoted(version),
-                    quoted(image),
-                    quoted(wanted),
-                ),
-                "name a peer that has the image, or correct its `version` under `entities`",
-            ),
-            Self::PeerIsTarget(peer) => (
-                format!("the peer {} is a target of the group too", quoted(peer)),
-                "leave it out of the group (by its version, for example), or name another peer",
-            ),
+                    "the peer {peer} has version {version}, and the image {image} is version {wanted}"
+                )
+            }
+            Self::PeerIsTarget(peer) => {
+                format!("the peer {} is a target of the group too", quoted(peer))
+            }
             Self::NobodyHasIt {
                 image,
                 type_,
                 version,
-            } => (
+            } => {
+                let [type_, version] = [type_, version].map(|text| quoted(text));
+                let image = quoted(image);
                 format!(
-                    "no entity of type {} has version {}: there is no peer to read {} from",
-                    quoted(type_),
-                    quoted(version),
-                    quoted(image),
-                ),
-                "read it from a file server, or correct the `version` of the entity that has it",
-            ),
-            Self::NoneAtATime => (
-                "no entity at a time is too few".into(),
-                "give a number from 1, or none for all at a time",
-            ),
-        };
-        Complaint::new(message, help)
+                    "no entity of type {type_} has version {version}: there is no peer to read {image} from"
+                )
+            }
+        }
+    }
+
+    fn help(&self) -> &str {
+        match self {
+            Self::BadName(known) | Self::BadPattern(known) | Self::BadImage(known) => &known.help,
+            Self::BadLimit(limit) => &limit.help,
+            Self::NoEntities => "name at least one",
+            Self::NoImage | Self::NoSource => "choose one",
+            Self::NoneAtATime => "give a number from 1, or none for all at a time",
+            Self::Unknown { help, .. } => help,
+            Self::NothingMatches(_) => {
+                "`*` stands for any characters, `?` for one; see the names under `entities`"
+            }
+            Self::MissingOfRange(_) => {
+                "write a range whose names are all under `entities`, or a pattern with `*`"
+            }
+            Self::WrongType { .. } => {
+                "choose an image of the entities' type, or leave these entities out"
+            }
+            Self::PeerWrongType { .. } => {
+                "name a peer of the image's type, or write `{ peer: any }`"
+            }
+            Self::PeerWrongVersion { .. } => {
+                "name a peer that has the image, or correct its `version` under `entities`"
+            }
+            Self::PeerIsTarget(_) => {
+                "leave it out of the group (by its version, for example), or name another peer"
+            }
+            Self::NobodyHasIt { .. } => {
+                "read it from a file server, or correct the `version` of the entity that has it"
+            }
+        }
     }
 }
 
 /// Of an entity; `` type `adsl` `` where it has one.
-fn type_in_words(type_: &str) -> String {
+fn kind(type_: &str) -> String {
     match type_ {
         "" => "no known type".into(),
         type_ => format!("type {}", quoted(type_)),

@@ -10,7 +10,7 @@ use super::group::{Group, PeerChoice};
 use super::inventory::{Entity, FileServer, Image, Inventory, Name};
 use super::names::Pattern;
 
-/// All that a group can refer to. Entities are known by their place in the inventory.
+/// All that a group can refer to. Entities are known by their index in the inventory.
 pub struct Lookup<'a> {
     pub entities: &'a [Arc<Entity>],
     images: &'a [Arc<Image>],
@@ -77,13 +77,13 @@ impl<'a> Lookup<'a> {
         found.ok_or_else(|| unknown(Thing::FileServer, name, names, "file_servers"))
     }
 
-    /// The place of the entity of this name.
-    pub fn place(&self, name: &str) -> Option<usize> {
+    /// The index of the entity of this name.
+    pub fn index_of(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
     }
 
     fn entity(&self, what: Thing, name: &str) -> Result<usize, Flaw> {
-        self.place(name).ok_or_else(|| {
+        self.index_of(name).ok_or_else(|| {
             let names = self.entities.iter().map(|entity| &*entity.name);
             unknown(what, name, names, "entities")
         })
@@ -96,7 +96,7 @@ impl<'a> Lookup<'a> {
     /// What of it is not there, or that it can't be read.
     pub fn named(&self, written: &str, found: &mut BTreeSet<usize>) -> Result<(), Flaw> {
         // Nearly all are plain names, and there may be thousands.
-        if let Some(at) = self.place(written) {
+        if let Some(at) = self.index_of(written) {
             found.insert(at);
             return Ok(());
         }
@@ -114,7 +114,7 @@ impl<'a> Lookup<'a> {
         }
         let mut missing = Vec::new();
         for name in pattern.expand() {
-            match self.place(&name) {
+            match self.index_of(&name) {
                 Some(at) => drop(found.insert(at)),
                 None => missing.push(name),
             }
@@ -200,11 +200,11 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    /// Whichever has the image, as far as the inventory knows. A target that has it is skipped by
+    /// All that have the image, as far as the inventory knows. A target that has it is skipped by
     /// the run, so it can serve; it is asked after those that are no targets.
     ///
     /// # Errors
-    /// Nobody has it.
+    /// None has it.
     pub fn any_peer(&self, image: &Image, targets: &BTreeSet<usize>) -> Result<PeerChoice, Flaw> {
         let has = |(_, entity): &(usize, &Arc<Entity>)| entity.holds(image);
         let having = self.entities.iter().enumerate().filter(has);

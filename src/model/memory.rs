@@ -15,7 +15,7 @@ pub fn shares(memory: u64, pools: usize) -> Vec<u64> {
     };
     let (each, rest) = (memory / count, memory % count);
     (0..count)
-        .map(|place| each + u64::from(place < rest))
+        .map(|index| each + u64::from(index < rest))
         .collect()
 }
 

@@ -34,7 +34,7 @@ impl<T> Chosen<T> {
 #[derive(Debug, Clone)]
 pub struct ResolvedDraft {
     pub name: String,
-    /// Entities by their place in the inventory, in its order, each once.
+    /// Entities by their index in the inventory, in its order, each once.
     pub members: Vec<usize>,
     pub image: Chosen<Arc<Image>>,
     pub source: Chosen<SourceChoice>,
@@ -66,7 +66,7 @@ impl ResolvedDraft {
         let members = group.entities.iter();
         Self {
             name: group.name.to_string(),
-            members: (members.filter_map(|entity| lookup.place(&entity.name))).collect(),
+            members: (members.filter_map(|entity| lookup.index_of(&entity.name))).collect(),
             image: Chosen::Known(Arc::clone(&group.image)),
             source: Chosen::Known(group.source.clone()),
             policy: group.policy(),
@@ -188,7 +188,7 @@ fn source_of(
         SourceSpec::Peer(name) => {
             let found = lookup.named_peer(name, image.map(|image| &**image), members);
             flaws.extend(found.err().unwrap_or_default());
-            match lookup.place(name) {
+            match lookup.index_of(name) {
                 Some(at) => {
                     let peer = PeerChoice::Named(Arc::clone(&lookup.entities[at]));
                     Chosen::Known(SourceChoice::Peer(peer))

@@ -1,7 +1,7 @@
 //! The rulebook: what can be started beside what runs, why not, and what it will need.
 //!
-//! All who want to know ask here: the engine before a start, the command line and `check` before an
-//! engine is there, the console's groups page and review before anything is sent. They get typed
+//! All ask here: the engine before a start, the command line and `check` before an engine is there, the
+//! console's groups page and review before anything is sent. They get typed
 //! [`Blocker`]s and [`Finding`]s, which are said in one place; the groups page has words of its own
 //! for some, which name the key that helps. Pure: nothing here waits, and only the engine knows all
 //! of what runs, so it asks again and has the last word.
@@ -100,10 +100,10 @@ pub fn plan(
             Err(blockers) => plan.blockers.extend(blockers),
         }
     }
-    for (place, group) in joining.iter().enumerate() {
+    for (group_index, group) in joining.iter().enumerate() {
         let found = running.iter().filter_map(|other| beside(group, other));
         plan.blockers.extend(found);
-        let before = joining[..place].iter();
+        let before = joining[..group_index].iter();
         let found = before.filter_map(|other| beside::together(other, group));
         plan.blockers.extend(found);
     }
@@ -142,7 +142,7 @@ fn share_memory(inventory: &Inventory, plan: &mut Plan, pools: usize) {
     }
 }
 
-/// Which credentials are needed, and where passwords could be read by anybody who listens.
+/// Which credentials are needed, and which passwords can be read on the way.
 fn log_in(inventory: &Inventory, plan: &mut Plan) {
     let mut needed: BTreeSet<&Name> = BTreeSet::new();
     let mut clear: BTreeMap<&Name, Vec<&Name>> = BTreeMap::new();

@@ -29,7 +29,7 @@ impl Canvas {
             ascii,
             relative: false,
             pen: Pen::PLAIN,
-            place: None,
+            cursor: None,
         };
         let viewport = Viewport::Fixed(Rect::new(0, 0, columns, rows));
         Self::with(bytes, viewport)
@@ -46,7 +46,7 @@ impl Canvas {
             ascii,
             relative: true,
             pen: Pen::PLAIN,
-            place: Some(Position::ORIGIN),
+            cursor: Some(Position::ORIGIN),
         };
         Self::with(bytes, Viewport::Inline(rows))
     }
@@ -107,7 +107,7 @@ struct Bytes {
     relative: bool,
     pen: Pen,
     /// Where the terminal's cursor is, as far as that is known.
-    place: Option<Position>,
+    cursor: Option<Position>,
 }
 
 impl Bytes {
@@ -137,13 +137,13 @@ impl Bytes {
     }
 
     fn go(&mut self, to: Position) {
-        if let (true, Some(from)) = (self.relative, self.place) {
+        if let (true, Some(from)) = (self.relative, self.cursor) {
             self.step(from, to);
-            self.place = Some(to);
+            self.cursor = Some(to);
             return;
         }
         let absolute = format!("\x1b[{};{}H", to.y + 1, to.x + 1);
-        match self.place {
+        match self.cursor {
             Some(from) if from == to => {}
             Some(from) if from.y == to.y && from.x < to.x => match to.x - from.x {
                 1 => self.put("\x1b[C"),
@@ -159,7 +159,7 @@ impl Bytes {
             Some(from) if to.x == 0 && to.y == from.y + 1 => self.put("\r\n"),
             _ => self.put(&absolute),
         }
-        self.place = Some(to);
+        self.cursor = Some(to);
     }
 
     fn take(&mut self, pen: Pen) {
@@ -209,7 +209,7 @@ impl Bytes {
         }
         let next = usize::from(at.x) + width;
         // Terminals do not agree where the cursor is behind the last column.
-        self.place = u16::try_from(next)
+        self.cursor = u16::try_from(next)
             .ok()
             .filter(|x| *x < self.edge)
             .map(|x| Position::new(x, at.y));
@@ -266,7 +266,7 @@ impl Backend for Bytes {
     }
 
     fn append_lines(&mut self, lines: u16) -> Result<(), Infallible> {
-        let from = self.place.unwrap_or_default();
+        let from = self.cursor.unwrap_or_default();
         for row in 0..lines {
             self.go(Position::new(0, from.y + row + 1));
         }
@@ -282,7 +282,7 @@ impl Backend for Bytes {
     }
 
     fn get_cursor_position(&mut self) -> Result<Position, Infallible> {
-        Ok(self.place.unwrap_or_default())
+        Ok(self.cursor.unwrap_or_default())
     }
 
     fn set_cursor_position<P: Into<Position>>(&mut self, position: P) -> Result<(), Infallible> {
@@ -343,8 +343,8 @@ mod tests {
 
     /// What is seen: an erased cell looks like a space.
     fn cells(terminal: &vt100::Parser) -> Vec<(String, bool)> {
-        let places = (0..4).flat_map(|row| (0..20).map(move |column| (row, column)));
-        places
+        let positions = (0..4).flat_map(|row| (0..20).map(move |column| (row, column)));
+        positions
             .map(|(row, column)| {
                 let cell = terminal.screen().cell(row, column).unwrap();
                 let text = match cell.contents() {

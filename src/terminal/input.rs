@@ -136,7 +136,7 @@ mod tests {
 
     use super::*;
 
-    /// A line, and one who knows letters and ESC in crossterm's place, which reads the terminal of the process alone.
+    /// A line, and a reader of letters and ESC instead of crossterm's, which reads the terminal of the process alone.
     fn line() -> (UnixStream, Input) {
         let (operator, tty) = UnixStream::pair().unwrap();
         let mut bytes = tty.try_clone().unwrap();

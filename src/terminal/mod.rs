@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `modes` | the terminal taken over and given back, whatever happens |
 //! | `input`, `mender` | crossterm's events in, on a thread of their own; keys that a slow line tore apart |
-//! | `output` | bytes out, on a thread that alone may wait for who reads them |
+//! | `output` | bytes out, on a thread that alone may wait for their reader |
 //! | `canvas`, `inline` | pictures as bytes: ratatui's back end, for a whole screen or some rows of one |
 //! | `palette` | colours and signs |
 

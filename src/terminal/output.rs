@@ -1,4 +1,4 @@
-//! Bytes out: a thread of its own that alone may wait for who reads them.
+//! Bytes out: a thread of its own that alone may wait for their reader.
 //!
 //! A terminal stopped with Ctrl-S, a serial server's XOFF, a stalled connection, a pipe whose reader is
 //! slow, a closed standard output: the thread waits or gives up, everything else goes on. What may be
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-/// Over this time the bytes a second are reckoned.
+/// The rate is the mean over this time.
 const WINDOW: Duration = Duration::from_secs(10);
 /// Bytes, about, that are written in one go.
 const BATCH: usize = 64 << 10;

@@ -20,12 +20,12 @@ use super::inspect::Waiting;
 use super::run::{log_in, start_selected};
 use super::select::forced;
 use super::services::Services;
-use super::{CommandContext, Failed, json_line, print};
+use super::{CommandContext, Failed, json_line, print, printed, state_dir};
 use crate::headless::{self, Ended};
 use crate::journal::{AfterCrash, EntityRow, GroupRow, Journal, RunStatus, RunWhole};
 use crate::model::text::shown;
 use crate::model::{Entity, GroupSpec, ImageSpec, Inventory, MadeGroup};
-use crate::transport::Transport;
+use crate::transport::ftp::FtpTransport;
 
 /// What is read, and the width of what is printed.
 #[derive(Debug)]
@@ -40,25 +40,22 @@ pub struct Sources<'a> {
 ///
 /// # Errors
 /// No such run, one that was not cut off, or a journal or an inventory that can't be read.
-pub async fn recover<T: Transport>(
+pub async fn recover(
     args: &RecoverArgs,
     sources: Sources<'_>,
     services: &impl Services,
-    transport: Arc<T>,
     mut context: CommandContext<'_, impl Prompt>,
 ) -> Result<u8, Failed> {
     let journal = Journal::open(sources.state_dir)?;
     let Some((journal, run)) = chosen(args, journal)? else {
-        print(match args.json {
+        return printed(match args.json {
             true => "{\"run\":null}\n",
             false => "no run was cut off\n",
         });
-        return Ok(headless::OK);
     };
     if args.forget {
         journal.settle(&run.run.run)?;
-        print(&format!("run {} is told no more\n", shown(&run.run.run)));
-        return Ok(headless::OK);
+        return printed(&format!("run {} is told no more\n", shown(&run.run.run)));
     }
     let mut found = Found::of(&run);
     let looks = args.check || args.readback || args.clean || args.resume;
@@ -79,6 +76,8 @@ pub async fn recover<T: Transport>(
         readback: args.readback,
         clean: args.clean,
     };
+    let owner = state_dir::owner(Some(sources.state_dir));
+    let transport = Arc::new(FtpTransport::of(&owner));
     let cancel = CancellationToken::new();
     {
         let at = (&journal, run.run.run.as_str());

@@ -1,0 +1,124 @@
+//! The lines of one group's entities, and their columns.
+
+use super::super::text::{cut, fit, width};
+use super::super::words::{percent, seconds, verified};
+use super::{Line, Room, Tone};
+use crate::model::text::shown;
+use crate::model::{EntityState, Standing, units};
+use crate::protocol::{EntitySnapshot, GroupSnapshot};
+
+/// The columns of one group's entities.
+pub(super) struct Columns {
+    name: usize,
+    gauge: usize,
+    rate: bool,
+    lag: bool,
+    /// What is left for the cause of a failure.
+    detail: usize,
+    utf8: bool,
+}
+
+/// `catching-up` is the longest.
+const STATE: usize = 11;
+/// `1023.9 KiB/s` is the longest.
+const RATE: usize = 12;
+
+impl Columns {
+    pub(super) fn new(group: &GroupSnapshot, room: Room) -> Self {
+        let longest = group
+            .entities
+            .iter()
+            .map(|entity| width(&shown(&entity.entity)))
+            .max();
+        let name = longest.unwrap_or(0).min((room.columns / 3).max(8));
+        // Two blanks, the name, percent, state, and two blanks between each.
+        let taken = 2 + name + 2 + 5 + 2 + STATE + 2;
+        let detail = room.columns.saturating_sub(taken);
+        Self {
+            name,
+            gauge: detail.saturating_sub(RATE + 2 + 10).min(24) / 4 * 4,
+            rate: detail >= RATE,
+            lag: detail >= RATE + 2 + 7,
+            detail,
+            utf8: room.utf8,
+        }
+    }
+
+    pub(super) fn line(&self, group: &GroupSnapshot, entity: &EntitySnapshot) -> Line {
+        let size = group.size.filter(|size| *size > 0);
+        let part = match entity.state {
+            EntityState::Delivered => Some(1.0),
+            EntityState::Skipped | EntityState::Waiting => None,
+            _ => size.map(|size| (entity.sent as f64 / size as f64).min(1.0)),
+        };
+        let name = fit(&shown(&entity.entity), self.name, self.utf8);
+        let state = fit(entity.standing().as_str(), STATE, self.utf8);
+        let detail = cut(&self.detail(group, entity, part), self.detail, self.utf8);
+        Line {
+            text: format!("  {name}  {}  {state}  {detail}", percent(part)),
+            tone: match entity.standing() {
+                Standing::In(EntityState::Failed | EntityState::Cancelled) => Tone::Bad,
+                Standing::In(EntityState::Retrying | EntityState::CatchingUp) => Tone::Watch,
+                Standing::Unproven => Tone::Watch,
+                Standing::In(EntityState::Delivered) => Tone::Good,
+                Standing::In(_) => Tone::Plain,
+            },
+        }
+    }
+
+    fn detail(&self, group: &GroupSnapshot, entity: &EntitySnapshot, part: Option<f64>) -> String {
+        match entity.state {
+            EntityState::Sending | EntityState::CatchingUp => {
+                let mut parts = Vec::new();
+                if self.gauge > 0 {
+                    parts.push(gauge(part.unwrap_or(0.0), self.gauge, self.utf8));
+                }
+                if self.rate {
+                    parts.push(format!("{:>RATE$}", units::rate(entity.rate)));
+                }
+                if self.lag {
+                    parts.push(format!("lag {}", entity.lag));
+                }
+                parts.join("  ")
+            }
+            EntityState::Connecting => entity.step.map_or_else(String::new, |s| s.to_string()),
+            EntityState::Failed | EntityState::Retrying | EntityState::Cancelled => why(entity),
+            EntityState::Delivered => {
+                let time = units::duration(seconds(entity.seconds));
+                match entity.standing() {
+                    Standing::Unproven => {
+                        format!("{time}, delivered, {}", verified(entity.verified))
+                    }
+                    Standing::In(_) => format!("{time}, {}", verified(entity.verified)),
+                }
+            }
+            EntityState::Skipped => match &entity.cause {
+                Some(cause) => shown(cause),
+                None => format!("already has {}", shown(&group.version)),
+            },
+            EntityState::Waiting | EntityState::Confirming | EntityState::Verifying => {
+                String::new()
+            }
+        }
+    }
+}
+
+fn why(entity: &EntitySnapshot) -> String {
+    let Some(cause) = &entity.cause else {
+        return String::new();
+    };
+    let mut text = match entity.step {
+        Some(step) => format!("{step}: {}", shown(cause)),
+        None => shown(cause),
+    };
+    if entity.attempt > 1 {
+        text = format!("attempt {}, {text}", entity.attempt);
+    }
+    text
+}
+
+fn gauge(part: f64, cells: usize, utf8: bool) -> String {
+    let full = ((part * cells as f64) as usize).min(cells);
+    let (on, off) = if utf8 { ("━", "·") } else { ("=", ".") };
+    format!("{}{}", on.repeat(full), off.repeat(cells - full))
+}
