@@ -117,7 +117,7 @@ fn password_source<'a>(node: &'a Node, file: &Path) -> Result<SecretSource, Refu
             "write `{ ask: true }`; leave `password` out if there is none",
         ),
         other => {
-            let help = did_you_mean(other, SOURCES, || format!("known are {}", list(&SOURCES)));
+            let help = did_you_mean(other, SOURCES, || format!("known are {}", list(SOURCES)));
             refuse(
                 &entry.key,
                 "this is not where a password can come from",

@@ -27,6 +27,16 @@ impl Thing {
             Self::Entity | Self::Peer => "entity",
         }
     }
+
+    /// Where the inventory describes it.
+    pub(super) fn section(self) -> &'static str {
+        match self {
+            Self::Group => "groups",
+            Self::Image => "images",
+            Self::FileServer => "file_servers",
+            Self::Entity | Self::Peer => "entities",
+        }
+    }
 }
 
 /// One thing that is wrong with a group.

@@ -56,25 +56,24 @@ impl<'a> Lookup<'a> {
     /// # Errors
     /// There is none of this name.
     pub fn group(&self, name: &str) -> Result<&'a Arc<Group>, Flaw> {
-        let names = self.groups.iter().map(|group| &*group.name);
-        let found = self.groups.iter().find(|group| &*group.name == name);
-        found.ok_or_else(|| unknown(Thing::Group, name, names, "groups"))
+        find(Thing::Group, self.groups, |group| &group.name, name)
     }
 
     /// # Errors
     /// There is none of this name.
     pub fn image(&self, name: &str) -> Result<&'a Arc<Image>, Flaw> {
-        let names = self.images.iter().map(|image| &*image.name);
-        let found = self.images.iter().find(|image| &*image.name == name);
-        found.ok_or_else(|| unknown(Thing::Image, name, names, "images"))
+        find(Thing::Image, self.images, |image| &image.name, name)
     }
 
     /// # Errors
     /// There is none of this name.
     pub fn file_server(&self, name: &str) -> Result<&'a Arc<FileServer>, Flaw> {
-        let names = self.file_servers.iter().map(|server| &*server.name);
-        let found = (self.file_servers.iter()).find(|server| &*server.name == name);
-        found.ok_or_else(|| unknown(Thing::FileServer, name, names, "file_servers"))
+        find(
+            Thing::FileServer,
+            self.file_servers,
+            |server| &server.name,
+            name,
+        )
     }
 
     /// The index of the entity of this name.
@@ -85,7 +84,7 @@ impl<'a> Lookup<'a> {
     fn entity(&self, what: Thing, name: &str) -> Result<usize, Flaw> {
         self.index_of(name).ok_or_else(|| {
             let names = self.entities.iter().map(|entity| &*entity.name);
-            unknown(what, name, names, "entities")
+            unknown(what, name, names)
         })
     }
 
@@ -232,12 +231,18 @@ impl<'a> Lookup<'a> {
     }
 }
 
-fn unknown<'n>(
+fn find<'a, T>(
     what: Thing,
+    all: &'a [Arc<T>],
+    name_of: impl Fn(&T) -> &Name + Copy,
     name: &str,
-    names: impl Iterator<Item = &'n str> + Clone,
-    section: &str,
-) -> Flaw {
+) -> Result<&'a Arc<T>, Flaw> {
+    let found = all.iter().find(|one| &**name_of(one) == name);
+    found.ok_or_else(|| unknown(what, name, all.iter().map(|one| &**name_of(one))))
+}
+
+fn unknown<'n>(what: Thing, name: &str, names: impl Iterator<Item = &'n str> + Clone) -> Flaw {
+    let section = what.section();
     let help = did_you_mean(name, names.clone(), || {
         let some = some_of(names);
         if some.is_empty() {

@@ -2,168 +2,111 @@
 
 use std::fmt;
 
+use thiserror::Error;
+
 use crate::model::memory::TooLittleMemory;
 use crate::model::text::{quoted, shown};
 use crate::model::{Flaw, Name, Thing, names};
 
 /// Why nothing can be started.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Blocker {
     /// There can be no such group.
-    Flaw {
-        group: String,
-        flaw: Flaw,
-    },
-    RunsAlready {
-        group: String,
-    },
-    StartedTwice {
-        group: String,
-    },
+    #[error("{}{flaw}", of_group(.group, .flaw))]
+    Flaw { group: String, flaw: Flaw },
+    #[error("group {} runs already", quoted(.group))]
+    RunsAlready { group: String },
+    #[error("group {} is to be started twice", quoted(.group))]
+    StartedTwice { group: String },
     /// A group that runs has some of the entities.
+    #[error(
+        "{} {} in group {}, which runs; {} can start when that has ended",
+        folded(.entities), is_or_are(.entities), quoted(.other), quoted(.group)
+    )]
     InARun {
         group: String,
         other: String,
         entities: Vec<Name>,
     },
     /// A group that runs may read some of the entities that would be written.
+    #[error(
+        "{} {} read by group {}, which runs; {} can start when that has ended",
+        folded(.entities), is_or_are(.entities), quoted(.other), quoted(.group)
+    )]
     ReadByARun {
         group: String,
         other: String,
         entities: Vec<Name>,
     },
     /// Both have these entities.
+    #[error(
+        "groups {} and {} can't run together: both have {}",
+        quoted(.one), quoted(.other), folded(.entities)
+    )]
     NotTogether {
         one: String,
         other: String,
         entities: Vec<Name>,
     },
     /// The peer that the group has to read from is written by the other.
+    #[error(
+        "{}, the source of {}, is being upgraded in group {}",
+        quoted(.peer), quoted(.group), quoted(.other)
+    )]
     SourceIsWritten {
         group: String,
         peer: Name,
         other: String,
     },
-    /// All peers that the group could read from are written.
+    /// All peers that the group could read from are written. With `force`, because entities that have the
+    /// image get it too.
+    #[error(
+        "group {} has no peer left to read {} from: {} would be read while the new image is \
+         written there; read it from a file server, or leave one of them out{}",
+        quoted(.group), quoted(.image), folded(.written),
+        or_unforced(*.force)
+    )]
     NoPeerLeft {
         group: String,
         image: Name,
         written: Vec<Name>,
-        /// Because entities that have the image get it too.
         force: bool,
     },
+    #[error(transparent)]
     Memory(TooLittleMemory),
 }
 
-impl fmt::Display for Blocker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flaw { group, flaw } => match flaw {
-                // It says the name already.
-                Flaw::BadName(_)
-                | Flaw::Unknown {
-                    what: Thing::Group, ..
-                } => flaw.fmt(f),
-                flaw => write!(f, "group {}: {flaw}", quoted(group)),
-            },
-            Self::RunsAlready { group } => write!(f, "group {} runs already", quoted(group)),
-            Self::StartedTwice { group } => {
-                write!(f, "group {} is to be started twice", quoted(group))
-            }
-            Self::InARun {
-                group,
-                other,
-                entities,
-            } => write!(
-                f,
-                "{} {} in group {}, which runs; {} can start when that has ended",
-                folded(entities),
-                is_or_are(entities),
-                quoted(other),
-                quoted(group)
-            ),
-            Self::ReadByARun {
-                group,
-                other,
-                entities,
-            } => write!(
-                f,
-                "{} {} read by group {}, which runs; {} can start when that has ended",
-                folded(entities),
-                is_or_are(entities),
-                quoted(other),
-                quoted(group)
-            ),
-            Self::NotTogether {
-                one,
-                other,
-                entities,
-            } => write!(
-                f,
-                "groups {} and {} can't run together: both have {}",
-                quoted(one),
-                quoted(other),
-                folded(entities)
-            ),
-            Self::SourceIsWritten { group, peer, other } => write!(
-                f,
-                "{}, the source of {}, is being upgraded in group {}",
-                quoted(peer),
-                quoted(group),
-                quoted(other)
-            ),
-            Self::NoPeerLeft {
-                group,
-                image,
-                written,
-                force,
-            } => write!(
-                f,
-                "group {} has no peer left to read {} from: {} would be read while the new image is \
-                 written there; read it from a file server, or leave one of them out{}",
-                quoted(group),
-                quoted(image),
-                folded(written),
-                if *force {
-                    ", or start without `--force`"
-                } else {
-                    ""
-                }
-            ),
-            Self::Memory(error) => error.fmt(f),
-        }
+fn or_unforced(force: bool) -> &'static str {
+    match force {
+        true => ", or start without `--force`",
+        false => "",
     }
 }
 
-impl std::error::Error for Blocker {}
+/// Nothing where the flaw says the name already.
+fn of_group(group: &str, flaw: &Flaw) -> String {
+    match flaw {
+        Flaw::BadName(_)
+        | Flaw::Unknown {
+            what: Thing::Group, ..
+        } => String::new(),
+        _ => format!("group {}: ", quoted(group)),
+    }
+}
 
 /// What does not stand against a start, and is to be said all the same.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Finding {
-    /// Every entity has the image already.
+    #[error("none: every entity has the image already")]
     NothingToSend { group: Name },
     /// Peers that are not read, because they are written.
+    #[error("not {}, where the new image is written meanwhile", folded(.peers))]
     PeersLeftOut { group: Name, peers: Vec<Name> },
-    /// The password reaches these hosts unencrypted.
+    #[error(
+        "{credentials}: sent in CLEAR TEXT (ftp://), readable on the way, to {}",
+        names::compress(.hosts).join(", ")
+    )]
     ClearText { credentials: Name, hosts: Vec<Name> },
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NothingToSend { .. } => f.write_str("none: every entity has the image already"),
-            Self::PeersLeftOut { peers, .. } => write!(
-                f,
-                "not {}, where the new image is written meanwhile",
-                folded(peers)
-            ),
-            Self::ClearText { credentials, hosts } => write!(
-                f,
-                "{credentials}: sent in CLEAR TEXT (ftp://), readable on the way, to {}",
-                names::compress(hosts).join(", ")
-            ),
-        }
-    }
 }
 
 /// Each in words.
