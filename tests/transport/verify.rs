@@ -2,7 +2,7 @@
 
 use subtend::model::{Fault, Step, Verified, VerifyMode};
 use subtend::placement::Delivery;
-use subtend::transport::ftp::{FtpSink, FtpTransport};
+use subtend::transport::ftp::FtpTransport;
 
 use crate::common::*;
 use crate::support::scripted::{Action, Data, Reply, Retrieve, Script, ScriptedServer};
@@ -78,7 +78,7 @@ async fn bytes_that_changed_on_the_entity_are_found() {
 }
 
 /// The copy is not the image, which is found, and removed.
-async fn assert_found_out(mut sink: Delivery<FtpSink>, bytes: &[u8], server: &ScriptedServer) {
+async fn assert_found_out(mut sink: Delivery, bytes: &[u8], server: &ScriptedServer) {
     let failure = within(SOON, sink.verify(&digest(bytes))).await.unwrap_err();
     let found = matches!(failure.fault, Fault::WrongDigest { .. });
     assert!(found && failure.step == Step::Verify, "{failure}");

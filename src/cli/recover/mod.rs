@@ -25,7 +25,7 @@ use crate::headless::{self, Ended};
 use crate::journal::{AfterCrash, EntityRow, GroupRow, Journal, RunStatus, RunWhole};
 use crate::model::text::shown;
 use crate::model::{Entity, GroupSpec, ImageSpec, Inventory, MadeGroup};
-use crate::transport::ftp::FtpTransport;
+use crate::transport::AnyTransport;
 
 /// What is read, and the width of what is printed.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ pub async fn recover(
         clean: args.clean,
     };
     let owner = state_dir::owner(Some(sources.state_dir));
-    let transport = Arc::new(FtpTransport::of(&owner));
+    let transport = Arc::new(AnyTransport::of(owner));
     let cancel = CancellationToken::new();
     {
         let at = (&journal, run.run.run.as_str());
