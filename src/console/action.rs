@@ -4,8 +4,8 @@ use tui_input::InputRequest;
 
 use crate::protocol::Event;
 
-use super::pages::history::PastRun;
-use super::state::Page;
+use super::page::Page;
+use super::past_run::PastRun;
 
 /// Everything that can change the state. Which of them a key means depends on where one is
 /// ([`super::keymap`]); what each does is in [`super::update`].

@@ -15,19 +15,18 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
-use crate::protocol::{Command, Event, GroupSpec, Link, Snapshot, Target};
+use crate::protocol::{Command, Event, Link, Snapshot, Target};
 use crate::terminal::{Canvas, Device, Input, Output, Terminal, Theme};
 
 use super::action::Action;
 use super::effect::Effect;
 use super::keymap;
-use super::pages::history::PastRun;
-use super::pages::log::{self, LogCapture};
-use super::pages::watch;
-use super::state::{EngineSeen, Page, Site, State};
+use super::page::Page;
+use super::pages::State;
+use super::state::Site;
 use super::update::update;
 use super::view;
-use super::work::{Job, Work};
+use super::work::{Job, Storage, Work};
 
 /// How the console behaves on this terminal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,34 +43,6 @@ pub struct Options {
     pub shared: bool,
     /// It takes no orders from this console.
     pub watch_only: bool,
-}
-
-/// What outlives the console: groups made in it, files written from it, and what ran before. Called one at a time,
-/// on a thread that may block.
-pub trait Storage: Send + 'static {
-    /// Keeps the groups made in the console, all of them, for the next time.
-    ///
-    /// # Errors
-    /// A sentence for the operator.
-    fn keep(&self, groups: &[GroupSpec]) -> Result<(), String>;
-
-    /// Writes a file that does not exist yet, and says where it is.
-    ///
-    /// # Errors
-    /// A sentence for the operator.
-    fn write(&self, file: &str, text: &str) -> Result<String, String>;
-
-    /// Past runs, the newest first.
-    ///
-    /// # Errors
-    /// A sentence for the operator.
-    fn history(&self) -> Result<Vec<PastRun>, String>;
-
-    /// One of them whole, as lines of at most this number of columns.
-    ///
-    /// # Errors
-    /// A sentence for the operator.
-    fn past_run(&self, run: &str, columns: usize) -> Result<String, String>;
 }
 
 /// Least time between pictures that no press has asked for.
@@ -120,18 +91,14 @@ pub async fn run(
     let screen = Screen::new(terminal, output, theme);
     // Who comes to work that runs already comes to watch it.
     let runs = link.snapshots.borrow().running().next().is_some();
+    let mut state = State::new(site);
+    state.shared.page = Page::first(runs);
+    state.shared.engine.shared = options.shared;
+    state.shared.engine.watch_only = options.watch_only;
     let app = App {
         screen: Some(screen),
         work: Work::new(link.commands.clone(), keeper),
-        state: State {
-            engine: EngineSeen {
-                shared: options.shared,
-                watch_only: options.watch_only,
-                ..EngineSeen::default()
-            },
-            page: if runs { Page::Watch } else { Page::Inventory },
-            ..State::new(site)
-        },
+        state,
         link,
         presses,
         stops,
@@ -315,7 +282,7 @@ impl<D: Device, K: Storage> App<D, K> {
     }
 
     fn watches_log(&self) -> bool {
-        self.screen.is_some() && self.state.page == Page::Log
+        self.screen.is_some() && self.state.watches_log()
     }
 
     /// A press is answered at once.
@@ -333,7 +300,7 @@ impl<D: Device, K: Storage> App<D, K> {
 
     fn draw(&mut self) {
         let now = Instant::now();
-        let seen = log::observe(&mut self.state, LogCapture::take());
+        let seen = self.state.take_log();
         if seen && self.due.is_none() {
             self.due = Some(now.max(self.drawn + LOG_PACE));
         }
@@ -359,23 +326,24 @@ impl<D: Device, K: Storage> App<D, K> {
         }
         let figures = screen.output.figures(now);
         // The picture of the figures changes them: they follow other changes only, and silence.
-        if self.changed || figures.per_second == 0 && self.state.output.per_second > 0 {
-            self.state.output = figures;
+        if self.changed || figures.per_second == 0 && self.state.shared.output.per_second > 0 {
+            self.state.shared.output = figures;
         }
         if let Some(leaving) = self.leaving {
             self.state
-                .say(if leaving.cancelled && self.state.engine.shared {
+                .shared
+                .say(if leaving.cancelled && self.state.shared.engine.shared {
                     "cancelling...; q leaves at once"
                 } else if leaving.cancelled {
                     "cancelling...; q leaves at once, and may leave staging files on entities"
-                } else if self.state.engine.shared {
+                } else if self.state.shared.engine.shared {
                     "leaving; what runs goes on"
                 } else {
                     "leaving when what runs has ended; q cancels it"
                 });
         }
         let snapshot = self.link.snapshots.borrow().clone();
-        watch::observe(&mut self.state, &snapshot);
+        self.state.observe(&snapshot);
         let (state, theme) = (&self.state, &screen.theme);
         let picture = screen
             .canvas
@@ -393,7 +361,7 @@ impl<D: Device, K: Storage> App<D, K> {
     }
 
     async fn press(&mut self, press: typed::Event) {
-        let key = |event| keymap::action(&event, keymap::scope(&self.state));
+        let key = |event| keymap::action(&event, self.state.scope());
         let action = match press {
             typed::Event::Key(event) if event.kind == KeyEventKind::Press => key(event),
             typed::Event::Mouse(event) => match event.kind {
@@ -407,8 +375,8 @@ impl<D: Device, K: Storage> App<D, K> {
         };
         let Some(action) = action else { return };
         if let (Action::Quit, Some(leaving)) = (&action, &mut self.leaving) {
-            leaving.at_once = leaving.cancelled || self.state.engine.shared;
-            return self.leave(!self.state.engine.shared);
+            leaving.at_once = leaving.cancelled || self.state.shared.engine.shared;
+            return self.leave(!self.state.shared.engine.shared);
         }
         self.act(action).await;
     }
@@ -416,23 +384,25 @@ impl<D: Device, K: Storage> App<D, K> {
     fn event(&mut self, event: Option<Event>) {
         let Some(event) = event else {
             self.engine = Engine::Ended;
-            self.state.engine.is_gone = true;
-            self.state.engine.others = 0;
+            self.state.shared.engine.is_gone = true;
+            self.state.shared.engine.others = 0;
             if self.leaving.is_none() {
-                if self.state.engine.shared {
+                if self.state.shared.engine.shared {
                     // Somebody else may have reported it to; or it was killed, which was said already.
                     tracing::warn!("the engine has ended");
                     if !self
                         .state
+                        .shared
                         .message
                         .as_ref()
                         .is_some_and(|said| said.is_error)
                     {
-                        self.state.complain("the engine has ended; q leaves");
+                        self.state.shared.complain("the engine has ended; q leaves");
                     }
                 } else {
                     tracing::error!("the engine has ended without being told to");
                     self.state
+                        .shared
                         .complain("the engine has broken down; the log may say why; q leaves");
                 }
                 self.now();
@@ -493,15 +463,15 @@ impl<D: Device, K: Storage> App<D, K> {
             leaving.until = Some(now + CANCELLING);
             let target = Target::All;
             self.work.send([Command::Cancel { target }]);
-        } else if first && (self.state.engine.shared || idle && self.screen.is_some()) {
+        } else if first && (self.state.shared.engine.shared || idle && self.screen.is_some()) {
             leaving.until = Some(now + ENDING);
         }
         if first {
             self.work.send([Command::Finish]);
         }
         // What becomes of the work is to be seen.
-        self.state.dialogs.clear();
-        self.state.frozen = None;
+        self.state.shared.dialogs.clear();
+        self.state.shared.frozen = None;
         self.now();
     }
 
@@ -509,8 +479,8 @@ impl<D: Device, K: Storage> App<D, K> {
         let gone = (self.screen.as_ref()).is_none_or(|screen| screen.device.is_gone());
         match (stop, &mut self.leaving) {
             (Stop::Hangup, _) if gone => self.lose("it has hung up"),
-            (_, Some(leaving)) if self.state.engine.shared => leaving.at_once = true,
-            (_, None) if self.state.engine.shared => self.leave(false),
+            (_, Some(leaving)) if self.state.shared.engine.shared => leaving.at_once = true,
+            (_, None) if self.state.shared.engine.shared => self.leave(false),
             (Stop::Hangup, Some(leaving)) if leaving.cancelled => {}
             (Stop::Terminate, Some(leaving)) if leaving.cancelled => leaving.at_once = true,
             _ => self.leave(true),

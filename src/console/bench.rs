@@ -8,7 +8,9 @@ use crate::protocol::Snapshot;
 use crate::terminal::{Canvas, Palette, Theme};
 
 use super::action::Action;
-use super::state::{Page, Site, State};
+use super::page::Page;
+use super::pages::State;
+use super::state::Site;
 use super::{update, view};
 
 /// A console that watches a run.

@@ -6,8 +6,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::InputRequest;
 
 use super::action::Action;
-use super::dialogs::Kind;
-use super::state::{Page, State};
+use super::page::Page;
 
 /// Where one is: it decides what a key means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,12 +17,14 @@ pub(crate) enum Scope {
     Dialog(Kind),
 }
 
-pub(crate) fn scope(state: &State) -> Scope {
-    match state.dialog() {
-        Some(dialog) => Scope::Dialog(dialog.kind()),
-        None if state.page == Page::Inventory && state.pages.inventory.typing => Scope::Typing,
-        None => Scope::Page(state.page),
-    }
+/// Kinds of dialogs: the keymap tells them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Confirm,
+    Text,
+    Command,
+    List,
+    Reading,
 }
 
 /// One row of the table.

@@ -4,28 +4,39 @@
 //! what the operator wants goes out as commands; nothing here waits for a socket, and losing the
 //! terminal never stops a transfer.
 //!
+//! Imports point down this table:
+//!
 //! | file | what |
 //! | --- | --- |
-//! | `keymap` | the one table of keys: what a key does, what the help and the status line say |
-//! | `action`, `effect` | what a key means; what the world outside is asked to do |
-//! | `state` | everything that is shown, as plain data |
-//! | `update` | the only code that changes the state; pure |
-//! | `view` | the frame around the pages: title, status line, dialogs on top |
-//! | `pages` | a page each: inventory, groups, review, watch, log, history |
-//! | `dialogs` | what lies over a page until it is answered |
-//! | `widgets` | gauges, texts that fit |
 //! | `app` | the loop: input, snapshots, events, drawing at its own pace |
 //! | `work` | what the loop has under way: commands to the engine, files to be kept |
+//! | `update` | the only code that changes the state; pure |
+//! | `view` | the frame around the pages: title, status line, dialogs on top |
+//! | `pages` | the registry of the pages, and a folder each: inventory, groups, review, watch, log, history |
+//! | `stopping` | what is asked before work is stopped |
+//! | `state` | what the pages share, as plain data; what a page is |
+//! | `dialogs` | what lies over a page until it is answered |
+//! | `asked` | what dialogs ask, for whoever asked it |
+//! | `keymap` | the one table of keys: what a key does, what the help and the status line say |
+//! | `scroll` | a cursor in a list |
+//! | `effect`, `action` | what the world outside is asked to do; what a key means |
+//! | `page`, `past_run` | the names of the pages; a run of the journal |
+//! | `widgets` | gauges, texts that fit, the order of names |
 
 mod action;
 mod app;
+mod asked;
 #[doc(hidden)]
 pub mod bench;
 mod dialogs;
 mod effect;
 mod keymap;
+mod page;
 mod pages;
+mod past_run;
+mod scroll;
 mod state;
+mod stopping;
 #[cfg(test)]
 pub(crate) mod testing;
 mod update;
@@ -33,9 +44,10 @@ mod view;
 mod widgets;
 mod work;
 
-pub use app::{Options, Storage, run};
-pub use pages::history::PastRun;
-pub use pages::log::LogCapture;
+pub use app::{Options, run};
+pub use pages::LogCapture;
 #[cfg(test)]
-pub(crate) use pages::log::alone;
+pub(crate) use pages::alone;
+pub use past_run::PastRun;
 pub use state::Site;
+pub use work::Storage;

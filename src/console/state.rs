@@ -1,15 +1,22 @@
-//! Everything that the console shows, as plain data: no terminal, no engine, no clock.
+//! What the pages share, as plain data: no terminal, no engine, no clock; and what a page is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::model::{Inventory, Name};
-use crate::plan::Footprint;
-use crate::protocol::{GroupSpec, Listing, PeerCheck, Snapshot};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use tui_input::Input;
 
+use crate::model::lookup::Lookup;
+use crate::model::{Inventory, Name};
+use crate::plan::{Footprint, ResolvedDraft};
+use crate::protocol::{Event, GroupSpec, Listing, PeerCheck, Snapshot};
+use crate::terminal::{OutputFigures, Theme};
+
+use super::action::Action;
 use super::dialogs::Dialog;
-use super::pages::{groups, history, inventory, log, review, watch};
-use crate::terminal::OutputFigures;
+use super::effect::Effect;
+use super::page::Page;
 
 /// What the console is opened on.
 #[derive(Debug, Clone)]
@@ -25,47 +32,6 @@ pub struct Site {
     pub log_file: Option<String>,
 }
 
-/// The pages in the order of their digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Page {
-    Inventory,
-    Groups,
-    Review,
-    Watch,
-    Log,
-    /// Without a digit.
-    History,
-}
-
-impl Page {
-    pub(crate) const ALL: [Self; 5] = [
-        Self::Inventory,
-        Self::Groups,
-        Self::Review,
-        Self::Watch,
-        Self::Log,
-    ];
-
-    pub(crate) fn title(self) -> &'static str {
-        match self {
-            Self::Inventory => "Inventory",
-            Self::Groups => "Groups",
-            Self::Review => "Review",
-            Self::Watch => "Watch",
-            Self::Log => "Log",
-            Self::History => "History",
-        }
-    }
-
-    pub(crate) fn next(self, by: isize) -> Self {
-        let count = Self::ALL.len() as isize;
-        // From one without a digit, as from the last one.
-        let here = (self as isize).min(count - 1);
-        let place = (here + by).rem_euclid(count);
-        Self::ALL[place as usize]
-    }
-}
-
 /// One line under the page, until the next key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Message {
@@ -73,19 +39,25 @@ pub(crate) struct Message {
     pub(crate) is_error: bool,
 }
 
+/// What the pages share, and the shell with them. No page is in here.
 #[derive(Debug)]
-pub(crate) struct State {
+pub(crate) struct Shared {
     pub(crate) site: Site,
     pub(crate) page: Page,
     pub(crate) columns: u16,
     pub(crate) rows: u16,
-    pub(crate) pages: Views,
     /// Entities marked on the inventory page, by their place in the inventory.
     pub(crate) marks: BTreeSet<usize>,
+    /// Entities that the filter leaves there, in the order in which they are shown.
+    pub(crate) shown: Vec<usize>,
+    pub(crate) filter: Input,
     /// Groups of the inventory and groups made here, in the order in which they are shown.
     pub(crate) drafts: Vec<Draft>,
+    pub(crate) resolved: Resolved,
     /// What lies over the page; the last one has the keys.
     pub(crate) dialogs: Vec<Dialog>,
+    /// What a page asks of another one; whoever called it hands that over.
+    pub(crate) requests: VecDeque<Request>,
     /// The picture that is kept while transfers go on.
     pub(crate) frozen: Option<Arc<Snapshot>>,
     pub(crate) message: Option<Message>,
@@ -97,15 +69,62 @@ pub(crate) struct State {
     pub(crate) engine: EngineSeen,
 }
 
-/// What each page keeps for itself.
-#[derive(Debug)]
-pub(crate) struct Views {
-    pub(crate) inventory: inventory::View,
-    pub(crate) groups: groups::View,
-    pub(crate) review: review::View,
-    pub(crate) watch: watch::View,
-    pub(crate) log: log::View,
-    pub(crate) history: history::View,
+/// What a page asks of another one.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Request {
+    /// Show what starting these groups would do.
+    Review(Vec<GroupSpec>),
+    /// Look what the entities of this group hold.
+    Verify(GroupSpec),
+    /// These groups are about to be started.
+    Expect(Vec<GroupSpec>),
+    /// Groups are others now.
+    Regrouped,
+}
+
+/// A page: what it keeps for itself, what an action does on it, and how it looks.
+pub(crate) trait Screen {
+    fn update(
+        &mut self,
+        shared: &mut Shared,
+        snapshot: &Snapshot,
+        action: Action,
+    ) -> Option<Effect>;
+
+    fn draw(
+        &self,
+        shared: &Shared,
+        snapshot: &Snapshot,
+        theme: &Theme,
+        frame: &mut Frame<'_>,
+        area: Rect,
+    );
+
+    /// A line of text is being typed on it, and has the keys.
+    fn is_typing(&self) -> bool {
+        false
+    }
+
+    /// The operator comes to it.
+    fn enter(&mut self, _shared: &mut Shared, _snapshot: &Snapshot) -> Option<Effect> {
+        None
+    }
+
+    /// A new snapshot, at the pace of the pictures.
+    fn observe(&mut self, _shared: &mut Shared, _snapshot: &Snapshot) {}
+
+    /// What the engine reports besides its snapshots.
+    fn hear(&mut self, _shared: &mut Shared, _event: &Event) {}
+
+    /// Another page asks for something.
+    fn requested(
+        &mut self,
+        _shared: &mut Shared,
+        _snapshot: &Snapshot,
+        _request: Request,
+    ) -> Option<Effect> {
+        None
+    }
 }
 
 /// The engine, as far as it is more than its snapshots.
@@ -148,24 +167,76 @@ pub(crate) fn running(snapshot: &Snapshot) -> impl Iterator<Item = Footprint> {
     })
 }
 
-impl State {
-    pub(crate) fn new(site: Site) -> Self {
-        let drafts = groups::drafts(&site);
+/// The drafts looked up, made anew when they change and not when they are drawn.
+#[derive(Debug, Default)]
+pub(crate) struct Resolved {
+    pub(crate) groups: Vec<ResolvedDraft>,
+    /// The groups of each entity.
+    pub(crate) of_entity: Vec<Vec<usize>>,
+    /// Columns of the longest list of groups that an entity is in.
+    pub(crate) widest: usize,
+}
+
+impl Resolved {
+    pub(crate) fn new(inventory: &Inventory, drafts: &[Draft]) -> Self {
+        let lookup = Lookup::new(inventory);
+        let resolve = |draft: &Draft| ResolvedDraft::new(&lookup, &draft.spec);
+        let groups: Vec<ResolvedDraft> = drafts.iter().map(resolve).collect();
+        let mut of_entity = vec![Vec::new(); inventory.entities.len()];
+        for (at, group) in groups.iter().enumerate() {
+            for member in &group.members {
+                of_entity[*member].push(at);
+            }
+        }
+        let width = |of: &Vec<usize>| {
+            let names = of.iter().map(|at| groups[*at].name.chars().count() + 1);
+            names.sum::<usize>().saturating_sub(1)
+        };
         Self {
-            page: Page::Inventory,
+            widest: of_entity.iter().map(width).max().unwrap_or(0),
+            groups,
+            of_entity,
+        }
+    }
+
+    /// The names of the groups that an entity is in.
+    pub(crate) fn names_of(&self, entity: usize) -> impl Iterator<Item = &str> {
+        let groups = self.of_entity.get(entity).into_iter().flatten();
+        groups.map(|at| &*self.groups[*at].name)
+    }
+}
+
+/// The groups of the inventory, and those that were made here earlier.
+fn drafts(site: &Site) -> Vec<Draft> {
+    let named = site.inventory.groups.iter().map(|group| Draft {
+        spec: GroupSpec::Named(group.name.to_string()),
+        from_inventory: true,
+    });
+    let made = site
+        .kept
+        .iter()
+        .filter(|spec| matches!(spec, GroupSpec::Made(_)))
+        .map(|spec| Draft {
+            spec: spec.clone(),
+            from_inventory: false,
+        });
+    named.chain(made).collect()
+}
+
+impl Shared {
+    pub(crate) fn new(site: Site) -> Self {
+        let drafts = drafts(&site);
+        Self {
+            page: Page::first(false),
             columns: 80,
             rows: 24,
-            pages: Views {
-                inventory: inventory::View::new(&site.inventory),
-                groups: groups::View::new(&site.inventory, &drafts),
-                review: review::View::default(),
-                watch: watch::View::default(),
-                log: log::View::default(),
-                history: history::View::default(),
-            },
             marks: BTreeSet::new(),
+            shown: Vec::new(),
+            filter: Input::default(),
+            resolved: Resolved::new(&site.inventory, &drafts),
             drafts,
             dialogs: Vec::new(),
+            requests: VecDeque::new(),
             frozen: None,
             message: None,
             peers: BTreeMap::new(),
@@ -195,79 +266,18 @@ impl State {
         });
     }
 
+    /// Rows of a list or a text that a dialog shows at most on this screen.
+    pub(crate) fn list_rows(&self) -> usize {
+        self.page_rows().saturating_sub(4).max(1)
+    }
+
+    /// Asks something of another page.
+    pub(crate) fn request(&mut self, request: Request) {
+        self.requests.push_back(request);
+    }
+
     /// The dialog that has the keys.
     pub(crate) fn dialog(&self) -> Option<&Dialog> {
         self.dialogs.last()
-    }
-}
-
-/// A cursor in a list that may be longer than the screen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Scroll {
-    pub(crate) cursor: usize,
-    /// The first row that is shown.
-    pub(crate) offset: usize,
-}
-
-impl Scroll {
-    /// Moves the cursor by a number of rows, within a list of `len` of which `rows` are shown.
-    pub(crate) fn by(&mut self, rows_down: isize, len: usize, rows: usize) {
-        let last = len.saturating_sub(1);
-        self.to(
-            self.cursor.saturating_add_signed(rows_down).min(last),
-            len,
-            rows,
-        );
-    }
-
-    /// Puts the cursor on a row and shows it.
-    pub(crate) fn to(&mut self, row: usize, len: usize, rows: usize) {
-        let rows = rows.max(1);
-        self.cursor = row.min(len.saturating_sub(1));
-        self.offset = self
-            .offset
-            .clamp((self.cursor + 1).saturating_sub(rows), self.cursor)
-            .min(len.saturating_sub(rows));
-    }
-
-    /// What the keys that move do; `false` for any other action.
-    pub(crate) fn follow(
-        &mut self,
-        action: &super::action::Action,
-        len: usize,
-        rows: usize,
-    ) -> bool {
-        use super::action::Action;
-        let page = isize::try_from(rows.saturating_sub(1).max(1)).unwrap_or(isize::MAX);
-        match action {
-            Action::Up => self.by(-1, len, rows),
-            Action::Down => self.by(1, len, rows),
-            Action::PageUp => self.by(-page, len, rows),
-            Action::PageDown => self.by(page, len, rows),
-            Action::First => self.to(0, len, rows),
-            Action::Last => self.to(len, len, rows),
-            _ => return false,
-        }
-        true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Scroll;
-
-    proptest::proptest! {
-        #[test]
-        fn the_cursor_is_always_in_the_list_and_on_the_screen(
-            steps in proptest::collection::vec((-50_isize..50, 0_usize..60, 0_usize..30), 1..40)
-        ) {
-            let mut scroll = Scroll::default();
-            for (by, len, rows) in steps {
-                scroll.by(by, len, rows);
-                proptest::prop_assert!(scroll.cursor < len.max(1));
-                proptest::prop_assert!(scroll.offset <= scroll.cursor);
-                proptest::prop_assert!(scroll.cursor < scroll.offset + rows.max(1));
-            }
-        }
     }
 }

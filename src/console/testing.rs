@@ -15,7 +15,8 @@ use crate::model::{Bottleneck, EntityState, Inventory, Laggards, Verified};
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot, GroupSpec, Snapshot};
 
 use super::effect::Effect;
-use super::state::{Site, State};
+use super::pages::State;
+use super::state::Site;
 use super::{keymap, update, view};
 use crate::terminal::{Palette, Theme};
 
@@ -183,7 +184,7 @@ pub(crate) fn entity(name: &str, state: EntityState, sent: u64) -> EntitySnapsho
 /// many of the others.
 pub(crate) fn groups_page(site: Site, snapshot: &Snapshot, groups: usize) -> Vec<String> {
     let state = State::new(site);
-    super::pages::groups::against(&state, snapshot, groups)
+    state.against_groups(snapshot, groups)
 }
 
 /// What the review says against a start.
@@ -194,9 +195,7 @@ pub(crate) fn review(
     force: bool,
 ) -> Vec<String> {
     let mut state = State::new(site);
-    super::pages::review::open(&mut state, specs);
-    state.pages.review.force = force;
-    super::pages::review::against(&state, snapshot)
+    state.against_start(snapshot, specs, force)
 }
 
 /// Presses keys one after another, each with what it means where one is by then, and gives back
@@ -220,7 +219,7 @@ pub(crate) fn press(state: &mut State, snapshot: &Snapshot, keys: &str) -> Vec<E
                 KeyEvent::new(KeyCode::Char(first), KeyModifiers::NONE)
             }
         };
-        if let Some(action) = keymap::action(&event, keymap::scope(state)) {
+        if let Some(action) = keymap::action(&event, state.scope()) {
             effects.extend(update::update(state, snapshot, action));
         }
     }
@@ -315,10 +314,10 @@ mod tests {
     fn keys_are_pressed_where_one_is_and_the_screen_is_drawn() {
         let (mut state, snapshot) = (state(), snapshot());
         assert_eq!(press(&mut state, &snapshot, "2<Tab><Ctrl-L>").len(), 1);
-        assert_eq!(state.page, super::super::state::Page::Review);
+        assert_eq!(state.shared.page, super::super::page::Page::Review);
         let screen = screen(&mut state, &snapshot, 80, 24, ASCII);
         assert!(screen.starts_with("subtend  1 Inventory") && screen.is_ascii());
         assert_eq!(screen.lines().count(), 24);
-        assert_eq!(large(5000).site.inventory.entities.len(), 5000);
+        assert_eq!(large(5000).shared.site.inventory.entities.len(), 5000);
     }
 }

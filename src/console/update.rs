@@ -3,35 +3,28 @@
 use crate::protocol::{Event, Snapshot};
 
 use super::action::Action;
-use super::dialogs::{self, Dialog};
+use super::dialogs::{self, Dialog, Outcome};
 use super::effect::Effect;
-use super::pages::{groups, history, inventory, log, review, watch};
-use super::state::{Page, State};
+use super::pages::State;
+use super::stopping;
 
 /// What an action does, seen from wherever the operator is.
 pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> Option<Effect> {
+    let shared = &mut state.shared;
     // What stops work asks about the work there is now, not about a picture of earlier work.
     if action == Action::Suspend {
-        return dialogs::suspend(state, snapshot);
+        return stopping::suspend(shared, snapshot);
     }
     let live = snapshot;
-    let frozen = state.frozen.clone();
+    let frozen = shared.frozen.clone();
     let snapshot = frozen.as_deref().unwrap_or(live);
     match action {
-        Action::Engine(event) => return engine(state, event),
-        Action::Past(Ok(runs)) => {
-            history::came(state, runs);
-            return None;
-        }
-        Action::OpenedRun {
-            run,
-            text: Ok(text),
-        } => {
-            history::opened(state, &run, &text);
+        Action::Engine(event) => {
+            engine(state, event);
             return None;
         }
         Action::Said(Ok(text)) => {
-            state.say(text);
+            shared.say(text);
             return None;
         }
         Action::Said(Err(text))
@@ -39,84 +32,78 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
         | Action::OpenedRun {
             text: Err(text), ..
         } => {
-            state.complain(text);
+            shared.complain(text);
             return None;
         }
+        Action::Past(_) | Action::OpenedRun { .. } => return state.act(snapshot, action),
         Action::Resize { columns, rows } => {
-            (state.columns, state.rows) = (columns, rows);
+            (shared.columns, shared.rows) = (columns, rows);
             return None;
         }
         Action::Redraw => return Some(Effect::Redraw),
         _ => {}
     }
-    state.message = None;
-    if state.dialog().is_some() {
-        return dialogs::update(state, live, action);
+    shared.message = None;
+    if shared.dialog().is_some() {
+        return dialog(state, live, action);
     }
-    // A line of text that is being typed has the keys.
-    if state.page == Page::Inventory && state.pages.inventory.typing {
-        return inventory::update(state, snapshot, action);
+    let here = shared.page;
+    if state.screen().is_typing() {
+        return state.act(snapshot, action);
     }
     match action {
-        Action::Go(page) => go(state, snapshot, page),
-        Action::NextPage => go(state, snapshot, state.page.next(1)),
-        Action::PreviousPage => go(state, snapshot, state.page.next(-1)),
+        Action::Go(page) => state.go(snapshot, page),
+        Action::NextPage => state.go(snapshot, here.next(1)),
+        Action::PreviousPage => state.go(snapshot, here.next(-1)),
         Action::Help => {
-            state.dialogs.push(Dialog::help(state.page));
+            state.shared.dialogs.push(Dialog::help(here));
             None
         }
         Action::CommandLine => {
-            state.dialogs.push(Dialog::command_line());
+            state.shared.dialogs.push(Dialog::command_line());
             None
         }
-        Action::Quit => dialogs::quit(state, live),
-        Action::CancelAll => dialogs::confirm_cancel_all(state, live),
+        Action::Quit => stopping::quit(&mut state.shared, live),
+        Action::CancelAll => stopping::confirm_cancel_all(&mut state.shared, live),
         Action::Freeze => {
             freeze(state, snapshot);
             None
         }
-        action => match state.page {
-            Page::Inventory => inventory::update(state, snapshot, action),
-            Page::Groups => groups::update(state, snapshot, action),
-            Page::Review => review::update(state, snapshot, action),
-            Page::Watch => watch::update(state, snapshot, action),
-            Page::Log => log::update(state, snapshot, action),
-            Page::History => history::update(state, snapshot, action),
-        },
+        action => state.act(snapshot, action),
     }
 }
 
-fn go(state: &mut State, snapshot: &Snapshot, page: Page) -> Option<Effect> {
-    state.page = page;
-    if page == Page::Inventory {
-        inventory::refresh(state, snapshot);
+fn dialog(state: &mut State, snapshot: &Snapshot, action: Action) -> Option<Effect> {
+    let rows = state.shared.list_rows();
+    match dialogs::update(&mut state.shared.dialogs, rows, action) {
+        Outcome::Nothing => None,
+        Outcome::Answered(asked, answer) => state.answered(snapshot, asked, answer),
+        Outcome::Command(action) => update(state, snapshot, action),
+        Outcome::Complain(text) => {
+            state.shared.complain(text);
+            None
+        }
+        Outcome::Effect(effect) => Some(effect),
     }
-    (page == Page::History).then_some(Effect::ReadHistory)
 }
 
 fn freeze(state: &mut State, snapshot: &Snapshot) {
-    if state.frozen.take().is_none() {
-        state.frozen = Some(std::sync::Arc::new(snapshot.clone()));
-        state.say("the display is frozen; transfers go on");
+    if state.shared.frozen.take().is_none() {
+        state.shared.frozen = Some(std::sync::Arc::new(snapshot.clone()));
+        (state.shared).say("the display is frozen; transfers go on");
     }
 }
 
 /// What the engine reports besides its snapshots.
-fn engine(state: &mut State, event: Event) -> Option<Effect> {
-    match event {
-        Event::Refused { ref reason, .. } => {
-            state.complain(format!("refused: {reason}"));
-            review::online::arrived(state, event);
-        }
-        event @ (Event::Probed { .. } | Event::Held { .. }) => {
-            review::online::arrived(state, event);
-        }
-        Event::Notice { text, .. } => state.complain(text),
-        Event::Viewers { others, .. } => state.engine.others = others,
-        Event::Did { who, what, .. } => state.say(format!("{who} {what}")),
+fn engine(state: &mut State, event: Event) {
+    let shared = &mut state.shared;
+    match &event {
+        Event::Refused { reason, .. } => shared.complain(format!("refused: {reason}")),
+        Event::Notice { text, .. } => shared.complain(text),
+        Event::Viewers { others, .. } => shared.engine.others = *others,
+        Event::Did { who, what, .. } => shared.say(format!("{who} {what}")),
         Event::Peers { image, peers, .. } => {
-            state.peers.insert(image, peers);
-            groups::arrived(state);
+            shared.peers.insert(image.clone(), peers.clone());
         }
         Event::Directory {
             server,
@@ -124,12 +111,12 @@ fn engine(state: &mut State, event: Event) -> Option<Effect> {
             listing,
             ..
         } => {
-            state.listings.insert((server, path), listing);
-            groups::arrived(state);
+            let directory = (server.clone(), path.clone());
+            shared.listings.insert(directory, listing.clone());
         }
         _ => {}
     }
-    None
+    state.hear(&event);
 }
 
 #[cfg(test)]
@@ -143,19 +130,19 @@ mod tests {
         let (idle, busy) = (testing::idle(), testing::snapshot());
         let suspended = update(&mut state, &idle, Action::Suspend);
         assert_eq!(suspended, Some(Effect::Suspend));
-        assert!(state.dialogs.is_empty());
+        assert!(state.shared.dialogs.is_empty());
         // Also when the picture was frozen before there was work, and once however often asked.
-        state.frozen = Some(std::sync::Arc::new(idle));
+        state.shared.frozen = Some(std::sync::Arc::new(idle));
         for _ in 0..2 {
             assert_eq!(update(&mut state, &busy, Action::Suspend), None);
-            assert_eq!(state.dialogs.len(), 1);
+            assert_eq!(state.shared.dialogs.len(), 1);
         }
         assert_eq!(update(&mut state, &busy, Action::No), None);
-        assert!(state.dialogs.is_empty());
+        assert!(state.shared.dialogs.is_empty());
         update(&mut state, &busy, Action::Suspend);
         let suspended = update(&mut state, &busy, Action::Yes);
         assert_eq!(suspended, Some(Effect::Suspend));
-        assert!(state.dialogs.is_empty());
+        assert!(state.shared.dialogs.is_empty());
     }
     /// A picture that was frozen before there was work must not let anybody leave unasked.
     #[test]
@@ -163,9 +150,9 @@ mod tests {
         let (idle, busy) = (testing::idle(), testing::snapshot());
         for (keys, said) in [("q", "Leave"), (":quit<Enter>", "Leave"), ("X", "Cancel")] {
             let mut state = testing::state();
-            state.frozen = Some(std::sync::Arc::new(idle.clone()));
+            state.shared.frozen = Some(std::sync::Arc::new(idle.clone()));
             assert_eq!(testing::press(&mut state, &busy, keys), [], "{keys}");
-            match state.dialog() {
+            match state.shared.dialog() {
                 Some(Dialog::Confirm { title, .. }) => assert!(title.starts_with(said), "{title}"),
                 other => panic!("{keys}: {other:?}"),
             }

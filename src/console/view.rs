@@ -11,8 +11,8 @@ use crate::protocol::Snapshot;
 
 use super::dialogs;
 use super::keymap;
-use super::pages::{groups, history, inventory, log, review, watch};
-use super::state::{Page, State};
+use super::page::Page;
+use super::pages::State;
 use super::widgets::fit::plain;
 use super::widgets::table::tabs;
 use crate::terminal::Theme;
@@ -22,7 +22,7 @@ const SMALLEST: (u16, u16) = (60, 16);
 
 /// Draws everything; nothing is changed by drawing.
 pub(crate) fn draw(state: &State, snapshot: &Snapshot, theme: &Theme, frame: &mut Frame<'_>) {
-    let snapshot = state.frozen.as_deref().unwrap_or(snapshot);
+    let snapshot = state.shared.frozen.as_deref().unwrap_or(snapshot);
     let area = frame.area();
     if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         let text = format!(
@@ -40,18 +40,12 @@ pub(crate) fn draw(state: &State, snapshot: &Snapshot, theme: &Theme, frame: &mu
     ])
     .areas(area);
     draw_title(state, snapshot, theme, frame, title);
-    match state.page {
-        Page::Inventory => inventory::draw(state, snapshot, theme, frame, page),
-        Page::Groups => groups::draw(state, snapshot, theme, frame, page),
-        Page::Review => review::draw(state, snapshot, theme, frame, page),
-        Page::Watch => watch::draw(state, snapshot, theme, frame, page),
-        Page::Log => log::draw(state, snapshot, theme, frame, page),
-        Page::History => history::draw(state, snapshot, theme, frame, page),
-    }
+    (state.screen()).draw(&state.shared, snapshot, theme, frame, page);
     draw_message(state, theme, frame, message);
-    let hints = keymap::hints(keymap::scope(state), keys.width);
+    let hints = keymap::hints(state.scope(), keys.width);
     frame.render_widget(Line::styled(hints, theme.hint()), keys);
-    dialogs::draw(state, snapshot, theme, frame, page);
+    let rows = state.shared.list_rows();
+    dialogs::draw(&state.shared.dialogs, rows, theme, frame, page);
 }
 
 fn draw_title(
@@ -62,25 +56,25 @@ fn draw_title(
     area: Rect,
 ) {
     let running = snapshot.running().count();
-    let right = match (state.frozen.is_some(), running) {
+    let right = match (state.shared.frozen.is_some(), running) {
         (true, _) => "FROZEN".to_owned(),
-        _ if state.engine.is_gone => "no engine".to_owned(),
+        _ if state.shared.engine.is_gone => "no engine".to_owned(),
         (_, 0) => "idle".to_owned(),
         (_, 1) => "1 group runs".to_owned(),
         (_, many) => format!("{many} groups run"),
     };
-    let others = match state.engine.others {
+    let others = match state.shared.engine.others {
         0 => String::new(),
         1 => ", 1 other".to_owned(),
         many => format!(", {many} others"),
     };
-    let right = if state.engine.watch_only {
+    let right = if state.shared.engine.watch_only {
         format!("{right}{others}, watching")
     } else {
         format!("{right}{others}")
     };
     let room = usize::from(area.width).saturating_sub(right.len() + 1);
-    let (name, tabs) = title(state.page, theme, room);
+    let (name, tabs) = title(state.shared.page, theme, room);
     let [first, rest] = Layout::horizontal([
         Constraint::Length(u16::try_from(name.len()).unwrap_or(0)),
         Constraint::Fill(1),
@@ -119,7 +113,7 @@ fn title(current: Page, theme: &Theme, room: usize) -> (&'static str, Tabs<'stat
 }
 
 fn draw_message(state: &State, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
-    if let Some(message) = &state.message {
+    if let Some(message) = &state.shared.message {
         let style = if message.is_error {
             theme.error()
         } else {

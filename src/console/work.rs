@@ -9,7 +9,35 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::protocol::{Command, GroupSpec};
 
 use super::action::Action;
-use super::app::Storage;
+use super::past_run::PastRun;
+
+/// What outlives the console: groups made in it, files written from it, and what ran before. Called one at a time,
+/// on a thread that may block.
+pub trait Storage: Send + 'static {
+    /// Keeps the groups made in the console, all of them, for the next time.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    fn keep(&self, groups: &[GroupSpec]) -> Result<(), String>;
+
+    /// Writes a file that does not exist yet, and says where it is.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    fn write(&self, file: &str, text: &str) -> Result<String, String>;
+
+    /// Past runs, the newest first.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    fn history(&self) -> Result<Vec<PastRun>, String>;
+
+    /// One of them whole, as lines of at most this number of columns.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    fn past_run(&self, run: &str, columns: usize) -> Result<String, String>;
+}
 
 /// What the keeper is to do.
 #[derive(Debug)]

@@ -7,6 +7,7 @@
     unreachable_pub
 )]
 
+mod console;
 mod inventory;
 mod layers;
 mod supply;

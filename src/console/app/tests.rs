@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::console::past_run::PastRun;
 use crate::model::{Bottleneck, EntityState, Laggards, Outcome, Verified};
-use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot};
+use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot, GroupSpec};
 
 use super::*;
 

@@ -2,12 +2,9 @@
 
 use tui_input::Input;
 
-use crate::console::action::Action;
-use crate::console::effect::Effect;
 use crate::console::keymap;
-use crate::console::state::State;
-use crate::console::update::update;
-use crate::protocol::Snapshot;
+
+use super::Outcome;
 
 /// The names that begin with what was typed.
 pub(super) fn matching(typed: &str) -> Vec<&'static str> {
@@ -29,31 +26,23 @@ pub(super) fn complete(input: &mut Input) {
     *input = Input::new(first[..common].to_owned());
 }
 
-/// Does what the name says; a name that is short but clear is enough.
-pub(super) fn run(state: &mut State, snapshot: &Snapshot, typed: &str) -> Option<Effect> {
+/// What the name means; a name that is short but clear is enough.
+pub(super) fn run(typed: &str) -> Outcome {
     let typed = typed.trim();
     if typed.is_empty() {
-        return None;
+        return Outcome::Nothing;
     }
-    let named = |wanted: &str| -> Option<Action> {
-        keymap::commands()
-            .find(|(name, _)| *name == wanted)
-            .map(|(_, action)| action)
-    };
-    let action = named(typed).or_else(|| match matching(typed).as_slice() {
+    let named = |wanted: &str| keymap::commands().find(|(name, _)| *name == wanted);
+    let names = matching(typed);
+    let command = named(typed).or_else(|| match names.as_slice() {
         [only] => named(only),
         _ => None,
     });
-    match action {
-        Some(action) => update(state, snapshot, action),
-        None => {
-            let names = matching(typed);
-            state.complain(if names.is_empty() {
-                format!("there is no command `{typed}`; `?` shows what there is")
-            } else {
-                format!("`{typed}` may be {}", names.join(", "))
-            });
-            None
-        }
+    match command {
+        Some((_, action)) => Outcome::Command(action),
+        None if names.is_empty() => Outcome::Complain(format!(
+            "there is no command `{typed}`; `?` shows what there is"
+        )),
+        None => Outcome::Complain(format!("`{typed}` may be {}", names.join(", "))),
     }
 }

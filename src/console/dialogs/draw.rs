@@ -188,9 +188,9 @@ fn visible(line: &str, theme: &Theme) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Intent;
+    use super::super::Asked;
     use super::*;
-    use crate::console::state::Page;
+    use crate::console::page::Page;
     use crate::console::testing::{ASCII, MONO};
 
     fn drawn(dialog: &Dialog, theme: &Theme) -> String {
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn dialogs_are_of_ascii_alone_where_the_terminal_knows_no_more() {
         let text = || "größe\u{1b}[2J".to_owned();
-        let intent = || Intent::Quit;
+        let intent = || Asked::Quit;
         let row = Row {
             label: text(),
             detail: text(),

@@ -1,7 +1,7 @@
 //! Help for the page one is on, made from the key table itself.
 
 use crate::console::keymap::{self, Scope};
-use crate::console::state::Page;
+use crate::console::page::Page;
 
 use super::Dialog;
 

@@ -1,9 +1,192 @@
-//! The pages. Each has a `View` (where one is on it), `update` (what an action does there) and
-//! `draw`; those that ask something have `Asked` and `answered` too.
+//! The pages, and the one place that lists them: who has an action, an answer or a request of another page.
 
-pub(crate) mod groups;
-pub(crate) mod history;
-pub(crate) mod inventory;
-pub(crate) mod log;
-pub(crate) mod review;
-pub(crate) mod watch;
+mod groups;
+mod history;
+mod inventory;
+mod log;
+mod review;
+mod watch;
+
+use crate::protocol::{Event, Snapshot};
+
+use super::action::Action;
+use super::asked::{Answer, Asked};
+use super::effect::Effect;
+use super::keymap::Scope;
+use super::page::Page;
+use super::state::{Request, Screen, Shared, Site};
+use super::stopping;
+
+pub use log::LogCapture;
+#[cfg(test)]
+pub(crate) use log::alone;
+
+/// Everything that the console shows.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) shared: Shared,
+    pub(crate) pages: Pages,
+}
+
+#[derive(Debug)]
+pub(crate) struct Pages {
+    pub(crate) inventory: inventory::View,
+    pub(crate) groups: groups::View,
+    pub(crate) review: review::View,
+    pub(crate) watch: watch::View,
+    pub(crate) log: log::View,
+    pub(crate) history: history::View,
+}
+
+impl Pages {
+    fn at(&self, page: Page) -> &dyn Screen {
+        match page {
+            Page::Inventory => &self.inventory,
+            Page::Groups => &self.groups,
+            Page::Review => &self.review,
+            Page::Watch => &self.watch,
+            Page::Log => &self.log,
+            Page::History => &self.history,
+        }
+    }
+
+    fn at_mut(&mut self, page: Page) -> &mut dyn Screen {
+        match page {
+            Page::Inventory => &mut self.inventory,
+            Page::Groups => &mut self.groups,
+            Page::Review => &mut self.review,
+            Page::Watch => &mut self.watch,
+            Page::Log => &mut self.log,
+            Page::History => &mut self.history,
+        }
+    }
+}
+
+/// The page that has an action while the operator is on `here`.
+fn page_of(action: &Action, here: Page) -> Page {
+    match action {
+        Action::Past(_) | Action::OpenedRun { .. } => Page::History,
+        Action::NewGroup | Action::AutoGroup if here == Page::Inventory => Page::Groups,
+        _ => here,
+    }
+}
+
+fn page_asked(request: &Request) -> Page {
+    match request {
+        Request::Review(_) | Request::Verify(_) => Page::Review,
+        Request::Expect(_) => Page::Watch,
+        Request::Regrouped => Page::Inventory,
+    }
+}
+
+impl State {
+    pub(crate) fn new(site: Site) -> Self {
+        let mut shared = Shared::new(site);
+        let pages = Pages {
+            inventory: inventory::View::new(&mut shared),
+            groups: groups::View::new(&shared),
+            review: review::View::default(),
+            watch: watch::View::default(),
+            log: log::View::default(),
+            history: history::View::default(),
+        };
+        Self { shared, pages }
+    }
+
+    /// The page that the operator is on.
+    pub(crate) fn screen(&self) -> &dyn Screen {
+        self.pages.at(self.shared.page)
+    }
+
+    /// What a key means now depends on this.
+    pub(crate) fn scope(&self) -> Scope {
+        match self.shared.dialog() {
+            Some(dialog) => Scope::Dialog(dialog.kind()),
+            None if self.screen().is_typing() => Scope::Typing,
+            None => Scope::Page(self.shared.page),
+        }
+    }
+
+    /// Whether it shows what no event of the engine announces.
+    pub(crate) fn watches_log(&self) -> bool {
+        self.shared.page == Page::Log
+    }
+
+    /// Takes what was logged; whether the screen has to be drawn for it.
+    pub(crate) fn take_log(&mut self) -> bool {
+        log::observe(&mut self.pages.log, &self.shared, LogCapture::take())
+    }
+
+    pub(crate) fn act(&mut self, snapshot: &Snapshot, action: Action) -> Option<Effect> {
+        let page = page_of(&action, self.shared.page);
+        let effect = (self.pages.at_mut(page)).update(&mut self.shared, snapshot, action);
+        self.pass_on(snapshot, effect)
+    }
+
+    pub(crate) fn go(&mut self, snapshot: &Snapshot, page: Page) -> Option<Effect> {
+        self.shared.page = page;
+        self.pages.at_mut(page).enter(&mut self.shared, snapshot)
+    }
+
+    /// The answer goes to the page that asked.
+    pub(crate) fn answered(
+        &mut self,
+        snapshot: &Snapshot,
+        asked: Asked,
+        answer: Answer,
+    ) -> Option<Effect> {
+        let Self { shared, pages } = self;
+        let effect = match asked {
+            Asked::Quit => stopping::quit_as(&answer),
+            Asked::Suspend => Some(Effect::Suspend),
+            Asked::Cancel(target) => Some(stopping::cancel(target)),
+            Asked::Groups(asked) => pages.groups.answered(shared, snapshot, asked, answer),
+            Asked::Review(asked) => pages.review.answered(shared, snapshot, asked, answer),
+            Asked::Watch(asked) => pages.watch.answered(shared, asked, answer),
+            Asked::Log(asked) => log::answered(&mut pages.log, shared, asked, answer),
+        };
+        self.pass_on(snapshot, effect)
+    }
+
+    pub(crate) fn hear(&mut self, event: &Event) {
+        for page in Page::EVERY {
+            self.pages.at_mut(page).hear(&mut self.shared, event);
+        }
+    }
+
+    pub(crate) fn observe(&mut self, snapshot: &Snapshot) {
+        for page in Page::EVERY {
+            self.pages.at_mut(page).observe(&mut self.shared, snapshot);
+        }
+    }
+
+    /// What pages ask of one another. At most one of those that have a hand in an action has an effect.
+    fn pass_on(&mut self, snapshot: &Snapshot, mut effect: Option<Effect>) -> Option<Effect> {
+        while let Some(request) = self.shared.requests.pop_front() {
+            let page = self.pages.at_mut(page_asked(&request));
+            let more = page.requested(&mut self.shared, snapshot, request);
+            effect = effect.or(more);
+        }
+        effect
+    }
+}
+
+#[cfg(test)]
+impl State {
+    /// What the groups page says against starting the first groups of its list.
+    pub(crate) fn against_groups(&self, snapshot: &Snapshot, groups: usize) -> Vec<String> {
+        groups::against(&self.pages.groups, &self.shared, snapshot, groups)
+    }
+
+    /// What the review says against a start.
+    pub(crate) fn against_start(
+        &mut self,
+        snapshot: &Snapshot,
+        specs: Vec<crate::protocol::GroupSpec>,
+        force: bool,
+    ) -> Vec<String> {
+        let view = &mut self.pages.review;
+        (view.specs, view.force) = (specs, force);
+        review::against(view, &self.shared, snapshot)
+    }
+}

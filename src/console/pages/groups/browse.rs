@@ -1,35 +1,17 @@
 //! Looking at a file server for an image that the inventory does not list, and describing it.
 
-use crate::console::dialogs::{Dialog, Intent, Row};
+use crate::console::asked::{Asked, File, OfGroups, Place};
+use crate::console::dialogs::{Dialog, Row};
 use crate::console::effect::Effect;
-use crate::console::pages::inventory::natural;
-use crate::console::state::State;
+use crate::console::state::Shared;
+use crate::console::widgets::natural::natural;
 use crate::model::text::shown;
 use crate::model::{ImageSpec, SourceSpec, names, units};
-use crate::protocol::{Command, Snapshot};
+use crate::protocol::Command;
 
+use super::View;
 use super::members::{types, url};
-use super::{Asked, changed, made, push, push_text};
-
-/// A directory of a file server, on behalf of a group.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(super) at: usize,
-    pub(super) server: String,
-    /// Below the server's url; empty there.
-    pub(super) path: String,
-}
-
-/// A file that was found, and what is known of it so far.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct File {
-    at: usize,
-    server: String,
-    /// Below the server's url.
-    file: String,
-    size: Option<u64>,
-    type_: String,
-}
+use super::{changed, made, push, push_text};
 
 const UP: &str = "up";
 const AGAIN: &str = "again";
@@ -37,12 +19,12 @@ const AGAIN: &str = "again";
 const DIRECTORY: &str = "directory:";
 const FILE: &str = "file:";
 
-pub(super) fn ask_server(state: &mut State, at: usize) -> Option<Effect> {
-    let servers = &state.site.inventory.file_servers;
+pub(super) fn ask_server(shared: &mut Shared, at: usize) -> Option<Effect> {
+    let servers = &shared.site.inventory.file_servers;
     if let [only] = servers.as_slice() {
         let server = only.name.to_string();
         let path = String::new();
-        return look(state, Place { at, server, path });
+        return look(shared, Place { at, server, path });
     }
     let rows = servers.iter().map(|server| Row {
         label: server.name.to_string(),
@@ -51,33 +33,33 @@ pub(super) fn ask_server(state: &mut State, at: usize) -> Option<Effect> {
     });
     let rows = rows.collect();
     push(
-        state,
-        Dialog::list("File server", rows, Intent::Groups(Asked::Server { at })),
+        shared,
+        Dialog::list("File server", rows, Asked::Groups(OfGroups::Server { at })),
     );
     None
 }
 
 /// Asks for the directory; what is known of it is shown meanwhile.
-pub(super) fn look(state: &mut State, place: Place) -> Option<Effect> {
+pub(super) fn look(shared: &mut Shared, place: Place) -> Option<Effect> {
     let key = (place.server.as_str().into(), place.path.clone());
-    if state.listings.get(&key).is_some_and(Result::is_err) {
-        state.listings.remove(&key);
+    if shared.listings.get(&key).is_some_and(Result::is_err) {
+        shared.listings.remove(&key);
     }
     let command = Command::Browse {
         server: place.server.clone(),
         path: place.path.clone(),
     };
     let title = shown(&format!("{}: /{}", place.server, place.path));
-    let rows = rows(state, &place);
+    let rows = rows(shared, &place);
     push(
-        state,
-        Dialog::list(title, rows, Intent::Groups(Asked::Browse(place))),
+        shared,
+        Dialog::list(title, rows, Asked::Groups(OfGroups::Browse(place))),
     );
     Some(Effect::Send(vec![command]))
 }
 
 /// The directory as a list: directories first.
-pub(super) fn rows(state: &State, place: &Place) -> Vec<Row> {
+pub(super) fn rows(shared: &Shared, place: &Place) -> Vec<Row> {
     let mut rows = Vec::new();
     if !place.path.is_empty() {
         rows.push(Row {
@@ -87,7 +69,7 @@ pub(super) fn rows(state: &State, place: &Place) -> Vec<Row> {
         });
     }
     let key = (place.server.as_str().into(), place.path.clone());
-    let listing = match state.listings.get(&key) {
+    let listing = match shared.listings.get(&key) {
         None => {
             rows.push(nothing("loading...", ""));
             return rows;
@@ -132,7 +114,7 @@ fn nothing(label: &str, detail: &str) -> Row {
     }
 }
 
-pub(super) fn chosen(state: &mut State, place: Place, value: &str) -> Option<Effect> {
+pub(super) fn chosen(shared: &mut Shared, place: Place, value: &str) -> Option<Effect> {
     let below = |name: &str| {
         if place.path.is_empty() {
             name.to_owned()
@@ -150,7 +132,7 @@ pub(super) fn chosen(state: &mut State, place: Place, value: &str) -> Option<Eff
     } else {
         let name = value.strip_prefix(FILE)?;
         let key = (place.server.as_str().into(), place.path.clone());
-        let listing = state.listings.get(&key)?.as_ref().ok()?;
+        let listing = shared.listings.get(&key)?.as_ref().ok()?;
         let size = listing
             .entries
             .iter()
@@ -163,35 +145,35 @@ pub(super) fn chosen(state: &mut State, place: Place, value: &str) -> Option<Eff
             size,
             type_: String::new(),
         };
-        ask_type(state, file);
+        ask_type(shared, file);
         return None;
     };
-    look(state, Place { path, ..place })
+    look(shared, Place { path, ..place })
 }
 
-fn ask_type(state: &mut State, file: File) {
-    let types = types(&state.site.inventory, &state.pages.groups.groups[file.at]);
+fn ask_type(shared: &mut Shared, file: File) {
+    let types = types(&shared.site.inventory, &shared.resolved.groups[file.at]);
     let type_ = types.first().copied().unwrap_or_default().to_owned();
     let title = format!("Type of the entities that {} is for", shown(&file.file));
-    push_text(state, title, Vec::new(), &type_, Asked::FileType(file));
+    push_text(shared, title, Vec::new(), &type_, OfGroups::FileType(file));
 }
 
-pub(super) fn typed(state: &mut State, file: File, type_: &str) {
+pub(super) fn typed(shared: &mut Shared, file: File, type_: &str) {
     let type_ = type_.trim();
     if type_.is_empty() {
-        state.complain("an image is for entities of one type: write it");
-        ask_type(state, file);
+        shared.complain("an image is for entities of one type: write it");
+        ask_type(shared, file);
         return;
     }
     let type_ = type_.to_owned();
-    ask_version(state, File { type_, ..file });
+    ask_version(shared, File { type_, ..file });
 }
 
-fn ask_version(state: &mut State, file: File) {
+fn ask_version(shared: &mut Shared, file: File) {
     let title = format!("Version of {}", shown(&file.file));
     let guess = version_in(base_name(&file.file)).to_owned();
     let lines = vec!["entities that have this version are skipped".to_owned()];
-    push_text(state, title, lines, &guess, Asked::FileVersion(file));
+    push_text(shared, title, lines, &guess, OfGroups::FileVersion(file));
 }
 
 fn base_name(file: &str) -> &str {
@@ -213,19 +195,19 @@ fn version_in(name: &str) -> &str {
 }
 
 pub(super) fn described(
-    state: &mut State,
-    snapshot: &Snapshot,
+    view: &mut View,
+    shared: &mut Shared,
     file: File,
     version: &str,
 ) -> Option<Effect> {
     let version = version.trim();
     if version.is_empty() {
-        state.complain("an image has a version: write it");
-        ask_version(state, file);
+        shared.complain("an image has a version: write it");
+        ask_version(shared, file);
         return None;
     }
-    let name = name_for(state, &file, version);
-    let group = made(state, file.at)?;
+    let name = name_for(shared, &file, version);
+    let group = made(shared, file.at)?;
     let no_source = group.source == SourceSpec::FileServer(String::new());
     if no_source {
         group.source = SourceSpec::FileServer(file.server.clone());
@@ -237,8 +219,8 @@ pub(super) fn described(
         version: version.to_owned(),
         size: file.size,
     };
-    let effect = changed(state, snapshot);
-    state.say(if no_source {
+    let effect = changed(view, shared);
+    shared.say(if no_source {
         format!("image {name}, read from {}", file.server)
     } else {
         format!("image {name}")
@@ -248,11 +230,11 @@ pub(super) fn described(
 
 /// The file's name without its ending; with it, or with the version, where the inventory has such
 /// an image.
-fn name_for(state: &State, file: &File, version: &str) -> String {
+fn name_for(shared: &Shared, file: &File, version: &str) -> String {
     let base = base_name(&file.file);
     let stem = base.rsplit_once('.').map_or(base, |(stem, _)| stem);
     let clean = |name: &str| names::usable(name, usize::MAX);
-    let taken = |name: &String| state.site.inventory.image(name).is_some() || name.is_empty();
+    let taken = |name: &String| shared.site.inventory.image(name).is_some() || name.is_empty();
     [
         stem.to_owned(),
         base.to_owned(),

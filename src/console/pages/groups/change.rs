@@ -3,14 +3,16 @@
 use std::collections::BTreeSet;
 
 use crate::console::action::Action;
-use crate::console::dialogs::{Dialog, Intent, Row};
+use crate::console::asked::{Asked, OfGroups};
+use crate::console::dialogs::{Dialog, Row};
 use crate::console::effect::Effect;
-use crate::console::state::{Draft, State};
+use crate::console::state::{Draft, Shared};
 use crate::model::{ImageSpec, Laggards, Limits, MadeGroup, SourceSpec, units};
 use crate::plan::ResolvedDraft;
 use crate::protocol::{GroupSpec, Snapshot};
 
-use super::{Asked, changed, check_name, made, make, push, push_text, unique, update};
+use super::View;
+use super::{changed, check_name, made, make, push, push_text, unique, update};
 
 const UNMARKED: &str = "mark entities first: Space on the inventory page";
 
@@ -21,99 +23,91 @@ fn plural(number: usize) -> String {
     }
 }
 
-pub(super) fn add(state: &mut State, snapshot: &Snapshot, at: usize) -> Option<Effect> {
-    if state.marks.is_empty() {
-        state.complain(UNMARKED);
+pub(super) fn add(view: &mut View, shared: &mut Shared, at: usize) -> Option<Effect> {
+    if shared.marks.is_empty() {
+        shared.complain(UNMARKED);
         return None;
     }
-    let before: BTreeSet<usize> = state.pages.groups.groups[at]
-        .members
-        .iter()
-        .copied()
-        .collect();
-    let new = state.marks.difference(&before).count();
-    let members = before.union(&state.marks).copied().collect();
-    let effect = set_members(state, snapshot, at, members);
-    state.marks.clear();
-    let name = state.pages.groups.groups[at].name.clone();
-    state.say(format!("{} added to {name}", plural(new)));
+    let before: BTreeSet<usize> = shared.resolved.groups[at].members.iter().copied().collect();
+    let new = shared.marks.difference(&before).count();
+    let members = before.union(&shared.marks).copied().collect();
+    let effect = set_members(view, shared, at, members);
+    shared.marks.clear();
+    let name = shared.resolved.groups[at].name.clone();
+    shared.say(format!("{} added to {name}", plural(new)));
     effect
 }
 
-pub(super) fn remove(state: &mut State, snapshot: &Snapshot, at: usize) -> Option<Effect> {
-    if state.marks.is_empty() {
-        state.complain(UNMARKED);
+pub(super) fn remove(view: &mut View, shared: &mut Shared, at: usize) -> Option<Effect> {
+    if shared.marks.is_empty() {
+        shared.complain(UNMARKED);
         return None;
     }
-    let before: BTreeSet<usize> = state.pages.groups.groups[at]
-        .members
-        .iter()
-        .copied()
-        .collect();
-    let left: BTreeSet<usize> = before.difference(&state.marks).copied().collect();
+    let before: BTreeSet<usize> = shared.resolved.groups[at].members.iter().copied().collect();
+    let left: BTreeSet<usize> = before.difference(&shared.marks).copied().collect();
     let gone = before.len() - left.len();
-    let name = state.pages.groups.groups[at].name.clone();
+    let name = shared.resolved.groups[at].name.clone();
     if gone == 0 {
-        state.complain(format!("none of the marked entities is in {name}"));
+        shared.complain(format!("none of the marked entities is in {name}"));
         return None;
     }
-    let effect = set_members(state, snapshot, at, left);
-    state.marks.clear();
-    state.say(format!("{} taken out of {name}", plural(gone)));
+    let effect = set_members(view, shared, at, left);
+    shared.marks.clear();
+    shared.say(format!("{} taken out of {name}", plural(gone)));
     effect
 }
 
 /// The members by name, in the order of the inventory; names that it does not know any more go.
 fn set_members(
-    state: &mut State,
-    snapshot: &Snapshot,
+    view: &mut View,
+    shared: &mut Shared,
     at: usize,
     members: BTreeSet<usize>,
 ) -> Option<Effect> {
-    let inventory = state.site.inventory.clone();
+    let inventory = shared.site.inventory.clone();
     let names = members
         .into_iter()
         .map(|member| inventory.entities[member].name.to_string());
-    made(state, at)?.entities = names.collect();
-    changed(state, snapshot)
+    made(shared, at)?.entities = names.collect();
+    changed(view, shared)
 }
 
-pub(super) fn ask_name(state: &mut State, at: usize) {
-    let name = state.pages.groups.groups[at].name.clone();
+pub(super) fn ask_name(shared: &mut Shared, at: usize) {
+    let name = shared.resolved.groups[at].name.clone();
     let title = format!("New name of {name}");
-    push_text(state, title, Vec::new(), &name, Asked::Rename { at });
+    push_text(shared, title, Vec::new(), &name, OfGroups::Rename { at });
 }
 
 pub(super) fn rename(
-    state: &mut State,
-    snapshot: &Snapshot,
+    view: &mut View,
+    shared: &mut Shared,
     at: usize,
     name: &str,
 ) -> Option<Effect> {
-    if let Err(reason) = check_name(state, name, Some(at)) {
-        let title = format!("New name of {}", state.pages.groups.groups[at].name);
+    if let Err(reason) = check_name(shared, name, Some(at)) {
+        let title = format!("New name of {}", shared.resolved.groups[at].name);
         push_text(
-            state,
+            shared,
             title,
             vec![reason.clone()],
             name,
-            Asked::Rename { at },
+            OfGroups::Rename { at },
         );
-        state.complain(reason);
+        shared.complain(reason);
         return None;
     }
-    made(state, at)?.name = name.to_owned();
-    changed(state, snapshot)
+    made(shared, at)?.name = name.to_owned();
+    changed(view, shared)
 }
 
-pub(super) fn ask_delete(state: &mut State, at: usize) {
-    let group = &state.pages.groups.groups[at];
-    if state.drafts[at].from_inventory {
+pub(super) fn ask_delete(shared: &mut Shared, at: usize) {
+    let group = &shared.resolved.groups[at];
+    if shared.drafts[at].from_inventory {
         let reason = format!(
             "{} is of the inventory: take it out of the file",
             group.name
         );
-        state.complain(reason);
+        shared.complain(reason);
         return;
     }
     let lines = vec![
@@ -122,74 +116,72 @@ pub(super) fn ask_delete(state: &mut State, at: usize) {
     ];
     let title = format!("Delete the group {}?", group.name);
     push(
-        state,
-        Dialog::confirm(title, lines, Intent::Groups(Asked::Delete { at })),
+        shared,
+        Dialog::confirm(title, lines, Asked::Groups(OfGroups::Delete { at })),
     );
 }
 
-pub(super) fn delete(state: &mut State, snapshot: &Snapshot, at: usize) -> Option<Effect> {
-    made(state, at)?;
-    let name = state.pages.groups.groups[at].name.clone();
-    state.drafts.remove(at);
+pub(super) fn delete(view: &mut View, shared: &mut Shared, at: usize) -> Option<Effect> {
+    made(shared, at)?;
+    let name = shared.resolved.groups[at].name.clone();
+    shared.drafts.remove(at);
     // Those behind it move up.
-    let selected = &state.pages.groups.selected;
-    state.pages.groups.selected = selected
+    let selected = &view.selected;
+    view.selected = selected
         .iter()
         .filter(|place| **place != at)
         .map(|place| if *place > at { place - 1 } else { *place })
         .collect();
-    let effect = changed(state, snapshot);
-    state.say(format!("group {name} is deleted"));
+    let effect = changed(view, shared);
+    shared.say(format!("group {name} is deleted"));
     effect
 }
 
-pub(super) fn offer_copy(state: &mut State, at: usize, then: Action) {
-    let name = &state.pages.groups.groups[at].name;
+pub(super) fn offer_copy(shared: &mut Shared, at: usize, then: Action) {
+    let name = &shared.resolved.groups[at].name;
     let lines = vec![
         format!("{name} is of the inventory, and the file is never written to."),
-        format!("A copy of it, {}, can be changed.", copy_name(state, at)),
+        format!("A copy of it, {}, can be changed.", copy_name(shared, at)),
     ];
     let title = format!("Change a copy of {name}?");
     let then = Box::new(then);
     push(
-        state,
-        Dialog::confirm(title, lines, Intent::Groups(Asked::Copy { at, then })),
+        shared,
+        Dialog::confirm(title, lines, Asked::Groups(OfGroups::Copy { at, then })),
     );
 }
 
-fn copy_name(state: &State, at: usize) -> String {
-    unique(
-        state,
-        &format!("{}-copy", state.pages.groups.groups[at].name),
-    )
+fn copy_name(shared: &Shared, at: usize) -> String {
+    unique(shared, &format!("{}-copy", shared.resolved.groups[at].name))
 }
 
 /// Copies a group of the inventory, and does to the copy what was to be done. Only the source waits
 /// for another key: its list asks the engine, and the copy has to be kept first.
 pub(super) fn copy(
-    state: &mut State,
+    view: &mut View,
+    shared: &mut Shared,
     snapshot: &Snapshot,
     at: usize,
     then: Action,
 ) -> Option<Effect> {
-    let name = copy_name(state, at);
-    let spec = spec_of(state, &state.pages.groups.groups[at], &name);
-    state.drafts.push(Draft {
+    let name = copy_name(shared, at);
+    let spec = spec_of(shared, &shared.resolved.groups[at], &name);
+    shared.drafts.push(Draft {
         spec,
         from_inventory: false,
     });
-    let kept = make::show_last(state, snapshot);
+    let kept = make::show_last(view, shared);
     if then == Action::PickSource {
-        state.say(format!("{name} is a copy: o chooses its source"));
+        shared.say(format!("{name} is a copy: o chooses its source"));
         return kept;
     }
-    state.say(format!("{name} is a copy: it can be changed here"));
-    update(state, snapshot, then).or(kept)
+    shared.say(format!("{name} is a copy: it can be changed here"));
+    update(view, shared, snapshot, then).or(kept)
 }
 
 /// A group in full, by name.
-fn spec_of(state: &State, group: &ResolvedDraft, name: &str) -> GroupSpec {
-    let entities = &state.site.inventory.entities;
+fn spec_of(shared: &Shared, group: &ResolvedDraft, name: &str) -> GroupSpec {
+    let entities = &shared.site.inventory.entities;
     let nowhere = || SourceSpec::FileServer(String::new());
     let image = group.image.known().map(|image| image.name.to_string());
     let members = group.members.iter();
@@ -208,78 +200,78 @@ const LAGGARDS: [(Laggards, &str); 3] = [
     (Laggards::Drop, "a slow entity fails, the others go on"),
 ];
 
-pub(super) fn ask_laggards(state: &mut State, at: usize) {
+pub(super) fn ask_laggards(shared: &mut Shared, at: usize) {
     let rows = LAGGARDS.map(|(laggards, detail)| Row {
         label: laggards.word().into(),
         detail: detail.into(),
         value: laggards.word().into(),
     });
-    let title = format!("Laggards of {}", state.pages.groups.groups[at].name);
+    let title = format!("Laggards of {}", shared.resolved.groups[at].name);
     push(
-        state,
-        Dialog::list(title, rows.into(), Intent::Groups(Asked::Laggards { at })),
+        shared,
+        Dialog::list(title, rows.into(), Asked::Groups(OfGroups::Laggards { at })),
     );
 }
 
 /// Where the choice has a limit, that is asked next.
 pub(super) fn set_laggards(
-    state: &mut State,
-    snapshot: &Snapshot,
+    view: &mut View,
+    shared: &mut Shared,
     at: usize,
     how: &str,
 ) -> Option<Effect> {
     let (laggards, _) = LAGGARDS.iter().find(|(one, _)| one.word() == how)?;
-    made(state, at)?.policy.laggards = *laggards;
-    let effect = changed(state, snapshot);
+    made(shared, at)?.policy.laggards = *laggards;
+    let effect = changed(view, shared);
     if *laggards != Laggards::Wait {
-        let limit = units::written(state.pages.groups.groups[at].policy.limits.laggard);
-        ask_laggard_limit(state, at, &limit);
+        let limit = units::written(shared.resolved.groups[at].policy.limits.laggard);
+        ask_laggard_limit(shared, at, &limit);
     }
     effect
 }
 
-fn ask_laggard_limit(state: &mut State, at: usize, value: &str) {
-    let title = format!("Laggard limit of {}", state.pages.groups.groups[at].name);
+fn ask_laggard_limit(shared: &mut Shared, at: usize, value: &str) {
+    let title = format!("Laggard limit of {}", shared.resolved.groups[at].name);
     let lines = vec!["how long an entity may hold up the others".to_owned()];
-    push_text(state, title, lines, value, Asked::LaggardLimit { at });
+    push_text(shared, title, lines, value, OfGroups::LaggardLimit { at });
 }
 
 pub(super) fn set_laggard_limit(
-    state: &mut State,
-    snapshot: &Snapshot,
+    view: &mut View,
+    shared: &mut Shared,
     at: usize,
     typed: &str,
 ) -> Option<Effect> {
     match Limits::read_laggard(typed.trim()) {
-        Ok(limit) => made(state, at)?.policy.limits.laggard = limit,
+        Ok(limit) => made(shared, at)?.policy.limits.laggard = limit,
         Err(wrong) => {
-            ask_laggard_limit(state, at, typed);
-            state.complain(wrong.to_string());
+            ask_laggard_limit(shared, at, typed);
+            shared.complain(wrong.to_string());
             return None;
         }
     }
-    changed(state, snapshot)
+    changed(view, shared)
 }
 
-pub(super) fn ask_retries(state: &mut State, at: usize) {
-    let limits = state.pages.groups.groups[at].policy.limits;
+pub(super) fn ask_retries(shared: &mut Shared, at: usize) {
+    let limits = shared.resolved.groups[at].policy.limits;
     let value = format!("{} {}", limits.retries, units::written(limits.retry_for));
-    push_retries(state, at, &value);
+    push_retries(shared, at, &value);
 }
 
-fn push_retries(state: &mut State, at: usize, value: &str) {
-    let title = format!("Retries of {}", state.pages.groups.groups[at].name);
+fn push_retries(shared: &mut Shared, at: usize, value: &str) {
+    let title = format!("Retries of {}", shared.resolved.groups[at].name);
     let lines = vec![
         "how often, and how long after an entity's first failure: 8 5m".to_owned(),
         "0 for none; what can't pass by itself is never tried again".to_owned(),
     ];
-    push_text(state, title, lines, value, Asked::Retries { at });
+    push_text(shared, title, lines, value, OfGroups::Retries { at });
 }
 
 /// A number, and where one follows a time; else the time stays.
 pub(super) fn set_retries(
-    state: &mut State,
-    snapshot: &Snapshot,
+    view: &mut View,
+    shared: &mut Shared,
     at: usize,
     typed: &str,
 ) -> Option<Effect> {
@@ -291,36 +283,36 @@ pub(super) fn set_retries(
         .and_then(|retries| Ok((retries, time.map(Limits::read_retry_for).transpose()?)));
     match read {
         Ok((retries, time)) => {
-            let limits = &mut made(state, at)?.policy.limits;
+            let limits = &mut made(shared, at)?.policy.limits;
             limits.retries = retries;
             limits.retry_for = time.unwrap_or(limits.retry_for);
         }
         Err(wrong) => {
-            push_retries(state, at, typed);
-            state.complain(wrong.to_string());
+            push_retries(shared, at, typed);
+            shared.complain(wrong.to_string());
             return None;
         }
     }
-    changed(state, snapshot)
+    changed(view, shared)
 }
 
-pub(super) fn ask_parallel(state: &mut State, at: usize) {
-    let group = &state.pages.groups.groups[at];
+pub(super) fn ask_parallel(shared: &mut Shared, at: usize) {
+    let group = &shared.resolved.groups[at];
     let title = format!("Entities of {} at a time", group.name);
     let value = group.policy.parallel.map(|count| count.to_string());
     let lines = vec!["a number; nothing for all of them".to_owned()];
     push_text(
-        state,
+        shared,
         title,
         lines,
         &value.unwrap_or_default(),
-        Asked::Parallel { at },
+        OfGroups::Parallel { at },
     );
 }
 
 pub(super) fn set_parallel(
-    state: &mut State,
-    snapshot: &Snapshot,
+    view: &mut View,
+    shared: &mut Shared,
     at: usize,
     typed: &str,
 ) -> Option<Effect> {
@@ -329,11 +321,11 @@ pub(super) fn set_parallel(
         _ if typed.is_empty() => None,
         Ok(count) if count > 0 => Some(count),
         _ => {
-            ask_parallel(state, at);
-            state.complain(format!("`{typed}` is not a number from 1"));
+            ask_parallel(shared, at);
+            shared.complain(format!("`{typed}` is not a number from 1"));
             return None;
         }
     };
-    made(state, at)?.policy.parallel = count;
-    changed(state, snapshot)
+    made(shared, at)?.policy.parallel = count;
+    changed(view, shared)
 }

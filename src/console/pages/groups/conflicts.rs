@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::console::state::{Draft, running};
+use crate::console::state::{Draft, Resolved, running};
 use crate::model::text::quoted;
 use crate::model::{Flaw, Inventory, Thing, names};
 use crate::plan::{Blocker, Footprint, ResolvedDraft, beside, left_out};
@@ -169,8 +169,21 @@ fn not_a_source(label: &str) -> String {
     )
 }
 
+/// Of each group of the list.
+pub(super) fn of_all(
+    inventory: &Inventory,
+    drafts: &[Draft],
+    resolved: &Resolved,
+) -> Vec<Vec<Conflict>> {
+    let Resolved {
+        groups, of_entity, ..
+    } = resolved;
+    let of = |at| conflicts(inventory, drafts, groups, of_entity, at);
+    (0..groups.len()).map(of).collect()
+}
+
 /// What is wrong with one of the groups; `of_entity` are the groups of each entity.
-pub(crate) fn conflicts(
+fn conflicts(
     inventory: &Inventory,
     drafts: &[Draft],
     groups: &[ResolvedDraft],
@@ -242,9 +255,7 @@ pub(crate) fn beside_runs(
 
 #[cfg(test)]
 mod tests {
-    use super::super::View;
     use super::*;
-    use crate::console::state::Draft;
     use crate::console::testing;
     use crate::model::{DeliveryPolicy, GroupSpec, ImageSpec, MadeGroup, SourceSpec};
 
@@ -267,8 +278,9 @@ mod tests {
 
     fn words(drafts: &[Draft], at: usize) -> Vec<String> {
         let inventory = testing::inventory(testing::SITE);
-        let view = View::new(&inventory, drafts);
-        view.conflicts[at].iter().map(Conflict::words).collect()
+        let resolved = Resolved::new(&inventory, drafts);
+        let of_all = of_all(&inventory, drafts, &resolved);
+        of_all[at].iter().map(Conflict::words).collect()
     }
 
     /// Each kind of conflict, from the group that has it to the words that tell it.
@@ -384,10 +396,10 @@ mod tests {
             made("x", "adsl-2.4", hq(), &["shelf1-[07-08]"]),
             made("y", "vdsl-3.1", hq(), &["shelf2-03"]),
         ];
-        let view = View::new(&inventory, &drafts);
+        let resolved = Resolved::new(&inventory, &drafts);
         let mut snapshot = testing::snapshot();
         let words = |snapshot: &Snapshot, at: usize| -> Vec<String> {
-            let found = beside_runs(&inventory, &view.groups[at], snapshot);
+            let found = beside_runs(&inventory, &resolved.groups[at], snapshot);
             found.iter().map(Conflict::words).collect()
         };
         assert_eq!(words(&snapshot, 0), ["it runs now"]);

@@ -7,7 +7,7 @@ use ratatui::text::Line;
 use ratatui::widgets::{Cell, Row};
 
 use crate::console::dialogs::Dialog;
-use crate::console::state::State;
+use crate::console::state::Shared;
 use crate::console::widgets::fit::{cut, plain, right, share};
 use crate::console::widgets::table::table;
 use crate::model::columns::hang;
@@ -16,6 +16,7 @@ use crate::plan::{Chosen, ResolvedDraft};
 use crate::protocol::{GroupPhase, GroupSnapshot, Snapshot};
 use crate::terminal::{Theme, Tone};
 
+use super::View;
 use super::conflicts::{Conflict, beside_runs};
 use super::members;
 
@@ -29,19 +30,20 @@ const MARK: usize = 2;
 const ROOMY: usize = 72;
 
 /// The rows of the list that fit, without its head.
-pub(super) fn list_rows(state: &State) -> usize {
-    let page = state.page_rows();
-    if state.columns >= WIDE {
+pub(super) fn list_rows(shared: &Shared) -> usize {
+    let page = shared.page_rows();
+    if shared.columns >= WIDE {
         // Without its head and the footer.
         return page.saturating_sub(2).max(1);
     }
     // The details have at least half of the page.
     let most = (page / 2).saturating_sub(2).max(1);
-    state.drafts.len().clamp(1, most)
+    shared.drafts.len().clamp(1, most)
 }
 
 pub(crate) fn draw(
-    state: &State,
+    view: &View,
+    shared: &Shared,
     snapshot: &Snapshot,
     theme: &Theme,
     frame: &mut Frame<'_>,
@@ -57,7 +59,7 @@ pub(crate) fn draw(
         .areas(main);
         (list, details)
     } else {
-        let rows = u16::try_from(list_rows(state) + 1).unwrap_or(u16::MAX);
+        let rows = u16::try_from(list_rows(shared) + 1).unwrap_or(u16::MAX);
         let [list, _, details] = Layout::vertical([
             Constraint::Length(rows),
             Constraint::Length(1),
@@ -66,9 +68,9 @@ pub(crate) fn draw(
         .areas(main);
         (list, details)
     };
-    draw_list(state, snapshot, theme, frame, list);
-    frame.render_widget(Line::styled(counts(state), theme.hint()), footer);
-    let Some(at) = state.pages.groups.current() else {
+    draw_list(view, shared, snapshot, theme, frame, list);
+    frame.render_widget(Line::styled(counts(view, shared), theme.hint()), footer);
+    let Some(at) = view.current(shared) else {
         let lines = [
             "There is no group yet.",
             "n makes one of the marked entities, else of what the filter shows;",
@@ -79,29 +81,35 @@ pub(crate) fn draw(
         }
         return;
     };
-    draw_details(state, snapshot, theme, frame, details, at);
+    draw_details(view, shared, snapshot, theme, frame, details, at);
 }
 
 fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-fn counts(state: &State) -> String {
-    let view = &state.pages.groups;
-    let made = state.drafts.iter().filter(|one| !one.from_inventory);
+fn counts(view: &View, shared: &Shared) -> String {
+    let made = shared.drafts.iter().filter(|one| !one.from_inventory);
     format!(
         "{} selected   {}, {} made here   {} marked",
         view.selected.len(),
-        count(view.groups.len(), "group", "groups"),
+        count(shared.resolved.groups.len(), "group", "groups"),
         made.count(),
-        count(state.marks.len(), "entity", "entities")
+        count(shared.marks.len(), "entity", "entities")
     )
 }
 
-fn draw_list(state: &State, snapshot: &Snapshot, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
-    let inventory = &state.site.inventory;
-    let view = &state.pages.groups;
-    let texts: Vec<[String; 4]> = view
+fn draw_list(
+    view: &View,
+    shared: &Shared,
+    snapshot: &Snapshot,
+    theme: &Theme,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) {
+    let inventory = &shared.site.inventory;
+    let texts: Vec<[String; 4]> = shared
+        .resolved
         .groups
         .iter()
         .map(|group| {
@@ -134,10 +142,10 @@ fn draw_list(state: &State, snapshot: &Snapshot, theme: &Theme, frame: &mut Fram
     let mut widths = share(&columns, room.saturating_sub(gaps));
     let shown = usize::from(area.height).saturating_sub(1);
     let mut scroll = view.scroll;
-    scroll.to(scroll.cursor, view.groups.len(), shown);
-    let visible = (scroll.offset..view.groups.len()).take(shown);
+    scroll.to(scroll.cursor, shared.resolved.groups.len(), shown);
+    let visible = (scroll.offset..shared.resolved.groups.len()).take(shown);
     let rows = visible.map(|at| {
-        let group = &view.groups[at];
+        let group = &shared.resolved.groups[at];
         let [name, image, version, source] = &texts[at];
         let (marked, unmarked) = theme.mark();
         let mark = if view.selected.contains(&at) {
@@ -145,7 +153,7 @@ fn draw_list(state: &State, snapshot: &Snapshot, theme: &Theme, frame: &mut Fram
         } else {
             unmarked
         };
-        let (sign, word, tone) = standing(state, snapshot, theme, at);
+        let (sign, word, tone) = standing(view, shared, snapshot, theme, at);
         let row = Row::new([
             Cell::new(format!("{mark} {}", cut(name, widths[0], theme))),
             Cell::new(right(&group.members.len().to_string(), widths[1], theme)),
@@ -205,13 +213,13 @@ fn run_of<'s>(snapshot: &'s Snapshot, group: &ResolvedDraft) -> Option<&'s Group
 
 /// How a group stands: a sign and a word.
 fn standing(
-    state: &State,
+    view: &View,
+    shared: &Shared,
     snapshot: &Snapshot,
     theme: &Theme,
     at: usize,
 ) -> (&'static str, String, Tone) {
-    let view = &state.pages.groups;
-    let group = &view.groups[at];
+    let group = &shared.resolved.groups[at];
     let conflicts = &view.conflicts[at];
     let run = run_of(snapshot, group);
     if run.is_some_and(|run| !run.phase.is_ended()) {
@@ -227,7 +235,7 @@ fn standing(
     if let Some(conflict) = conflicts.first() {
         return ("~", conflict.short().into(), Tone::Look);
     }
-    if let Some(conflict) = beside_runs(&state.site.inventory, group, snapshot).first() {
+    if let Some(conflict) = beside_runs(&shared.site.inventory, group, snapshot).first() {
         return ("~", conflict.short().into(), Tone::Look);
     }
     match run.map(|run| run.phase) {
@@ -258,9 +266,9 @@ struct Fact {
     tone: Tone,
 }
 
-fn facts(state: &State, snapshot: &Snapshot, at: usize) -> Vec<Fact> {
-    let inventory = &state.site.inventory;
-    let group = &state.pages.groups.groups[at];
+fn facts(view: &View, shared: &Shared, snapshot: &Snapshot, at: usize) -> Vec<Fact> {
+    let inventory = &shared.site.inventory;
+    let group = &shared.resolved.groups[at];
     let mut facts = Vec::new();
     let mut fact = |name, text: String, tone| facts.push(Fact { name, text, tone });
     let runs = beside_runs(inventory, group, snapshot);
@@ -269,7 +277,7 @@ fn facts(state: &State, snapshot: &Snapshot, at: usize) -> Vec<Fact> {
         Conflict::Overlap { other, .. } => runs.iter().any(|run| run.is_in_run_of(other)),
         _ => false,
     };
-    let fixed = state.pages.groups.conflicts[at].iter();
+    let fixed = view.conflicts[at].iter();
     let conflicts = runs.iter().chain(fixed.filter(|one| !in_a_run(one)));
     for conflict in conflicts {
         let (sign, tone) = match conflict {
@@ -378,17 +386,18 @@ fn lines(facts: &[Fact], columns: usize) -> Vec<(String, Tone)> {
     lines
 }
 
-fn title(state: &State, at: usize) -> String {
-    let origin = if state.drafts[at].from_inventory {
+fn title(shared: &Shared, at: usize) -> String {
+    let origin = if shared.drafts[at].from_inventory {
         "of the inventory"
     } else {
         "made here"
     };
-    format!("{}, {origin}", state.pages.groups.groups[at].name)
+    format!("{}, {origin}", shared.resolved.groups[at].name)
 }
 
 fn draw_details(
-    state: &State,
+    view: &View,
+    shared: &Shared,
     snapshot: &Snapshot,
     theme: &Theme,
     frame: &mut Frame<'_>,
@@ -398,10 +407,10 @@ fn draw_details(
     let columns = usize::from(area.width);
     let mut rows = area.rows();
     if let Some(row) = rows.next() {
-        let title = cut(&title(state, at), columns, theme);
+        let title = cut(&title(shared, at), columns, theme);
         frame.render_widget(Line::styled(title, theme.head()), row);
     }
-    let lines = lines(&facts(state, snapshot, at), columns);
+    let lines = lines(&facts(view, shared, snapshot, at), columns);
     let room = usize::from(area.height).saturating_sub(1);
     let (kept, more) = if lines.len() > room {
         (room.saturating_sub(1), true)
@@ -420,10 +429,10 @@ fn draw_details(
 }
 
 /// All of it as a text to read.
-pub(super) fn details(state: &mut State, snapshot: &Snapshot, at: usize) {
-    let columns = usize::from(state.columns).saturating_sub(6).clamp(40, 90);
-    let facts = facts(state, snapshot, at);
+pub(super) fn details(view: &mut View, shared: &mut Shared, snapshot: &Snapshot, at: usize) {
+    let columns = usize::from(shared.columns).saturating_sub(6).clamp(40, 90);
+    let facts = facts(view, shared, snapshot, at);
     let lines = lines(&facts, columns).into_iter().map(|(text, _)| text);
-    let title = title(state, at);
-    state.dialogs.push(Dialog::reading(title, lines.collect()));
+    let title = title(shared, at);
+    shared.dialogs.push(Dialog::reading(title, lines.collect()));
 }

@@ -2,29 +2,31 @@
 
 use std::sync::Arc;
 
-use crate::console::dialogs::{Dialog, Intent, Row};
+use crate::console::asked::{Asked, OfGroups};
+use crate::console::dialogs::{Dialog, Row};
 use crate::console::effect::Effect;
-use crate::console::state::State;
+use crate::console::state::Shared;
 use crate::model::{Image, ImageSpec, units};
-use crate::protocol::{GroupSpec, Snapshot};
+use crate::protocol::GroupSpec;
 
+use super::View;
 use super::members::types;
-use super::{Asked, browse, changed, made, push};
+use super::{browse, changed, made, push};
 
 /// Before the name of an image of the inventory, and of one that was described here.
 const LISTED: &str = "listed:";
 const DESCRIBED: &str = "described:";
 const ANOTHER: &str = "another";
 
-pub(super) fn ask(state: &mut State, at: usize) {
-    let inventory = &state.site.inventory;
-    let group = &state.pages.groups.groups[at];
+pub(super) fn ask(shared: &mut Shared, at: usize) {
+    let inventory = &shared.site.inventory;
+    let group = &shared.resolved.groups[at];
     let types = types(inventory, group);
     // Nothing is known of a group without members, so that every image may be meant.
     let fits = |type_: &str| types.is_empty() || type_.is_empty() || types.contains(type_);
     let listed = inventory.images.iter().filter(|image| fits(&image.type_));
     let mut rows: Vec<Row> = listed.map(|image| row(LISTED, image)).collect();
-    for image in described(state).filter(|image| fits(&image.type_)) {
+    for image in described(shared).filter(|image| fits(&image.type_)) {
         let row = row(DESCRIBED, &image);
         if !rows.contains(&row) {
             rows.push(row);
@@ -41,16 +43,16 @@ pub(super) fn ask(state: &mut State, at: usize) {
         types => format!("Image of {}, for type {}", group.name, types.join(", ")),
     };
     let current = group.image.known().map(|image| image.name.to_string());
-    let mut dialog = Dialog::list(title, rows, Intent::Groups(Asked::Image { at }));
+    let mut dialog = Dialog::list(title, rows, Asked::Groups(OfGroups::Image { at }));
     // On the one it has.
     if let Dialog::List { rows, scroll, .. } = &mut dialog {
         let here = rows
             .iter()
             .position(|row| Some(&row.label) == current.as_ref());
-        let shown = crate::console::dialogs::list_rows(state);
+        let shown = shared.list_rows();
         scroll.to(here.unwrap_or(0), rows.len(), shown);
     }
-    push(state, dialog);
+    push(shared, dialog);
 }
 
 fn row(kind: &str, image: &Image) -> Row {
@@ -68,8 +70,8 @@ fn row(kind: &str, image: &Image) -> Row {
 }
 
 /// Images of other groups that are not in the inventory.
-fn described(state: &State) -> impl Iterator<Item = Arc<Image>> {
-    let drafts = state.drafts.iter().zip(&state.pages.groups.groups);
+fn described(shared: &Shared) -> impl Iterator<Item = Arc<Image>> {
+    let drafts = shared.drafts.iter().zip(&shared.resolved.groups);
     drafts.filter_map(|(draft, group)| match &draft.spec {
         GroupSpec::Made(made) if matches!(made.image, ImageSpec::Described { .. }) => {
             group.image.known().cloned()
@@ -79,21 +81,21 @@ fn described(state: &State) -> impl Iterator<Item = Arc<Image>> {
 }
 
 pub(super) fn chosen(
-    state: &mut State,
-    snapshot: &Snapshot,
+    view: &mut View,
+    shared: &mut Shared,
     at: usize,
     value: &str,
 ) -> Option<Effect> {
     if value == ANOTHER {
-        return browse::ask_server(state, at);
+        return browse::ask_server(shared, at);
     }
     let spec = if let Some(name) = value.strip_prefix(LISTED) {
         ImageSpec::Named(name.into())
     } else {
         let name = value.strip_prefix(DESCRIBED)?;
-        let image = described(state).find(|image| *image.name == *name)?;
+        let image = described(shared).find(|image| *image.name == *name)?;
         ImageSpec::of(&image)
     };
-    made(state, at)?.image = spec;
-    changed(state, snapshot)
+    made(shared, at)?.image = spec;
+    changed(view, shared)
 }

@@ -2,30 +2,33 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::console::dialogs::{Dialog, Intent, Row};
+use crate::console::asked::{Asked, OfGroups};
+use crate::console::dialogs::{Dialog, Row};
 use crate::console::effect::Effect;
-use crate::console::pages::inventory::natural;
-use crate::console::state::{Draft, Page, State};
+use crate::console::page::Page;
+use crate::console::state::{Draft, Shared};
+use crate::console::widgets::natural::natural;
 use crate::model::{DeliveryPolicy, ImageSpec, MadeGroup, SourceSpec, names};
-use crate::protocol::{GroupSpec, Snapshot};
+use crate::protocol::GroupSpec;
 
+use super::View;
 use super::members::folded;
-use super::{Asked, changed, check_name, push, push_text, unique};
+use super::{changed, check_name, push, push_text, unique};
 
 /// What a new group is made of, and where that comes from, in words.
-fn entities(state: &State) -> (Vec<usize>, String) {
+fn entities(shared: &Shared) -> (Vec<usize>, String) {
     let count = |number: usize| match number {
         1 => "1 entity".to_owned(),
         number => format!("{number} entities"),
     };
-    if !state.marks.is_empty() {
-        let marked: Vec<usize> = state.marks.iter().copied().collect();
+    if !shared.marks.is_empty() {
+        let marked: Vec<usize> = shared.marks.iter().copied().collect();
         let words = format!("{}, marked", count(marked.len()));
         return (marked, words);
     }
-    let mut shown = state.pages.inventory.shown.clone();
+    let mut shown = shared.shown.clone();
     shown.sort_unstable();
-    let filter = state.pages.inventory.filter.value();
+    let filter = shared.filter.value();
     let words = if filter.is_empty() {
         format!("{}: all there are, as none is marked", count(shown.len()))
     } else {
@@ -34,24 +37,24 @@ fn entities(state: &State) -> (Vec<usize>, String) {
     (shown, words)
 }
 
-pub(super) fn ask_name(state: &mut State) {
-    let (entities, words) = entities(state);
+pub(super) fn ask_name(shared: &mut Shared) {
+    let (entities, words) = entities(shared);
     if entities.is_empty() {
-        state.complain("no entity is marked or shown: there is nothing to make a group of");
+        shared.complain("no entity is marked or shown: there is nothing to make a group of");
         return;
     }
-    let name = unique(state, &suggestion(state, &entities));
-    ask_named(state, entities, words, &name);
+    let name = unique(shared, &suggestion(shared, &entities));
+    ask_named(shared, entities, words, &name);
 }
 
-fn ask_named(state: &mut State, entities: Vec<usize>, words: String, name: &str) {
-    let lines = vec![words, short(&folded(&state.site.inventory, &entities))];
+fn ask_named(shared: &mut Shared, entities: Vec<usize>, words: String, name: &str) {
+    let lines = vec![words, short(&folded(&shared.site.inventory, &entities))];
     push_text(
-        state,
+        shared,
         "Name of the new group".into(),
         lines,
         name,
-        Asked::Name { entities },
+        OfGroups::Name { entities },
     );
 }
 
@@ -66,8 +69,8 @@ fn short(names: &str) -> String {
 }
 
 /// What the entities have in common.
-fn suggestion(state: &State, entities: &[usize]) -> String {
-    let all = &state.site.inventory.entities;
+fn suggestion(shared: &Shared, entities: &[usize]) -> String {
+    let all = &shared.site.inventory.entities;
     let one = |values: BTreeSet<&str>| match values.iter().next() {
         Some(value) if values.len() == 1 && !value.is_empty() => Some((*value).to_owned()),
         _ => None,
@@ -86,30 +89,30 @@ fn suggestion(state: &State, entities: &[usize]) -> String {
 const LONGEST: usize = 40;
 
 pub(super) fn named(
-    state: &mut State,
-    snapshot: &Snapshot,
+    view: &mut View,
+    shared: &mut Shared,
     entities: Vec<usize>,
     name: &str,
 ) -> Option<Effect> {
-    if let Err(reason) = check_name(state, name, None) {
-        ask_named(state, entities, reason.clone(), name);
-        state.complain(reason);
+    if let Err(reason) = check_name(shared, name, None) {
+        ask_named(shared, entities, reason.clone(), name);
+        shared.complain(reason);
         return None;
     }
     let count = entities.len();
-    add(state, name, &entities);
-    state.marks.clear();
-    let effect = show_last(state, snapshot);
-    state.say(format!(
+    add(shared, name, &entities);
+    shared.marks.clear();
+    let effect = show_last(view, shared);
+    shared.say(format!(
         "group {name} has {count} entities: i chooses its image, o its source"
     ));
     effect
 }
 
-fn add(state: &mut State, name: &str, entities: &[usize]) {
+fn add(shared: &mut Shared, name: &str, entities: &[usize]) {
     let members = entities
         .iter()
-        .map(|at| state.site.inventory.entities[*at].name.to_string());
+        .map(|at| shared.site.inventory.entities[*at].name.to_string());
     let draft = Draft {
         spec: GroupSpec::Made(MadeGroup {
             name: name.to_owned(),
@@ -120,24 +123,24 @@ fn add(state: &mut State, name: &str, entities: &[usize]) {
         }),
         from_inventory: false,
     };
-    state.drafts.push(draft);
+    shared.drafts.push(draft);
 }
 
 /// The groups page, with the cursor on the newest group.
-pub(super) fn show_last(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
-    state.page = Page::Groups;
-    state.pages.groups.scroll.cursor = state.drafts.len().saturating_sub(1);
-    changed(state, snapshot)
+pub(super) fn show_last(view: &mut View, shared: &mut Shared) -> Option<Effect> {
+    shared.page = Page::Groups;
+    view.scroll.cursor = shared.drafts.len().saturating_sub(1);
+    changed(view, shared)
 }
 
-pub(super) fn ask_how(state: &mut State) {
-    let (entities, words) = entities(state);
+pub(super) fn ask_how(shared: &mut Shared) {
+    let (entities, words) = entities(shared);
     if entities.is_empty() {
-        state.complain("no entity is marked or shown: there is nothing to group");
+        shared.complain("no entity is marked or shown: there is nothing to group");
         return;
     }
     let rows = ["type", "version", "both"].map(|how| {
-        let groups = parted(state, &entities, how);
+        let groups = parted(shared, &entities, how);
         let names: Vec<&str> = groups.keys().map(|key| &*key.0).collect();
         let number = match names.len() {
             1 => "1 group".to_owned(),
@@ -153,11 +156,11 @@ pub(super) fn ask_how(state: &mut State) {
         }
     });
     push(
-        state,
+        shared,
         Dialog::list(
             format!("Group {words}"),
             rows.into(),
-            Intent::Groups(Asked::How { entities }),
+            Asked::Groups(OfGroups::How { entities }),
         ),
     );
 }
@@ -179,7 +182,7 @@ impl PartialOrd for Key {
 }
 
 /// The entities by what they have in common.
-fn parted(state: &State, entities: &[usize], how: &str) -> BTreeMap<Key, Vec<usize>> {
+fn parted(shared: &Shared, entities: &[usize], how: &str) -> BTreeMap<Key, Vec<usize>> {
     let or = |text: &str, missing: &str| {
         if text.is_empty() {
             missing.to_owned()
@@ -189,7 +192,7 @@ fn parted(state: &State, entities: &[usize], how: &str) -> BTreeMap<Key, Vec<usi
     };
     let mut groups: BTreeMap<Key, Vec<usize>> = BTreeMap::new();
     for at in entities {
-        let entity = &state.site.inventory.entities[*at];
+        let entity = &shared.site.inventory.entities[*at];
         let type_ = or(&entity.type_, "no-type");
         let version = or(&entity.version, "no-version");
         let key = match how {
@@ -203,24 +206,24 @@ fn parted(state: &State, entities: &[usize], how: &str) -> BTreeMap<Key, Vec<usi
 }
 
 pub(super) fn grouped(
-    state: &mut State,
-    snapshot: &Snapshot,
+    view: &mut View,
+    shared: &mut Shared,
     entities: &[usize],
     how: &str,
 ) -> Option<Effect> {
-    let groups = parted(state, entities, how);
+    let groups = parted(shared, entities, how);
     let count = groups.len();
     for (key, members) in groups {
         let wanted = names::usable(&key.0, LONGEST);
-        let name = unique(state, &wanted);
-        add(state, &name, &members);
+        let name = unique(shared, &wanted);
+        add(shared, &name, &members);
     }
-    state.marks.clear();
-    let first = state.drafts.len() - count;
-    state.page = Page::Groups;
-    state.pages.groups.scroll.cursor = first;
-    let effect = changed(state, snapshot);
-    state.say(format!(
+    shared.marks.clear();
+    let first = shared.drafts.len() - count;
+    shared.page = Page::Groups;
+    view.scroll.cursor = first;
+    let effect = changed(view, shared);
+    shared.say(format!(
         "{count} groups made: i chooses the image of each, o its source"
     ));
     effect

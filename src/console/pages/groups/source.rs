@@ -5,47 +5,49 @@
 
 use std::collections::HashMap;
 
-use crate::console::dialogs::{Dialog, Intent, Row};
+use crate::console::asked::{Asked, OfGroups};
+use crate::console::dialogs::{Dialog, Row};
 use crate::console::effect::Effect;
-use crate::console::pages::inventory::natural;
-use crate::console::state::State;
+use crate::console::state::Shared;
+use crate::console::widgets::natural::natural;
 use crate::model::{Entity, SourceSpec, units};
-use crate::protocol::{Command, GroupSpec, PeerCheck, Snapshot};
+use crate::protocol::{Command, GroupSpec, PeerCheck};
 
+use super::View;
 use super::members::{types, url};
-use super::{Asked, changed, made, push};
+use super::{changed, made, push};
 
 /// Before the name of a file server or of a peer.
 const SERVER: &str = "server:";
 const PEER: &str = "peer:";
 const ANY: &str = "any";
 
-pub(super) fn ask(state: &mut State, at: usize) -> Option<Effect> {
-    let group = &state.pages.groups.groups[at];
+pub(super) fn ask(shared: &mut Shared, at: usize) -> Option<Effect> {
+    let group = &shared.resolved.groups[at];
     let title = format!("Source of {}", group.name);
-    let asks = match &state.drafts[at].spec {
+    let asks = match &shared.drafts[at].spec {
         GroupSpec::Made(made) if group.image.known().is_some() => Some(Command::AskPeers {
             image: made.image.clone(),
         }),
         _ => None,
     };
-    let rows = rows(state, at);
+    let rows = rows(shared, at);
     push(
-        state,
-        Dialog::list(title, rows, Intent::Groups(Asked::Source { at })),
+        shared,
+        Dialog::list(title, rows, Asked::Groups(OfGroups::Source { at })),
     );
     match asks {
         Some(command) => Some(Effect::Send(vec![command])),
         None => {
-            state.say("without an image no peer can be asked for it: choose one first (i)");
+            shared.say("without an image no peer can be asked for it: choose one first (i)");
             None
         }
     }
 }
 
-pub(super) fn rows(state: &State, at: usize) -> Vec<Row> {
-    let inventory = &state.site.inventory;
-    let group = &state.pages.groups.groups[at];
+pub(super) fn rows(shared: &Shared, at: usize) -> Vec<Row> {
+    let inventory = &shared.site.inventory;
+    let group = &shared.resolved.groups[at];
     let mut rows: Vec<Row> = inventory
         .file_servers
         .iter()
@@ -71,7 +73,7 @@ pub(super) fn rows(state: &State, at: usize) -> Vec<Row> {
         having.then_with(|| natural(&a.name, &b.name))
     });
     let checks: HashMap<&str, &PeerCheck> = image
-        .and_then(|image| state.peers.get(&image.name))
+        .and_then(|image| shared.peers.get(&image.name))
         .map(|checks| checks.iter().map(|check| (&*check.entity, check)).collect())
         .unwrap_or_default();
     let having = checks.values().filter(|check| check.has_it).count();
@@ -119,8 +121,8 @@ fn answer(check: &PeerCheck) -> String {
 }
 
 pub(super) fn chosen(
-    state: &mut State,
-    snapshot: &Snapshot,
+    view: &mut View,
+    shared: &mut Shared,
     at: usize,
     value: &str,
 ) -> Option<Effect> {
@@ -131,6 +133,6 @@ pub(super) fn chosen(
     } else {
         SourceSpec::Peer(value.strip_prefix(PEER)?.into())
     };
-    made(state, at)?.source = source;
-    changed(state, snapshot)
+    made(shared, at)?.source = source;
+    changed(view, shared)
 }

@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::console::pages::State;
+use crate::console::state::Site;
 use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
 use crate::console::update::update as act;
 use crate::model::{DeliveryPolicy, Flaw, ImageSpec, Laggards, Limits, SourceSpec};
+use crate::plan::ResolvedDraft;
 use crate::protocol::{Command, Entry, Event, Listing, PeerCheck};
 use jiff::Timestamp;
 
@@ -23,8 +26,13 @@ fn more(state: &mut State, keys: &str) -> Vec<Effect> {
 
 /// Name, entities, image and source of the groups made here.
 fn made_here(state: &State) -> Vec<[String; 4]> {
-    let groups = state.pages.groups.groups.iter().zip(&state.drafts);
-    let inventory = &state.site.inventory;
+    let groups = state
+        .shared
+        .resolved
+        .groups
+        .iter()
+        .zip(&state.shared.drafts);
+    let inventory = &state.shared.site.inventory;
     groups
         .filter(|(_, draft)| !draft.from_inventory)
         .map(|(group, _)| {
@@ -40,11 +48,15 @@ fn made_here(state: &State) -> Vec<[String; 4]> {
 }
 
 fn said(state: &State) -> &str {
-    state.message.as_ref().map_or("", |message| &message.text)
+    state
+        .shared
+        .message
+        .as_ref()
+        .map_or("", |message| &message.text)
 }
 
 fn title(state: &State) -> &str {
-    match state.dialog() {
+    match state.shared.dialog() {
         Some(
             Dialog::Confirm { title, .. }
             | Dialog::Text { title, .. }
@@ -56,7 +68,7 @@ fn title(state: &State) -> &str {
 }
 
 fn rows(state: &State) -> Vec<String> {
-    match state.dialog() {
+    match state.shared.dialog() {
         Some(Dialog::List { rows, .. }) => rows
             .iter()
             .map(|row| format!("{} | {}", row.label, row.detail))
@@ -93,9 +105,13 @@ fn a_group_is_made_of_the_marked_entities() {
         made_here(&state),
         [["adsl-2.3", "shelf1-01, shelf1-03", "", ""]]
     );
-    assert_eq!(state.page, Page::Groups);
-    assert_eq!(state.pages.groups.current(), Some(2), "the cursor is on it");
-    assert!(state.marks.is_empty());
+    assert_eq!(state.shared.page, Page::Groups);
+    assert_eq!(
+        state.pages.groups.current(&state.shared),
+        Some(2),
+        "the cursor is on it"
+    );
+    assert!(state.shared.marks.is_empty());
     assert_eq!(
         kept(&effects),
         [GroupSpec::Made(MadeGroup {
@@ -113,7 +129,7 @@ fn without_marks_a_group_is_made_of_what_the_filter_shows() {
     let (state, _) = after("/shelf2<Enter>n<Ctrl-U>south<Enter>");
     assert_eq!(made_here(&state)[0][..2], ["south", "shelf2-[01-05]"]);
     let (state, _) = after("/nothing<Enter>n");
-    assert!(state.dialogs.is_empty());
+    assert!(state.shared.dialogs.is_empty());
     assert!(said(&state).contains("nothing to make a group of"));
 }
 
@@ -133,7 +149,7 @@ fn a_name_that_can_not_be_is_asked_for_again_with_the_reason() {
         assert_eq!(made_here(&state)[0][1], "shelf1-01", "nothing was lost");
     }
     let (state, effects) = after("<Space>n<Esc>");
-    assert!(effects.is_empty() && state.dialogs.is_empty() && state.marks.len() == 1);
+    assert!(effects.is_empty() && state.shared.dialogs.is_empty() && state.shared.marks.len() == 1);
 }
 
 #[test]
@@ -142,7 +158,7 @@ fn groups_are_made_by_type_by_version_and_by_both() {
         let (state, effects) = after(keys);
         assert_eq!(kept(&effects).len(), made_here(&state).len());
         assert_eq!(
-            state.pages.groups.current(),
+            state.pages.groups.current(&state.shared),
             Some(2),
             "on the first of them"
         );
@@ -206,13 +222,16 @@ fn groups_are_renamed_and_deleted_after_a_question() {
     let effects = more(&mut state, "Dy");
     assert_eq!(kept(&effects), []);
     assert_eq!(
-        state.pages.groups.current(),
+        state.pages.groups.current(&state.shared),
         Some(1),
         "the cursor is on what is left"
     );
     more(&mut state, "D");
     assert!(said(&state).contains("vdsl is of the inventory"));
-    assert_eq!((state.dialogs.len(), state.drafts.len()), (0, 2));
+    assert_eq!(
+        (state.shared.dialogs.len(), state.shared.drafts.len()),
+        (0, 2)
+    );
 }
 
 #[test]
@@ -220,7 +239,7 @@ fn what_is_selected_stays_so_when_another_group_is_deleted() {
     let (mut state, _) = after("A<Enter>G<Space>");
     assert_eq!(state.pages.groups.selected, BTreeSet::from([3]));
     more(&mut state, "<Up>Dy");
-    assert_eq!(state.pages.groups.groups[2].name, "vdsl_2");
+    assert_eq!(state.shared.resolved.groups[2].name, "vdsl_2");
     assert_eq!(state.pages.groups.selected, BTreeSet::from([2]));
     more(&mut state, "<Esc>");
     assert!(state.pages.groups.selected.is_empty());
@@ -232,10 +251,10 @@ fn a_group_of_the_inventory_is_changed_in_a_copy_only() {
     assert_eq!(title(&state), "Change a copy of adsl?");
     assert_eq!(effects, []);
     more(&mut state, "n");
-    assert_eq!(state.drafts.len(), 2);
+    assert_eq!(state.shared.drafts.len(), 2);
     // vdsl, with all that it says.
     more(&mut state, "<Down>Ny<Ctrl-U>mine<Enter>");
-    let made = made_of(&state.drafts[2].spec);
+    let made = made_of(&state.shared.drafts[2].spec);
     assert_eq!(made.image, ImageSpec::Named("vdsl-3.1".into()));
     assert_eq!(made.source, SourceSpec::AnyPeer);
     let policy = made.policy;
@@ -249,7 +268,7 @@ fn a_group_of_the_inventory_is_changed_in_a_copy_only() {
         [["mine", "shelf2-[03-05]", "vdsl-3.1", "peer:any"]]
     );
     assert_eq!(
-        state.drafts[1].spec,
+        state.shared.drafts[1].spec,
         GroupSpec::Named("vdsl".into()),
         "the group itself is as it was"
     );
@@ -260,7 +279,10 @@ fn a_group_of_the_inventory_is_changed_in_a_copy_only() {
     // The copy is kept before the engine is asked anything.
     let (state, effects) = after("2oy");
     assert_eq!(kept(&effects).len(), 1);
-    assert_eq!((state.dialogs.len(), made_here(&state).len()), (0, 1));
+    assert_eq!(
+        (state.shared.dialogs.len(), made_here(&state).len()),
+        (0, 1)
+    );
 }
 
 #[test]
@@ -489,7 +511,7 @@ fn laggards_and_how_many_at_a_time_are_set() {
         (Laggards::Wait, Some(3))
     );
     more(&mut state, "P<Ctrl-U><Enter>");
-    assert_eq!(state.pages.groups.groups[2].policy.parallel, None);
+    assert_eq!(state.shared.resolved.groups[2].policy.parallel, None);
 }
 
 #[test]
@@ -498,7 +520,10 @@ fn limits_are_set_and_those_without_sense_are_asked_for_again() {
     // Whoever chooses what has a limit is asked for it; what was chosen counts already.
     more(&mut state, "L<End><Enter>");
     assert_eq!(title(&state), "Laggard limit of new");
-    assert_eq!(state.pages.groups.groups[2].policy.laggards, Laggards::Drop);
+    assert_eq!(
+        state.shared.resolved.groups[2].policy.laggards,
+        Laggards::Drop
+    );
     assert_eq!(more(&mut state, "<Ctrl-U>2h<Enter>"), []);
     assert!(said(&state).contains("longer than an hour"));
     more(&mut state, "<Ctrl-U>500ms<Enter>");
@@ -512,7 +537,7 @@ fn limits_are_set_and_those_without_sense_are_asked_for_again() {
         retry_for: Duration::from_secs(90),
     };
     assert_eq!(limits(&effects), expected);
-    assert!(state.dialogs.is_empty());
+    assert!(state.shared.dialogs.is_empty());
     // What is offered is what there is, and without a time that stays.
     assert_eq!(limits(&more(&mut state, "T<Enter>")), expected);
     let never = limits(&more(&mut state, "T<Ctrl-U>0<Enter>"));
@@ -522,7 +547,7 @@ fn limits_are_set_and_those_without_sense_are_asked_for_again() {
 #[test]
 fn only_what_is_complete_goes_to_the_review() {
     let names = |state: &State| -> Result<Vec<String>, String> {
-        let specs = chosen(state)?;
+        let specs = chosen(&state.pages.groups, &state.shared)?;
         Ok(specs.iter().map(|spec| spec.name().to_owned()).collect())
     };
     let (mut state, _) = after(NEW);
@@ -531,7 +556,7 @@ fn only_what_is_complete_goes_to_the_review() {
         Err("new: no image yet: i chooses one".into())
     );
     more(&mut state, "S");
-    assert_eq!(state.page, Page::Groups);
+    assert_eq!(state.shared.page, Page::Groups);
     more(&mut state, "i<Enter>S");
     assert_eq!(said(&state), "new: no source yet: o chooses one");
     more(&mut state, "o<Enter>");
@@ -542,7 +567,10 @@ fn only_what_is_complete_goes_to_the_review() {
     );
     // What is selected counts, wherever the cursor is; the inventory's go by their names.
     more(&mut state, "gj<Space>");
-    assert_eq!(chosen(&state), Ok(vec![GroupSpec::Named("vdsl".into())]));
+    assert_eq!(
+        chosen(&state.pages.groups, &state.shared),
+        Ok(vec![GroupSpec::Named("vdsl".into())])
+    );
     more(&mut state, "G<Space>");
     assert_eq!(names(&state), Ok(vec!["vdsl".into(), "new".into()]));
     more(&mut state, "g<Space>S");
@@ -552,7 +580,7 @@ fn only_what_is_complete_goes_to_the_review() {
     );
     more(&mut state, "g<Space>");
     assert_eq!(more(&mut state, "S"), []);
-    assert_eq!(state.page, Page::Review);
+    assert_eq!(state.shared.page, Page::Review);
 }
 
 #[test]
@@ -564,7 +592,7 @@ fn groups_made_earlier_are_there_again() {
     };
     let again = State::new(site);
     assert_eq!(made_here(&again), made_here(&state));
-    assert_eq!(again.drafts, state.drafts);
+    assert_eq!(again.shared.drafts, state.shared.drafts);
 }
 
 /// What is shown as YAML is what the inventory takes, and means the same there.
@@ -582,7 +610,7 @@ fn the_yaml_is_read_by_the_inventory_as_the_same_groups() {
         "1/<Ctrl-U>shelf1-07<Enter>n<Ctrl-U>later<Enter>",
     );
     more(&mut state, "y");
-    let Some(Dialog::Reading { lines, file, .. }) = state.dialog() else {
+    let Some(Dialog::Reading { lines, file, .. }) = state.shared.dialog() else {
         panic!("no YAML");
     };
     assert_eq!(file.as_deref(), Some("groups.yaml"));
@@ -611,10 +639,10 @@ fn the_yaml_is_read_by_the_inventory_as_the_same_groups() {
             .collect()
     };
     assert_eq!(
-        facts(&pasted.pages.groups.groups),
-        facts(&state.pages.groups.groups[2..])
+        facts(&pasted.shared.resolved.groups),
+        facts(&state.shared.resolved.groups[2..])
     );
-    assert_eq!(pasted.pages.groups.groups.len(), 2);
+    assert_eq!(pasted.shared.resolved.groups.len(), 2);
     // `w` writes it.
     assert_eq!(
         more(&mut state, "w"),
@@ -628,7 +656,7 @@ fn the_yaml_is_read_by_the_inventory_as_the_same_groups() {
 #[test]
 fn without_groups_made_here_there_is_no_yaml() {
     let (state, _) = after("2y");
-    assert!(state.dialogs.is_empty() && said(&state).contains("no group was made here"));
+    assert!(state.shared.dialogs.is_empty() && said(&state).contains("no group was made here"));
 }
 
 #[test]
@@ -658,7 +686,7 @@ fn an_entity_in_two_groups_is_seen_at_once_on_both() {
         ["shelf1-[01-02] in group adsl too: the two can't run together"]
     );
     assert_eq!(
-        state.pages.groups.names_of(0).collect::<Vec<_>>(),
+        state.shared.resolved.names_of(0).collect::<Vec<_>>(),
         ["adsl", "new"]
     );
 }

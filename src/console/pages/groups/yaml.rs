@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::console::dialogs::Dialog;
-use crate::console::state::State;
+use crate::console::state::Shared;
 use crate::model::names::compress;
 use crate::model::{
     ImageSpec, Inventory, Laggards, Limits, MadeGroup, Name, PeerChoice, SourceChoice, units,
@@ -14,28 +14,29 @@ use crate::model::{
 use crate::plan::{Chosen, ResolvedDraft};
 use crate::protocol::GroupSpec;
 
+use super::View;
 use super::conflicts::Conflict;
 
-pub(super) fn show(state: &mut State) {
-    let lines = lines(state);
+pub(super) fn show(view: &mut View, shared: &mut Shared) {
+    let lines = lines(view, shared);
     if lines.is_empty() {
-        state.say("no group was made here yet: n makes one");
+        shared.say("no group was made here yet: n makes one");
         return;
     }
     let mut dialog = Dialog::reading("Groups made here, as YAML", lines);
     if let Dialog::Reading { file, .. } = &mut dialog {
         *file = Some("groups.yaml".into());
     }
-    state.dialogs.push(dialog);
+    shared.dialogs.push(dialog);
 }
 
 /// `images:` for those that are described here, where there are any, then `groups:`.
-pub(super) fn lines(state: &State) -> Vec<String> {
-    let inventory = &state.site.inventory;
+pub(super) fn lines(view: &View, shared: &Shared) -> Vec<String> {
+    let inventory = &shared.site.inventory;
     let mut groups = Vec::new();
     let mut images: BTreeMap<&str, String> = BTreeMap::new();
-    let drafts = state.drafts.iter().zip(&state.pages.groups.groups);
-    for ((draft, group), conflicts) in drafts.zip(&state.pages.groups.conflicts) {
+    let drafts = shared.drafts.iter().zip(&shared.resolved.groups);
+    for ((draft, group), conflicts) in drafts.zip(&view.conflicts) {
         let GroupSpec::Made(MadeGroup { image, .. }) = &draft.spec else {
             continue;
         };

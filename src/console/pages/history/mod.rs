@@ -15,28 +15,14 @@ use ratatui::widgets::Row;
 use crate::console::action::Action;
 use crate::console::dialogs::Dialog;
 use crate::console::effect::Effect;
-use crate::console::state::{Page, Scroll, State};
+use crate::console::page::Page;
+use crate::console::past_run::PastRun;
+use crate::console::scroll::Scroll;
+use crate::console::state::{Screen, Shared};
 use crate::console::widgets::fit::{cut, right};
 use crate::console::widgets::table::table;
 use crate::protocol::Snapshot;
 use crate::terminal::{Theme, Tone};
-
-/// One past run, in words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PastRun {
-    pub run: String,
-    /// In the time of this place.
-    pub began: String,
-    /// An outcome, `running`, or `cut off`.
-    pub outcome: String,
-    pub delivered: usize,
-    /// Of those: nobody has looked at their content.
-    pub unproven: usize,
-    pub skipped: usize,
-    pub failed: usize,
-    /// Its groups, and who started it.
-    pub about: String,
-}
 
 #[derive(Debug, Default)]
 pub(crate) struct View {
@@ -45,59 +31,83 @@ pub(crate) struct View {
     scroll: Scroll,
 }
 
+impl Screen for View {
+    fn update(
+        &mut self,
+        shared: &mut Shared,
+        _snapshot: &Snapshot,
+        action: Action,
+    ) -> Option<Effect> {
+        update(self, shared, action)
+    }
+
+    fn draw(
+        &self,
+        _shared: &Shared,
+        _snapshot: &Snapshot,
+        theme: &Theme,
+        frame: &mut Frame<'_>,
+        area: Rect,
+    ) {
+        draw(self, theme, frame, area);
+    }
+
+    fn enter(&mut self, _shared: &mut Shared, _snapshot: &Snapshot) -> Option<Effect> {
+        Some(Effect::ReadHistory)
+    }
+}
+
 /// The head above the list.
 const HEAD: usize = 1;
 
-pub(crate) fn came(state: &mut State, runs: Vec<PastRun>) {
-    let rows = rows(state);
-    let view = &mut state.pages.history;
+pub(crate) fn came(view: &mut View, shared: &Shared, runs: Vec<PastRun>) {
+    let rows = rows(shared);
     let len = runs.len();
     view.runs = Some(runs);
     view.scroll.to(view.scroll.cursor, len, rows);
 }
 
-fn rows(state: &State) -> usize {
-    state.page_rows().saturating_sub(HEAD).max(1)
+fn rows(shared: &Shared) -> usize {
+    shared.page_rows().saturating_sub(HEAD).max(1)
 }
 
-pub(crate) fn update(state: &mut State, _snapshot: &Snapshot, action: Action) -> Option<Effect> {
-    let rows = rows(state);
-    let runs = state.pages.history.runs.as_deref().unwrap_or_default();
+pub(crate) fn update(view: &mut View, shared: &mut Shared, action: Action) -> Option<Effect> {
+    let rows = rows(shared);
+    let runs = view.runs.as_deref().unwrap_or_default();
     match action {
-        Action::Back => state.page = Page::Watch,
+        Action::Past(Ok(runs)) => came(view, shared, runs),
+        Action::OpenedRun {
+            run,
+            text: Ok(text),
+        } => opened(shared, &run, &text),
+        Action::Back => shared.page = Page::Watch,
         Action::Details => {
-            let run = runs.get(state.pages.history.scroll.cursor)?;
+            let run = runs.get(view.scroll.cursor)?;
             return Some(Effect::OpenRun {
                 run: run.run.clone(),
                 // Inside the frame of a dialog.
-                columns: usize::from(state.columns).saturating_sub(8).max(40),
+                columns: usize::from(shared.columns).saturating_sub(8).max(40),
             });
         }
         action => {
             let len = runs.len();
-            state.pages.history.scroll.follow(&action, len, rows);
+            view.scroll.follow(&action, len, rows);
         }
     }
     None
 }
 
 /// The text of one run was read.
-pub(crate) fn opened(state: &mut State, run: &str, text: &str) {
+pub(crate) fn opened(shared: &mut Shared, run: &str, text: &str) {
     let lines = text.lines().map(str::to_owned).collect();
-    (state.dialogs).push(Dialog::reading(format!("Run {run}"), lines));
+    (shared.dialogs).push(Dialog::reading(format!("Run {run}"), lines));
 }
 
 /// `2026-11-22 21:50`.
 const BEGAN: usize = 16;
 const OUTCOME: usize = 9;
 
-pub(crate) fn draw(
-    state: &State,
-    _snapshot: &Snapshot,
-    theme: &Theme,
-    frame: &mut Frame<'_>,
-    area: Rect,
-) {
+pub(crate) fn draw(view: &View, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
     let [_, body] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
     let fixed = [BEGAN, OUTCOME, 9, 7, 6];
     let about = usize::from(area.width).saturating_sub(fixed.iter().sum::<usize>() + fixed.len());
@@ -120,14 +130,8 @@ pub(crate) fn draw(
         "groups, by",
     );
     let table = table(titles, &widths, 1, theme);
-    let Some(runs) = state
-        .pages
-        .history
-        .runs
-        .as_ref()
-        .filter(|runs| !runs.is_empty())
-    else {
-        let text = match state.pages.history.runs {
+    let Some(runs) = view.runs.as_ref().filter(|runs| !runs.is_empty()) else {
+        let text = match view.runs {
             None => "the journal is being read",
             Some(_) => "no run was recorded yet",
         };
@@ -137,7 +141,7 @@ pub(crate) fn draw(
     };
     // The screen may have become smaller since the cursor moved.
     let rows = usize::from(body.height);
-    let mut scroll = state.pages.history.scroll;
+    let mut scroll = view.scroll;
     scroll.to(scroll.cursor, runs.len(), rows);
     let visible = runs.iter().enumerate().skip(scroll.offset).take(rows);
     let rows = visible.map(|(row, run)| {

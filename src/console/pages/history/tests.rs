@@ -51,7 +51,7 @@ fn runs_are_read_when_the_page_is_entered_and_one_is_opened() {
         "{shown}"
     );
     press(&mut state, &idle, "<Esc><Esc>");
-    assert_eq!(state.page, Page::Watch);
+    assert_eq!(state.shared.page, Page::Watch);
 }
 
 #[test]

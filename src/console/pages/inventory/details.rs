@@ -1,7 +1,7 @@
 //! Everything that is known of one entity, as a text to read.
 
 use crate::console::dialogs::Dialog;
-use crate::console::state::State;
+use crate::console::state::Shared;
 use crate::model::columns::hang;
 use crate::model::staging::AUTO;
 use crate::model::{Staging, Standing, units};
@@ -11,10 +11,10 @@ use super::newest;
 
 const NAMES: usize = 13;
 
-pub(super) fn dialog(state: &State, snapshot: &Snapshot, at: usize) -> Dialog {
+pub(super) fn dialog(shared: &Shared, snapshot: &Snapshot, at: usize) -> Dialog {
     // As wide as a dialog on this screen, and no wider than one reads with ease.
-    let columns = usize::from(state.columns).saturating_sub(6).clamp(40, 90);
-    let entity = &state.site.inventory.entities[at];
+    let columns = usize::from(shared.columns).saturating_sub(6).clamp(40, 90);
+    let entity = &shared.site.inventory.entities[at];
     let mut lines = Vec::new();
     let mut row = |name: &str, value: &str| {
         for (line, text) in hang(value, 0, columns - NAMES).into_iter().enumerate() {
@@ -69,7 +69,7 @@ pub(super) fn dialog(state: &State, snapshot: &Snapshot, at: usize) -> Dialog {
             &format!("{label} = {value}"),
         );
     }
-    let groups: Vec<&str> = state.pages.groups.names_of(at).collect();
+    let groups: Vec<&str> = shared.resolved.names_of(at).collect();
     row(
         "groups",
         &if groups.is_empty() {

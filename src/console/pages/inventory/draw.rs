@@ -5,12 +5,13 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Row};
 
-use crate::console::state::State;
+use crate::console::state::Shared;
 use crate::console::widgets::fit::{cut, plain, share};
 use crate::console::widgets::table::table;
 use crate::protocol::Snapshot;
 use crate::terminal::Theme;
 
+use super::View;
 use super::{Column, newest};
 
 /// A sign, a blank, and the longest word.
@@ -23,30 +24,38 @@ const MARK: usize = 2;
 const ROOMY: usize = 72;
 
 pub(crate) fn draw(
-    state: &State,
+    view: &View,
+    shared: &Shared,
     snapshot: &Snapshot,
     theme: &Theme,
     frame: &mut Frame<'_>,
     area: Rect,
 ) {
-    let view = &state.pages.inventory;
     let [filter, body, footer] = Layout::vertical([
-        Constraint::Length(u16::from(view.has_filter())),
+        Constraint::Length(u16::from(view.has_filter(shared))),
         Constraint::Fill(1),
         Constraint::Length(1),
     ])
     .areas(area);
-    if view.has_filter() {
-        frame.render_widget(filter_line(state, theme, usize::from(filter.width)), filter);
+    if view.has_filter(shared) {
+        frame.render_widget(
+            filter_line(view, shared, theme, usize::from(filter.width)),
+            filter,
+        );
     }
-    let columns = Columns::new(state, usize::from(area.width));
+    let columns = Columns::new(view, shared, usize::from(area.width));
     let rows = usize::from(body.height.saturating_sub(1));
     // The screen may have become smaller since the cursor moved.
     let mut scroll = view.scroll;
-    scroll.to(scroll.cursor, view.shown.len(), rows);
-    let visible = view.shown.iter().enumerate().skip(scroll.offset).take(rows);
+    scroll.to(scroll.cursor, shared.shown.len(), rows);
+    let visible = shared
+        .shown
+        .iter()
+        .enumerate()
+        .skip(scroll.offset)
+        .take(rows);
     let rows = visible.map(|(row, at)| {
-        let entity = columns.row(state, snapshot, theme, *at);
+        let entity = columns.row(view, shared, snapshot, theme, *at);
         if row == scroll.cursor {
             entity.style(theme.cursor())
         } else {
@@ -54,11 +63,11 @@ pub(crate) fn draw(
         }
     });
     let rows: Vec<Row<'_>> = rows.collect();
-    let titles = columns.titles(state, theme);
+    let titles = columns.titles(view, theme);
     let table = table(titles, &columns.widths, columns.gap, theme);
     frame.render_widget(table.rows(rows), body);
-    if view.shown.is_empty() {
-        let text = if state.site.inventory.entities.is_empty() {
+    if shared.shown.is_empty() {
+        let text = if shared.site.inventory.entities.is_empty() {
             "the inventory has no entities"
         } else {
             "no entity matches the filter; Esc clears it"
@@ -66,12 +75,11 @@ pub(crate) fn draw(
         let [_, below] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(body);
         frame.render_widget(Line::styled(text, theme.hint()), below);
     }
-    frame.render_widget(Line::styled(counts(state), theme.hint()), footer);
+    frame.render_widget(Line::styled(counts(shared), theme.hint()), footer);
 }
 
-fn filter_line<'a>(state: &State, theme: &Theme, columns: usize) -> Line<'a> {
-    let view = &state.pages.inventory;
-    let value = view.filter.value();
+fn filter_line<'a>(view: &View, shared: &Shared, theme: &Theme, columns: usize) -> Line<'a> {
+    let value = shared.filter.value();
     if !view.typing {
         return Line::from(vec![
             Span::styled("filter: ", theme.head()),
@@ -81,7 +89,7 @@ fn filter_line<'a>(state: &State, theme: &Theme, columns: usize) -> Line<'a> {
     }
     // What is typed is where the cursor is; of a long filter its end around it is shown.
     let typed: Vec<char> = value.chars().collect();
-    let at = view.filter.cursor().min(typed.len());
+    let at = shared.filter.cursor().min(typed.len());
     let from = (at + 4).saturating_sub(columns);
     let text = |range: std::ops::Range<usize>| {
         let text: String = typed[range].iter().collect();
@@ -120,10 +128,9 @@ struct Columns {
 }
 
 impl Columns {
-    fn new(state: &State, room: usize) -> Self {
-        let view = &state.pages.inventory;
+    fn new(view: &View, shared: &Shared, room: usize) -> Self {
         let [name, type_, version, address] = view.widest;
-        let groups = state.pages.groups.widest();
+        let groups = shared.resolved.widest;
         let gap = if room < ROOMY { 1 } else { 2 };
         // A head has room for its sign too, where there is room.
         let title = |column: Column| column.title().len() + if room < ROOMY { 0 } else { 2 };
@@ -146,8 +153,7 @@ impl Columns {
         Self { widths, gap }
     }
 
-    fn titles<'a>(&self, state: &State, theme: &Theme) -> Row<'a> {
-        let view = &state.pages.inventory;
+    fn titles<'a>(&self, view: &View, theme: &Theme) -> Row<'a> {
         let (down, up) = if theme.ascii {
             ("v", "^")
         } else {
@@ -171,27 +177,24 @@ impl Columns {
         Row::new(titles.chain(["Note".to_owned()]))
     }
 
-    fn row<'a>(&self, state: &State, snapshot: &Snapshot, theme: &Theme, at: usize) -> Row<'a> {
-        let entity = &state.site.inventory.entities[at];
+    fn row<'a>(
+        &self,
+        view: &View,
+        shared: &Shared,
+        snapshot: &Snapshot,
+        theme: &Theme,
+        at: usize,
+    ) -> Row<'a> {
+        let entity = &shared.site.inventory.entities[at];
         let (marked, unmarked) = theme.mark();
-        let mark = if state.marks.contains(&at) {
+        let mark = if shared.marks.contains(&at) {
             marked
         } else {
             unmarked
         };
-        let groups = state
-            .pages
-            .groups
-            .names_of(at)
-            .collect::<Vec<_>>()
-            .join(",");
+        let groups = shared.resolved.names_of(at).collect::<Vec<_>>().join(",");
         let name = cut(&entity.name, self.widths[0] - MARK, theme);
-        let texts = [
-            &entity.type_,
-            &entity.version,
-            &state.pages.inventory.addresses[at],
-            &groups,
-        ];
+        let texts = [&entity.type_, &entity.version, &view.addresses[at], &groups];
         let texts = texts.into_iter().zip(&self.widths[1..]);
         let mut cells = vec![Cell::new(format!("{mark} {name}"))];
         cells.extend(texts.map(|(text, width)| Cell::new(cut(text, *width, theme))));
@@ -221,18 +224,17 @@ fn labels(entity: &crate::model::Entity) -> String {
     labels.join(" ")
 }
 
-fn counts(state: &State) -> String {
-    let view = &state.pages.inventory;
-    let all = state.site.inventory.entities.len();
-    let mut text = format!("{} marked", state.marks.len());
-    let hidden = if view.shown.len() == all || state.marks.is_empty() {
+fn counts(shared: &Shared) -> String {
+    let all = shared.site.inventory.entities.len();
+    let mut text = format!("{} marked", shared.marks.len());
+    let hidden = if shared.shown.len() == all || shared.marks.is_empty() {
         0
     } else {
-        let shown = view.shown.iter().filter(|at| state.marks.contains(at));
-        state.marks.len() - shown.count()
+        let shown = shared.shown.iter().filter(|at| shared.marks.contains(at));
+        shared.marks.len() - shown.count()
     };
     if hidden > 0 {
         text.push_str(&format!(" ({hidden} not shown)"));
     }
-    format!("{text}   {} shown   {all} in all", view.shown.len())
+    format!("{text}   {} shown   {all} in all", shared.shown.len())
 }

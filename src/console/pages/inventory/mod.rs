@@ -14,30 +14,30 @@ mod tests;
 
 use std::collections::HashMap;
 
-use tui_input::{Input, InputRequest};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use tui_input::InputRequest;
 
 use crate::console::action::Action;
 use crate::console::effect::Effect;
-use crate::console::state::{Scroll, State};
-use crate::model::{EntityState, Inventory};
+use crate::console::scroll::Scroll;
+use crate::console::state::{Request, Screen, Shared};
+use crate::console::widgets::natural::natural;
+use crate::model::EntityState;
 use crate::protocol::{EntitySnapshot, GroupSnapshot, Snapshot};
+use crate::terminal::Theme;
 
-use super::groups;
 use filter::{Facts, Filter};
-
-pub(crate) use draw::draw;
-pub(crate) use order::{Column, natural};
+use order::Column;
 
 #[derive(Debug)]
 pub(crate) struct View {
     /// The filter is being typed.
     pub(crate) typing: bool,
-    pub(crate) filter: Input,
     pub(crate) sort: Column,
     pub(crate) reverse: bool,
-    /// Places in the inventory: all of them in order, and those that the filter leaves.
+    /// All places in the inventory, in their order.
     order: Vec<usize>,
-    pub(crate) shown: Vec<usize>,
     pub(crate) scroll: Scroll,
     /// The entity that was marked last, where a range begins.
     anchor: Option<usize>,
@@ -48,8 +48,9 @@ pub(crate) struct View {
 }
 
 impl View {
-    pub(crate) fn new(inventory: &Inventory) -> Self {
-        let entities = &inventory.entities;
+    /// All entities are shown.
+    pub(crate) fn new(shared: &mut Shared) -> Self {
+        let entities = &shared.site.inventory.entities;
         let addresses: Vec<String> = entities
             .iter()
             .map(|entity| entity.address.to_string())
@@ -63,12 +64,11 @@ impl View {
                 *width = (*width).max(unicode_width::UnicodeWidthStr::width(text));
             }
         }
+        shared.shown.clone_from(&order);
         Self {
             typing: false,
-            filter: Input::default(),
             sort: Column::Name,
             reverse: false,
-            shown: order.clone(),
             order,
             scroll: Scroll::default(),
             anchor: None,
@@ -78,84 +78,129 @@ impl View {
     }
 
     /// Whether a filter is set or being typed: it has a row of its own then.
-    fn has_filter(&self) -> bool {
-        self.typing || !self.filter.value().is_empty()
+    fn has_filter(&self, shared: &Shared) -> bool {
+        self.typing || !shared.filter.value().is_empty()
     }
 
     /// The entity under the cursor, by its place in the inventory.
-    pub(crate) fn current(&self) -> Option<usize> {
-        self.shown.get(self.scroll.cursor).copied()
+    fn current(&self, shared: &Shared) -> Option<usize> {
+        shared.shown.get(self.scroll.cursor).copied()
+    }
+}
+
+impl Screen for View {
+    fn update(
+        &mut self,
+        shared: &mut Shared,
+        snapshot: &Snapshot,
+        action: Action,
+    ) -> Option<Effect> {
+        update(self, shared, snapshot, action)
+    }
+
+    fn draw(
+        &self,
+        shared: &Shared,
+        snapshot: &Snapshot,
+        theme: &Theme,
+        frame: &mut Frame<'_>,
+        area: Rect,
+    ) {
+        draw::draw(self, shared, snapshot, theme, frame, area);
+    }
+
+    fn is_typing(&self) -> bool {
+        self.typing
+    }
+
+    fn enter(&mut self, shared: &mut Shared, snapshot: &Snapshot) -> Option<Effect> {
+        refresh(self, shared, snapshot);
+        None
+    }
+
+    fn requested(
+        &mut self,
+        shared: &mut Shared,
+        snapshot: &Snapshot,
+        request: Request,
+    ) -> Option<Effect> {
+        if request == Request::Regrouped {
+            refresh(self, shared, snapshot);
+        }
+        None
     }
 }
 
 /// The rows of the table that fit: without its head, the footer, and the filter if there is one.
-fn body_rows(state: &State) -> usize {
-    let around = 2 + usize::from(state.pages.inventory.has_filter());
-    state.page_rows().saturating_sub(around).max(1)
+fn body_rows(view: &View, shared: &Shared) -> usize {
+    let around = 2 + usize::from(view.has_filter(shared));
+    shared.page_rows().saturating_sub(around).max(1)
 }
 
-pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> Option<Effect> {
-    let rows = body_rows(state);
-    let view = &mut state.pages.inventory;
-    if view.scroll.follow(&action, view.shown.len(), rows) {
+pub(crate) fn update(
+    view: &mut View,
+    shared: &mut Shared,
+    snapshot: &Snapshot,
+    action: Action,
+) -> Option<Effect> {
+    let rows = body_rows(view, shared);
+    if view.scroll.follow(&action, shared.shown.len(), rows) {
         return None;
     }
     match action {
         Action::Edit(request) if view.typing => {
-            edit(state, snapshot, request);
+            edit(view, shared, snapshot, request);
         }
         Action::Submit if view.typing => view.typing = false,
         Action::Filter => view.typing = true,
         Action::Back => {
             let was_typing = std::mem::take(&mut view.typing);
-            if !view.filter.value().is_empty() {
-                view.filter.reset();
-                refresh(state, snapshot);
+            if !shared.filter.value().is_empty() {
+                shared.filter.reset();
+                refresh(view, shared, snapshot);
             } else if was_typing {
-                keep_cursor(state, None);
+                keep_cursor(view, shared, None);
             }
         }
         Action::Sort => {
             view.sort = view.sort.next();
             view.reverse = false;
-            refresh(state, snapshot);
+            refresh(view, shared, snapshot);
         }
         Action::SortReverse => {
             view.reverse = !view.reverse;
-            refresh(state, snapshot);
+            refresh(view, shared, snapshot);
         }
-        Action::Mark => mark(state),
-        Action::MarkRange => mark_range(state),
-        Action::MarkAll => state.marks.extend(&state.pages.inventory.shown),
+        Action::Mark => mark(view, shared),
+        Action::MarkRange => mark_range(view, shared),
+        Action::MarkAll => shared.marks.extend(&shared.shown),
         Action::MarkInvert => {
-            for at in &state.pages.inventory.shown {
-                if !state.marks.remove(at) {
-                    state.marks.insert(*at);
+            for at in &shared.shown {
+                if !shared.marks.remove(at) {
+                    shared.marks.insert(*at);
                 }
             }
         }
         Action::MarkNone => {
-            state.marks.clear();
-            state.pages.inventory.anchor = None;
+            shared.marks.clear();
+            view.anchor = None;
         }
         Action::Details => {
-            let at = state.pages.inventory.current()?;
-            let dialog = details::dialog(state, snapshot, at);
-            state.dialogs.push(dialog);
+            let at = view.current(shared)?;
+            let dialog = details::dialog(shared, snapshot, at);
+            shared.dialogs.push(dialog);
         }
-        Action::Click { row } => click(state, row),
-        Action::NewGroup | Action::AutoGroup => return groups::update(state, snapshot, action),
+        Action::Click { row } => click(view, shared, row),
         _ => {}
     }
     None
 }
 
 /// The list anew: when the operator comes to the page, sorts, filters, or changes groups.
-pub(crate) fn refresh(state: &mut State, snapshot: &Snapshot) {
-    let here = state.pages.inventory.current();
+pub(crate) fn refresh(view: &mut View, shared: &mut Shared, snapshot: &Snapshot) {
+    let here = view.current(shared);
     let states = states(snapshot);
-    let inventory = &state.site.inventory;
-    let view = &state.pages.inventory;
+    let inventory = &shared.site.inventory;
     let entities = &inventory.entities;
     let state_of = |at: usize| states.get(&*entities[at].name).copied();
 
@@ -169,7 +214,7 @@ pub(crate) fn refresh(state: &mut State, snapshot: &Snapshot) {
             Column::Address => natural(&view.addresses[*a], &view.addresses[*b]),
             Column::Group => {
                 // Those without a group stand last.
-                let first = |at: usize| state.pages.groups.names_of(at).next();
+                let first = |at: usize| shared.resolved.names_of(at).next();
                 match (first(*a), first(*b)) {
                     (Some(a), Some(b)) => natural(a, b),
                     (a, b) => a.is_none().cmp(&b.is_none()),
@@ -182,7 +227,7 @@ pub(crate) fn refresh(state: &mut State, snapshot: &Snapshot) {
     });
 
     let groups: Vec<Vec<&str>> = (0..entities.len())
-        .map(|at| state.pages.groups.names_of(at).collect())
+        .map(|at| shared.resolved.names_of(at).collect())
         .collect();
     let facts = |at: usize| Facts {
         entity: &entities[at],
@@ -190,77 +235,75 @@ pub(crate) fn refresh(state: &mut State, snapshot: &Snapshot) {
         groups: &groups[at],
         state: state_of(at).map_or("none", EntityState::as_str),
     };
-    let filter = Filter::new(view.filter.value(), (0..entities.len()).map(facts));
+    let filter = Filter::new(shared.filter.value(), (0..entities.len()).map(facts));
     let shown = order
         .iter()
         .copied()
         .filter(|at| filter.matches(&facts(*at)))
         .collect();
 
-    state.pages.inventory.order = order;
-    state.pages.inventory.shown = shown;
-    keep_cursor(state, here);
+    view.order = order;
+    shared.shown = shown;
+    keep_cursor(view, shared, here);
 }
 
 /// Puts the cursor on this entity if it is shown, else where it was.
-fn keep_cursor(state: &mut State, here: Option<usize>) {
-    let rows = body_rows(state);
-    let view = &mut state.pages.inventory;
+fn keep_cursor(view: &mut View, shared: &Shared, here: Option<usize>) {
+    let rows = body_rows(view, shared);
     let row = here
-        .and_then(|here| view.shown.iter().position(|at| *at == here))
+        .and_then(|here| shared.shown.iter().position(|at| *at == here))
         .unwrap_or(view.scroll.cursor);
-    view.scroll.to(row, view.shown.len(), rows);
+    view.scroll.to(row, shared.shown.len(), rows);
 }
 
-fn edit(state: &mut State, snapshot: &Snapshot, request: InputRequest) {
-    let changed = state.pages.inventory.filter.handle(request);
+fn edit(view: &mut View, shared: &mut Shared, snapshot: &Snapshot, request: InputRequest) {
+    let changed = shared.filter.handle(request);
     if changed.is_some_and(|changed| changed.value) {
-        refresh(state, snapshot);
+        refresh(view, shared, snapshot);
     }
 }
 
-fn mark(state: &mut State) {
-    let Some(at) = state.pages.inventory.current() else {
+fn mark(view: &mut View, shared: &mut Shared) {
+    let Some(at) = view.current(shared) else {
         return;
     };
-    if !state.marks.remove(&at) {
-        state.marks.insert(at);
+    if !shared.marks.remove(&at) {
+        shared.marks.insert(at);
     }
-    state.pages.inventory.anchor = Some(at);
-    let rows = body_rows(state);
-    let view = &mut state.pages.inventory;
-    view.scroll.by(1, view.shown.len(), rows);
+    view.anchor = Some(at);
+    let rows = body_rows(view, shared);
+    view.scroll.by(1, shared.shown.len(), rows);
 }
 
-fn mark_range(state: &mut State) {
-    let view = &mut state.pages.inventory;
-    let Some(here) = view.current() else { return };
+fn mark_range(view: &mut View, shared: &mut Shared) {
+    let Some(here) = view.current(shared) else {
+        return;
+    };
     let from = view
         .anchor
-        .and_then(|anchor| view.shown.iter().position(|at| *at == anchor));
+        .and_then(|anchor| shared.shown.iter().position(|at| *at == anchor));
     let Some(from) = from else {
         view.anchor = Some(here);
-        state.marks.insert(here);
-        state.say("marked; v marks from here to where you go next");
+        shared.marks.insert(here);
+        shared.say("marked; v marks from here to where you go next");
         return;
     };
     let to = view.scroll.cursor;
     let range = from.min(to)..=from.max(to);
-    state.marks.extend(&view.shown[range]);
+    shared.marks.extend(&shared.shown[range]);
     view.anchor = Some(here);
 }
 
 /// The title and the head of the table stand above the first row, and the filter if there is one.
-fn click(state: &mut State, row: u16) {
-    let above = 2 + usize::from(state.pages.inventory.has_filter());
-    let rows = body_rows(state);
-    let view = &mut state.pages.inventory;
+fn click(view: &mut View, shared: &Shared, row: u16) {
+    let above = 2 + usize::from(view.has_filter(shared));
+    let rows = body_rows(view, shared);
     let Some(line) = usize::from(row).checked_sub(above) else {
         return;
     };
     let at = view.scroll.offset + line;
-    if line < rows && at < view.shown.len() {
-        view.scroll.to(at, view.shown.len(), rows);
+    if line < rows && at < shared.shown.len() {
+        view.scroll.to(at, shared.shown.len(), rows);
     }
 }
 

@@ -2,27 +2,28 @@
 
 use super::*;
 use crate::console::dialogs::Dialog;
-use crate::console::state::Page;
+use crate::console::page::Page;
+use crate::console::pages::State;
 use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
 use crate::model::names::compress;
 
 fn shown(state: &State) -> String {
-    names(state, state.pages.inventory.shown.iter())
+    names(state, state.shared.shown.iter())
 }
 
 fn marked(state: &State) -> String {
-    names(state, state.marks.iter())
+    names(state, state.shared.marks.iter())
 }
 
 fn names<'a>(state: &State, places: impl Iterator<Item = &'a usize>) -> String {
-    let entities = &state.site.inventory.entities;
+    let entities = &state.shared.site.inventory.entities;
     let names: Vec<_> = places.map(|at| entities[*at].name.clone()).collect();
     compress(&names).join(" ")
 }
 
 fn current(state: &State) -> String {
-    let at = state.pages.inventory.current().unwrap();
-    state.site.inventory.entities[at].name.to_string()
+    let at = state.pages.inventory.current(&state.shared).unwrap();
+    state.shared.site.inventory.entities[at].name.to_string()
 }
 
 fn after(keys: &str) -> State {
@@ -47,7 +48,7 @@ fn the_filter_works_while_it_is_typed_and_stays_until_escape() {
     assert!(!state.pages.inventory.typing);
     assert_eq!(shown(&state), "shelf2-[03-05]");
     press(&mut state, &snapshot, "2");
-    assert_eq!(state.page, Page::Groups);
+    assert_eq!(state.shared.page, Page::Groups);
     press(&mut state, &snapshot, "1");
     assert_eq!(
         shown(&state),
@@ -66,8 +67,8 @@ fn the_filter_works_while_it_is_typed_and_stays_until_escape() {
 #[test]
 fn escape_while_typing_clears_the_filter() {
     let state = after("/shelf2<Esc>");
-    assert!(!state.pages.inventory.typing && !state.pages.inventory.has_filter());
-    assert_eq!(state.pages.inventory.shown.len(), 13);
+    assert!(!state.pages.inventory.typing && !state.pages.inventory.has_filter(&state.shared));
+    assert_eq!(state.shared.shown.len(), 13);
 }
 
 #[test]
@@ -85,8 +86,8 @@ fn groups_and_states_are_filtered_too() {
 fn the_order_follows_any_column_both_ways() {
     let first = |keys: &str| {
         let state = after(keys);
-        let at = state.pages.inventory.shown[0];
-        state.site.inventory.entities[at].name.to_string()
+        let at = state.shared.shown[0];
+        state.shared.site.inventory.entities[at].name.to_string()
     };
     assert_eq!(first(""), "shelf1-01");
     assert_eq!(first("R"), "shelf2-05");
@@ -119,7 +120,7 @@ fn states_are_sorted_anew_when_the_operator_comes_back() {
     snapshot.groups = vec![group.into()];
     press(&mut state, &snapshot, "21");
     assert_eq!(
-        names(&state, state.pages.inventory.shown[..2].iter()),
+        names(&state, state.shared.shown[..2].iter()),
         "shelf1-05 shelf1-07"
     );
 }
@@ -165,7 +166,7 @@ fn a_range_in_another_order_is_what_lies_between_on_the_screen() {
 #[test]
 fn details_tell_everything_of_an_entity() {
     let state = after("/shelf1-05<Enter><Enter>");
-    let Some(Dialog::Reading { title, lines, .. }) = state.dialog() else {
+    let Some(Dialog::Reading { title, lines, .. }) = state.shared.dialog() else {
         panic!("no details");
     };
     assert_eq!(title, "shelf1-05");
@@ -179,7 +180,7 @@ fn details_tell_how_an_entity_is_written() {
         let yaml = testing::SITE.replacen("defaults:\n", &format!("defaults:\n  {setting}\n"), 1);
         let mut state = State::new(testing::site_of(testing::inventory(&yaml)));
         press(&mut state, &testing::idle(), "/shelf1-05<Enter><Enter>");
-        let Some(Dialog::Reading { lines, .. }) = state.dialog() else {
+        let Some(Dialog::Reading { lines, .. }) = state.shared.dialog() else {
             panic!("no details");
         };
         let words: Vec<&str> = lines
@@ -231,7 +232,7 @@ fn thousands_of_entities_are_filtered_sorted_and_drawn_by_the_screenful() {
     let last = screen(&mut state, &snapshot, 80, 24, ASCII);
     assert!(last.contains("n5000") && last.contains("n4982") && !last.contains("n4981"));
     press(&mut state, &snapshot, "/n49[1-2]?<Enter>a");
-    assert_eq!(state.marks.len(), 20);
+    assert_eq!(state.shared.marks.len(), 20);
 }
 
 #[test]
@@ -266,5 +267,5 @@ fn the_page_when_nothing_matches() {
     assert!(screen.is_ascii());
     // Nothing is under the cursor: these do nothing.
     press(&mut state, &testing::snapshot(), "<Space>v<Enter>a*");
-    assert!(state.marks.is_empty() && state.dialogs.is_empty());
+    assert!(state.shared.marks.is_empty() && state.shared.dialogs.is_empty());
 }

@@ -17,9 +17,12 @@ use ratatui::widgets::Widget;
 use tui_logger::{TuiLoggerTargetWidget, TuiWidgetEvent, TuiWidgetState};
 
 use crate::console::action::Action;
-use crate::console::dialogs::{Answer, Dialog, Intent};
+use crate::console::asked::{Answer, Asked, OfLog};
+use crate::console::dialogs::Dialog;
 use crate::console::effect::Effect;
-use crate::console::state::{Page, Scroll, State};
+use crate::console::page::Page;
+use crate::console::scroll::Scroll;
+use crate::console::state::{Screen, Shared};
 use crate::console::widgets::fit::{cut, plain};
 use crate::model::text::quoted;
 use crate::model::{columns, units};
@@ -90,15 +93,30 @@ impl Default for View {
     }
 }
 
-/// What this page asks in dialogs.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Asked {
-    Entity,
+impl Screen for View {
+    fn update(
+        &mut self,
+        shared: &mut Shared,
+        _snapshot: &Snapshot,
+        action: Action,
+    ) -> Option<Effect> {
+        update(self, shared, action)
+    }
+
+    fn draw(
+        &self,
+        shared: &Shared,
+        _snapshot: &Snapshot,
+        theme: &Theme,
+        frame: &mut Frame<'_>,
+        area: Rect,
+    ) {
+        draw(self, shared, theme, frame, area);
+    }
 }
 
 /// Records came: called by the loop. Whether the screen has to be drawn for them.
-pub(crate) fn observe(state: &mut State, news: News) -> bool {
-    let view = &mut state.pages.log;
+pub(crate) fn observe(view: &mut View, shared: &Shared, news: News) -> bool {
     let (mut shown, mut known) = (0, true);
     for (name, level) in news.records {
         known &= view.targets.contains_key(&name);
@@ -115,15 +133,11 @@ pub(crate) fn observe(state: &mut State, news: News) -> bool {
         // What is read is gone, or nearly: the oldest is shown instead.
         let lowest = at.lowest;
         if is_news && view.newest.saturating_sub(lowest) as usize + 1 >= KEPT {
-            go_to(state, lowest);
-            changed |= state
-                .pages
-                .log
-                .scrolled
-                .is_none_or(|at| at.lowest != lowest);
+            go_to(view, shared, lowest);
+            changed |= view.scrolled.is_none_or(|at| at.lowest != lowest);
         }
     }
-    changed && state.page == Page::Log
+    changed && shared.page == Page::Log
 }
 
 impl View {
@@ -192,25 +206,25 @@ impl View {
     }
 }
 
-pub(crate) fn update(state: &mut State, _snapshot: &Snapshot, action: Action) -> Option<Effect> {
-    if state.pages.log.selected.is_some() && choose(state, &action) {
+pub(crate) fn update(view: &mut View, shared: &mut Shared, action: Action) -> Option<Effect> {
+    if view.selected.is_some() && choose(view, shared, &action) {
         return None;
     }
     match action {
-        Action::Back => state.page = Page::Watch,
-        Action::LogMore | Action::Right => level(state, 1),
-        Action::LogLess | Action::Left => level(state, -1),
+        Action::Back => shared.page = Page::Watch,
+        Action::LogMore | Action::Right => level(view, shared, 1),
+        Action::LogLess | Action::Left => level(view, shared, -1),
         Action::LogTargets => {
-            state.pages.log.select(0);
-            settle(state);
+            view.select(0);
+            settle(view, shared);
         }
         Action::LogEntity => {
-            let now = state.pages.log.entity.clone().unwrap_or_default();
+            let now = view.entity.clone().unwrap_or_default();
             let title = "Only the lines of which entity? (empty: all)";
-            let intent = Intent::Log(Asked::Entity);
-            (state.dialogs).push(Dialog::text(title, &now, intent));
+            let intent = Asked::Log(OfLog::Entity);
+            (shared.dialogs).push(Dialog::text(title, &now, intent));
         }
-        action => scroll(state, &action),
+        action => scroll(view, shared, &action),
     }
     None
 }
@@ -225,19 +239,17 @@ fn next(level: LevelFilter, by: isize) -> LevelFilter {
 
 /// Of all targets: those that had a level of their own have none any more, but what is hidden stays
 /// hidden.
-fn level(state: &mut State, by: isize) {
-    let view = &mut state.pages.log;
+fn level(view: &mut View, shared: &Shared, by: isize) {
     view.level = next(view.level, by).max(LevelFilter::Error);
     for target in view.targets.values_mut() {
         target.own = target.own.filter(|own| *own == LevelFilter::Off);
     }
-    settle(state);
+    settle(view, shared);
 }
 
 /// What an action does in the selector; `false` if it is none of the selector's.
-fn choose(state: &mut State, action: &Action) -> bool {
-    let rows = rows(state);
-    let view = &mut state.pages.log;
+fn choose(view: &mut View, shared: &Shared, action: &Action) -> bool {
+    let rows = rows(shared);
     let (level, len) = (view.level, view.targets.len());
     let Some(cursor) = view.cursor() else {
         return false;
@@ -250,7 +262,7 @@ fn choose(state: &mut State, action: &Action) -> bool {
     let by = match action {
         Action::Back | Action::LogTargets => {
             view.selected = None;
-            settle(state);
+            settle(view, shared);
             return true;
         }
         Action::LogToggleAll => {
@@ -262,7 +274,7 @@ fn choose(state: &mut State, action: &Action) -> bool {
             view.targets
                 .values_mut()
                 .for_each(|target| target.own = own);
-            settle(state);
+            settle(view, shared);
             return true;
         }
         Action::LogToggle => None,
@@ -277,70 +289,75 @@ fn choose(state: &mut State, action: &Action) -> bool {
             Some(by) => Some(next(target.own.unwrap_or(level), by)),
         };
     }
-    settle(state);
+    settle(view, shared);
     true
 }
 
-pub(crate) fn answered(state: &mut State, asked: Asked, answer: Answer) -> Option<Effect> {
-    if let (Asked::Entity, Answer::Text(name)) = (asked, answer) {
+pub(crate) fn answered(
+    view: &mut View,
+    shared: &mut Shared,
+    asked: OfLog,
+    answer: Answer,
+) -> Option<Effect> {
+    if let (OfLog::Entity, Answer::Text(name)) = (asked, answer) {
         let name = name.trim();
-        if !name.is_empty() && state.site.inventory.entity(name).is_none() {
+        if !name.is_empty() && shared.site.inventory.entity(name).is_none() {
             // Its lines are looked for all the same: the log may know more than the inventory.
-            state.complain(format!(
+            shared.complain(format!(
                 "there is no entity {} in the inventory",
                 quoted(name)
             ));
         }
-        state.pages.log.entity = Some(name.to_owned()).filter(|name| !name.is_empty());
-        settle(state);
+        view.entity = Some(name.to_owned()).filter(|name| !name.is_empty());
+        settle(view, shared);
     }
     None
 }
 
-fn rows(state: &State) -> usize {
-    state.page_rows().saturating_sub(HEAD).max(1)
+fn rows(shared: &Shared) -> usize {
+    shared.page_rows().saturating_sub(HEAD).max(1)
 }
 
 /// The rows of the shown records but the newest `below`, as they are on this screen.
-fn measure(state: &State, below: usize, rows: usize) -> Vec<lines::Row> {
-    let width = state.columns - state.pages.log.selector(state.columns);
-    lines::measure(&state.pages.log.shown(), below, width, rows)
+fn measure(view: &View, shared: &Shared, below: usize, rows: usize) -> Vec<lines::Row> {
+    let width = shared.columns - view.selector(shared.columns);
+    lines::measure(&view.shown(), below, width, rows)
 }
 
 /// After another choice of what is shown, the place is the same, also when another choice follows.
-fn settle(state: &mut State) {
-    if let Some(at) = state.pages.log.scrolled {
-        let (_, below) = find(state, at.lowest);
-        state.pages.log.scrolled = Some(Scrolled { below, ..at });
+fn settle(view: &mut View, shared: &Shared) {
+    if let Some(at) = view.scrolled {
+        let (_, below) = find(view, shared, at.lowest);
+        view.scrolled = Some(Scrolled { below, ..at });
     }
 }
 
 /// Makes this record the lowest, or the next one before it that is shown.
-fn go_to(state: &mut State, lowest: u32) {
-    let (shown, below) = find(state, lowest);
-    stop_at(state, &shown, below);
+fn go_to(view: &mut View, shared: &Shared, lowest: u32) {
+    let (shown, below) = find(view, shared, lowest);
+    stop_at(view, &shown, below);
 }
 
 /// All that are shown, and how many are below the screen if this record is the lowest; those on the
 /// first screen never are.
-fn find(state: &State, lowest: u32) -> (Vec<lines::Row>, usize) {
-    let all = measure(state, usize::MAX, 0);
+fn find(view: &View, shared: &Shared, lowest: u32) -> (Vec<lines::Row>, usize) {
+    let all = measure(view, shared, usize::MAX, 0);
     let newer = all.iter().take_while(|(number, _)| *number > lowest);
     let below = newer.count();
     // Each of them takes a row or more, so that as many as there are rows are enough.
-    let first = all.len().saturating_sub(rows(state));
+    let first = all.len().saturating_sub(rows(shared));
     if below < first {
         return (all, below);
     }
-    let oldest = measure(state, first, usize::MAX);
+    let oldest = measure(view, shared, first, usize::MAX);
     let oldest = oldest.get(first..).unwrap_or_default();
-    let below = below.min(first + first_screen(oldest, rows(state)));
+    let below = below.min(first + first_screen(oldest, rows(shared)));
     (all, below)
 }
 
-fn stop_at(state: &mut State, shown: &[lines::Row], below: usize) {
+fn stop_at(view: &mut View, shown: &[lines::Row], below: usize) {
     let lowest = shown.get(below).filter(|_| below > 0);
-    state.pages.log.scrolled = lowest.map(|(lowest, _)| Scrolled {
+    view.scrolled = lowest.map(|(lowest, _)| Scrolled {
         lowest: *lowest,
         below,
     });
@@ -357,14 +374,14 @@ fn first_screen(records: &[lines::Row], rows: usize) -> usize {
     records.len().saturating_sub(fitting.count().max(1))
 }
 
-fn scroll(state: &mut State, action: &Action) {
-    let rows = rows(state);
-    let below = state.pages.log.below();
+fn scroll(view: &mut View, shared: &Shared, action: &Action) {
+    let rows = rows(shared);
+    let below = view.below();
     let records = match action {
-        Action::Last => return state.pages.log.scrolled = None,
-        Action::First => return go_to(state, 0),
+        Action::Last => return view.scrolled = None,
+        Action::First => return go_to(view, shared, 0),
         Action::Up | Action::PageUp | Action::Down | Action::PageDown => {
-            measure(state, below, 2 * rows)
+            measure(view, shared, below, 2 * rows)
         }
         _ => return,
     };
@@ -390,19 +407,12 @@ fn scroll(state: &mut State, action: &Action) {
         Action::Down => below.saturating_sub(1),
         _ => below.saturating_sub(page),
     };
-    stop_at(state, &records, to);
+    stop_at(view, &records, to);
 }
 
-pub(crate) fn draw(
-    state: &State,
-    _snapshot: &Snapshot,
-    theme: &Theme,
-    frame: &mut Frame<'_>,
-    area: Rect,
-) {
-    let view = &state.pages.log;
+pub(crate) fn draw(view: &View, shared: &Shared, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
     let [head, mut body] = split(area);
-    for (line, row) in self::head(state, theme).into_iter().zip(head.rows()) {
+    for (line, row) in self::head(view, shared, theme).into_iter().zip(head.rows()) {
         let (text, style) = line;
         let text = cut(&text, usize::from(area.width), theme);
         frame.render_widget(Line::styled(text, style), row);
@@ -488,8 +498,7 @@ fn targets(view: &View, selected: usize, theme: &Theme, area: Rect) -> Buffer {
     buffer
 }
 
-fn head(state: &State, theme: &Theme) -> [(String, Style); 2] {
-    let view = &state.pages.log;
+fn head(view: &View, shared: &Shared, theme: &Theme) -> [(String, Style); 2] {
     let all = view.targets.len();
     let hidden = |target: &&Target| target.own == Some(LevelFilter::Off);
     let targets = match view.targets.values().filter(hidden).count() {
@@ -523,14 +532,14 @@ fn head(state: &State, theme: &Theme) -> [(String, Style); 2] {
             format!("{name}: {level}, {count}   Enter hides or shows, a all, t closes")
         }
         None => {
-            let output = match state.output.total {
+            let output = match shared.output.total {
                 0 => String::new(),
                 _ => {
-                    let rate = units::rate(state.output.per_second as f64);
+                    let rate = units::rate(shared.output.per_second as f64);
                     format!("   screen output {rate}")
                 }
             };
-            let file = match &state.site.log_file {
+            let file = match &shared.site.log_file {
                 Some(file) => format!("file {file}"),
                 None => "no log file".to_owned(),
             };

@@ -5,6 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::MutexGuard;
 
 use super::*;
+use crate::console::pages::State;
 use crate::console::testing::{self, ASCII, MONO, press};
 use crate::terminal::Theme;
 
@@ -42,7 +43,7 @@ fn came(state: &mut State, lines: Vec<One>) -> bool {
         for (level, target, text) in lines {
             capture::push(target, *level, text);
         }
-        changed |= observe(state, LogCapture::take());
+        changed |= state.take_log();
     }
     changed
 }
@@ -89,7 +90,7 @@ fn some() -> Vec<One> {
 fn logging(lines: Vec<One>) -> Console {
     let alone = alone();
     let mut state = testing::state();
-    state.page = Page::Log;
+    state.shared.page = Page::Log;
     came(&mut state, lines);
     Console {
         state,
@@ -121,8 +122,8 @@ fn window(state: &mut State) -> (usize, usize) {
 #[test]
 fn the_newest_lines_by_level_with_file_and_output() {
     let mut state = logging(some());
-    state.site.log_file = Some("/var/lib/subtend/console.log".into());
-    (state.output.total, state.output.per_second) = (5000, 312);
+    state.shared.site.log_file = Some("/var/lib/subtend/console.log".into());
+    (state.shared.output.total, state.shared.output.per_second) = (5000, 312);
     let idle = testing::idle();
     insta::assert_snapshot!("log_80x24", screen(&mut state, &idle, 80, 24, MONO));
     insta::assert_snapshot!("log_60x16_ascii", screen(&mut state, &idle, 60, 16, ASCII));
@@ -236,7 +237,7 @@ fn targets_are_hidden_and_shown_again() {
         "{none}"
     );
     assert_eq!(keys(&mut state, "at"), before);
-    assert_eq!(state.page, Page::Log);
+    assert_eq!(state.shared.page, Page::Log);
 }
 
 #[test]
@@ -286,6 +287,7 @@ fn only_the_lines_of_one_entity() {
     press(&mut state, &idle, "E<Ctrl-U>shelf1-1<Enter>");
     assert!(
         state
+            .shared
             .message
             .as_ref()
             .unwrap()
@@ -367,10 +369,10 @@ fn old_lines_go_and_only_lines_that_are_seen_are_drawn() {
     );
     assert_eq!(window(&mut state).0, 150);
     // Nothing came, so nothing is drawn.
-    assert!(!came(&mut state, vec![]) && !observe(&mut state, LogCapture::take()));
+    assert!(!came(&mut state, vec![]) && !state.take_log());
     press(&mut state, &idle, "G");
     assert!(!came(&mut state, vec![line(Level::Debug, "t", "too fine")]));
-    state.page = Page::Watch;
+    state.shared.page = Page::Watch;
     assert!(!came(
         &mut state,
         vec![line(Level::Error, "t", "not on this page")]

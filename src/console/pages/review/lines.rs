@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use crate::console::state::State;
+use crate::console::state::Shared;
 use crate::console::widgets::fit::{cut, plain, span};
 use crate::model::columns::count;
 use crate::model::{Name, PeerChoice, SourceChoice, VerifyMode, names, units};
@@ -13,6 +13,7 @@ use crate::plan::{Finding, Plan, PlannedGroup};
 use crate::protocol::inspect::Weight;
 use crate::terminal::{Theme, Tone};
 
+use super::View;
 use super::online;
 use super::plan::Start;
 
@@ -20,7 +21,8 @@ use super::plan::Start;
 const LABEL: usize = 11;
 
 pub(super) fn lines<'a>(
-    state: &State,
+    view: &View,
+    shared: &Shared,
     start: &Start,
     theme: &Theme,
     width: usize,
@@ -30,7 +32,7 @@ pub(super) fn lines<'a>(
         width,
         lines: Vec::new(),
     };
-    if state.pages.review.specs.is_empty() {
+    if view.specs.is_empty() {
         page.text("Nothing is to be started.", theme.title());
         page.blank();
         page.text(
@@ -40,17 +42,17 @@ pub(super) fn lines<'a>(
         );
         return page.lines;
     }
-    head(&mut page, state, start);
-    found(&mut page, state);
+    head(&mut page, view, start);
+    found(&mut page, view);
     for group in &start.plan.groups {
         page.blank();
-        describe(&mut page, state, &start.plan, group);
+        describe(&mut page, shared, &start.plan, group);
     }
     passwords(&mut page, start);
     page.lines
 }
 
-fn head(page: &mut Writer<'_>, state: &State, start: &Start) {
+fn head(page: &mut Writer<'_>, view: &View, start: &Start) {
     let theme = page.theme;
     let plan = &start.plan;
     let (send, skip) = plan.groups.iter().fold((0, 0), |(send, skip), group| {
@@ -58,7 +60,7 @@ fn head(page: &mut Writer<'_>, state: &State, start: &Start) {
     });
     let mut text = format!(
         "{}: {} get an image",
-        count(state.pages.review.specs.len(), "group"),
+        count(view.specs.len(), "group"),
         count(send, "entity"),
     );
     if skip > 0 {
@@ -70,7 +72,7 @@ fn head(page: &mut Writer<'_>, state: &State, start: &Start) {
         (false, _) => ". It can't be started like this.",
     };
     page.text(&(text + what_next), theme.title());
-    if state.pages.review.force {
+    if view.force {
         page.text(
             "! forced: entities that have the image already get it again (F: skip them)",
             theme.tone(Tone::Look),
@@ -93,8 +95,8 @@ fn head(page: &mut Writer<'_>, state: &State, start: &Start) {
 }
 
 /// Problems first, so that they are seen without scrolling.
-fn found(page: &mut Writer<'_>, state: &State) {
-    let Some((title, rows)) = state.pages.review.online.lines() else {
+fn found(page: &mut Writer<'_>, view: &View) {
+    let Some((title, rows)) = view.online.lines() else {
         return;
     };
     let theme = page.theme;
@@ -110,7 +112,7 @@ fn found(page: &mut Writer<'_>, state: &State) {
     }
 }
 
-fn describe(page: &mut Writer<'_>, state: &State, plan: &Plan, planned: &PlannedGroup) {
+fn describe(page: &mut Writer<'_>, shared: &Shared, plan: &Plan, planned: &PlannedGroup) {
     let theme = page.theme;
     let group = &planned.group;
     let name = plain(&group.name, &theme);
@@ -142,7 +144,7 @@ fn describe(page: &mut Writer<'_>, state: &State, plan: &Plan, planned: &Planned
     if !versions.is_empty() {
         page.entry("versions", &versions.join(", "));
     }
-    page.entry("source", &source(state, plan, planned));
+    page.entry("source", &source(shared, plan, planned));
     let send: Vec<&str> = planned.send.iter().map(|entity| &*entity.name).collect();
     let nothing = (plan.findings.iter())
         .find(|one| matches!(one, Finding::NothingToSend { group: of } if *of == group.name));
@@ -184,7 +186,7 @@ fn describe(page: &mut Writer<'_>, state: &State, plan: &Plan, planned: &Planned
     page.entry("retries", &policy.limits.retries_in_words());
 }
 
-fn source(state: &State, plan: &Plan, planned: &PlannedGroup) -> String {
+fn source(shared: &Shared, plan: &Plan, planned: &PlannedGroup) -> String {
     let group = &planned.group;
     match &group.source {
         SourceChoice::FileServer(server) => {
@@ -193,12 +195,12 @@ fn source(state: &State, plan: &Plan, planned: &PlannedGroup) -> String {
             format!("file server {} ({}), {path}", server.name, server.address)
         }
         SourceChoice::Peer(PeerChoice::Named(peer)) => {
-            let seen = checked(state, &group.image.name, &peer.name);
+            let seen = checked(shared, &group.image.name, &peer.name);
             format!("peer {} ({}), {}{seen}", peer.name, peer.address, peer.path)
         }
         SourceChoice::Peer(PeerChoice::Any(peers)) => {
             let names: Vec<&str> = peers.iter().map(|peer| &*peer.name).collect();
-            let checks = state.peers.get(&group.image.name);
+            let checks = shared.peers.get(&group.image.name);
             let holds = checks.map(|checks| checks.iter().filter(|one| one.has_it).count());
             let seen = match holds {
                 Some(number) => format!("; checked, {number} can be read"),
@@ -220,8 +222,8 @@ fn source(state: &State, plan: &Plan, planned: &PlannedGroup) -> String {
     }
 }
 
-fn checked(state: &State, image: &Name, peer: &str) -> &'static str {
-    let checks = state.peers.get(image);
+fn checked(shared: &Shared, image: &Name, peer: &str) -> &'static str {
+    let checks = shared.peers.get(image);
     let check = checks.and_then(|checks| checks.iter().find(|one| *one.entity == *peer));
     match check {
         Some(one) if one.has_it => "; checked, has it",

@@ -4,7 +4,7 @@
 //! is ordered; each goes to the engine as soon as it is given, and is kept nowhere here.
 
 mod lines;
-pub(crate) mod online;
+mod online;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -14,18 +14,19 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use crate::console::action::Action;
-use crate::console::dialogs::{Answer, Dialog, Intent, Row};
+use crate::console::asked::{Answer, Asked, OfReview, Question, Then};
+use crate::console::dialogs::{Dialog, Row};
 use crate::console::effect::Effect;
-use crate::console::pages::watch;
-use crate::console::state::{Page, State};
+use crate::console::page::Page;
+use crate::console::state::{Request, Screen, Shared};
 use crate::model::text::{quoted, shown};
 use crate::model::{Name, SecretSource};
 #[cfg(test)]
 use crate::plan::said;
-use crate::protocol::{Command, GroupSpec, Snapshot};
+use crate::protocol::{Command, Event, GroupSpec, Snapshot};
 use crate::terminal::{Palette, Theme};
 
-use online::{Online, Question};
+use online::Online;
 use plan::{Password, Start};
 
 #[derive(Debug, Default)]
@@ -40,67 +41,110 @@ pub(crate) struct View {
     online: Online,
 }
 
-/// What this page asks in dialogs.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Asked {
-    /// Which password to give.
-    Which,
-    /// The password of these credentials; a start goes on with it.
-    Password { credentials: Name, then: Then },
+impl View {
+    pub(crate) fn answered(
+        &mut self,
+        shared: &mut Shared,
+        snapshot: &Snapshot,
+        asked: OfReview,
+        answer: Answer,
+    ) -> Option<Effect> {
+        answered(self, shared, snapshot, asked, answer)
+    }
 }
 
-/// What goes on when all passwords are there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Then {
-    Nothing,
-    Start,
-    Look(Question),
+impl Screen for View {
+    fn update(
+        &mut self,
+        shared: &mut Shared,
+        snapshot: &Snapshot,
+        action: Action,
+    ) -> Option<Effect> {
+        update(self, shared, snapshot, action)
+    }
+
+    fn draw(
+        &self,
+        shared: &Shared,
+        snapshot: &Snapshot,
+        theme: &Theme,
+        frame: &mut Frame<'_>,
+        area: Rect,
+    ) {
+        draw(self, shared, snapshot, theme, frame, area);
+    }
+
+    fn hear(&mut self, _shared: &mut Shared, event: &Event) {
+        online::arrived(self, event);
+    }
+
+    fn requested(
+        &mut self,
+        shared: &mut Shared,
+        snapshot: &Snapshot,
+        request: Request,
+    ) -> Option<Effect> {
+        match request {
+            Request::Review(specs) => open(self, shared, specs),
+            Request::Verify(spec) => {
+                open(self, shared, vec![spec]);
+                return look(self, shared, snapshot, Question::Verify);
+            }
+            _ => {}
+        }
+        None
+    }
 }
 
 /// Shows what starting these groups would do.
-pub(crate) fn open(state: &mut State, specs: Vec<GroupSpec>) {
-    state.pages.review = View {
+pub(crate) fn open(view: &mut View, shared: &mut Shared, specs: Vec<GroupSpec>) {
+    *view = View {
         specs,
-        online: state.pages.review.online.abandoned(),
+        online: view.online.abandoned(),
         ..View::default()
     };
-    state.page = Page::Review;
+    shared.page = Page::Review;
 }
 
-pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> Option<Effect> {
+pub(crate) fn update(
+    view: &mut View,
+    shared: &mut Shared,
+    snapshot: &Snapshot,
+    action: Action,
+) -> Option<Effect> {
     match action {
-        Action::Start | Action::Details => return start(state, snapshot),
-        Action::Probe => return look(state, snapshot, Question::Probe),
-        Action::Verify => return look(state, snapshot, Question::Verify),
-        Action::Back if state.pages.review.online.goes_on => return online::stop(state),
-        Action::Back => state.page = Page::Groups,
+        Action::Start | Action::Details => return start(view, shared, snapshot),
+        Action::Probe => return look(view, shared, snapshot, Question::Probe),
+        Action::Verify => return look(view, shared, snapshot, Question::Verify),
+        Action::Back if view.online.goes_on => return online::stop(shared),
+        Action::Back => shared.page = Page::Groups,
         Action::Force => {
-            state.pages.review.force = !state.pages.review.force;
-            state.say(if state.pages.review.force {
+            view.force = !view.force;
+            shared.say(if view.force {
                 "entities that have the image get it again"
             } else {
                 "entities that have the image are skipped"
             });
         }
-        Action::Password => which_password(state, snapshot),
-        action => scroll(state, snapshot, &action),
+        Action::Password => which_password(view, shared, snapshot),
+        action => scroll(view, shared, snapshot, &action),
     }
     None
 }
 
 /// A text has no cursor: moving moves what is shown.
-fn scroll(state: &mut State, snapshot: &Snapshot, action: &Action) {
-    let rows = state.page_rows().max(1);
+fn scroll(view: &mut View, shared: &mut Shared, snapshot: &Snapshot, action: &Action) {
+    let rows = shared.page_rows().max(1);
     // Looks don't change how many lines there are, and drawing keeps to the text in any case.
     let theme = Theme {
         palette: Palette::Mono,
         ascii: false,
     };
-    let start = current(state, snapshot);
-    let len = lines::lines(state, &start, &theme, usize::from(state.columns)).len();
+    let start = current(view, shared, snapshot);
+    let len = lines::lines(view, shared, &start, &theme, usize::from(shared.columns)).len();
     let most = len.saturating_sub(rows);
-    let offset = state.pages.review.offset.min(most);
-    state.pages.review.offset = match action {
+    let offset = view.offset.min(most);
+    view.offset = match action {
         Action::Up => offset.saturating_sub(1),
         Action::Down => offset + 1,
         Action::PageUp => offset.saturating_sub(rows - 1),
@@ -112,68 +156,73 @@ fn scroll(state: &mut State, snapshot: &Snapshot, action: &Action) {
     .min(most);
 }
 
-fn current(state: &State, snapshot: &Snapshot) -> Start {
-    let View { specs, force, .. } = &state.pages.review;
-    plan::start(&state.site, snapshot, specs, *force)
+fn current(view: &View, shared: &Shared, snapshot: &Snapshot) -> Start {
+    let View { specs, force, .. } = &view;
+    plan::start(&shared.site, snapshot, specs, *force)
 }
 
 /// What stands against a start.
 #[cfg(test)]
-pub(crate) fn against(state: &State, snapshot: &Snapshot) -> Vec<String> {
-    said(&current(state, snapshot).plan.blockers)
+pub(crate) fn against(view: &View, shared: &Shared, snapshot: &Snapshot) -> Vec<String> {
+    said(&current(view, shared, snapshot).plan.blockers)
 }
 
-fn start(state: &mut State, snapshot: &Snapshot) -> Option<Effect> {
-    if state.pages.review.specs.is_empty() {
-        state.say("nothing is selected; choose groups on the Groups page");
+fn start(view: &mut View, shared: &mut Shared, snapshot: &Snapshot) -> Option<Effect> {
+    if view.specs.is_empty() {
+        shared.say("nothing is selected; choose groups on the Groups page");
         return None;
     }
-    let start = current(state, snapshot);
+    let start = current(view, shared, snapshot);
     if !start.plan.blockers.is_empty() {
         // They stand at the top, where there is room for whole sentences.
-        state.pages.review.offset = 0;
-        state.complain("it can't be started like this: the lines with X say why");
+        view.offset = 0;
+        shared.complain("it can't be started like this: the lines with X say why");
         return None;
     }
-    if ask_first(state, &start.passwords, Then::Start) {
+    if ask_first(shared, &start.passwords, Then::Start) {
         return None;
     }
-    state.pages.review.online = Online::default();
-    let groups = std::mem::take(&mut state.pages.review.specs);
-    let force = std::mem::take(&mut state.pages.review.force);
-    state.pages.review.offset = 0;
-    watch::expect(state, &groups);
-    state.page = Page::Watch;
+    view.online = Online::default();
+    let groups = std::mem::take(&mut view.specs);
+    let force = std::mem::take(&mut view.force);
+    view.offset = 0;
+    shared.request(Request::Expect(groups.clone()));
+    shared.page = Page::Watch;
     Some(Effect::Send(vec![Command::Start { groups, force }]))
 }
 
 /// Asks hosts about what is shown.
-fn look(state: &mut State, snapshot: &Snapshot, question: Question) -> Option<Effect> {
-    if state.pages.review.specs.is_empty() {
-        state.say("nothing is selected; choose groups on the Groups page");
+fn look(
+    view: &mut View,
+    shared: &mut Shared,
+    snapshot: &Snapshot,
+    question: Question,
+) -> Option<Effect> {
+    if view.specs.is_empty() {
+        shared.say("nothing is selected; choose groups on the Groups page");
         return None;
     }
-    if state.pages.review.online.goes_on {
-        state.say("hosts are being asked; Esc stops that");
+    if view.online.goes_on {
+        shared.say("hosts are being asked; Esc stops that");
         return None;
     }
-    let start = current(state, snapshot);
-    if ask_first(state, &start.passwords, Then::Look(question)) {
+    let start = current(view, shared, snapshot);
+    if ask_first(shared, &start.passwords, Then::Look(question)) {
         return None;
     }
-    online::ask(state, question)
+    online::ask(view, question)
 }
 
 /// Asks for the first password that is missing, if one is.
-fn ask_first(state: &mut State, passwords: &[Password], then: Then) -> bool {
+fn ask_first(shared: &mut Shared, passwords: &[Password], then: Then) -> bool {
     let Some(password) = passwords.first() else {
         return false;
     };
-    ask(state, password, passwords.len(), then);
+    ask(shared, password, passwords.len(), then);
     true
 }
 
-fn ask(state: &mut State, password: &Password, left: usize, then: Then) {
+fn ask(shared: &mut Shared, password: &Password, left: usize, then: Then) {
     let mut lines = vec![format!("User {}.", quoted(&password.user))];
     if let Some(reason) = &password.missing {
         lines.push(format!("It could not be looked up: {}", shown(reason)));
@@ -182,18 +231,18 @@ fn ask(state: &mut State, password: &Password, left: usize, then: Then) {
         lines.push(format!("{left} passwords are needed."));
     }
     let title = format!("Password of {}", shown(&password.credentials));
-    let intent = Intent::Review(Asked::Password {
+    let intent = Asked::Review(OfReview::Password {
         credentials: password.credentials.clone(),
         then,
     });
-    (state.dialogs).push(Dialog::password(title, lines, intent));
+    (shared.dialogs).push(Dialog::password(title, lines, intent));
 }
 
 /// Also one that was given before may have been wrong.
-fn which_password(state: &mut State, snapshot: &Snapshot) {
-    let start = current(state, snapshot);
+fn which_password(view: &mut View, shared: &mut Shared, snapshot: &Snapshot) {
+    let start = current(view, shared, snapshot);
     let waiting = |name: &Name| start.passwords.iter().any(|one| one.credentials == *name);
-    let rows: Vec<Row> = (state.site.inventory.credentials.iter())
+    let rows: Vec<Row> = (shared.site.inventory.credentials.iter())
         .filter(|one| waiting(&one.name) || one.secret == SecretSource::Ask)
         .map(|one| Row {
             label: one.name.to_string(),
@@ -206,45 +255,46 @@ fn which_password(state: &mut State, snapshot: &Snapshot) {
         })
         .collect();
     if rows.is_empty() {
-        state.say("no password is to be asked for");
+        shared.say("no password is to be asked for");
         return;
     }
-    let intent = Intent::Review(Asked::Which);
-    (state.dialogs).push(Dialog::list("Whose password?", rows, intent));
+    let intent = Asked::Review(OfReview::Which);
+    (shared.dialogs).push(Dialog::list("Whose password?", rows, intent));
 }
 
 pub(crate) fn answered(
-    state: &mut State,
+    view: &mut View,
+    shared: &mut Shared,
     snapshot: &Snapshot,
-    asked: Asked,
+    asked: OfReview,
     answer: Answer,
 ) -> Option<Effect> {
     match (asked, answer) {
-        (Asked::Which, Answer::Chosen(name)) => {
-            let known = state.site.inventory.credentials.iter();
+        (OfReview::Which, Answer::Chosen(name)) => {
+            let known = shared.site.inventory.credentials.iter();
             let found = known.into_iter().find(|one| *one.name == *name)?;
             let password = Password {
                 credentials: found.name.clone(),
                 user: found.user.clone(),
-                missing: state.site.without_password.get(&found.name).cloned(),
+                missing: shared.site.without_password.get(&found.name).cloned(),
             };
-            ask(state, &password, 1, Then::Nothing);
+            ask(shared, &password, 1, Then::Nothing);
             None
         }
-        (Asked::Password { credentials, then }, Answer::Secret(password)) => {
-            state.site.to_ask.remove(&credentials);
-            state.site.without_password.remove(&credentials);
+        (OfReview::Password { credentials, then }, Answer::Secret(password)) => {
+            shared.site.to_ask.remove(&credentials);
+            shared.site.without_password.remove(&credentials);
             let mut commands = vec![Command::Login {
                 credentials: credentials.to_string(),
                 password,
             }];
             let more = match then {
                 Then::Nothing => {
-                    state.say(format!("the password of {} is set", shown(&credentials)));
+                    shared.say(format!("the password of {} is set", shown(&credentials)));
                     None
                 }
-                Then::Start => start(state, snapshot),
-                Then::Look(question) => look(state, snapshot, question),
+                Then::Start => start(view, shared, snapshot),
+                Then::Look(question) => look(view, shared, snapshot, question),
             };
             if let Some(Effect::Send(more)) = more {
                 commands.extend(more);
@@ -256,20 +306,17 @@ pub(crate) fn answered(
 }
 
 pub(crate) fn draw(
-    state: &State,
+    view: &View,
+    shared: &Shared,
     snapshot: &Snapshot,
     theme: &Theme,
     frame: &mut Frame<'_>,
     area: Rect,
 ) {
-    let start = current(state, snapshot);
-    let lines = lines::lines(state, &start, theme, usize::from(area.width));
+    let start = current(view, shared, snapshot);
+    let lines = lines::lines(view, shared, &start, theme, usize::from(area.width));
     let rows = usize::from(area.height);
-    let offset = state
-        .pages
-        .review
-        .offset
-        .min(lines.len().saturating_sub(rows));
+    let offset = view.offset.min(lines.len().saturating_sub(rows));
     let left = lines.len().saturating_sub(offset + rows);
     for (line, row) in lines.into_iter().skip(offset).zip(area.rows()) {
         frame.render_widget(line, row);

@@ -1,21 +1,15 @@
 //! What hosts said when they were looked at: before a start, or for what they hold.
 
+use crate::console::asked::Question;
 use crate::console::effect::Effect;
-use crate::console::state::State;
+use crate::console::state::Shared;
 use crate::model::Holding;
 use crate::model::columns::count;
 use crate::model::units;
 use crate::protocol::inspect::{self, Answer, Findings, Row, Weight};
 use crate::protocol::{Command, Event, Installed, ProbeCheck};
 
-/// What was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Question {
-    /// What a run would meet.
-    Probe,
-    /// What entities hold at their final path.
-    Verify,
-}
+use super::View;
 
 #[derive(Debug, Default)]
 pub(super) struct Online {
@@ -29,11 +23,11 @@ pub(super) struct Online {
 }
 
 /// Asks about what is shown. Passwords must have been given.
-pub(super) fn ask(state: &mut State, question: Question) -> Option<Effect> {
-    let groups = state.pages.review.specs.clone();
-    let force = state.pages.review.force;
-    state.pages.review.offset = 0;
-    state.pages.review.online = Online {
+pub(super) fn ask(view: &mut View, question: Question) -> Option<Effect> {
+    let groups = view.specs.clone();
+    let force = view.force;
+    view.offset = 0;
+    view.online = Online {
         asked: Some(question),
         goes_on: true,
         ..Online::default()
@@ -46,20 +40,24 @@ pub(super) fn ask(state: &mut State, question: Question) -> Option<Effect> {
 }
 
 /// Ends what goes on.
-pub(super) fn stop(state: &mut State) -> Option<Effect> {
-    state.say("no more hosts are asked");
+pub(super) fn stop(shared: &mut Shared) -> Option<Effect> {
+    shared.say("no more hosts are asked");
     Some(Effect::Send(vec![Command::CancelInspection]))
 }
 
 /// An answer of the engine. One to a question of a page that was left is of no use here.
-pub(crate) fn arrived(state: &mut State, event: Event) {
-    let online = &mut state.pages.review.online;
-    if !online.goes_on {
+pub(crate) fn arrived(view: &mut View, event: &Event) {
+    let online = &mut view.online;
+    let is_of_hosts = matches!(
+        event,
+        Event::Refused { .. } | Event::Probed { .. } | Event::Held { .. }
+    );
+    if !online.goes_on || !is_of_hosts {
         return;
     }
     let is_about_this = match online.asked {
-        Some(Question::Probe) => online.probed.take(&event),
-        Some(Question::Verify) => online.installed.take(&event),
+        Some(Question::Probe) => online.probed.take(event),
+        Some(Question::Verify) => online.installed.take(event),
         None => false,
     };
     match event {

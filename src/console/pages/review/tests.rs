@@ -4,11 +4,16 @@
 use std::time::Duration;
 
 use super::*;
+use crate::console::pages::State;
 use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
 use crate::model::{
     DeliveryPolicy, Holding, ImageSpec, Limits, MadeGroup, Probe, SourceSpec, Verified,
 };
 use crate::protocol::{Event, Installed, PeerCheck, ProbeCheck, Secret};
+
+fn open(state: &mut State, specs: Vec<GroupSpec>) {
+    super::open(&mut state.pages.review, &mut state.shared, specs);
+}
 
 fn named(names: &[&str]) -> Vec<GroupSpec> {
     names
@@ -34,14 +39,14 @@ fn from(server: &str) -> SourceSpec {
 /// A review of these groups, with the password of `craft` to be asked for.
 fn reviewed(specs: Vec<GroupSpec>) -> State {
     let mut state = testing::state();
-    state.site.to_ask.insert("craft".into());
+    state.shared.site.to_ask.insert("craft".into());
     open(&mut state, specs);
     state
 }
 
 fn refusals(specs: Vec<GroupSpec>, snapshot: &Snapshot) -> Vec<String> {
     let state = reviewed(specs);
-    against(&state, snapshot)
+    against(&state.pages.review, &state.shared, snapshot)
 }
 
 #[test]
@@ -86,7 +91,7 @@ fn everything_that_will_happen_is_on_the_page() {
         file: Ok(None),
         has_it: name == "shelf2-01",
     });
-    state.peers.insert("vdsl-3.1".into(), checks.into());
+    state.shared.peers.insert("vdsl-3.1".into(), checks.into());
     let idle = testing::idle();
     insta::assert_snapshot!("review_80x24", screen(&mut state, &idle, 80, 24, MONO));
     insta::assert_snapshot!(
@@ -112,7 +117,7 @@ fn passwords_clear_text_and_refusals_are_named() {
     );
     // What is refused is not sent, and asks for no password either.
     assert_eq!(press(&mut state, &testing::snapshot(), "S"), []);
-    assert!(state.message.as_ref().unwrap().is_error && state.dialogs.is_empty());
+    assert!(state.shared.message.as_ref().unwrap().is_error && state.shared.dialogs.is_empty());
 }
 
 #[test]
@@ -126,9 +131,9 @@ fn a_start_without_passwords_goes_out_at_once_and_is_watched() {
         };
         let effects = press(&mut state, &testing::idle(), key);
         assert_eq!(effects, [Effect::Send(vec![start])], "{key}");
-        assert_eq!(state.page, Page::Watch);
+        assert_eq!(state.shared.page, Page::Watch);
         // It is not started twice by pressing the key again.
-        state.page = Page::Review;
+        state.shared.page = Page::Review;
         assert_eq!(press(&mut state, &testing::idle(), key), []);
     }
 }
@@ -137,9 +142,22 @@ fn a_start_without_passwords_goes_out_at_once_and_is_watched() {
 fn force_sends_to_those_that_have_the_image_too() {
     let mut state = reviewed(named(&["adsl"]));
     let idle = testing::idle();
-    assert_eq!(current(&state, &idle).plan.groups[0].skip.len(), 1);
+    assert_eq!(
+        current(&state.pages.review, &state.shared, &idle)
+            .plan
+            .groups[0]
+            .skip
+            .len(),
+        1
+    );
     press(&mut state, &idle, "F");
-    assert!(current(&state, &idle).plan.groups[0].skip.is_empty());
+    assert!(
+        current(&state.pages.review, &state.shared, &idle)
+            .plan
+            .groups[0]
+            .skip
+            .is_empty()
+    );
     let shown = screen(&mut state, &idle, 80, 24, MONO);
     assert!(
         shown.contains("forced") && shown.contains("8: shelf1-[01-08]"),
@@ -170,8 +188,9 @@ fn passwords_are_asked_for_one_after_another_and_never_shown() {
             "  path: /flash/image.bin\n  credentials: field\n",
         );
     let mut state = State::new(testing::site_of(testing::inventory(&yaml)));
-    state.site.to_ask.insert("craft".into());
+    state.shared.site.to_ask.insert("craft".into());
     state
+        .shared
         .site
         .without_password
         .insert("field".into(), "SUBTEND_NO_SUCH is not set".into());
@@ -192,7 +211,7 @@ fn passwords_are_asked_for_one_after_another_and_never_shown() {
     };
     let effects = press(&mut state, &idle, "hunter2<Enter>");
     assert_eq!(effects, [Effect::Send(vec![login("craft", "hunter2")])]);
-    assert!(state.site.to_ask.is_empty());
+    assert!(state.shared.site.to_ask.is_empty());
     seen += &screen(&mut state, &idle, 80, 24, MONO);
     assert!(seen.contains("SUBTEND_NO_SUCH is not set"), "{seen}");
     press(&mut state, &idle, "q7!x");
@@ -203,7 +222,7 @@ fn passwords_are_asked_for_one_after_another_and_never_shown() {
         force: false,
     };
     assert_eq!(effects, [Effect::Send(vec![login("field", "q7!x"), start])]);
-    assert!(state.site.without_password.is_empty());
+    assert!(state.shared.site.without_password.is_empty());
     seen += &screen(&mut state, &idle, 80, 24, MONO);
     assert!(
         !seen.contains("hunter2") && !seen.contains("q7!x"),
@@ -218,11 +237,14 @@ fn giving_no_password_starts_nothing_and_a_wrong_one_can_be_replaced() {
     let mut state = reviewed(vec![spec]);
     let idle = testing::idle();
     assert_eq!(press(&mut state, &idle, "Ssecret<Esc>"), []);
-    assert_eq!((state.page, state.dialogs.len()), (Page::Review, 0));
-    assert!(state.site.to_ask.contains("craft"));
+    assert_eq!(
+        (state.shared.page, state.shared.dialogs.len()),
+        (Page::Review, 0)
+    );
+    assert!(state.shared.site.to_ask.contains("craft"));
     press(&mut state, &idle, "Sone<Enter>");
-    assert!(state.site.to_ask.is_empty());
-    state.page = Page::Review;
+    assert!(state.shared.site.to_ask.is_empty());
+    state.shared.page = Page::Review;
     let effects = press(&mut state, &idle, "P<Enter>two<Enter>");
     let login = Command::Login {
         credentials: "craft".into(),
@@ -283,7 +305,7 @@ fn what_can_not_run_together_is_refused_beforehand() {
     let mut state = reviewed(vec![reads, writes]);
     state.pages.review.force = true;
     assert_eq!(
-        against(&state, &idle),
+        against(&state.pages.review, &state.shared, &idle),
         ["`shelf1-08`, the source of `reads`, is being upgraded in group `writes`"]
     );
     // Beside a group that runs.
@@ -311,7 +333,9 @@ fn what_can_not_run_together_is_refused_beforehand() {
 fn memory_is_shared_with_what_runs() {
     let state = reviewed(named(&["vdsl"]));
     let pool = |snapshot: &Snapshot| {
-        current(&state, snapshot).plan.groups[0]
+        current(&state.pages.review, &state.shared, snapshot)
+            .plan
+            .groups[0]
             .pool
             .unwrap()
             .layout
@@ -321,7 +345,7 @@ fn memory_is_shared_with_what_runs() {
     let yaml = testing::SITE.replace("memory: 2 MiB", "memory: 128 KiB");
     let mut state = State::new(testing::site_of(testing::inventory(&yaml)));
     open(&mut state, named(&["adsl", "vdsl"]));
-    let refusals = against(&state, &testing::idle());
+    let refusals = against(&state.pages.review, &state.shared, &testing::idle());
     assert!(
         refusals[0].contains("too little for 2 groups"),
         "{refusals:?}"
@@ -345,7 +369,7 @@ fn a_long_review_scrolls_to_its_end_and_no_further() {
     press(&mut state, &idle, "<Home>");
     assert_eq!(state.pages.review.offset, 0);
     press(&mut state, &idle, "<Esc>");
-    assert_eq!(state.page, Page::Groups);
+    assert_eq!(state.shared.page, Page::Groups);
 }
 
 fn probe_check(group: &str, host: &str, problem: Option<&str>) -> ProbeCheck {
@@ -418,7 +442,7 @@ fn hosts_are_looked_at_before_a_start_and_problems_come_first() {
     let page = screen(&mut state, &idle, 80, 24, MONO);
     assert!(page.contains("1 problem, stopped: 1 not asked"), "{page}");
     assert_eq!(press(&mut state, &idle, "<Esc>"), []);
-    assert_eq!(state.page, Page::Groups);
+    assert_eq!(state.shared.page, Page::Groups);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 
-use crate::console::state::State;
+use crate::console::state::Shared;
 use crate::console::widgets::fit::{fit, span};
 use crate::model::{EntityState, columns};
 use crate::protocol::{EntitySnapshot, GroupSnapshot};
@@ -20,8 +20,8 @@ const NAME: usize = 14;
 /// Cells stand in blocks of ten, with a blank between, so that they can be counted.
 const BLOCK: usize = 10;
 
-pub(super) fn cells_in_a_line(state: &State) -> usize {
-    cells(usize::from(state.columns))
+pub(super) fn cells_in_a_line(shared: &Shared) -> usize {
+    cells(usize::from(shared.columns))
 }
 
 fn cells(width: usize) -> usize {

@@ -6,7 +6,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Row};
 
-use crate::console::state::State;
+use crate::console::state::Shared;
 use crate::console::widgets::fit::{cut, fit, plain, span};
 use crate::console::widgets::gauge::{gauge, history, percent};
 use crate::console::widgets::table::{table, tabs};
@@ -26,26 +26,26 @@ fn block_rows(page_rows: usize) -> usize {
 }
 
 /// The groups, the figures of the one that is shown, the head of the table.
-pub(super) fn rows_above(state: &State) -> usize {
-    block_rows(state.page_rows()) + 2
+pub(super) fn rows_above(shared: &Shared) -> usize {
+    block_rows(shared.page_rows()) + 2
 }
 
 /// Rows for entities, or lines of cells; below them there is a line about the one under the cursor.
-pub(super) fn cursor_rows(state: &State) -> usize {
-    state
+pub(super) fn cursor_rows(shared: &Shared) -> usize {
+    shared
         .page_rows()
-        .saturating_sub(rows_above(state) + 1)
+        .saturating_sub(rows_above(shared) + 1)
         .max(1)
 }
 
 pub(super) fn draw(
-    state: &State,
+    view: &View,
     snapshot: &Snapshot,
     theme: &Theme,
     frame: &mut Frame<'_>,
     area: Rect,
 ) {
-    let Some(group) = super::shown(state, snapshot) else {
+    let Some(group) = super::shown(view, snapshot) else {
         empty(theme, frame, area);
         return;
     };
@@ -58,25 +58,19 @@ pub(super) fn draw(
         Constraint::Length(1),
     ])
     .areas(area);
-    draw_tabs(&state.pages.watch, snapshot, theme, frame, tabs);
+    draw_tabs(&view, snapshot, theme, frame, tabs);
     let totals = figures::totals(group);
-    let lines = group_lines(
-        &state.pages.watch,
-        group,
-        &totals,
-        theme,
-        usize::from(area.width),
-    );
+    let lines = group_lines(&view, group, &totals, theme, usize::from(area.width));
     for (line, row) in lines.into_iter().zip(figures.rows()) {
         frame.render_widget(line, row);
     }
-    if state.pages.watch.dense {
+    if view.dense {
         frame.render_widget(dense::legend(group, theme, usize::from(area.width)), head);
-        dense::draw(&state.pages.watch, group, theme, frame, list);
+        dense::draw(&view, group, theme, frame, list);
     } else {
-        draw_entities(&state.pages.watch, group, theme, frame, head.union(list));
+        draw_entities(&view, group, theme, frame, head.union(list));
     }
-    frame.render_widget(footer(&state.pages.watch, group, theme, foot.width), foot);
+    frame.render_widget(footer(&view, group, theme, foot.width), foot);
 }
 
 fn empty(theme: &Theme, frame: &mut Frame<'_>, area: Rect) {

@@ -18,10 +18,12 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use crate::console::action::Action;
-use crate::console::dialogs::{Answer, Dialog, Intent, confirm_cancel};
+use crate::console::asked::{Answer, Asked, OfWatch};
+use crate::console::dialogs::Dialog;
 use crate::console::effect::Effect;
-use crate::console::pages::review;
-use crate::console::state::{Page, State};
+use crate::console::page::Page;
+use crate::console::state::{Request, Screen, Shared};
+use crate::console::stopping::confirm_cancel;
 use crate::console::widgets::gauge;
 use crate::model::EntityState;
 use crate::model::text::quoted;
@@ -29,7 +31,6 @@ use crate::protocol::{Command, EntitySnapshot, GroupSnapshot, GroupSpec, Snapsho
 use crate::terminal::Theme;
 
 use order::Sort;
-use retry::Retry;
 
 /// Maximum number of samples of a pool's occupancy that are kept; more than any screen shows.
 const HISTORY: usize = 60;
@@ -121,77 +122,116 @@ struct Awaited {
     from: usize,
 }
 
-/// What this page asks in dialogs.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Asked {
-    Retry(Retry),
+impl View {
+    pub(crate) fn answered(
+        &mut self,
+        _shared: &mut Shared,
+        asked: OfWatch,
+        answer: Answer,
+    ) -> Option<Effect> {
+        let (OfWatch::Retry(retry), Answer::Yes) = (asked, answer) else {
+            return None;
+        };
+        let groups = vec![retry.spec];
+        expect(self, &groups);
+        let force = retry.force;
+        Some(Effect::Send(vec![Command::Start { groups, force }]))
+    }
+}
+
+impl Screen for View {
+    fn update(
+        &mut self,
+        shared: &mut Shared,
+        snapshot: &Snapshot,
+        action: Action,
+    ) -> Option<Effect> {
+        update(self, shared, snapshot, action)
+    }
+
+    fn draw(
+        &self,
+        _shared: &Shared,
+        snapshot: &Snapshot,
+        theme: &Theme,
+        frame: &mut Frame<'_>,
+        area: Rect,
+    ) {
+        draw::draw(self, snapshot, theme, frame, area);
+    }
+
+    fn observe(&mut self, shared: &mut Shared, snapshot: &Snapshot) {
+        observe(self, shared, snapshot);
+    }
+
+    fn requested(
+        &mut self,
+        _shared: &mut Shared,
+        _snapshot: &Snapshot,
+        request: Request,
+    ) -> Option<Effect> {
+        if let Request::Expect(groups) = request {
+            expect(self, &groups);
+        }
+        None
+    }
 }
 
 /// These groups are about to be started: the first of them is shown when it appears.
-pub(crate) fn expect(state: &mut State, specs: &[GroupSpec]) {
+pub(crate) fn expect(view: &mut View, specs: &[GroupSpec]) {
     for spec in specs {
-        (state.pages.watch.started).insert(spec.name().to_owned(), spec.clone());
+        (view.started).insert(spec.name().to_owned(), spec.clone());
     }
-    state.pages.watch.awaited = specs.first().map(|spec| Awaited {
+    view.awaited = specs.first().map(|spec| Awaited {
         name: spec.name().to_owned(),
         // Not in the snapshot yet; the newest of that name is looked for from here.
-        from: state
-            .pages
-            .watch
-            .history
-            .keys()
-            .next_back()
-            .map_or(0, |last| last + 1),
+        from: view.history.keys().next_back().map_or(0, |last| last + 1),
     });
 }
 
 /// A new snapshot: called by the loop at its own pace, at most 4 times a second. Nothing of it is
 /// shown while the display is frozen.
-pub(crate) fn observe(state: &mut State, snapshot: &Snapshot) {
-    if state.frozen.is_some() {
+pub(crate) fn observe(view: &mut View, shared: &Shared, snapshot: &Snapshot) {
+    if shared.frozen.is_some() {
         return;
     }
     for (place, group) in snapshot.groups.iter().enumerate() {
-        let history = state.pages.watch.history.entry(place).or_default();
+        let history = view.history.entry(place).or_default();
         if !group.phase.is_ended() {
             let filled = gauge::percent(group.used as u64, group.depth as u64);
             history.push(snapshot.at, filled);
         }
     }
-    if let Some(awaited) = &state.pages.watch.awaited {
+    if let Some(awaited) = &view.awaited {
         let found = (snapshot.groups.iter().enumerate())
             .skip(awaited.from)
             .find(|(_, group)| *group.group == *awaited.name);
         if let Some((place, _)) = found {
-            state.pages.watch.awaited = None;
-            show(state, snapshot, place);
+            view.awaited = None;
+            show(view, shared, snapshot, place);
         }
     }
-    sort(state, snapshot);
+    sort(view, shared, snapshot);
 }
 
-fn shown<'a>(state: &State, snapshot: &'a Snapshot) -> Option<&'a GroupSnapshot> {
-    snapshot
-        .groups
-        .get(state.pages.watch.group)
-        .map(|group| &**group)
+fn shown<'a>(view: &View, snapshot: &'a Snapshot) -> Option<&'a GroupSnapshot> {
+    snapshot.groups.get(view.group).map(|group| &**group)
 }
 
 /// Shows a group from its beginning.
-fn show(state: &mut State, snapshot: &Snapshot, place: usize) {
-    state.pages.watch.group = place;
-    state.pages.watch.cursor = Cursor::default();
-    state.pages.watch.order.clear();
-    sort(state, snapshot);
+fn show(view: &mut View, shared: &Shared, snapshot: &Snapshot, place: usize) {
+    view.group = place;
+    view.cursor = Cursor::default();
+    view.order.clear();
+    sort(view, shared, snapshot);
 }
 
 /// Sorts anew and keeps the cursor on its entity.
-fn sort(state: &mut State, snapshot: &Snapshot) {
-    let Some(group) = shown(state, snapshot) else {
+fn sort(view: &mut View, shared: &Shared, snapshot: &Snapshot) {
+    let Some(group) = shown(view, snapshot) else {
         return;
     };
-    let rows = draw::cursor_rows(state);
-    let view = &mut state.pages.watch;
+    let rows = draw::cursor_rows(shared);
     let here = view.cursor.row.checked_sub(1);
     let here = here.and_then(|row| view.order.get(row)).copied();
     view.order = order::order(group, view.sort, view.reverse);
@@ -216,52 +256,57 @@ fn selected<'a>(view: &View, group: &'a GroupSnapshot) -> Option<&'a EntitySnaps
     group.entities.get(place_of(view, group, row)?)
 }
 
-pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> Option<Effect> {
+pub(crate) fn update(
+    view: &mut View,
+    shared: &mut Shared,
+    snapshot: &Snapshot,
+    action: Action,
+) -> Option<Effect> {
     if action == Action::Back {
-        state.page = Page::Groups;
+        shared.page = Page::Groups;
         return None;
     }
-    let Some(group) = shown(state, snapshot) else {
-        state.say("nothing was started yet");
+    let Some(group) = shown(view, snapshot) else {
+        shared.say("nothing was started yet");
         return None;
     };
     let len = group.entities.len();
-    let rows = draw::cursor_rows(state);
+    let rows = draw::cursor_rows(shared);
     match action {
-        Action::Left => sideways(state, snapshot, -1),
-        Action::Right => sideways(state, snapshot, 1),
+        Action::Left => sideways(view, shared, snapshot, -1),
+        Action::Right => sideways(view, shared, snapshot, 1),
         Action::Zoom => {
-            state.pages.watch.dense = !state.pages.watch.dense;
-            let rows = draw::cursor_rows(state);
-            let row = state.pages.watch.cursor.row;
-            state.pages.watch.cursor.to(row, len, rows);
+            view.dense = !view.dense;
+            let rows = draw::cursor_rows(shared);
+            let row = view.cursor.row;
+            view.cursor.to(row, len, rows);
         }
         Action::Sort => {
-            state.pages.watch.sort = state.pages.watch.sort.next();
-            state.pages.watch.reverse = false;
-            sort(state, snapshot);
-            let by = state.pages.watch.sort.title();
-            state.say(format!("sorted by {by}"));
+            view.sort = view.sort.next();
+            view.reverse = false;
+            sort(view, shared, snapshot);
+            let by = view.sort.title();
+            shared.say(format!("sorted by {by}"));
         }
         Action::SortReverse => {
-            state.pages.watch.reverse = !state.pages.watch.reverse;
-            sort(state, snapshot);
+            view.reverse = !view.reverse;
+            sort(view, shared, snapshot);
         }
-        Action::NextFailure => next_failure(state, snapshot),
+        Action::NextFailure => next_failure(view, shared, snapshot),
         Action::Details => {
-            let columns = usize::from(state.columns);
-            let dialog = match selected(&state.pages.watch, group) {
-                Some(entity) => details::of_entity(&state.site, group, entity, columns),
-                None => details::of_group(group, retry::policy(state, group), columns),
+            let columns = usize::from(shared.columns);
+            let dialog = match selected(view, group) {
+                Some(entity) => details::of_entity(&shared.site, group, entity, columns),
+                None => details::of_group(group, retry::policy(view, shared, group), columns),
             };
-            state.dialogs.push(dialog);
+            shared.dialogs.push(dialog);
         }
         Action::Cancel => {
             let name = group.group.to_string();
-            return match selected(&state.pages.watch, group) {
+            return match selected(view, group) {
                 Some(entity) if entity.state.is_final() => {
                     let text = format!("{} is {} already", quoted(&entity.entity), entity.state);
-                    state.say(text);
+                    shared.say(text);
                     None
                 }
                 Some(entity) => {
@@ -270,51 +315,43 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
                         group: name,
                         entity: entity.entity.to_string(),
                     };
-                    confirm_cancel(state, snapshot, target, &title)
+                    confirm_cancel(shared, snapshot, target, &title)
                 }
                 None => {
                     let title = format!("Cancel the group {}?", quoted(&name));
-                    confirm_cancel(state, snapshot, Target::Group(name), &title)
+                    confirm_cancel(shared, snapshot, Target::Group(name), &title)
                 }
             };
         }
-        Action::Retry => match retry::retry(state, snapshot, state.pages.watch.group) {
+        Action::Retry => match retry::retry(view, shared, snapshot, view.group) {
             Ok(retry) => {
                 let lines = retry::question(&retry, group);
-                let intent = Intent::Watch(Asked::Retry(retry));
-                (state.dialogs).push(Dialog::confirm("Try again?", lines, intent));
+                let intent = Asked::Watch(OfWatch::Retry(retry));
+                (shared.dialogs).push(Dialog::confirm("Try again?", lines, intent));
             }
-            Err(reason) => state.say(reason),
+            Err(reason) => shared.say(reason),
         },
         Action::Verify => {
             let name = group.group.to_string();
-            let started = state.pages.watch.started.get(&name).cloned();
+            let started = view.started.get(&name).cloned();
             let spec = started.unwrap_or(GroupSpec::Named(name));
-            review::open(state, vec![spec]);
-            return review::update(state, snapshot, Action::Verify);
+            shared.request(Request::Verify(spec));
         }
-        Action::Click { row } => click(state, usize::from(row), len),
-        action if state.pages.watch.dense => dense_move(state, &action, len),
+        Action::Click { row } => click(view, shared, usize::from(row), len),
+        action if view.dense => dense_move(view, shared, &action, len),
         action => {
-            state.pages.watch.cursor.follow(&action, len, rows);
+            view.cursor.follow(&action, len, rows);
         }
     }
     None
 }
 
 /// The group beside this one; in the dense view the cell beside this one.
-fn sideways(state: &mut State, snapshot: &Snapshot, by: isize) {
-    let view = &mut state.pages.watch;
+fn sideways(view: &mut View, shared: &Shared, snapshot: &Snapshot, by: isize) {
     if view.dense && view.cursor.row > 0 {
-        let len = shown(state, snapshot).map_or(0, |group| group.entities.len());
-        let row = state
-            .pages
-            .watch
-            .cursor
-            .row
-            .saturating_add_signed(by)
-            .max(1);
-        state.pages.watch.cursor.to(row, len, len);
+        let len = shown(view, snapshot).map_or(0, |group| group.entities.len());
+        let row = view.cursor.row.saturating_add_signed(by).max(1);
+        view.cursor.to(row, len, len);
         return;
     }
     let last = snapshot.groups.len().saturating_sub(1);
@@ -322,16 +359,15 @@ fn sideways(state: &mut State, snapshot: &Snapshot, by: isize) {
     if place != view.group {
         // Whoever looks around does not want to be taken elsewhere.
         view.awaited = None;
-        show(state, snapshot, place);
+        show(view, shared, snapshot, place);
     }
 }
 
 /// A row of the table, or the group's own figures. Cells are too small to be clicked by their row.
-fn click(state: &mut State, row: usize, len: usize) {
+fn click(view: &mut View, shared: &Shared, row: usize, len: usize) {
     // Above the page there is the title.
-    let first = 1 + draw::rows_above(state);
-    let visible = draw::cursor_rows(state);
-    let view = &mut state.pages.watch;
+    let first = 1 + draw::rows_above(shared);
+    let visible = draw::cursor_rows(shared);
     match row.checked_sub(first) {
         None if row > 0 => view.cursor.to(0, len, visible),
         Some(at) if at < visible && !view.dense && view.cursor.offset + at < len => {
@@ -342,10 +378,10 @@ fn click(state: &mut State, row: usize, len: usize) {
 }
 
 /// Up and down move by a line of cells.
-fn dense_move(state: &mut State, action: &Action, len: usize) {
-    let line = dense::cells_in_a_line(state);
-    let page = line * draw::cursor_rows(state).max(1);
-    let row = state.pages.watch.cursor.row;
+fn dense_move(view: &mut View, shared: &Shared, action: &Action, len: usize) {
+    let line = dense::cells_in_a_line(shared);
+    let page = line * draw::cursor_rows(shared).max(1);
+    let row = view.cursor.row;
     let row = match action {
         Action::Up => row.saturating_sub(line),
         Action::Down if row == 0 => 1,
@@ -358,12 +394,12 @@ fn dense_move(state: &mut State, action: &Action, len: usize) {
         Action::Last => len,
         _ => row,
     };
-    state.pages.watch.cursor.to(row, len, len);
+    view.cursor.to(row, len, len);
 }
 
 /// To the next entity that failed, in this group from the cursor on, then in those after it.
-fn next_failure(state: &mut State, snapshot: &Snapshot) {
-    let (view, count) = (&state.pages.watch, snapshot.groups.len());
+fn next_failure(view: &mut View, shared: &mut Shared, snapshot: &Snapshot) {
+    let count = snapshot.groups.len();
     let failed = |group: &GroupSnapshot, order: &[usize], rows: std::ops::Range<usize>| {
         rows.into_iter().find(|row| {
             let entity = order.get(*row).and_then(|place| group.entities.get(*place));
@@ -383,41 +419,14 @@ fn next_failure(state: &mut State, snapshot: &Snapshot) {
         failed(group, &order, rows).map(|row| (place, row))
     });
     let Some((place, row)) = found else {
-        state.say("nothing failed");
+        shared.say("nothing failed");
         return;
     };
-    if place != state.pages.watch.group {
-        show(state, snapshot, place);
+    if place != view.group {
+        show(view, shared, snapshot, place);
     }
-    sort(state, snapshot);
-    let len = shown(state, snapshot).map_or(0, |group| group.entities.len());
-    let rows = draw::cursor_rows(state);
-    state.pages.watch.cursor.to(row + 1, len, rows);
-}
-
-pub(crate) fn answered(
-    state: &mut State,
-    _snapshot: &Snapshot,
-    asked: Asked,
-    answer: Answer,
-) -> Option<Effect> {
-    match (asked, answer) {
-        (Asked::Retry(retry), Answer::Yes) => {
-            let groups = vec![retry.spec];
-            expect(state, &groups);
-            let force = retry.force;
-            Some(Effect::Send(vec![Command::Start { groups, force }]))
-        }
-        _ => None,
-    }
-}
-
-pub(crate) fn draw(
-    state: &State,
-    snapshot: &Snapshot,
-    theme: &Theme,
-    frame: &mut Frame<'_>,
-    area: Rect,
-) {
-    draw::draw(state, snapshot, theme, frame, area);
+    sort(view, shared, snapshot);
+    let len = shown(view, snapshot).map_or(0, |group| group.entities.len());
+    let rows = draw::cursor_rows(shared);
+    view.cursor.to(row + 1, len, rows);
 }

@@ -3,24 +3,22 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::console::state::State;
+use crate::console::asked::Retry;
+use crate::console::state::Shared;
 use crate::model::text::{quoted, shown};
 use crate::model::{DeliveryPolicy, EntityState, GroupSpec, ImageSpec, MadeGroup, SourceSpec};
 use crate::protocol::{GroupSnapshot, Snapshot};
 
-/// What would be started.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Retry {
-    pub(super) spec: GroupSpec,
-    /// Some of the entities are at the version already, as far as the inventory knows, and got the
-    /// image all the same: without force they would now be skipped.
-    pub(super) force: bool,
-    pub(super) entities: Vec<String>,
-}
+use super::View;
 
 /// # Errors
 /// A sentence when there is nothing to try again, or it can't be done now.
-pub(super) fn retry(state: &State, snapshot: &Snapshot, at: usize) -> Result<Retry, String> {
+pub(super) fn retry(
+    view: &View,
+    shared: &Shared,
+    snapshot: &Snapshot,
+    at: usize,
+) -> Result<Retry, String> {
     let group = snapshot.groups.get(at).ok_or("no group was started yet")?;
     let name = quoted(&group.group);
     let later = taken_up(snapshot, at);
@@ -35,15 +33,15 @@ pub(super) fn retry(state: &State, snapshot: &Snapshot, at: usize) -> Result<Ret
             false => format!("nothing is left to try again in {name}: a later group has it"),
         });
     }
-    let inventory = &state.site.inventory;
-    let origin = origin(state, group)
+    let inventory = &shared.site.inventory;
+    let origin = origin(view, shared, group)
         .ok_or_else(|| format!("the image {} is not known any more", quoted(&group.image)))?;
     let force = entities.iter().any(|name| {
         let entity = inventory.entity(name);
         entity.is_some_and(|entity| entity.version == group.version)
     });
     let spec = GroupSpec::Made(MadeGroup {
-        name: free_name(state, snapshot, &group.group),
+        name: free_name(view, shared, snapshot, &group.group),
         entities: entities.clone(),
         ..origin
     });
@@ -67,9 +65,9 @@ fn taken_up(snapshot: &Snapshot, at: usize) -> HashSet<&str> {
 
 /// What the group was made from: as it was started here, as it is in the inventory, or as the
 /// engine tells.
-fn origin(state: &State, group: &GroupSnapshot) -> Option<MadeGroup> {
-    known(state, group).or_else(|| {
-        let image = state.site.inventory.image(&group.image)?;
+fn origin(view: &View, shared: &Shared, group: &GroupSnapshot) -> Option<MadeGroup> {
+    known(view, shared, group).or_else(|| {
+        let image = shared.site.inventory.image(&group.image)?;
         Some(MadeGroup {
             name: group.group.to_string(),
             image: ImageSpec::Named(image.name.to_string()),
@@ -84,14 +82,18 @@ fn origin(state: &State, group: &GroupSnapshot) -> Option<MadeGroup> {
 }
 
 /// How a group is sent to, where that is known here.
-pub(super) fn policy(state: &State, group: &GroupSnapshot) -> Option<DeliveryPolicy> {
-    known(state, group).map(|made| made.policy)
+pub(super) fn policy(
+    view: &View,
+    shared: &Shared,
+    group: &GroupSnapshot,
+) -> Option<DeliveryPolicy> {
+    known(view, shared, group).map(|made| made.policy)
 }
 
-fn known(state: &State, group: &GroupSnapshot) -> Option<MadeGroup> {
-    let inventory = &state.site.inventory;
-    let drafts = state.drafts.iter().map(|draft| &draft.spec);
-    let mut known = (state.pages.watch.started.get(&*group.group).into_iter())
+fn known(view: &View, shared: &Shared, group: &GroupSnapshot) -> Option<MadeGroup> {
+    let inventory = &shared.site.inventory;
+    let drafts = shared.drafts.iter().map(|draft| &draft.spec);
+    let mut known = (view.started.get(&*group.group).into_iter())
         .chain(drafts.filter(|spec| spec.name() == &*group.group))
         .filter_map(|spec| match spec {
             GroupSpec::Made(made) => Some(made.clone()),
@@ -108,7 +110,7 @@ fn known(state: &State, group: &GroupSnapshot) -> Option<MadeGroup> {
 }
 
 /// The same name with `-retry` behind it, and a number where that is taken.
-fn free_name(state: &State, snapshot: &Snapshot, name: &str) -> String {
+fn free_name(view: &View, shared: &Shared, snapshot: &Snapshot, name: &str) -> String {
     let base = match name.rsplit_once("-retry") {
         Some((base, rest))
             if rest
@@ -121,8 +123,8 @@ fn free_name(state: &State, snapshot: &Snapshot, name: &str) -> String {
         _ => name,
     };
     let taken: HashSet<&str> = (snapshot.groups.iter().map(|group| &*group.group))
-        .chain(state.drafts.iter().map(|draft| draft.spec.name()))
-        .chain(state.pages.watch.started.keys().map(String::as_str))
+        .chain(shared.drafts.iter().map(|draft| draft.spec.name()))
+        .chain(view.started.keys().map(String::as_str))
         .collect();
     std::iter::once(format!("{base}-retry"))
         .chain((2..).map(|number| format!("{base}-retry-{number}")))

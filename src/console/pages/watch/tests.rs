@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
+use crate::console::pages::State;
 use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
 use crate::model::{
     Bottleneck, DeliveryPolicy, Holds, ImageSpec, Laggards, MadeGroup, Outcome, SourceSpec,
@@ -17,8 +18,8 @@ use crate::terminal::{Palette, Theme};
 /// The page, as the loop has fed it.
 fn watching(snapshot: &Snapshot) -> State {
     let mut state = testing::state();
-    state.page = Page::Watch;
-    observe(&mut state, snapshot);
+    state.shared.page = Page::Watch;
+    state.observe(snapshot);
     state
 }
 
@@ -96,7 +97,7 @@ fn two() -> Snapshot {
 }
 
 fn cursor_on(state: &State, snapshot: &Snapshot) -> String {
-    let group = shown(state, snapshot).unwrap();
+    let group = shown(&state.pages.watch, snapshot).unwrap();
     selected(&state.pages.watch, group).map_or("(group)".into(), |one| one.entity.to_string())
 }
 
@@ -111,7 +112,7 @@ fn a_running_group_at_every_size_and_look() {
     for (second, used) in (1..).zip([0, 4, 9, 20, 32, 31, 16, 12]) {
         Arc::make_mut(&mut snapshot.groups[0]).used = used;
         snapshot.at = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second);
-        observe(&mut state, &snapshot);
+        state.observe(&snapshot);
     }
     insta::assert_snapshot!("watch_80x24", screen(&mut state, &snapshot, 80, 24, MONO));
     press(&mut state, &snapshot, "<Down><Down><Down><Down><Down>");
@@ -248,7 +249,7 @@ fn finished_groups_keep_their_results() {
     let mut state = watching(&snapshot);
     insta::assert_snapshot!("ended_80x24", screen(&mut state, &snapshot, 80, 24, ASCII));
     let mut empty = testing::state();
-    empty.page = Page::Watch;
+    empty.shared.page = Page::Watch;
     let shown = screen(&mut empty, &testing::idle(), 80, 24, MONO);
     assert!(shown.contains("Nothing was started yet"), "{shown}");
     assert_eq!(
@@ -322,7 +323,7 @@ fn a_click_goes_to_the_row_that_is_seen_there() {
     let mut state = watching(&snapshot);
     let click = |state: &mut State, row: usize| {
         let row = u16::try_from(row).unwrap();
-        update(state, &snapshot, Action::Click { row });
+        state.act(&snapshot, Action::Click { row });
         cursor_on(state, &snapshot)
     };
     press(&mut state, &snapshot, "<PgDn><PgDn>");
@@ -345,7 +346,7 @@ fn a_click_goes_to_the_row_that_is_seen_there() {
 fn cells_are_walked_in_two_directions() {
     let snapshot = many(200);
     let mut state = watching(&snapshot);
-    state.columns = 80;
+    state.shared.columns = 80;
     let at = |state: &mut State, keys: &str| {
         press(state, &snapshot, keys);
         cursor_on(state, &snapshot)
@@ -382,7 +383,7 @@ fn sorting_puts_what_needs_a_look_first_and_keeps_the_cursor_on_its_entity() {
     let snapshot = many(200);
     let mut state = watching(&snapshot);
     let first = |state: &State| {
-        let group = shown(state, &snapshot).unwrap();
+        let group = shown(&state.pages.watch, &snapshot).unwrap();
         group.entities[place_of(&state.pages.watch, group, 0).unwrap()]
             .entity
             .to_string()
@@ -416,7 +417,7 @@ fn sorting_puts_what_needs_a_look_first_and_keeps_the_cursor_on_its_entity() {
     press(&mut state, &snapshot, "ss");
     let mut later = snapshot.clone();
     Arc::make_mut(&mut later.groups[0]).entities[99].lag = 99;
-    observe(&mut state, &later);
+    state.observe(&later);
     assert_eq!(
         (first(&state), cursor_on(&state, &later)),
         ("line-100".into(), "line-002".into())
@@ -462,7 +463,7 @@ fn the_next_failure_is_found_in_later_groups_too() {
     Arc::make_mut(&mut fine.groups[0]).entities.truncate(2);
     let mut state = watching(&fine);
     press(&mut state, &fine, "m");
-    assert_eq!(state.message.unwrap().text, "nothing failed");
+    assert_eq!(state.shared.message.unwrap().text, "nothing failed");
 }
 
 #[test]
@@ -510,9 +511,9 @@ fn cancelling_asks_first_and_means_what_the_cursor_is_on() {
     assert_eq!(press(&mut state, &snapshot, "<Down>xy"), cancel(entity));
     // One that has its image already is not asked about.
     assert_eq!(press(&mut state, &snapshot, "<Down>x"), []);
-    assert!(state.dialogs.is_empty());
+    assert!(state.shared.dialogs.is_empty());
     assert_eq!(
-        state.message.unwrap().text,
+        state.shared.message.unwrap().text,
         "`shelf1-02` is delivered already"
     );
 }
@@ -551,7 +552,7 @@ fn what_failed_is_tried_again_as_a_group_of_its_own() {
     again.group = "adsl-retry".into();
     again.entities = again.entities[1..3].to_vec();
     later.groups.push(Arc::new(again));
-    observe(&mut state, &later);
+    state.observe(&later);
     assert_eq!(state.pages.watch.group, 2, "what was started is shown");
     let expected = start(spec("adsl-retry-2", server), false);
     assert_eq!(press(&mut state, &later, "ry"), expected);
@@ -561,7 +562,14 @@ fn what_failed_is_tried_again_as_a_group_of_its_own() {
         entity.state = EntityState::Sending;
     }
     assert_eq!(press(&mut state, &later, "hhry"), []);
-    assert!(state.message.unwrap().text.contains("a later group has it"));
+    assert!(
+        state
+            .shared
+            .message
+            .unwrap()
+            .text
+            .contains("a later group has it")
+    );
 }
 
 #[test]
@@ -609,8 +617,11 @@ fn what_failed_is_tried_again_also_while_the_rest_goes_on() {
     let mut fine = snapshot.clone();
     Arc::make_mut(&mut fine.groups[0]).entities.truncate(1);
     press(&mut state, &fine, "hr");
-    assert_eq!(state.message.unwrap().text, "nothing failed in `adsl`");
-    assert!(state.dialogs.is_empty());
+    assert_eq!(
+        state.shared.message.unwrap().text,
+        "nothing failed in `adsl`"
+    );
+    assert!(state.shared.dialogs.is_empty());
 }
 
 #[test]
@@ -634,7 +645,7 @@ fn the_history_of_a_pool_is_one_figure_a_second_and_short() {
     for quarter in 0..4 * 100 {
         snapshot.at = Timestamp::UNIX_EPOCH + SignedDuration::from_millis(quarter * 250);
         Arc::make_mut(&mut snapshot.groups[0]).used = 8 * (quarter % 4) as usize;
-        observe(&mut state, &snapshot);
+        state.observe(&snapshot);
     }
     let history = &state.pages.watch.history[&0].samples;
     assert_eq!(history.len(), HISTORY);
@@ -646,14 +657,14 @@ fn a_frozen_display_stays_as_it_was() {
     let snapshot = testing::snapshot();
     let mut state = watching(&snapshot);
     press(&mut state, &snapshot, "f");
-    state.message = None;
+    state.shared.message = None;
     let before = screen(&mut state, &snapshot, 80, 24, MONO);
     let mut later = two();
     later.at = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(9);
-    observe(&mut state, &later);
+    state.observe(&later);
     assert_eq!(screen(&mut state, &later, 80, 24, MONO), before);
     press(&mut state, &later, "f");
-    observe(&mut state, &later);
+    state.observe(&later);
     assert_ne!(screen(&mut state, &later, 80, 24, MONO), before);
 }
 

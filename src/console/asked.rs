@@ -1,0 +1,148 @@
+//! What dialogs ask, and what is answered: plain values, which the shell hands back to the page that asked.
+
+use crate::model::{GroupSpec, Name};
+use crate::protocol::{Secret, Target};
+
+use super::action::Action;
+
+/// What an answer is for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Asked {
+    Quit,
+    Suspend,
+    Cancel(Target),
+    /// The page that asked carries it out, with what was typed or chosen.
+    Groups(OfGroups),
+    Review(OfReview),
+    Watch(OfWatch),
+    Log(OfLog),
+}
+
+/// How a dialog was answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Yes,
+    Text(String),
+    Secret(Secret),
+    /// The value of the chosen row.
+    Chosen(String),
+}
+
+/// What the groups page asks. Groups are told by their place: while a dialog is open, none is made or
+/// deleted.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum OfGroups {
+    /// The name of a new group of these entities.
+    Name {
+        entities: Vec<usize>,
+    },
+    /// How to group these entities.
+    How {
+        entities: Vec<usize>,
+    },
+    /// Whether to do this to a copy of a group of the inventory.
+    Copy {
+        at: usize,
+        then: Box<Action>,
+    },
+    Rename {
+        at: usize,
+    },
+    Delete {
+        at: usize,
+    },
+    Laggards {
+        at: usize,
+    },
+    LaggardLimit {
+        at: usize,
+    },
+    Retries {
+        at: usize,
+    },
+    Parallel {
+        at: usize,
+    },
+    Image {
+        at: usize,
+    },
+    /// Which file server to look at.
+    Server {
+        at: usize,
+    },
+    Browse(Place),
+    /// The type of the entities that a file is for, then its version.
+    FileType(File),
+    FileVersion(File),
+    Source {
+        at: usize,
+    },
+}
+
+/// A directory of a file server, on behalf of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) at: usize,
+    pub(crate) server: String,
+    /// Below the server's url; empty there.
+    pub(crate) path: String,
+}
+
+/// A file that was found, and what is known of it so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct File {
+    pub(crate) at: usize,
+    pub(crate) server: String,
+    /// Below the server's url.
+    pub(crate) file: String,
+    pub(crate) size: Option<u64>,
+    pub(crate) type_: String,
+}
+
+/// What the review asks.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum OfReview {
+    /// Which password to give.
+    Which,
+    /// The password of these credentials; a start goes on with it.
+    Password { credentials: Name, then: Then },
+}
+
+/// What goes on when all passwords are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    Nothing,
+    Start,
+    Look(Question),
+}
+
+/// What is asked of hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Question {
+    /// What a run would meet.
+    Probe,
+    /// What entities hold at their final path.
+    Verify,
+}
+
+/// What the watch page asks.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum OfWatch {
+    Retry(Retry),
+}
+
+/// What a retry would start.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Retry {
+    pub(crate) spec: GroupSpec,
+    /// Some of the entities are at the version already, as far as the inventory knows, and got the
+    /// image all the same: without force they would now be skipped.
+    pub(crate) force: bool,
+    pub(crate) entities: Vec<String>,
+}
+
+/// What the log page asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OfLog {
+    Entity,
+}
