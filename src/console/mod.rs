@@ -8,6 +8,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
+//! | `bench` | pictures without a terminal, to be measured |
 //! | `app` | the loop: input, snapshots, events, drawing at its own pace |
 //! | `work` | what the loop has under way: commands to the engine, files to be kept |
 //! | `update` | the only code that changes the state; pure |
