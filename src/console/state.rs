@@ -74,8 +74,8 @@ pub(crate) struct Shared {
 pub(crate) enum Request {
     /// Show what starting these groups would do.
     Review(Vec<GroupSpec>),
-    /// Look what the entities of this group hold.
-    Verify(GroupSpec),
+    /// Look what the entities of these groups hold.
+    Verify(Vec<GroupSpec>),
     /// These groups are about to be started.
     Expect(Vec<GroupSpec>),
     /// Groups are others now.

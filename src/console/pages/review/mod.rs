@@ -86,8 +86,8 @@ impl Screen for View {
     ) -> Option<Effect> {
         match request {
             Request::Review(specs) => open(self, shared, specs),
-            Request::Verify(spec) => {
-                open(self, shared, vec![spec]);
+            Request::Verify(specs) => {
+                open(self, shared, specs);
                 return look(self, shared, snapshot, Question::Verify);
             }
             _ => {}

@@ -58,19 +58,19 @@ pub(super) fn draw(
         Constraint::Length(1),
     ])
     .areas(area);
-    draw_tabs(&view, snapshot, theme, frame, tabs);
+    draw_tabs(view, snapshot, theme, frame, tabs);
     let totals = figures::totals(group);
-    let lines = group_lines(&view, group, &totals, theme, usize::from(area.width));
+    let lines = group_lines(view, group, &totals, theme, usize::from(area.width));
     for (line, row) in lines.into_iter().zip(figures.rows()) {
         frame.render_widget(line, row);
     }
     if view.dense {
         frame.render_widget(dense::legend(group, theme, usize::from(area.width)), head);
-        dense::draw(&view, group, theme, frame, list);
+        dense::draw(view, group, theme, frame, list);
     } else {
-        draw_entities(&view, group, theme, frame, head.union(list));
+        draw_entities(view, group, theme, frame, head.union(list));
     }
-    frame.render_widget(footer(&view, group, theme, foot.width), foot);
+    frame.render_widget(footer(view, group, theme, foot.width), foot);
 }
 
 fn empty(theme: &Theme, frame: &mut Frame<'_>, area: Rect) {

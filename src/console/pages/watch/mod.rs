@@ -335,7 +335,7 @@ pub(crate) fn update(
             let name = group.group.to_string();
             let started = view.started.get(&name).cloned();
             let spec = started.unwrap_or(GroupSpec::Named(name));
-            shared.request(Request::Verify(spec));
+            shared.request(Request::Verify(vec![spec]));
         }
         Action::Click { row } => click(view, shared, usize::from(row), len),
         action if view.dense => dense_move(view, shared, &action, len),
