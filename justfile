@@ -39,6 +39,10 @@ chaos moments="50" universes="12" crowd="200":
     SUBTEND_UNIVERSES={{universes}} cargo test --locked --test engine universe
     SUBTEND_CROWD={{crowd}} cargo test --locked --test engine faults::many
 
+# What a snapshot and a picture cost, in microseconds and bytes.
+drawing:
+    cargo test --release --lib -- --ignored --nocapture drawing
+
 # subtend beside other tools.
 bench *arguments:
     cargo build --release --locked

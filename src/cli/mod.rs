@@ -265,6 +265,8 @@ fn json_line(value: &impl Serialize) -> Result<String, Failed> {
 }
 
 #[cfg(test)]
+mod drawing;
+#[cfg(test)]
 mod judges;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,6 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `bench` | pictures without a terminal, to be measured |
 //! | `app` | the loop: input, snapshots, events, drawing at its own pace |
 //! | `work` | what the loop has under way: commands to the engine, files to be kept |
 //! | `update` | the only code that changes the state; pure |
@@ -27,8 +26,6 @@
 mod action;
 mod app;
 mod asked;
-#[doc(hidden)]
-pub mod bench;
 mod dialogs;
 mod effect;
 mod keymap;

@@ -14,11 +14,13 @@ use ratatui::backend::TestBackend;
 use crate::model::{Bottleneck, EntityState, Inventory, Laggards, Verified};
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot, GroupSpec, Snapshot};
 
+use super::action::Action;
 use super::effect::Effect;
+use super::page::Page;
 use super::pages::State;
 use super::state::Site;
 use super::{keymap, update, view};
-use crate::terminal::{Palette, Theme};
+use crate::terminal::{Canvas, Palette, Theme};
 
 /// Two shelves: `shelf1-01`…`08` and `shelf2-01`…`05`, of which `shelf1-08`, `shelf2-01` and
 /// `shelf2-02` have the new image; the groups `adsl` (from the server) and `vdsl` (from any peer).
@@ -277,7 +279,7 @@ pub(crate) fn screen(
     height: u16,
     theme: Theme,
 ) -> String {
-    let resize = super::action::Action::Resize {
+    let resize = Action::Resize {
         columns: width,
         rows: height,
     };
@@ -307,6 +309,28 @@ pub(crate) fn screen(
     out
 }
 
+/// A console that watches a run, without a terminal.
+pub(crate) struct Watching {
+    state: State,
+    canvas: Canvas,
+}
+
+impl Watching {
+    pub(crate) fn new(inventory: Inventory, first: &Snapshot, columns: u16, rows: u16) -> Self {
+        let mut state = State::new(site_of(inventory));
+        update::update(&mut state, first, Action::Resize { columns, rows });
+        update::update(&mut state, first, Action::Go(Page::Watch));
+        let canvas = Canvas::new(columns, rows, false);
+        Self { state, canvas }
+    }
+
+    /// The bytes that bring the terminal from the last picture to this one.
+    pub(crate) fn draw(&mut self, snapshot: &Snapshot) -> Vec<u8> {
+        let state = &self.state;
+        (self.canvas).draw(|frame| view::draw(state, snapshot, &COLOURS, frame))
+    }
+}
+
 mod tests {
     use super::*;
 
@@ -314,7 +338,7 @@ mod tests {
     fn keys_are_pressed_where_one_is_and_the_screen_is_drawn() {
         let (mut state, snapshot) = (state(), snapshot());
         assert_eq!(press(&mut state, &snapshot, "2<Tab><Ctrl-L>").len(), 1);
-        assert_eq!(state.shared.page, super::super::page::Page::Review);
+        assert_eq!(state.shared.page, Page::Review);
         let screen = screen(&mut state, &snapshot, 80, 24, ASCII);
         assert!(screen.starts_with("subtend  1 Inventory") && screen.is_ascii());
         assert_eq!(screen.lines().count(), 24);

@@ -1,4 +1,4 @@
-//! The making of snapshots, for `benches/console.rs`: a group at work without a network.
+//! The making of snapshots, to be measured (`cli/drawing.rs`): a group at work without a network.
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use crate::protocol::Snapshot;
 use super::state::{GroupStart, GroupState};
 
 /// A group that is sent to.
-pub struct Sending {
+pub(crate) struct Sending {
     state: GroupState,
     memory: u64,
 }
 
 impl Sending {
     /// The first group of an inventory, all of it being sent to; `None` where there is no group.
-    pub fn of(inventory: &Inventory) -> Option<Self> {
+    pub(crate) fn of(inventory: &Inventory) -> Option<Self> {
         let group = inventory.groups.first()?.clone();
         let names: Vec<_> = group.entities.iter().map(|one| one.name.clone()).collect();
         let mut state = GroupState::new(GroupStart {
@@ -59,14 +59,14 @@ impl Sending {
     }
 
     /// Every entity has got some more, each another number of bytes.
-    pub fn go_on(&self) {
+    pub(crate) fn go_on(&self) {
         for (place, meter) in self.state.meters.entities.iter().enumerate() {
             meter.add_sent((16 << 20) + 4096 * (place % 64));
         }
     }
 
     /// How it stands, as the engine publishes it.
-    pub fn snapshot(&mut self) -> Snapshot {
+    pub(crate) fn snapshot(&mut self) -> Snapshot {
         Snapshot {
             at: Timestamp::now(),
             run: "bench".into(),

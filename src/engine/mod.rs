@@ -4,8 +4,8 @@
 //! One task owns everything here. Commands, reports and the clock reach it as messages; nobody
 //! else ever touches the state, so there is nothing to lock.
 
-#[doc(hidden)]
-pub mod bench;
+#[cfg(test)]
+pub(crate) mod bench;
 mod bottleneck;
 mod depth;
 mod host;

@@ -42,7 +42,7 @@ fn console() -> Vec<Source> {
     sources(&folder(), &mut files);
     let is_test = |file: &PathBuf| {
         let text = file.to_str().unwrap();
-        ["tests.rs", "testing.rs", "drawing.rs"]
+        ["tests.rs", "testing.rs"]
             .iter()
             .any(|end| text.ends_with(end))
     };
