@@ -188,7 +188,7 @@ impl<T: Transport> DownloadAgent<T> {
 
     /// The image stands under its final name.
     async fn placed(&self, delivery: Delivery, bytes: u64, verified: Verified) -> Attempt {
-        self.reporter.send(ReportKind::Held {
+        self.reporter.send(ReportKind::Stored {
             entity: self.entity,
             bytes,
             verified,

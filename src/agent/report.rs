@@ -19,7 +19,8 @@ pub(crate) struct Report {
     pub(crate) kind: ReportKind,
 }
 
-/// Entities are meant by their place in the group.
+/// Entities are named by their index in the group. What becomes an event has that event's name
+/// ([`crate::protocol::Event`]); the rest is for the engine's own state.
 #[derive(Debug)]
 pub(crate) enum ReportKind {
     State {
@@ -32,21 +33,15 @@ pub(crate) enum ReportKind {
         holds: Option<Holds>,
     },
     /// A file is open on the entity: under its staging name, or directly under its final one.
-    Opened {
-        entity: usize,
-        staged: bool,
-    },
+    Opened { entity: usize, staged: bool },
     /// The entity holds the whole image under its final name. Followed by its state.
-    Held {
+    Stored {
         entity: usize,
         bytes: u64,
         verified: Verified,
     },
     /// A staging file could not be removed.
-    Left {
-        entity: usize,
-        path: String,
-    },
+    Left { entity: usize, path: String },
     /// A pass began; with `read`, its source was read to its end and closed.
     Pass {
         pass: u32,
@@ -56,20 +51,18 @@ pub(crate) enum ReportKind {
         read: Option<u64>,
     },
     /// The source of a pass failed, and another one goes on from the same byte.
-    Replaced {
+    Source {
         pass: u32,
         source: String,
         offset: u64,
         cause: String,
     },
     /// A pass reads a peer, and nothing is known that its bytes could be compared with.
-    Unproven {
-        pass: u32,
-        source: String,
-    },
+    Unproven { pass: u32, source: String },
     /// The source has reported how large the image is.
     Size(u64),
-    Digest([u8; 32]),
+    /// The image was read to its end.
+    Image { sha256: [u8; 32] },
     Depth {
         from: usize,
         to: usize,

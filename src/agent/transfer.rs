@@ -120,7 +120,9 @@ impl<T: Transport> TransferAgent<T> {
         };
         let end = match result {
             Ok(Some(digest)) => {
-                self.reporter.send(ReportKind::Digest(digest.sha256));
+                self.reporter.send(ReportKind::Image {
+                    sha256: digest.sha256,
+                });
                 writer.finish(digest);
                 if let Some(source) = source {
                     source.close().await;
@@ -211,7 +213,7 @@ impl<T: Transport> TransferAgent<T> {
             () = writer.abandoned() => return Err(Stop::Abandoned),
         };
         if let Some(cause) = before {
-            self.reporter.send(ReportKind::Replaced {
+            self.reporter.send(ReportKind::Source {
                 pass: self.pass,
                 source: chosen.name.to_string(),
                 offset: reading.position,

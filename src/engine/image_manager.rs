@@ -27,9 +27,7 @@ use crate::model::{
 };
 use crate::plan::{Blocker, Footprint, find, find_image, plan, said};
 use crate::pool::{self, Budget};
-use crate::protocol::{
-    Command, Detail, Event, GroupSnapshot, GroupSpec, Link, Secret, Snapshot, Target,
-};
+use crate::protocol::{Command, Event, GroupSnapshot, GroupSpec, Link, Secret, Snapshot, Target};
 use crate::transport::Transport;
 
 use super::depth::{Change, Depths};
@@ -351,7 +349,7 @@ impl<T: Transport> ImageManager<T> {
             ..(*snapshot).clone()
         };
         let summary = Box::new(summary(&of_run, self.run.began.elapsed().as_secs_f64()));
-        self.tell(Event::Detail(Detail::Ended { summary }));
+        self.tell(Event::Ended { summary });
     }
 
     fn begin_group(&mut self, group: Arc<Group>, share: u64, force: bool) {
@@ -377,11 +375,11 @@ impl<T: Transport> ImageManager<T> {
             depth: keep,
             buffer_size: layout.buffer_size,
         });
-        self.tell(Event::Detail(Detail::Group {
+        self.tell(Event::Group {
             at: Timestamp::now(),
             spec: Box::new(GroupSpec::of(&group)),
             force,
-        }));
+        });
         // What this engine has read of the image.
         let read = (self.groups.iter().rev())
             .filter(|other| other.group.image == group.image)
@@ -678,13 +676,13 @@ impl<T: Transport> ImageManager<T> {
         };
         let memories = &mut self.memories.0;
         match event {
-            Event::Detail(Detail::Stored {
+            Event::Stored {
                 at,
                 entity,
                 bytes,
                 verified,
                 ..
-            }) => {
+            } => {
                 let remembered = Remembered {
                     type_: group.group.image.type_.clone(),
                     version: group.group.image.version.clone(),

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::agent::{GroupMeters, PassMeter, ReportKind};
 use crate::model::{Bottleneck, EntityState, Group, Holds, Name, Outcome, Step, Verified};
 use crate::plan::Footprint;
-use crate::protocol::{Detail, EntitySnapshot, Event, GroupPhase, GroupSnapshot};
+use crate::protocol::{EntitySnapshot, Event, GroupPhase, GroupSnapshot};
 
 use super::bottleneck::{BottleneckFinder, Finding, Progress};
 use super::rate::RateMeter;
@@ -200,7 +200,7 @@ impl GroupState {
                 (record.staged, record.left) = (staged, None);
                 None
             }
-            ReportKind::Held {
+            ReportKind::Stored {
                 entity,
                 bytes,
                 verified,
@@ -208,24 +208,24 @@ impl GroupState {
                 let record = self.entities.get_mut(entity)?;
                 (record.confirmed, record.verified) = (bytes, verified);
                 let entity = record.name.clone();
-                Some(Event::Detail(Detail::Stored {
+                Some(Event::Stored {
                     at,
                     group,
                     entity,
                     bytes,
                     verified,
-                }))
+                })
             }
             ReportKind::Left { entity, path } => {
                 let record = self.entities.get_mut(entity)?;
                 record.left = Some(path.clone());
                 let entity = record.name.clone();
-                Some(Event::Detail(Detail::Left {
+                Some(Event::Left {
                     at,
                     group,
                     entity,
                     path,
-                }))
+                })
             }
             ReportKind::Pass {
                 pass,
@@ -260,7 +260,7 @@ impl GroupState {
                     read,
                 })
             }
-            ReportKind::Replaced {
+            ReportKind::Source {
                 pass,
                 source,
                 offset,
@@ -289,14 +289,14 @@ impl GroupState {
                 self.image.size = Some(size);
                 None
             }
-            ReportKind::Digest(sha256) => {
+            ReportKind::Image { sha256 } => {
                 self.image.sha256 = Some(sha256);
-                Some(Event::Detail(Detail::Image {
+                Some(Event::Image {
                     at,
                     group,
                     size: self.image.size,
                     sha256: hex::encode(sha256),
-                }))
+                })
             }
             ReportKind::Depth { from, to, reason } => {
                 self.figures.depth_reason = Some(reason.clone());

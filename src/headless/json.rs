@@ -49,8 +49,7 @@ impl View for Json {
             }
         }
         match event {
-            // For the journal.
-            Event::Detail(_) => {}
+            event if !event.is_for_watchers() => {}
             // Of an engine in another process.
             Event::Viewers { .. } | Event::Did { .. } => {}
             Event::Notice { text, .. } => self.notes.line(&shown_notice(text)),

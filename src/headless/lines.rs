@@ -129,7 +129,11 @@ fn line(event: &Event) -> Option<(Timestamp, String)> {
         // Sampled here, shown by the summary at the end, or not meant for watchers.
         Event::Progress { .. }
         | Event::Summary(_)
-        | Event::Detail(_)
+        | Event::Group { .. }
+        | Event::Ended { .. }
+        | Event::Image { .. }
+        | Event::Stored { .. }
+        | Event::Left { .. }
         | Event::Viewers { .. }
         | Event::Peers { .. }
         | Event::Directory { .. }

@@ -18,7 +18,7 @@ use crate::model::{
     BufferPreference, CredentialsRef, EntityState, Inventory, Outcome, SecretSource, Step,
     Verified, testing,
 };
-use crate::protocol::{Command, Detail, Event, GroupSpec, Link, Snapshot, Summary};
+use crate::protocol::{Command, Event, GroupSpec, Link, Snapshot, Summary};
 use crate::transport::{Destination, Endpoint, Remote};
 
 mod order;
@@ -155,11 +155,11 @@ fn beginning(run: &str) -> Vec<Event> {
             groups: vec!["adsl".into()],
             memory: 1 << 20,
         },
-        Event::Detail(Detail::Group {
+        Event::Group {
             at: Timestamp::now(),
             spec: Box::new(GroupSpec::of(&inventory.groups[0])),
             force: false,
-        }),
+        },
     ];
     events.extend(["e1", "e2", "e3"].map(|name| state(name, EntityState::Waiting)));
     events
@@ -180,13 +180,13 @@ fn state(entity: &str, state: EntityState) -> Event {
 }
 
 fn stored(entity: &str) -> Event {
-    Event::Detail(Detail::Stored {
+    Event::Stored {
         at: Timestamp::now(),
         group: "adsl".into(),
         entity: entity.into(),
         bytes: 4096,
         verified: Verified::Digest,
-    })
+    }
 }
 
 fn summary(run: &str) -> Event {
@@ -250,7 +250,7 @@ async fn what_is_shown_was_written_before() {
     engine.say(state("e2", EntityState::Failed));
     loop {
         let event = engine.next().await;
-        assert!(!matches!(event, Event::Detail(_)), "{event:?}");
+        assert!(event.is_for_watchers(), "{event:?}");
         if let Event::State { entity, state, .. } = event
             && state.is_final()
         {

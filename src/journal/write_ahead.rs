@@ -406,7 +406,7 @@ impl WriteAhead {
         // Whoever is gone wants no more.
         for message in batch {
             match message {
-                Message::Event(Event::Detail(_)) => {}
+                Message::Event(event) if !event.is_for_watchers() => {}
                 Message::Event(event) => {
                     let _ = self.events.send(event);
                 }

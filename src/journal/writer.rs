@@ -15,7 +15,7 @@ use super::gate::Touch;
 use super::origin::Origin;
 use super::{site, store};
 use crate::model::{GroupSpec, Holds, ImageSpec, Inventory, MadeGroup};
-use crate::protocol::{Detail, Event, Summary};
+use crate::protocol::{Event, Summary};
 
 /// Interval between two attempts after a failure.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
@@ -217,7 +217,7 @@ impl Rows {
             Event::Run {
                 at, run, memory, ..
             } => self.begin(to, *at, run, *memory),
-            Event::Detail(detail) => self.detail(to, detail),
+            event if !event.is_for_watchers() => self.unseen(to, event),
             Event::State {
                 at,
                 group,
@@ -390,11 +390,12 @@ impl Rows {
         Ok(())
     }
 
-    fn detail(&mut self, to: &Connection, detail: &Detail) -> rusqlite::Result<()> {
-        match detail {
-            Detail::Group { at, spec, force } => self.group(to, *at, spec, *force),
-            Detail::Ended { summary } => self.end(to, summary),
-            Detail::Image {
+    /// What watchers don't get.
+    fn unseen(&mut self, to: &Connection, event: &Event) -> rusqlite::Result<()> {
+        match event {
+            Event::Group { at, spec, force } => self.group(to, *at, spec, *force),
+            Event::Ended { summary } => self.end(to, summary),
+            Event::Image {
                 group,
                 size,
                 sha256,
@@ -407,7 +408,7 @@ impl Rows {
                 )?;
                 Ok(())
             }
-            Detail::Stored {
+            Event::Stored {
                 group,
                 entity,
                 bytes,
@@ -427,7 +428,7 @@ impl Rows {
                 )?;
                 Ok(())
             }
-            Detail::Left {
+            Event::Left {
                 group,
                 entity,
                 path,
@@ -440,6 +441,7 @@ impl Rows {
                 )?;
                 Ok(())
             }
+            _ => Ok(()),
         }
     }
 

@@ -123,8 +123,6 @@ pub enum Event {
         at: Timestamp,
         reason: String,
     },
-    /// For the journal, which is the only one to see it.
-    Detail(Detail),
     /// Something that the operator should know and that is no fault of the run: the journal can't
     /// be written, an earlier run was cut off. On standard error where standard output is for JSON.
     Notice {
@@ -143,12 +141,7 @@ pub enum Event {
         what: String,
     },
     Summary(Summary),
-}
-
-/// What the journal records besides: watchers find all of it in snapshots, which skip moments.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "detail", rename_all = "kebab-case")]
-pub enum Detail {
+    // For the journal alone: watchers find all of it in snapshots, which skip moments.
     /// A group as it starts, whole: it can be started again from this. Comes before the first
     /// states of its entities.
     Group {
@@ -157,7 +150,9 @@ pub enum Detail {
         force: bool,
     },
     /// Nothing of the run is left to do. What is started from now on is another run.
-    Ended { summary: Box<Summary> },
+    Ended {
+        summary: Box<Summary>,
+    },
     /// The image was read to its end.
     Image {
         at: Timestamp,
@@ -181,6 +176,21 @@ pub enum Detail {
         entity: Name,
         path: String,
     },
+}
+
+impl Event {
+    /// Whether watchers get it, or the journal alone.
+    pub fn is_for_watchers(&self) -> bool {
+        let journal_alone = matches!(
+            self,
+            Self::Group { .. }
+                | Self::Ended { .. }
+                | Self::Image { .. }
+                | Self::Stored { .. }
+                | Self::Left { .. }
+        );
+        !journal_alone
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

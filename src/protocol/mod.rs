@@ -12,8 +12,8 @@ mod snapshot;
 pub use crate::model::GroupSpec;
 pub use command::{Command, Secret, Target};
 pub use event::{
-    Detail, EntityProgress, EntitySummary, Entry, Event, GroupSummary, Installed, Listing,
-    PeerCheck, ProbeCheck, Summary,
+    EntityProgress, EntitySummary, Entry, Event, GroupSummary, Installed, Listing, PeerCheck,
+    ProbeCheck, Summary,
 };
 pub use snapshot::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
 

@@ -20,7 +20,8 @@ fn at(events: Vec<Event>, now: Timestamp) -> Vec<Event> {
         match event {
             Event::Run { at, .. }
             | Event::State { at, .. }
-            | Event::Detail(Detail::Group { at, .. } | Detail::Stored { at, .. }) => *at = now,
+            | Event::Group { at, .. }
+            | Event::Stored { at, .. } => *at = now,
             other => panic!("{other:?}"),
         }
     }
@@ -232,9 +233,9 @@ fn ended(run: &str) -> Event {
     let Event::Summary(summary) = summary(run) else {
         panic!("no summary");
     };
-    Event::Detail(Detail::Ended {
+    Event::Ended {
         summary: Box::new(summary),
-    })
+    }
 }
 
 fn all_are(run: &Engine, is: EntityState) {
