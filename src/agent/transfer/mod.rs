@@ -5,6 +5,9 @@
 //! is not known beforehand, a source goes on only when what was read so far was read from it again
 //! and is the same.
 
+mod proof;
+mod stopping;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -13,9 +16,8 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use crate::inspect::{Chosen, PeerRegistry};
-use crate::model::{Failure, Fault, Image, Limits, Name, Step};
+use crate::model::{Failure, Fault, Image, Limits, Step};
 use crate::pool::FreeBuffer;
-use crate::transport::read_and_hash::read_and_hash;
 use crate::transport::{ImageDigest, Source, Transport};
 
 use super::Writer;
@@ -23,7 +25,7 @@ use super::digests::{Digests, Opened, State};
 use super::pace::Pace;
 use super::report::{GroupMeters, ReportKind, Reporter};
 use super::route::Route;
-use super::trust::{Contradiction, Giver, Givers, contradicted, to_blame, with};
+use super::trust::{Givers, to_blame, with};
 
 /// How one pass came to its end, as its transfer agent saw it.
 #[derive(Debug)]
@@ -365,150 +367,9 @@ impl<T: Transport> TransferAgent<T> {
         Ok(source)
     }
 
-    async fn prove_what_came_before(&self, chosen: &Chosen, pace: &mut Pace) -> Result<(), Stop> {
-        let opened = self.transport.open_source(&chosen.remote, 0).await;
-        let mut source = opened.map_err(|failure| self.stopped(chosen, failure))?;
-        let before = (self.origin, self.state.digest.clone());
-        self.prove(chosen, &mut *source, before, &self.state.givers, pace)
-            .await
-    }
-
-    /// Reads the beginning of a source's file, and compares it with what was read of the image.
-    async fn prove(
-        &self,
-        chosen: &Chosen,
-        source: &mut dyn Source,
-        (position, digest): (u64, Sha256),
-        givers: &Givers,
-        pace: &mut Pace,
-    ) -> Result<(), Stop> {
-        let mut asked = Instant::now();
-        let proof = read_and_hash(source, Some(position), |count| {
-            self.count(count);
-            let brought = pace.brought(count, asked, Instant::now());
-            asked = Instant::now();
-            brought.map_err(|fault| Failure::new(Step::Open, fault))
-        });
-        let proof = (proof.await).map_err(|failure| self.stopped(chosen, failure))?;
-        if proof.sha256[..] == digest.finalize()[..] {
-            return Ok(());
-        }
-        let reason = format!(
-            "the first {position} bytes of {} are not those that were read before",
-            chosen.name
-        );
-        Err(match contradicted(&chosen.giver(), givers) {
-            Contradiction::Newcomer => {
-                self.leave(chosen, &reason);
-                let fault = Fault::NotTheImage { reason };
-                Stop::Failed(Failure::new(Step::Open, fault))
-            }
-            Contradiction::Givers(blamed) => self.deceived(&blamed, &reason),
-            Contradiction::Changed => {
-                let fault = Fault::SourceChanged { reason };
-                Stop::Fatal(Failure::new(Step::Open, fault))
-            }
-        })
-    }
-
-    /// What these give must come to this SHA-256, where that is known by now.
-    fn expected(&self, givers: &[Giver]) -> Option<[u8; 32]> {
-        let known = self.digests.expected(&self.image);
-        known.or_else(|| {
-            // A file server may have a newer file than the one that was delivered.
-            let from_peers = givers.iter().any(|giver| giver.peer.is_some());
-            self.proven.filter(|_| from_peers)
-        })
-    }
-
-    /// The digest of all that was read, against what is known of the image.
-    fn check_digest(&self, digest: ImageDigest, givers: &Givers) -> Result<(), Stop> {
-        let fits = match self.expected(givers) {
-            Some(expected) if expected != digest.sha256 => {
-                let (expected, actual) = (hex::encode(expected), hex::encode(digest.sha256));
-                Some(format!("its SHA-256 is {actual}, and must be {expected}"))
-            }
-            _ => None,
-        };
-        let blamed = to_blame(givers);
-        match fits {
-            Some(reason) if !blamed.is_empty() => Err(self.deceived(&blamed, &reason)),
-            // Entities have these bytes already: no other source can make them right.
-            _ => {
-                let unproven = |giver: &Giver| giver.peer.is_some() && !giver.proven;
-                let is_proven = self.proven == Some(digest.sha256) || !givers.iter().any(unproven);
-                (self.digests.whole(&self.image, digest, is_proven)).map_err(Stop::Fatal)
-            }
-        }
-    }
-
-    /// Another pass may have found out meanwhile that one of them is not to be believed.
-    fn still_believed(&self, givers: &Givers) -> Result<(), Stop> {
-        let is_left = |giver: &&Giver| {
-            let peer = giver.peer.as_ref();
-            peer.is_some_and(|peer| self.holders.is_left(peer))
-        };
-        let left: Vec<Giver> = givers.iter().filter(is_left).cloned().collect();
-        if left.is_empty() {
-            return Ok(());
-        }
-        Err(self.deceived(&left, "another pass has found that out"))
-    }
-
-    /// Peers have sent something else than the image: nobody reads them any more.
-    fn deceived(&self, blamed: &[Giver], reason: &str) -> Stop {
-        for peer in blamed.iter().filter_map(|giver| giver.peer.as_ref()) {
-            self.holders.leave(peer);
-        }
-        self.digests.forget();
-        let names: Vec<&str> = blamed.iter().map(|giver| &*giver.name).collect();
-        let name = names.join(", ");
-        tracing::warn!("{name} is read no more in this run: {reason}");
-        let reason = reason.to_owned();
-        Stop::Deceived(Failure::new(Step::Read, Fault::Deceived { name, reason }))
-    }
-
-    fn leave(&self, chosen: &Chosen, reason: &str) {
-        if let Some(peer) = &chosen.peer {
-            self.holders.leave(&peer.entity);
-            tracing::warn!("{} is read no more in this run: {reason}", chosen.name);
-        }
-    }
-
-    /// A source has failed. A peer whose file has changed is not the only one to have the image.
-    fn stopped(&self, chosen: &Chosen, failure: Failure) -> Stop {
-        match &failure.fault {
-            Fault::SourceChanged { reason } if chosen.is_peer() => {
-                self.leave(chosen, reason);
-                Stop::Failed(failure)
-            }
-            _ if is_about_the_image(&failure) => Stop::Fatal(failure),
-            _ => Stop::Failed(failure),
-        }
-    }
-
     fn count(&self, bytes: usize) {
         self.read.fetch_add(bytes as u64, Ordering::Relaxed);
         let all = &self.meters.source_bytes;
         all.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    fn of_source(&self, name: &Name, failure: Failure) -> Failure {
-        let fault = Fault::Source {
-            name: name.to_string(),
-            failure: Box::new(failure),
-        };
-        Failure::new(Step::Read, fault)
-    }
-
-    fn check_size(&self, step: Step, actual: u64) -> Result<(), Failure> {
-        match self.digests.size(&self.image) {
-            Some(expected) if expected != actual => Err(Failure::new(
-                step,
-                Fault::UnexpectedSize { expected, actual },
-            )),
-            _ if actual == 0 => Err(Failure::new(step, Fault::EmptyImage)),
-            _ => Ok(()),
-        }
     }
 }

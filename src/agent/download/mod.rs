@@ -3,18 +3,20 @@
 //! It keeps its session and its file when it has to leave a pass, and goes on from the same byte in
 //! another one.
 
+mod giving_up;
+
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use giving_up::{Unopened, cancelled, gone, source_failed};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{
     EntityState, Failure, Fault, Holds, Laggards, Limits, RemotePath, Staging, Step, Verified,
 };
-use crate::placement::{self, Delivery, Known, NotOpened, Opened};
+use crate::placement::{Delivery, Known, Opened};
 use crate::pool::Next;
 use crate::transport::{Destination, ImageDigest, Transport};
 
@@ -208,66 +210,6 @@ impl<T: Transport> DownloadAgent<T> {
         }
     }
 
-    async fn give_up(&self, mut delivery: Delivery, failure: Failure) -> Attempt {
-        let again = failure.is_transient() && !failure.is_cancelled();
-        let path = delivery.written().to_string();
-        let discard = delivery.discard(again);
-        Box::pin(self.clean_up(failure.is_cancelled(), discard, path)).await;
-        let (holds, confirmed) = (delivery.holds(), delivery.is_confirmed());
-        Box::pin(delivery.close()).await;
-        Attempt {
-            result: Err(failure),
-            holds: Some(holds),
-            confirmed,
-        }
-    }
-
-    /// `None`: it was cancelled meanwhile, so that nothing is known of what was done.
-    async fn not_opened(
-        &self,
-        not_opened: Option<Unopened>,
-        step: Step,
-        destination: &Destination,
-    ) -> Attempt {
-        let Some(unopened) = not_opened else {
-            let path = destination.written_path().to_string();
-            let discard = placement::discard(&*self.transport, destination);
-            Box::pin(self.clean_up(true, discard, path)).await;
-            let holds = match destination.staging {
-                Staging::Rename => None,
-                Staging::Direct => Some(Holds::Unknown),
-            };
-            return Attempt {
-                result: Err(cancelled(step)),
-                holds,
-                confirmed: false,
-            };
-        };
-        let (failure, holds) = match unopened {
-            Unopened::Entity(NotOpened {
-                failure,
-                holds,
-                left,
-            }) => {
-                if let Some(path) = left {
-                    self.left(path.to_string());
-                }
-                (failure, holds)
-            }
-            Unopened::GivenUp(failure) => {
-                let path = destination.written_path().to_string();
-                let discard = placement::discard(&*self.transport, destination);
-                Box::pin(self.clean_up(false, discard, path)).await;
-                (failure, None)
-            }
-        };
-        Attempt {
-            result: Err(failure),
-            holds,
-            confirmed: false,
-        }
-    }
-
     /// Opens the file on the entity. One that takes long to connect leaves the pass and goes on
     /// connecting.
     async fn open(
@@ -437,48 +379,6 @@ impl<T: Transport> DownloadAgent<T> {
         self.requests.send(request).map_err(|_| gone())?;
         granted.await.unwrap_or_else(|_| Err(gone()))
     }
-
-    /// Removes what was written, and reports what could not be removed.
-    async fn clean_up(
-        &self,
-        hurry: bool,
-        discard: impl Future<Output = Result<(), Failure>>,
-        path: String,
-    ) {
-        let after = match hurry {
-            true => HURRIED,
-            false => CLEAN_UP,
-        };
-        let result = timeout(after, discard).await.unwrap_or_else(|_| {
-            let command = "DELE".into();
-            let fault = Fault::NoReply { command, after };
-            Err(Failure::new(Step::Discard, fault))
-        });
-        if let Err(failure) = result {
-            tracing::warn!("{path} is not removed: {failure}");
-            self.left(path);
-        }
-    }
-
-    fn left(&self, path: String) {
-        self.reporter.send(ReportKind::Left {
-            entity: self.entity,
-            path,
-        });
-    }
-}
-
-/// A file that was not opened.
-enum Unopened {
-    /// The entity did not open it.
-    Entity(NotOpened),
-    /// Opening was given up half way, as the source failed or the others were held up: nothing is
-    /// known of what the entity did.
-    GivenUp(Failure),
-}
-
-fn cancelled(step: Step) -> Failure {
-    Failure::new(step, Fault::Cancelled)
 }
 
 /// Waits until the source has sent something, or why it never will.
@@ -490,23 +390,4 @@ async fn first_block(subscription: &mut Subscription) -> Result<(), Failure> {
         Next::Failed(failure) => failure,
         _ => gone(),
     })
-}
-
-/// Why the source failed, once it has: the pool knows before anything else.
-async fn source_failed(subscription: &mut Subscription) -> Failure {
-    loop {
-        match subscription.reader.next().await {
-            Next::Failed(failure) => return failure,
-            Next::Abandoned => return gone(),
-            Next::Block(_) | Next::End(_) => {}
-        }
-    }
-}
-
-/// The transfer agent ended without a word, which only a fault of ours can bring about.
-fn gone() -> Failure {
-    Failure::new(
-        Step::Read,
-        Fault::Local("the transfer agent is gone".into()),
-    )
 }

@@ -1,0 +1,382 @@
+//! The management agent (\[0016\], step 302): one per group, with a pool and a transfer agent per
+//! pass and a download agent per entity.
+//!
+//! One task owns all of the group. It decides which entity reads from which pass: all from the first
+//! one; one that had to leave it from a pass that begins where it stopped; one that is tried again,
+//! or had to wait for its turn, from a later pass over the whole image, or from one that is still at
+//! its start.
+
+mod attempts;
+mod passes;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::inspect::{PeerRegistry, Sources, of_source, server};
+use crate::model::{EntityState, Failure, Fault, FileServer, Group, Holds, Laggards, Logins, Step};
+use crate::pool::Budget;
+use crate::transport::Transport;
+
+use super::digests::Digests;
+use super::download::Attempt;
+use super::members::{Members, Phase};
+use super::passes::Pass;
+use super::presumed_installed;
+use super::presumed_installed::{Checks, PresumedInstalled};
+use super::report::{GroupMeters, ReportKind, Reporter};
+use super::subscription::{Request, Subscription};
+use super::transfer::PassEnd;
+
+/// How often laggards are detected and waiting entities admitted.
+const LOOK: Duration = Duration::from_millis(100);
+/// Entities that are not further apart than this part of the image share a later pass.
+const NEAR: u64 = 16;
+
+/// What a management agent is to do.
+pub(crate) struct Assignment {
+    pub(crate) group: Arc<Group>,
+    /// The places in the group of those that get the image; the others are skipped.
+    pub(crate) targets: Vec<usize>,
+    /// One an entity of the group.
+    pub(crate) cancels: Vec<CancellationToken>,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) logins: Arc<Logins>,
+    /// They take over from a peer that fails.
+    pub(crate) file_servers: Vec<Arc<FileServer>>,
+    pub(crate) holders: PeerRegistry,
+    /// Targets that got this image in an earlier run: they are skipped if they hold it still.
+    pub(crate) presumed_installed: Vec<PresumedInstalled>,
+    pub(crate) budget: Budget,
+    /// Bytes of one buffer; fixed for the run of the group.
+    pub(crate) buffer_size: usize,
+    /// Number of buffers to keep in all pools of the group, as the manager sees fit.
+    pub(crate) depth: watch::Receiver<usize>,
+    pub(crate) meters: Arc<GroupMeters>,
+    pub(crate) reporter: Reporter,
+}
+
+pub(crate) struct ManagementAgent<T: Transport> {
+    pub(crate) transport: Arc<T>,
+    pub(crate) work: Assignment,
+}
+
+impl<T: Transport> ManagementAgent<T> {
+    /// Delivers the image. Ends when no task of the group runs any more, and says so.
+    pub(crate) async fn run(mut self) {
+        let reporter = self.work.reporter.clone();
+        let mut targets = std::mem::take(&mut self.work.targets);
+        let presumed_installed: HashSet<usize> = self
+            .work
+            .presumed_installed
+            .iter()
+            .map(|one| one.entity)
+            .collect();
+        targets.retain(|target| !presumed_installed.contains(target));
+        let mut checks = Checks::begin(&self.transport, &self.work);
+        checks.gather(&self.work, &mut targets).await;
+        if !targets.is_empty() {
+            self.deliver(&targets, checks).await;
+        }
+        reporter.send(ReportKind::Ended);
+    }
+
+    async fn deliver(self, targets: &[usize], mut checks: Checks) {
+        let work = &self.work;
+        let chosen = tokio::select! {
+            biased;
+            () = work.cancel.cancelled() => Err(Failure::new(Step::Select, Fault::Cancelled)),
+            chosen = Sources::choose(
+                &self.transport,
+                &work.group,
+                &work.logins,
+                &work.holders,
+                &work.file_servers,
+            ) => chosen,
+        };
+        let members = Members::new(
+            targets,
+            work.group.parallel,
+            work.group.limits,
+            Instant::now(),
+        )
+        .behind(|entity| server(&work.group.entities[entity].address));
+        let sources = match chosen {
+            Ok(sources) => sources,
+            Err(failure) => {
+                let failure = of_source(&work.group.source.label(), failure);
+                for &entity in targets {
+                    not_delivered(&work.reporter, entity, &failure, 1, Some(Holds::Old));
+                }
+                while let Some((entity, held)) = checks.next().await {
+                    match held {
+                        Some(cause) => presumed_installed::skip(work, entity, cause),
+                        None => {
+                            not_delivered(&work.reporter, entity, &failure, 1, Some(Holds::Old))
+                        }
+                    }
+                }
+                return;
+            }
+        };
+        let (requests, asked) = mpsc::unbounded_channel();
+        let share = *self.work.depth.borrow();
+        let delivery = Delivery {
+            transport: self.transport,
+            work: self.work,
+            sources,
+            members,
+            checks,
+            passes: Vec::new(),
+            begun: 0,
+            digests: Arc::default(),
+            requests,
+            waiting: Vec::new(),
+            agents: JoinSet::new(),
+            tasks: HashMap::new(),
+            share,
+            one_at_a_time: false,
+            deceived: None,
+            broken: None,
+        };
+        delivery.run(asked).await;
+    }
+}
+
+/// Whom a task works for.
+enum Task {
+    /// The entity's place in the group.
+    Download(usize),
+    /// The pass's number.
+    Transfer(u32),
+}
+
+/// How it ended.
+enum Ended {
+    Download(Attempt),
+    Transfer(PassEnd),
+}
+
+/// One group while its image is being delivered.
+struct Delivery<T: Transport> {
+    transport: Arc<T>,
+    work: Assignment,
+    sources: Sources,
+    members: Members,
+    /// Entities that may have the image already, and have not proven it yet.
+    checks: Checks,
+    /// Those that run, or whose pools are still being emptied; the oldest first.
+    passes: Vec<Pass>,
+    /// Number of passes so far.
+    begun: u32,
+    digests: Arc<Digests>,
+    requests: mpsc::UnboundedSender<Request>,
+    /// Requests that no pass can serve yet.
+    waiting: Vec<Request>,
+    agents: JoinSet<Ended>,
+    tasks: HashMap<Id, Task>,
+    /// Number of buffers that the group began with.
+    share: usize,
+    /// A source refused a second session: passes wait for each other.
+    one_at_a_time: bool,
+    /// What peers sent that are read no more, until another source has taken their place.
+    deceived: Option<String>,
+    /// No source can be read any more: nothing new is begun.
+    broken: Option<Failure>,
+}
+
+impl<T: Transport> Delivery<T> {
+    async fn run(mut self, mut asked: mpsc::UnboundedReceiver<Request>) {
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let cancel = self.work.cancel.clone();
+        loop {
+            self.begin_what_can();
+            if self.members.all_done() && self.agents.is_empty() && self.checks.is_empty() {
+                break;
+            }
+            tokio::select! {
+                biased;
+                Some(ended) = self.agents.join_next_with_id() => self.task_ended(ended),
+                Some(request) = asked.recv() => self.waiting.push(request),
+                Some((entity, held)) = self.checks.next() => match held {
+                    Some(cause) => presumed_installed::skip(&self.work, entity, cause),
+                    None => self.members.join(entity, Instant::now()),
+                },
+                Ok(()) = self.work.depth.changed() => {}
+                () = cancel.cancelled(), if !self.members.waiting().is_empty() => {}
+                _ = look.tick() => self.evict_laggards(Instant::now()),
+            }
+            self.cancel_waiting();
+        }
+        for pass in &self.passes {
+            self.work.meters.end_pass(pass.number);
+        }
+    }
+
+    /// Laggards are sent away, and passes that nobody needs any more forgotten.
+    fn evict_laggards(&mut self, now: Instant) {
+        let group = &self.work.group;
+        if group.laggards != Laggards::Wait {
+            for pass in &mut self.passes {
+                pass.evict_laggards(now, group.limits.laggard);
+            }
+        }
+        let meters = &self.work.meters;
+        self.passes.retain(|pass| {
+            let over = pass.is_over();
+            if over {
+                meters.end_pass(pass.number);
+            }
+            !over
+        });
+    }
+
+    fn begin_what_can(&mut self) {
+        if let Some(failure) = self.broken.clone() {
+            for request in self.waiting.drain(..) {
+                let _ = request.grant.send(Err(failure.clone()));
+            }
+            for entity in self.members.waiting() {
+                self.not_begun(entity, &failure);
+            }
+        }
+        let now = Instant::now();
+        self.serve_requests(now);
+        self.begin_attempts(now);
+        self.share_out();
+    }
+
+    /// Gives those whose session waits a place: at a pass that runs and comes to their byte, or at
+    /// a new one. Those that have nothing yet gather like those that are tried again.
+    fn serve_requests(&mut self, now: Instant) {
+        self.waiting.retain(|request| !request.grant.is_closed());
+        self.waiting.sort_by_key(|request| request.position);
+        let mut unserved = Vec::new();
+        for request in std::mem::take(&mut self.waiting) {
+            match self.join_running(&request) {
+                Some(subscription) => grant(request, subscription),
+                None => unserved.push(request),
+            }
+        }
+        let may_begin =
+            |request: &Request| request.position > 0 || self.members.may_begin_late(now);
+        let first = unserved.iter().find(|request| may_begin(request));
+        if let Some(first) = first.filter(|_| self.may_begin_pass()) {
+            let near = self.near();
+            let (position, until) = (first.position, first.position.saturating_add(near));
+            let is_served = |at: u64| at >= position && at <= until;
+            let entities: Vec<usize> = (unserved.iter())
+                .filter(|request| is_served(request.position))
+                .map(|request| request.entity)
+                .collect();
+            let Some(begun) = self.begin_pass(position, &entities) else {
+                self.waiting = unserved;
+                return;
+            };
+            if position == 0 {
+                self.members.pass_begins(&[], now);
+            }
+            for request in unserved {
+                let sits = match self.passes.last_mut() {
+                    Some(pass) if is_served(request.position) => {
+                        pass.subscribe_at(request.entity, request.position)
+                    }
+                    _ => None,
+                };
+                match sits {
+                    Some(subscription) => grant(request, subscription),
+                    None => self.waiting.push(request),
+                }
+            }
+            self.begin_transfer(begun);
+        } else {
+            self.waiting = unserved;
+        }
+    }
+
+    /// A place at the pass that comes to the byte soonest, unless it is too far behind to be
+    /// waited for while there could be a pass of its own.
+    fn join_running(&mut self, request: &Request) -> Option<Subscription> {
+        let far = if self.may_begin_pass() {
+            self.near()
+        } else {
+            u64::MAX
+        };
+        let mut able: Vec<(u64, usize)> = (self.passes.iter().enumerate())
+            .filter(|(_, pass)| !request.left.contains(&pass.number))
+            .filter(|(_, pass)| !pass.broken.is_cancelled())
+            .map(|(place, pass)| (request.position.saturating_sub(pass.position()), place))
+            .filter(|(behind, place)| *behind == 0 || self.passes[*place].reads && *behind <= far)
+            .collect();
+        able.sort_unstable();
+        able.into_iter().find_map(|(_, place)| {
+            self.passes[place].subscribe_at(request.entity, request.position)
+        })
+    }
+
+    fn near(&self) -> u64 {
+        let pools = *self.work.depth.borrow() as u64 * self.work.buffer_size as u64;
+        let size = self.digests.size(&self.work.group.image).unwrap_or(0);
+        pools.max(size / NEAR)
+    }
+
+    fn task_ended(&mut self, ended: Result<(tokio::task::Id, Ended), JoinError>) {
+        let (id, ended) = match ended {
+            Ok((id, ended)) => (id, Some(ended)),
+            Err(error) => {
+                tracing::error!("an agent failed: {error}");
+                (error.id(), None)
+            }
+        };
+        match (self.tasks.remove(&id), ended) {
+            (Some(Task::Download(entity)), Some(Ended::Download(attempt))) => {
+                self.attempt_ended(entity, attempt);
+            }
+            // Its state says so in the end.
+            (Some(Task::Download(entity)), _) => {
+                if let Some(member) = self.members.of(entity) {
+                    member.phase = Phase::Done;
+                }
+            }
+            (Some(Task::Transfer(pass)), Some(Ended::Transfer(end))) => self.pass_ended(pass, end),
+            // Its readers have seen that it is gone.
+            (Some(Task::Transfer(pass)), _) => self.pass_ended(pass, PassEnd::Abandoned),
+            (None, _) => {}
+        }
+    }
+}
+
+fn grant(request: Request, subscription: Subscription) {
+    // If the requester was cancelled, dropping the reply drops its subscription.
+    let _ = request.grant.send(Ok(subscription));
+}
+
+/// Nothing was sent in this attempt.
+fn not_delivered(
+    reporter: &Reporter,
+    entity: usize,
+    failure: &Failure,
+    attempt: u32,
+    holds: Option<Holds>,
+) {
+    let (state, step, cause) = if failure.is_cancelled() {
+        (EntityState::Cancelled, None, None)
+    } else {
+        let cause = failure.fault.to_string();
+        (EntityState::Failed, Some(failure.step), Some(cause))
+    };
+    reporter.send(ReportKind::State {
+        entity,
+        state,
+        step,
+        cause,
+        attempt,
+        holds,
+    });
+}

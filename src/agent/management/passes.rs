@@ -1,0 +1,149 @@
+//! Passes of the source: which begin, what of the depth they get, and their end.
+
+use std::sync::atomic::Ordering;
+
+use tracing::Instrument;
+
+use crate::agent::digests::State;
+use crate::agent::passes::{Pass, most, split};
+use crate::agent::report::{PassMeter, ReportKind};
+use crate::agent::transfer::{PassEnd, TransferAgent, is_about_the_image};
+use crate::agent::{Writer, spans};
+use crate::inspect::{Chosen, of_source};
+use crate::model::{Failure, Fault, Step};
+use crate::pool::{BufferPool, PoolStats};
+use crate::transport::Transport;
+
+use super::{Delivery, Ended, Task};
+
+/// A pass that is about to be read.
+pub(super) struct Begun {
+    candidates: Vec<Chosen>,
+    /// The state of the image's digest where it begins.
+    state: State,
+    writer: Writer,
+}
+
+impl<T: Transport> Delivery<T> {
+    pub(super) fn may_begin_pass(&self) -> bool {
+        let most = if self.one_at_a_time {
+            1
+        } else {
+            // What the pool gave back because it was empty comes again with another pass.
+            most(self.share.max(*self.work.depth.borrow()))
+        };
+        let running = self.passes.iter().filter(|pass| pass.reads).count();
+        self.broken.is_none() && running < most
+    }
+
+    /// Makes the pool of a pass that begins at `position`, or a little before; `None`: every source
+    /// was left, and nothing can be read any more.
+    pub(super) fn begin_pass(&mut self, position: u64, entities: &[usize]) -> Option<Begun> {
+        let candidates = self.sources.order(self.begun > 0, &self.written());
+        if candidates.is_empty() {
+            let reason = (self.deceived.clone()).unwrap_or_else(|| "there is no source".into());
+            let failure = Failure::new(Step::Select, Fault::NoPeer { reason });
+            self.broken = Some(of_source(&self.work.group.source.label(), failure));
+            return None;
+        }
+        let work = &self.work;
+        self.begun += 1;
+        let number = self.begun;
+        let (origin, state) = self.digests.before(position);
+        let source = (candidates.first())
+            .map_or_else(|| work.group.source.label(), |first| first.name.to_string());
+        let (pool, writer) = BufferPool::new(&work.budget, work.buffer_size, 1);
+        let pass = Pass::new(number, origin, pool, work.buffer_size, source.clone());
+        work.meters.begin_pass(PassMeter {
+            pass: number,
+            origin,
+            pool: pass.pool.clone(),
+            read: pass.read.clone(),
+        });
+        work.reporter.send(ReportKind::Pass {
+            pass: number,
+            source,
+            offset: origin,
+            entities: entities.to_vec(),
+            read: None,
+        });
+        self.passes.push(pass);
+        self.share_out();
+        Some(Begun {
+            candidates,
+            state,
+            writer,
+        })
+    }
+
+    /// Every entity that is to be served from the first block on has a place now.
+    pub(super) fn begin_transfer(&mut self, begun: Begun) {
+        let (work, Some(pass)) = (&self.work, self.passes.last()) else {
+            return;
+        };
+        let number = pass.number;
+        let agent = TransferAgent {
+            transport: self.transport.clone(),
+            pass: number,
+            candidates: begun.candidates,
+            limits: work.group.limits,
+            origin: pass.origin,
+            state: begun.state,
+            proven: self.sources.proven(),
+            before: self.deceived.take(),
+            holders: work.holders.clone(),
+            digests: self.digests.clone(),
+            image: work.group.image.clone(),
+            meters: work.meters.clone(),
+            read: pass.read.clone(),
+            reporter: work.reporter.clone(),
+            cancel: work.cancel.clone(),
+            broken: pass.broken.clone(),
+        };
+        let run = agent.run(begun.writer);
+        let run = async move { Ended::Transfer(run.await) };
+        let task = (self.agents).spawn(run.instrument(spans::pass(number)));
+        self.tasks.insert(task.id(), Task::Transfer(number));
+    }
+
+    /// Splits the group's buffers between its passes.
+    pub(super) fn share_out(&mut self) {
+        let depth = *self.work.depth.borrow_and_update();
+        let stats: Vec<PoolStats> = (self.passes.iter()).map(|pass| pass.pool.stats()).collect();
+        let used: Vec<Option<usize>> = (self.passes.iter().zip(&stats))
+            .map(|(pass, stats)| (!pass.reads).then_some(stats.used))
+            .collect();
+        let shares = split(depth, &used);
+        for ((pass, stats), share) in self.passes.iter().zip(&stats).zip(shares) {
+            if stats.depth != share {
+                pass.pool.set_depth(share);
+            }
+        }
+    }
+
+    pub(super) fn pass_ended(&mut self, number: u32, end: PassEnd) {
+        spans::pass(number).in_scope(|| tracing::debug!(?end, "ended"));
+        let Some(pass) = self.passes.iter_mut().find(|pass| pass.number == number) else {
+            return;
+        };
+        pass.reads = false;
+        self.work.reporter.send(ReportKind::Pass {
+            pass: number,
+            source: pass.source.clone(),
+            offset: pass.origin,
+            entities: pass.entities.clone(),
+            read: Some(pass.read.load(Ordering::Relaxed)),
+        });
+        if let PassEnd::Failed(failure) = end {
+            if let Fault::Deceived { name, reason } = &failure.fault {
+                // Entities that got those bytes are sent those of another source.
+                self.deceived = Some(format!("what {name} sent is not the image: {reason}"));
+            } else if self.passes.iter().any(|pass| pass.reads) && !is_about_the_image(&failure) {
+                // Perhaps the source takes one session at a time.
+                self.one_at_a_time = true;
+            } else {
+                self.broken = Some(failure);
+            }
+        }
+    }
+}

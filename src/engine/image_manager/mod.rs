@@ -1,0 +1,343 @@
+//! The image manager's one task: it takes commands, starts management agents, shares the memory
+//! out anew whenever a group joins or ends, and publishes what it knows.
+
+mod questions;
+mod reports;
+mod runs;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use runs::run_id;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use crate::agent::Report;
+use crate::inspect::PeerRegistry;
+use crate::model::{Group, Inventory, Logins, Memories, Remembered};
+use crate::pool::Budget;
+use crate::protocol::{Command, Event, GroupSnapshot, GroupSpec, Link, Snapshot, Target};
+use crate::transport::Transport;
+
+use super::depth::Depths;
+use super::host::HostWatch;
+use super::log;
+use super::state::GroupState;
+use super::summary::summary;
+
+/// Minimum interval between two snapshots; nobody reads faster.
+const TICK: Duration = Duration::from_millis(100);
+/// Commands wait here while one is carried out.
+const COMMANDS: usize = 64;
+/// Maximum number of questions that wait for answers; a watcher that asks more has lost count.
+const QUESTIONS: usize = 64;
+/// Time that the last inspections have to remove what they wrote when the engine ends.
+const LAST_INSPECTION: Duration = Duration::from_secs(5);
+
+type Groups = Vec<Arc<Group>>;
+
+/// The image management software of the common element (\[0006\], \[0016\]).
+pub struct ImageManager<T: Transport> {
+    inventory: Arc<Inventory>,
+    logins: Arc<Logins>,
+    transport: Arc<T>,
+    run: CurrentRun,
+    began: Instant,
+    holders: PeerRegistry,
+    memories: Memories,
+    pools: Pools,
+    groups: Vec<GroupState>,
+    agents: Agents,
+    asked: Asked,
+    watchers: Watchers,
+    finishing: bool,
+}
+
+/// What is started while nothing runs is a run of its own.
+struct CurrentRun {
+    id: String,
+    began: Instant,
+    /// The place of its first group.
+    first: usize,
+    /// The most that the pools of earlier runs ever held.
+    peak: u64,
+}
+
+/// The memory of all pools, and how it is shared out.
+struct Pools {
+    budget: Budget,
+    depths: Depths,
+    host: HostWatch,
+}
+
+/// The tasks of all groups, and what they report.
+struct Agents {
+    tasks: JoinSet<()>,
+    /// One per group.
+    handles: Vec<AbortHandle>,
+    reports: mpsc::UnboundedSender<Report>,
+    cancel: CancellationToken,
+}
+
+/// What hosts are asked without a run.
+#[derive(Default)]
+struct Asked {
+    /// Each ends with the event that answers it.
+    questions: JoinSet<Event>,
+    cancel_questions: CancellationToken,
+    /// Each reports what it has found so far, and ends with its last answer.
+    inspections: JoinSet<Event>,
+    cancel_inspections: CancellationToken,
+    /// What is to be started when they have ended.
+    postponed: Vec<(Vec<GroupSpec>, bool)>,
+}
+
+/// Where events and snapshots go.
+struct Watchers {
+    events: mpsc::UnboundedSender<Event>,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    /// Of groups that have ended: these change no more.
+    ended: Vec<Option<Arc<GroupSnapshot>>>,
+}
+
+impl<T: Transport> ImageManager<T> {
+    /// Starts the manager's task. It ends after [`Command::Finish`], or when the sender of
+    /// commands is gone, as soon as no group runs; its last event is the summary.
+    pub fn start(
+        inventory: Arc<Inventory>,
+        logins: Logins,
+        transport: T,
+    ) -> (Link, JoinHandle<()>) {
+        Self::start_with(inventory, logins, transport, Memories::default())
+    }
+
+    /// As [`Self::start`], with what earlier runs are known to have delivered. Entities that are
+    /// said to have an image are asked before they are skipped or read.
+    pub fn start_with(
+        inventory: Arc<Inventory>,
+        logins: Logins,
+        transport: T,
+        memories: Memories,
+    ) -> (Link, JoinHandle<()>) {
+        let holders = PeerRegistry::default();
+        for image in &inventory.images {
+            for entity in &inventory.entities {
+                let known = memories.of(entity, image);
+                if let Some(sha256) = known.and_then(Remembered::proven) {
+                    holders.remember(image, entity, sha256);
+                }
+            }
+        }
+        let (commands, inbox) = mpsc::channel(COMMANDS);
+        let (reports, incoming) = mpsc::unbounded_channel();
+        let (events, outgoing) = mpsc::unbounded_channel();
+        let run = run_id();
+        let (snapshots, newest) = watch::channel(Arc::new(Snapshot {
+            at: Timestamp::now(),
+            run: run.clone(),
+            memory: inventory.memory,
+            pool_bytes: 0,
+            peak_pool_bytes: 0,
+            groups: Vec::new(),
+        }));
+        let manager = Self {
+            holders,
+            memories,
+            pools: Pools {
+                budget: Budget::new(inventory.memory),
+                depths: Depths::new(inventory.memory, inventory.buffers.least_memory()),
+                host: HostWatch::default(),
+            },
+            inventory,
+            logins: Arc::new(logins),
+            transport: Arc::new(transport),
+            run: CurrentRun {
+                id: run,
+                began: Instant::now(),
+                first: 0,
+                peak: 0,
+            },
+            began: Instant::now(),
+            groups: Vec::new(),
+            agents: Agents {
+                tasks: JoinSet::new(),
+                handles: Vec::new(),
+                reports,
+                cancel: CancellationToken::new(),
+            },
+            asked: Asked::default(),
+            watchers: Watchers {
+                events,
+                snapshots,
+                ended: Vec::new(),
+            },
+            finishing: false,
+        };
+        let task = tokio::spawn(manager.manage(inbox, incoming));
+        (
+            Link {
+                commands,
+                snapshots: newest,
+                events: outgoing,
+            },
+            task,
+        )
+    }
+
+    async fn manage(
+        mut self,
+        mut inbox: mpsc::Receiver<Command>,
+        mut incoming: mpsc::UnboundedReceiver<Report>,
+    ) {
+        let mut tick = interval(TICK);
+        let mut closed = false;
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                biased;
+                Some(report) = incoming.recv() => self.reduce(report),
+                Some(joined) = self.agents.tasks.join_next_with_id() => {
+                    // Reports that were sent before the end come first.
+                    while let Ok(report) = incoming.try_recv() {
+                        self.reduce(report);
+                    }
+                    let id = joined.map_or_else(|error| error.id(), |(id, ())| id);
+                    self.joined(id);
+                }
+                Some(answer) = self.asked.questions.join_next() => match answer {
+                    Ok(event) => self.tell(event),
+                    Err(error) => self.refuse(format!("a question has no answer: {error}")),
+                },
+                Some(answer) = self.asked.inspections.join_next() => self.inspected(answer),
+                // A cancellation is still taken while the last groups run.
+                command = inbox.recv(), if !closed => match command {
+                    Some(command) => self.obey(command),
+                    None => (self.finishing, closed) = (true, true),
+                },
+                _ = tick.tick() => if self.runs() {
+                    self.adjust();
+                    self.publish();
+                },
+            }
+            if self.finishing
+                && !self.runs()
+                && self.agents.tasks.is_empty()
+                && self.asked.postponed.is_empty()
+            {
+                break;
+            }
+        }
+        self.cancel_inspection();
+        // What they have written is removed meanwhile, unless the entity is dead.
+        let ended = async { while self.asked.inspections.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(LAST_INSPECTION, ended).await;
+        self.asked.inspections.shutdown().await;
+        self.asked.questions.shutdown().await;
+        self.publish();
+        let summary = summary(
+            &self.watchers.snapshots.borrow(),
+            self.began.elapsed().as_secs_f64(),
+        );
+        self.tell(Event::Summary(summary));
+    }
+
+    fn runs(&self) -> bool {
+        self.groups.iter().any(|group| !group.is_ended())
+    }
+
+    /// Nobody may be listening.
+    fn tell(&self, event: Event) {
+        log::write(&event);
+        let _ = self.watchers.events.send(event);
+    }
+
+    fn refuse(&self, reason: String) {
+        tracing::warn!("refused: {reason}");
+        self.tell(Event::Refused {
+            at: Timestamp::now(),
+            reason,
+        });
+    }
+
+    fn obey(&mut self, command: Command) {
+        tracing::debug!(?command, "command");
+        match command {
+            Command::Start { groups, force } => self.begin(groups, force),
+            Command::Cancel { target } => self.stop(&target),
+            Command::Login {
+                credentials,
+                password,
+            } => self.log_in(&credentials, &password),
+            Command::AskPeers { image } => self.ask_peers(&image),
+            Command::Browse { server, path } => self.browse(server, path),
+            Command::Probe { groups, force } => self.probe(&groups, force),
+            Command::Verify { groups, size_only } => self.verify(&groups, size_only),
+            Command::CancelInspection => self.cancel_inspection(),
+            Command::Finish => self.finishing = true,
+        }
+    }
+
+    fn stop(&mut self, target: &Target) {
+        let unknown = |what: String| format!("there is no {what} in this run");
+        match target {
+            Target::All => self.cancel_all(),
+            Target::Group(name) => match self.running(name) {
+                Some(group) => group.cancel.cancel(),
+                None => self.refuse(unknown(format!("running group `{name}`"))),
+            },
+            Target::Entity { group, entity } => {
+                let found = self.running(group).and_then(|state| {
+                    state
+                        .entities
+                        .iter()
+                        .position(|record| &*record.name == entity)
+                        .map(|place| &state.cancels[place])
+                });
+                match found {
+                    Some(cancel) => cancel.cancel(),
+                    None => self.refuse(unknown(format!(
+                        "entity `{entity}` in running group `{group}`"
+                    ))),
+                }
+            }
+        }
+    }
+
+    fn cancel_all(&mut self) {
+        self.agents.cancel.cancel();
+        // Groups that are started later are not meant.
+        self.agents.cancel = CancellationToken::new();
+    }
+
+    fn running(&self, name: &str) -> Option<&GroupState> {
+        self.groups
+            .iter()
+            .find(|group| &*group.group.name == name && !group.is_ended())
+    }
+
+    fn publish(&mut self) {
+        let mut groups = Vec::with_capacity(self.groups.len());
+        for (group, ended) in self.groups.iter_mut().zip(&mut self.watchers.ended) {
+            let snapshot = match ended {
+                // It does not change any more.
+                Some(snapshot) => snapshot.clone(),
+                None => Arc::new(group.snapshot()),
+            };
+            if group.is_ended() {
+                *ended = Some(snapshot.clone());
+            }
+            groups.push(snapshot);
+        }
+        self.watchers.snapshots.send_replace(Arc::new(Snapshot {
+            at: Timestamp::now(),
+            run: self.run.id.clone(),
+            memory: self.inventory.memory,
+            pool_bytes: self.pools.budget.held(),
+            peak_pool_bytes: self.run.peak.max(self.pools.budget.peak()),
+            groups,
+        }));
+    }
+}

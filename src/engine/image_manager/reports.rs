@@ -1,0 +1,93 @@
+//! What the agents of groups report, and what becomes of it.
+
+use jiff::Timestamp;
+
+use crate::agent::{Report, ReportKind};
+use crate::model::{EntityState, Holds, Remembered};
+use crate::protocol::Event;
+use crate::transport::Transport;
+
+use super::ImageManager;
+
+impl<T: Transport> ImageManager<T> {
+    pub(super) fn reduce(&mut self, report: Report) {
+        let Some(group) = self.groups.get_mut(report.group) else {
+            return;
+        };
+        if matches!(report.kind, ReportKind::Ended) {
+            return self.end_group(report.group);
+        }
+        let Some(event) = group.apply(Timestamp::now(), report.kind) else {
+            return;
+        };
+        self.remember(report.group, &event);
+        self.tell(event);
+    }
+
+    /// What this engine has delivered counts like what earlier runs did; what is not known to be as
+    /// it was counts no more.
+    pub(super) fn remember(&mut self, place: usize, event: &Event) {
+        let Some(group) = self.groups.get(place) else {
+            return;
+        };
+        let memories = &mut self.memories.0;
+        match event {
+            Event::Stored {
+                at,
+                entity,
+                bytes,
+                verified,
+                ..
+            } => {
+                let remembered = Remembered {
+                    type_: group.group.image.type_.clone(),
+                    version: group.group.image.version.clone(),
+                    size: *bytes,
+                    sha256: group.sha256(),
+                    run: self.run.id.clone(),
+                    at: *at,
+                    proven: verified.is_proof(),
+                };
+                memories.insert(entity.clone(), remembered);
+            }
+            Event::State {
+                entity,
+                state: EntityState::Failed | EntityState::Cancelled,
+                holds,
+                ..
+            } if *holds != Some(Holds::Old) => {
+                memories.remove(entity);
+            }
+            _ => {}
+        }
+    }
+
+    /// The memory of a group that ended goes to those that run.
+    pub(super) fn end_group(&mut self, place: usize) {
+        let Some(group) = self.groups.get_mut(place) else {
+            return;
+        };
+        for event in group.end(Timestamp::now()) {
+            self.tell(event);
+        }
+        let changes = self.pools.depths.leave(place);
+        self.change_depths(changes);
+        self.publish();
+        if !self.runs() {
+            self.end_run();
+        }
+    }
+
+    /// An agent's task has ended: normally after it said so, otherwise it is said for it.
+    pub(super) fn joined(&mut self, id: tokio::task::Id) {
+        let place = self
+            .agents
+            .handles
+            .iter()
+            .position(|handle| handle.id() == id);
+        if let Some(place) = place.filter(|place| !self.groups[*place].is_ended()) {
+            tracing::error!(group = %self.groups[place].group.name, "its management agent failed");
+            self.end_group(place);
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! How a run begins and ends, and how its groups begin and share the memory.
+
+use std::hash::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tracing::Instrument;
+
+use crate::agent::{
+    Assignment, GroupMeters, ManagementAgent, PresumedInstalled, ReportKind, Reporter, spans,
+};
+use crate::engine::depth::Change;
+use crate::engine::state::{GroupStart, GroupState};
+use crate::engine::summary::summary;
+use crate::inspect::Expected;
+use crate::model::memory::shares;
+use crate::model::{EntityState, Group, Holds, Name};
+use crate::plan::{plan, said};
+use crate::pool;
+use crate::protocol::{Event, GroupSpec, Snapshot};
+use crate::transport::Transport;
+
+use super::ImageManager;
+
+/// When the run began, and a few digits that tell apart two that began in the same second.
+pub(super) fn run_id() -> String {
+    let chance = RandomState::new().build_hasher().finish() & 0xffff;
+    format!(
+        "{}-{chance:04x}",
+        Timestamp::now().strftime("%Y%m%dT%H%M%SZ")
+    )
+}
+
+impl<T: Transport> ImageManager<T> {
+    /// All of the groups are started, or none. What a probe has written must be gone before a run
+    /// writes there.
+    pub(super) fn begin(&mut self, specs: Vec<GroupSpec>, force: bool) {
+        if !self.asked.inspections.is_empty() {
+            self.asked.cancel_inspections.cancel();
+            return self.asked.postponed.push((specs, force));
+        }
+        let running = self.footprints();
+        let groups = match plan(&self.inventory, &running, &specs, force).startable() {
+            Ok(groups) => groups,
+            Err(blockers) => return self.refuse(said(&blockers).join("; ")),
+        };
+        if groups.is_empty() {
+            return;
+        }
+        if !self.runs() {
+            self.begin_run();
+        }
+        let names: Vec<Name> = groups.iter().map(|group| group.name.clone()).collect();
+        self.tell(Event::Run {
+            at: Timestamp::now(),
+            run: self.run.id.clone(),
+            groups: names,
+            memory: self.inventory.memory,
+        });
+        let running = running.len();
+        let shares = shares(self.inventory.memory, running + groups.len());
+        let joining = shares[running..].to_vec();
+        let changes = self.pools.depths.make_room(groups.len());
+        self.change_depths(changes);
+        for (group, share) in groups.into_iter().zip(joining) {
+            self.begin_group(group, share, force);
+        }
+        self.publish();
+    }
+
+    /// The first run has its name from the start of the engine.
+    pub(super) fn begin_run(&mut self) {
+        if !self.groups.is_empty() {
+            let before = std::mem::take(&mut self.run.id);
+            while self.run.id.is_empty() || self.run.id == before {
+                self.run.id = run_id();
+            }
+            self.run.peak = self.run.peak.max(self.pools.budget.peak());
+            self.pools.budget.forget_peak();
+        }
+        self.run.first = self.groups.len();
+        self.run.began = Instant::now();
+    }
+
+    /// Whatever the engine is there for still, the run has ended.
+    pub(super) fn end_run(&self) {
+        let snapshot = self.watchers.snapshots.borrow().clone();
+        let groups = snapshot.groups.get(self.run.first..).unwrap_or_default();
+        let of_run = Snapshot {
+            peak_pool_bytes: self.pools.budget.peak(),
+            groups: groups.to_vec(),
+            ..(*snapshot).clone()
+        };
+        let summary = Box::new(summary(&of_run, self.run.began.elapsed().as_secs_f64()));
+        self.tell(Event::Ended { summary });
+    }
+
+    pub(super) fn begin_group(&mut self, group: Arc<Group>, share: u64, force: bool) {
+        let layout = pool::layout(share, self.inventory.buffers);
+        let names: Vec<Name> = group
+            .entities
+            .iter()
+            .map(|entity| entity.name.clone())
+            .collect();
+        let meters = GroupMeters::new(&names);
+        let cancel = self.agents.cancel.child_token();
+        let (keep, depth) = watch::channel(layout.buffers);
+        let place = self.groups.len();
+        let reporter = Reporter {
+            group: place,
+            reports: self.agents.reports.clone(),
+        };
+        let mut state = GroupState::new(GroupStart {
+            group: group.clone(),
+            meters: meters.clone(),
+            cancel: cancel.clone(),
+            force,
+            depth: keep,
+            buffer_size: layout.buffer_size,
+        });
+        self.tell(Event::Group {
+            at: Timestamp::now(),
+            spec: Box::new(GroupSpec::of(&group)),
+            force,
+        });
+        // What this engine has read of the image.
+        let read = (self.groups.iter().rev())
+            .filter(|other| other.group.image == group.image)
+            .find_map(GroupState::sha256);
+        let (mut targets, mut presumed_installed) = (Vec::new(), Vec::new());
+        for (entity, wanted) in group.entities.iter().enumerate() {
+            let skipped = !force && group.has_image(wanted);
+            let kind = ReportKind::State {
+                entity,
+                state: if skipped {
+                    EntityState::Skipped
+                } else {
+                    EntityState::Waiting
+                },
+                step: None,
+                cause: skipped.then(|| group.has_image_in_words(wanted)),
+                attempt: 0,
+                holds: skipped.then_some(Holds::New),
+            };
+            if let Some(event) = state.apply(Timestamp::now(), kind) {
+                self.tell(event);
+            }
+            if !skipped {
+                let known = self.memories.of(wanted, &group.image);
+                if let Some(known) = known.filter(|_| !force)
+                    // An image that was built again under its version since is another one.
+                    && !matches!((read, known.sha256), (Some(read), Some(known)) if read != known)
+                {
+                    presumed_installed.push(PresumedInstalled {
+                        entity,
+                        expected: Expected {
+                            size: Some(known.size),
+                            sha256: group.image.sha256.or(read).or(known.sha256),
+                        },
+                        run: known.run.clone(),
+                        at: known.at,
+                    });
+                }
+                targets.push(entity);
+            }
+        }
+        let span = spans::group(&group.name);
+        let agent = ManagementAgent {
+            transport: self.transport.clone(),
+            work: Assignment {
+                group,
+                targets,
+                cancels: state.cancels.clone(),
+                cancel,
+                logins: self.logins.clone(),
+                file_servers: self.inventory.file_servers.clone(),
+                holders: self.holders.clone(),
+                presumed_installed,
+                budget: self.pools.budget.clone(),
+                buffer_size: layout.buffer_size,
+                depth,
+                meters,
+                reporter,
+            },
+        };
+        self.pools
+            .depths
+            .join(place, layout.buffers, layout.buffer_size);
+        self.groups.push(state);
+        self.watchers.ended.push(None);
+        self.agents
+            .handles
+            .push(self.agents.tasks.spawn(agent.run().instrument(span)));
+    }
+
+    /// Looks at how the pools are used, and moves depth between them.
+    pub(super) fn adjust(&mut self) {
+        let mut usage = Vec::new();
+        for (place, group) in self.groups.iter_mut().enumerate() {
+            if !group.is_ended() {
+                group.measure();
+                usage.push((place, group.figures.usage.figures()));
+            }
+        }
+        let now = Instant::now();
+        let host = self.pools.host.sample(now);
+        let changes = self.pools.depths.tick(now, host.as_ref(), &usage);
+        self.change_depths(changes);
+    }
+
+    pub(super) fn change_depths(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            let Change {
+                place,
+                from,
+                to,
+                reason,
+            } = change;
+            let Some(group) = self.groups.get_mut(place) else {
+                continue;
+            };
+            group.depth.send_replace(to);
+            let report = ReportKind::Depth { from, to, reason };
+            if let Some(event) = group.apply(Timestamp::now(), report) {
+                self.tell(event);
+            }
+        }
+    }
+}

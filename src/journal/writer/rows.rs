@@ -1,0 +1,240 @@
+//! What becomes of one record: the rows of an event, and of what an agent is about to do.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+
+use crate::journal::gate::Touch;
+use crate::model::Holds;
+use crate::protocol::Event;
+
+use super::{Rows, micros, signed};
+
+pub(super) fn list(names: &[Arc<str>]) -> String {
+    serde_json::to_string(names).unwrap_or_default()
+}
+
+impl Rows {
+    pub(super) fn event(&mut self, to: &Connection, event: &Event) -> rusqlite::Result<()> {
+        match event {
+            Event::Run {
+                at, run, memory, ..
+            } => self.begin(to, *at, run, *memory),
+            event if !event.is_for_watchers() => self.unseen(to, event),
+            Event::State {
+                at,
+                group,
+                entity,
+                state,
+                step,
+                cause,
+                attempt,
+                holds,
+                ..
+            } => {
+                let place = self.place(group);
+                let (at, state) = (micros(*at), state.as_str());
+                let step = step.map(|step| step.to_string());
+                let holds = holds.map(Holds::as_str);
+                to.prepare_cached(
+                    "INSERT INTO changes (run, place, entity, at, state, step, cause, attempt, holds)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                )?
+                .execute(params![
+                    self.run, place, entity, at, state, step, cause, attempt, holds
+                ])?;
+                to.prepare_cached(
+                    "UPDATE entities SET changed = ?4, state = ?5, step = ?6, cause = ?7,
+                         attempt = ?8, holds = ?9, seq = ?10
+                     WHERE run = ?1 AND place = ?2 AND name = ?3",
+                )?
+                .execute(params![
+                    self.run, place, entity, at, state, step, cause, attempt, holds, self.seq
+                ])?;
+                Ok(())
+            }
+            Event::Pass {
+                at,
+                group,
+                pass,
+                source,
+                offset,
+                entities,
+                read,
+            } => {
+                let (place, at) = (self.place(group), micros(*at));
+                if let Some(read) = read {
+                    to.execute(
+                        "UPDATE passes SET ended = ?4, read = ?5
+                         WHERE run = ?1 AND place = ?2 AND pass = ?3",
+                        params![self.run, place, pass, at, signed(*read)],
+                    )?;
+                    return Ok(());
+                }
+                to.execute(
+                    "INSERT OR IGNORE INTO passes
+                         (run, place, pass, at, source, first_byte, entities)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    params![
+                        self.run,
+                        place,
+                        pass,
+                        at,
+                        source,
+                        signed(*offset),
+                        list(entities)
+                    ],
+                )?;
+                for entity in entities {
+                    self.source(to, place, entity, source)?;
+                }
+                Ok(())
+            }
+            Event::Source {
+                at,
+                group,
+                pass,
+                source,
+                offset,
+                cause,
+            } => {
+                let place = self.place(group);
+                let text = format!("pass {pass} goes on from {source} at byte {offset}: {cause}");
+                self.note(to, place, *at, "source", &text)?;
+                let entities: Option<String> = to
+                    .query_row(
+                        "SELECT entities FROM passes WHERE run = ?1 AND place = ?2 AND pass = ?3",
+                        params![self.run, place, pass],
+                        |row| row.get(0),
+                    )
+                    .ok();
+                let entities: Vec<String> = entities
+                    .and_then(|text| serde_json::from_str(&text).ok())
+                    .unwrap_or_default();
+                for entity in &entities {
+                    self.source(to, place, entity, source)?;
+                }
+                Ok(())
+            }
+            Event::Depth {
+                at,
+                group,
+                from,
+                to: buffers,
+                reason,
+            } => {
+                let text = format!("{from} buffers become {buffers}: {reason}");
+                self.note(to, self.place(group), *at, "depth", &text)
+            }
+            Event::Summary(summary) => self.end(to, summary),
+            // Figures, and what was asked and answered, are no part of what became of a run.
+            _ => Ok(()),
+        }
+    }
+
+    /// What watchers don't get.
+    pub(super) fn unseen(&mut self, to: &Connection, event: &Event) -> rusqlite::Result<()> {
+        match event {
+            Event::Group { at, spec, force } => self.group(to, *at, spec, *force),
+            Event::Ended { summary } => self.end(to, summary),
+            Event::Image {
+                group,
+                size,
+                sha256,
+                ..
+            } => {
+                to.execute(
+                    "UPDATE groups SET size = ifnull(?3, size), sha256 = ?4
+                     WHERE run = ?1 AND place = ?2",
+                    params![self.run, self.place(group), size.map(signed), sha256],
+                )?;
+                Ok(())
+            }
+            Event::Stored {
+                group,
+                entity,
+                bytes,
+                verified,
+                ..
+            } => {
+                to.execute(
+                    "UPDATE entities SET bytes = ?4, verified = ?5
+                     WHERE run = ?1 AND place = ?2 AND name = ?3",
+                    params![
+                        self.run,
+                        self.place(group),
+                        entity,
+                        signed(*bytes),
+                        verified.to_string()
+                    ],
+                )?;
+                Ok(())
+            }
+            Event::Left {
+                group,
+                entity,
+                path,
+                ..
+            } => {
+                to.execute(
+                    "UPDATE entities SET left_behind = ?4
+                     WHERE run = ?1 AND place = ?2 AND name = ?3",
+                    params![self.run, self.place(group), entity, path],
+                )?;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn touch(&mut self, to: &Connection, touch: &Touch) -> rusqlite::Result<()> {
+        to.prepare_cached(
+            "INSERT INTO touches (run, at, address, path, what, staged, seq, place)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ifnull(
+                 (SELECT max(place) FROM entities WHERE run = ?1 AND address = ?3 AND path = ?4),
+                 0))",
+        )?
+        .execute(params![
+            self.run,
+            micros(touch.at),
+            touch.address,
+            touch.path,
+            touch.what.word(),
+            touch.staged,
+            self.seq
+        ])?;
+        Ok(())
+    }
+
+    pub(super) fn note(
+        &self,
+        to: &Connection,
+        place: i64,
+        at: Timestamp,
+        kind: &str,
+        text: &str,
+    ) -> rusqlite::Result<()> {
+        to.execute(
+            "INSERT INTO notes (run, place, at, kind, text) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![self.run, place, micros(at), kind, text],
+        )?;
+        Ok(())
+    }
+
+    pub(super) fn source(
+        &self,
+        to: &Connection,
+        place: i64,
+        entity: &str,
+        source: &str,
+    ) -> rusqlite::Result<()> {
+        to.prepare_cached(
+            "UPDATE entities SET source = ?4
+             WHERE run = ?1 AND place = ?2 AND name = ?3
+                 AND state NOT IN ('delivered', 'skipped', 'failed', 'cancelled')",
+        )?
+        .execute(params![self.run, place, entity, source])?;
+        Ok(())
+    }
+}
