@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::console::past_run::PastRun;
 use crate::model::{Bottleneck, EntityState, Laggards, Outcome, Verified};
-use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot, GroupSpec};
+use crate::protocol::{Command, EntitySnapshot, GroupPhase, GroupSnapshot, GroupSpec, Target};
 
 use super::*;
 

@@ -12,7 +12,8 @@ use crate::plan::ResolvedDraft;
 use crate::protocol::{GroupSpec, Snapshot};
 
 use super::View;
-use super::{changed, check_name, made, make, push, push_text, unique, update};
+use super::names::{check_name, made, unique};
+use super::{changed, make, push, push_text, update};
 
 const UNMARKED: &str = "mark entities first: Space on the inventory page";
 

@@ -13,7 +13,8 @@ use crate::protocol::GroupSpec;
 
 use super::View;
 use super::members::folded;
-use super::{changed, check_name, push, push_text, unique};
+use super::names::{check_name, unique};
+use super::{changed, push, push_text};
 
 /// What a new group is made of, and where that comes from, in words.
 fn entities(shared: &Shared) -> (Vec<usize>, String) {

@@ -13,20 +13,10 @@
 //! The inventory's groups are never changed: a change is offered on a copy of them. Every change of
 //! the groups made here is kept at once ([`Effect::Keep`]).
 
-mod browse;
-mod change;
-mod conflicts;
-mod draw;
-mod image;
-mod make;
-mod members;
-mod source;
-#[cfg(test)]
-mod tests;
-mod yaml;
-
 use std::collections::BTreeSet;
 
+use conflicts::Conflict;
+use names::{chosen, made};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
@@ -36,12 +26,22 @@ use crate::console::dialogs::Dialog;
 use crate::console::effect::Effect;
 use crate::console::page::Page;
 use crate::console::scroll::Scroll;
-use crate::console::state::{Draft, Request, Resolved, Screen, Shared};
-use crate::model::{MadeGroup, names};
-use crate::protocol::{Event, GroupSpec, Snapshot};
+use crate::console::state::{Request, Resolved, Screen, Shared};
+use crate::protocol::{Event, Snapshot};
 use crate::terminal::Theme;
 
-use conflicts::Conflict;
+mod browse;
+mod change;
+mod conflicts;
+mod draw;
+mod image;
+mod make;
+mod members;
+mod names;
+mod source;
+#[cfg(test)]
+mod tests;
+mod yaml;
 
 #[derive(Debug, Default)]
 pub(crate) struct View {
@@ -231,42 +231,6 @@ fn start(view: &mut View, shared: &mut Shared) -> Option<Effect> {
     None
 }
 
-/// What would be started, or why it can't be: a group that lacks something, or one that is wrong.
-fn chosen(view: &View, shared: &Shared) -> Result<Vec<GroupSpec>, String> {
-    let groups: Vec<usize> = if view.selected.is_empty() {
-        view.current(shared).into_iter().collect()
-    } else {
-        view.selected.iter().copied().collect()
-    };
-    if groups.is_empty() {
-        return Err("there is no group to start: n makes one".into());
-    }
-    for at in &groups {
-        if let Some(conflict) = view.conflicts[*at].iter().find(|one| one.blocks()) {
-            return Err(format!(
-                "{}: {}",
-                shared.resolved.groups[*at].name,
-                conflict.words()
-            ));
-        }
-        let together = view.conflicts[*at].iter().find(|one| match one {
-            Conflict::Overlap { other, .. } => groups
-                .iter()
-                .any(|at| shared.resolved.groups[*at].name == *other),
-            _ => false,
-        });
-        if let Some(conflict) = together {
-            return Err(format!(
-                "{}: {}",
-                shared.resolved.groups[*at].name,
-                conflict.words()
-            ));
-        }
-    }
-    let specs = groups.iter().map(|at| shared.drafts[*at].spec.clone());
-    Ok(specs.collect())
-}
-
 /// What stands against starting the first groups of the list.
 #[cfg(test)]
 pub(crate) fn against(
@@ -398,42 +362,4 @@ fn changed(view: &mut View, shared: &mut Shared) -> Option<Effect> {
     shared.request(Request::Regrouped);
     let made = shared.drafts.iter().filter(|draft| !draft.from_inventory);
     Some(Effect::Keep(made.map(|draft| draft.spec.clone()).collect()))
-}
-
-/// A group that was made here, to change it; `None` for the inventory's.
-fn made(shared: &mut Shared, at: usize) -> Option<&mut MadeGroup> {
-    match shared.drafts.get_mut(at) {
-        Some(Draft {
-            spec: GroupSpec::Made(made),
-            from_inventory: false,
-        }) => Some(made),
-        _ => None,
-    }
-}
-
-/// Whether a group made here can be called so: by the rule for all names, so that it can go to the
-/// inventory, and as no other group is.
-fn check_name(shared: &Shared, name: &str, except: Option<usize>) -> Result<(), String> {
-    names::check(name).map_err(|complaint| complaint.message)?;
-    let mut drafts = shared.drafts.iter().enumerate();
-    if drafts.any(|(at, draft)| Some(at) != except && draft.spec.name() == name) {
-        return Err(format!("there is a group `{name}` already"));
-    }
-    Ok(())
-}
-
-/// The name, or with a number behind it if there is such a group.
-fn unique(shared: &Shared, wanted: &str) -> String {
-    let taken = |name: &str| {
-        let mut drafts = shared.drafts.iter();
-        drafts.any(|draft| draft.spec.name() == name)
-    };
-    if !taken(wanted) {
-        return wanted.to_owned();
-    }
-    let numbered = (2_u32..).map(|number| format!("{wanted}_{number}"));
-    numbered
-        .into_iter()
-        .find(|name| !taken(name))
-        .unwrap_or_default()
 }

@@ -8,9 +8,10 @@ use crate::console::pages::State;
 use crate::console::state::Site;
 use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
 use crate::console::update::update as act;
-use crate::model::{DeliveryPolicy, Flaw, ImageSpec, Laggards, Limits, SourceSpec};
+use crate::model::names::compress;
+use crate::model::{DeliveryPolicy, Flaw, ImageSpec, Laggards, Limits, MadeGroup, SourceSpec};
 use crate::plan::ResolvedDraft;
-use crate::protocol::{Command, Entry, Event, Listing, PeerCheck};
+use crate::protocol::{Command, Entry, Event, GroupSpec, Listing, PeerCheck};
 use jiff::Timestamp;
 
 /// The page after these keys, and what was asked of the world outside. The cursor is on `adsl`.
@@ -308,7 +309,7 @@ fn the_image_is_one_for_the_types_of_the_group() {
     assert!(state.pages.groups.conflicts[2].iter().any(|one| matches!(
         one,
         Conflict::Flaw(Flaw::WrongType { entities, .. })
-            if names::compress(entities) == ["shelf2-[01-05]"]
+            if compress(entities) == ["shelf2-[01-05]"]
     )));
 }
 

@@ -1,20 +1,14 @@
 //! The log page: tui-logger's lines, by level, target and entity; the log file has all of them.
 
-mod capture;
-mod lines;
-#[cfg(test)]
-mod tests;
-
 use std::collections::BTreeMap;
 
+use capture::KEPT;
+use draw::draw;
 use log::{Level, LevelFilter};
 use ratatui::Frame;
-use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::{Modifier, Style};
-use ratatui::text::Line;
-use ratatui::widgets::Widget;
-use tui_logger::{TuiLoggerTargetWidget, TuiWidgetEvent, TuiWidgetState};
+use scroll::{go_to, rows, scroll, settle};
+use tui_logger::TuiWidgetState;
 
 use crate::console::action::Action;
 use crate::console::asked::{Answer, Asked, OfLog};
@@ -23,13 +17,18 @@ use crate::console::effect::Effect;
 use crate::console::page::Page;
 use crate::console::scroll::Scroll;
 use crate::console::state::{Screen, Shared};
-use crate::console::widgets::fit::{cut, plain};
+use crate::model::columns;
 use crate::model::text::quoted;
-use crate::model::{columns, units};
 use crate::protocol::Snapshot;
-use crate::terminal::{Theme, Tone};
+use crate::terminal::Theme;
 
-use capture::KEPT;
+mod capture;
+mod draw;
+mod lines;
+mod scroll;
+#[cfg(test)]
+mod tests;
+
 pub use capture::LogCapture;
 pub(crate) use capture::News;
 #[cfg(test)]
@@ -312,239 +311,4 @@ pub(crate) fn answered(
         settle(view, shared);
     }
     None
-}
-
-fn rows(shared: &Shared) -> usize {
-    shared.page_rows().saturating_sub(HEAD).max(1)
-}
-
-/// The rows of the shown records but the newest `below`, as they are on this screen.
-fn measure(view: &View, shared: &Shared, below: usize, rows: usize) -> Vec<lines::Row> {
-    let width = shared.columns - view.selector(shared.columns);
-    lines::measure(&view.shown(), below, width, rows)
-}
-
-/// After another choice of what is shown, the place is the same, also when another choice follows.
-fn settle(view: &mut View, shared: &Shared) {
-    if let Some(at) = view.scrolled {
-        let (_, below) = find(view, shared, at.lowest);
-        view.scrolled = Some(Scrolled { below, ..at });
-    }
-}
-
-/// Makes this record the lowest, or the next one before it that is shown.
-fn go_to(view: &mut View, shared: &Shared, lowest: u32) {
-    let (shown, below) = find(view, shared, lowest);
-    stop_at(view, &shown, below);
-}
-
-/// All that are shown, and how many are below the screen if this record is the lowest; those on the
-/// first screen never are.
-fn find(view: &View, shared: &Shared, lowest: u32) -> (Vec<lines::Row>, usize) {
-    let all = measure(view, shared, usize::MAX, 0);
-    let newer = all.iter().take_while(|(number, _)| *number > lowest);
-    let below = newer.count();
-    // Each of them takes a row or more, so that as many as there are rows are enough.
-    let first = all.len().saturating_sub(rows(shared));
-    if below < first {
-        return (all, below);
-    }
-    let oldest = measure(view, shared, first, usize::MAX);
-    let oldest = oldest.get(first..).unwrap_or_default();
-    let below = below.min(first + first_screen(oldest, rows(shared)));
-    (all, below)
-}
-
-fn stop_at(view: &mut View, shown: &[lines::Row], below: usize) {
-    let lowest = shown.get(below).filter(|_| below > 0);
-    view.scrolled = lowest.map(|(lowest, _)| Scrolled {
-        lowest: *lowest,
-        below,
-    });
-}
-
-/// The lowest record of the first screen: of these records, the oldest of all at their end, those that
-/// fit on it.
-fn first_screen(records: &[lines::Row], rows: usize) -> usize {
-    let mut filled = 0;
-    let fitting = records.iter().rev().take_while(|(_, takes)| {
-        filled += takes;
-        filled <= rows
-    });
-    records.len().saturating_sub(fitting.count().max(1))
-}
-
-fn scroll(view: &mut View, shared: &Shared, action: &Action) {
-    let rows = rows(shared);
-    let below = view.below();
-    let records = match action {
-        Action::Last => return view.scrolled = None,
-        Action::First => return go_to(view, shared, 0),
-        Action::Up | Action::PageUp | Action::Down | Action::PageDown => {
-            measure(view, shared, below, 2 * rows)
-        }
-        _ => return,
-    };
-    let here = records.get(below..).unwrap_or_default();
-    if here.is_empty() {
-        return;
-    }
-    let mut left = rows;
-    let filled = here.iter().take_while(|(_, takes)| {
-        let fits = *takes <= left;
-        left = left.saturating_sub(*takes);
-        fits
-    });
-    let page = filled.count().saturating_sub(1).max(1);
-    let is_all = here.iter().map(|(_, takes)| takes).sum::<usize>() < 2 * rows;
-    let highest = match is_all {
-        true => first_screen(here, rows),
-        false => here.len().saturating_sub(1),
-    };
-    let to = match action {
-        Action::Up => below + highest.min(1),
-        Action::PageUp => below + highest.min(page),
-        Action::Down => below.saturating_sub(1),
-        _ => below.saturating_sub(page),
-    };
-    stop_at(view, &records, to);
-}
-
-pub(crate) fn draw(view: &View, shared: &Shared, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
-    let [head, mut body] = split(area);
-    for (line, row) in self::head(view, shared, theme).into_iter().zip(head.rows()) {
-        let (text, style) = line;
-        let text = cut(&text, usize::from(area.width), theme);
-        frame.render_widget(Line::styled(text, style), row);
-    }
-    if let Some(selected) = view.cursor() {
-        let columns = view.selector(area.width);
-        let selector = Rect {
-            width: columns.saturating_sub(1),
-            ..body
-        };
-        let drawn = targets(view, selected, theme, selector);
-        frame.buffer_mut().merge(&drawn);
-        body = Rect {
-            x: body.x + columns,
-            width: body.width - columns,
-            ..body
-        };
-    }
-    // On a buffer of its own: tui-logger's area reaches below this one.
-    let mut drawn = Buffer::empty(body);
-    let records = match view.targets.is_empty() {
-        true => Vec::new(),
-        false => lines::draw(&view.shown(), theme, view.below(), body, &mut drawn),
-    };
-    frame.buffer_mut().merge(&drawn);
-    if records.is_empty() {
-        let text = if view.targets.is_empty() {
-            "Nothing was logged yet."
-        } else {
-            "No line fits; + shows more levels, t more targets, E another entity or all."
-        };
-        let text = cut(text, usize::from(body.width), theme);
-        frame.render_widget(Line::raw(text), body);
-    }
-}
-
-fn split(area: Rect) -> [Rect; 2] {
-    let height = area.height.min(HEAD as u16);
-    let head = Rect { height, ..area };
-    let body = Rect {
-        y: area.y + height,
-        height: area.height - height,
-        ..area
-    };
-    [head, body]
-}
-
-/// tui-logger's selector. It shows the levels that are on, and its cursor, by style alone, and there
-/// are terminals without; so what is off is a dot, and the cursor has a sign too.
-fn targets(view: &View, selected: usize, theme: &Theme, area: Rect) -> Buffer {
-    let state = view.shown();
-    let draw = || {
-        // Of its own, since long names go beyond the area that the widget is given.
-        let mut buffer = Buffer::empty(area);
-        TuiLoggerTargetWidget::default()
-            .style_show(theme.head())
-            .style_hide(Style::new().add_modifier(Modifier::HIDDEN))
-            .highlight_style(theme.cursor())
-            .state(&state)
-            .render(area, &mut buffer);
-        buffer
-    };
-    // It knows the number of its rows when it was drawn once.
-    draw();
-    (0..selected).for_each(|_| state.transition(TuiWidgetEvent::DownKey));
-    let mut buffer = draw();
-    for (x, y) in area.positions().map(|at| (at.x, at.y)) {
-        let column = usize::from(x - area.x);
-        let is_cursor = (buffer.cell((x + 1, y)))
-            .is_some_and(|next| next.modifier.contains(Modifier::REVERSED));
-        let Some(cell) = buffer.cell_mut((x, y)) else {
-            continue;
-        };
-        if cell.modifier.contains(Modifier::HIDDEN) {
-            cell.modifier.remove(Modifier::HIDDEN);
-            cell.set_symbol(".").set_style(theme.tone(Tone::Faint));
-        } else if column + 1 == LETTERS && cell.symbol() == ":" {
-            cell.set_symbol(if is_cursor { ">" } else { " " });
-        } else if theme.ascii && !cell.symbol().is_ascii() {
-            cell.set_symbol("?");
-        }
-    }
-    buffer
-}
-
-fn head(view: &View, shared: &Shared, theme: &Theme) -> [(String, Style); 2] {
-    let all = view.targets.len();
-    let hidden = |target: &&Target| target.own == Some(LevelFilter::Off);
-    let targets = match view.targets.values().filter(hidden).count() {
-        0 => "all targets".into(),
-        some => format!("{some} of {all} targets hidden"),
-    };
-    let entity = match &view.entity {
-        Some(entity) => format!("only {}", plain(entity, theme)),
-        None => "all entities".into(),
-    };
-    let place = match view.scrolled {
-        Some(at) => {
-            let total = view.total();
-            format!(
-                "line {} of {total}, End follows",
-                total.saturating_sub(at.below)
-            )
-        }
-        None => "following".into(),
-    };
-    let level = view.level.as_str().to_ascii_lowercase();
-    let first = format!("{place}   level {level}   {targets}   {entity}");
-    let selected = view.cursor().and_then(|at| view.targets.iter().nth(at));
-    let second = match selected {
-        Some((name, target)) => {
-            let count = columns::count(target.counts.iter().sum(), "line");
-            let level = match view.level_of(name) {
-                LevelFilter::Off => "hidden".to_owned(),
-                level => format!("level {}", level.as_str().to_ascii_lowercase()),
-            };
-            format!("{name}: {level}, {count}   Enter hides or shows, a all, t closes")
-        }
-        None => {
-            let output = match shared.output.total {
-                0 => String::new(),
-                _ => {
-                    let rate = units::rate(shared.output.per_second as f64);
-                    format!("   screen output {rate}")
-                }
-            };
-            let file = match &shared.site.log_file {
-                Some(file) => format!("file {file}"),
-                None => "no log file".to_owned(),
-            };
-            format!("times are UTC{output}   {file}")
-        }
-    };
-    [(first, theme.head()), (second, theme.hint())]
 }

@@ -3,17 +3,10 @@
 //! The cursor is on the group itself (row 0) or on one of its entities, and stays on that entity
 //! while the order changes under it.
 
-mod dense;
-mod details;
-mod draw;
-mod figures;
-mod order;
-mod retry;
-#[cfg(test)]
-mod tests;
-
 use std::collections::{BTreeMap, VecDeque};
 
+use moves::{click, dense_move, next_failure, sideways};
+use order::Sort;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
@@ -25,12 +18,19 @@ use crate::console::page::Page;
 use crate::console::state::{Request, Screen, Shared};
 use crate::console::stopping::confirm_cancel;
 use crate::console::widgets::gauge;
-use crate::model::EntityState;
 use crate::model::text::quoted;
 use crate::protocol::{Command, EntitySnapshot, GroupSnapshot, GroupSpec, Snapshot, Target};
 use crate::terminal::Theme;
 
-use order::Sort;
+mod dense;
+mod details;
+mod draw;
+mod figures;
+mod moves;
+mod order;
+mod retry;
+#[cfg(test)]
+mod tests;
 
 /// Maximum number of samples of a pool's occupancy that are kept; more than any screen shows.
 const HISTORY: usize = 60;
@@ -344,89 +344,4 @@ pub(crate) fn update(
         }
     }
     None
-}
-
-/// The group beside this one; in the dense view the cell beside this one.
-fn sideways(view: &mut View, shared: &Shared, snapshot: &Snapshot, by: isize) {
-    if view.dense && view.cursor.row > 0 {
-        let len = shown(view, snapshot).map_or(0, |group| group.entities.len());
-        let row = view.cursor.row.saturating_add_signed(by).max(1);
-        view.cursor.to(row, len, len);
-        return;
-    }
-    let last = snapshot.groups.len().saturating_sub(1);
-    let place = view.group.saturating_add_signed(by).min(last);
-    if place != view.group {
-        // Whoever looks around does not want to be taken elsewhere.
-        view.awaited = None;
-        show(view, shared, snapshot, place);
-    }
-}
-
-/// A row of the table, or the group's own figures. Cells are too small to be clicked by their row.
-fn click(view: &mut View, shared: &Shared, row: usize, len: usize) {
-    // Above the page there is the title.
-    let first = 1 + draw::rows_above(shared);
-    let visible = draw::cursor_rows(shared);
-    match row.checked_sub(first) {
-        None if row > 0 => view.cursor.to(0, len, visible),
-        Some(at) if at < visible && !view.dense && view.cursor.offset + at < len => {
-            view.cursor.to(view.cursor.offset + at + 1, len, visible);
-        }
-        _ => {}
-    }
-}
-
-/// Up and down move by a line of cells.
-fn dense_move(view: &mut View, shared: &Shared, action: &Action, len: usize) {
-    let line = dense::cells_in_a_line(shared);
-    let page = line * draw::cursor_rows(shared).max(1);
-    let row = view.cursor.row;
-    let row = match action {
-        Action::Up => row.saturating_sub(line),
-        Action::Down if row == 0 => 1,
-        Action::Down if row + line <= len => row + line,
-        // The last line may be short.
-        Action::Down if (row - 1) / line < len.saturating_sub(1) / line => len,
-        Action::PageUp => row.saturating_sub(page),
-        Action::PageDown => row + page,
-        Action::First => 0,
-        Action::Last => len,
-        _ => row,
-    };
-    view.cursor.to(row, len, len);
-}
-
-/// To the next entity that failed, in this group from the cursor on, then in those after it.
-fn next_failure(view: &mut View, shared: &mut Shared, snapshot: &Snapshot) {
-    let count = snapshot.groups.len();
-    let failed = |group: &GroupSnapshot, order: &[usize], rows: std::ops::Range<usize>| {
-        rows.into_iter().find(|row| {
-            let entity = order.get(*row).and_then(|place| group.entities.get(*place));
-            entity.is_some_and(|entity| entity.state == EntityState::Failed)
-        })
-    };
-    let found = (0..=count).find_map(|step| {
-        let place = (view.group + step) % count.max(1);
-        let group = snapshot.groups.get(place)?;
-        let order = order::order(group, view.sort, view.reverse);
-        // The group itself is looked at twice: after the cursor first, before it last.
-        let rows = match step {
-            0 => view.cursor.row..order.len(),
-            _ if step == count => 0..view.cursor.row.min(order.len()),
-            _ => 0..order.len(),
-        };
-        failed(group, &order, rows).map(|row| (place, row))
-    });
-    let Some((place, row)) = found else {
-        shared.say("nothing failed");
-        return;
-    };
-    if place != view.group {
-        show(view, shared, snapshot, place);
-    }
-    sort(view, shared, snapshot);
-    let len = shown(view, snapshot).map_or(0, |group| group.entities.len());
-    let rows = draw::cursor_rows(shared);
-    view.cursor.to(row + 1, len, rows);
 }

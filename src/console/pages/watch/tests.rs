@@ -9,8 +9,8 @@ use super::*;
 use crate::console::pages::State;
 use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
 use crate::model::{
-    Bottleneck, DeliveryPolicy, Holds, ImageSpec, Laggards, MadeGroup, Outcome, SourceSpec,
-    Standing, Step, Verified,
+    Bottleneck, DeliveryPolicy, EntityState, Holds, ImageSpec, Laggards, MadeGroup, Outcome,
+    SourceSpec, Standing, Step, Verified,
 };
 use crate::protocol::GroupPhase;
 use crate::terminal::{Palette, Theme};

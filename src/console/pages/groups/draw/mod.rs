@@ -1,24 +1,25 @@
 //! How the groups page looks: the list, and the group under the cursor in words. They stand one
 //! above the other, and side by side where the screen is wide.
 
+mod details;
+
+pub(super) use details::details;
+use details::draw_details;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
 use ratatui::widgets::{Cell, Row};
 
-use crate::console::dialogs::Dialog;
 use crate::console::state::Shared;
-use crate::console::widgets::fit::{cut, plain, right, share};
+use crate::console::widgets::fit::{cut, right, share};
 use crate::console::widgets::table::table;
-use crate::model::columns::hang;
-use crate::model::{EntityState, Inventory, Outcome, PeerChoice, SourceChoice, Standing, units};
+use crate::model::{EntityState, Inventory, Outcome, Standing};
 use crate::plan::{Chosen, ResolvedDraft};
 use crate::protocol::{GroupPhase, GroupSnapshot, Snapshot};
 use crate::terminal::{Theme, Tone};
 
-use super::View;
-use super::conflicts::{Conflict, beside_runs};
-use super::members;
+use super::conflicts::beside_runs;
+use super::{View, members};
 
 /// Columns from which on both parts stand side by side.
 const WIDE: u16 = 110;
@@ -259,180 +260,4 @@ fn standing(
     }
 }
 
-/// A line of the details: what it is about, what it says, and how it is to be seen.
-struct Fact {
-    name: &'static str,
-    text: String,
-    tone: Tone,
-}
-
-fn facts(view: &View, shared: &Shared, snapshot: &Snapshot, at: usize) -> Vec<Fact> {
-    let inventory = &shared.site.inventory;
-    let group = &shared.resolved.groups[at];
-    let mut facts = Vec::new();
-    let mut fact = |name, text: String, tone| facts.push(Fact { name, text, tone });
-    let runs = beside_runs(inventory, group, snapshot);
-    // Of a group that runs, that matters more than an overlap.
-    let in_a_run = |conflict: &&Conflict| match conflict {
-        Conflict::Overlap { other, .. } => runs.iter().any(|run| run.is_in_run_of(other)),
-        _ => false,
-    };
-    let fixed = view.conflicts[at].iter();
-    let conflicts = runs.iter().chain(fixed.filter(|one| !in_a_run(one)));
-    for conflict in conflicts {
-        let (sign, tone) = match conflict {
-            one if one.is_running() => (">", Tone::Busy),
-            one if one.is_gap() => ("?", Tone::Look),
-            one if one.blocks() => ("!", Tone::Bad),
-            _ => ("~", Tone::Look),
-        };
-        fact("", format!("{sign} {}", conflict.words()), tone);
-    }
-    if let Some(image) = group.image.known() {
-        let size = image.size.map_or("size not known".into(), units::size);
-        let sha256 = if image.sha256.is_some() {
-            "SHA-256 known"
-        } else {
-            "no SHA-256"
-        };
-        let text = format!(
-            "{}: type {}, version {}, {}, {size}, {sha256}",
-            image.name, image.type_, image.version, image.file
-        );
-        fact("image", text, Tone::Plain);
-    }
-    if let Chosen::Known(source) = &group.source {
-        let text = match source {
-            SourceChoice::FileServer(server) => {
-                format!("{}: file server {}", server.name, members::url(server))
-            }
-            SourceChoice::Peer(PeerChoice::Named(peer)) => {
-                format!("peer {}: {} {}", peer.name, peer.address, peer.path)
-            }
-            SourceChoice::Peer(PeerChoice::Any(_)) => "any peer that has the image".into(),
-        };
-        fact("source", text, Tone::Plain);
-    }
-    let versions = members::versions(inventory, group)
-        .into_iter()
-        .map(|(version, count)| {
-            let version = if version.is_empty() {
-                "not known"
-            } else {
-                version
-            };
-            format!("{version} ({count})")
-        });
-    let mut versions: Vec<String> = versions.collect();
-    let skipped = group.image.known().map_or(0, |image| {
-        let members = group.members.iter();
-        members
-            .filter(|at| image.is_on(&inventory.entities[**at]))
-            .count()
-    });
-    if skipped > 0 {
-        versions.push(format!("{skipped} will be skipped"));
-    }
-    if !versions.is_empty() {
-        fact("versions", versions.join(", "), Tone::Plain);
-    }
-    let policy = &group.policy;
-    let text = format!(
-        "{}; {}",
-        policy.laggards_in_words(),
-        policy.parallel_in_words()
-    );
-    fact("laggards", text, Tone::Plain);
-    fact("retries", policy.limits.retries_in_words(), Tone::Plain);
-    if let Some(run) = run_of(snapshot, group) {
-        let count = |state| run.entities.iter().filter(|one| one.state == state).count();
-        let text = format!(
-            "{} delivered, {} skipped, {} failed of {}",
-            count(EntityState::Delivered),
-            count(EntityState::Skipped),
-            count(EntityState::Failed),
-            run.entities.len()
-        );
-        let name = if run.phase.is_ended() {
-            "last run"
-        } else {
-            "this run"
-        };
-        fact(name, text, Tone::Plain);
-    }
-    let members = format!(
-        "{}: {}",
-        group.members.len(),
-        members::folded(inventory, &group.members)
-    );
-    fact("entities", members, Tone::Plain);
-    facts
-}
-
 const NAMES: usize = 10;
-
-/// The facts, on lines of this number of columns.
-fn lines(facts: &[Fact], columns: usize) -> Vec<(String, Tone)> {
-    let mut lines = Vec::new();
-    for fact in facts {
-        let names = if fact.name.is_empty() { 0 } else { NAMES };
-        let indent = if names == 0 { 2 } else { 0 };
-        let room = columns.saturating_sub(names);
-        for (line, text) in hang(&fact.text, indent, room).into_iter().enumerate() {
-            let name = if line == 0 { fact.name } else { "" };
-            lines.push((format!("{name:<names$}{text}"), fact.tone));
-        }
-    }
-    lines
-}
-
-fn title(shared: &Shared, at: usize) -> String {
-    let origin = if shared.drafts[at].from_inventory {
-        "of the inventory"
-    } else {
-        "made here"
-    };
-    format!("{}, {origin}", shared.resolved.groups[at].name)
-}
-
-fn draw_details(
-    view: &View,
-    shared: &Shared,
-    snapshot: &Snapshot,
-    theme: &Theme,
-    frame: &mut Frame<'_>,
-    area: Rect,
-    at: usize,
-) {
-    let columns = usize::from(area.width);
-    let mut rows = area.rows();
-    if let Some(row) = rows.next() {
-        let title = cut(&title(shared, at), columns, theme);
-        frame.render_widget(Line::styled(title, theme.head()), row);
-    }
-    let lines = lines(&facts(view, shared, snapshot, at), columns);
-    let room = usize::from(area.height).saturating_sub(1);
-    let (kept, more) = if lines.len() > room {
-        (room.saturating_sub(1), true)
-    } else {
-        (lines.len(), false)
-    };
-    for ((text, tone), row) in lines.iter().take(kept).zip(rows.by_ref()) {
-        let indent = text.len() - text.trim_start_matches(' ').len();
-        let text = format!("{}{}", " ".repeat(indent), plain(text, theme));
-        frame.render_widget(Line::styled(text, theme.tone(*tone)), row);
-    }
-    if more && let Some(row) = rows.next() {
-        let text = format!("{} more lines: Enter shows all", lines.len() - kept);
-        frame.render_widget(Line::styled(text, theme.hint()), row);
-    }
-}
-
-/// All of it as a text to read.
-pub(super) fn details(view: &mut View, shared: &mut Shared, snapshot: &Snapshot, at: usize) {
-    let columns = usize::from(shared.columns).saturating_sub(6).clamp(40, 90);
-    let facts = facts(view, shared, snapshot, at);
-    let lines = lines(&facts, columns).into_iter().map(|(text, _)| text);
-    let title = title(shared, at);
-    shared.dialogs.push(Dialog::reading(title, lines.collect()));
-}

@@ -5,17 +5,22 @@
 //! while the last one is still on its way or nothing has changed. Losing the terminal ends the
 //! pictures only: the engine goes on until what runs has ended.
 
+mod leaving;
+mod pictures;
+
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossterm::event::{self as typed, KeyCode, KeyEventKind, MouseButton, MouseEventKind};
+use crossterm::event as typed;
+use crossterm::event::{KeyCode, KeyEventKind, MouseButton, MouseEventKind};
 use nix::sys::signal::Signal as Posix;
+use pictures::ready;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
-use crate::protocol::{Command, Event, Link, Snapshot, Target};
+use crate::protocol::{Event, Link, Snapshot};
 use crate::terminal::{Canvas, Device, Input, Output, Terminal, Theme};
 
 use super::action::Action;
@@ -25,7 +30,6 @@ use super::page::Page;
 use super::pages::State;
 use super::state::Site;
 use super::update::update;
-use super::view;
 use super::work::{Job, Storage, Work};
 
 /// How the console behaves on this terminal.
@@ -272,94 +276,6 @@ impl<D: Device, K: Storage> App<D, K> {
         leaving.at_once || ended || leaving.until.is_some_and(|until| until <= Instant::now())
     }
 
-    /// When there will be something to do that nobody tells.
-    fn wake(&self, busy: bool) -> Option<Instant> {
-        // While the last picture is on its way, the next one waits for that, not for a time.
-        let picture = self.due.filter(|_| !busy);
-        let log = (self.due.is_none() && self.watches_log()).then(|| Instant::now() + LOG_PACE);
-        let end = self.leaving.and_then(|leaving| leaving.until);
-        [picture, log, end].into_iter().flatten().min()
-    }
-
-    fn watches_log(&self) -> bool {
-        self.screen.is_some() && self.state.watches_log()
-    }
-
-    /// A press is answered at once.
-    fn now(&mut self) {
-        self.due = Some(Instant::now());
-        self.changed = true;
-    }
-
-    /// Everything else is shown at the pace of this terminal.
-    fn soon(&mut self) {
-        let due = self.drawn + self.pace;
-        self.due = Some(self.due.map_or(due, |sooner| sooner.min(due)));
-        self.changed = true;
-    }
-
-    fn draw(&mut self) {
-        let now = Instant::now();
-        let seen = self.state.take_log();
-        if seen && self.due.is_none() {
-            self.due = Some(now.max(self.drawn + LOG_PACE));
-        }
-        let Some(screen) = &mut self.screen else {
-            self.due = None;
-            return;
-        };
-        if screen.output.is_lost() {
-            let cause = screen.output.failure();
-            let cause = cause.map_or_else(|| "it is gone".to_owned(), |error| error.to_string());
-            return self.lose(&cause);
-        }
-        if self.due.is_none_or(|due| due > now) || !screen.output.is_idle() {
-            return;
-        }
-        if !screen.device.is_ours() {
-            // The report of a panic was printed; it is there to be read after the console.
-            if let Err(error) = screen.device.resume() {
-                return self.lose(&error.to_string());
-            }
-            screen.enter = true;
-            let _ = screen.afresh();
-        }
-        let figures = screen.output.figures(now);
-        // The picture of the figures changes them: they follow other changes only, and silence.
-        if self.changed || figures.per_second == 0 && self.state.shared.output.per_second > 0 {
-            self.state.shared.output = figures;
-        }
-        if let Some(leaving) = self.leaving {
-            self.state
-                .shared
-                .say(if leaving.cancelled && self.state.shared.engine.shared {
-                    "cancelling...; q leaves at once"
-                } else if leaving.cancelled {
-                    "cancelling...; q leaves at once, and may leave staging files on entities"
-                } else if self.state.shared.engine.shared {
-                    "leaving; what runs goes on"
-                } else {
-                    "leaving when what runs has ended; q cancels it"
-                });
-        }
-        let snapshot = self.link.snapshots.borrow().clone();
-        self.state.observe(&snapshot);
-        let (state, theme) = (&self.state, &screen.theme);
-        let picture = screen
-            .canvas
-            .draw(|frame| view::draw(state, &snapshot, theme, frame));
-        let bytes = if screen.enter {
-            [screen.device.entry(), picture].concat()
-        } else {
-            picture
-        };
-        screen.enter = false;
-        screen.output.send(bytes, now);
-        self.drawn = now;
-        self.due = None;
-        self.changed = false;
-    }
-
     async fn press(&mut self, press: typed::Event) {
         let key = |event| keymap::action(&event, self.state.scope());
         let action = match press {
@@ -447,101 +363,6 @@ impl<D: Device, K: Storage> App<D, K> {
             Some(Effect::Send(commands)) => self.work.send(commands),
             Some(Effect::Quit { cancel }) => self.leave(cancel),
         }
-    }
-
-    fn leave(&mut self, cancel: bool) {
-        let first = self.leaving.is_none();
-        let leaving = self.leaving.get_or_insert(Leaving {
-            cancelled: false,
-            until: None,
-            at_once: false,
-        });
-        let now = Instant::now();
-        let idle = !self.link.snapshots.borrow().is_busy();
-        if cancel && !leaving.cancelled {
-            leaving.cancelled = true;
-            leaving.until = Some(now + CANCELLING);
-            let target = Target::All;
-            self.work.send([Command::Cancel { target }]);
-        } else if first && (self.state.shared.engine.shared || idle && self.screen.is_some()) {
-            leaving.until = Some(now + ENDING);
-        }
-        if first {
-            self.work.send([Command::Finish]);
-        }
-        // What becomes of the work is to be seen.
-        self.state.shared.dialogs.clear();
-        self.state.shared.frozen = None;
-        self.now();
-    }
-
-    fn stop(&mut self, stop: Stop) {
-        let gone = (self.screen.as_ref()).is_none_or(|screen| screen.device.is_gone());
-        match (stop, &mut self.leaving) {
-            (Stop::Hangup, _) if gone => self.lose("it has hung up"),
-            (_, Some(leaving)) if self.state.shared.engine.shared => leaving.at_once = true,
-            (_, None) if self.state.shared.engine.shared => self.leave(false),
-            (Stop::Hangup, Some(leaving)) if leaving.cancelled => {}
-            (Stop::Terminate, Some(leaving)) if leaving.cancelled => leaving.at_once = true,
-            _ => self.leave(true),
-        }
-    }
-
-    /// The terminal is gone: the engine ends when what runs has ended.
-    fn lose(&mut self, cause: &str) {
-        if self.screen.take().is_some() {
-            tracing::warn!("the terminal is lost ({cause}); what runs goes on without a screen");
-            self.presses.close();
-            // Commands that were given before are still carried out first.
-            self.leave(false);
-        }
-    }
-
-    fn redraw(&mut self) {
-        if let Some(screen) = &mut self.screen {
-            let Action::Resize { columns, rows } = screen.afresh() else {
-                return;
-            };
-            let snapshot = self.snapshot();
-            let _ = update(&mut self.state, &snapshot, Action::Resize { columns, rows });
-            self.now();
-        }
-    }
-
-    async fn suspend(&mut self) {
-        let Some(screen) = &mut self.screen else {
-            return;
-        };
-        let _ = timeout(LAST_PICTURE, screen.output.idle()).await;
-        let suspended = screen.device.suspend();
-        screen.enter = true;
-        self.resumed = Some(Instant::now());
-        match suspended {
-            Ok(()) => self.redraw(),
-            Err(error) => self.lose(&error.to_string()),
-        }
-    }
-
-    /// Somebody else stopped this process and has continued it.
-    fn resume(&mut self) {
-        if self.resumed.is_some_and(|at| at.elapsed() < TOGETHER) {
-            return;
-        }
-        let Some(screen) = &mut self.screen else {
-            return;
-        };
-        screen.enter = true;
-        match screen.device.resume() {
-            Ok(()) => self.redraw(),
-            Err(error) => self.lose(&error.to_string()),
-        }
-    }
-}
-
-async fn ready(output: Option<&Output>) {
-    match output {
-        Some(output) => output.idle().await,
-        None => std::future::pending().await,
     }
 }
 

@@ -7,6 +7,9 @@
 //! an agent waits for it (an agent waits at its [gate](super::gate), where it must). When the
 //! journal can't be written, that is reported once, and everything is passed on all the same.
 
+mod one_writer;
+mod pump;
+
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
@@ -17,13 +20,14 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc as channel, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use super::error::JournalError;
-use super::gate::{Gate, Touch};
-use super::locks::{EntityLock, NotLocked};
-use super::read;
-use super::writer::{RETRY, Record, Writer, Written};
 use crate::model::Inventory;
 use crate::protocol::{Event, Link, Snapshot};
+
+use super::error::JournalError;
+use super::gate::{Gate, Touch};
+use super::locks::EntityLock;
+use super::read;
+use super::writer::{RETRY, Record, Writer, Written};
 
 /// Maximum number of messages that share one transaction.
 const BATCH: usize = 512;
@@ -198,48 +202,6 @@ impl Pump {
         self.snapshot();
         self.send(Message::End);
     }
-
-    fn event(&mut self, event: Event) {
-        self.locks.follow(&event);
-        self.send(Message::Event(event));
-    }
-
-    /// What has been reported by now.
-    fn catch_up(&mut self) {
-        while let Ok(event) = self.events.try_recv() {
-            self.event(event);
-        }
-    }
-
-    /// The manager reports what it did before it publishes it: what a snapshot knows of is in the
-    /// channel by now.
-    fn snapshot(&mut self) {
-        let snapshot = self.snapshots.borrow_and_update().clone();
-        self.catch_up();
-        self.send(Message::Snapshot(snapshot));
-    }
-
-    /// The manager reports that a group starts before its agents do anything.
-    fn answer(&mut self, ask: Ask) {
-        self.catch_up();
-        match ask {
-            Ask::Touch { touch, done } => self.send(Message::Touch { touch, done }),
-            Ask::Hold {
-                address,
-                path,
-                for_run,
-                done,
-            } => {
-                // If the requester was cancelled, it goes with the message.
-                let _ = done.send(self.locks.take(address, path, for_run));
-            }
-        }
-    }
-
-    /// The thread lives until the end was reported to it.
-    fn send(&self, message: Message) {
-        let _ = self.way_in.send(message);
-    }
 }
 
 /// The entities that the run writes.
@@ -251,52 +213,7 @@ struct Locks {
     held: HashMap<(String, String), EntityLock>,
 }
 
-impl Locks {
-    /// Lets those go that have a final state.
-    fn follow(&mut self, event: &Event) {
-        match event {
-            Event::Run { run, .. } => self.run.clone_from(run),
-            Event::State { entity, state, .. } if state.is_final() => {
-                if let Some(entity) = self.inventory.entity(entity) {
-                    let file = (entity.address.to_string(), entity.path.to_string());
-                    self.held.remove(&file);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// # Errors
-    /// Who has it.
-    fn take(
-        &mut self,
-        address: String,
-        path: String,
-        for_run: bool,
-    ) -> Result<Option<EntityLock>, String> {
-        let file = (address, path);
-        let Some(state_dir) = &self.state_dir else {
-            return Ok(None);
-        };
-        if self.held.contains_key(&file) {
-            return Ok(None);
-        }
-        let run = for_run.then_some(self.run.as_str());
-        match EntityLock::acquire(state_dir, &file.0, &file.1, run) {
-            Ok(lock) if for_run => {
-                self.held.insert(file, lock);
-                Ok(None)
-            }
-            Ok(lock) => Ok(Some(lock)),
-            Err(NotLocked::Busy { by }) => Err(by),
-            // Nobody is kept from its image by a full disk.
-            Err(error) => {
-                tracing::warn!("{error}; another run would not be kept off the same entity");
-                Ok(None)
-            }
-        }
-    }
-}
+impl Locks {}
 
 /// The thread.
 struct WriteAhead {

@@ -1,0 +1,119 @@
+//! When a picture is drawn, and its way to the terminal.
+
+use std::time::Instant;
+
+use crate::console::action::Action;
+use crate::console::update::update;
+use crate::console::view;
+use crate::console::work::Storage;
+use crate::terminal::{Device, Output};
+
+use super::{App, LOG_PACE};
+
+pub(super) async fn ready(output: Option<&Output>) {
+    match output {
+        Some(output) => output.idle().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl<D: Device, K: Storage> App<D, K> {
+    /// When there will be something to do that nobody tells.
+    pub(super) fn wake(&self, busy: bool) -> Option<Instant> {
+        // While the last picture is on its way, the next one waits for that, not for a time.
+        let picture = self.due.filter(|_| !busy);
+        let log = (self.due.is_none() && self.watches_log()).then(|| Instant::now() + LOG_PACE);
+        let end = self.leaving.and_then(|leaving| leaving.until);
+        [picture, log, end].into_iter().flatten().min()
+    }
+
+    pub(super) fn watches_log(&self) -> bool {
+        self.screen.is_some() && self.state.watches_log()
+    }
+
+    /// A press is answered at once.
+    pub(super) fn now(&mut self) {
+        self.due = Some(Instant::now());
+        self.changed = true;
+    }
+
+    /// Everything else is shown at the pace of this terminal.
+    pub(super) fn soon(&mut self) {
+        let due = self.drawn + self.pace;
+        self.due = Some(self.due.map_or(due, |sooner| sooner.min(due)));
+        self.changed = true;
+    }
+
+    pub(super) fn draw(&mut self) {
+        let now = Instant::now();
+        let seen = self.state.take_log();
+        if seen && self.due.is_none() {
+            self.due = Some(now.max(self.drawn + LOG_PACE));
+        }
+        let Some(screen) = &mut self.screen else {
+            self.due = None;
+            return;
+        };
+        if screen.output.is_lost() {
+            let cause = screen.output.failure();
+            let cause = cause.map_or_else(|| "it is gone".to_owned(), |error| error.to_string());
+            return self.lose(&cause);
+        }
+        if self.due.is_none_or(|due| due > now) || !screen.output.is_idle() {
+            return;
+        }
+        if !screen.device.is_ours() {
+            // The report of a panic was printed; it is there to be read after the console.
+            if let Err(error) = screen.device.resume() {
+                return self.lose(&error.to_string());
+            }
+            screen.enter = true;
+            let _ = screen.afresh();
+        }
+        let figures = screen.output.figures(now);
+        // The picture of the figures changes them: they follow other changes only, and silence.
+        if self.changed || figures.per_second == 0 && self.state.shared.output.per_second > 0 {
+            self.state.shared.output = figures;
+        }
+        if let Some(leaving) = self.leaving {
+            self.state
+                .shared
+                .say(if leaving.cancelled && self.state.shared.engine.shared {
+                    "cancelling...; q leaves at once"
+                } else if leaving.cancelled {
+                    "cancelling...; q leaves at once, and may leave staging files on entities"
+                } else if self.state.shared.engine.shared {
+                    "leaving; what runs goes on"
+                } else {
+                    "leaving when what runs has ended; q cancels it"
+                });
+        }
+        let snapshot = self.link.snapshots.borrow().clone();
+        self.state.observe(&snapshot);
+        let (state, theme) = (&self.state, &screen.theme);
+        let picture = screen
+            .canvas
+            .draw(|frame| view::draw(state, &snapshot, theme, frame));
+        let bytes = if screen.enter {
+            [screen.device.entry(), picture].concat()
+        } else {
+            picture
+        };
+        screen.enter = false;
+        screen.output.send(bytes, now);
+        self.drawn = now;
+        self.due = None;
+        self.changed = false;
+    }
+
+    pub(super) fn redraw(&mut self) {
+        if let Some(screen) = &mut self.screen {
+            let Action::Resize { columns, rows } = screen.afresh() else {
+                return;
+            };
+            let snapshot = self.snapshot();
+            let _ = update(&mut self.state, &snapshot, Action::Resize { columns, rows });
+            self.now();
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The table of entities, and the line below it.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::Line;
+use ratatui::widgets::{Cell, Row};
+
+use crate::console::pages::watch::order::Sort;
+use crate::console::pages::watch::{Cursor, View, figures, place_of, selected};
+use crate::console::widgets::fit::{cut, plain};
+use crate::console::widgets::gauge::{gauge, percent};
+use crate::console::widgets::table::table;
+use crate::model::{EntityState, columns};
+use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot};
+use crate::terminal::{Theme, Tone};
+
+use super::{LAG, PERCENT, RATE, STATE};
+
+/// The widths of the table of entities.
+pub(super) struct Columns {
+    name: usize,
+    gauge: usize,
+    width: usize,
+}
+
+impl Columns {
+    fn new(group: &GroupSnapshot, width: usize) -> Self {
+        // Only lengths: a group of thousands is looked through in microseconds.
+        let longest = group.entities.iter().map(|one| one.entity.len()).max();
+        let (most, gauge) = match width {
+            ..70 => (14, 6),
+            70..100 => (20, 10),
+            _ => (32, 20),
+        };
+        Self {
+            name: longest.unwrap_or(0).clamp(6, most),
+            gauge,
+            width,
+        }
+    }
+
+    fn widths(&self) -> [usize; 7] {
+        let left = [self.name, STATE, self.gauge, PERCENT, RATE, LAG];
+        let rest = self
+            .width
+            .saturating_sub(left.iter().sum::<usize>() + left.len());
+        let [name, state, gauge, percent, rate, lag] = left;
+        [name, state, gauge, percent, rate, lag, rest]
+    }
+
+    fn head<'a>(&self, view: &View, theme: &Theme) -> Row<'a> {
+        let arrow = match (view.reverse, theme.ascii) {
+            (false, false) => "▾",
+            (false, true) => "v",
+            (true, false) => "▴",
+            (true, true) => "^",
+        };
+        let mark = |sort: Sort| if view.sort == sort { arrow } else { "" };
+        Row::new([
+            Cell::new(format!("entity{}", mark(Sort::Name))),
+            Cell::new(format!("state{}", mark(Sort::State))),
+            Cell::new("sent"),
+            Cell::new(""),
+            Cell::new(format!("{:>RATE$}", format!("rate{}", mark(Sort::Rate)))),
+            Cell::new(format!("{:>LAG$}", format!("lag{}", mark(Sort::Lag)))),
+            Cell::new(" note"),
+        ])
+    }
+
+    fn row<'a>(
+        &self,
+        entity: &EntitySnapshot,
+        group: &GroupSnapshot,
+        limit: u64,
+        theme: &Theme,
+        here: bool,
+    ) -> Row<'a> {
+        let (state, standing) = (entity.state, entity.standing());
+        let size = group.size.unwrap_or(0);
+        let lags = figures::lags(entity, limit);
+        let sign = if lags { "!" } else { theme.sign(standing) };
+        let style = if lags {
+            theme.tone(Tone::Look)
+        } else {
+            theme.of_state(standing)
+        };
+        let percent = match state {
+            EntityState::Confirming | EntityState::Verifying => "sent".into(),
+            EntityState::Skipped => "-".into(),
+            EntityState::Delivered => "100%".into(),
+            _ if group.size.is_none() => "-".into(),
+            _ => format!("{}%", percent(entity.sent, size)),
+        };
+        let bar = if state == EntityState::Skipped {
+            " ".repeat(self.gauge)
+        } else {
+            gauge(entity.sent, size, self.gauge, theme)
+        };
+        let word = match state {
+            EntityState::Failed | EntityState::Retrying => style,
+            _ => Style::new(),
+        };
+        let note = |room: usize| cut(&figures::note(entity, limit), room, theme);
+        let [.., rate, lag, room] = self.widths();
+        let mut cells = vec![
+            Cell::new(cut(&entity.entity, self.name, theme)),
+            Cell::new(format!("{sign} {standing}")).style(style),
+            Cell::new(bar),
+            Cell::new(format!("{percent:>PERCENT$}")),
+        ];
+        if matches!(state, EntityState::Sending | EntityState::CatchingUp) {
+            cells.push(Cell::new(format!("{:>RATE$}", figures::rate(entity.rate))));
+            cells.push(Cell::new(format!("{:>LAG$}", entity.lag)));
+            cells.push(Cell::new(format!(" {}", note(room.saturating_sub(1)))));
+        } else {
+            // Without figures there is more room for words.
+            let note = note(rate + lag + room);
+            cells.push(Cell::new(format!("  {note}")).style(word).column_span(3));
+        }
+        let row = Row::new(cells);
+        if here { row.style(theme.cursor()) } else { row }
+    }
+}
+
+pub(super) fn draw_entities(
+    view: &View,
+    group: &GroupSnapshot,
+    theme: &Theme,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) {
+    let columns = Columns::new(group, usize::from(area.width));
+    let rows = usize::from(area.height.saturating_sub(1));
+    let cursor = on_screen(view.cursor, group.entities.len(), rows);
+    let limit = figures::lag_limit(group);
+    let rows = (cursor.offset..group.entities.len()).take(rows);
+    let rows = rows.filter_map(|row| {
+        let entity = group.entities.get(place_of(view, group, row)?)?;
+        let here = row + 1 == cursor.row;
+        Some(columns.row(entity, group, limit, theme, here))
+    });
+    let rows: Vec<Row<'_>> = rows.collect();
+    let table = table(columns.head(view, theme), &columns.widths(), 1, theme);
+    frame.render_widget(table.rows(rows), area);
+}
+
+/// The cursor as it fits this very screen, which may have been resized since it was moved.
+pub(super) fn on_screen(mut cursor: Cursor, entities: usize, rows: usize) -> Cursor {
+    cursor.to(cursor.row, entities, rows);
+    cursor
+}
+
+/// What is under the cursor, in full as far as it fits.
+pub(super) fn footer<'a>(
+    view: &View,
+    group: &GroupSnapshot,
+    theme: &Theme,
+    width: u16,
+) -> Line<'a> {
+    let width = usize::from(width);
+    let Some(entity) = selected(view, group) else {
+        let sorted = view.sort.title();
+        let view = if view.dense { "cells" } else { "rows" };
+        let why = match &group.depth_reason {
+            Some(reason) if !group.phase.is_ended() => format!("; pool: {reason}"),
+            _ => String::new(),
+        };
+        if group.phase.is_ended() && group.unproven() > 0 {
+            let text = format!(
+                "{} unproven: v, or `subtend verify {}`, looks at the content",
+                columns::count(group.unproven(), "entity"),
+                plain(&group.group, theme)
+            );
+            return Line::styled(cut(&text, width, theme), theme.tone(Tone::Look));
+        }
+        let text = format!(
+            "{}, {view} sorted by {sorted}{why}",
+            columns::count(group.entities.len(), "entity")
+        );
+        return Line::styled(cut(&text, width, theme), theme.hint());
+    };
+    let note = figures::note(entity, figures::lag_limit(group));
+    let mut text = format!("{}: {}", entity.entity, entity.standing());
+    // The cause of a retry needs the room, and nothing moves meanwhile.
+    let still = entity.state.is_final() || entity.state == EntityState::Retrying;
+    if !still && group.phase != GroupPhase::Starting {
+        let size = group.size.unwrap_or(0);
+        text += &format!(
+            ", {}%, {}, lag {}",
+            percent(entity.sent, size),
+            figures::rate(entity.rate),
+            entity.lag
+        );
+    }
+    if !note.is_empty() {
+        text += &format!(", {note}");
+    }
+    Line::styled(cut(&text, width, theme), theme.of_state(entity.standing()))
+}

@@ -1,0 +1,203 @@
+//! The lines about a whole group, above its entities.
+
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use crate::console::pages::watch::figures::{STATES, Totals};
+use crate::console::pages::watch::{View, figures};
+use crate::console::widgets::fit::{cut, fit, plain, span};
+use crate::console::widgets::gauge::{gauge, history, percent};
+use crate::model::{Bottleneck, EntityState, Standing, columns, units};
+use crate::protocol::GroupSnapshot;
+use crate::terminal::{Theme, Tone};
+
+use super::LABEL;
+
+pub(super) fn group_lines<'a>(
+    view: &View,
+    group: &GroupSnapshot,
+    totals: &Totals,
+    theme: &Theme,
+    width: usize,
+) -> Vec<Line<'a>> {
+    let title = format!(
+        "{}: {} version {}, {}",
+        plain(&group.group, theme),
+        plain(&group.image, theme),
+        plain(&group.version, theme),
+        figures::phase(group)
+    );
+    let style = if view.cursor.row == 0 {
+        theme.cursor()
+    } else {
+        theme.title()
+    };
+    let waits = match &group.bottleneck {
+        _ if group.phase.is_ended() => String::new(),
+        bottleneck => cut(
+            &format!("waits for {}", figures::bottleneck(bottleneck)),
+            width / 2,
+            theme,
+        ),
+    };
+    let waits_style = match group.bottleneck {
+        Bottleneck::None => theme.hint(),
+        _ => theme.tone(Tone::Look),
+    };
+    let room = width.saturating_sub(columns::width(&waits) + 1);
+    let mut lines = vec![Line::from(vec![
+        span(fit(&title, room, theme), style),
+        Span::raw(" "),
+        span(waits, waits_style),
+    ])];
+    let cells = match width {
+        ..70 => 6,
+        70..100 => 16,
+        _ => 30,
+    };
+    let label = |text: &str| span(format!("{text:<LABEL$}"), theme.hint());
+    if group.phase.is_ended() {
+        ended(group, totals, theme, width, &mut lines);
+    } else {
+        lines.push(Line::from(vec![
+            label("source"),
+            Span::raw(read(group, cells, theme)),
+            span(format!("  {}", pass(group, theme, width)), Style::new()),
+        ]));
+        lines.push(pool(view, group, cells, theme, width));
+    }
+    let share = percent(totals.sent, totals.to_send);
+    let left = if group.phase.is_ended() {
+        String::new()
+    } else {
+        format!("  left {}", figures::time_left(group.time_left))
+    };
+    let sent = gauge(totals.sent, totals.to_send, cells, theme);
+    let get_it = group.entities.len() - totals.states[figures::rank(EntityState::Skipped)];
+    let confirmed = totals.states[figures::rank(EntityState::Delivered)]
+        + totals.states[figures::rank(Standing::Unproven)];
+    let figures = format!("{sent} {share:>3}%  confirmed {confirmed} of {get_it}{left}  ");
+    let room = width.saturating_sub(LABEL + columns::width(&figures));
+    let hint = match group.unproven() {
+        many if many > 0 && group.phase.is_ended() => {
+            format!("{many} unproven: v verifies")
+        }
+        _ => String::new(),
+    };
+    lines.push(Line::from(vec![
+        label("sent"),
+        Span::raw(figures),
+        span(cut(&hint, room, theme), theme.tone(Tone::Look)),
+    ]));
+    lines.push(counts(totals, theme, width));
+    lines
+}
+
+pub(super) fn read(group: &GroupSnapshot, cells: usize, theme: &Theme) -> String {
+    let size = group.size.unwrap_or(0);
+    let whole = group.size.map_or("?".into(), units::size);
+    format!(
+        "{} {:>3}%  {} of {whole}  {}",
+        gauge(group.read, size, cells, theme),
+        percent(group.read, size),
+        units::size(group.read),
+        figures::rate(group.rate)
+    )
+}
+
+pub(super) fn pass(group: &GroupSnapshot, theme: &Theme, width: usize) -> String {
+    let source = plain(&group.source, theme);
+    match group.passes {
+        0 | 1 => format!("from {source}"),
+        // The bytes of all passes are in the details too.
+        passes if width < 100 => format!("from {source}, pass {passes}"),
+        passes => format!(
+            "from {source}, pass {passes}, {} in all",
+            units::size(group.source_bytes)
+        ),
+    }
+}
+
+/// Occupancy, depth and size, and how it was in the last seconds.
+pub(super) fn pool<'a>(
+    view: &View,
+    group: &GroupSnapshot,
+    cells: usize,
+    theme: &Theme,
+    width: usize,
+) -> Line<'a> {
+    let (used, depth) = (group.used as u64, group.depth as u64);
+    let figures = format!(
+        "{} {} filled, {} free, {depth} x {}  ",
+        gauge(used, depth, cells, theme),
+        group.used,
+        group.depth.saturating_sub(group.used),
+        units::size(group.buffer_size).replace(".0 ", " ")
+    );
+    let room = width.saturating_sub(LABEL + columns::width(&figures));
+    let past = view
+        .history
+        .get(&view.group)
+        .map_or_else(String::new, |past| {
+            history(
+                past.samples.iter().copied(),
+                100,
+                room.min(crate::console::pages::watch::HISTORY),
+                theme,
+            )
+        });
+    Line::from(vec![
+        span(format!("{:<LABEL$}", "pool"), theme.hint()),
+        Span::raw(figures),
+        span(past, theme.hint()),
+    ])
+}
+
+pub(super) fn ended(
+    group: &GroupSnapshot,
+    totals: &Totals,
+    theme: &Theme,
+    width: usize,
+    lines: &mut Vec<Line<'_>>,
+) {
+    let passes = match group.passes {
+        1 => "once".into(),
+        passes => format!("in {}", columns::count(passes as usize, "pass")),
+    };
+    let read = format!(
+        "{} {passes} from {}, {} confirmed, in {}",
+        units::size(group.source_bytes),
+        group.source,
+        units::size(totals.confirmed),
+        units::duration(std::time::Duration::try_from_secs_f64(group.seconds).unwrap_or_default())
+    );
+    let digest = group.sha256.as_deref().unwrap_or("not read to its end");
+    for (label, text) in [("read", read.as_str()), ("sha256", digest)] {
+        lines.push(Line::from(vec![
+            span(format!("{label:<LABEL$}"), theme.hint()),
+            Span::raw(cut(text, width.saturating_sub(LABEL), theme)),
+        ]));
+    }
+}
+
+/// How many entities are in which state: in words as far as there is room, then in signs, which
+/// the rows below explain.
+pub(super) fn counts<'a>(totals: &Totals, theme: &Theme, width: usize) -> Line<'a> {
+    let present = || (STATES.iter().zip(totals.states)).filter(|(_, count)| *count > 0);
+    let text = |state: Standing, count: usize, style: usize| {
+        let sign = theme.sign(state);
+        match style {
+            0 => format!("{sign} {count} {state}  "),
+            1 => format!("{sign}{count} {}  ", figures::short(state)),
+            _ => format!("{sign}{count} "),
+        }
+    };
+    let wide = |style: usize| {
+        let texts = present().map(|(state, count)| columns::width(&text(*state, count, style)));
+        texts.sum::<usize>() <= width
+    };
+    let style = (0..2).find(|style| wide(*style)).unwrap_or(2);
+    let spans =
+        present().map(|(state, count)| span(text(*state, count, style), theme.of_state(*state)));
+    Line::from_iter(spans)
+}
