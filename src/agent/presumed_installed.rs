@@ -19,7 +19,6 @@ use crate::protocol::Installed;
 use crate::transport::Transport;
 
 use super::management::Assignment;
-use super::report::ReportKind;
 use super::spans;
 
 /// Maximum number of entities that are asked at one time.
@@ -66,14 +65,8 @@ pub(super) struct Checks {
 impl Checks {
     pub(super) fn begin<T: Transport>(transport: &Arc<T>, work: &Assignment) -> Self {
         for known in &work.presumed_installed {
-            work.reporter.send(ReportKind::State {
-                entity: known.entity,
-                state: EntityState::Waiting,
-                step: Some(Step::Verify),
-                cause: None,
-                attempt: 0,
-                holds: None,
-            });
+            let (waiting, verify) = (EntityState::Waiting, Step::Verify);
+            work.reporter.state(known.entity, waiting, verify, 0);
         }
         let (transport, logins) = (transport.clone(), work.logins.clone());
         let (group, cancels) = (work.group.clone(), work.cancels.clone());
@@ -154,14 +147,8 @@ impl Checks {
 }
 
 pub(super) fn skip(work: &Assignment, entity: usize, cause: String) {
-    work.reporter.send(ReportKind::State {
-        entity,
-        state: EntityState::Skipped,
-        step: None,
-        cause: Some(cause),
-        attempt: 0,
-        holds: Some(Holds::New),
-    });
+    let skipped = (EntityState::Skipped, None);
+    (work.reporter).became(entity, skipped, Some(cause), 0, Some(Holds::New));
 }
 
 #[cfg(test)]

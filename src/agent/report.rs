@@ -5,97 +5,174 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use crate::model::{EntityState, Holds, Name, Step, Verified};
+use crate::model::{EntityState, Group, Holds, Name, Step, Verified};
 use crate::pool::ReaderMeter;
+use crate::protocol::Event;
 
 use super::Pool;
 
-/// A message about one group.
+/// A message about one group, by its index.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) group: usize,
     pub(crate) kind: ReportKind,
 }
 
-/// Entities are named by their index in the group. What becomes an event has that event's name
-/// ([`crate::protocol::Event`]); the rest is for the engine's own state.
+/// What happened is an event, as the journal and watchers get it; the rest is for the manager alone.
 #[derive(Debug)]
 pub(crate) enum ReportKind {
-    State {
-        entity: usize,
-        state: EntityState,
-        step: Option<Step>,
-        cause: Option<String>,
-        attempt: u32,
-        /// What the entity holds now, where that is known; of final states alone.
-        holds: Option<Holds>,
-    },
+    Event(Event),
     /// A file is open on the entity: under its staging name, or directly under its final one.
-    Opened { entity: usize, staged: bool },
-    /// The entity holds the whole image under its final name. Followed by its state.
-    Stored {
+    Opened {
         entity: usize,
-        bytes: u64,
-        verified: Verified,
+        staged: bool,
     },
-    /// A staging file could not be removed.
-    Left { entity: usize, path: String },
-    /// A pass began; with `read`, its source was read to its end and closed.
-    Pass {
-        pass: u32,
-        source: String,
-        offset: u64,
-        entities: Vec<usize>,
-        read: Option<u64>,
-    },
-    /// The source of a pass failed, and another one goes on from the same byte.
-    Source {
-        pass: u32,
-        source: String,
-        offset: u64,
-        cause: String,
-    },
-    /// A pass reads a peer, and nothing is known that its bytes could be compared with.
-    Unproven { pass: u32, source: String },
     /// The source has reported how large the image is.
     Size(u64),
-    /// The image was read to its end.
-    Image { sha256: [u8; 32] },
-    Depth {
-        from: usize,
-        to: usize,
-        reason: String,
-    },
     /// No task of this group runs any more.
     Ended,
 }
 
-/// The way of one group's reports.
+/// The way of one group's reports. Agents name entities by their index in the group.
 #[derive(Debug, Clone)]
 pub(crate) struct Reporter {
-    pub(crate) group: usize,
+    pub(crate) index: usize,
+    pub(crate) group: Arc<Group>,
     pub(crate) reports: mpsc::UnboundedSender<Report>,
 }
 
 impl Reporter {
     /// A manager that is gone has no use for reports.
-    pub(crate) fn send(&self, kind: ReportKind) {
+    fn send(&self, kind: ReportKind) {
         let _ = self.reports.send(Report {
-            group: self.group,
+            group: self.index,
             kind,
         });
     }
 
+    fn event(&self, event: Event) {
+        self.send(ReportKind::Event(event));
+    }
+
+    fn name(&self, entity: usize) -> Name {
+        let known = self.group.entities.get(entity);
+        known.map_or_else(|| "?".into(), |entity| entity.name.clone())
+    }
+
+    pub(crate) fn ended(&self) {
+        self.send(ReportKind::Ended);
+    }
+
+    pub(crate) fn opened(&self, entity: usize, staged: bool) {
+        self.send(ReportKind::Opened { entity, staged });
+    }
+
+    pub(crate) fn size(&self, size: u64) {
+        self.send(ReportKind::Size(size));
+    }
+
     pub(crate) fn state(&self, entity: usize, state: EntityState, step: Step, attempt: u32) {
-        self.send(ReportKind::State {
-            entity,
+        self.became(entity, (state, Some(step)), None, attempt, None);
+    }
+
+    /// With why, and with what the entity holds now, where that is known; of final states alone.
+    pub(crate) fn became(
+        &self,
+        entity: usize,
+        (state, step): (EntityState, Option<Step>),
+        cause: Option<String>,
+        attempt: u32,
+        holds: Option<Holds>,
+    ) {
+        self.event(Event::State {
+            at: Timestamp::now(),
+            group: self.group.name.clone(),
+            entity: self.name(entity),
             state,
-            step: Some(step),
-            cause: None,
+            step,
+            cause,
             attempt,
-            holds: None,
+            holds,
+            // The manager knows it.
+            verified: None,
+        });
+    }
+
+    /// The entity holds the whole image under its final name. Followed by its state.
+    pub(crate) fn stored(&self, entity: usize, bytes: u64, verified: Verified) {
+        self.event(Event::Stored {
+            at: Timestamp::now(),
+            group: self.group.name.clone(),
+            entity: self.name(entity),
+            bytes,
+            verified,
+        });
+    }
+
+    /// Files could not be removed.
+    pub(crate) fn left(&self, entity: usize, path: String) {
+        self.event(Event::Left {
+            at: Timestamp::now(),
+            group: self.group.name.clone(),
+            entity: self.name(entity),
+            path,
+        });
+    }
+
+    /// A pass began; with `read`, its source was read to its end and closed.
+    pub(crate) fn pass(
+        &self,
+        pass: u32,
+        source: String,
+        offset: u64,
+        entities: &[usize],
+        read: Option<u64>,
+    ) {
+        self.event(Event::Pass {
+            at: Timestamp::now(),
+            group: self.group.name.clone(),
+            pass,
+            source,
+            offset,
+            entities: entities.iter().map(|&entity| self.name(entity)).collect(),
+            read,
+        });
+    }
+
+    /// The source of a pass failed, and another one goes on from the same byte.
+    pub(crate) fn source(&self, pass: u32, source: String, offset: u64, cause: String) {
+        self.event(Event::Source {
+            at: Timestamp::now(),
+            group: self.group.name.clone(),
+            pass,
+            source,
+            offset,
+            cause,
+        });
+    }
+
+    /// A pass reads a peer, and nothing is known that its bytes could be compared with.
+    pub(crate) fn unproven(&self, pass: u32, source: &str) {
+        let group = &self.group.name;
+        let text = format!(
+            "{group}: pass {pass} reads {source}, and nothing proves that it holds the image: give the \
+             image's `sha256` in the inventory, or read a file server"
+        );
+        let at = Timestamp::now();
+        self.event(Event::Notice { at, text });
+    }
+
+    /// The image was read to its end.
+    pub(crate) fn image(&self, sha256: [u8; 32]) {
+        self.event(Event::Image {
+            at: Timestamp::now(),
+            group: self.group.name.clone(),
+            // The manager knows it.
+            size: None,
+            sha256: hex::encode(sha256),
         });
     }
 }

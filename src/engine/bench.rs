@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::agent::{GroupMeters, ReportKind};
+use crate::agent::GroupMeters;
 use crate::model::{EntityState, Inventory, Step};
-use crate::protocol::Snapshot;
+use crate::protocol::{Event, Snapshot};
 
 use super::state::{GroupStart, GroupState};
 
@@ -31,26 +31,29 @@ impl Sending {
             depth: watch::channel(32).0,
             buffer_size: 256 << 10,
         });
-        let at = Timestamp::now();
-        let pass = ReportKind::Pass {
+        let (at, of) = (Timestamp::now(), state.group.name.clone());
+        state.sized(1 << 30);
+        state.apply(&mut Event::Pass {
+            at,
+            group: of.clone(),
             pass: 1,
             source: "hq".into(),
             offset: 0,
-            entities: (0..names.len()).collect(),
+            entities: names.clone(),
             read: None,
-        };
-        state.apply(at, ReportKind::Size(1 << 30));
-        state.apply(at, pass);
-        for entity in 0..names.len() {
-            let sending = ReportKind::State {
+        });
+        for entity in names {
+            state.apply(&mut Event::State {
+                at,
+                group: of.clone(),
                 entity,
                 state: EntityState::Sending,
                 step: Some(Step::Send),
                 cause: None,
                 attempt: 1,
                 holds: None,
-            };
-            state.apply(at, sending);
+                verified: None,
+            });
         }
         Some(Self {
             state,

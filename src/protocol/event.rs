@@ -181,15 +181,28 @@ pub enum Event {
 impl Event {
     /// Whether watchers get it, or the journal alone.
     pub fn is_for_watchers(&self) -> bool {
-        let journal_alone = matches!(
-            self,
+        match self {
             Self::Group { .. }
-                | Self::Ended { .. }
-                | Self::Image { .. }
-                | Self::Stored { .. }
-                | Self::Left { .. }
-        );
-        !journal_alone
+            | Self::Ended { .. }
+            | Self::Image { .. }
+            | Self::Stored { .. }
+            | Self::Left { .. } => false,
+            Self::Run { .. }
+            | Self::State { .. }
+            | Self::Progress { .. }
+            | Self::Depth { .. }
+            | Self::Pass { .. }
+            | Self::Source { .. }
+            | Self::Peers { .. }
+            | Self::Directory { .. }
+            | Self::Probed { .. }
+            | Self::Held { .. }
+            | Self::Refused { .. }
+            | Self::Notice { .. }
+            | Self::Viewers { .. }
+            | Self::Did { .. }
+            | Self::Summary(_) => true,
+        }
     }
 }
 

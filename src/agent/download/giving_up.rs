@@ -2,7 +2,6 @@
 
 use tokio::time::timeout;
 
-use crate::agent::report::ReportKind;
 use crate::agent::subscription::Subscription;
 use crate::model::{Failure, Fault, Holds, Staging, Step};
 use crate::placement;
@@ -128,9 +127,6 @@ impl<T: Transport> DownloadAgent<T> {
     }
 
     pub(super) fn left(&self, path: String) {
-        self.reporter.send(ReportKind::Left {
-            entity: self.entity,
-            path,
-        });
+        self.reporter.left(self.entity, path);
     }
 }

@@ -20,7 +20,7 @@ use crate::placement::{Delivery, Known, Opened};
 use crate::pool::Next;
 use crate::transport::{Destination, ImageDigest, Transport};
 
-use super::report::{GroupMeters, ReportKind, Reporter};
+use super::report::{GroupMeters, Reporter};
 use super::subscription::{Request, Subscription};
 use super::transfer::is_about_the_image;
 
@@ -149,10 +149,7 @@ impl<T: Transport> DownloadAgent<T> {
             }
         };
 
-        self.reporter.send(ReportKind::Opened {
-            entity: self.entity,
-            staged: delivery.is_staged(),
-        });
+        (self.reporter).opened(self.entity, delivery.is_staged());
         let sent = match opened {
             Opened::Placed(verified) => {
                 drop(progress);
@@ -190,11 +187,7 @@ impl<T: Transport> DownloadAgent<T> {
 
     /// The image stands under its final name.
     async fn placed(&self, delivery: Delivery, bytes: u64, verified: Verified) -> Attempt {
-        self.reporter.send(ReportKind::Stored {
-            entity: self.entity,
-            bytes,
-            verified,
-        });
+        self.reporter.stored(self.entity, bytes, verified);
         let left: Vec<&str> = (delivery.left().into_iter())
             .map(RemotePath::as_str)
             .collect();

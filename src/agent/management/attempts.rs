@@ -7,7 +7,6 @@ use tracing::Instrument;
 
 use crate::agent::download::{Attempt, DownloadAgent};
 use crate::agent::members::{Member, Phase};
-use crate::agent::report::ReportKind;
 use crate::agent::spans;
 use crate::agent::subscription::Subscription;
 use crate::inspect::{Server, server};
@@ -227,13 +226,6 @@ impl<T: Transport> Delivery<T> {
         holds: Option<Holds>,
     ) {
         let attempt = self.members.of(entity).map_or(1, |member| member.attempt);
-        self.work.reporter.send(ReportKind::State {
-            entity,
-            state,
-            step,
-            cause,
-            attempt,
-            holds,
-        });
+        (self.work.reporter).became(entity, (state, step), cause, attempt, holds);
     }
 }

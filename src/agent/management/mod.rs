@@ -29,7 +29,7 @@ use super::members::{Members, Phase};
 use super::passes::Pass;
 use super::presumed_installed;
 use super::presumed_installed::{Checks, PresumedInstalled};
-use super::report::{GroupMeters, ReportKind, Reporter};
+use super::report::{GroupMeters, Reporter};
 use super::subscription::{Request, Subscription};
 use super::transfer::PassEnd;
 
@@ -83,7 +83,7 @@ impl<T: Transport> ManagementAgent<T> {
         if !targets.is_empty() {
             self.deliver(&targets, checks).await;
         }
-        reporter.send(ReportKind::Ended);
+        reporter.ended();
     }
 
     async fn deliver(self, targets: &[usize], mut checks: Checks) {
@@ -371,12 +371,5 @@ fn not_delivered(
         let cause = failure.fault.to_string();
         (EntityState::Failed, Some(failure.step), Some(cause))
     };
-    reporter.send(ReportKind::State {
-        entity,
-        state,
-        step,
-        cause,
-        attempt,
-        holds,
-    });
+    reporter.became(entity, (state, step), cause, attempt, holds);
 }

@@ -6,7 +6,7 @@ use tracing::Instrument;
 
 use crate::agent::digests::State;
 use crate::agent::passes::{Pass, most, split};
-use crate::agent::report::{PassMeter, ReportKind};
+use crate::agent::report::PassMeter;
 use crate::agent::transfer::{PassEnd, TransferAgent, is_about_the_image};
 use crate::agent::{Writer, spans};
 use crate::inspect::{Chosen, of_source};
@@ -60,13 +60,7 @@ impl<T: Transport> Delivery<T> {
             pool: pass.pool.clone(),
             read: pass.read.clone(),
         });
-        work.reporter.send(ReportKind::Pass {
-            pass: number,
-            source,
-            offset: origin,
-            entities: entities.to_vec(),
-            read: None,
-        });
+        (work.reporter).pass(number, source, origin, entities, None);
         self.passes.push(pass);
         self.share_out();
         Some(Begun {
@@ -127,13 +121,9 @@ impl<T: Transport> Delivery<T> {
             return;
         };
         pass.reads = false;
-        self.work.reporter.send(ReportKind::Pass {
-            pass: number,
-            source: pass.source.clone(),
-            offset: pass.origin,
-            entities: pass.entities.clone(),
-            read: Some(pass.read.load(Ordering::Relaxed)),
-        });
+        let read = Some(pass.read.load(Ordering::Relaxed));
+        let source = pass.source.clone();
+        (self.work.reporter).pass(number, source, pass.origin, &pass.entities, read);
         if let PassEnd::Failed(failure) = end {
             if let Fault::Deceived { name, reason } = &failure.fault {
                 // Entities that got those bytes are sent those of another source.

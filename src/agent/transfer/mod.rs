@@ -23,7 +23,7 @@ use crate::transport::{ImageDigest, Source, Transport};
 use super::Writer;
 use super::digests::{Digests, Opened, State};
 use super::pace::Pace;
-use super::report::{GroupMeters, ReportKind, Reporter};
+use super::report::{GroupMeters, Reporter};
 use super::route::Route;
 use super::trust::{Givers, to_blame, with};
 
@@ -122,9 +122,7 @@ impl<T: Transport> TransferAgent<T> {
         };
         let end = match result {
             Ok(Some(digest)) => {
-                self.reporter.send(ReportKind::Image {
-                    sha256: digest.sha256,
-                });
+                self.reporter.image(digest.sha256);
                 writer.finish(digest);
                 if let Some(source) = source {
                     source.close().await;
@@ -215,18 +213,11 @@ impl<T: Transport> TransferAgent<T> {
             () = writer.abandoned() => return Err(Stop::Abandoned),
         };
         if let Some(cause) = before {
-            self.reporter.send(ReportKind::Source {
-                pass: self.pass,
-                source: chosen.name.to_string(),
-                offset: reading.position,
-                cause: cause.to_owned(),
-            });
+            let (source, cause) = (chosen.name.to_string(), cause.to_owned());
+            (self.reporter).source(self.pass, source, reading.position, cause);
         }
         if chosen.is_peer() && self.expected(&with(&reading.givers, &giver)).is_none() {
-            self.reporter.send(ReportKind::Unproven {
-                pass: self.pass,
-                source: chosen.name.to_string(),
-            });
+            self.reporter.unproven(self.pass, &chosen.name);
         }
         let source = slot.insert(opened);
         // A source that does not report its size itself could go on for ever.
@@ -282,7 +273,7 @@ impl<T: Transport> TransferAgent<T> {
                 blamed => self.deceived(&blamed, &failure.fault.to_string()),
             });
         }
-        self.reporter.send(ReportKind::Size(size));
+        self.reporter.size(size);
         if reading.is_owed_proof && self.expected(&reading.givers).is_none() {
             // For servers that take one session at a time.
             if let Some(source) = slot.take() {
@@ -346,9 +337,9 @@ impl<T: Transport> TransferAgent<T> {
         }
         if let Some(size) = source.size() {
             self.check_size(Step::Open, size).map_err(stopped)?;
-            self.reporter.send(ReportKind::Size(size));
+            self.reporter.size(size);
         } else if let Some(hint) = source.size_hint().filter(|_| position == 0) {
-            self.reporter.send(ReportKind::Size(hint));
+            self.reporter.size(hint);
         }
         if from < position {
             let so_far = reading.digest();

@@ -14,14 +14,16 @@ impl<T: Transport> ImageManager<T> {
         let Some(group) = self.groups.get_mut(report.group) else {
             return;
         };
-        if matches!(report.kind, ReportKind::Ended) {
-            return self.end_group(report.group);
+        match report.kind {
+            ReportKind::Event(mut event) => {
+                group.apply(&mut event);
+                self.remember(report.group, &event);
+                self.tell(event);
+            }
+            ReportKind::Opened { entity, staged } => group.opened(entity, staged),
+            ReportKind::Size(size) => group.sized(size),
+            ReportKind::Ended => self.end_group(report.group),
         }
-        let Some(event) = group.apply(Timestamp::now(), report.kind) else {
-            return;
-        };
-        self.remember(report.group, &event);
-        self.tell(event);
     }
 
     /// What this engine has delivered counts like what earlier runs did; what is not known to be as

@@ -9,9 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 use tracing::Instrument;
 
-use crate::agent::{
-    Assignment, GroupMeters, ManagementAgent, PresumedInstalled, ReportKind, Reporter, spans,
-};
+use crate::agent::{Assignment, GroupMeters, ManagementAgent, PresumedInstalled, Reporter, spans};
 use crate::engine::depth::Change;
 use crate::engine::state::{GroupStart, GroupState};
 use crate::engine::summary::summary;
@@ -110,7 +108,8 @@ impl<T: Transport> ImageManager<T> {
         let (keep, depth) = watch::channel(layout.buffers);
         let place = self.groups.len();
         let reporter = Reporter {
-            group: place,
+            index: place,
+            group: group.clone(),
             reports: self.agents.reports.clone(),
         };
         let mut state = GroupState::new(GroupStart {
@@ -133,8 +132,10 @@ impl<T: Transport> ImageManager<T> {
         let (mut targets, mut presumed_installed) = (Vec::new(), Vec::new());
         for (entity, wanted) in group.entities.iter().enumerate() {
             let skipped = !force && group.has_image(wanted);
-            let kind = ReportKind::State {
-                entity,
+            let mut event = Event::State {
+                at: Timestamp::now(),
+                group: group.name.clone(),
+                entity: wanted.name.clone(),
                 state: if skipped {
                     EntityState::Skipped
                 } else {
@@ -144,10 +145,10 @@ impl<T: Transport> ImageManager<T> {
                 cause: skipped.then(|| group.has_image_in_words(wanted)),
                 attempt: 0,
                 holds: skipped.then_some(Holds::New),
+                verified: None,
             };
-            if let Some(event) = state.apply(Timestamp::now(), kind) {
-                self.tell(event);
-            }
+            state.apply(&mut event);
+            self.tell(event);
             if !skipped {
                 let known = self.memories.of(wanted, &group.image);
                 if let Some(known) = known.filter(|_| !force)
@@ -223,10 +224,15 @@ impl<T: Transport> ImageManager<T> {
                 continue;
             };
             group.depth.send_replace(to);
-            let report = ReportKind::Depth { from, to, reason };
-            if let Some(event) = group.apply(Timestamp::now(), report) {
-                self.tell(event);
-            }
+            let mut event = Event::Depth {
+                at: Timestamp::now(),
+                group: group.group.name.clone(),
+                from,
+                to,
+                reason,
+            };
+            group.apply(&mut event);
+            self.tell(event);
         }
     }
 }

@@ -1,189 +1,120 @@
-//! The one place where reports change the state of a group.
+//! What agents report changes the state of a group here alone.
 
+use hex::FromHex as _;
 use jiff::Timestamp;
 
-use crate::agent::ReportKind;
 use crate::model::{EntityState, Name};
 use crate::protocol::{Event, GroupPhase};
 
-use super::GroupState;
+use super::{EntityRecord, GroupState};
 
 impl GroupState {
-    /// The one place where reports change the state. What others need to know is returned.
-    pub(in crate::engine) fn apply(&mut self, at: Timestamp, report: ReportKind) -> Option<Event> {
-        let group = self.group.name.clone();
-        let names = |places: &[usize]| places.iter().map(|&place| self.name(place)).collect();
-        match report {
-            ReportKind::State {
+    /// The one place where what agents report changes the state. Fills in what the group alone knows.
+    pub(in crate::engine) fn apply(&mut self, event: &mut Event) {
+        match event {
+            Event::State {
                 entity,
                 state,
                 step,
                 cause,
                 attempt,
                 holds,
+                verified,
+                ..
             } => {
-                let record = self.entities.get_mut(entity)?;
-                record.enter(state, step, cause.clone(), attempt);
-                record.holds = holds;
-                let entity = record.name.clone();
-                let verified = (state == EntityState::Delivered).then_some(record.verified);
-                Some(Event::State {
-                    at,
-                    group,
-                    entity,
-                    state,
-                    step,
-                    cause,
-                    attempt,
-                    holds,
-                    verified,
-                })
+                if let Some(record) = self.record(entity) {
+                    record.enter(*state, *step, cause.clone(), *attempt);
+                    record.holds = *holds;
+                    *verified = (*state == EntityState::Delivered).then_some(record.verified);
+                }
             }
-            ReportKind::Opened { entity, staged } => {
-                let record = self.entities.get_mut(entity)?;
-                // What an earlier attempt left behind is overwritten.
-                (record.staged, record.left) = (staged, None);
-                None
-            }
-            ReportKind::Stored {
+            Event::Stored {
                 entity,
                 bytes,
                 verified,
+                ..
             } => {
-                let record = self.entities.get_mut(entity)?;
-                (record.confirmed, record.verified) = (bytes, verified);
-                let entity = record.name.clone();
-                Some(Event::Stored {
-                    at,
-                    group,
-                    entity,
-                    bytes,
-                    verified,
-                })
-            }
-            ReportKind::Left { entity, path } => {
-                let record = self.entities.get_mut(entity)?;
-                record.left = Some(path.clone());
-                let entity = record.name.clone();
-                Some(Event::Left {
-                    at,
-                    group,
-                    entity,
-                    path,
-                })
-            }
-            ReportKind::Pass {
-                pass,
-                source,
-                offset,
-                entities,
-                read,
-            } => {
-                let entities = names(&entities);
-                if read.is_some() {
-                    self.image.reading = self.image.reading.saturating_sub(1);
-                    if self.image.reading == 0 {
-                        self.phase = GroupPhase::Draining;
-                    }
-                } else {
-                    self.image.reading += 1;
-                    self.phase = GroupPhase::Transferring;
-                    self.image.passes = self.image.passes.max(pass);
-                    // What the group was asked to be read from, or what took its place; the sources
-                    // of later passes are theirs.
-                    if pass == 1 {
-                        self.image.source.clone_from(&source);
-                    }
+                if let Some(record) = self.record(entity) {
+                    (record.confirmed, record.verified) = (*bytes, *verified);
                 }
-                Some(Event::Pass {
-                    at,
-                    group,
-                    pass,
-                    source,
-                    offset,
-                    entities,
-                    read,
-                })
             }
-            ReportKind::Source {
-                pass,
-                source,
-                offset,
-                cause,
-            } => {
-                if pass == 1 {
-                    self.image.source.clone_from(&source);
+            Event::Left { entity, path, .. } => {
+                if let Some(record) = self.record(entity) {
+                    record.left = Some(path.clone());
                 }
-                Some(Event::Source {
-                    at,
-                    group,
-                    pass,
-                    source,
-                    offset,
-                    cause,
-                })
             }
-            ReportKind::Unproven { pass, source } => {
-                let text = format!(
-                    "{group}: pass {pass} reads {source}, and nothing proves that it holds the \
-                     image: give the image's `sha256` in the inventory, or read a file server"
-                );
-                Some(Event::Notice { at, text })
+            Event::Pass {
+                pass, source, read, ..
+            } => match read {
+                Some(_) => self.pass_ended(),
+                None => self.pass_began(*pass, source),
+            },
+            // What the group was asked to be read from, or what took its place; the sources of later
+            // passes are theirs.
+            Event::Source {
+                pass: 1, source, ..
+            } => self.image.source.clone_from(source),
+            Event::Image { size, sha256, .. } => {
+                self.image.sha256 = <[u8; 32]>::from_hex(&*sha256).ok();
+                *size = self.image.size;
             }
-            ReportKind::Size(size) => {
-                self.image.size = Some(size);
-                None
-            }
-            ReportKind::Image { sha256 } => {
-                self.image.sha256 = Some(sha256);
-                Some(Event::Image {
-                    at,
-                    group,
-                    size: self.image.size,
-                    sha256: hex::encode(sha256),
-                })
-            }
-            ReportKind::Depth { from, to, reason } => {
-                self.figures.depth_reason = Some(reason.clone());
-                Some(Event::Depth {
-                    at,
-                    group,
-                    from,
-                    to,
-                    reason,
-                })
-            }
-            // See `end`.
-            ReportKind::Ended => None,
+            Event::Depth { reason, .. } => self.figures.depth_reason = Some(reason.clone()),
+            _ => {}
+        }
+    }
+
+    /// A file is open on an entity. What an earlier attempt left behind is overwritten.
+    pub(in crate::engine) fn opened(&mut self, entity: usize, staged: bool) {
+        if let Some(record) = self.entities.get_mut(entity) {
+            (record.staged, record.left) = (staged, None);
+        }
+    }
+
+    /// The source has reported how large the image is.
+    pub(in crate::engine) fn sized(&mut self, size: u64) {
+        self.image.size = Some(size);
+    }
+
+    fn pass_began(&mut self, pass: u32, source: &str) {
+        self.image.reading += 1;
+        self.phase = GroupPhase::Transferring;
+        self.image.passes = self.image.passes.max(pass);
+        if pass == 1 {
+            source.clone_into(&mut self.image.source);
+        }
+    }
+
+    fn pass_ended(&mut self) {
+        self.image.reading = self.image.reading.saturating_sub(1);
+        if self.image.reading == 0 {
+            self.phase = GroupPhase::Draining;
         }
     }
 
     /// No task of the group runs any more. An entity that has no final state yet was left by a
     /// task that ended without a word.
     pub(in crate::engine) fn end(&mut self, at: Timestamp) -> Vec<Event> {
-        let unfinished: Vec<ReportKind> = (self.entities.iter().enumerate())
-            .filter(|(_, record)| !record.state.is_final())
-            .map(|(entity, record)| ReportKind::State {
-                entity,
+        let unfinished = self.entities.iter().filter(|one| !one.state.is_final());
+        let mut events: Vec<Event> = unfinished
+            .map(|record| Event::State {
+                at,
+                group: self.group.name.clone(),
+                entity: record.name.clone(),
                 state: EntityState::Failed,
                 step: record.step,
                 cause: Some("a fault in subtend itself; please report it".to_owned()),
                 attempt: record.attempt,
                 holds: None,
+                verified: None,
             })
             .collect();
-        let events = unfinished
-            .into_iter()
-            .filter_map(|report| self.apply(at, report))
-            .collect();
+        events.iter_mut().for_each(|event| self.apply(event));
         self.seconds = Some(self.started.elapsed().as_secs_f64());
         self.phase = GroupPhase::Ended(self.outcome());
         events
     }
 
-    pub(super) fn name(&self, place: usize) -> Name {
-        self.entities
-            .get(place)
-            .map_or_else(|| "?".into(), |record| record.name.clone())
+    fn record(&mut self, entity: &Name) -> Option<&mut EntityRecord> {
+        self.entities.get_mut(*self.index.get(entity)?)
     }
 }

@@ -2,6 +2,7 @@
 
 mod apply;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -29,6 +30,8 @@ pub(super) struct GroupState {
     pub(super) depth: watch::Sender<usize>,
     pub(super) buffer_size: usize,
     pub(super) entities: Vec<EntityRecord>,
+    /// Where an entity stands among them.
+    index: HashMap<Name, usize>,
     image: ImageRead,
     phase: GroupPhase,
     pub(super) figures: GroupFigures,
@@ -104,6 +107,9 @@ impl GroupState {
             .iter()
             .map(|entity| EntityRecord::new(&entity.name))
             .collect();
+        let index = (group.entities.iter().enumerate())
+            .map(|(at, entity)| (entity.name.clone(), at))
+            .collect();
         let cancels = group
             .entities
             .iter()
@@ -126,6 +132,7 @@ impl GroupState {
             depth,
             buffer_size,
             entities,
+            index,
             phase: GroupPhase::Starting,
             figures: GroupFigures {
                 rate: RateMeter::new(Instant::now()),

@@ -21,7 +21,31 @@ impl Rows {
             Event::Run {
                 at, run, memory, ..
             } => self.begin(to, *at, run, *memory),
-            event if !event.is_for_watchers() => self.unseen(to, event),
+            Event::Group { at, spec, force } => self.group(to, *at, spec, *force),
+            Event::Ended { summary } => self.end(to, summary),
+            Event::Summary(summary) => self.end(to, summary),
+            Event::State { .. } | Event::Stored { .. } | Event::Left { .. } => {
+                self.of_entity(to, event)
+            }
+            Event::Pass { .. }
+            | Event::Source { .. }
+            | Event::Image { .. }
+            | Event::Depth { .. } => self.of_group(to, event),
+            // Figures, and what was asked and answered, are no part of what became of a run.
+            Event::Progress { .. }
+            | Event::Peers { .. }
+            | Event::Directory { .. }
+            | Event::Probed { .. }
+            | Event::Held { .. }
+            | Event::Refused { .. }
+            | Event::Notice { .. }
+            | Event::Viewers { .. }
+            | Event::Did { .. } => Ok(()),
+        }
+    }
+
+    fn of_entity(&self, to: &Connection, event: &Event) -> rusqlite::Result<()> {
+        match event {
             Event::State {
                 at,
                 group,
@@ -54,6 +78,45 @@ impl Rows {
                 ])?;
                 Ok(())
             }
+            Event::Stored {
+                group,
+                entity,
+                bytes,
+                verified,
+                ..
+            } => {
+                to.execute(
+                    "UPDATE entities SET bytes = ?4, verified = ?5
+                     WHERE run = ?1 AND place = ?2 AND name = ?3",
+                    params![
+                        self.run,
+                        self.place(group),
+                        entity,
+                        signed(*bytes),
+                        verified.to_string()
+                    ],
+                )?;
+                Ok(())
+            }
+            Event::Left {
+                group,
+                entity,
+                path,
+                ..
+            } => {
+                to.execute(
+                    "UPDATE entities SET left_behind = ?4
+                     WHERE run = ?1 AND place = ?2 AND name = ?3",
+                    params![self.run, self.place(group), entity, path],
+                )?;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn of_group(&self, to: &Connection, event: &Event) -> rusqlite::Result<()> {
+        match event {
             Event::Pass {
                 at,
                 group,
@@ -117,27 +180,6 @@ impl Rows {
                 }
                 Ok(())
             }
-            Event::Depth {
-                at,
-                group,
-                from,
-                to: buffers,
-                reason,
-            } => {
-                let text = format!("{from} buffers become {buffers}: {reason}");
-                self.note(to, self.place(group), *at, "depth", &text)
-            }
-            Event::Summary(summary) => self.end(to, summary),
-            // Figures, and what was asked and answered, are no part of what became of a run.
-            _ => Ok(()),
-        }
-    }
-
-    /// What watchers don't get.
-    pub(super) fn unseen(&mut self, to: &Connection, event: &Event) -> rusqlite::Result<()> {
-        match event {
-            Event::Group { at, spec, force } => self.group(to, *at, spec, *force),
-            Event::Ended { summary } => self.end(to, summary),
             Event::Image {
                 group,
                 size,
@@ -151,38 +193,15 @@ impl Rows {
                 )?;
                 Ok(())
             }
-            Event::Stored {
+            Event::Depth {
+                at,
                 group,
-                entity,
-                bytes,
-                verified,
-                ..
+                from,
+                to: buffers,
+                reason,
             } => {
-                to.execute(
-                    "UPDATE entities SET bytes = ?4, verified = ?5
-                     WHERE run = ?1 AND place = ?2 AND name = ?3",
-                    params![
-                        self.run,
-                        self.place(group),
-                        entity,
-                        signed(*bytes),
-                        verified.to_string()
-                    ],
-                )?;
-                Ok(())
-            }
-            Event::Left {
-                group,
-                entity,
-                path,
-                ..
-            } => {
-                to.execute(
-                    "UPDATE entities SET left_behind = ?4
-                     WHERE run = ?1 AND place = ?2 AND name = ?3",
-                    params![self.run, self.place(group), entity, path],
-                )?;
-                Ok(())
+                let text = format!("{from} buffers become {buffers}: {reason}");
+                self.note(to, self.place(group), *at, "depth", &text)
             }
             _ => Ok(()),
         }
@@ -207,7 +226,7 @@ impl Rows {
         Ok(())
     }
 
-    pub(super) fn note(
+    fn note(
         &self,
         to: &Connection,
         place: i64,
@@ -222,7 +241,7 @@ impl Rows {
         Ok(())
     }
 
-    pub(super) fn source(
+    fn source(
         &self,
         to: &Connection,
         place: i64,
