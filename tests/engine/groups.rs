@@ -1017,8 +1017,8 @@ async fn lines_of_agents_are_about_their_group_entity_and_pass() {
     about(":entity{name=e001}", "entity: delivered");
     about(":entity{name=e002}", "entity: failed at");
     about(":pass{number=1}", "group: has read ");
-    about(":pass{number=1}", "agent::management: ended");
-    about(":entity{name=e002}", "agent::download: ");
+    about(":pass{number=1}", "agent::management::passes: ended");
+    about(":entity{name=e002}", "agent::download::giving_up: ");
     // The name is nowhere else in front of a text.
     for prefix in ["logged/e00", " logged: pass"] {
         assert!(!text.contains(prefix), "{prefix}: {text}");

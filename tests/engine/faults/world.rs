@@ -105,7 +105,7 @@ pub fn class(number: u64, at: u64, size: u64) -> (&'static str, Fault, bool) {
         19 => ("short file", Fault::TruncateAt(at)),
         20 => ("wrong digest", Fault::CorruptAt(at)),
         21 => ("553, and not to be moved aside", Fault::Pinned),
-        22 => ("the same, and DELE allowed", Fault::Pinned),
+        22 => ("not to be moved aside, and DELE allowed", Fault::Pinned),
         _ => ("no rename", Fault::NoRename),
     };
     (name, fault, matches!(number, 12 | 22))
