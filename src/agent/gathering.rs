@@ -118,8 +118,8 @@ mod tests {
                     begun.push(now);
                 }
             }
-            for (place, first) in begun.iter().enumerate() {
-                for (passes, last) in begun[place..].iter().enumerate() {
+            for (index, first) in begun.iter().enumerate() {
+                for (passes, last) in begun[index..].iter().enumerate() {
                     let stretch = *last - *first;
                     if stretch < PAST {
                         prop_assert!(passes <= delays_within(stretch), "{passes} in {stretch:?}");

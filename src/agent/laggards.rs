@@ -61,14 +61,14 @@ impl Watch {
         }
         let held = others > 0 && starving * 2 >= others;
         let mut over = Vec::new();
-        for (place, (one, sum)) in standing.iter().zip(&mut self.held_up).enumerate() {
+        for (index, (one, sum)) in standing.iter().zip(&mut self.held_up).enumerate() {
             match one {
                 Some(one) if holds(one) && held => *sum += elapsed,
                 Some(one) if holds(one) => *sum = sum.saturating_sub(elapsed.mul_f64(FORGIVEN)),
                 _ => *sum = Duration::ZERO,
             }
             if *sum > limit {
-                over.push(place);
+                over.push(index);
             }
         }
         over

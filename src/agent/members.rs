@@ -119,8 +119,8 @@ impl Members {
     }
 
     pub(super) fn of(&mut self, entity: usize) -> Option<&mut Member> {
-        let place = (self.all).binary_search_by_key(&entity, |member| member.entity);
-        place.ok().map(|place| &mut self.all[place])
+        let index = (self.all).binary_search_by_key(&entity, |member| member.entity);
+        index.ok().map(|index| &mut self.all[index])
     }
 
     pub(super) fn all_done(&self) -> bool {

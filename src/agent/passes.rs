@@ -104,8 +104,8 @@ impl Pass {
             })
             .collect();
         let places = (stats.used, stats.depth);
-        for place in self.watch.sample(now, places, &standing, limit) {
-            self.sitting[place].leave.cancel();
+        for index in self.watch.sample(now, places, &standing, limit) {
+            self.sitting[index].leave.cancel();
         }
     }
 }

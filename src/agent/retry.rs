@@ -133,10 +133,10 @@ mod tests {
         let mut tries = Tries::new(limits(8, 10_000));
         let now = Instant::now();
         let delays: Vec<_> = (0..8).map(|_| tries.after(&refused(), now)).collect();
-        for (place, delay) in delays.iter().enumerate() {
-            let least = (SHORTEST * 2_u32.pow(u32::try_from(place).unwrap())).min(LONGEST);
+        for (attempt, delay) in delays.iter().enumerate() {
+            let least = (SHORTEST * 2_u32.pow(u32::try_from(attempt).unwrap())).min(LONGEST);
             let delay = delay.unwrap();
-            assert!(delay >= least && delay <= least * 2, "{place}: {delay:?}");
+            assert!(delay >= least && delay <= least * 2, "{attempt}: {delay:?}");
         }
         assert_eq!(tries.after(&refused(), now), None);
         let (_, cause) = tries.verdict(&refused());

@@ -63,8 +63,8 @@ impl Sending {
 
     /// Every entity has got some more, each another number of bytes.
     pub(crate) fn go_on(&self) {
-        for (place, meter) in self.state.meters.entities.iter().enumerate() {
-            meter.add_sent((16 << 20) + 4096 * (place % 64));
+        for (entity_index, meter) in self.state.meters.entities.iter().enumerate() {
+            meter.add_sent((16 << 20) + 4096 * (entity_index % 64));
         }
     }
 

@@ -94,20 +94,20 @@ fn of_pass(pass: &PassFigures, figures: &Figures, before: Finding) -> Finding {
         return Finding::None;
     }
     let blame: Vec<(usize, f64)> = (figures.blame.iter().enumerate())
-        .filter(|(place, _)| figures.reads.get(*place) == Some(&Some(pass.pass)))
-        .map(|(place, blame)| (place, *blame))
+        .filter(|(entity_index, _)| figures.reads.get(*entity_index) == Some(&Some(pass.pass)))
+        .map(|(entity_index, blame)| (entity_index, *blame))
         .collect();
     let Some(worst) = blame.iter().max_by(|one, other| one.1.total_cmp(&other.1)) else {
         return Finding::None;
     };
     let all: f64 = blame.iter().map(|(_, blame)| blame).sum();
     // Of many that are equally slow always the same one.
-    let is_near = |place: usize| {
-        let mut known = blame.iter().filter(|(one, _)| *one == place);
+    let is_near = |entity_index: usize| {
+        let mut known = blame.iter().filter(|(one, _)| *one == entity_index);
         known.any(|(_, blame)| *blame > 0.0 && *blame >= worst.1 * NEAR)
     };
     let entity = match before {
-        Finding::Entity(place) if is_near(place) => Finding::Entity(place),
+        Finding::Entity(entity_index) if is_near(entity_index) => Finding::Entity(entity_index),
         _ => Finding::Entity(worst.0),
     };
     // What counts after that is whether the writer still waits.
@@ -146,8 +146,9 @@ fn at_the_end(figures: &Figures, entities: &[Progress], before: Finding) -> Find
         },
         None => match before {
             // Equally far behind.
-            Finding::Entity(place)
-                if active().any(|(one, entity)| one == place && entity.sent == behind.sent) =>
+            Finding::Entity(entity_index)
+                if active()
+                    .any(|(one, entity)| one == entity_index && entity.sent == behind.sent) =>
             {
                 before
             }

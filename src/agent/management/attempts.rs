@@ -37,17 +37,19 @@ impl<T: Transport> Delivery<T> {
         if ready.is_empty() {
             return;
         }
-        if let Some(place) = (self.passes.iter())
+        if let Some(pass_index) = (self.passes.iter())
             .position(|pass| pass.reads && pass.origin == 0 && !pass.broken.is_cancelled())
         {
-            ready.retain(|&entity| match self.passes[place].subscribe_at(entity, 0) {
-                Some(subscription) => {
-                    let attempt = self.members.begins(entity, now);
-                    self.begin_attempt(entity, attempt, Some(subscription));
-                    false
-                }
-                None => true,
-            });
+            ready.retain(
+                |&entity| match self.passes[pass_index].subscribe_at(entity, 0) {
+                    Some(subscription) => {
+                        let attempt = self.members.begins(entity, now);
+                        self.begin_attempt(entity, attempt, Some(subscription));
+                        false
+                    }
+                    None => true,
+                },
+            );
             return;
         }
         if ready.is_empty() || !self.may_begin_pass() || !self.members.gathered(&ready, now) {

@@ -311,12 +311,16 @@ impl<T: Transport> Delivery<T> {
         let mut able: Vec<(u64, usize)> = (self.passes.iter().enumerate())
             .filter(|(_, pass)| !request.left.contains(&pass.number))
             .filter(|(_, pass)| !pass.broken.is_cancelled())
-            .map(|(place, pass)| (request.position.saturating_sub(pass.position()), place))
-            .filter(|(behind, place)| *behind == 0 || self.passes[*place].reads && *behind <= far)
+            .map(|(pass_index, pass)| {
+                (request.position.saturating_sub(pass.position()), pass_index)
+            })
+            .filter(|(behind, pass_index)| {
+                *behind == 0 || self.passes[*pass_index].reads && *behind <= far
+            })
             .collect();
         able.sort_unstable();
-        able.into_iter().find_map(|(_, place)| {
-            self.passes[place].subscribe_at(request.entity, request.position)
+        able.into_iter().find_map(|(_, pass_index)| {
+            self.passes[pass_index].subscribe_at(request.entity, request.position)
         })
     }
 

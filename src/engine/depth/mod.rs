@@ -38,7 +38,7 @@ const LONGEST_KEEP: Duration = Duration::from_secs(600);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Change {
     /// The group's place in the run.
-    pub(super) place: usize,
+    pub(super) group_index: usize,
     pub(super) from: usize,
     pub(super) to: usize,
     pub(super) reason: String,
@@ -57,7 +57,7 @@ pub(super) struct Depths {
 /// The pools of one group, which share its depth.
 #[derive(Debug)]
 struct Pool {
-    place: usize,
+    group_index: usize,
     buffer_size: u64,
     /// What an equal share of the memory comes to.
     fair: usize,
@@ -180,9 +180,9 @@ impl Depths {
         self.apply(None)
     }
 
-    pub(super) fn join(&mut self, place: usize, buffers: usize, buffer_size: usize) {
+    pub(super) fn join(&mut self, group_index: usize, buffers: usize, buffer_size: usize) {
         self.pools.push(Pool {
-            place,
+            group_index,
             buffer_size: buffer_size as u64,
             fair: buffers,
             granted: buffers,
@@ -202,8 +202,8 @@ impl Depths {
     }
 
     /// A group ended: what it had goes to those that have not given theirs back.
-    pub(super) fn leave(&mut self, place: usize) -> Vec<Change> {
-        self.pools.retain(|pool| pool.place != place);
+    pub(super) fn leave(&mut self, group_index: usize) -> Vec<Change> {
+        self.pools.retain(|pool| pool.group_index != group_index);
         self.share_out(0, "a group ended");
         self.apply(None)
     }
@@ -241,9 +241,9 @@ impl Depths {
         host: Option<&Host>,
         usage: &[(usize, &Figures)],
     ) -> Vec<Change> {
-        let figures = |place: usize| usage.iter().find(|(one, _)| *one == place);
+        let figures = |group_index: usize| usage.iter().find(|(one, _)| *one == group_index);
         for pool in &mut self.pools {
-            if let Some((_, figures)) = figures(pool.place) {
+            if let Some((_, figures)) = figures(pool.group_index) {
                 pool.observe(now, figures, self.least);
             }
         }
@@ -321,7 +321,7 @@ impl Depths {
             }
             let reason = reason.or_else(|| host_reason.map(str::to_owned));
             changes.push(Change {
-                place: pool.place,
+                group_index: pool.group_index,
                 from: pool.depth,
                 to,
                 reason: reason.unwrap_or_else(|| "the memory is shared anew".into()),

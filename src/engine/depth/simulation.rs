@@ -158,9 +158,9 @@ impl World {
             ticks: 0,
             depths: Depths::new(memory, 2 * BUFFER),
         };
-        for (place, group) in world.groups.iter_mut().enumerate() {
+        for (group_index, group) in world.groups.iter_mut().enumerate() {
             group.depth = share;
-            world.depths.join(place, share, BUFFER as usize);
+            world.depths.join(group_index, share, BUFFER as usize);
         }
         world
     }
@@ -173,8 +173,8 @@ impl World {
     pub(super) fn take(&mut self, changes: Vec<Change>) {
         for change in changes {
             assert_ne!(change.from, change.to);
-            assert_eq!(self.groups[change.place].depth, change.from);
-            self.groups[change.place].depth = change.to;
+            assert_eq!(self.groups[change.group_index].depth, change.from);
+            self.groups[change.group_index].depth = change.to;
             self.changes.push((self.seconds(), change));
         }
     }
@@ -203,7 +203,7 @@ impl World {
                 }
             }
             let usage: Vec<_> = (self.groups.iter().enumerate())
-                .map(|(place, group)| (place, group.usage.figures()))
+                .map(|(group_index, group)| (group_index, group.usage.figures()))
                 .collect();
             let host = self.host.filter(|_| self.ticks.is_multiple_of(10));
             let changes = self.depths.tick(now, host.as_ref(), &usage);
@@ -214,9 +214,9 @@ impl World {
     }
 
     /// How often the depth of a group turned from growing to shrinking or back.
-    pub(super) fn turns(&self, place: usize) -> usize {
+    pub(super) fn turns(&self, group_index: usize) -> usize {
         let ways: Vec<bool> = (self.changes.iter())
-            .filter(|(_, change)| change.place == place)
+            .filter(|(_, change)| change.group_index == group_index)
             .map(|(_, change)| change.to > change.from)
             .collect();
         ways.windows(2).filter(|pair| pair[0] != pair[1]).count()

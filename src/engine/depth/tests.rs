@@ -19,10 +19,10 @@ fn pausing(count: usize, rate: f64) -> Vec<Entity> {
     (0..count).map(one).collect()
 }
 
-fn grow_and_shrink(world: &World, place: usize) -> (usize, usize) {
+fn grow_and_shrink(world: &World, group_index: usize) -> (usize, usize) {
     let of = |grows: bool| {
         let changes = world.changes.iter().map(|(_, change)| change);
-        let of = changes.filter(|change| change.place == place);
+        let of = changes.filter(|change| change.group_index == group_index);
         of.filter(|change| (change.to > change.from) == grows)
             .count()
     };
@@ -76,7 +76,7 @@ fn the_group_whose_entities_pause_ends_up_with_the_larger_share() {
         world.groups[0].published() > 0.97 * 20.0 * 30.0,
         "loses nothing"
     );
-    let reasons = (world.changes.iter()).filter(|(_, change)| change.place == 1);
+    let reasons = (world.changes.iter()).filter(|(_, change)| change.group_index == 1);
     for (_, change) in reasons {
         assert_eq!(change.reason, "entities take turns to pause: more buffers");
     }
@@ -128,11 +128,11 @@ fn depth_settles_within_a_minute_of_jitter() {
         let more = Group::new(source / 2.0, pausing(4, rate));
         let mut world = World::new(buffers, vec![steady, jitters, more]);
         world.run(60.0);
-        for place in 0..3 {
-            let turns = world.turns(place);
+        for group_index in 0..3 {
+            let turns = world.turns(group_index);
             assert!(
                 turns <= 5,
-                "group {place} turned {turns} times: {:?}",
+                "group {group_index} turned {turns} times: {:?}",
                 world.changes
             );
         }
@@ -174,7 +174,7 @@ fn a_group_below_its_fair_share_gets_up_to_it() {
     let depths: Vec<usize> = world.groups.iter().map(|group| group.depth).collect();
     assert_eq!(depths, [16, 16]);
     assert!(world.changes.iter().any(|(_, change)| {
-        change.place == 1 && change.reason == "another group needs buffers more"
+        change.group_index == 1 && change.reason == "another group needs buffers more"
     }));
 }
 
@@ -216,14 +216,16 @@ fn what_a_group_gave_back_does_not_come_back_by_itself() {
 
 /// What a group was said to wait for, from that second on.
 fn found_after(group: &Group, seconds: f64) -> Vec<Finding> {
-    let late = |place: &usize| {
+    let late = |group_index: &usize| {
         group
             .found
-            .get(place + 1)
+            .get(group_index + 1)
             .is_none_or(|(at, _)| *at > seconds)
     };
     let places = (0..group.found.len()).filter(late);
-    places.map(|place| group.found[place].1).collect()
+    places
+        .map(|group_index| group.found[group_index].1)
+        .collect()
 }
 
 #[test]
@@ -396,11 +398,11 @@ proptest::proptest! {
                     changes
                 }
                 1 if !known.is_empty() => {
-                    let (place, _) = known.remove(used % known.len());
-                    depths.leave(place)
+                    let (group_index, _) = known.remove(used % known.len());
+                    depths.leave(group_index)
                 }
                 _ => {
-                    let figures: Vec<_> = known.iter().enumerate().map(|(at, (place, depth))| {
+                    let figures: Vec<_> = known.iter().enumerate().map(|(at, (group_index, depth))| {
                         let held_up = held_up ^ (at % 2 == 0);
                         let pass = crate::engine::usage::PassFigures {
                             published: 1,
@@ -410,14 +412,14 @@ proptest::proptest! {
                             held_up,
                             ..Default::default()
                         };
-                        (*place, Figures { passes: vec![pass], ..Figures::default() })
+                        (*group_index, Figures { passes: vec![pass], ..Figures::default() })
                     }).collect();
-                    let usage: Vec<_> = figures.iter().map(|(place, one)| (*place, one)).collect();
+                    let usage: Vec<_> = figures.iter().map(|(group_index, one)| (*group_index, one)).collect();
                     depths.tick(now, None, &usage)
                 }
             };
             for change in changes {
-                let of = known.iter_mut().find(|(place, _)| *place == change.place);
+                let of = known.iter_mut().find(|(group_index, _)| *group_index == change.group_index);
                 if let Some((_, depth)) = of {
                     proptest::prop_assert_eq!(*depth, change.from);
                     *depth = change.to;

@@ -294,7 +294,7 @@ impl<T: Transport> ImageManager<T> {
                         .entities
                         .iter()
                         .position(|record| &*record.name == entity)
-                        .map(|place| &state.cancels[place])
+                        .map(|group_index| &state.cancels[group_index])
                 });
                 match found {
                     Some(cancel) => cancel.cancel(),

@@ -28,8 +28,8 @@ impl<T: Transport> ImageManager<T> {
 
     /// What this engine has delivered counts like what earlier runs did; what is not known to be as
     /// it was counts no more.
-    pub(super) fn remember(&mut self, place: usize, event: &Event) {
-        let Some(group) = self.groups.get(place) else {
+    pub(super) fn remember(&mut self, group_index: usize, event: &Event) {
+        let Some(group) = self.groups.get(group_index) else {
             return;
         };
         let memories = &mut self.memories.0;
@@ -65,14 +65,14 @@ impl<T: Transport> ImageManager<T> {
     }
 
     /// The memory of a group that ended goes to those that run.
-    pub(super) fn end_group(&mut self, place: usize) {
-        let Some(group) = self.groups.get_mut(place) else {
+    pub(super) fn end_group(&mut self, group_index: usize) {
+        let Some(group) = self.groups.get_mut(group_index) else {
             return;
         };
         for event in group.end(Timestamp::now()) {
             self.tell(event);
         }
-        let changes = self.pools.depths.leave(place);
+        let changes = self.pools.depths.leave(group_index);
         self.change_depths(changes);
         self.publish();
         if !self.runs() {
@@ -82,14 +82,16 @@ impl<T: Transport> ImageManager<T> {
 
     /// An agent's task has ended: normally after it said so, otherwise it is said for it.
     pub(super) fn joined(&mut self, id: tokio::task::Id) {
-        let place = self
+        let group_index = self
             .agents
             .handles
             .iter()
             .position(|handle| handle.id() == id);
-        if let Some(place) = place.filter(|place| !self.groups[*place].is_ended()) {
-            tracing::error!(group = %self.groups[place].group.name, "its management agent failed");
-            self.end_group(place);
+        if let Some(group_index) =
+            group_index.filter(|group_index| !self.groups[*group_index].is_ended())
+        {
+            tracing::error!(group = %self.groups[group_index].group.name, "its management agent failed");
+            self.end_group(group_index);
         }
     }
 }

@@ -106,9 +106,9 @@ impl<T: Transport> ImageManager<T> {
         let meters = GroupMeters::new(&names);
         let cancel = self.agents.cancel.child_token();
         let (keep, depth) = watch::channel(layout.buffers);
-        let place = self.groups.len();
+        let group_index = self.groups.len();
         let reporter = Reporter {
-            index: place,
+            index: group_index,
             group: group.clone(),
             reports: self.agents.reports.clone(),
         };
@@ -189,7 +189,7 @@ impl<T: Transport> ImageManager<T> {
         };
         self.pools
             .depths
-            .join(place, layout.buffers, layout.buffer_size);
+            .join(group_index, layout.buffers, layout.buffer_size);
         self.groups.push(state);
         self.watchers.ended.push(None);
         self.agents
@@ -200,10 +200,10 @@ impl<T: Transport> ImageManager<T> {
     /// Looks at how the pools are used, and moves depth between them.
     pub(super) fn adjust(&mut self) {
         let mut usage = Vec::new();
-        for (place, group) in self.groups.iter_mut().enumerate() {
+        for (group_index, group) in self.groups.iter_mut().enumerate() {
             if !group.is_ended() {
                 group.measure();
-                usage.push((place, group.figures.usage.figures()));
+                usage.push((group_index, group.figures.usage.figures()));
             }
         }
         let now = Instant::now();
@@ -215,12 +215,12 @@ impl<T: Transport> ImageManager<T> {
     pub(super) fn change_depths(&mut self, changes: Vec<Change>) {
         for change in changes {
             let Change {
-                place,
+                group_index,
                 from,
                 to,
                 reason,
             } = change;
-            let Some(group) = self.groups.get_mut(place) else {
+            let Some(group) = self.groups.get_mut(group_index) else {
                 continue;
             };
             group.depth.send_replace(to);

@@ -275,7 +275,7 @@ impl GroupState {
             Finding::Memory => Bottleneck::Memory,
             Finding::None => Bottleneck::None,
             // One that has come to its end since then is not waited for.
-            Finding::Entity(place) => (self.entities.get(place))
+            Finding::Entity(entity_index) => (self.entities.get(entity_index))
                 .filter(|record| !record.state.is_final())
                 .map_or(Bottleneck::None, |record| {
                     Bottleneck::Entity(record.name.clone())
