@@ -14,7 +14,7 @@ test *arguments:
 # Format and lints.
 lint:
     cargo fmt --all --check
-    cargo clippy --all-targets --locked -- -D warnings
+    cargo clippy --workspace --all-targets --locked -- -D warnings
     cargo clippy --no-default-features --locked -- -D warnings
 
 # FTP servers of nine makes, to target/servers.

@@ -28,7 +28,7 @@ pub(crate) enum Answer {
     Chosen(String),
 }
 
-/// What the groups page asks. Groups are told by their place: while a dialog is open, none is made or
+/// What the groups page asks. A group is given by its index: while a dialog is open, none is made or
 /// deleted.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum OfGroups {

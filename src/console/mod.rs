@@ -16,7 +16,7 @@
 //! | `stopping` | what is asked before work is stopped |
 //! | `state` | what the pages share, as plain data; what a page is |
 //! | `dialogs` | what lies over a page until it is answered |
-//! | `asked` | what dialogs ask, for whoever asked it |
+//! | `asked` | what dialogs ask, and what is answered |
 //! | `keymap` | the one table of keys: what a key does, what the help and the status line say |
 //! | `scroll` | a cursor in a list |
 //! | `effect`, `action` | what the world outside is asked to do; what a key means |

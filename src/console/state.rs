@@ -56,7 +56,7 @@ pub(crate) struct Shared {
     pub(crate) resolved: Resolved,
     /// What lies over the page; the last one has the keys.
     pub(crate) dialogs: Vec<Dialog>,
-    /// What a page asks of another one; whoever called it hands that over.
+    /// What a page asks of another one; the registry hands it over when the page has returned.
     pub(crate) requests: VecDeque<Request>,
     /// The picture that is kept while transfers go on.
     pub(crate) frozen: Option<Arc<Snapshot>>,

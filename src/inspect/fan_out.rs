@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(began.elapsed(), Duration::ZERO);
         assert_eq!(hosts.withdraw(|place| *place == 50), Some(50));
         assert_eq!(hosts.withdraw(|place| *place == 50), None);
-        // Whoever comes later is not asked.
+        // What comes later is not asked.
         hosts.extend([100]);
         assert_eq!((hosts.next().await, count.now()), (None, 0));
     }

@@ -143,7 +143,8 @@ pub trait Source: Send {
         self.size()
     }
 
-    /// When the file was last changed, in the host's own words, where it tells: fit to be compared with what the same host said before, and for nothing else.
+    /// When the file was last changed, in the host's own words, where it reports that: fit to be compared
+    /// with what the same host said before, and for nothing else.
     fn modified(&self) -> Option<&str>;
 
     /// Reads some bytes; 0 means the end, and that the host has said that this was all.

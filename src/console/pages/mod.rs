@@ -140,9 +140,13 @@ impl State {
             Asked::Quit => stopping::quit_as(&answer),
             Asked::Suspend => Some(Effect::Suspend),
             Asked::Cancel(target) => Some(stopping::cancel(target)),
-            Asked::Groups(asked) => pages.groups.answered(shared, snapshot, asked, answer),
-            Asked::Review(asked) => pages.review.answered(shared, snapshot, asked, answer),
-            Asked::Watch(asked) => pages.watch.answered(shared, asked, answer),
+            Asked::Groups(asked) => {
+                groups::answered(&mut pages.groups, shared, snapshot, asked, answer)
+            }
+            Asked::Review(asked) => {
+                review::answered(&mut pages.review, shared, snapshot, asked, answer)
+            }
+            Asked::Watch(asked) => pages.watch.answered(asked, answer),
             Asked::Log(asked) => log::answered(&mut pages.log, shared, asked, answer),
         };
         self.pass_on(snapshot, effect)

@@ -147,7 +147,7 @@ impl Recorder {
             if !matches!(joined, Ok(Ok(()))) {
                 tracing::error!("the journal's thread broke down");
             }
-            // Whoever waits for the engine learns how it ended.
+            // What waits for the engine learns how it ended.
             if let Err(error) = ended
                 && error.is_panic()
             {
@@ -320,7 +320,7 @@ impl WriteAhead {
     /// Whether this was the end.
     fn pass_on(&self, batch: Vec<Message>) -> bool {
         let mut ended = false;
-        // Whoever is gone wants no more.
+        // A receiver that is gone wants no more.
         for message in batch {
             match message {
                 Message::Event(event) if !event.is_for_watchers() => {}

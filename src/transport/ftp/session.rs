@@ -159,7 +159,7 @@ impl Session {
         self.take_unasked(step).await?;
         let until = Instant::now() + deadline;
         let late = || no_reply(verb, deadline);
-        // Whoever drops this future leaves a reply behind.
+        // If this future is dropped, a reply is left behind.
         self.replies.desynchronized = true;
         // Expecting nothing makes suppaftp hand over every reply, and read `FEAT` to its end.
         let result = timeout_at(until, self.control.ftp.custom_command(&*line, &[])).await;

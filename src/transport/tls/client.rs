@@ -61,7 +61,7 @@ pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, 
     }
 }
 
-/// Whoever has the key is this host to every server.
+/// The key makes its holder this host to every server.
 fn refuse_if_open_to_others(path: &Path) -> Result<(), CertificateFault> {
     let metadata = std::fs::metadata(path);
     let metadata = metadata.map_err(|error| CertificateFault::unreadable(path, error))?;

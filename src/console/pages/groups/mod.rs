@@ -63,16 +63,6 @@ impl View {
     fn current(&self, shared: &Shared) -> Option<usize> {
         (self.scroll.cursor < shared.resolved.groups.len()).then_some(self.scroll.cursor)
     }
-
-    pub(crate) fn answered(
-        &mut self,
-        shared: &mut Shared,
-        snapshot: &Snapshot,
-        asked: OfGroups,
-        answer: Answer,
-    ) -> Option<Effect> {
-        answered(self, shared, snapshot, asked, answer)
-    }
 }
 
 impl Screen for View {

@@ -41,18 +41,6 @@ pub(crate) struct View {
     online: Online,
 }
 
-impl View {
-    pub(crate) fn answered(
-        &mut self,
-        shared: &mut Shared,
-        snapshot: &Snapshot,
-        asked: OfReview,
-        answer: Answer,
-    ) -> Option<Effect> {
-        answered(self, shared, snapshot, asked, answer)
-    }
-}
-
 impl Screen for View {
     fn update(
         &mut self,

@@ -123,12 +123,7 @@ struct Awaited {
 }
 
 impl View {
-    pub(crate) fn answered(
-        &mut self,
-        _shared: &mut Shared,
-        asked: OfWatch,
-        answer: Answer,
-    ) -> Option<Effect> {
+    pub(crate) fn answered(&mut self, asked: OfWatch, answer: Answer) -> Option<Effect> {
         let (OfWatch::Retry(retry), Answer::Yes) = (asked, answer) else {
             return None;
         };

@@ -19,7 +19,7 @@ pub(super) fn sideways(view: &mut View, shared: &Shared, snapshot: &Snapshot, by
     let last = snapshot.groups.len().saturating_sub(1);
     let place = view.group.saturating_add_signed(by).min(last);
     if place != view.group {
-        // Whoever looks around does not want to be taken elsewhere.
+        // An operator who looks around does not want to be taken elsewhere.
         view.awaited = None;
         show(view, shared, snapshot, place);
     }
