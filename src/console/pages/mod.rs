@@ -19,7 +19,7 @@ use super::stopping;
 
 pub use log::LogCapture;
 #[cfg(test)]
-pub(crate) use log::alone;
+pub(crate) use log::{alone, nobody_logs};
 
 /// Everything that the console shows.
 #[derive(Debug)]

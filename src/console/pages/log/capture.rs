@@ -229,10 +229,18 @@ impl Visit for Fields {
     }
 }
 
+#[cfg(test)]
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Keeps a test of something else from taking the records of one that logs; `None` while there is one.
+#[cfg(test)]
+pub(crate) fn nobody_logs() -> Option<MutexGuard<'static, ()>> {
+    ALONE.try_lock().ok()
+}
+
 /// Tests that log to tui-logger's one store come one after the other, each with an empty one.
 #[cfg(test)]
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
     let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     LogCapture::take();
     LogCapture::start();

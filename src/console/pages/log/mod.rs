@@ -32,7 +32,7 @@ mod tests;
 pub use capture::LogCapture;
 pub(crate) use capture::News;
 #[cfg(test)]
-pub(crate) use capture::alone;
+pub(crate) use capture::{alone, nobody_logs};
 
 /// Rows above the lines.
 const HEAD: usize = 2;
