@@ -272,7 +272,10 @@ impl Members {
 /// greeting, and some go over to clear text for it.
 fn has_no_room(failure: &Failure) -> bool {
     let says_so = match &failure.fault {
-        Fault::Reply { .. } | Fault::Busy { .. } | Fault::TlsGarbled { .. } => true,
+        Fault::Reply { .. }
+        | Fault::Answer { .. }
+        | Fault::Busy { .. }
+        | Fault::TlsGarbled { .. } => true,
         Fault::Lost { .. } => failure.step == Step::Connect,
         _ => false,
     };
@@ -333,7 +336,13 @@ mod tests {
 
     fn refused() -> Failure {
         let address = "192.0.2.7:21".into();
-        Failure::new(Step::Connect, Fault::Refused { address })
+        Failure::new(
+            Step::Connect,
+            Fault::Refused {
+                address,
+                server: "FTP",
+            },
+        )
     }
 
     /// What became of a group of entities, each of which is refused a number of times.

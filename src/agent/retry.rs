@@ -114,7 +114,13 @@ mod tests {
 
     fn refused() -> Failure {
         let address = "192.0.2.7:21".into();
-        Failure::new(Step::Connect, Fault::Refused { address })
+        Failure::new(
+            Step::Connect,
+            Fault::Refused {
+                address,
+                server: "FTP",
+            },
+        )
     }
 
     fn reset() -> Failure {

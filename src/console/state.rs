@@ -46,11 +46,7 @@ pub(crate) struct Shared {
     pub(crate) page: Page,
     pub(crate) columns: u16,
     pub(crate) rows: u16,
-    /// Entities marked on the inventory page, by their place in the inventory.
-    pub(crate) marks: BTreeSet<usize>,
-    /// Entities that the filter leaves there, in the order in which they are shown.
-    pub(crate) shown: Vec<usize>,
-    pub(crate) filter: Input,
+    pub(crate) picks: Picks,
     /// Groups of the inventory and groups made here, in the order in which they are shown.
     pub(crate) drafts: Vec<Draft>,
     pub(crate) resolved: Resolved,
@@ -61,12 +57,29 @@ pub(crate) struct Shared {
     /// The picture that is kept while transfers go on.
     pub(crate) frozen: Option<Arc<Snapshot>>,
     pub(crate) message: Option<Message>,
-    /// Answers of the engine: which peers hold an image, and directories of file servers.
-    pub(crate) peers: BTreeMap<Name, Vec<PeerCheck>>,
-    pub(crate) listings: BTreeMap<(Name, String), Result<Listing, String>>,
+    pub(crate) answers: Answers,
     /// What the terminal has been sent, as of the last picture.
     pub(crate) output: OutputFigures,
     pub(crate) engine: EngineSeen,
+}
+
+/// What is picked on the inventory page.
+#[derive(Debug, Default)]
+pub(crate) struct Picks {
+    /// Marked entities, by their place in the inventory.
+    pub(crate) marks: BTreeSet<usize>,
+    /// Entities that the filter leaves, in the order in which they are shown.
+    pub(crate) shown: Vec<usize>,
+    pub(crate) filter: Input,
+}
+
+/// What the engine has answered.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    /// Which peers hold an image.
+    pub(crate) peers: BTreeMap<Name, Vec<PeerCheck>>,
+    /// Directories of file servers.
+    pub(crate) listings: BTreeMap<(Name, String), Result<Listing, String>>,
 }
 
 /// What a page asks of another one.
@@ -230,17 +243,14 @@ impl Shared {
             page: Page::first(false),
             columns: 80,
             rows: 24,
-            marks: BTreeSet::new(),
-            shown: Vec::new(),
-            filter: Input::default(),
+            picks: Picks::default(),
             resolved: Resolved::new(&site.inventory, &drafts),
             drafts,
             dialogs: Vec::new(),
             requests: VecDeque::new(),
             frozen: None,
             message: None,
-            peers: BTreeMap::new(),
-            listings: BTreeMap::new(),
+            answers: Answers::default(),
             output: OutputFigures::default(),
             engine: EngineSeen::default(),
             site,

@@ -103,7 +103,7 @@ fn engine(state: &mut State, event: Event) {
         Event::Viewers { others, .. } => shared.engine.others = *others,
         Event::Did { who, what, .. } => shared.say(format!("{who} {what}")),
         Event::Peers { image, peers, .. } => {
-            shared.peers.insert(image.clone(), peers.clone());
+            shared.answers.peers.insert(image.clone(), peers.clone());
         }
         Event::Directory {
             server,
@@ -112,7 +112,7 @@ fn engine(state: &mut State, event: Event) {
             ..
         } => {
             let directory = (server.clone(), path.clone());
-            shared.listings.insert(directory, listing.clone());
+            shared.answers.listings.insert(directory, listing.clone());
         }
         _ => {}
     }

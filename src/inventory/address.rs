@@ -4,7 +4,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::model::scheme::TLS_KEYS;
+use crate::model::scheme::{FTP_KEYS, TLS_KEYS};
 use crate::model::{Address, Scheme};
 
 use super::error::{Complaint, Problems, did_you_mean, quoted};
@@ -35,7 +35,10 @@ pub(super) fn parse_url(text: &str) -> Result<(Address, String), Complaint> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err(Complaint::new(
             format!("{} is not a url", quoted(text)),
-            "write it like `ftp://192.0.2.10/images`, or with `ftps://` or `ftps+implicit://`",
+            format!(
+                "write it like `ftp://192.0.2.10/images`; possible are {}",
+                listed(|_| true, "and")
+            ),
         ));
     };
     let scheme = parse_scheme(scheme)?;
@@ -82,15 +85,17 @@ fn listed(fits: impl Fn(&Scheme) -> bool, last: &str) -> String {
 
 /// Reports keys that stand beside an address of whose protocol they are not.
 pub(super) fn check_keys(problems: &mut Problems, fields: &Fields<'_>, address: &Address) {
-    // `tls` beside an address says that the operator believes it is spoken to over TLS.
-    for key in TLS_KEYS
-        .into_iter()
-        .filter(|key| !address.scheme.takes(key))
-    {
+    // A key of another protocol beside an address says that the operator believes in that protocol there.
+    let foreign = [TLS_KEYS.as_slice(), FTP_KEYS.as_slice()].concat();
+    for key in foreign.into_iter().filter(|key| !address.scheme.takes(key)) {
         if let Some(at) = fields.key_span(key) {
+            let beside = match TLS_KEYS.contains(&key) && !address.scheme.is_encrypted() {
+                true => "an address in clear text".to_owned(),
+                false => format!("an address of {}", address.scheme.in_words()),
+            };
             problems.report(
                 at,
-                format!("{} stands beside an address in clear text", quoted(key)),
+                format!("{} stands beside {beside}", quoted(key)),
                 format!(
                     "write the address with {}, or leave the key out",
                     listed(|scheme| scheme.takes(key), "or")

@@ -83,8 +83,12 @@ impl fmt::Display for Side {
 /// The cause of a failure. Text from servers is already fit to be shown ([`super::text::shown`]).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Fault {
-    #[error("{address} refused the connection; is its FTP server running?")]
-    Refused { address: String },
+    /// `server`: what was expected to run there ([`super::Scheme::service`]).
+    #[error("{address} refused the connection; is its {server} server running?")]
+    Refused {
+        address: String,
+        server: &'static str,
+    },
     #[error("{address} can't be reached: {reason}")]
     Unreachable { address: String, reason: String },
     #[error("{name} has no address: {reason}")]
@@ -94,6 +98,13 @@ pub enum Fault {
     /// The server said no; `code` and `text` are its own (RFC 959 section 4.2).
     #[error("the server said {code} {text}")]
     Reply { code: u16, text: String },
+    /// As [`Fault::Reply`], of a server that has no such codes: what it said, with its own code or status.
+    #[error("the server said {said}")]
+    Answer {
+        said: String,
+        /// The same may be granted a moment later.
+        may_pass: bool,
+    },
     /// As [`Fault::Reply`], where the same worked before, or the words are about room for sessions or
     /// ports: it may pass.
     #[error(
@@ -304,6 +315,10 @@ impl Fault {
                 430 | 452 => Permanent,
                 400..=499 => Transient,
                 _ => Permanent,
+            },
+            Fault::Answer { may_pass, .. } => match may_pass {
+                true => Transient,
+                false => Permanent,
             },
             Fault::Source { failure, .. } => failure.fault.kind(),
             Fault::DataWay { fault, .. } => fault.kind(),

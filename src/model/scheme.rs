@@ -43,6 +43,13 @@ impl Scheme {
         }
     }
 
+    /// What has to run on the host, for people.
+    pub fn service(self) -> &'static str {
+        match self {
+            Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit => "FTP",
+        }
+    }
+
     pub fn default_port(self) -> u16 {
         match self {
             Self::Ftp | Self::FtpsExplicit => 21,

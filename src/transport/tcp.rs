@@ -9,7 +9,7 @@ use tokio::io::Interest;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 
-use crate::model::{Address, Fault};
+use crate::model::{Address, Fault, Scheme};
 
 /// A control connection is silent while data flows, and a NAT forgets silent connections: probes
 /// every 30 s keep it in mind, and tell of a host that is gone. `NOOP` would confuse many servers.
@@ -59,7 +59,10 @@ pub(super) async fn connect_data(
             }
             Ok(stream)
         }
-        Ok(Err(error)) => Err(connect_fault(format!("{target} (data connection)"), &error)),
+        Ok(Err(error)) => {
+            let address = format!("{target} (data connection)");
+            Err(connect_fault(address, Scheme::Ftp, &error))
+        }
         Err(_) => Err(Fault::ConnectTimeout {
             address: format!("{target} (data connection)"),
             after: deadline,
@@ -126,9 +129,12 @@ fn has_room(stream: &TcpStream) -> io::Result<()> {
     }
 }
 
-pub(super) fn connect_fault(address: String, error: &io::Error) -> Fault {
+pub(super) fn connect_fault(address: String, scheme: Scheme, error: &io::Error) -> Fault {
     match error.kind() {
-        io::ErrorKind::ConnectionRefused => Fault::Refused { address },
+        io::ErrorKind::ConnectionRefused => Fault::Refused {
+            address,
+            server: scheme.service(),
+        },
         _ => Fault::Unreachable {
             address,
             reason: error.to_string(),

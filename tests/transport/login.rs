@@ -43,7 +43,13 @@ async fn a_closed_port_is_called_so() {
     let address = address.to_string();
     assert_eq!(
         result.map(drop),
-        failed(Step::Connect, Fault::Refused { address })
+        failed(
+            Step::Connect,
+            Fault::Refused {
+                address,
+                server: "FTP"
+            }
+        )
     );
 }
 

@@ -530,7 +530,13 @@ async fn a_port_that_is_closed_or_full_is_called_so_under_implicit_tls() {
     let address = address.to_string();
     assert_eq!(
         failure,
-        Failure::new(Step::Connect, Fault::Refused { address })
+        Failure::new(
+            Step::Connect,
+            Fault::Refused {
+                address,
+                server: "FTP"
+            }
+        )
     );
 
     let full = FullPort::new().await;

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crossterm::event as typed;
 use crossterm::event::{KeyCode, KeyEventKind, MouseButton, MouseEventKind};
 use nix::sys::signal::Signal as Posix;
-use pictures::ready;
+use pictures::{Pictures, ready};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
@@ -109,12 +109,9 @@ pub async fn run(
         resized,
         continued,
         resumed: None,
-        pace: if options.slow { SLOW_PACE } else { PACE },
+        pictures: Pictures::new(if options.slow { SLOW_PACE } else { PACE }),
         leaving: None,
         engine: Engine::Runs,
-        due: Some(Instant::now()),
-        changed: true,
-        drawn: Instant::now(),
     };
     app.run().await;
     drop(input);
@@ -217,14 +214,9 @@ struct App<D: Device, K: Storage> {
     continued: Signal,
     /// When the terminal was last taken over again by ourselves.
     resumed: Option<Instant>,
-    pace: Duration,
+    pictures: Pictures,
     leaving: Option<Leaving>,
     engine: Engine,
-    /// When the next picture is to be drawn; None: there is no need for one.
-    due: Option<Instant>,
-    /// Something besides the log and the figures of the output.
-    changed: bool,
-    drawn: Instant,
 }
 
 impl<D: Device, K: Storage> App<D, K> {
@@ -259,7 +251,7 @@ impl<D: Device, K: Storage> App<D, K> {
                 said = self.work.next() => if let Some(said) = said {
                     self.act(said).await;
                 },
-                () = ready(output), if self.due.is_some() && busy => {}
+                () = ready(output), if self.pictures.due.is_some() && busy => {}
                 () = sleep_until(wake.unwrap_or_else(Instant::now).into()), if wake.is_some() => {}
             }
         }

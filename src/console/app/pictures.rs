@@ -1,6 +1,6 @@
 //! When a picture is drawn, and its way to the terminal.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::console::action::Action;
 use crate::console::update::update;
@@ -17,12 +17,37 @@ pub(super) async fn ready(output: Option<&Output>) {
     }
 }
 
+/// When the last one was drawn, and the next one is to be.
+pub(super) struct Pictures {
+    /// Minimum interval between two of them, where no key was pressed.
+    pace: Duration,
+    /// None: there is no need for one.
+    pub(super) due: Option<Instant>,
+    /// Something besides the log and the figures of the output.
+    changed: bool,
+    drawn: Instant,
+}
+
+impl Pictures {
+    /// The first one is due at once.
+    pub(super) fn new(pace: Duration) -> Self {
+        let now = Instant::now();
+        Self {
+            pace,
+            due: Some(now),
+            changed: true,
+            drawn: now,
+        }
+    }
+}
+
 impl<D: Device, K: Storage> App<D, K> {
     /// When there will be something to do that nobody tells.
     pub(super) fn wake(&self, busy: bool) -> Option<Instant> {
         // While the last picture is on its way, the next one waits for that, not for a time.
-        let picture = self.due.filter(|_| !busy);
-        let log = (self.due.is_none() && self.watches_log()).then(|| Instant::now() + LOG_PACE);
+        let picture = self.pictures.due.filter(|_| !busy);
+        let log =
+            (self.pictures.due.is_none() && self.watches_log()).then(|| Instant::now() + LOG_PACE);
         let end = self.leaving.and_then(|leaving| leaving.until);
         [picture, log, end].into_iter().flatten().min()
     }
@@ -33,15 +58,15 @@ impl<D: Device, K: Storage> App<D, K> {
 
     /// A press is answered at once.
     pub(super) fn now(&mut self) {
-        self.due = Some(Instant::now());
-        self.changed = true;
+        self.pictures.due = Some(Instant::now());
+        self.pictures.changed = true;
     }
 
     /// Everything else is shown at the pace of this terminal.
     pub(super) fn soon(&mut self) {
-        let due = self.drawn + self.pace;
-        self.due = Some(self.due.map_or(due, |sooner| sooner.min(due)));
-        self.changed = true;
+        let due = self.pictures.drawn + self.pictures.pace;
+        self.pictures.due = Some(self.pictures.due.map_or(due, |sooner| sooner.min(due)));
+        self.pictures.changed = true;
     }
 
     pub(super) fn draw(&mut self) {
@@ -52,11 +77,11 @@ impl<D: Device, K: Storage> App<D, K> {
         let seen = quiet.is_some() && self.state.take_log();
         #[cfg(not(test))]
         let seen = self.state.take_log();
-        if seen && self.due.is_none() {
-            self.due = Some(now.max(self.drawn + LOG_PACE));
+        if seen && self.pictures.due.is_none() {
+            self.pictures.due = Some(now.max(self.pictures.drawn + LOG_PACE));
         }
         let Some(screen) = &mut self.screen else {
-            self.due = None;
+            self.pictures.due = None;
             return;
         };
         if screen.output.is_lost() {
@@ -64,7 +89,7 @@ impl<D: Device, K: Storage> App<D, K> {
             let cause = cause.map_or_else(|| "it is gone".to_owned(), |error| error.to_string());
             return self.lose(&cause);
         }
-        if self.due.is_none_or(|due| due > now) || !screen.output.is_idle() {
+        if self.pictures.due.is_none_or(|due| due > now) || !screen.output.is_idle() {
             return;
         }
         if !screen.device.is_ours() {
@@ -77,7 +102,9 @@ impl<D: Device, K: Storage> App<D, K> {
         }
         let figures = screen.output.figures(now);
         // The picture of the figures changes them: they follow other changes only, and silence.
-        if self.changed || figures.per_second == 0 && self.state.shared.output.per_second > 0 {
+        if self.pictures.changed
+            || figures.per_second == 0 && self.state.shared.output.per_second > 0
+        {
             self.state.shared.output = figures;
         }
         if let Some(leaving) = self.leaving {
@@ -106,9 +133,9 @@ impl<D: Device, K: Storage> App<D, K> {
         };
         screen.enter = false;
         screen.output.send(bytes, now);
-        self.drawn = now;
-        self.due = None;
-        self.changed = false;
+        self.pictures.drawn = now;
+        self.pictures.due = None;
+        self.pictures.changed = false;
     }
 
     pub(super) fn redraw(&mut self) {

@@ -147,12 +147,9 @@ impl Stage {
             resized: signal(SignalKind::window_change()).unwrap(),
             continued: signal(SignalKind::from_raw(Posix::SIGCONT as i32)).unwrap(),
             resumed: None,
-            pace: PACE,
+            pictures: Pictures::new(PACE),
             leaving: None,
             engine: Engine::Runs,
-            due: Some(Instant::now()),
-            changed: true,
-            drawn: Instant::now(),
         };
         prepare(&mut app);
         Self {

@@ -68,17 +68,45 @@ struct Pool {
     floor: usize,
     /// It needs less than its share, as far as is known.
     gave_back: bool,
-    /// Since when it was mostly empty, and how many buffers it needed in that time.
-    quiet: Option<Instant>,
-    peak: usize,
-    /// The most that it needed in the last 3 to 6 s, in two parts.
-    high: [usize; 2],
-    turned: Option<Instant>,
+    need: Need,
     grew: Option<Instant>,
     shrank_since: bool,
     keep: Duration,
     held_up: bool,
     reason: Option<String>,
+}
+
+/// How many buffers a pool has needed lately.
+#[derive(Debug, Default)]
+struct Need {
+    /// Since when the pool was mostly empty, and the most that it needed in that time.
+    quiet: Option<Instant>,
+    peak: usize,
+    /// The most that it needed in the last 3 to 6 s, in two parts.
+    high: [usize; 2],
+    turned: Option<Instant>,
+}
+
+impl Need {
+    fn observe(&mut self, now: Instant, needed: usize, mostly_empty: bool) {
+        let turned = *self.turned.get_or_insert(now);
+        if now.saturating_duration_since(turned) >= QUIET {
+            (self.high, self.turned) = ([needed, self.high[0]], Some(now));
+        }
+        self.high[0] = self.high[0].max(needed);
+        if !mostly_empty {
+            self.quiet = None;
+            return;
+        }
+        if self.quiet.is_none() {
+            (self.quiet, self.peak) = (Some(now), 0);
+        }
+        self.peak = self.peak.max(needed);
+    }
+
+    fn lately(&self) -> usize {
+        self.high[0].max(self.high[1])
+    }
 }
 
 impl Pool {
@@ -104,7 +132,7 @@ impl Pool {
         }
         self.grew = Some(now);
         self.granted = to;
-        self.quiet = None;
+        self.need.quiet = None;
     }
 
     /// What it wants on top of what it has: twice as much when it is held up.
@@ -115,14 +143,14 @@ impl Pool {
 
     /// Gives back what it did not need for a while.
     fn shrink(&mut self, now: Instant) {
-        let Some(quiet) = self.quiet else { return };
+        let Some(quiet) = self.need.quiet else { return };
         let grew_lately =
             (self.grew).is_some_and(|at| now.saturating_duration_since(at) < self.keep);
         if grew_lately || now.saturating_duration_since(quiet) < QUIET {
             return;
         }
         // And one to be filled while another is sent, for what lies between two looks.
-        let to = (self.peak.max(1) * 2 + 2).max(self.floor);
+        let to = (self.need.peak.max(1) * 2 + 2).max(self.floor);
         // Not worth a word.
         if to * 4 > self.granted * 3 {
             return;
@@ -133,7 +161,7 @@ impl Pool {
             count => format!("mostly empty: gives {count} buffers back"),
         });
         self.granted = to;
-        self.quiet = None;
+        self.need.quiet = None;
         self.gave_back = true;
         self.shrank_since = true;
     }
@@ -145,20 +173,9 @@ impl Pool {
         self.floor = least.max(2 * passes).min(self.fair).max(1);
         self.held_up = figures.held_up();
         let needed = figures.needed();
-        let turned = *self.turned.get_or_insert(now);
-        if now.saturating_duration_since(turned) >= QUIET {
-            (self.high, self.turned) = ([needed, self.high[0]], Some(now));
-        }
-        self.high[0] = self.high[0].max(needed);
         // Before the first block nothing is known of what it needs.
-        if !figures.has_begun() || needed * 2 >= self.granted {
-            self.quiet = None;
-        } else {
-            if self.quiet.is_none() {
-                (self.quiet, self.peak) = (Some(now), 0);
-            }
-            self.peak = self.peak.max(needed);
-        }
+        let mostly_empty = figures.has_begun() && needed * 2 < self.granted;
+        self.need.observe(now, needed, mostly_empty);
     }
 }
 
@@ -189,10 +206,7 @@ impl Depths {
             depth: buffers,
             floor: 1,
             gave_back: false,
-            quiet: None,
-            peak: 0,
-            high: [0; 2],
-            turned: None,
+            need: Need::default(),
             grew: None,
             shrank_since: false,
             keep: KEEP,
@@ -227,7 +241,7 @@ impl Depths {
             let more = before.saturating_sub(pool.granted).min(pool.fitting(free));
             pool.granted += more;
             free -= more as u64 * pool.buffer_size;
-            pool.quiet = None;
+            pool.need.quiet = None;
             if pool.granted != before {
                 pool.reason = Some(reason.to_owned());
             }
@@ -255,7 +269,7 @@ impl Depths {
         // What is used while the host is short says nothing about what is needed.
         if self.squeeze.is_on() {
             for pool in &mut self.pools {
-                pool.quiet = None;
+                pool.need.quiet = None;
             }
         } else {
             for pool in &mut self.pools {
@@ -288,7 +302,7 @@ impl Depths {
             let (limit, keeps) = if free < below {
                 (below.min(wanted), pool.fair)
             } else {
-                (wanted, pool.fair.max(pool.high[0]).max(pool.high[1]))
+                (wanted, pool.fair.max(pool.need.lately()))
             };
             if other == at || pool.granted <= keeps {
                 continue;
@@ -298,7 +312,7 @@ impl Depths {
             let gives = gives.min(pool.granted - keeps);
             if gives > 0 {
                 pool.granted -= gives;
-                pool.quiet = None;
+                pool.need.quiet = None;
                 pool.reason = Some("another group needs buffers more".into());
                 free += gives as u64 * pool.buffer_size;
             }

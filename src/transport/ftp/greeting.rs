@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::model::{Fault, Side, Timeouts, text};
+use crate::model::{Fault, Scheme, Side, Timeouts, text};
 use crate::transport::tcp;
 use crate::transport::tls::TlsContext;
 
@@ -252,7 +252,7 @@ pub(super) async fn open(
     opened.map_err(|error| match (outcome.fault.get(), error) {
         (Some(fault), _) => fault.clone(),
         (None, FtpError::ConnectionError(error)) if outcome.is_connected.get().is_none() => {
-            tcp::connect_fault(target.to_string(), &error)
+            tcp::connect_fault(target.to_string(), Scheme::Ftp, &error)
         }
         (None, error) => fault_of(error, redact),
     })

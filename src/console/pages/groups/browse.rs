@@ -42,8 +42,13 @@ pub(super) fn ask_server(shared: &mut Shared, at: usize) -> Option<Effect> {
 /// Asks for the directory; what is known of it is shown meanwhile.
 pub(super) fn look(shared: &mut Shared, place: Place) -> Option<Effect> {
     let key = (place.server.as_str().into(), place.path.clone());
-    if shared.listings.get(&key).is_some_and(Result::is_err) {
-        shared.listings.remove(&key);
+    if shared
+        .answers
+        .listings
+        .get(&key)
+        .is_some_and(Result::is_err)
+    {
+        shared.answers.listings.remove(&key);
     }
     let command = Command::Browse {
         server: place.server.clone(),
@@ -69,7 +74,7 @@ pub(super) fn rows(shared: &Shared, place: &Place) -> Vec<Row> {
         });
     }
     let key = (place.server.as_str().into(), place.path.clone());
-    let listing = match shared.listings.get(&key) {
+    let listing = match shared.answers.listings.get(&key) {
         None => {
             rows.push(nothing("loading...", ""));
             return rows;
@@ -132,7 +137,7 @@ pub(super) fn chosen(shared: &mut Shared, place: Place, value: &str) -> Option<E
     } else {
         let name = value.strip_prefix(FILE)?;
         let key = (place.server.as_str().into(), place.path.clone());
-        let listing = shared.listings.get(&key)?.as_ref().ok()?;
+        let listing = shared.answers.listings.get(&key)?.as_ref().ok()?;
         let size = listing
             .entries
             .iter()

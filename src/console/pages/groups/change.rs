@@ -25,27 +25,27 @@ fn plural(number: usize) -> String {
 }
 
 pub(super) fn add(view: &mut View, shared: &mut Shared, at: usize) -> Option<Effect> {
-    if shared.marks.is_empty() {
+    if shared.picks.marks.is_empty() {
         shared.complain(UNMARKED);
         return None;
     }
     let before: BTreeSet<usize> = shared.resolved.groups[at].members.iter().copied().collect();
-    let new = shared.marks.difference(&before).count();
-    let members = before.union(&shared.marks).copied().collect();
+    let new = shared.picks.marks.difference(&before).count();
+    let members = before.union(&shared.picks.marks).copied().collect();
     let effect = set_members(view, shared, at, members);
-    shared.marks.clear();
+    shared.picks.marks.clear();
     let name = shared.resolved.groups[at].name.clone();
     shared.say(format!("{} added to {name}", plural(new)));
     effect
 }
 
 pub(super) fn remove(view: &mut View, shared: &mut Shared, at: usize) -> Option<Effect> {
-    if shared.marks.is_empty() {
+    if shared.picks.marks.is_empty() {
         shared.complain(UNMARKED);
         return None;
     }
     let before: BTreeSet<usize> = shared.resolved.groups[at].members.iter().copied().collect();
-    let left: BTreeSet<usize> = before.difference(&shared.marks).copied().collect();
+    let left: BTreeSet<usize> = before.difference(&shared.picks.marks).copied().collect();
     let gone = before.len() - left.len();
     let name = shared.resolved.groups[at].name.clone();
     if gone == 0 {
@@ -53,7 +53,7 @@ pub(super) fn remove(view: &mut View, shared: &mut Shared, at: usize) -> Option<
         return None;
     }
     let effect = set_members(view, shared, at, left);
-    shared.marks.clear();
+    shared.picks.marks.clear();
     shared.say(format!("{} taken out of {name}", plural(gone)));
     effect
 }

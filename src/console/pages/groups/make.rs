@@ -22,14 +22,14 @@ fn entities(shared: &Shared) -> (Vec<usize>, String) {
         1 => "1 entity".to_owned(),
         number => format!("{number} entities"),
     };
-    if !shared.marks.is_empty() {
-        let marked: Vec<usize> = shared.marks.iter().copied().collect();
+    if !shared.picks.marks.is_empty() {
+        let marked: Vec<usize> = shared.picks.marks.iter().copied().collect();
         let words = format!("{}, marked", count(marked.len()));
         return (marked, words);
     }
-    let mut shown = shared.shown.clone();
+    let mut shown = shared.picks.shown.clone();
     shown.sort_unstable();
-    let filter = shared.filter.value();
+    let filter = shared.picks.filter.value();
     let words = if filter.is_empty() {
         format!("{}: all there are, as none is marked", count(shown.len()))
     } else {
@@ -102,7 +102,7 @@ pub(super) fn named(
     }
     let count = entities.len();
     add(shared, name, &entities);
-    shared.marks.clear();
+    shared.picks.marks.clear();
     let effect = show_last(view, shared);
     shared.say(format!(
         "group {name} has {count} entities: i chooses its image, o its source"
@@ -219,7 +219,7 @@ pub(super) fn grouped(
         let name = unique(shared, &wanted);
         add(shared, &name, &members);
     }
-    shared.marks.clear();
+    shared.picks.marks.clear();
     let first = shared.drafts.len() - count;
     shared.page = Page::Groups;
     view.scroll.cursor = first;

@@ -73,7 +73,7 @@ pub(super) fn rows(shared: &Shared, at: usize) -> Vec<Row> {
         having.then_with(|| natural(&a.name, &b.name))
     });
     let checks: HashMap<&str, &PeerCheck> = image
-        .and_then(|image| shared.peers.get(&image.name))
+        .and_then(|image| shared.answers.peers.get(&image.name))
         .map(|checks| checks.iter().map(|check| (&*check.entity, check)).collect())
         .unwrap_or_default();
     let having = checks.values().filter(|check| check.has_it).count();

@@ -112,7 +112,7 @@ fn a_group_is_made_of_the_marked_entities() {
         Some(2),
         "the cursor is on it"
     );
-    assert!(state.shared.marks.is_empty());
+    assert!(state.shared.picks.marks.is_empty());
     assert_eq!(
         kept(&effects),
         [GroupSpec::Made(MadeGroup {
@@ -150,7 +150,11 @@ fn a_name_that_can_not_be_is_asked_for_again_with_the_reason() {
         assert_eq!(made_here(&state)[0][1], "shelf1-01", "nothing was lost");
     }
     let (state, effects) = after("<Space>n<Esc>");
-    assert!(effects.is_empty() && state.shared.dialogs.is_empty() && state.shared.marks.len() == 1);
+    assert!(
+        effects.is_empty()
+            && state.shared.dialogs.is_empty()
+            && state.shared.picks.marks.len() == 1
+    );
 }
 
 #[test]

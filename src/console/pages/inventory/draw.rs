@@ -47,8 +47,9 @@ pub(crate) fn draw(
     let rows = usize::from(body.height.saturating_sub(1));
     // The screen may have become smaller since the cursor moved.
     let mut scroll = view.scroll;
-    scroll.to(scroll.cursor, shared.shown.len(), rows);
+    scroll.to(scroll.cursor, shared.picks.shown.len(), rows);
     let visible = shared
+        .picks
         .shown
         .iter()
         .enumerate()
@@ -66,7 +67,7 @@ pub(crate) fn draw(
     let titles = columns.titles(view, theme);
     let table = table(titles, &columns.widths, columns.gap, theme);
     frame.render_widget(table.rows(rows), body);
-    if shared.shown.is_empty() {
+    if shared.picks.shown.is_empty() {
         let text = if shared.site.inventory.entities.is_empty() {
             "the inventory has no entities"
         } else {
@@ -79,7 +80,7 @@ pub(crate) fn draw(
 }
 
 fn filter_line<'a>(view: &View, shared: &Shared, theme: &Theme, columns: usize) -> Line<'a> {
-    let value = shared.filter.value();
+    let value = shared.picks.filter.value();
     if !view.typing {
         return Line::from(vec![
             Span::styled("filter: ", theme.head()),
@@ -89,7 +90,7 @@ fn filter_line<'a>(view: &View, shared: &Shared, theme: &Theme, columns: usize) 
     }
     // What is typed is where the cursor is; of a long filter its end around it is shown.
     let typed: Vec<char> = value.chars().collect();
-    let at = shared.filter.cursor().min(typed.len());
+    let at = shared.picks.filter.cursor().min(typed.len());
     let from = (at + 4).saturating_sub(columns);
     let text = |range: std::ops::Range<usize>| {
         let text: String = typed[range].iter().collect();
@@ -187,7 +188,7 @@ impl Columns {
     ) -> Row<'a> {
         let entity = &shared.site.inventory.entities[at];
         let (marked, unmarked) = theme.mark();
-        let mark = if shared.marks.contains(&at) {
+        let mark = if shared.picks.marks.contains(&at) {
             marked
         } else {
             unmarked
@@ -226,15 +227,19 @@ fn labels(entity: &crate::model::Entity) -> String {
 
 fn counts(shared: &Shared) -> String {
     let all = shared.site.inventory.entities.len();
-    let mut text = format!("{} marked", shared.marks.len());
-    let hidden = if shared.shown.len() == all || shared.marks.is_empty() {
+    let mut text = format!("{} marked", shared.picks.marks.len());
+    let hidden = if shared.picks.shown.len() == all || shared.picks.marks.is_empty() {
         0
     } else {
-        let shown = shared.shown.iter().filter(|at| shared.marks.contains(at));
-        shared.marks.len() - shown.count()
+        let shown = shared
+            .picks
+            .shown
+            .iter()
+            .filter(|at| shared.picks.marks.contains(at));
+        shared.picks.marks.len() - shown.count()
     };
     if hidden > 0 {
         text.push_str(&format!(" ({hidden} not shown)"));
     }
-    format!("{text}   {} shown   {all} in all", shared.shown.len())
+    format!("{text}   {} shown   {all} in all", shared.picks.shown.len())
 }

@@ -64,7 +64,7 @@ impl View {
                 *width = (*width).max(unicode_width::UnicodeWidthStr::width(text));
             }
         }
-        shared.shown.clone_from(&order);
+        shared.picks.shown.clone_from(&order);
         Self {
             typing: false,
             sort: Column::Name,
@@ -79,12 +79,12 @@ impl View {
 
     /// Whether a filter is set or being typed: it has a row of its own then.
     fn has_filter(&self, shared: &Shared) -> bool {
-        self.typing || !shared.filter.value().is_empty()
+        self.typing || !shared.picks.filter.value().is_empty()
     }
 
     /// The entity under the cursor, by its place in the inventory.
     fn current(&self, shared: &Shared) -> Option<usize> {
-        shared.shown.get(self.scroll.cursor).copied()
+        shared.picks.shown.get(self.scroll.cursor).copied()
     }
 }
 
@@ -144,7 +144,7 @@ pub(crate) fn update(
     action: Action,
 ) -> Option<Effect> {
     let rows = body_rows(view, shared);
-    if view.scroll.follow(&action, shared.shown.len(), rows) {
+    if view.scroll.follow(&action, shared.picks.shown.len(), rows) {
         return None;
     }
     match action {
@@ -155,8 +155,8 @@ pub(crate) fn update(
         Action::Filter => view.typing = true,
         Action::Back => {
             let was_typing = std::mem::take(&mut view.typing);
-            if !shared.filter.value().is_empty() {
-                shared.filter.reset();
+            if !shared.picks.filter.value().is_empty() {
+                shared.picks.filter.reset();
                 refresh(view, shared, snapshot);
             } else if was_typing {
                 keep_cursor(view, shared, None);
@@ -173,16 +173,16 @@ pub(crate) fn update(
         }
         Action::Mark => mark(view, shared),
         Action::MarkRange => mark_range(view, shared),
-        Action::MarkAll => shared.marks.extend(&shared.shown),
+        Action::MarkAll => shared.picks.marks.extend(&shared.picks.shown),
         Action::MarkInvert => {
-            for at in &shared.shown {
-                if !shared.marks.remove(at) {
-                    shared.marks.insert(*at);
+            for at in &shared.picks.shown {
+                if !shared.picks.marks.remove(at) {
+                    shared.picks.marks.insert(*at);
                 }
             }
         }
         Action::MarkNone => {
-            shared.marks.clear();
+            shared.picks.marks.clear();
             view.anchor = None;
         }
         Action::Details => {
@@ -235,7 +235,7 @@ pub(crate) fn refresh(view: &mut View, shared: &mut Shared, snapshot: &Snapshot)
         groups: &groups[at],
         state: state_of(at).map_or("none", EntityState::as_str),
     };
-    let filter = Filter::new(shared.filter.value(), (0..entities.len()).map(facts));
+    let filter = Filter::new(shared.picks.filter.value(), (0..entities.len()).map(facts));
     let shown = order
         .iter()
         .copied()
@@ -243,7 +243,7 @@ pub(crate) fn refresh(view: &mut View, shared: &mut Shared, snapshot: &Snapshot)
         .collect();
 
     view.order = order;
-    shared.shown = shown;
+    shared.picks.shown = shown;
     keep_cursor(view, shared, here);
 }
 
@@ -251,13 +251,13 @@ pub(crate) fn refresh(view: &mut View, shared: &mut Shared, snapshot: &Snapshot)
 fn keep_cursor(view: &mut View, shared: &Shared, here: Option<usize>) {
     let rows = body_rows(view, shared);
     let row = here
-        .and_then(|here| shared.shown.iter().position(|at| *at == here))
+        .and_then(|here| shared.picks.shown.iter().position(|at| *at == here))
         .unwrap_or(view.scroll.cursor);
-    view.scroll.to(row, shared.shown.len(), rows);
+    view.scroll.to(row, shared.picks.shown.len(), rows);
 }
 
 fn edit(view: &mut View, shared: &mut Shared, snapshot: &Snapshot, request: InputRequest) {
-    let changed = shared.filter.handle(request);
+    let changed = shared.picks.filter.handle(request);
     if changed.is_some_and(|changed| changed.value) {
         refresh(view, shared, snapshot);
     }
@@ -267,12 +267,12 @@ fn mark(view: &mut View, shared: &mut Shared) {
     let Some(at) = view.current(shared) else {
         return;
     };
-    if !shared.marks.remove(&at) {
-        shared.marks.insert(at);
+    if !shared.picks.marks.remove(&at) {
+        shared.picks.marks.insert(at);
     }
     view.anchor = Some(at);
     let rows = body_rows(view, shared);
-    view.scroll.by(1, shared.shown.len(), rows);
+    view.scroll.by(1, shared.picks.shown.len(), rows);
 }
 
 fn mark_range(view: &mut View, shared: &mut Shared) {
@@ -281,16 +281,16 @@ fn mark_range(view: &mut View, shared: &mut Shared) {
     };
     let from = view
         .anchor
-        .and_then(|anchor| shared.shown.iter().position(|at| *at == anchor));
+        .and_then(|anchor| shared.picks.shown.iter().position(|at| *at == anchor));
     let Some(from) = from else {
         view.anchor = Some(here);
-        shared.marks.insert(here);
+        shared.picks.marks.insert(here);
         shared.say("marked; v marks from here to where you go next");
         return;
     };
     let to = view.scroll.cursor;
     let range = from.min(to)..=from.max(to);
-    shared.marks.extend(&shared.shown[range]);
+    shared.picks.marks.extend(&shared.picks.shown[range]);
     view.anchor = Some(here);
 }
 
@@ -302,8 +302,8 @@ fn click(view: &mut View, shared: &Shared, row: u16) {
         return;
     };
     let at = view.scroll.offset + line;
-    if line < rows && at < shared.shown.len() {
-        view.scroll.to(at, shared.shown.len(), rows);
+    if line < rows && at < shared.picks.shown.len() {
+        view.scroll.to(at, shared.picks.shown.len(), rows);
     }
 }
 

@@ -8,11 +8,11 @@ use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
 use crate::model::names::compress;
 
 fn shown(state: &State) -> String {
-    names(state, state.shared.shown.iter())
+    names(state, state.shared.picks.shown.iter())
 }
 
 fn marked(state: &State) -> String {
-    names(state, state.shared.marks.iter())
+    names(state, state.shared.picks.marks.iter())
 }
 
 fn names<'a>(state: &State, places: impl Iterator<Item = &'a usize>) -> String {
@@ -68,7 +68,7 @@ fn the_filter_works_while_it_is_typed_and_stays_until_escape() {
 fn escape_while_typing_clears_the_filter() {
     let state = after("/shelf2<Esc>");
     assert!(!state.pages.inventory.typing && !state.pages.inventory.has_filter(&state.shared));
-    assert_eq!(state.shared.shown.len(), 13);
+    assert_eq!(state.shared.picks.shown.len(), 13);
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn groups_and_states_are_filtered_too() {
 fn the_order_follows_any_column_both_ways() {
     let first = |keys: &str| {
         let state = after(keys);
-        let at = state.shared.shown[0];
+        let at = state.shared.picks.shown[0];
         state.shared.site.inventory.entities[at].name.to_string()
     };
     assert_eq!(first(""), "shelf1-01");
@@ -120,7 +120,7 @@ fn states_are_sorted_anew_when_the_operator_comes_back() {
     snapshot.groups = vec![group.into()];
     press(&mut state, &snapshot, "21");
     assert_eq!(
-        names(&state, state.shared.shown[..2].iter()),
+        names(&state, state.shared.picks.shown[..2].iter()),
         "shelf1-05 shelf1-07"
     );
 }
@@ -232,7 +232,7 @@ fn thousands_of_entities_are_filtered_sorted_and_drawn_by_the_screenful() {
     let last = screen(&mut state, &snapshot, 80, 24, ASCII);
     assert!(last.contains("n5000") && last.contains("n4982") && !last.contains("n4981"));
     press(&mut state, &snapshot, "/n49[1-2]?<Enter>a");
-    assert_eq!(state.shared.marks.len(), 20);
+    assert_eq!(state.shared.picks.marks.len(), 20);
 }
 
 #[test]
@@ -267,5 +267,5 @@ fn the_page_when_nothing_matches() {
     assert!(screen.is_ascii());
     // Nothing is under the cursor: these do nothing.
     press(&mut state, &testing::snapshot(), "<Space>v<Enter>a*");
-    assert!(state.shared.marks.is_empty() && state.shared.dialogs.is_empty());
+    assert!(state.shared.picks.marks.is_empty() && state.shared.dialogs.is_empty());
 }

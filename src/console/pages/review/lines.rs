@@ -200,7 +200,7 @@ fn source(shared: &Shared, plan: &Plan, planned: &PlannedGroup) -> String {
         }
         SourceChoice::Peer(PeerChoice::Any(peers)) => {
             let names: Vec<&str> = peers.iter().map(|peer| &*peer.name).collect();
-            let checks = shared.peers.get(&group.image.name);
+            let checks = shared.answers.peers.get(&group.image.name);
             let holds = checks.map(|checks| checks.iter().filter(|one| one.has_it).count());
             let seen = match holds {
                 Some(number) => format!("; checked, {number} can be read"),
@@ -223,7 +223,7 @@ fn source(shared: &Shared, plan: &Plan, planned: &PlannedGroup) -> String {
 }
 
 fn checked(shared: &Shared, image: &Name, peer: &str) -> &'static str {
-    let checks = shared.peers.get(image);
+    let checks = shared.answers.peers.get(image);
     let check = checks.and_then(|checks| checks.iter().find(|one| *one.entity == *peer));
     match check {
         Some(one) if one.has_it => "; checked, has it",

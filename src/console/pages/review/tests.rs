@@ -91,7 +91,11 @@ fn everything_that_will_happen_is_on_the_page() {
         file: Ok(None),
         has_it: name == "shelf2-01",
     });
-    state.shared.peers.insert("vdsl-3.1".into(), checks.into());
+    state
+        .shared
+        .answers
+        .peers
+        .insert("vdsl-3.1".into(), checks.into());
     let idle = testing::idle();
     insta::assert_snapshot!("review_80x24", screen(&mut state, &idle, 80, 24, MONO));
     insta::assert_snapshot!(

@@ -96,7 +96,7 @@ fn counts(view: &View, shared: &Shared) -> String {
         view.selected.len(),
         count(shared.resolved.groups.len(), "group", "groups"),
         made.count(),
-        count(shared.marks.len(), "entity", "entities")
+        count(shared.picks.marks.len(), "entity", "entities")
     )
 }
 
