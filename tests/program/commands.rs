@@ -157,6 +157,23 @@ async fn a_signal_cancels_in_good_order() {
     }
 }
 
+/// As `cargo test &` in a script does: the programs that tests start hear Ctrl-C all the same.
+#[test]
+fn tests_pass_where_ctrl_c_is_ignored_from_the_beginning() {
+    let ran = std::process::Command::new("sh")
+        .args(["-c", r#"trap '' INT; exec "$0" --exact "$1""#])
+        .arg(std::env::current_exe().unwrap())
+        .arg("commands::a_second_signal_leaves_at_once")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(
+        ran.status.success() && said.contains("1 passed"),
+        "{said}{}",
+        String::from_utf8_lossy(&ran.stderr)
+    );
+}
+
 /// An entity that is silent can't be cleaned up; whoever asks twice waits for nobody.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_leaves_at_once() {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::support::program::ignored_signals;
 use crate::support::scripted::{Reply, Script, ScriptedServer};
 use subtend::cli::{logging, signals};
 use subtend::headless::Board;
@@ -61,10 +62,7 @@ async fn a_password_is_never_written() {
 #[ignore = "run in a process of its own by `signals_are_messages`"]
 async fn each_signal_is_a_message() {
     // One that was ignored when this process began (a job in the background of a script) stays so.
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = (status.lines().find_map(|line| line.strip_prefix("SigIgn:")))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or(0);
+    let ignored = ignored_signals();
     let mut signals = signals::signals().unwrap();
     for (name, number) in [("-INT", 2), ("-TERM", 15), ("-HUP", 1)] {
         if ignored & (1 << (number - 1)) != 0 {

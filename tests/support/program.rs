@@ -3,12 +3,14 @@
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Once;
 
 use subtend::lab::{Behaviour, Lab};
 use subtend::model::Inventory;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{IMAGE, LONG, behave, lab, network, within, yaml};
 
@@ -42,6 +44,7 @@ impl Program {
 
     /// Through another program, which becomes it.
     pub fn command(state: &Path, program: &str, args: &[&str]) -> Self {
+        hear_interrupts();
         let mut child = Command::new(program)
             .args(args)
             .env_remove("SUBTEND_INVENTORY")
@@ -108,6 +111,26 @@ impl Program {
         let status = within(LONG, self.child.wait()).await.unwrap();
         (lines, status.code(), said)
     }
+}
+
+/// Signals that were ignored when this process began, one bit each (Linux); none elsewhere.
+pub fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    (status.lines().find_map(|line| line.strip_prefix("SigIgn:")))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
+}
+
+/// Ctrl-C ends a program that this process starts, also where a script runs the tests in the background and has
+/// them ignore it: a signal that is listened to is no longer ignored by what is started then.
+fn hear_interrupts() {
+    static HEARD: Once = Once::new();
+    HEARD.call_once(|| {
+        let interrupt = SignalKind::interrupt();
+        if ignored_signals() & (1 << (interrupt.as_raw_value() - 1)) != 0 {
+            drop(signal(interrupt).unwrap());
+        }
+    });
 }
 
 /// The inventory of a lab as YAML, in a folder of its own.
