@@ -221,6 +221,7 @@ fn destination() -> Destination {
         staging: entity.staging,
         delete_first: false,
         names: crate::model::staging::Names::new(&entity.path, "auto", "").unwrap(),
+        size: None,
     }
 }
 

@@ -65,6 +65,10 @@ pub struct Destination {
     /// aside.
     pub delete_first: bool,
     pub names: Names,
+    /// Bytes that will be written, where they are known before: some protocols announce them, and with
+    /// `staging: direct`, where the source is waited for first, they are known as soon as the source
+    /// reports them.
+    pub size: Option<u64>,
 }
 
 impl Destination {

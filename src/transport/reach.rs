@@ -78,6 +78,7 @@ impl Destination {
             staging: entity.staging,
             delete_first: entity.delete_first,
             names: names.map_err(|error| local(Step::Prepare, error))?,
+            size: None,
         })
     }
 }

@@ -356,6 +356,7 @@ fn secured(server: &RealServer, implicit: bool, tls: Tls) -> Destination {
         staging: Staging::Rename,
         delete_first: false,
         names: Names::new(&path, AUTO, "").unwrap(),
+        size: None,
     }
 }
 

@@ -99,6 +99,7 @@ pub fn destination_with(server: &ScriptedServer, timeouts: Timeouts) -> Destinat
         staging: Staging::Rename,
         delete_first: false,
         names: names(),
+        size: None,
     }
 }
 

@@ -14,12 +14,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{
-    EntityState, Failure, Fault, Holds, Laggards, Limits, RemotePath, Staging, Step, Verified,
+    EntityState, Failure, Fault, Holds, Image, Laggards, Limits, RemotePath, Staging, Step,
+    Verified,
 };
 use crate::placement::{Delivery, Known, Opened};
 use crate::pool::Next;
 use crate::transport::{Destination, ImageDigest, Transport};
 
+use super::digests::Digests;
 use super::report::{GroupMeters, Reporter};
 use super::subscription::{Request, Subscription};
 use super::transfer::is_about_the_image;
@@ -37,6 +39,9 @@ pub(super) struct DownloadAgent<T: Transport> {
     pub(super) destination: Result<Destination, Failure>,
     /// What is known of the image, and of this entity, from earlier attempts.
     pub(super) known: Option<Known>,
+    /// What the passes know of the image by now.
+    pub(super) digests: Arc<Digests>,
+    pub(super) image: Arc<Image>,
     pub(super) meters: Arc<GroupMeters>,
     pub(super) reporter: Reporter,
     pub(super) cancel: CancellationToken,
@@ -108,7 +113,7 @@ impl<T: Transport> DownloadAgent<T> {
     }
 
     async fn deliver(&self, subscription: Option<Subscription>) -> Attempt {
-        let destination = match self.destination.clone() {
+        let mut destination = match self.destination.clone() {
             Ok(destination) => destination,
             Err(failure) => return Attempt::not_begun(failure),
         };
@@ -133,6 +138,7 @@ impl<T: Transport> DownloadAgent<T> {
                 return Attempt::not_begun(failure);
             }
         }
+        destination.size = self.digests.size(&self.image);
         let opened = tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(None),

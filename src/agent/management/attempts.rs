@@ -112,6 +112,8 @@ impl<T: Transport> Delivery<T> {
             entity,
             destination: Destination::of(target, self.transport.owner(), &work.logins),
             known,
+            digests: self.digests.clone(),
+            image: work.group.image.clone(),
             meters: work.meters.clone(),
             reporter: work.reporter.clone(),
             cancel: work.cancels[entity].clone(),

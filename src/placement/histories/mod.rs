@@ -110,6 +110,7 @@ fn destination(settings: &Settings, owner: &str) -> Destination {
         verify: settings.verify,
         staging: settings.staging,
         delete_first: settings.delete_first,
+        size: None,
     }
 }
 
