@@ -34,6 +34,7 @@ import tempfile
 import threading
 import time
 
+import reach
 import rivals
 from common import BINARY, KIB, MIB, Bench, Broken, Network, curl, curl_set_up, fetched, names, rate
 from rivals import Site, Subtend, all_at_once, download_first, one_by_one, tee, tools
@@ -699,6 +700,7 @@ ROWS = {
     "set-up": set_up,
     "slow connector": slow_connector,
     "console": console,
+    **reach.ROWS,
 }
 OF_VSFTPD = {"unshaped", "source-bound", "entity-bound", "proof", "silent"}
 WAYS = {
@@ -817,12 +819,14 @@ def main():
     rows = list(dict.fromkeys(options.only or ROWS))
     figures = {row: Figures() for row in rows}
     broken = {row: [] for row in rows}
-    left_out = [] if rivals.vsftpd_program() else [row for row in rows if row in OF_VSFTPD]
-    measured = [row for row in rows if row not in left_out]
-    for row in left_out:
+    needs = {**dict.fromkeys(OF_VSFTPD, ["vsftpd"]), **reach.NEEDS}
+    lacks = {row: [one for one in needs.get(row, []) if not reach.program(one)] for row in rows}
+    measured = [row for row in rows if not lacks[row]]
+    for row in rows:
         # What was not measured is no success.
-        broken[row].append("left out: vsftpd is not installed (apt-get install vsftpd)")
-        print(f"{row}: {broken[row][0]}", file=sys.stderr)
+        if lacks[row]:
+            broken[row].append(f"left out: {', '.join(lacks[row])} not installed")
+            print(f"{row}: {broken[row][0]}", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="subtend-compare-", dir=folder) as ground:
         os.chmod(ground, 0o755)
         bench = Ground(binary, ground)
