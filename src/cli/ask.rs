@@ -1,4 +1,4 @@
-//! Asks the operator for the passwords that the inventory says to ask for (`{ ask: true }`).
+//! Asks the operator for the secrets that the inventory says to ask for (`{ ask: true }`).
 //!
 //! The question goes to the controlling terminal, never to standard output, and the answer is never
 //! echoed. Without a terminal nothing is started: the error names all that would have been asked.
@@ -10,19 +10,19 @@ use secrecy::zeroize::Zeroizing;
 use thiserror::Error;
 
 use crate::model::text::shown;
-use crate::model::{CredentialsRef, Login, Logins, SecretSource};
+use crate::model::{CredentialsRef, Login, LoginBy, Logins, SecretSource};
 
 #[derive(Debug, Error)]
 pub enum AskError {
     #[error(
-        "there is no terminal to ask for the password of {}; \
-         give it with `password: {{ env: NAME }}` or `{{ file: PATH }}` instead",
+        "there is no terminal to ask for the secret of {}; \
+         give it with `{{ env: NAME }}` or `{{ file: PATH }}` instead of `{{ ask: true }}`",
         .credentials.join(", ")
     )]
     NoTerminal { credentials: Vec<String> },
-    #[error("the question for the password of {credentials} was not answered")]
+    #[error("the question for the secret of {credentials} was not answered")]
     Interrupted { credentials: String },
-    #[error("the password of {credentials} could not be read: {reason}")]
+    #[error("the secret of {credentials} could not be read: {reason}")]
     Failed {
         credentials: String,
         reason: io::Error,
@@ -115,9 +115,9 @@ pub fn ask(
         return Err(AskError::NoTerminal { credentials });
     }
     for one in asked {
-        let (name, user) = (shown(&one.name), shown(&one.user));
-        let password = prompt
-            .password(&format!("Password of {user} (credentials {name}): "))
+        let name = shown(&one.name);
+        let secret = prompt
+            .password(&question(one))
             .map_err(|reason| match reason.kind() {
                 io::ErrorKind::Interrupted => AskError::Interrupted { credentials: name },
                 _ => AskError::Failed {
@@ -125,10 +125,21 @@ pub fn ask(
                     reason,
                 },
             })?;
-        let user = one.user.clone();
-        logins.insert(one.name.clone(), Login { user, password });
+        logins.insert(one.name.clone(), Login::of(one, secret));
     }
     Ok(())
+}
+
+fn question(one: &CredentialsRef) -> String {
+    let (name, user) = (shown(&one.name), shown(&one.user));
+    match &one.by {
+        LoginBy::Key(path) => {
+            let path = shown(&path.display().to_string());
+            format!("Passphrase of the key {path} (credentials {name}): ")
+        }
+        LoginBy::Token => format!("Token (credentials {name}): "),
+        LoginBy::Password | LoginBy::Agent => format!("Password of {user} (credentials {name}): "),
+    }
 }
 
 #[cfg(test)]
@@ -176,6 +187,7 @@ mod tests {
         .map(|(name, secret)| CredentialsRef {
             name: name.into(),
             user: "op".into(),
+            by: LoginBy::Password,
             secret,
         })
         .into()
@@ -196,6 +208,26 @@ mod tests {
         let login = logins.get(Some(&"noc".into())).unwrap();
         assert_eq!(login.password.expose_secret(), "open sesame");
         assert!(!logins.contains("hq"));
+    }
+
+    #[test]
+    fn it_is_said_which_secret_is_wanted() {
+        let mut asked = credentials();
+        asked[0].by = LoginBy::Key(std::sync::Arc::new("/etc/subtend/id".into()));
+        asked[2].by = LoginBy::Token;
+        let (mut prompt, mut logins) = (Fake::new(true), Logins::default());
+        ask(&asked, &mut logins, &mut prompt).unwrap();
+        assert_eq!(
+            prompt.prompts,
+            [
+                "Passphrase of the key /etc/subtend/id (credentials craft): ",
+                "Token (credentials noc): "
+            ]
+        );
+        let key = logins.get(Some(&"craft".into())).unwrap().key.clone();
+        assert_eq!(key.unwrap().passphrase.expose_secret(), "open sesame");
+        let token = logins.get(Some(&"noc".into())).unwrap().token.clone();
+        assert_eq!(token.unwrap().expose_secret(), "open sesame");
     }
 
     #[test]

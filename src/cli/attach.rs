@@ -138,7 +138,7 @@ fn missing(inventory: &Inventory, connection: &Connection) -> Vec<CredentialsRef
         .collect()
 }
 
-/// What gives passwords to an engine.
+/// What gives secrets to an engine.
 pub(super) fn login_commands(credentials: &[CredentialsRef], logins: &Logins) -> Vec<Command> {
     let known = |one: &CredentialsRef| match logins.contains(&one.name) {
         true => logins.get(Some(&one.name)),
@@ -149,7 +149,7 @@ pub(super) fn login_commands(credentials: &[CredentialsRef], logins: &Logins) ->
         .filter_map(|one| {
             known(one).map(|login| Command::Login {
                 credentials: one.name.to_string(),
-                password: Secret::new(login.password.expose_secret()),
+                password: Secret::new(login.secret().expose_secret()),
             })
         })
         .collect()
@@ -175,14 +175,14 @@ async fn open(
         false => missing(&inventory, &connection),
     };
     let all = inventory.credentials.clone();
-    let mut asked = to_ask(&inventory);
-    asked.retain(|name| missing.iter().any(|one| one.name == *name));
     // From here on what the engine reports is taken, however long a password takes.
     let (link, pump) = connection.link(log_event, greeting).await?;
     let (logins, without_password) = tokio::select! {
         looked_up = services.look_up(&missing, &all) => looked_up,
         Some(()) = context.stop.recv() => return Ok(headless::CANCELLED),
     };
+    let mut asked = to_ask(&inventory, &logins);
+    asked.retain(|name| missing.iter().any(|one| one.name == *name));
     for command in login_commands(&missing, &logins) {
         // Where the engine has ended, the console says so.
         let _ = link.commands.send(command).await;

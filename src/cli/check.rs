@@ -131,6 +131,11 @@ fn group(plan: &Plan, one: &PlannedGroup, lines: &mut Vec<String>) {
         let sent = sent.iter().map(|entity| &**entity);
         row("verify", &VerifyMode::of_all_in_words(sent), lines);
     }
+    let legacy = (plan.findings.iter())
+        .find(|one| matches!(one, Finding::LegacySsh { group: of, .. } if *of == group.name));
+    if let Some(legacy) = legacy {
+        row("ssh", &legacy.to_string(), lines);
+    }
     if let Some(pool) = &one.pool {
         let size = units::size(pool.layout.buffer_size as u64);
         let buffers = count(pool.layout.buffers, "buffer");

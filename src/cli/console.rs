@@ -25,7 +25,7 @@ use crate::console::{self, Options, PastRun, Site, Storage};
 use crate::engine::summary;
 use crate::headless::{self, Stop};
 use crate::model::text::quoted;
-use crate::model::{EntityState, Inventory, Name, Outcome, SecretSource};
+use crate::model::{EntityState, Inventory, Logins, Name, Outcome, SecretSource};
 use crate::protocol::{GroupSpec, Link, Snapshot, Summary};
 
 /// An engine with nothing to do ends within this time; one that does not is left behind.
@@ -126,7 +126,7 @@ pub(super) async fn open(
     let (logins, without_password) = looked_up;
     let inventory = Arc::new(inventory);
     let site = Site {
-        to_ask: to_ask(&inventory),
+        to_ask: to_ask(&inventory, &logins),
         inventory: inventory.clone(),
         kept: groups,
         without_password,
@@ -220,10 +220,11 @@ fn outcome(summary: &Summary) -> Outcome {
     }
 }
 
-pub(super) fn to_ask(inventory: &Inventory) -> BTreeSet<Name> {
+/// Without those that need no secret: a key may not be encrypted.
+pub(super) fn to_ask(inventory: &Inventory, logins: &Logins) -> BTreeSet<Name> {
     let credentials = inventory.credentials.iter();
     credentials
-        .filter(|one| one.secret == SecretSource::Ask)
+        .filter(|one| one.secret == SecretSource::Ask && !logins.contains(&one.name))
         .map(|one| one.name.clone())
         .collect()
 }

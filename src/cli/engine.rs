@@ -17,7 +17,7 @@ use super::state_dir::StateDir;
 use super::{Failed, state_dir};
 use crate::headless;
 use crate::inventory;
-use crate::model::SecretSource;
+use crate::model::{Login, Logins, SecretSource};
 use crate::remote::{self, About, Claimed, Connection, Place, RemoteError, Wants};
 
 /// What a new engine says on its standard output, which it gives up then.
@@ -284,12 +284,12 @@ async fn begin(
     let text = inventory::read_text(&file)?;
     let inventory = inventory::parse(&text, &file)?;
     let claimed = endpoint.claim()?;
-    // The others come from clients that connect, and know them.
-    let empty: Vec<_> = (inventory.credentials.iter())
-        .filter(|one| one.secret == SecretSource::Empty)
-        .cloned()
-        .collect();
-    let logins = services.logins(&empty, &inventory.credentials).await?;
+    // The others come from clients that connect, and know them. Nothing is read for these.
+    let mut logins = Logins::default();
+    let credentials = inventory.credentials.iter();
+    for empty in credentials.filter(|one| one.secret == SecretSource::Empty) {
+        logins.insert(empty.name.clone(), Login::of(empty, "".into()));
+    }
     let about = About {
         inventory: file,
         text,

@@ -18,7 +18,8 @@ use super::services::{Lab, Practice};
 use crate::inventory::{self, InventoryErrors};
 use crate::model::{
     BufferPreference, CredentialsRef, Entity, FileServer, Group, GroupSpec, Image, Inventory,
-    Limits, Logins, MadeGroup, Name, PeerChoice, SecretSource, SourceChoice, SourceSpec, testing,
+    Limits, LoginBy, Logins, MadeGroup, Name, PeerChoice, SecretSource, SourceChoice, SourceSpec,
+    testing,
 };
 
 struct Fake(Inventory);
@@ -95,6 +96,7 @@ fn inventory() -> Inventory {
     let credentials = ["noc", "craft", "old", "unused"].map(|name| CredentialsRef {
         name: name.into(),
         user: name.into(),
+        by: LoginBy::Password,
         secret: SecretSource::Ask,
     });
     Inventory {

@@ -359,6 +359,7 @@ mod tests {
                     login: Arc::new(Login::anonymous()),
                     timeouts: Timeouts::default(),
                     tls: Tls::default(),
+                    ssh: crate::model::Ssh::default(),
                     dialect: crate::model::Dialect::default(),
                 },
                 path: RemotePath::new("a").unwrap(),

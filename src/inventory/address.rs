@@ -4,7 +4,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::model::scheme::{FTP_KEYS, TLS_KEYS};
+use crate::model::scheme::{FTP_KEYS, SSH_KEYS, TLS_KEYS};
 use crate::model::{Address, Scheme};
 
 use super::error::{Complaint, Problems, did_you_mean, quoted};
@@ -80,13 +80,16 @@ fn listed(fits: impl Fn(&Scheme) -> bool, last: &str) -> String {
     }))
     .collect();
     let end = urls.pop().unwrap_or_default();
-    format!("{} {last} {end}", urls.join(", "))
+    match urls.as_slice() {
+        [] => end,
+        urls => format!("{} {last} {end}", urls.join(", ")),
+    }
 }
 
 /// Reports keys that stand beside an address of whose protocol they are not.
 pub(super) fn check_keys(problems: &mut Problems, fields: &Fields<'_>, address: &Address) {
     // A key of another protocol beside an address says that the operator believes in that protocol there.
-    let foreign = [TLS_KEYS.as_slice(), FTP_KEYS.as_slice()].concat();
+    let foreign = [&TLS_KEYS[..], &SSH_KEYS, &FTP_KEYS].concat();
     for key in foreign.into_iter().filter(|key| !address.scheme.takes(key)) {
         if let Some(at) = fields.key_span(key) {
             let beside = match TLS_KEYS.contains(&key) && !address.scheme.is_encrypted() {

@@ -3,15 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::model::scheme::TLS_KEYS;
+use crate::model::scheme::{SSH_KEYS, TLS_KEYS};
 use crate::model::{Address, CredentialsRef, Dialect, FileServer, Image, Scheme};
 
 use super::address::{check_keys, parse_url};
-use super::credentials;
+use super::credentials::{self, check_login};
 use super::defaults::{Defaults, timeouts};
 use super::dialect;
 use super::error::{Problems, quoted};
 use super::fields::{Fields, Shape, TIME_KEYS, section};
+use super::ssh;
 use super::tls;
 use super::tree::Node;
 use super::values;
@@ -22,6 +23,7 @@ const FILE_SERVER: Shape = Shape::new(
         &["url", "credentials"],
         TIME_KEYS,
         &TLS_KEYS,
+        &SSH_KEYS,
         &["cwd", "account", "data", "data_address"],
     ],
 );
@@ -56,6 +58,11 @@ pub(super) fn read_file_servers(
                 None => defaults.credentials.clone(),
                 own => credentials::reference(problems, own, known),
             };
+            if let Some(at) = fields.get("credentials").or(fields.get("url"))
+                && !address.host.is_empty()
+            {
+                check_login(problems, at, credentials.as_ref(), known, &address);
+            }
             Arc::new(FileServer {
                 name: name.into(),
                 address,
@@ -63,6 +70,7 @@ pub(super) fn read_file_servers(
                 credentials,
                 timeouts: timeouts(problems, fields, defaults.timeouts),
                 tls: tls::read(problems, fields, &defaults.tls, inventory),
+                ssh: ssh::read(problems, fields, &defaults.ssh, inventory),
                 // What `defaults` says of it is about devices.
                 dialect: dialect::read(problems, fields, &Dialect::default()),
             })

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::model::names::Pattern;
-use crate::model::scheme::{FTP_KEYS, TLS_KEYS};
+use crate::model::scheme::{FTP_KEYS, SSH_KEYS, TLS_KEYS};
 use crate::model::staging::{AUTO, Names, NamesError};
-use crate::model::{CredentialsRef, Dialect, Name, RemotePath, Staging, Timeouts, Tls, VerifyMode};
+use crate::model::{
+    CredentialsRef, Dialect, Name, RemotePath, Ssh, Staging, Timeouts, Tls, VerifyMode,
+};
 
 use super::credentials;
 use super::dialect;
 use super::error::{Complaint, Problems, quoted};
 use super::fields::{DELIVERY_KEYS, Fields, Shape, TIME_KEYS, mapping};
+use super::ssh;
 use super::tls;
 use super::tree::Node;
 use super::values;
@@ -24,6 +27,7 @@ const DEFAULTS: Shape = Shape::new(
         DELIVERY_KEYS,
         &["labels"],
         &TLS_KEYS,
+        &SSH_KEYS,
         &FTP_KEYS,
     ],
 );
@@ -43,6 +47,7 @@ pub(super) struct Defaults {
     pub path: Option<Result<RemotePath, ()>>,
     pub timeouts: Timeouts,
     pub tls: Tls,
+    pub ssh: Ssh,
     pub dialect: Dialect,
     pub delivery: Delivery,
     pub labels: BTreeMap<String, String>,
@@ -79,6 +84,7 @@ pub(super) fn read(
         path: (fields.get("path")).map(|node| default_path(problems, node).ok_or(())),
         timeouts: timeouts(problems, fields, Timeouts::default()),
         tls: tls::read(problems, fields, &Tls::default(), inventory),
+        ssh: ssh::read(problems, fields, &Ssh::default(), inventory),
         dialect,
         delivery,
         labels: labels(problems, fields.get("labels"), &BTreeMap::new()),

@@ -5,17 +5,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::names::{self, Pattern};
-use crate::model::scheme::{FTP_KEYS, TLS_KEYS};
+use crate::model::scheme::{FTP_KEYS, SSH_KEYS, TLS_KEYS};
 use crate::model::staging::Names;
 use crate::model::{Address, CredentialsRef, Entity, RemotePath, Staging};
 
 use super::address::{check_keys, parse_address};
 use super::catalog::nowhere;
-use super::credentials;
+use super::credentials::{self, check_login};
 use super::defaults::{Defaults, check_folder, check_path, delivery, labels, timeouts, wrong_name};
 use super::dialect;
 use super::error::{Complaint, Problems, Span, quoted, some_of};
 use super::fields::{DELIVERY_KEYS, Fields, Shape, TIME_KEYS};
+use super::ssh;
 use super::tls;
 use super::tree::{Node, Value};
 use super::values;
@@ -30,6 +31,7 @@ const ENTITY: Shape = Shape {
             DELIVERY_KEYS,
             &["labels"],
             &TLS_KEYS,
+            &SSH_KEYS,
             &FTP_KEYS,
         ],
     )
@@ -123,6 +125,12 @@ impl Reader<'_> {
         let Some(template) = self.template(problems, &fields, (type_, version)) else {
             return;
         };
+        if let Some(at) = fields.get("credentials").or(address_node) {
+            for address in addresses.iter().flatten() {
+                let credentials = template.credentials.as_ref();
+                check_login(problems, at, credentials, self.known, address);
+            }
+        }
         let path_node = fields.get("path");
         if template.staging == Staging::Rename
             && let Some(paths) = &paths
@@ -196,6 +204,7 @@ impl Reader<'_> {
         };
         let timeouts = timeouts(problems, fields, defaults.timeouts);
         let tls = tls::read(problems, fields, &defaults.tls, self.inventory);
+        let ssh = ssh::read(problems, fields, &defaults.ssh, self.inventory);
         let dialect = dialect::read(problems, fields, &defaults.dialect);
         let delivery = delivery(problems, fields, &defaults.delivery);
         check_folder(problems, fields, &delivery, &dialect);
@@ -208,6 +217,7 @@ impl Reader<'_> {
             credentials,
             timeouts,
             tls,
+            ssh,
             dialect,
             verify: delivery.verify,
             staging: delivery.staging,

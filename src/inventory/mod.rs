@@ -17,6 +17,7 @@ mod groups;
 mod members;
 mod redact;
 pub mod secrets;
+mod ssh;
 mod tls;
 mod tree;
 mod values;
@@ -122,6 +123,8 @@ pub fn read_text(path: &Path) -> Result<String, InventoryErrors> {
 /// buffer_size: 256 KiB          # or `buffers: 16`; default 256 KiB
 /// credentials:
 ///   craft: { user: craft, password: { env: SUBTEND_CRAFT } }   # or file, command, ask; or no password
+///   noc: { user: noc, key: secrets/noc_key, passphrase: { ask: true } }   # of SSH, or `agent: true`
+///   web: { token: { env: SUBTEND_WEB } }                       # of HTTP
 /// file_servers:
 ///   hq: { url: ftp://192.0.2.10/images, credentials: craft, timeouts: { connect: 5s } }
 /// images:
@@ -129,7 +132,8 @@ pub fn read_text(path: &Path) -> Result<String, InventoryErrors> {
 /// defaults:                     # credentials and timeouts are for file servers too
 ///   { credentials: craft, path: /flash/image.bin, timeouts: { reply: 30s }, verify: best,
 ///     staging: rename, delete_first: true, labels: { site: north },
-///     tls: { ca: certs/lab.pem }, tls_max: 1.2 }             # of ftps:// addresses
+///     tls: { ca: certs/lab.pem }, tls_max: 1.2,              # of ftps:// addresses
+///     known_hosts: certs/known_hosts, ssh_legacy: true }     # of SSH; or `host_key: "SHA256:…"`
 /// entities:
 ///   - { name: "shelf1-[01-20]", type: adsl, version: "2.3", address: "192.0.2.[21-40]:2121" }
 /// groups:
@@ -153,6 +157,9 @@ pub fn read_text(path: &Path) -> Result<String, InventoryErrors> {
 /// `tls` says whose certificates are accepted where the address is an `ftps://` or an
 /// `ftps+implicit://` one: those that an authority of a file signed (`ca`), or one by its SHA-256
 /// (`fingerprint`); without it, those that an authority of this host signed.
+///
+/// `host_key` and `known_hosts` say which keys of a server are accepted where it is spoken to over
+/// SSH; without them, those in the user's own file of known hosts. `ssh_legacy` lets old algorithms in.
 ///
 /// A group has the entities that satisfy all keys of `select`, and those that `entities` names.
 ///

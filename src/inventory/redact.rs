@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::credentials::is_private_key;
 use super::tree::{Node, Value};
 use crate::model::suggest::nearest;
 
@@ -27,6 +28,8 @@ enum Context {
     Password,
     /// Where an environment variable is named: what can't be a name may be the password itself.
     Variable,
+    /// Where the file of a private key is named: what can't be a path may be the key itself.
+    KeyFile,
     Secret,
 }
 
@@ -80,7 +83,8 @@ impl Redactions {
                     Context::Section
                     | Context::Credentials
                     | Context::Password
-                    | Context::Variable => Context::Secret,
+                    | Context::Variable
+                    | Context::KeyFile => Context::Secret,
                     context => context,
                 };
                 items.iter().for_each(|item| self.visit(item, context));
@@ -90,6 +94,7 @@ impl Redactions {
                     _ if node.is_null() => false,
                     Context::File | Context::Anywhere => text.contains('@'),
                     Context::Variable => !is_variable(text),
+                    Context::KeyFile => is_private_key(text),
                     Context::Section
                     | Context::Credentials
                     | Context::Password
@@ -113,8 +118,9 @@ fn below(context: Context, key: &str) -> Context {
         },
         Context::Section => Context::Credentials,
         Context::Credentials => match key {
-            "user" => Context::Anywhere,
-            "password" => Context::Password,
+            "user" | "agent" => Context::Anywhere,
+            "key" => Context::KeyFile,
+            "password" | "passphrase" | "token" => Context::Password,
             _ => Context::Secret,
         },
         Context::Password => match key {
@@ -122,7 +128,7 @@ fn below(context: Context, key: &str) -> Context {
             "file" | "command" | "ask" => Context::Anywhere,
             _ => Context::Secret,
         },
-        Context::Variable | Context::Secret => Context::Secret,
+        Context::Variable | Context::KeyFile | Context::Secret => Context::Secret,
     }
 }
 

@@ -1,5 +1,6 @@
-//! Looking passwords up: in the environment, in a file, from a command. Asking the operator is the
-//! caller's; here it is only said that it is needed.
+//! Looking secrets up: in the environment, in a file, from a command. Asking the operator is the
+//! caller's; here it is only said that it is needed. A secret is a password, the passphrase of a private
+//! key, or a token.
 //!
 //! No error ever holds a secret, nor what a command printed. What is read is wiped afterwards, and is
 //! read into one place: a buffer that grows would leave copies behind.
@@ -15,25 +16,26 @@ use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 use tokio::io::AsyncReadExt;
 
+use crate::model::ssh::is_encrypted;
 use crate::model::text::shown;
-use crate::model::{CredentialsRef, Login, Name, SecretSource, units};
+use crate::model::{CredentialsRef, Login, LoginBy, Name, SecretSource, units};
 
 /// How long a command may take. Somebody may have to touch a security key first.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
-/// A file or an output longer than this holds no password.
+/// A file or an output longer than this holds no secret.
 const LONGEST: usize = 64 << 10;
 
 /// What [`resolve`] found out.
 #[derive(Debug)]
 pub enum Resolved {
     Login(Login),
-    /// The operator must be asked for this user's password; [`login`] makes a login of it.
+    /// The operator must be asked for this user's secret; [`login`] makes a login of it.
     Ask {
         user: String,
     },
 }
 
-/// Why there is no password.
+/// Why there is no secret.
 #[derive(Debug, Error)]
 #[error("credentials `{credentials}`: {cause}")]
 pub struct SecretError {
@@ -43,21 +45,39 @@ pub struct SecretError {
 
 #[derive(Debug, Error)]
 pub enum SecretCause {
-    #[error("the environment variable {0} is not set; set it to the password")]
-    NoVariable(String),
-    #[error("the environment variable {0} is empty; set it to the password")]
-    EmptyVariable(String),
+    #[error("the environment variable {0} is not set; set it to the {1}")]
+    NoVariable(String, &'static str),
+    #[error("the environment variable {0} is empty; set it to the {1}")]
+    EmptyVariable(String, &'static str),
     #[error("the environment variable {0} is not UTF-8 text")]
     ForeignVariable(String),
-    #[error("the password file {} can't be read: {reason}", named(.path))]
-    File { path: PathBuf, reason: io::Error },
+    /// `what` is in the file.
+    #[error("the {what} file {} can't be read: {reason}", named(.path))]
+    File {
+        what: &'static str,
+        path: PathBuf,
+        reason: io::Error,
+    },
     #[error(
-        "the password file {} can be read by others (mode {mode:03o}); run: chmod 600 {}",
+        "the {what} file {} can be read by others (mode {mode:03o}); run: chmod 600 {}",
         named(.path), named(.path)
     )]
-    OpenFile { path: PathBuf, mode: u32 },
-    #[error("the password file {} {why}", named(.path))]
-    FileContent { path: PathBuf, why: &'static str },
+    OpenFile {
+        what: &'static str,
+        path: PathBuf,
+        mode: u32,
+    },
+    #[error("the {what} file {} {why}", named(.path))]
+    FileContent {
+        what: &'static str,
+        path: PathBuf,
+        why: &'static str,
+    },
+    #[error(
+        "the key {} is encrypted; add `passphrase: {{ ask: true }}` or another source beside it",
+        named(.path)
+    )]
+    NoPassphrase { path: PathBuf },
     #[error("the command {program} can't be started: {reason}")]
     NotStarted { program: String, reason: io::Error },
     #[error("the command {program} failed: {status}; run it by hand to see why")]
@@ -66,15 +86,15 @@ pub enum SecretCause {
     TimedOut { program: String, after: Duration },
     #[error("the first line that the command {program} printed {why}")]
     Output { program: String, why: &'static str },
-    #[error("the password holds CR, LF or NUL, which would end the line that it is sent in")]
-    Unsendable,
+    #[error("the {0} holds CR, LF or NUL, which would end the line that it is sent in")]
+    Unsendable(&'static str),
 }
 
 fn named(path: &Path) -> String {
     shown(&path.display().to_string())
 }
 
-/// Looks the password up. Takes up to 30 s where a command is run, and blocks meanwhile. `all` are
+/// Looks the secret up, where one is needed: a key that is not encrypted needs none. Takes up to 30 s where a command is run, and blocks meanwhile. `all` are
 /// the credentials of the inventory: a command is not given the variables that hold the passwords
 /// of others.
 ///
@@ -88,9 +108,20 @@ pub fn resolve(
         credentials: Name::clone(&credentials.name),
         cause,
     };
-    let password = match &credentials.secret {
-        SecretSource::Env(variable) => from_environment(variable),
-        SecretSource::File(path) => from_file(path),
+    let what = credentials.by.secret();
+    if let LoginBy::Key(path) = &credentials.by {
+        let key = read_key(path).map_err(named)?;
+        if !is_encrypted(&key) {
+            return Ok(Resolved::Login(Login::of(credentials, "".into())));
+        }
+        if credentials.secret == SecretSource::Empty {
+            let path = path.to_path_buf();
+            return Err(named(SecretCause::NoPassphrase { path }));
+        }
+    }
+    let secret = match &credentials.secret {
+        SecretSource::Env(variable) => from_environment(variable, what),
+        SecretSource::File(path) => from_file(path, what),
         SecretSource::Command(words) => {
             let others: Vec<&str> = all.iter().filter_map(|one| one.secret.variable()).collect();
             from_command(words, &others, COMMAND_TIMEOUT)
@@ -102,31 +133,36 @@ pub fn resolve(
         }
         SecretSource::Empty => Ok(SecretString::default()),
     };
-    login(credentials, password.map_err(named)?).map(Resolved::Login)
+    login(credentials, secret.map_err(named)?).map(Resolved::Login)
 }
 
-/// The login of a user whose password is known by now.
+/// The login of a user whose secret is known by now. Reads nothing.
 ///
 /// # Errors
-/// When the password can't be sent: it holds CR, LF or NUL.
-pub fn login(credentials: &CredentialsRef, password: SecretString) -> Result<Login, SecretError> {
-    if password.expose_secret().contains(['\r', '\n', '\0']) {
+/// When the secret can't be sent: it holds CR, LF or NUL.
+pub fn login(credentials: &CredentialsRef, secret: SecretString) -> Result<Login, SecretError> {
+    if secret.expose_secret().contains(['\r', '\n', '\0']) {
         return Err(SecretError {
             credentials: Name::clone(&credentials.name),
-            cause: SecretCause::Unsendable,
+            cause: SecretCause::Unsendable(credentials.by.secret()),
         });
     }
-    Ok(Login {
-        user: credentials.user.clone(),
-        password,
-    })
+    Ok(Login::of(credentials, secret))
 }
 
-fn from_environment(variable: &str) -> Result<SecretString, SecretCause> {
+/// The text of a private key, which nobody else may be able to read: ssh too uses no other.
+///
+/// # Errors
+/// Why it can't be read, or may not be used.
+pub fn read_key(path: &Path) -> Result<Zeroizing<String>, SecretCause> {
+    read_text(path, "key")
+}
+
+fn from_environment(variable: &str, what: &'static str) -> Result<SecretString, SecretCause> {
     match std::env::var(variable) {
-        Ok(value) if value.is_empty() => Err(SecretCause::EmptyVariable(variable.into())),
+        Ok(value) if value.is_empty() => Err(SecretCause::EmptyVariable(variable.into(), what)),
         Ok(value) => Ok(value.into()),
-        Err(std::env::VarError::NotPresent) => Err(SecretCause::NoVariable(variable.into())),
+        Err(std::env::VarError::NotPresent) => Err(SecretCause::NoVariable(variable.into(), what)),
         Err(std::env::VarError::NotUnicode(value)) => {
             value.into_encoded_bytes().zeroize();
             Err(SecretCause::ForeignVariable(variable.into()))
@@ -134,12 +170,28 @@ fn from_environment(variable: &str) -> Result<SecretString, SecretCause> {
     }
 }
 
-fn from_file(path: &Path) -> Result<SecretString, SecretCause> {
+fn from_file(path: &Path, what: &'static str) -> Result<SecretString, SecretCause> {
+    let text = read_text(path, what)?;
+    let secret = text.strip_suffix('\n').unwrap_or(&text);
+    let secret = secret.strip_suffix('\r').unwrap_or(secret);
+    if secret.is_empty() {
+        return Err(SecretCause::FileContent {
+            what,
+            path: path.into(),
+            why: "is empty; write it into that file",
+        });
+    }
+    Ok(secret.into())
+}
+
+fn read_text(path: &Path, what: &'static str) -> Result<Zeroizing<String>, SecretCause> {
     let unreadable = |reason| SecretCause::File {
+        what,
         path: path.into(),
         reason,
     };
     let content = |why| SecretCause::FileContent {
+        what,
         path: path.into(),
         why,
     };
@@ -148,7 +200,7 @@ fn from_file(path: &Path) -> Result<SecretString, SecretCause> {
         return Err(content("is not a file"));
     }
     let mut file = File::open(path).map_err(unreadable)?;
-    refuse_if_open_to_others(path, &file.metadata().map_err(unreadable)?)?;
+    refuse_if_open_to_others(path, what, &file.metadata().map_err(unreadable)?)?;
     let mut room = room();
     let mut filled = 0;
     while filled < room.len() {
@@ -168,40 +220,37 @@ fn from_file(path: &Path) -> Result<SecretString, SecretCause> {
         }
         bytes => std::str::from_utf8(bytes).map_err(|_| content("is not UTF-8 text"))?,
     };
-    // Editors put it before the text, and no password begins with it.
-    let text = match text.strip_prefix(BYTE_ORDER_MARK) {
+    // Editors put it before the text, and no secret begins with it.
+    Ok(Zeroizing::new(match text.strip_prefix(BYTE_ORDER_MARK) {
         Some(text) => {
             let path = path.display();
-            tracing::warn!(
-                "{path} begins with a byte order mark, which is no part of the password"
-            );
-            text
+            tracing::warn!("{path} begins with a byte order mark, which is no part of the {what}");
+            text.to_owned()
         }
-        None => text,
-    };
-    let password = text.strip_suffix('\n').unwrap_or(text);
-    let password = password.strip_suffix('\r').unwrap_or(password);
-    if password.is_empty() {
-        return Err(content("is empty; write the password into it"));
-    }
-    Ok(password.into())
+        None => text.to_owned(),
+    }))
 }
 
 /// What some editors write before UTF-8 text.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// Where a password is read to: one byte more than may be in it.
+/// Where a secret is read to: one byte more than may be in it.
 fn room() -> Zeroizing<Vec<u8>> {
     Zeroizing::new(vec![0; LONGEST + 1])
 }
 
 #[cfg(unix)]
-fn refuse_if_open_to_others(path: &Path, metadata: &std::fs::Metadata) -> Result<(), SecretCause> {
+fn refuse_if_open_to_others(
+    path: &Path,
+    what: &'static str,
+    metadata: &std::fs::Metadata,
+) -> Result<(), SecretCause> {
     use std::os::unix::fs::PermissionsExt;
 
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(SecretCause::OpenFile {
+            what,
             path: path.into(),
             mode,
         });
@@ -210,7 +259,11 @@ fn refuse_if_open_to_others(path: &Path, metadata: &std::fs::Metadata) -> Result
 }
 
 #[cfg(not(unix))]
-fn refuse_if_open_to_others(_: &Path, _: &std::fs::Metadata) -> Result<(), SecretCause> {
+fn refuse_if_open_to_others(
+    _: &Path,
+    _: &'static str,
+    _: &std::fs::Metadata,
+) -> Result<(), SecretCause> {
     Ok(())
 }
 
@@ -321,6 +374,7 @@ mod tests {
         CredentialsRef {
             name: "craft".into(),
             user: "craft".into(),
+            by: LoginBy::Password,
             secret,
         }
     }
@@ -388,6 +442,65 @@ mod tests {
         let error = password(SecretSource::File(folder.path().into())).unwrap_err();
         assert!(error.contains("is not a file"), "{error}");
         let error = password(SecretSource::File(folder.path().join("none"))).unwrap_err();
+        assert!(error.contains("can't be read"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_key_is_the_owners_alone_and_its_passphrase_is_wanted_where_it_needs_one() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("id");
+        let with = |cipher: &str, mode: u32, secret: SecretSource| {
+            let head = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA";
+            std::fs::write(&path, format!("{head}{cipher}\n")).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let credentials = CredentialsRef {
+                by: LoginBy::Key(path.clone().into()),
+                ..credentials(secret)
+            };
+            match resolve(&credentials, &[]) {
+                Ok(Resolved::Login(login)) => {
+                    let key = login.key.unwrap();
+                    assert_eq!(login.password.expose_secret(), "");
+                    assert_eq!(*key.path, path);
+                    Ok(key.passphrase.expose_secret().to_owned())
+                }
+                Ok(Resolved::Ask { .. }) => Err("ask".into()),
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        let (plain, encrypted) = ("BG5vbmUAAAAEbm9uZQ", "CmFlczI1Ni1jdHI");
+        let command = || command(&["echo", "open sesame"]);
+        // Nobody is asked, and nothing is run, for a passphrase that is not needed.
+        assert_eq!(with(plain, 0o600, SecretSource::Ask), Ok(String::new()));
+        assert_eq!(with(plain, 0o400, SecretSource::Empty), Ok(String::new()));
+        assert_eq!(with(encrypted, 0o600, SecretSource::Ask), Err("ask".into()));
+        assert_eq!(with(encrypted, 0o600, command()), Ok("open sesame".into()));
+        for (mode, secret, why) in [
+            (
+                0o600,
+                SecretSource::Empty,
+                "add `passphrase: { ask: true }`",
+            ),
+            (0o644, SecretSource::Ask, "chmod 600 "),
+            (0o640, command(), "the key file"),
+            (
+                0o600,
+                SecretSource::Env("SUBTEND_NONE".into()),
+                "set it to the passphrase",
+            ),
+        ] {
+            let error = with(encrypted, mode, secret).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        let gone = CredentialsRef {
+            by: LoginBy::Key(path.into()),
+            ..credentials(SecretSource::Ask)
+        };
+        let error = resolve(&gone, &[]).unwrap_err().to_string();
         assert!(error.contains("can't be read"), "{error}");
     }
 

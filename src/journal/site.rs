@@ -5,11 +5,20 @@
 
 use serde_json::{Value, json};
 
-use crate::model::{BufferPreference, Inventory, Name, SecretSource, SourceChoice};
+use crate::model::{BufferPreference, Inventory, LoginBy, Name, SecretSource, SourceChoice};
 
 pub(super) fn content(inventory: &Inventory) -> String {
     let credentials: Vec<Value> = (inventory.credentials.iter())
-        .map(|one| json!({ "name": one.name, "user": one.user, "password": origin(&one.secret) }))
+        .map(|one| {
+            let key = match &one.by {
+                LoginBy::Key(path) => Some(path.display().to_string()),
+                _ => None,
+            };
+            json!({
+                "name": one.name, "user": one.user, "by": one.by.word(), "key": key,
+                (one.by.secret()): origin(&one.secret),
+            })
+        })
         .collect();
     let servers: Vec<Value> = (inventory.file_servers.iter())
         .map(|one| {

@@ -15,7 +15,7 @@ use super::gate::{Touch, What};
 use super::writer::{Record, Writer, Written};
 use super::*;
 use crate::model::{
-    BufferPreference, CredentialsRef, EntityState, Inventory, Outcome, SecretSource, Step,
+    BufferPreference, CredentialsRef, EntityState, Inventory, LoginBy, Outcome, SecretSource, Step,
     Verified, testing,
 };
 use crate::protocol::{Command, Event, GroupSpec, Link, Snapshot, Summary};
@@ -36,6 +36,7 @@ fn inventory() -> Arc<Inventory> {
         credentials: vec![CredentialsRef {
             name: "craft".into(),
             user: "craft".into(),
+            by: LoginBy::Password,
             secret: SecretSource::Command(vec!["echo".into(), "hunter2".into()]),
         }],
         ..testing::inventory(1 << 20, BufferPreference::Size(1 << 16))
@@ -213,6 +214,7 @@ fn destination() -> Destination {
                 login: Arc::new(crate::model::Login::anonymous()),
                 timeouts: entity.timeouts,
                 tls: crate::model::Tls::default(),
+                ssh: crate::model::Ssh::default(),
                 dialect: crate::model::Dialect::default(),
             },
             path: entity.path.clone(),

@@ -10,6 +10,7 @@ use super::complaint::Complaint;
 use super::dialect::Dialect;
 use super::group::Group;
 use super::remote::{Address, CredentialsRef, PathError, RemotePath, Timeouts};
+use super::ssh::Ssh;
 use super::text::{quoted, shown};
 use super::tls::Tls;
 
@@ -84,6 +85,7 @@ pub struct FileServer {
     pub credentials: Option<Name>,
     pub timeouts: Timeouts,
     pub tls: Tls,
+    pub ssh: Ssh,
     pub dialect: Dialect,
 }
 
@@ -179,6 +181,7 @@ pub struct Entity {
     pub credentials: Option<Name>,
     pub timeouts: Timeouts,
     pub tls: Tls,
+    pub ssh: Ssh,
     pub dialect: Dialect,
     pub verify: VerifyMode,
     pub staging: Staging,

@@ -18,6 +18,7 @@ pub mod probe;
 pub mod remembered;
 pub mod remote;
 pub mod scheme;
+pub mod ssh;
 pub mod staging;
 pub mod state;
 pub mod suggest;
@@ -43,9 +44,11 @@ pub use inventory::{
 pub use probe::{Abilities, Holding, Leftover, Probe};
 pub use remembered::{Memories, Remembered};
 pub use remote::{
-    Address, CredentialsRef, Login, Logins, MIN_RATE, PathError, RemotePath, SecretSource, Timeouts,
+    Address, CredentialsRef, Login, LoginBy, Logins, MIN_RATE, PathError, RemotePath, SecretSource,
+    Timeouts,
 };
 pub use scheme::Scheme;
+pub use ssh::{HostKey, HostKeyError, HostTrust, KeyFile, Ssh};
 pub use state::{Bottleneck, EntityState, Outcome, Standing, Verified};
 pub use tls::{Fingerprint, FingerprintError, Tls, Trust};
 pub use units::UnitError;

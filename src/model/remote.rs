@@ -9,7 +9,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use thiserror::Error;
 
-use super::{Name, Scheme};
+use super::{KeyFile, Name, Scheme};
 
 /// A host and a port.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -108,22 +108,22 @@ impl Default for Timeouts {
     }
 }
 
-/// Where a password comes from; never the password itself.
+/// Where a secret comes from; never the secret itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {
     Env(String),
     /// Relative to the inventory's folder, already made absolute.
     File(PathBuf),
-    /// A program and its arguments; the first line it prints is the password.
+    /// A program and its arguments; the first line it prints is the secret.
     Command(Vec<String>),
     /// The operator is asked.
     Ask,
-    /// No password is set: an empty one is sent if the server wants one.
+    /// There is none: an empty password is sent if the server wants one.
     Empty,
 }
 
 impl SecretSource {
-    /// The variable of the environment that holds the password.
+    /// The variable of the environment that holds the secret.
     pub fn variable(&self) -> Option<&str> {
         match self {
             Self::Env(variable) => Some(variable),
@@ -132,27 +132,110 @@ impl SecretSource {
     }
 }
 
+/// How credentials identify their user.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum LoginBy {
+    #[default]
+    Password,
+    /// A private key in a file; the secret is its passphrase.
+    Key(Arc<PathBuf>),
+    /// The keys of the SSH agent of this host; there is no secret.
+    Agent,
+    /// A bearer token (RFC 6750); there is no user.
+    Token,
+}
+
+impl LoginBy {
+    /// As it is written in an inventory.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Key(_) => "key",
+            Self::Agent => "agent",
+            Self::Token => "token",
+        }
+    }
+
+    /// What the secret is, for people.
+    pub fn secret(&self) -> &'static str {
+        match self {
+            Self::Password | Self::Agent => "password",
+            Self::Key(_) => "passphrase",
+            Self::Token => "token",
+        }
+    }
+}
+
 /// Named credentials of the inventory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CredentialsRef {
     pub name: Name,
+    /// Empty beside a token.
     pub user: String,
+    pub by: LoginBy,
     pub secret: SecretSource,
 }
 
-/// A user and the password, once it was looked up. Its `Debug` shows no password.
+/// A user and what identifies it, once that was looked up. Its `Debug` shows no secret.
 #[derive(Debug, Clone)]
 pub struct Login {
     pub user: String,
+    /// Empty where something else identifies the user.
     pub password: SecretString,
+    pub key: Option<KeyFile>,
+    /// Whether keys of the SSH agent are tried.
+    pub agent: bool,
+    pub token: Option<SecretString>,
 }
 
 impl Login {
+    pub fn with_password(user: impl Into<String>, password: impl Into<SecretString>) -> Self {
+        Self {
+            user: user.into(),
+            password: password.into(),
+            key: None,
+            agent: false,
+            token: None,
+        }
+    }
+
     /// RFC 1635: no account of its own.
     pub fn anonymous() -> Self {
-        Self {
-            user: "anonymous".into(),
-            password: SecretString::from("subtend@"),
+        Self::with_password("anonymous", "subtend@")
+    }
+
+    /// What identifies the user of these credentials, whose secret is known by now.
+    pub fn of(credentials: &CredentialsRef, secret: SecretString) -> Self {
+        let nothing = Self::with_password(&credentials.user, "");
+        match &credentials.by {
+            LoginBy::Password => Self {
+                password: secret,
+                ..nothing
+            },
+            LoginBy::Key(path) => Self {
+                key: Some(KeyFile {
+                    path: Arc::clone(path),
+                    passphrase: secret,
+                }),
+                ..nothing
+            },
+            LoginBy::Agent => Self {
+                agent: true,
+                ..nothing
+            },
+            LoginBy::Token => Self {
+                token: Some(secret),
+                ..nothing
+            },
+        }
+    }
+
+    /// What it sends or uses that must be shown to nobody.
+    pub fn secret(&self) -> &SecretString {
+        match (&self.key, &self.token) {
+            (Some(key), _) => &key.passphrase,
+            (None, Some(token)) => token,
+            (None, None) => &self.password,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! How a server is spoken to. What the scheme of a url stands for is decided here alone: its default port,
-//! whether it hides what is sent, and which keys of the inventory mean something beside it.
+//! whether it hides what is sent, and which keys and credentials of the inventory mean something beside it.
+
+use super::remote::LoginBy;
 
 /// The part of a url before `://`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -14,6 +16,8 @@ pub enum Scheme {
 
 /// Keys about the certificates and versions of TLS.
 pub const TLS_KEYS: [&str; 2] = ["tls", "tls_max"];
+/// Keys about the host keys and algorithms of SSH.
+pub const SSH_KEYS: [&str; 3] = ["host_key", "known_hosts", "ssh_legacy"];
 /// Keys about what is said in a session of FTP.
 pub const FTP_KEYS: [&str; 5] = ["cwd", "account", "before_store", "data", "data_address"];
 
@@ -68,11 +72,22 @@ impl Scheme {
     /// Whether a key of the inventory means something beside an address of this scheme. Keys about
     /// the host, the file and its delivery do beside all.
     pub fn takes(self, key: &str) -> bool {
-        let (tls, ftp) = match self {
-            Self::Ftp => (false, true),
-            Self::FtpsExplicit | Self::FtpsImplicit => (true, true),
+        let (tls, ssh, ftp) = match self {
+            Self::Ftp => (false, false, true),
+            Self::FtpsExplicit | Self::FtpsImplicit => (true, false, true),
         };
-        (tls || !TLS_KEYS.contains(&key)) && (ftp || !FTP_KEYS.contains(&key))
+        (tls || !TLS_KEYS.contains(&key))
+            && (ssh || !SSH_KEYS.contains(&key))
+            && (ftp || !FTP_KEYS.contains(&key))
+    }
+}
+
+impl Scheme {
+    /// Whether a server of this scheme can be logged in to with such credentials.
+    pub fn logs_in_by(self, by: &LoginBy) -> bool {
+        match self {
+            Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit => *by == LoginBy::Password,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     Address, BufferPreference, Dialect, Entity, FileServer, Group, Image, Inventory, Laggards,
-    Limits, RemotePath, Scheme, SourceChoice, Staging, Timeouts, Tls, VerifyMode,
+    Limits, RemotePath, Scheme, SourceChoice, Ssh, Staging, Timeouts, Tls, VerifyMode,
 };
 
 pub(crate) fn address(host: &str) -> Address {
@@ -24,6 +24,7 @@ pub(crate) fn server() -> FileServer {
         credentials: None,
         timeouts: Timeouts::default(),
         tls: Tls::default(),
+        ssh: Ssh::default(),
         dialect: Dialect::default(),
     }
 }
@@ -49,6 +50,7 @@ pub(crate) fn entity(name: &str, version: &str) -> Entity {
         credentials: None,
         timeouts: Timeouts::default(),
         tls: Tls::default(),
+        ssh: Ssh::default(),
         dialect: Dialect::default(),
         verify: VerifyMode::Best,
         staging: Staging::Rename,

@@ -107,6 +107,12 @@ pub enum Finding {
         names::compress(.hosts).join(", ")
     )]
     ClearText { credentials: Name, hosts: Vec<Name> },
+    /// Hosts that may choose algorithms which are broken or nearly so.
+    #[error(
+        "old SSH algorithms are let in (`ssh_legacy`), which can be broken on the way, with {}",
+        folded(.hosts)
+    )]
+    LegacySsh { group: Name, hosts: Vec<Name> },
 }
 
 /// Each in words.

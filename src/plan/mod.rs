@@ -29,7 +29,7 @@ use crate::model::lookup::Lookup;
 use crate::model::memory::{Layout, check_memory, layout, shares};
 use crate::model::{
     Address, CredentialsRef, Entity, Group, GroupSpec, Inventory, Name, PeerChoice, SecretSource,
-    SourceChoice,
+    SourceChoice, Ssh,
 };
 
 pub use beside::{Footprint, beside, left_out};
@@ -121,6 +121,11 @@ pub fn plan(
             let group = one.group.name.clone();
             plan.findings.push(Finding::NothingToSend { group });
         }
+        let hosts = one.legacy_ssh();
+        if !hosts.is_empty() {
+            let group = one.group.name.clone();
+            plan.findings.push(Finding::LegacySsh { group, hosts });
+        }
     }
     share_memory(inventory, &mut plan, running.len() + specs.len());
     log_in(inventory, &mut plan);
@@ -205,6 +210,25 @@ impl PlannedGroup {
                 ..(*self.group).clone()
             });
         }
+    }
+
+    /// The hosts that old algorithms of SSH are let in with. The key may come from `defaults`, which
+    /// are for hosts of other protocols too.
+    fn legacy_ssh(&self) -> Vec<Name> {
+        let legacy =
+            |ssh: &Ssh, address: &Address| ssh.legacy && address.scheme.takes("ssh_legacy");
+        let server = match &self.group.source {
+            SourceChoice::FileServer(server) => Some(server),
+            SourceChoice::Peer(_) => None,
+        };
+        let server = server.filter(|server| legacy(&server.ssh, &server.address));
+        let entities = self.send.iter().chain(self.group.source.peers());
+        let entities = entities.filter(|entity| legacy(&entity.ssh, &entity.address));
+        let server = server.map(|server| server.name.clone());
+        (server
+            .into_iter()
+            .chain(entities.map(|entity| entity.name.clone())))
+        .collect()
     }
 
     /// The hosts that are logged in to. Entities that are skipped are not.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::testing::{self, inventory};
-use crate::model::{BufferPreference, SMALLEST_BUFFER as SMALLEST};
+use crate::model::{BufferPreference, LoginBy, SMALLEST_BUFFER as SMALLEST};
 
 /// `old1`, `old2`, `new1` and `new2`; the new ones have the image.
 fn network() -> Inventory {
@@ -202,6 +202,7 @@ fn credentials_are_those_of_the_hosts_that_are_logged_in_to() {
     let credentials = ["craft", "field", "unused"].map(|name| CredentialsRef {
         name: name.into(),
         user: name.into(),
+        by: LoginBy::Password,
         secret: SecretSource::Ask,
     });
     network.credentials = credentials.into();

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::staging::{File, Names};
 use crate::model::{
-    Address, Dialect, Failure, Login, Probe, RemotePath, Staging, Timeouts, Tls, VerifyMode,
+    Address, Dialect, Failure, Login, Probe, RemotePath, Ssh, Staging, Timeouts, Tls, VerifyMode,
 };
 
 mod answers;
@@ -37,6 +37,7 @@ pub struct Endpoint {
     pub login: Arc<Login>,
     pub timeouts: Timeouts,
     pub tls: Tls,
+    pub ssh: Ssh,
     pub dialect: Dialect,
 }
 

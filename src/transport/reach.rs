@@ -28,6 +28,7 @@ impl Endpoint {
             login: login(logins, server.credentials.as_ref())?,
             timeouts: server.timeouts,
             tls: server.tls.clone(),
+            ssh: server.ssh.clone(),
             dialect: server.dialect.clone(),
         })
     }
@@ -44,6 +45,7 @@ impl Remote {
             login: login(logins, entity.credentials.as_ref())?,
             timeouts: entity.timeouts,
             tls: entity.tls.clone(),
+            ssh: entity.ssh.clone(),
             dialect: entity.dialect.clone(),
         };
         let path = entity.path.clone();

@@ -7,10 +7,9 @@ use std::time::Duration;
 use crate::support::run::{Run, assert_delivered, assert_failed, entity};
 use crate::support::scripted::{Action, Reply, Script, ScriptedServer};
 use crate::support::{GROUP, IMAGE, LONG, PATH, SERVER, behave, lab, network, takes_at};
-use secrecy::SecretString;
 use subtend::lab::Behaviour;
 use subtend::model::{
-    CredentialsRef, Entity, EntityState, FileServer, ImageSpec, Inventory, Login, Logins,
+    CredentialsRef, Entity, EntityState, FileServer, ImageSpec, Inventory, Login, LoginBy, Logins,
     SecretSource, SourceSpec, Step,
 };
 use subtend::protocol::{Command, Entry, Event, GroupSpec, Listing, PeerCheck, Secret};
@@ -440,13 +439,11 @@ async fn a_login_that_was_refused_is_given_anew_and_accepted() {
     inventory.credentials.push(CredentialsRef {
         name: "craft".into(),
         user: "craft".into(),
+        by: LoginBy::Password,
         secret: SecretSource::Ask,
     });
     let mut logins = Logins::default();
-    let wrong = Login {
-        user: "craft".into(),
-        password: SecretString::from("guess"),
-    };
+    let wrong = Login::with_password("craft", "guess");
     logins.insert("craft".into(), wrong);
     let mut run = Run::with_logins(&inventory, logins);
     let made = |name: &str| Command::Start {

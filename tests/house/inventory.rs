@@ -8,8 +8,8 @@ use subtend::inventory::{InventoryErrors, load, parse};
 use subtend::model::staging::{File, Names};
 use subtend::model::{
     Account, Active, BufferPreference, DataAddress, DataMode, DeliveryPolicy, Dialect, Fingerprint,
-    ImageSpec, Inventory, Laggards, Limits, MadeGroup, PeerChoice, SecretSource, SourceChoice,
-    SourceSpec, Staging, Tls, Trust, VerifyMode,
+    ImageSpec, Inventory, Laggards, Limits, LoginBy, MadeGroup, PeerChoice, SecretSource,
+    SourceChoice, SourceSpec, Staging, Tls, Trust, VerifyMode,
 };
 use subtend::plan::{make_group, said};
 
@@ -997,4 +997,96 @@ fn an_account_is_never_shown() {
         assert!(!errors.to_string().contains("hunter2"), "{errors}");
         assert!(!format!("{errors:?}").contains("hunter2"), "{errors:?}");
     }
+}
+
+/// Credentials of SSH and of HTTP; a key that is no path, secrets that stand there as such, and what goes
+/// with nothing.
+#[test]
+fn credentials_identify_a_user_in_one_way() {
+    let text = r#"
+credentials:
+  craft: { user: craft, password: { ask: true } }
+  open: { user: noc, key: secrets/noc_ed25519 }
+  noc: { user: noc, key: secrets/noc_ed25519, passphrase: { command: [pass, show, noc] } }
+  agent: { user: noc, agent: true }
+  web: { token: { env: SUBTEND_WEB } }
+"#;
+    let inventory = good(text);
+    let found: Vec<_> = (inventory.credentials.iter())
+        .map(|one| (one.user.as_str(), one.by.word(), one.secret.clone()))
+        .collect();
+    let pass = ["pass", "show", "noc"].map(str::to_owned).into();
+    assert_eq!(
+        found,
+        [
+            ("craft", "password", SecretSource::Ask),
+            ("noc", "key", SecretSource::Empty),
+            ("noc", "key", SecretSource::Command(pass)),
+            ("noc", "agent", SecretSource::Empty),
+            ("", "token", SecretSource::Env("SUBTEND_WEB".into())),
+        ]
+    );
+    let LoginBy::Key(path) = &inventory.credentials[1].by else {
+        panic!("{:?}", inventory.credentials[1]);
+    };
+    assert!(path.is_absolute() && path.ends_with("secrets/noc_ed25519"));
+
+    let wrong = r#"
+credentials:
+  a: { user: a, password: { ask: true }, key: k }
+  b: { user: b, passphrase: { ask: true } }
+  c: { user: c, token: { ask: true } }
+  d: { user: d, agent: false }
+  e: { user: e, key: k, passphrase: hunter2 }
+  f: { token: hunter2 }
+  g: { user: g, key: "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXkhunter2" }
+  h: { user: h, agnet: true }
+  i: { key: k }
+  j: { user: j, key: { file: k } }
+"#;
+    assert_eq!(
+        told(wrong),
+        [
+            "3:42 both `password` and `key` are given",
+            "4:17 a passphrase without a key",
+            "5:8 a token has no user",
+            "6:24 `agent` can only be `true`",
+            "7:37 a passphrase can't stand in the inventory: whoever reads, copies or backs up this \
+             file would have it",
+            "8:15 a token can't stand in the inventory: whoever reads, copies or backs up this file \
+             would have it",
+            "9:22 a private key can't stand in the inventory: whoever reads, copies or backs up \
+             this file would have it",
+            "10:17 unknown key `agnet` in credentials",
+            "11:6 credentials without `user`",
+            "12:22 this is not the path of a file",
+        ]
+    );
+    let shown = parse(wrong, Path::new("net.yaml")).unwrap_err().to_string();
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert!(shown.contains("did you mean `agent`?"), "{shown}");
+}
+
+/// A server that knows no keys and no tokens is not given credentials that have nothing else.
+#[test]
+fn credentials_fit_the_protocol() {
+    let text = r#"
+credentials: { noc: { user: noc, agent: true }, web: { token: { env: A } } }
+file_servers: { hq: { url: "ftp://h", credentials: web } }
+defaults: { path: /f, credentials: noc }
+entities:
+  - { name: a, type: t, version: v, address: h1 }
+  - { name: b, type: t, version: v, address: "ftps://h2", credentials: web }
+"#;
+    assert_eq!(
+        told(text),
+        [
+            "3:52 credentials `web` identify the user by `token`, and a server of FTP does not take \
+             that",
+            "6:46 credentials `noc` identify the user by `agent`, and a server of FTP does not take \
+             that",
+            "7:72 credentials `web` identify the user by `token`, and a server of FTP with explicit \
+             TLS does not take that",
+        ]
+    );
 }

@@ -8,7 +8,7 @@ use crate::support::{
     IMAGE, LONG, PATH, SERVER, at_rate, behave, entity, lab, local, network, within,
 };
 use subtend::lab::{Behaviour, Lab, LabError, LabOptions, LabSettings, NameCut, Pause};
-use subtend::model::{CredentialsRef, Inventory, PeerChoice, SecretSource, SourceChoice};
+use subtend::model::{CredentialsRef, Inventory, LoginBy, PeerChoice, SecretSource, SourceChoice};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const MIB: u64 = 1 << 20;
@@ -247,6 +247,7 @@ async fn an_entity_with_credentials_lets_only_their_user_in() {
     inventory.credentials.push(CredentialsRef {
         name: "craft".into(),
         user: "operator".into(),
+        by: LoginBy::Password,
         secret: SecretSource::Empty,
     });
     let mut guarded = entity("guarded", "1");

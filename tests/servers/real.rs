@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::support::real::{Make, PROFTPD, PURE_FTPD, RealServer, Secure, VSFTPD, require_or_skip};
-use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use subtend::model::staging::{AUTO, Names};
 use subtend::model::{
@@ -67,8 +66,8 @@ impl Site {
         let entities: Vec<_> = (0..count).map(|_| RealServer::start(entities)).collect();
         let mut logins = Logins::default();
         for server in entities.iter().chain([&source]) {
-            let (user, password) = (server.user.into(), SecretString::from(server.password));
-            logins.insert(server.make.name().into(), Login { user, password });
+            let login = Login::with_password(server.user, server.password);
+            logins.insert(server.make.name().into(), login);
         }
         let (mut inventory, _) = network(count, 0);
         let changed = |entity: &subtend::model::Entity, server: &RealServer| {
@@ -93,6 +92,7 @@ impl Site {
             credentials: Some(source.make.name().into()),
             timeouts: subtend::model::Timeouts::default(),
             tls: subtend::model::Tls::default(),
+            ssh: subtend::model::Ssh::default(),
             dialect: subtend::model::Dialect::default(),
         };
         let mut stored = (*inventory.images[0]).clone();
@@ -342,12 +342,10 @@ fn secured(server: &RealServer, implicit: bool, tls: Tls) -> Destination {
                     },
                     ..local(server.address.port())
                 },
-                login: Arc::new(Login {
-                    user: server.user.into(),
-                    password: SecretString::from(server.password),
-                }),
+                login: Arc::new(Login::with_password(server.user, server.password)),
                 timeouts: Timeouts::default(),
                 tls,
+                ssh: subtend::model::Ssh::default(),
                 dialect: subtend::model::Dialect::default(),
             },
             path: path.clone(),

@@ -34,6 +34,7 @@ pub fn network(entities: usize, image_size: u64) -> (Inventory, LabSettings) {
         credentials: None,
         timeouts: Timeouts::default(),
         tls: subtend::model::Tls::default(),
+        ssh: subtend::model::Ssh::default(),
         dialect: subtend::model::Dialect::default(),
     });
     let entities: Vec<_> = (1..=entities)
@@ -85,6 +86,7 @@ pub fn entity(name: &str, version: &str) -> Entity {
         credentials: None,
         timeouts: Timeouts::default(),
         tls: subtend::model::Tls::default(),
+        ssh: subtend::model::Ssh::default(),
         dialect: subtend::model::Dialect::default(),
         verify: VerifyMode::default(),
         staging: Staging::default(),

@@ -77,6 +77,7 @@ pub fn remote_at(address: SocketAddr, timeouts: Timeouts) -> Remote {
             login: Arc::new(Login::anonymous()),
             timeouts,
             tls: subtend::model::Tls::default(),
+            ssh: subtend::model::Ssh::default(),
             dialect: subtend::model::Dialect::default(),
         },
         path: RemotePath::new(PATH).unwrap(),

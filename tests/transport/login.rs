@@ -200,10 +200,7 @@ async fn a_password_that_the_server_repeats_is_hidden() {
     for reply in ["530 not `PASS hunter2`", "PASS hunter2?"] {
         let server = device(Script::default().on("PASS", Reply::line(reply))).await;
         let mut destination = destination(&server);
-        destination.remote.endpoint.login = Arc::new(Login {
-            user: "craft".into(),
-            password: "hunter2".into(),
-        });
+        destination.remote.endpoint.login = Arc::new(Login::with_password("craft", "hunter2"));
         let failure = send(&destination, b"x").await.unwrap_err();
         assert_eq!(failure.step, Step::Login);
         assert!(

@@ -103,6 +103,7 @@ fn destination(settings: &Settings, owner: &str) -> Destination {
                 login: Arc::new(Login::anonymous()),
                 timeouts: Timeouts::default(),
                 tls: Tls::default(),
+                ssh: crate::model::Ssh::default(),
                 dialect: crate::model::Dialect::default(),
             },
             path,

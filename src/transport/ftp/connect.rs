@@ -139,6 +139,7 @@ mod tests {
             login: Login::anonymous().into(),
             timeouts,
             tls: Tls::default(),
+            ssh: crate::model::Ssh::default(),
             dialect: Dialect::default(),
         };
         let quirks = ServerQuirks::default();

@@ -221,10 +221,7 @@ mod tests {
     use super::*;
 
     fn hidden(password: &str, said: &str) -> String {
-        let login = Login {
-            user: "craft".into(),
-            password: password.into(),
-        };
+        let login = Login::with_password("craft", password);
         Redact::of(&login, None).hide(said)
     }
 

@@ -268,6 +268,7 @@ async fn names_that_would_be_another_path_or_another_command_are_not_listed() {
                 login: Arc::new(Login::anonymous()),
                 timeouts: Timeouts::default(),
                 tls: subtend::model::Tls::default(),
+                ssh: subtend::model::Ssh::default(),
                 dialect: subtend::model::Dialect::default(),
             },
             path: "images".into(),

@@ -157,6 +157,11 @@ fn describe(page: &mut Writer<'_>, shared: &Shared, plan: &Plan, planned: &Plann
         let send = planned.send.iter().map(|entity| &**entity);
         page.entry("verify", &VerifyMode::of_all_in_words(send));
     }
+    let legacy = (plan.findings.iter())
+        .find(|one| matches!(one, Finding::LegacySsh { group: of, .. } if *of == group.name));
+    if let Some(legacy) = legacy {
+        page.hanging("  ! ", &legacy.to_string(), theme.tone(Tone::Look));
+    }
     if !planned.skip.is_empty() {
         let skip: Vec<&str> = planned.skip.iter().map(|entity| &*entity.name).collect();
         page.entry(

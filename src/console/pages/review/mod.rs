@@ -211,14 +211,22 @@ fn ask_first(shared: &mut Shared, passwords: &[Password], then: Then) -> bool {
 }
 
 fn ask(shared: &mut Shared, password: &Password, left: usize, then: Then) {
-    let mut lines = vec![format!("User {}.", quoted(&password.user))];
+    let mut lines = Vec::new();
+    if !password.user.is_empty() {
+        lines.push(format!("User {}.", quoted(&password.user)));
+    }
     if let Some(reason) = &password.missing {
         lines.push(format!("It could not be looked up: {}", shown(reason)));
     }
     if left > 1 {
         lines.push(format!("{left} passwords are needed."));
     }
-    let title = format!("Password of {}", shown(&password.credentials));
+    let title = match password.secret {
+        "passphrase" => "Passphrase of the key of ",
+        "token" => "Token of ",
+        _ => "Password of ",
+    };
+    let title = format!("{title}{}", shown(&password.credentials));
     let intent = Asked::Review(OfReview::Password {
         credentials: password.credentials.clone(),
         then,
@@ -264,6 +272,7 @@ pub(crate) fn answered(
             let password = Password {
                 credentials: found.name.clone(),
                 user: found.user.clone(),
+                secret: found.by.secret(),
                 missing: shared.site.without_password.get(&found.name).cloned(),
             };
             ask(shared, &password, 1, Then::Nothing);

@@ -20,6 +20,8 @@ pub(super) struct Start {
 pub(super) struct Password {
     pub(super) credentials: Name,
     pub(super) user: String,
+    /// What it is: a password, a passphrase, a token.
+    pub(super) secret: &'static str,
     /// Why it could not be looked up, where it should have been.
     pub(super) missing: Option<String>,
 }
@@ -35,6 +37,7 @@ pub(super) fn start(site: &Site, snapshot: &Snapshot, specs: &[GroupSpec], force
     let passwords = unknown.map(|one| Password {
         credentials: one.name.clone(),
         user: one.user.clone(),
+        secret: one.by.secret(),
         missing: site.without_password.get(&one.name).cloned(),
     });
     Start {
