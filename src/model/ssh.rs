@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use base64::{DecodeError, DecodeSliceError, Engine};
 use secrecy::SecretString;
 use thiserror::Error;
 
@@ -32,26 +34,14 @@ pub enum HostTrust {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HostKey(pub [u8; 32]);
 
-/// RFC 4648 section 4.
-const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-/// Digits of 32 bytes, without padding.
+/// Digits of 32 bytes in base64, without padding.
 const LENGTH: usize = 43;
 const PREFIX: &str = "SHA256:";
 
 impl fmt::Display for HostKey {
     /// As `ssh-keygen -l` writes it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = String::from(PREFIX);
-        for bytes in self.0.chunks(3) {
-            let mut three = [0; 3];
-            three[..bytes.len()].copy_from_slice(bytes);
-            let bits = u32::from_be_bytes([0, three[0], three[1], three[2]]);
-            for digit in 0..=bytes.len() {
-                let value = (bits >> (18 - 6 * digit)) & 63;
-                shown.push(char::from(DIGITS[value as usize]));
-            }
-        }
-        f.write_str(&shown)
+        write!(f, "{PREFIX}{}", STANDARD_NO_PAD.encode(self.0))
     }
 }
 
@@ -91,25 +81,19 @@ impl FromStr for HostKey {
             });
         };
         let digits = digits.trim_end_matches('=');
-        let (mut bytes, mut filled) = ([0; 32], 0);
-        let (mut bits, mut held) = (0_u32, 0);
-        for c in digits.chars() {
-            let value = DIGITS.iter().position(|digit| char::from(*digit) == c);
-            let value = value.ok_or(HostKeyError::Digit(c))?;
-            bits = (bits << 6 | value as u32) & 0xFFFF;
-            held += 6;
-            if held >= 8 {
-                held -= 8;
-                if let Some(byte) = bytes.get_mut(filled) {
-                    *byte = (bits >> held) as u8;
-                }
-                filled += 1;
+        let mut bytes = [0; 32];
+        match STANDARD_NO_PAD.decode_slice(digits, &mut bytes) {
+            Ok(32) => Ok(Self(bytes)),
+            Err(DecodeSliceError::DecodeError(DecodeError::InvalidByte(at, byte))) => {
+                let digit = digits.get(at..).and_then(|rest| rest.chars().next());
+                Err(HostKeyError::Digit(digit.unwrap_or(byte.into())))
             }
-        }
-        match digits.len() {
-            LENGTH if bits & ((1 << held) - 1) == 0 => Ok(Self(bytes)),
-            LENGTH => Err(HostKeyError::LastDigit),
-            length => Err(HostKeyError::Length(length)),
+            Err(DecodeSliceError::DecodeError(DecodeError::InvalidLastSymbol(..)))
+                if digits.len() == LENGTH =>
+            {
+                Err(HostKeyError::LastDigit)
+            }
+            _ => Err(HostKeyError::Length(digits.chars().count())),
         }
     }
 }
