@@ -88,7 +88,7 @@ impl FromStr for HostKey {
                 let digit = digits.get(at..).and_then(|rest| rest.chars().next());
                 Err(HostKeyError::Digit(digit.unwrap_or(byte.into())))
             }
-            Err(DecodeSliceError::DecodeError(DecodeError::InvalidLastSymbol(..)))
+            Err(DecodeSliceError::DecodeError(DecodeError::InvalidLastSymbol { .. }))
                 if digits.len() == LENGTH =>
             {
                 Err(HostKeyError::LastDigit)
