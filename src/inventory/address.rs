@@ -17,6 +17,12 @@ pub(super) fn parse_address(text: &str) -> Result<Address, Complaint> {
         Some((scheme, rest)) => (parse_scheme(scheme)?, rest),
         None => (Scheme::default(), text),
     };
+    if !scheme.can_take() {
+        return Err(Complaint::new(
+            format!("{} can't be the address of an entity", quoted(text)),
+            format!("write it with {}", listed(|scheme| scheme.can_take(), "or")),
+        ));
+    }
     if let Some((host, _)) = rest.split_once('/') {
         return Err(Complaint::new(
             format!("the address {} has a path", quoted(text)),
@@ -29,7 +35,8 @@ pub(super) fn parse_address(text: &str) -> Result<Address, Complaint> {
     host_and_port(scheme, rest)
 }
 
-/// Reads `ftp://host[:port][/path]`: the address, and the path without a trailing slash.
+/// Reads `ftp://host[:port][/path]`, or `file:///path`: the address, and the path without a trailing
+/// slash.
 pub(super) fn parse_url(text: &str) -> Result<(Address, String), Complaint> {
     refuse_user(text)?;
     let Some((scheme, rest)) = text.split_once("://") else {
@@ -37,15 +44,46 @@ pub(super) fn parse_url(text: &str) -> Result<(Address, String), Complaint> {
             format!("{} is not a url", quoted(text)),
             format!(
                 "write it like `ftp://192.0.2.10/images`; possible are {}",
-                listed(|_| true, "and")
+                listed(|scheme| scheme.can_give(), "and")
             ),
         ));
     };
     let scheme = parse_scheme(scheme)?;
+    if scheme == Scheme::File {
+        return parse_folder(rest);
+    }
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let address = host_and_port(scheme, host)?;
     let root = parse_root(path)?;
     Ok((address, root))
+}
+
+/// A folder of this host (RFC 8089): what follows `file://`.
+fn parse_folder(rest: &str) -> Result<(Address, String), Complaint> {
+    let like = "write the whole path behind three slashes, like `file:///media/usb/images`";
+    let Some((host, path)) = rest.split_once('/') else {
+        return Err(Complaint::new(
+            format!("{} is not the path of a folder", quoted(rest)),
+            like,
+        ));
+    };
+    if !host.is_empty() && !host.eq_ignore_ascii_case("localhost") {
+        return Err(Complaint::new(
+            format!(
+                "a `file://` url is about this host, and names {}",
+                quoted(host)
+            ),
+            like,
+        ));
+    }
+    let root = parse_root(path)?;
+    let folder = format!("/{}", root.trim_start_matches('/'));
+    let address = Address {
+        scheme: Scheme::File,
+        host: folder.clone(),
+        port: Scheme::File.default_port(),
+    };
+    Ok((address, folder))
 }
 
 fn refuse_user(text: &str) -> Result<(), Complaint> {
@@ -105,6 +143,14 @@ pub(super) fn check_keys(problems: &mut Problems, fields: &Fields<'_>, address: 
                 ),
             );
         }
+    }
+    if let Some(at) = (fields.key_span("credentials")).filter(|_| !address.scheme.has_login()) {
+        let beside = address.scheme.in_words();
+        problems.report(
+            at,
+            format!("`credentials` stand beside an address of {beside}"),
+            "nobody logs in there: leave the key out",
+        );
     }
 }
 
@@ -303,8 +349,9 @@ mod tests {
             ("", "host is missing"),
             ("a b", "not the name of a host"),
             ("-a", "not the name of a host"),
-            ("http://a", "unknown scheme"),
+            ("gopher://a", "unknown scheme"),
             ("ftp://a/flash", "has a path"),
+            ("file:///flash", "can't be the address of an entity"),
         ] {
             let complaint = parse_address(text).unwrap_err();
             assert!(complaint.message.contains(why), "{text}: {complaint}");
@@ -341,12 +388,22 @@ mod tests {
         assert_eq!(root("ftp://h//srv/images"), "/srv/images");
         assert_eq!(root("ftp://h/%2Fsrv"), "/srv");
         assert_eq!(root("ftp://h//"), "/");
+        assert_eq!(root("file:///media/usb/images/"), "/media/usb/images");
+        assert_eq!(root("file://localhost/a%20b/%C3%A9"), "/a b/é");
+        assert_eq!(root("file:////srv//images"), "/srv//images");
+        assert_eq!(root("file:///"), "/");
         for wrong in [
             "ftp://h/a/../b",
             "ftp://h/%0d%0aDELE",
             "ftp://h/%zz",
             "ftp://h/a;type=i",
             "h/images",
+            "file://nas/images",
+            "file://images",
+            "file://./images",
+            "file:///a/../b",
+            "file:///a%00b",
+            "file:///a?b",
         ] {
             assert!(parse_url(wrong).is_err(), "{wrong}");
         }

@@ -58,6 +58,7 @@ pub(super) fn read_file_servers(
                 None => defaults.credentials.clone(),
                 own => credentials::reference(problems, own, known),
             };
+            let credentials = credentials.filter(|_| address.scheme.has_login());
             if let Some(at) = fields.get("credentials").or(fields.get("url"))
                 && !address.host.is_empty()
             {

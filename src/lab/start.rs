@@ -65,6 +65,10 @@ impl Lab {
             runtime: Some(runtime),
         };
         for server in &inventory.file_servers {
+            // A folder of this host needs nobody to serve it.
+            if server.address.scheme == Scheme::File {
+                continue;
+            }
             let device = lab.disk_of(server, inventory)?;
             lab.serve(
                 (&server.name, ServedKind::FileServer),

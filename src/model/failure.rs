@@ -231,6 +231,9 @@ pub enum Fault {
     /// The certificate authorities that are to be trusted are not there.
     #[error("no certificate authorities to check the server with: {reason}")]
     NoAuthorities { reason: String },
+    /// A file of this host that is a source; `reason` names it.
+    #[error("{reason}")]
+    File { reason: String, may_pass: bool },
     /// A local limit or a fault of this host.
     #[error("{0}")]
     Local(String),
@@ -317,6 +320,10 @@ impl Fault {
                 _ => Permanent,
             },
             Fault::Answer { may_pass, .. } => match may_pass {
+                true => Transient,
+                false => Permanent,
+            },
+            Fault::File { may_pass, .. } => match may_pass {
                 true => Transient,
                 false => Permanent,
             },

@@ -11,18 +11,33 @@ use thiserror::Error;
 
 use super::{KeyFile, Name, Scheme};
 
-/// A host and a port.
+/// A host and a port; or a folder of this host.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Address {
     pub scheme: Scheme,
-    /// A name or a literal address, IPv6 without brackets.
+    /// A name or a literal address, IPv6 without brackets; of [`Scheme::File`] the folder of the url, which no
+    /// file that is read is outside of.
     pub host: String,
+    /// 0 of [`Scheme::File`].
     pub port: u16,
+}
+
+impl Address {
+    /// The url of a file or a folder there, for people; `path` as its server is sent it.
+    pub fn url(&self, path: &str) -> String {
+        let scheme = self.scheme.word();
+        match self.scheme {
+            Scheme::File => format!("{scheme}://{path}"),
+            _ => format!("{scheme}://{self}/{path}"),
+        }
+    }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
+        if self.scheme == Scheme::File {
+            f.write_str("this host")
+        } else if self.host.contains(':') {
             write!(f, "[{}]:{}", self.host, self.port)
         } else {
             write!(f, "{}:{}", self.host, self.port)

@@ -12,6 +12,8 @@ pub enum Scheme {
     /// Explicit TLS (RFC 4217).
     FtpsExplicit,
     FtpsImplicit,
+    /// A folder of this host (RFC 8089).
+    File,
 }
 
 /// Keys about the certificates and versions of TLS.
@@ -22,7 +24,12 @@ pub const SSH_KEYS: [&str; 3] = ["host_key", "known_hosts", "ssh_legacy"];
 pub const FTP_KEYS: [&str; 5] = ["cwd", "account", "before_store", "data", "data_address"];
 
 impl Scheme {
-    pub const ALL: [Self; 3] = [Self::Ftp, Self::FtpsExplicit, Self::FtpsImplicit];
+    pub const ALL: [Self; 4] = [
+        Self::Ftp,
+        Self::FtpsExplicit,
+        Self::FtpsImplicit,
+        Self::File,
+    ];
 
     /// As it is written in a url.
     pub fn word(self) -> &'static str {
@@ -30,6 +37,7 @@ impl Scheme {
             Self::Ftp => "ftp",
             Self::FtpsExplicit => "ftps",
             Self::FtpsImplicit => "ftps+implicit",
+            Self::File => "file",
         }
     }
 
@@ -44,6 +52,7 @@ impl Scheme {
             Self::Ftp => "FTP",
             Self::FtpsExplicit => "FTP with explicit TLS",
             Self::FtpsImplicit => "FTP with implicit TLS",
+            Self::File => "files of this host",
         }
     }
 
@@ -51,13 +60,16 @@ impl Scheme {
     pub fn service(self) -> &'static str {
         match self {
             Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit => "FTP",
+            Self::File => "file",
         }
     }
 
+    /// 0 where there is none.
     pub fn default_port(self) -> u16 {
         match self {
             Self::Ftp | Self::FtpsExplicit => 21,
             Self::FtpsImplicit => 990,
+            Self::File => 0,
         }
     }
 
@@ -65,8 +77,29 @@ impl Scheme {
     pub fn is_encrypted(self) -> bool {
         match self {
             Self::Ftp => false,
-            Self::FtpsExplicit | Self::FtpsImplicit => true,
+            // Files of this host are on no way.
+            Self::FtpsExplicit | Self::FtpsImplicit | Self::File => true,
         }
+    }
+
+    /// Whether images can be read from there.
+    pub fn can_give(self) -> bool {
+        match self {
+            Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit | Self::File => true,
+        }
+    }
+
+    /// Whether an entity can be written there.
+    pub fn can_take(self) -> bool {
+        match self {
+            Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit => true,
+            Self::File => false,
+        }
+    }
+
+    /// Whether there is somebody to log in to.
+    pub fn has_login(self) -> bool {
+        self != Self::File
     }
 
     /// Whether a key of the inventory means something beside an address of this scheme. Keys about
@@ -75,6 +108,7 @@ impl Scheme {
         let (tls, ssh, ftp) = match self {
             Self::Ftp => (false, false, true),
             Self::FtpsExplicit | Self::FtpsImplicit => (true, false, true),
+            Self::File => (false, false, false),
         };
         (tls || !TLS_KEYS.contains(&key))
             && (ssh || !SSH_KEYS.contains(&key))
@@ -87,6 +121,7 @@ impl Scheme {
     pub fn logs_in_by(self, by: &LoginBy) -> bool {
         match self {
             Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit => *by == LoginBy::Password,
+            Self::File => false,
         }
     }
 }
@@ -99,8 +134,13 @@ mod tests {
     fn each_scheme_is_found_by_its_word_and_takes_the_keys_of_its_protocol() {
         for scheme in Scheme::ALL {
             assert_eq!(Scheme::of(scheme.word()), Some(scheme));
-            assert_eq!(scheme.takes("tls"), scheme.is_encrypted(), "{scheme:?}");
-            assert!(scheme.takes("data") && scheme.takes("path"), "{scheme:?}");
+            assert!(scheme.takes("path"), "{scheme:?}");
+            let is_ftp = scheme.word().starts_with("ftp");
+            assert_eq!(scheme.takes("data"), is_ftp, "{scheme:?}");
+            let is_ftps = is_ftp && scheme.is_encrypted();
+            assert_eq!(scheme.takes("tls"), is_ftps, "{scheme:?}");
+            assert!(scheme.can_give() || scheme.can_take(), "{scheme:?}");
+            assert_eq!(scheme.default_port() == 0, scheme == Scheme::File);
         }
         assert_eq!(Scheme::of("FTP"), None);
         assert_eq!(Scheme::of("http"), None);

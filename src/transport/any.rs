@@ -5,6 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::{Address, Failure, Probe, Scheme};
 
+use super::file::FileTransport;
 use super::ftp::FtpTransport;
 use super::{Compared, Destination, Directory, Listed, Remote, Sink, Source, Transport};
 
@@ -13,6 +14,7 @@ use super::{Compared, Destination, Directory, Listed, Remote, Sink, Source, Tran
 pub struct AnyTransport {
     owner: String,
     ftp: FtpTransport,
+    file: FileTransport,
 }
 
 impl AnyTransport {
@@ -27,6 +29,7 @@ impl AnyTransport {
     fn to(&self, address: &Address) -> &dyn Transport {
         match address.scheme {
             Scheme::Ftp | Scheme::FtpsExplicit | Scheme::FtpsImplicit => &self.ftp,
+            Scheme::File => &self.file,
         }
     }
 }

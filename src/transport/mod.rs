@@ -19,6 +19,7 @@ use crate::model::{
 mod answers;
 mod any;
 mod digest;
+pub mod file;
 pub mod ftp;
 mod reach;
 pub(crate) mod read_and_hash;

@@ -12,6 +12,8 @@ use subtend_support as support;
 
 #[cfg(all(target_os = "linux", feature = "lab"))]
 mod faults;
+#[cfg(all(unix, feature = "lab"))]
+mod file_source;
 #[cfg(feature = "lab")]
 mod groups;
 #[cfg(feature = "lab")]

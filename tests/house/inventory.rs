@@ -857,6 +857,50 @@ entities:
     );
 }
 
+/// A folder of this host gives images, and nothing is said or encrypted on the way.
+#[test]
+fn a_folder_of_this_host_is_a_file_server() {
+    let text = r#"
+credentials: { craft: { user: craft } }
+defaults: { path: /f, credentials: craft }
+file_servers:
+  usb: { url: "file:///media/usb%20stick/images/", timeouts: { progress: 10s } }
+entities: [{ name: a, type: x, version: "1", address: 192.0.2.21 }]
+"#;
+    let inventory = good(text);
+    let usb = inventory.file_server("usb").unwrap();
+    assert_eq!(usb.root, "/media/usb stick/images");
+    assert_eq!(
+        usb.directory("a/b").as_deref(),
+        Ok("/media/usb stick/images/a/b")
+    );
+    assert_eq!(usb.address.to_string(), "this host");
+    assert_eq!(usb.address.url(&usb.root), "file:///media/usb stick/images");
+    // What holds for all who are logged in to is not about it.
+    assert_eq!(usb.credentials, None);
+    let wrong = r#"
+credentials: { craft: { user: craft } }
+file_servers:
+  nas: { url: "file://nas/images" }
+  relative: { url: "file://images" }
+  login: { url: "file:///images", credentials: craft }
+  tls: { url: "file:///images", tls_max: 1.2 }
+  ftp: { url: "file:///images", cwd: true }
+entities: [{ name: a, type: x, version: "1", address: "file:///flash", path: /f }]
+"#;
+    assert_eq!(
+        told(wrong),
+        [
+            "4:15 a `file://` url is about this host, and names `nas`",
+            "5:20 `images` is not the path of a folder",
+            "6:35 `credentials` stand beside an address of files of this host",
+            "7:33 `tls_max` stands beside an address of files of this host",
+            "8:33 `cwd` stands beside an address of files of this host",
+            "9:55 `file:///flash` can't be the address of an entity",
+        ]
+    );
+}
+
 /// Each is said once, where it is written, with what to write instead.
 #[test]
 fn settings_that_contradict_each_other_are_refused() {

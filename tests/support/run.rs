@@ -7,7 +7,7 @@ use subtend::engine::ImageManager;
 use subtend::lab::Lab;
 use subtend::model::{EntityState, Inventory, Logins, Memories, Step};
 use subtend::protocol::{Command, EntitySummary, Event, GroupSpec, Link, Summary, Target};
-use subtend::transport::ftp::FtpTransport;
+use subtend::transport::AnyTransport;
 use tokio::task::JoinHandle;
 
 use super::{LONG, PATH, within};
@@ -27,7 +27,7 @@ impl Run {
 
     pub fn with_logins(inventory: &Inventory, logins: Logins) -> Self {
         let inventory = Arc::new(inventory.clone());
-        let (link, task) = ImageManager::start(inventory, logins, FtpTransport::new());
+        let (link, task) = ImageManager::start(inventory, logins, AnyTransport::default());
         Self {
             link,
             task,
@@ -39,7 +39,7 @@ impl Run {
     pub fn knowing(inventory: &Inventory, memories: Memories) -> Self {
         let (inventory, logins) = (Arc::new(inventory.clone()), Logins::default());
         let (link, task) =
-            ImageManager::start_with(inventory, logins, FtpTransport::new(), memories);
+            ImageManager::start_with(inventory, logins, AnyTransport::default(), memories);
         Self {
             link,
             task,

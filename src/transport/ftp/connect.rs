@@ -56,11 +56,11 @@ async fn connected_to(
         let left = u32::try_from(targets.len() - place).unwrap_or(u32::MAX);
         let deadline = until.saturating_duration_since(Instant::now()) / left;
         let tls = match address.scheme {
-            Scheme::Ftp => None,
             Scheme::FtpsExplicit | Scheme::FtpsImplicit => {
                 let authorities = &quirks.authorities;
                 Some(TlsContext::new(authorities, &endpoint.tls, &address.host, peer.ip()).await?)
             }
+            _ => None,
         };
         let way = match (&tls, address.scheme) {
             (Some(context), Scheme::FtpsExplicit) => Way::Explicit(context.clone()),

@@ -29,8 +29,7 @@ pub(crate) fn versions<'a>(
 
 /// Where a file server is, as the inventory has it.
 pub(crate) fn url(server: &FileServer) -> String {
-    let scheme = server.address.scheme.word();
-    format!("{scheme}://{}/{}", server.address, server.root)
+    server.address.url(&server.root)
 }
 
 pub(crate) fn folded(inventory: &Inventory, members: &[usize]) -> String {
