@@ -17,7 +17,7 @@ lint:
     cargo clippy --workspace --all-targets --locked -- -D warnings
     cargo clippy --no-default-features --locked -- -D warnings
 
-# FTP servers of nine makes, to target/servers.
+# Servers of other makes (FTP, SSH, HTTP, TFTP), to target/servers.
 servers:
     .ci/servers
 

@@ -81,6 +81,7 @@ impl Site {
                 }),
                 sessions: wanted.sessions,
                 ports: wanted.ports,
+                ..Options::default()
             };
             RealServer::start_with(line.make, &options(&identity))
         };

@@ -10,6 +10,8 @@
 
 use subtend_support as support;
 
+#[cfg(unix)]
+mod clients;
 #[cfg(feature = "lab")]
 mod lab;
 #[cfg(all(unix, feature = "lab"))]

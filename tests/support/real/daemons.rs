@@ -2,13 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
+use super::private::CRYPTED;
 use super::{Make, NOBODY, Offers, PASSWORD, Place, Serves, USER, is_root, program};
-
-/// [`PASSWORD`] as MD5-crypt. What pure-pw would make of it takes seconds to check at each login.
-const CRYPTED: &str = "$1$subtend$5agwPOINUlXdzQZAb.nxh1";
 
 #[derive(Debug)]
 pub struct Vsftpd;
@@ -153,7 +151,7 @@ impl Make for Proftpd {
     }
 
     fn missing(&self) -> Option<String> {
-        let modules = || match modules(&program("proftpd")?) {
+        let modules = || match proftpd_module("mod_tls.so") {
             Some(_) => None,
             None => Some("its module for TLS is not installed".to_owned()),
         };
@@ -175,28 +173,9 @@ impl Make for Proftpd {
     }
 
     fn serves(&self, place: &Place<'_>) -> Serves {
-        let users = place.dir.join("users");
-        let line = format!(
-            "{USER}:{CRYPTED}:{NOBODY}:{NOBODY}::{}:/bin/false\n",
-            place.files.display()
-        );
-        fs::write(&users, line).unwrap();
-        fs::set_permissions(&users, fs::Permissions::from_mode(0o600)).unwrap();
-        let here = place.dir.display();
-        let modules = modules(&program("proftpd").unwrap()).unwrap();
-        let mut text = format!(
-            "ModulePath {}\nServerType standalone\nDefaultAddress {}\nPort {}\nUseIPv6 off\n\
-             UseReverseDNS off\nPidFile {here}/pid\nScoreboardFile {here}/scoreboard\n\
-             DelayTable none\nWtmpLog off\nTransferLog none\nSystemLog {here}/log\nUser nobody\n\
-             Group nogroup\nAuthOrder mod_auth_file.c\nAuthUserFile {}\nRequireValidShell off\n\
-             DefaultRoot ~\nAllowOverwrite on\nAllowRetrieveRestart on\n",
-            modules.display(),
-            place.address.ip(),
-            place.address.port(),
-            users.display(),
-        );
+        let mut text = String::new();
         if let Some((pem, implicit)) = &place.tls {
-            let pem = pem.display();
+            let (pem, here) = (pem.display(), place.dir.display());
             text += &format!(
                 "LoadModule mod_tls.c\nTLSEngine on\nTLSRequired on\nTLSLog {here}/tls\n\
                  TLSProtocol TLSv1.2 TLSv1.3\nTLSECCertificateFile {pem}\n\
@@ -206,18 +185,42 @@ impl Make for Proftpd {
                 text += "TLSOptions UseImplicitSSL\n";
             }
         }
-        if let Some(sessions) = place.sessions {
-            text += &format!("MaxClients {sessions}\n");
-        }
         if let Some(ports) = &place.ports {
             text += &format!("PassivePorts {} {}\n", ports.start(), ports.end());
         }
-        let config = place.dir.join("proftpd.conf");
-        fs::write(&config, text).unwrap();
-        let mut command = command("proftpd");
-        command.args(["-n", "-q", "-c"]).arg(config);
-        Serves::Daemon(command)
+        Serves::Daemon(proftpd(place, &text))
     }
+}
+
+/// proftpd with one user, and with more of its settings.
+pub(super) fn proftpd(place: &Place<'_>, more: &str) -> Command {
+    let users = place.dir.join("users");
+    let line = format!(
+        "{USER}:{CRYPTED}:{NOBODY}:{NOBODY}::{}:/bin/false\n",
+        place.files.display()
+    );
+    fs::write(&users, line).unwrap();
+    fs::set_permissions(&users, fs::Permissions::from_mode(0o600)).unwrap();
+    let here = place.dir.display();
+    let mut text = format!(
+        "ModulePath {}\nServerType standalone\nDefaultAddress {}\nPort {}\nUseIPv6 off\n\
+         UseReverseDNS off\nPidFile {here}/pid\nScoreboardFile {here}/scoreboard\n\
+         DelayTable none\nWtmpLog off\nTransferLog none\nSystemLog {here}/log\nUser nobody\n\
+         Group nogroup\nAuthOrder mod_auth_file.c\nAuthUserFile {}\nRequireValidShell off\n\
+         DefaultRoot ~\nAllowOverwrite on\nAllowRetrieveRestart on\n{more}",
+        modules().unwrap().display(),
+        place.address.ip(),
+        place.address.port(),
+        users.display(),
+    );
+    if let Some(sessions) = place.sessions {
+        text += &format!("MaxClients {sessions}\n");
+    }
+    let config = place.dir.join("proftpd.conf");
+    fs::write(&config, text).unwrap();
+    let mut command = command("proftpd");
+    command.args(["-n", "-q", "-c"]).arg(config);
+    command
 }
 
 /// Whether a program is not there, in words.
@@ -233,14 +236,18 @@ pub(super) fn needs_root() -> Option<String> {
     (!is_root()).then(|| "it needs root".to_owned())
 }
 
-fn command(name: &str) -> Command {
+pub(super) fn command(name: &str) -> Command {
     Command::new(program(name).unwrap())
 }
 
-/// The folder of proftpd's modules, with that for TLS in it.
-fn modules(program: &Path) -> Option<PathBuf> {
-    let folder = program.parent()?.parent()?.join("lib/proftpd");
-    folder.join("mod_tls.so").is_file().then_some(folder)
+/// The folder of proftpd's modules.
+fn modules() -> Option<PathBuf> {
+    Some(program("proftpd")?.parent()?.parent()?.join("lib/proftpd"))
+}
+
+pub(super) fn proftpd_module(name: &str) -> Option<PathBuf> {
+    let file = modules()?.join(name);
+    file.is_file().then_some(file)
 }
 
 const _: () = assert!(PASSWORD.len() == 6, "CRYPTED is of another password");

@@ -4,7 +4,6 @@
 //! Their users are those of the system. They get a list of users and a rule for logins of their own
 //! in a mount namespace, which needs root.
 
-use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
@@ -13,8 +12,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use super::daemons::{absent, needs_root};
-use super::{Daemon, Make, NOBODY, Offers, Place, Serves, USER, program};
+use super::daemons::{absent, command, needs_root};
+use super::private::{rules, users, with_mounts};
+use super::process::Daemon;
+use super::{Make, NOBODY, Offers, Place, Serves};
 
 /// The server of GNU inetutils.
 #[derive(Debug)]
@@ -44,40 +45,27 @@ impl Make for Inetutils {
     }
 
     fn serves(&self, place: &Place<'_>) -> Serves {
-        let arguments = ["-a", "pam"].map(str::to_owned).to_vec();
-        Serves::Sessions(with_users(place, "ftpd", arguments))
+        let mut command = command("ftpd");
+        command.args(["-a", "pam"]);
+        // Any of the users, whatever the password.
+        let mounts = [
+            users(place),
+            rules(place, &["ftp", "other"], "pam_permit.so"),
+        ];
+        let command = with_mounts(&command, &mounts);
+        let words = [command.get_program()]
+            .into_iter()
+            .chain(command.get_args());
+        Serves::Sessions(
+            words
+                .map(|word| word.to_str().unwrap().to_owned())
+                .collect(),
+        )
     }
 }
 
 fn needs() -> Option<String> {
     needs_root().or_else(|| absent("unshare"))
-}
-
-/// A program that sees our list of users and lets any of them in, whatever the password.
-fn with_users(place: &Place<'_>, name: &str, arguments: Vec<String>) -> Vec<String> {
-    let rules = place.dir.join("pam.d");
-    fs::create_dir(&rules).unwrap();
-    let rule = "auth required pam_permit.so\naccount required pam_permit.so\n\
-                session required pam_permit.so\n";
-    for service in ["ftp", "other"] {
-        fs::write(rules.join(service), rule).unwrap();
-    }
-    let users = place.dir.join("passwd");
-    let list = format!(
-        "root:x:0:0::/root:/bin/sh\n{USER}:x:{NOBODY}:{NOBODY}::{}:/bin/sh\n",
-        place.files.display()
-    );
-    fs::write(&users, list).unwrap();
-    let script = "mount --bind \"$1\" /etc/passwd && mount --bind \"$2\" /etc/pam.d && shift 2 && \
-                  exec \"$@\"";
-    let mut command: Vec<String> = ["unshare", "-m", "sh", "-c", script, "sh"]
-        .map(str::to_owned)
-        .to_vec();
-    for path in [users, rules, program(name).unwrap()] {
-        command.push(path.to_str().unwrap().to_owned());
-    }
-    command.extend(arguments);
-    command
 }
 
 /// Accepts connections, and starts a process for each with the socket as its standard input and

@@ -5,7 +5,7 @@
 //! once the kernel shows that the listening socket is its own.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -42,6 +42,16 @@ pub fn free_listener() -> TcpListener {
     }
 }
 
+/// An address for datagrams that nobody has at this moment.
+pub fn free_datagrams() -> SocketAddr {
+    loop {
+        let address = SocketAddr::from(([127, 0, 0, 1], *numbers(1).start()));
+        if UdpSocket::bind(address).is_ok() {
+            return address;
+        }
+    }
+}
+
 /// Ports side by side that nobody has at this moment.
 pub fn free_ports(count: u16) -> RangeInclusive<u16> {
     loop {
@@ -53,10 +63,20 @@ pub fn free_ports(count: u16) -> RangeInclusive<u16> {
     }
 }
 
-/// Whether a process of this group listens on the port (`proc(5)`: `/proc/net/tcp`,
-/// `/proc/PID/fd`).
+/// Whether a process of this group listens on the port.
 pub fn is_listener(group: u32, port: u16) -> bool {
-    let sockets = ["/proc/net/tcp", "/proc/net/tcp6"]
+    has_socket(group, port, ["/proc/net/tcp", "/proc/net/tcp6"], "0A")
+}
+
+/// Whether a process of this group takes datagrams from anybody on the port.
+pub fn receives(group: u32, port: u16) -> bool {
+    has_socket(group, port, ["/proc/net/udp", "/proc/net/udp6"], "07")
+}
+
+/// Whether a socket of a table and in a state is that of a process of this group (`proc(5)`:
+/// `/proc/net/tcp`, `/proc/PID/fd`).
+fn has_socket(group: u32, port: u16, tables: [&str; 2], wanted: &str) -> bool {
+    let sockets = tables
         .map(|table| fs::read_to_string(table).unwrap_or_default())
         .concat();
     let wanted: Vec<String> = sockets
@@ -65,7 +85,7 @@ pub fn is_listener(group: u32, port: u16) -> bool {
             let fields: Vec<_> = line.split_whitespace().collect();
             let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
             let (_, number) = local.rsplit_once(':')?;
-            let listens = *state == "0A" && u16::from_str_radix(number, 16) == Ok(port);
+            let listens = *state == wanted && u16::from_str_radix(number, 16) == Ok(port);
             listens.then(|| format!("socket:[{inode}]"))
         })
         .collect();
