@@ -344,8 +344,8 @@ def sftp(bench, one, size=256 * MIB):
 FAR = (0.02, 12_500_000)
 
 
-def far(bench, one, size=64 * MIB):
-    """far: SFTP over a link of 40 ms and 100 Mbit/s, 64 MiB: one entity, and as a source"""
+def far(bench, one, size=128 * MIB):
+    """far: SFTP over a link of 40 ms and 100 Mbit/s, 128 MiB: one entity, and as a source"""
     bound = size / FAR[1]
     with opened(bench) as (folder, keep):
         site = SshSite(bench, folder, keep, size, names(1), FAR)
