@@ -95,11 +95,13 @@ impl Digests {
     }
 
     /// Bytes that passes have read are not the image's. The states are forgotten, whichever they are
-    /// of: a pass that begins in the middle is read from the beginning then.
+    /// of: a pass that begins in the middle is read from the beginning then. So is the size that was
+    /// told.
     pub(super) fn forget(&self) {
         let mut known = self.lock();
         known.states.clear();
         known.apart = 0;
+        known.size = None;
     }
 
     /// The image's SHA-256, where it is known by now.

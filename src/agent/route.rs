@@ -1,12 +1,13 @@
 //! Which source a pass reads from next when one has failed, and after how long.
 //!
-//! A peer that fails, and a source that is too slow, is replaced at once; a file server is tried
-//! again first, for its session may just have broken. When all have failed in turn, those whose failure may pass are tried again
-//! with growing delays.
+//! Sources come in their order, and none is gone back to while another one works. A peer that fails, and
+//! a source that is too slow, is replaced at once; a file server is tried again first, for its session
+//! may just have broken. When all have failed in turn, those whose failure may pass are tried again
+//! with growing delays, the preferred one first.
 
 use std::time::{Duration, Instant};
 
-use crate::inspect::Chosen;
+use crate::inspect::{Candidate, Chosen};
 use crate::model::{Failure, Fault, Limits, Name};
 
 use super::retry::Tries;
@@ -15,46 +16,81 @@ use super::retry::Tries;
 const WORKS: u64 = 1024 * 1024;
 
 pub(super) struct Route {
-    candidates: Vec<Candidate>,
+    stops: Vec<Stop>,
     at: usize,
     limits: Limits,
     tries: Tries,
 }
 
-struct Candidate {
-    chosen: Chosen,
+/// A source on the way.
+struct Stop {
+    candidate: Candidate,
     /// How often it failed in this round.
     failed: u32,
     last: Option<Failure>,
 }
 
-impl Route {
-    /// `candidates` are not empty, the best first.
-    pub(super) fn new(candidates: Vec<Chosen>, limits: Limits) -> Self {
-        let candidates = candidates.into_iter().map(|chosen| Candidate {
-            chosen,
+impl Stop {
+    fn new(candidate: Candidate) -> Self {
+        Self {
+            candidate,
             failed: 0,
             last: None,
-        });
+        }
+    }
+
+    fn may_pass(&self) -> bool {
+        self.last.as_ref().is_none_or(Failure::is_transient)
+    }
+
+    fn is_file_server(&self) -> bool {
+        (self.candidate.known()).is_some_and(|chosen| !chosen.is_peer())
+    }
+}
+
+impl Route {
+    /// `candidates` are not empty, the best first; the reading begins with the one at `first`.
+    pub(super) fn new(candidates: Vec<Candidate>, first: usize, limits: Limits) -> Self {
         Self {
-            candidates: candidates.collect(),
-            at: 0,
+            stops: candidates.into_iter().map(Stop::new).collect(),
+            at: first,
             limits,
             tries: Tries::new(limits),
         }
     }
 
-    pub(super) fn current(&self) -> &Chosen {
-        &self.candidates[self.at].chosen
+    pub(super) fn current(&self) -> &Candidate {
+        &self.stops[self.at].candidate
+    }
+
+    /// The peers of the present source were asked, and these hold the image: the first that is not on
+    /// the way already is the present one now. `None`: all are.
+    pub(super) fn found(&mut self, peers: Vec<Chosen>) -> Option<Chosen> {
+        let is_new = |peer: &Chosen| {
+            !self
+                .stops
+                .iter()
+                .any(|stop| is(&stop.candidate, &peer.name))
+        };
+        let new: Vec<Chosen> = peers.into_iter().filter(is_new).collect();
+        let first = new.first().cloned()?;
+        let new = new.into_iter().map(Candidate::Known).map(Stop::new);
+        self.stops.splice(self.at..=self.at, new);
+        Some(first)
     }
 
     /// The number of bytes read since the last failure.
     pub(super) fn moved(&mut self, bytes: u64) {
         if bytes >= WORKS {
             self.tries = Tries::new(self.limits);
-            for candidate in &mut self.candidates {
-                candidate.failed = 0;
-            }
+            self.begin_round();
+        }
+    }
+
+    /// One that will not do is not asked again.
+    fn begin_round(&mut self) {
+        for stop in self.stops.iter_mut().filter(|stop| stop.may_pass()) {
+            stop.failed = 0;
         }
     }
 
@@ -62,49 +98,46 @@ impl Route {
     /// is opened.
     ///
     /// # Errors
-    /// None is left to be tried: what became of the best one.
+    /// None is left to be tried: what became of each, in their order.
     pub(super) fn after(
         &mut self,
         failure: Failure,
         now: Instant,
-    ) -> Result<Duration, (Name, Failure)> {
-        let transient = failure.is_transient();
-        let candidate = &mut self.candidates[self.at];
-        candidate.failed += 1;
-        candidate.last = Some(failure.clone());
-        if transient
-            && !candidate.chosen.is_peer()
+    ) -> Result<Duration, Vec<(Name, Failure)>> {
+        let stop = &mut self.stops[self.at];
+        stop.failed += 1;
+        stop.last = Some(failure.clone());
+        if failure.is_transient()
+            && stop.is_file_server()
             && !matches!(failure.fault, Fault::TooSlow { .. })
-            && candidate.failed == 1
+            && stop.failed == 1
             && let Some(delay) = self.tries.after(&failure, now)
         {
             return Ok(delay);
         }
-        let untried = |candidate: &Candidate| candidate.failed == 0;
-        if let Some(next) = self.candidates.iter().position(untried) {
+        let mut behind = (self.at + 1..self.stops.len()).chain(0..self.at);
+        if let Some(next) = behind.find(|&next| self.stops[next].failed == 0) {
             self.at = next;
             return Ok(Duration::ZERO);
         }
-        // One that will not do is not asked again.
-        let may_pass =
-            |candidate: &Candidate| candidate.last.as_ref().is_none_or(Failure::is_transient);
-        if let Some(next) = self.candidates.iter().position(may_pass) {
-            let last = self.candidates[next].last.clone();
+        if let Some(next) = self.stops.iter().position(Stop::may_pass) {
+            let last = self.stops[next].last.clone();
             let again = self.tries.after(last.as_ref().unwrap_or(&failure), now);
             if let Some(delay) = again {
                 self.at = next;
-                for candidate in &mut self.candidates {
-                    if may_pass(candidate) {
-                        candidate.failed = 0;
-                    }
-                }
+                self.begin_round();
                 return Ok(delay);
             }
         }
-        let best = &self.candidates[0];
-        let told = best.last.clone().unwrap_or(failure);
-        Err((best.chosen.name.clone(), told))
+        let all = self.stops.iter();
+        Err(all
+            .filter_map(|stop| Some((stop.candidate.name(), stop.last.clone()?)))
+            .collect())
     }
+}
+
+fn is(candidate: &Candidate, name: &Name) -> bool {
+    candidate.known().is_some_and(|known| known.name == *name)
 }
 
 #[cfg(test)]
@@ -143,7 +176,8 @@ mod tests {
             retries,
             ..Limits::default()
         };
-        Route::new(names.iter().map(|name| chosen(name)).collect(), limits)
+        let known = names.iter().map(|name| Candidate::Known(chosen(name)));
+        Route::new(known.collect(), 0, limits)
     }
 
     fn lost() -> Failure {
@@ -159,12 +193,15 @@ mod tests {
     /// The sources in turn, with `+` before those that are tried after a delay.
     fn tried(route: &mut Route, failures: &[Failure]) -> Vec<String> {
         let now = Instant::now();
-        let mut tried = vec![route.current().name.to_string()];
+        let mut tried = vec![route.current().name().to_string()];
         for failure in failures {
             match route.after(failure.clone(), now) {
-                Ok(Duration::ZERO) => tried.push(route.current().name.to_string()),
-                Ok(_) => tried.push(format!("+{}", route.current().name)),
-                Err((name, failure)) => tried.push(format!("{name}: {failure}")),
+                Ok(Duration::ZERO) => tried.push(route.current().name().to_string()),
+                Ok(_) => tried.push(format!("+{}", route.current().name())),
+                Err(causes) => {
+                    let cause = |(name, failure)| format!("{name}: {failure}");
+                    tried.extend(causes.into_iter().map(cause));
+                }
             }
         }
         tried
@@ -221,7 +258,8 @@ mod tests {
                 "hq",
                 "+hq",
                 "+hq",
-                "peer:a: open: no such file: 550 no"
+                "peer:a: open: no such file: 550 no",
+                "hq: open: no such file: 550 no"
             ]
         );
     }

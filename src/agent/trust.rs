@@ -1,7 +1,8 @@
 //! Which source is to blame when bytes that were read are not the image's.
 //!
 //! The inventory's digest is above all, and a file server is above a peer: it is where the
-//! image comes from. A peer that was proven to hold the image is above one that was asked for by
+//! image comes from. Of file servers the one that was read before is believed, until a digest shows
+//! otherwise. A peer that was proven to hold the image is above one that was asked for by
 //! the operator and proven by nothing.
 
 use std::sync::Arc;
@@ -42,8 +43,8 @@ pub(super) fn with(givers: &Givers, one: &Giver) -> Givers {
     givers.iter().chain([one]).cloned().collect()
 }
 
-/// The digest of what these gave is not the image's: the ones to be left, the least proven first.
-/// Empty: no peer has given anything, and the image itself is another one.
+/// The digest of what these gave is not the image's: the peers to be left, the least proven first.
+/// Empty: no peer has given anything.
 pub(super) fn to_blame(givers: &[Giver]) -> Vec<Giver> {
     let peers = |proven: bool| -> Vec<Giver> {
         let is = |giver: &&Giver| giver.peer.is_some() && giver.proven == proven;
@@ -55,6 +56,50 @@ pub(super) fn to_blame(givers: &[Giver]) -> Vec<Giver> {
     } else {
         unproven
     }
+}
+
+/// Whom a wrong image is held against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// A file server alone has given it, and there is nothing else to be read: the image itself is
+    /// another one.
+    Nobody,
+    Left(Vec<Giver>),
+    /// Several have given it, and one of them wrong bytes. These come last from now on, so that another
+    /// one is read by itself, which will tell.
+    Suspected(Vec<Giver>),
+}
+
+/// The digest of what these gave is not the image's. `are_others`: something else can be read than all
+/// of them together. Each verdict leaves or suspects somebody who was not before, so that there is an
+/// end to it.
+pub(super) fn judge(
+    givers: &[Giver],
+    are_others: bool,
+    is_suspected: impl Fn(&Giver) -> bool,
+) -> Verdict {
+    let Some(last) = givers.last() else {
+        return Verdict::Nobody;
+    };
+    let mut to_blame = to_blame(givers);
+    if to_blame.is_empty() {
+        if !are_others {
+            return Verdict::Nobody;
+        }
+        to_blame = givers.to_vec();
+    }
+    // The last one has come to the end, and so it will by itself.
+    let is_apart = |one: &&Giver| one.name != last.name || to_blame.len() == 1 && givers.len() > 1;
+    let fresh = to_blame.iter().filter(is_apart);
+    let fresh: Vec<Giver> = fresh.filter(|one| !is_suspected(one)).cloned().collect();
+    if !fresh.is_empty() {
+        return Verdict::Suspected(fresh);
+    }
+    // None can be read by itself: most of it is of the last one.
+    if to_blame.iter().any(|one| one.name == last.name) {
+        to_blame.retain(|one| one.name == last.name);
+    }
+    Verdict::Left(to_blame)
 }
 
 /// What becomes of a source whose file does not begin with what was read so far.
@@ -142,6 +187,46 @@ mod tests {
         ] {
             let found = contradicted(&giver(newcomer), &givers(&gave));
             assert_eq!(found, expected, "{newcomer} after {gave:?}");
+        }
+    }
+
+    #[test]
+    fn one_alone_is_left_and_of_several_each_is_read_by_itself_first() {
+        let left = |all: &[&str]| Verdict::Left(givers(all).to_vec());
+        let suspected = |all: &[&str]| Verdict::Suspected(givers(all).to_vec());
+        for (gave, others, before, verdict) in [
+            (vec!["hq"], false, vec![], Verdict::Nobody),
+            (vec!["hq"], true, vec![], left(&["hq"])),
+            (vec!["hq"], true, vec!["hq"], left(&["hq"])),
+            (vec!["hq", "other"], true, vec![], suspected(&["hq"])),
+            (vec!["other", "hq"], true, vec!["hq"], suspected(&["other"])),
+            (vec!["hq", "other"], true, vec!["hq"], left(&["other"])),
+            (vec!["peer:a"], false, vec![], left(&["peer:a"])),
+            (vec!["peer:a", "hq"], true, vec![], suspected(&["peer:a"])),
+            (vec!["hq", "peer:a"], true, vec![], suspected(&["peer:a"])),
+            (
+                vec!["peer:a", "hq"],
+                true,
+                vec!["peer:a"],
+                left(&["peer:a"]),
+            ),
+            (
+                vec!["peer:a", "peer:b"],
+                true,
+                vec![],
+                suspected(&["peer:a"]),
+            ),
+            (
+                vec!["peer:a", "peer:b+"],
+                true,
+                vec![],
+                suspected(&["peer:a"]),
+            ),
+            (vec![], true, vec![], Verdict::Nobody),
+        ] {
+            let is_suspected = |giver: &Giver| before.contains(&&*giver.name);
+            let found = judge(&givers(&gave), others, is_suspected);
+            assert_eq!(found, verdict, "{gave:?}, suspected: {before:?}");
         }
     }
 

@@ -111,7 +111,11 @@ fn group(plan: &Plan, one: &PlannedGroup, lines: &mut Vec<String>) {
         None => "not in the inventory: what the source sends is taken as it is".into(),
     };
     row("sha256", &sha256, lines);
-    let mut from = source(&group.source);
+    let mut from = group
+        .sources()
+        .map(source)
+        .collect::<Vec<_>>()
+        .join("; then ");
     for finding in &plan.findings {
         if matches!(finding, Finding::PeersLeftOut { group: of, .. } if *of == group.name) {
             from += &format!("; {finding}");
@@ -159,6 +163,7 @@ fn source(source: &SourceChoice) -> String {
         SourceChoice::FileServer(server) => {
             format!("file server {} at {}", shown(&server.name), server.address)
         }
+        SourceChoice::File(path) => format!("file {} of this host", shown(path.as_str())),
         SourceChoice::Peer(PeerChoice::Named(peer)) => {
             format!(
                 "peer {} at {}, {}",
@@ -168,7 +173,7 @@ fn source(source: &SourceChoice) -> String {
             )
         }
         SourceChoice::Peer(PeerChoice::Any(peers)) => match peers.as_slice() {
-            [] => "any peer, but no entity has the image".into(),
+            [] => "any peer that has the image, which no entity does by the inventory".into(),
             some => format!("any peer of {}", folded(some)),
         },
     }
@@ -196,6 +201,9 @@ struct JsonGroup<'a> {
     file: &'a str,
     sha256: Option<String>,
     source: String,
+    /// Those that go on where it fails, in this order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    then: Vec<String>,
     entities: Vec<&'a Name>,
     /// Those of the entities that already have the image.
     skipped: Vec<&'a Name>,
@@ -243,6 +251,7 @@ impl<'a> Json<'a> {
                 file: &group.image.file,
                 sha256: group.image.sha256.map(hex::encode),
                 source: group.source.label(),
+                then: group.then.iter().map(SourceChoice::label).collect(),
                 entities: names(&group.entities),
                 skipped: names(&one.skip),
                 verify,

@@ -49,8 +49,17 @@ fn made(name: &str, image: &str, source: SourceSpec, entities: &[&str]) -> MadeG
         name: name.into(),
         image: ImageSpec::Named(image.into()),
         source,
+        then: Vec::new(),
         entities: entities.iter().map(|name| (*name).to_owned()).collect(),
         policy: DeliveryPolicy::default(),
+    }
+}
+
+/// Of `old1`, with an order of sources.
+fn then<const N: usize>(name: &str, first: SourceSpec, then: [SourceSpec; N]) -> MadeGroup {
+    MadeGroup {
+        then: then.into(),
+        ..made(name, "adsl-2", first, &["old1"])
     }
 }
 
@@ -183,6 +192,55 @@ fn cases() -> Vec<Case> {
             ..case(
                 "any peer, and all are written",
                 made("g", "adsl-2", any(), &["old1", "new[1-2]"]),
+            )
+        },
+        case(
+            "a second source that is unknown",
+            then("g", hq(), [SourceSpec::FileServer("qh".into())]),
+        ),
+        case("a source twice", then("g", hq(), [any(), hq()])),
+        case(
+            "a file of this host",
+            then("g", SourceSpec::File("/media/usb/a.bin".into()), [hq()]),
+        ),
+        case(
+            "a folder of this host",
+            then("g", hq(), [SourceSpec::File("/media/usb/".into())]),
+        ),
+        case(
+            "a second peer with another version",
+            then("g", hq(), [peer("old2")]),
+        ),
+        case(
+            "a third peer that is unknown",
+            then("g", hq(), [peer("new1"), peer("new9")]),
+        ),
+        case(
+            "any peer behind a file server, and nobody has it",
+            MadeGroup {
+                image: ImageSpec::Named("adsl-3".into()),
+                ..then("g", hq(), [any()])
+            },
+        ),
+        case(
+            "any peer before a file server, and nobody has it",
+            MadeGroup {
+                image: ImageSpec::Named("adsl-3".into()),
+                ..then("g", any(), [hq()])
+            },
+        ),
+        Case {
+            with: Some(made("h", "adsl-3", hq(), &["new1"])),
+            ..case(
+                "a peer that the other writes, before a file server",
+                then("g", peer("new1"), [hq()]),
+            )
+        },
+        Case {
+            with: Some(made("h", "adsl-3", hq(), &["new*"])),
+            ..case(
+                "two peers that the other writes",
+                then("g", peer("new1"), [peer("new2")]),
             )
         },
         case("none at a time", none_at_a_time),
@@ -347,6 +405,7 @@ impl Case {
                 name,
                 image,
                 source,
+                then,
                 entities,
                 policy,
             } = made;
@@ -366,10 +425,16 @@ impl Case {
                 )
                 .unwrap();
             }
-            let source = match source {
-                SourceSpec::FileServer(name) => format!("file_server: {}", text(name)),
-                SourceSpec::Peer(name) => format!("peer: {}", text(name)),
-                SourceSpec::AnyPeer => "peer: any".into(),
+            let written = |source: &SourceSpec| match source {
+                SourceSpec::FileServer(name) => format!("{{ file_server: {} }}", text(name)),
+                SourceSpec::File(path) => format!("{{ file: {} }}", text(path)),
+                SourceSpec::Peer(name) => format!("{{ peer: {} }}", text(name)),
+                SourceSpec::AnyPeer => "{ peer: any }".into(),
+            };
+            let order: Vec<String> = [source].into_iter().chain(then).map(written).collect();
+            let source = match order.as_slice() {
+                [one] => format!("source: {one}"),
+                order => format!("sources: [{}]", order.join(", ")),
             };
             let entities: Vec<String> = entities.iter().map(|one| text(one)).collect();
             let mut more = String::new();
@@ -386,7 +451,7 @@ impl Case {
             }
             writeln!(
                 groups,
-                "  {}: {{ entities: [{}], image: {}, source: {{ {source} }}{more} }}",
+                "  {}: {{ entities: [{}], image: {}, {source}{more} }}",
                 text(name),
                 entities.join(", "),
                 text(image.name()),
@@ -485,15 +550,17 @@ impl Case {
 }
 
 /// Who lets a start pass that others refuse, and why that is right.
-const EXCEPTIONS: [(&str, &str); 7] = [
+const EXCEPTIONS: [(&str, &str); 9] = [
     // A file may have groups that can't run together, other than by writing the same entity: each
     // may be run by itself.
     ("a peer that the other writes", "file"),
     ("any peer, of which the other writes all", "file"),
+    ("two peers that the other writes", "file"),
     // The page has a word for each group by itself and beside what runs; what is started together
     // is judged by the review, to which it leads.
     ("a peer that the other writes", "groups"),
     ("any peer, of which the other writes all", "groups"),
+    ("two peers that the other writes", "groups"),
     ("no memory for a third pool", "groups"),
     // The engine alone knows which of any peers a group may still read, and has the last word.
     ("a target that one that runs may read", "groups"),

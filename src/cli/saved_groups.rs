@@ -212,6 +212,7 @@ mod tests {
                 name: name.into(),
                 image,
                 source,
+                then: Vec::new(),
                 entities: vec!["shelf1-01".into(), "shelf1-02".into()],
                 policy: DeliveryPolicy {
                     laggards: Laggards::Wait,
@@ -224,6 +225,7 @@ mod tests {
             name: "limited".into(),
             image: ImageSpec::Named("adsl-2.4".into()),
             source: SourceSpec::AnyPeer,
+            then: Vec::new(),
             entities: vec!["shelf1-01".into()],
             policy: DeliveryPolicy {
                 laggards: Laggards::Drop,

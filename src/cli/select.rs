@@ -11,7 +11,7 @@ use super::args::{MadeArgs, RunArgs};
 use crate::model::lookup::Lookup;
 use crate::model::{
     CredentialsRef, DeliveryPolicy, Flaw, Group, GroupSpec, ImageSpec, Inventory, Limits,
-    MadeGroup, Name, SourceChoice, SourceSpec,
+    MadeGroup, Name, SourceSpec,
 };
 use crate::plan::{Blocker, plan, said};
 
@@ -77,10 +77,9 @@ fn start(
 pub(super) fn credentials(groups: &[Arc<Group>], inventory: &Inventory) -> Vec<CredentialsRef> {
     let mut used: HashSet<&Name> = HashSet::new();
     for group in groups {
-        if let SourceChoice::FileServer(server) = &group.source {
-            used.extend(&server.credentials);
-        }
-        let entities = group.entities.iter().chain(group.source.peers());
+        let servers = group.file_servers();
+        used.extend(servers.filter_map(|server| server.credentials.as_ref()));
+        let entities = group.entities.iter().chain(group.peers());
         used.extend(entities.filter_map(|entity| entity.credentials.as_ref()));
     }
     let known = inventory.credentials.iter();
@@ -118,14 +117,13 @@ pub fn groups(names: &[String], inventory: &Inventory) -> Result<Vec<Arc<Group>>
 
 /// A group made on the spot, its entities as they were typed.
 fn made(args: &MadeArgs, image: &str) -> GroupSpec {
+    let mut sources = args.source.iter().map(|source| source.0.clone());
     GroupSpec::Made(MadeGroup {
         name: args.name.clone().unwrap_or_else(|| image.to_owned()),
         image: ImageSpec::Named(image.to_owned()),
         // clap has seen to it that there is one.
-        source: args
-            .source
-            .clone()
-            .map_or(SourceSpec::AnyPeer, |source| source.0),
+        source: sources.next().unwrap_or(SourceSpec::AnyPeer),
+        then: sources.collect(),
         entities: args.entities.clone(),
         policy: DeliveryPolicy {
             laggards: args.laggards.map(Into::into).unwrap_or_default(),

@@ -141,6 +141,7 @@ fn a_group_is_made_from_patterns() {
         GroupSpec::Made(MadeGroup {
             name,
             source,
+            then,
             entities,
             ..
         }),
@@ -149,7 +150,7 @@ fn a_group_is_made_from_patterns() {
         panic!("{selection:?}");
     };
     assert_eq!(name, "adsl-2.4");
-    assert_eq!(*source, SourceSpec::AnyPeer);
+    assert_eq!((source, then.as_slice()), (&SourceSpec::AnyPeer, &[][..]));
     assert_eq!(entities.len(), 13);
     assert_eq!(
         entities[..4],

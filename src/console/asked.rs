@@ -128,7 +128,7 @@ pub(crate) enum Question {
 /// What the watch page asks.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum OfWatch {
-    Retry(Retry),
+    Retry(Box<Retry>),
 }
 
 /// What a retry would start.

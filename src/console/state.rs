@@ -175,6 +175,7 @@ pub(crate) fn running(snapshot: &Snapshot) -> impl Iterator<Item = Footprint> {
             targets,
             read: read.map(Name::from).into_iter().collect(),
             peer: None,
+            reads_no_peer: read.is_none(),
             force: false,
         }
     })

@@ -150,6 +150,7 @@ pub(crate) fn group(name: &str, entities: Vec<EntitySnapshot>) -> GroupSnapshot 
         passes: 1,
         rate: 1_500_000.0,
         depth: 32,
+        source_reason: None,
         depth_reason: Some("mostly empty: gives 24 buffers back".into()),
         used: 12,
         buffer_size: 64 << 10,

@@ -53,6 +53,7 @@ fn group(name: &str, entities: Vec<EntitySnapshot>) -> GroupSnapshot {
         passes: 1,
         rate: 3.0 * 1024.0 * 1024.0,
         depth: 16,
+        source_reason: None,
         depth_reason: Some("mostly empty: gives 24 buffers back".into()),
         used: 12,
         buffer_size: 256 << 10,

@@ -1,6 +1,6 @@
 //! What entities hold at their final path, and whether that is the image.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,12 +9,12 @@ use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::model::text::quoted;
-use crate::model::{Entity, Failure, Fault, Group, Holding, Logins, Name, Verified};
+use crate::model::{Entity, Failure, Fault, Group, Holding, Logins, Name, Step, Verified};
 use crate::protocol::{Event, Installed};
 use crate::transport::read_and_hash::read_and_hash;
 use crate::transport::{ImageDigest, Remote, Transport};
 
-use super::{AT_ONCE, FanOut, Inspector, PeerRegistry, Sources, of_source};
+use super::{AT_ONCE, FanOut, Inspector, PeerRegistry, Sources};
 
 /// How often it is reported how much was read.
 const TOLD: Duration = Duration::from_millis(500);
@@ -129,25 +129,37 @@ impl<T: Transport> Inspector<T> {
         let nobody = PeerRegistry::default();
         let (transport, servers) = (&self.transport, &self.inventory.file_servers);
         let sources = Sources::choose(transport, group, &self.logins, &nobody, servers).await?;
-        // Where there is none, this says so.
-        let mut failed = sources.first().map(|_| known);
-        for chosen in sources.candidates() {
-            let found = if size_only {
-                let size = transport.size_of(&chosen.remote).await;
-                size.map(|size| Expected { size, ..known })
-            } else {
-                let whole = digest(&**transport, &chosen.remote, None, read).await;
-                whole.map(|ImageDigest { size, sha256 }| Expected {
-                    size: Some(size),
-                    sha256: Some(sha256),
-                })
+        let (candidates, first) = sources.order(false, &HashSet::new());
+        let mut causes = Vec::new();
+        for candidate in candidates.iter().skip(first) {
+            let found = match sources.find(transport, candidate).await {
+                Ok(found) => found,
+                Err(failure) => {
+                    causes.push((candidate.name(), failure));
+                    continue;
+                }
             };
-            match found {
-                Ok(found) => return Ok(found),
-                Err(failure) => failed = Err(of_source(&chosen.name, failure)),
+            for chosen in found {
+                let found = if size_only {
+                    let size = transport.size_of(&chosen.remote).await;
+                    size.map(|size| Expected { size, ..known })
+                } else {
+                    let whole = digest(&**transport, &chosen.remote, None, read).await;
+                    whole.map(|ImageDigest { size, sha256 }| Expected {
+                        size: Some(size),
+                        sha256: Some(sha256),
+                    })
+                };
+                match found {
+                    Ok(found) => return Ok(found),
+                    Err(failure) => causes.push((chosen.name, failure)),
+                }
             }
         }
-        failed
+        let step = causes
+            .last()
+            .map_or(Step::Select, |(_, failure)| failure.step);
+        Err(sources.failed(causes, step))
     }
 }
 

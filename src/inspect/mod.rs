@@ -20,7 +20,7 @@ pub(crate) use installed::{Expected, installed};
 pub(crate) use registry::{PeerRegistry, Server, server};
 #[cfg(test)]
 pub(crate) use sources::Peer;
-pub(crate) use sources::{Chosen, Sources, of_source};
+pub(crate) use sources::{Candidate, Chosen, SENT_ANOTHER, Sources};
 
 use std::sync::Arc;
 

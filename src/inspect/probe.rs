@@ -7,7 +7,8 @@ use jiff::Timestamp;
 
 use crate::model::text::shown;
 use crate::model::{
-    Abilities, Entity, Failure, Fault, Group, Name, Probe, Staging, Step, VerifyMode, units,
+    Abilities, Entity, Failure, Fault, Group, Name, PeerChoice, Probe, SourceChoice, Staging, Step,
+    VerifyMode, units,
 };
 use crate::protocol::{Event, ProbeCheck};
 use crate::transport::{Destination, Transport};
@@ -28,20 +29,28 @@ impl<T: Transport> Inspector<T> {
             stopped: ended && left > 0,
         };
         let inspector = self.clone();
-        let mut sources = FanOut::new(AT_ONCE, &self.cancel, move |(_, group): &Host<Group>| {
-            let (inspector, group) = (inspector.clone(), group.clone());
-            async move { inspector.probe_source(&group).await }
-        });
+        let ask = move |(_, asked): &Host<Asked>| {
+            let (inspector, asked) = (inspector.clone(), asked.clone());
+            async move { inspector.probe_source(&asked).await }
+        };
+        let mut sources = FanOut::new(AT_ONCE, &self.cancel, ask);
         let inspector = self.clone();
         let mut entities =
             FanOut::gently(AT_ONCE, &self.cancel, move |(_, entity): &Host<Entity>| {
                 let (inspector, entity) = (inspector.clone(), entity.clone());
                 async move { inspector.probe_entity(&entity).await }
             });
-        sources.extend(groups.iter().cloned().enumerate());
+        for (place, group) in groups.iter().enumerate() {
+            let asked = (group.sources().cloned()).map(|choice| Asked {
+                group: group.clone(),
+                choice,
+            });
+            sources.extend(asked.map(|asked| (place, Arc::new(asked))));
+        }
+        let count = |group: &Arc<Group>| group.sources().count();
         // One of several groups is looked at for the first.
         let mut seen = HashSet::new();
-        let mut left = groups.len();
+        let mut left: usize = groups.iter().map(count).sum();
         for (place, group) in groups.iter().enumerate() {
             let sent = (group.entities.iter())
                 .filter(|entity| force || !group.has_image(entity))
@@ -53,9 +62,9 @@ impl<T: Transport> Inspector<T> {
         let mut of_groups: Vec<Source> = groups.iter().map(|group| Source::of(group)).collect();
         loop {
             let checks = tokio::select! {
-                Some(((place, group), found)) = sources.next() => {
+                Some(((place, asked), found)) = sources.next() => {
                     let found = found.unwrap_or_else(|why| Err(why.into()));
-                    of_groups[place].answered(&group, found)
+                    of_groups[place].answered(&asked, found)
                 }
                 Some(((place, entity), found)) = entities.next() => {
                     let source = &mut of_groups[place];
@@ -85,13 +94,18 @@ impl<T: Transport> Inspector<T> {
         (!is_cancelled).then_some(found)
     }
 
-    /// The source that a run would read first, by its name in reports, and the bytes of its file where
-    /// it tells.
-    async fn probe_source(&self, group: &Arc<Group>) -> Result<(Name, Option<u64>), Failure> {
-        let (transport, servers) = (&self.transport, &self.inventory.file_servers);
-        let sources =
-            Sources::choose(transport, group, &self.logins, &self.registry, servers).await?;
-        let first = sources.first()?;
+    /// What a run would read of this source first, by its name in reports, and the bytes of its file
+    /// where it tells.
+    async fn probe_source(&self, asked: &Asked) -> Result<(Name, Option<u64>), Failure> {
+        let (transport, group) = (&self.transport, &asked.group);
+        let first = Sources::first(
+            transport,
+            group,
+            &self.logins,
+            &self.registry,
+            &asked.choice,
+        );
+        let first = first.await?;
         // Nothing but reading shows that a data connection can be had, and that the file may be read.
         let mut source = transport.open_source(&first.remote, 0).await?;
         let size = source.size();
@@ -110,8 +124,16 @@ impl<T: Transport> Inspector<T> {
 /// With the place of its group.
 type Host<H> = (usize, Arc<H>);
 
-/// The source of a group, and those whose free space waits for its size.
+/// A source that is to be looked at.
+struct Asked {
+    group: Arc<Group>,
+    choice: SourceChoice,
+}
+
+/// The sources of a group, and those whose free space waits for its size.
 struct Source {
+    /// How many have not answered.
+    left: usize,
     size: Option<u64>,
     /// The size is known as well as it will be.
     is_known: bool,
@@ -121,21 +143,23 @@ struct Source {
 impl Source {
     fn of(group: &Group) -> Self {
         Self {
+            left: group.sources().count(),
             size: group.image.size,
             is_known: group.image.size.is_some(),
             waiting: Vec::new(),
         }
     }
 
-    /// Its own check, and those that waited for it.
+    /// A source's own check, and those that waited for it.
     fn answered(
         &mut self,
-        group: &Group,
+        asked: &Asked,
         found: Result<(Name, Option<u64>), Failure>,
     ) -> Vec<ProbeCheck> {
-        self.is_known = true;
-        let mut check = check(group, group.source.label().into());
+        let Asked { group, choice } = asked;
+        let mut check = check(group, choice.label().into());
         check.is_source = true;
+        self.left -= 1;
         match found {
             Ok((name, size)) => {
                 check.host = name;
@@ -146,13 +170,26 @@ impl Source {
                     check.notes.push(note.into());
                 }
             }
+            // That nobody has it yet is no problem where it can be read elsewhere.
+            Err(failure) if is_any_peer(choice) && group.sources().count() > 1 => {
+                check.notes.push(failure.to_string());
+            }
             Err(failure) => check.problem = Some(failure.to_string()),
         }
+        self.is_known = self.size.is_some() || self.left == 0;
         let size = self.size;
-        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        let waiting = match self.is_known {
+            true => std::mem::take(&mut self.waiting),
+            false => Vec::new(),
+        };
+        let waiting = waiting.into_iter();
         let waiting = waiting.map(|(entity, probe)| entity_check(group, &entity, size, Ok(probe)));
         [check].into_iter().chain(waiting).collect()
     }
+}
+
+fn is_any_peer(choice: &SourceChoice) -> bool {
+    matches!(choice, SourceChoice::Peer(PeerChoice::Any(_)))
 }
 
 fn check(group: &Group, host: Name) -> ProbeCheck {

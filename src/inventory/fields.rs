@@ -126,13 +126,18 @@ impl<'a> Fields<'a> {
     ) -> Option<&'a Node> {
         match self.find(key) {
             Some((_, _, node)) => *node,
-            None if self.meant.contains(&key) => None,
+            None if self.is_meant(key) => None,
             None => problems.refuse(
                 self.span?,
                 format!("{} without {}", self.what, quoted(key)),
                 format!("add `{key}: {example}`"),
             ),
         }
+    }
+
+    /// Whether an unknown key was probably meant to be this one, which is reported already.
+    pub(super) fn is_meant(&self, key: &str) -> bool {
+        self.meant.contains(&key)
     }
 
     fn find(&self, key: &str) -> Option<&(&'a str, &'a Span, Option<&'a Node>)> {

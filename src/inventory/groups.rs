@@ -1,16 +1,18 @@
 //! `groups`: which entities get which image, and from where.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::limits::BadLimit;
 use crate::model::lookup::Lookup;
-use crate::model::{Flaw, Group, Image, Laggards, Limits, PeerChoice, SourceChoice};
+use crate::model::{Flaw, Group, Image, Laggards, Limits, PeerChoice, SourceChoice, SourceSpec};
 
+use super::credentials::absolute;
 use super::error::{Problems, Span, quoted, some_of};
 use super::fields::{Fields, Shape, section};
 use super::members::{Targets, targets};
-use super::tree::Node;
+use super::tree::{Node, Value};
 use super::values;
 
 const GROUP: Shape = Shape::new(
@@ -20,6 +22,7 @@ const GROUP: Shape = Shape::new(
         "entities",
         "image",
         "source",
+        "sources",
         "laggards",
         "laggard_limit",
         "retries",
@@ -28,14 +31,18 @@ const GROUP: Shape = Shape::new(
     ]],
 );
 
-const SOURCE: Shape = Shape::new("`source`", &[&["file_server", "peer"]]);
+const SOURCE: Shape = Shape::new("`source`", &[&["file_server", "file", "peer"]]);
 
-const SOURCE_HELP: &str = "write `{ file_server: NAME }`, `{ peer: ENTITY }` or `{ peer: any }`";
+const SOURCE_HELP: &str =
+    "write `{ file_server: NAME }`, `{ file: PATH }`, `{ peer: ENTITY }` or `{ peer: any }`";
+const SOURCES_HELP: &str =
+    "write the preferred one first: `sources: [ { file_server: NAME }, { peer: any } ]`";
 
 /// Reads the section. Groups with errors are left out.
 pub(super) fn read(
     problems: &mut Problems,
     node: Option<&Node>,
+    file: &Path,
     lookup: &Lookup<'_>,
 ) -> Vec<Arc<Group>> {
     let mut groups = Vec::new();
@@ -47,14 +54,20 @@ pub(super) fn read(
         }
         let targets = targets(problems, &fields, at, lookup);
         claim(problems, name, &targets, lookup, &mut taken);
-        groups.extend(read_group(problems, name, &fields, &targets, lookup));
+        groups.extend(read_group(
+            problems,
+            (name, file),
+            &fields,
+            &targets,
+            lookup,
+        ));
     }
     groups
 }
 
 fn read_group(
     problems: &mut Problems,
-    name: &str,
+    (name, file): (&str, &Path),
     fields: &Fields<'_>,
     targets: &Targets<'_>,
     lookup: &Lookup<'_>,
@@ -80,19 +93,29 @@ fn read_group(
             }
         }
     }
-    let source = fields
-        .require(problems, "source", "{ file_server: NAME }")
-        .and_then(|node| source(problems, node, image.map(|image| &**image), &wanted, lookup));
+    let sources = sources(
+        problems,
+        fields,
+        Wanted {
+            file,
+            image: image.map(|image| &**image),
+            targets: &wanted,
+            lookup,
+            is_only: true,
+        },
+    );
     let laggards = fields.value(problems, "laggards", |problems, node, key| {
         let choices = [Laggards::CatchUp, Laggards::Wait, Laggards::Drop];
         values::choice(problems, node, key, &choices.map(|one| (one.word(), one)))
     });
     let limits = read_limits(problems, fields);
     let parallel = fields.value(problems, "parallel", values::count);
+    let mut sources = sources?.into_iter();
     Some(Arc::new(Group {
         name: name.into(),
         image: Arc::clone(image?),
-        source: source?,
+        source: sources.next()?,
+        then: sources.collect(),
         entities: wanted
             .iter()
             .map(|at| Arc::clone(&lookup.entities[*at]))
@@ -164,13 +187,75 @@ fn claim<'n>(
     }
 }
 
+/// What a source is judged by beside its own words.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    /// The inventory's, where a path begins.
+    file: &'a Path,
+    image: Option<&'a Image>,
+    targets: &'a BTreeSet<usize>,
+    lookup: &'a Lookup<'a>,
+    /// The group names no other.
+    is_only: bool,
+}
+
+/// `source`, or `sources` in the order of preference: never empty. `None` with a word about it.
+fn sources(
+    problems: &mut Problems,
+    fields: &Fields<'_>,
+    wanted: Wanted<'_>,
+) -> Option<Vec<SourceChoice>> {
+    let Some(at) = fields.key_span("sources") else {
+        if fields.is_meant("sources") {
+            return None;
+        }
+        let node = fields.require(problems, "source", "{ file_server: NAME }")?;
+        return source(problems, node, "`source`", wanted).map(|source| vec![source]);
+    };
+    if fields.key_span("source").is_some() {
+        let message = "a group has both `source` and `sources`";
+        let help = "write all of them under `sources`, the preferred one first";
+        return problems.refuse(at, message, help);
+    }
+    let node = fields.get("sources")?;
+    let items = match &node.value {
+        Value::Sequence(items) if !items.is_empty() => items,
+        Value::Broken => return None,
+        other => {
+            let what = match other {
+                Value::Sequence(_) => "the list `sources` is empty".to_owned(),
+                _ => format!("`sources` must be a list, and this is {}", node.kind()),
+            };
+            return problems.refuse(&node.span, what, SOURCES_HELP);
+        }
+    };
+    let is_only = items.len() == 1;
+    let wanted = Wanted { is_only, ..wanted };
+    let mut found: Vec<(SourceChoice, &Span)> = Vec::new();
+    for item in items {
+        let source = source(problems, item, "a source of `sources`", wanted);
+        found.extend(source.map(|source| (source, &item.span)));
+    }
+    for (at, (source, span)) in found.iter().enumerate() {
+        let spec = SourceSpec::of(source);
+        if found[..at]
+            .iter()
+            .any(|(one, _)| SourceSpec::of(one) == spec)
+        {
+            problems.complain(span, Flaw::SourceTwice(spec.label()).into());
+        }
+    }
+    let is_whole = found.len() == items.len();
+    is_whole.then(|| found.into_iter().map(|(source, _)| source).collect())
+}
+
 fn source(
     problems: &mut Problems,
     node: &Node,
-    image: Option<&Image>,
-    targets: &BTreeSet<usize>,
-    lookup: &Lookup<'_>,
+    what: &'static str,
+    wanted: Wanted<'_>,
 ) -> Option<SourceChoice> {
+    let lookup = wanted.lookup;
     if let Some(written) = node.text() {
         let help = match written {
             _ if lookup.file_server(written).is_ok() => {
@@ -182,44 +267,62 @@ fn source(
             }
             _ => SOURCE_HELP.into(),
         };
-        let message = "`source` must say what kind of source it is";
+        let message = format!("{what} must say what kind of source it is");
         return problems.refuse(&node.span, message, help);
     }
-    let fields = Fields::read(problems, node, &SOURCE);
+    if matches!(node.value, Value::Sequence(_)) && what == "`source`" {
+        let message = "`source` is one, and this is a list";
+        return problems.refuse(&node.span, message, SOURCES_HELP);
+    }
+    let fields = Fields::read(problems, node, &Shape { what, ..SOURCE });
     if !fields.are_there() {
         return None;
     }
-    match (fields.key_span("file_server"), fields.key_span("peer")) {
-        (Some(_), None) => {
+    let kinds = ["file_server", "file", "peer"];
+    let there: Vec<&str> = (kinds.into_iter())
+        .filter(|kind| fields.key_span(kind).is_some())
+        .collect();
+    match there[..] {
+        ["file_server"] => {
             let node = fields.get("file_server")?;
             let name = values::text(problems, node, "file_server")?;
             let server = problems.ok(&node.span, lookup.file_server(name))?;
             Some(SourceChoice::FileServer(Arc::clone(server)))
         }
-        (None, Some(_)) => {
-            let node = fields.get("peer")?;
-            let name = values::text(problems, node, "peer")?;
-            let peer = if name != "any" {
-                let peer = lookup.named_peer(name, image, targets);
-                peer.map(|at| PeerChoice::Named(Arc::clone(&lookup.entities[at])))
-            } else if let Some(image) = image {
-                lookup.any_peer(image, targets).map_err(|flaw| vec![flaw])
-            } else {
-                Ok(PeerChoice::Any(Vec::new()))
-            };
-            let report = |flaws: Vec<Flaw>| {
-                flaws
-                    .into_iter()
-                    .for_each(|flaw| problems.complain(&node.span, flaw.into()));
-            };
-            peer.map(SourceChoice::Peer).map_err(report).ok()
+        ["file"] => {
+            let node = fields.get("file")?;
+            let path = absolute(wanted.file, values::text(problems, node, "file")?);
+            let path = lookup.file(&path.to_string_lossy());
+            problems.ok(&node.span, path).map(SourceChoice::File)
         }
-        (both, _) => {
-            let message = match both {
-                Some(_) => "`source` has both `file_server` and `peer`",
-                None => "`source` names neither a file server nor a peer",
-            };
+        ["peer"] => peer(problems, fields.get("peer")?, wanted),
+        [one, other, ..] => {
+            let message = format!("{what} has both `{one}` and `{other}`");
+            problems.refuse(&node.span, message, SOURCE_HELP)
+        }
+        _ => {
+            let message = format!("{what} names neither a file server nor a file or a peer");
             problems.refuse(&node.span, message, SOURCE_HELP)
         }
     }
+}
+
+fn peer(problems: &mut Problems, node: &Node, wanted: Wanted<'_>) -> Option<SourceChoice> {
+    let (image, targets, lookup) = (wanted.image, wanted.targets, wanted.lookup);
+    let name = values::text(problems, node, "peer")?;
+    let peer = if name != "any" {
+        let peer = lookup.named_peer(name, image, targets);
+        peer.map(|at| PeerChoice::Named(Arc::clone(&lookup.entities[at])))
+    } else if let Some(image) = image {
+        let any = lookup.any_peer(image, targets, wanted.is_only);
+        any.map_err(|flaw| vec![flaw])
+    } else {
+        Ok(PeerChoice::Any(Vec::new()))
+    };
+    let report = |flaws: Vec<Flaw>| {
+        flaws
+            .into_iter()
+            .for_each(|flaw| problems.complain(&node.span, flaw.into()));
+    };
+    peer.map(SourceChoice::Peer).map_err(report).ok()
 }

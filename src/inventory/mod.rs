@@ -202,7 +202,7 @@ fn read(root: &tree::Node, file: &Path, problems: &mut Problems) -> Option<Inven
     );
     let groups = {
         let lookup = Lookup::of_file(&entities, &images, &file_servers);
-        groups::read(problems, fields.get("groups"), &lookup)
+        groups::read(problems, fields.get("groups"), file, &lookup)
     };
     Some(Inventory {
         file: file.to_path_buf(),

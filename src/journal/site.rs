@@ -47,9 +47,10 @@ pub(super) fn content(inventory: &Inventory) -> String {
         .collect();
     let groups: Vec<Value> = (inventory.groups.iter())
         .map(|one| {
+            let then: Vec<String> = one.then.iter().map(SourceChoice::label).collect();
             let entities: Vec<&Name> = one.entities.iter().map(|entity| &entity.name).collect();
             json!({
-                "name": one.name, "image": one.image.name, "source": source(&one.source),
+                "name": one.name, "image": one.image.name, "source": one.source.label(), "then": then,
                 "entities": entities, "laggards": one.laggards, "parallel": one.parallel,
             })
         })
@@ -65,10 +66,6 @@ pub(super) fn content(inventory: &Inventory) -> String {
         "entities": entities, "groups": groups,
     })
     .to_string()
-}
-
-fn source(source: &SourceChoice) -> String {
-    source.label()
 }
 
 fn origin(secret: &SecretSource) -> Value {

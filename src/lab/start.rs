@@ -211,18 +211,21 @@ impl Lab {
         let all = |old: &[Arc<Entity>]| old.iter().map(entity).collect();
         let file_server =
             |old: &Arc<FileServer>| Arc::clone(file_servers.get(&old.name).unwrap_or(old));
+        let source = |old: &SourceChoice| match old {
+            SourceChoice::FileServer(server) => SourceChoice::FileServer(file_server(server)),
+            SourceChoice::File(path) => SourceChoice::File(path.clone()),
+            SourceChoice::Peer(PeerChoice::Named(peer)) => {
+                SourceChoice::Peer(PeerChoice::Named(entity(peer)))
+            }
+            SourceChoice::Peer(PeerChoice::Any(peers)) => {
+                SourceChoice::Peer(PeerChoice::Any(all(peers)))
+            }
+        };
         let group = |old: &Arc<Group>| {
             let mut group = Group::clone(old);
             group.entities = all(&old.entities);
-            group.source = match &old.source {
-                SourceChoice::FileServer(server) => SourceChoice::FileServer(file_server(server)),
-                SourceChoice::Peer(PeerChoice::Named(peer)) => {
-                    SourceChoice::Peer(PeerChoice::Named(entity(peer)))
-                }
-                SourceChoice::Peer(PeerChoice::Any(peers)) => {
-                    SourceChoice::Peer(PeerChoice::Any(all(peers)))
-                }
-            };
+            group.source = source(&old.source);
+            group.then = old.then.iter().map(source).collect();
             Arc::new(group)
         };
         Inventory {

@@ -199,6 +199,9 @@ pub enum Fault {
     /// The source of the whole pass failed; `source` names it.
     #[error("the source {name} failed: {failure}")]
     Source { name: String, failure: Box<Failure> },
+    /// Of several sources none can be read; what became of each, by its name.
+    #[error("no source can be read: {}", causes_in_words(.causes))]
+    NoSource { causes: Vec<(String, Failure)> },
     /// `reply` is the server's answer to `command`: `AUTH TLS`, `PBSZ 0`, `PROT P`.
     #[error(
         "the server refused {command}: {reply}; nothing is sent without encryption where the \
@@ -328,6 +331,11 @@ impl Fault {
                 false => Permanent,
             },
             Fault::Source { failure, .. } => failure.fault.kind(),
+            Fault::NoSource { causes }
+                if causes.iter().any(|(_, failure)| failure.is_transient()) =>
+            {
+                Transient
+            }
             Fault::DataWay { fault, .. } => fault.kind(),
             Fault::Unresolved { .. }
             | Fault::Malformed { .. }
@@ -345,6 +353,7 @@ impl Fault {
             | Fault::Wants { .. }
             | Fault::ClientCertificate { .. }
             | Fault::NoPeer { .. }
+            | Fault::NoSource { .. }
             | Fault::NoCredentials { .. }
             | Fault::TlsRefused { .. }
             | Fault::TlsCertificate { .. }
@@ -367,6 +376,19 @@ impl Fault {
             | Fault::Cancelled => Permanent,
         }
     }
+}
+
+/// Maximum number of sources whose causes are listed: any of a thousand peers could be one.
+const MOST_CAUSES: usize = 16;
+
+fn causes_in_words(causes: &[(String, Failure)]) -> String {
+    let listed = causes.iter().take(MOST_CAUSES);
+    let listed = listed.map(|(name, failure)| format!("{name}: {failure}"));
+    let mut words = listed.collect::<Vec<_>>().join("; ");
+    if let Some(more @ 1..) = causes.len().checked_sub(MOST_CAUSES) {
+        words += &format!("; and {more} more");
+    }
+    words
 }
 
 /// A fault and the step in which it happened.

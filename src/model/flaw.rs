@@ -82,6 +82,13 @@ pub enum Flaw {
         wanted: String,
     },
     PeerIsTarget(Name),
+    /// A source that is no file of this host; `why` follows on its path.
+    BadFile {
+        path: String,
+        why: String,
+    },
+    /// A source that stands twice in the order, by its label.
+    SourceTwice(String),
     /// No entity is known to have the image.
     NobodyHasIt {
         image: Name,
@@ -160,6 +167,12 @@ impl Flaw {
             Self::PeerIsTarget(peer) => {
                 format!("the peer {} is a target of the group too", quoted(peer))
             }
+            Self::BadFile { path, why } => {
+                format!("{} can't be a file of this host: {why}", quoted(path))
+            }
+            Self::SourceTwice(label) => {
+                format!("the source {} stands twice in the order", quoted(label))
+            }
             Self::NobodyHasIt {
                 image,
                 type_,
@@ -199,6 +212,10 @@ impl Flaw {
             }
             Self::PeerIsTarget(_) => {
                 "leave it out of the group (by its version, for example), or name another peer"
+            }
+            Self::BadFile { .. } => "write its whole path, like `/media/usb/adsl-2.4.bin`",
+            Self::SourceTwice(_) => {
+                "leave it out at the later place: what failed is tried again anyway"
             }
             Self::NobodyHasIt { .. } => {
                 "read it from a file server, or correct the `version` of the entity that has it"

@@ -8,13 +8,18 @@ use serde::{Deserialize, Serialize};
 
 use super::complaint::Complaint;
 use super::inventory::{Entity, FileServer, Image, Name};
+use super::remote::RemotePath;
 
 /// Entities that get the same image (\[0019\]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
     pub name: Name,
     pub image: Arc<Image>,
+    /// The preferred one.
     pub source: SourceChoice,
+    /// Those that go on where the preferred one fails, in this order. With any, nothing else is read but
+    /// entities that the run has delivered.
+    pub then: Vec<SourceChoice>,
     pub entities: Vec<Arc<Entity>>,
     pub laggards: Laggards,
     pub limits: Limits,
@@ -31,6 +36,24 @@ impl Group {
         }
     }
 
+    /// In the order of preference.
+    pub fn sources(&self) -> impl Iterator<Item = &SourceChoice> + Clone {
+        std::iter::once(&self.source).chain(&self.then)
+    }
+
+    /// The entities that it may be read from.
+    pub fn peers(&self) -> impl Iterator<Item = &Arc<Entity>> {
+        self.sources().flat_map(SourceChoice::peers)
+    }
+
+    /// The file servers that it may be read from.
+    pub fn file_servers(&self) -> impl Iterator<Item = &Arc<FileServer>> {
+        self.sources().filter_map(|source| match source {
+            SourceChoice::FileServer(server) => Some(server),
+            SourceChoice::File(_) | SourceChoice::Peer(_) => None,
+        })
+    }
+
     /// Whether an entity already has this group's image, as far as the inventory knows.
     pub fn has_image(&self, entity: &Entity) -> bool {
         self.image.is_on(entity)
@@ -42,10 +65,15 @@ impl Group {
     }
 }
 
+/// What a file of this host begins with among labels of sources.
+const FILE: &str = "file:";
+
 /// Where a group's image is read from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceChoice {
     FileServer(Arc<FileServer>),
+    /// The image's file on this host, by its whole path.
+    File(RemotePath),
     Peer(PeerChoice),
 }
 
@@ -61,16 +89,17 @@ impl SourceChoice {
     /// The entities that it may be read from.
     pub fn peers(&self) -> &[Arc<Entity>] {
         match self {
-            Self::FileServer(_) => &[],
+            Self::FileServer(_) | Self::File(_) => &[],
             Self::Peer(PeerChoice::Named(peer)) => std::slice::from_ref(peer),
             Self::Peer(PeerChoice::Any(peers)) => peers,
         }
     }
 
-    /// What the operator wrote: the file server's name, `peer:NAME` or `peer:any`.
+    /// What the operator wrote: the file server's name, `file:PATH`, `peer:NAME` or `peer:any`.
     pub fn label(&self) -> String {
         match self {
             Self::FileServer(server) => server.name.to_string(),
+            Self::File(path) => format!("{FILE}{path}"),
             Self::Peer(PeerChoice::Named(entity)) => format!("peer:{}", entity.name),
             Self::Peer(PeerChoice::Any(_)) => "peer:any".into(),
         }
@@ -150,7 +179,11 @@ pub enum GroupSpec {
 pub struct MadeGroup {
     pub name: String,
     pub image: ImageSpec,
+    /// The preferred one.
     pub source: SourceSpec,
+    /// Those that go on where the preferred one fails, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub then: Vec<SourceSpec>,
     /// Names, ranges and patterns.
     pub entities: Vec<String>,
     #[serde(flatten)]
@@ -165,6 +198,7 @@ impl GroupSpec {
             name: group.name.to_string(),
             image: ImageSpec::of(&group.image),
             source: SourceSpec::of(&group.source),
+            then: group.then.iter().map(SourceSpec::of).collect(),
             entities: entities.map(|entity| entity.name.to_string()).collect(),
             policy: group.policy(),
         })
@@ -177,11 +211,29 @@ impl GroupSpec {
     }
 }
 
+impl MadeGroup {
+    /// Makes a source the preferred one of an order, in which the others keep theirs; the one that is
+    /// preferred already becomes the only one. Where there is one source alone, it takes its place.
+    pub fn prefer(&mut self, source: SourceSpec) {
+        if source == self.source {
+            self.then.clear();
+        } else if self.then.is_empty() {
+            self.source = source;
+        } else {
+            self.then.retain(|other| *other != source);
+            let before = std::mem::replace(&mut self.source, source);
+            self.then.insert(0, before);
+        }
+    }
+}
+
 /// Where the image of a group made on the spot is to be read from, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SourceSpec {
     FileServer(String),
+    /// A whole path on this host.
+    File(String),
     Peer(String),
     AnyPeer,
 }
@@ -190,6 +242,7 @@ impl SourceSpec {
     pub fn of(source: &SourceChoice) -> Self {
         match source {
             SourceChoice::FileServer(server) => Self::FileServer(server.name.to_string()),
+            SourceChoice::File(path) => Self::File(path.to_string()),
             SourceChoice::Peer(PeerChoice::Named(peer)) => Self::Peer(peer.name.to_string()),
             SourceChoice::Peer(PeerChoice::Any(_)) => Self::AnyPeer,
         }
@@ -199,6 +252,7 @@ impl SourceSpec {
     pub fn label(&self) -> String {
         match self {
             Self::FileServer(name) => name.clone(),
+            Self::File(path) => format!("{FILE}{path}"),
             Self::Peer(name) => format!("peer:{name}"),
             Self::AnyPeer => "peer:any".into(),
         }
@@ -206,10 +260,11 @@ impl SourceSpec {
 
     /// From a [label](Self::label).
     pub fn from_label(label: &str) -> Self {
-        match label.strip_prefix("peer:") {
-            Some("any") => Self::AnyPeer,
-            Some(peer) => Self::Peer(peer.into()),
-            None => Self::FileServer(label.into()),
+        match (label.strip_prefix("peer:"), label.strip_prefix(FILE)) {
+            (Some("any"), _) => Self::AnyPeer,
+            (Some(peer), _) => Self::Peer(peer.into()),
+            (None, Some(path)) => Self::File(path.into()),
+            (None, None) => Self::FileServer(label.into()),
         }
     }
 }

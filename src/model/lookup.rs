@@ -9,6 +9,7 @@ use super::flaw::{Flaw, Thing};
 use super::group::{Group, PeerChoice};
 use super::inventory::{Entity, FileServer, Image, Inventory, Name};
 use super::names::Pattern;
+use super::remote::RemotePath;
 
 /// All that a group can refer to. Entities are known by their index in the inventory.
 pub struct Lookup<'a> {
@@ -158,6 +159,22 @@ impl<'a> Lookup<'a> {
             .collect()
     }
 
+    /// A file of this host.
+    ///
+    /// # Errors
+    /// That is no whole path of a file.
+    pub fn file(&self, path: &str) -> Result<RemotePath, Flaw> {
+        let why = match RemotePath::new(path) {
+            Ok(path) if path.as_str().starts_with('/') => return Ok(path),
+            Ok(_) => "does not begin with `/`".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        Err(Flaw::BadFile {
+            path: path.into(),
+            why,
+        })
+    }
+
     /// One peer: of the image's type and version, and no target itself.
     ///
     /// # Errors
@@ -203,8 +220,14 @@ impl<'a> Lookup<'a> {
     /// the run, so it can serve; it is asked after those that are no targets.
     ///
     /// # Errors
-    /// None has it.
-    pub fn any_peer(&self, image: &Image, targets: &BTreeSet<usize>) -> Result<PeerChoice, Flaw> {
+    /// None has it, and no other source is named: beside one, that is no flaw, for an earlier run may
+    /// have delivered some.
+    pub fn any_peer(
+        &self,
+        image: &Image,
+        targets: &BTreeSet<usize>,
+        is_only_source: bool,
+    ) -> Result<PeerChoice, Flaw> {
         let has = |(_, entity): &(usize, &Arc<Entity>)| entity.holds(image);
         let having = self.entities.iter().enumerate().filter(has);
         let (last, first): (Vec<_>, Vec<_>) = having.partition(|(at, _)| targets.contains(at));
@@ -212,7 +235,7 @@ impl<'a> Lookup<'a> {
             .map(|(_, entity)| Arc::clone(entity))
             .collect();
         let is_known = !image.type_.is_empty() && !image.version.is_empty();
-        if candidates.is_empty() && (is_known || !self.is_being_read) {
+        if is_only_source && candidates.is_empty() && (is_known || !self.is_being_read) {
             return Err(Flaw::NobodyHasIt {
                 image: image.name.clone(),
                 type_: image.type_.clone(),
@@ -229,6 +252,12 @@ impl<'a> Lookup<'a> {
             false => one != other,
         }
     }
+}
+
+/// Those of an order that stand in it before.
+pub fn twice<T: PartialEq>(order: &[T]) -> impl Iterator<Item = &T> {
+    let again = |(at, one): &(usize, &T)| order[..*at].contains(one);
+    order.iter().enumerate().filter(again).map(|(_, one)| one)
 }
 
 fn find<'a, T>(

@@ -66,6 +66,7 @@ pub(crate) fn group(name: &str, entities: Vec<Arc<Entity>>) -> Group {
         name: name.into(),
         image: Arc::new(image()),
         source: SourceChoice::FileServer(Arc::new(server())),
+        then: Vec::new(),
         entities,
         laggards: Laggards::CatchUp,
         limits: Limits::default(),

@@ -23,6 +23,8 @@ pub struct Footprint {
     pub read: Vec<Name>,
     /// The one that it has to read from.
     pub peer: Option<Name>,
+    /// It may read something else than peers, too.
+    pub reads_no_peer: bool,
     /// Entities that have the image get it too.
     pub force: bool,
 }
@@ -35,7 +37,7 @@ impl Footprint {
         targets: impl IntoIterator<Item = &'a Arc<Entity>>,
         force: bool,
     ) -> Self {
-        let mut footprint = Self::new(&group.name, Some(&group.image), Some(&group.source), force);
+        let mut footprint = Self::new(&group.name, Some(&group.image), group.sources(), force);
         for target in targets {
             footprint.add(target, Some(&group.image));
         }
@@ -43,23 +45,30 @@ impl Footprint {
     }
 
     /// Of a group without targets yet.
-    pub(super) fn new(
+    pub(super) fn new<'a>(
         group: &str,
         image: Option<&Image>,
-        source: Option<&SourceChoice>,
+        sources: impl Iterator<Item = &'a SourceChoice>,
         force: bool,
     ) -> Self {
-        let peers = source.map_or(&[][..], SourceChoice::peers).iter();
+        let sources: Vec<&SourceChoice> = sources.collect();
+        let mut met = HashSet::new();
+        let peers = sources.iter().flat_map(|source| source.peers());
+        let peers = peers
+            .map(|peer| &peer.name)
+            .filter(|name| met.insert(*name));
+        let is_peer = |source: &&SourceChoice| matches!(source, SourceChoice::Peer(_));
         Self {
             group: group.into(),
             image: image.map_or("".into(), |image| image.name.clone()),
             targets: Vec::new(),
             written: HashSet::new(),
-            read: peers.map(|peer| peer.name.clone()).collect(),
-            peer: match source {
-                Some(SourceChoice::Peer(PeerChoice::Named(peer))) => Some(peer.name.clone()),
+            read: peers.cloned().collect(),
+            peer: match sources[..] {
+                [SourceChoice::Peer(PeerChoice::Named(peer))] => Some(peer.name.clone()),
                 _ => None,
             },
+            reads_no_peer: !sources.iter().all(is_peer),
             force,
         }
     }
@@ -136,7 +145,7 @@ pub(super) fn together(one: &Footprint, other: &Footprint) -> Option<Blocker> {
     (one.peer_is_written(other)).or_else(|| other.peer_is_written(one))
 }
 
-/// The peers that a group that could read from any of its peers must leave out: those that would
+/// The peers that a group that could read from any of several sources must leave out: those that would
 /// be read while they are written, by itself or by others of `all`. Of its own targets those that
 /// have the image are skipped, and so can serve, unless forced.
 ///
@@ -151,7 +160,7 @@ pub fn left_out<'a>(
     }
     let is_written = |peer: &&Name| all.clone().any(|one| one.written.contains(*peer));
     let written: Vec<Name> = (group.read.iter().filter(is_written)).cloned().collect();
-    if written.is_empty() || written.len() < group.read.len() {
+    if group.reads_no_peer || written.len() < group.read.len() || written.is_empty() {
         return Ok(written);
     }
     Err(Blocker::NoPeerLeft {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::model::lookup::Lookup;
+use crate::model::lookup::{Lookup, twice};
 use crate::model::{
     DeliveryPolicy, Flaw, Group, GroupSpec, Image, ImageSpec, Inventory, MadeGroup, PeerChoice,
     SourceChoice, SourceSpec, names,
@@ -28,6 +28,13 @@ impl<T> Chosen<T> {
             _ => None,
         }
     }
+
+    fn into_known(self) -> Option<T> {
+        match self {
+            Self::Known(known) => Some(known),
+            _ => None,
+        }
+    }
 }
 
 /// A group that may have gaps and flaws: as far as its names could be looked up.
@@ -37,7 +44,10 @@ pub struct ResolvedDraft {
     /// Entities by their index in the inventory, in its order, each once.
     pub members: Vec<usize>,
     pub image: Chosen<Arc<Image>>,
+    /// The preferred one.
     pub source: Chosen<SourceChoice>,
+    /// Those that go on where it fails, in this order.
+    pub then: Vec<Chosen<SourceChoice>>,
     pub policy: DeliveryPolicy,
     /// All that is wrong with it.
     pub flaws: Vec<Flaw>,
@@ -54,6 +64,7 @@ impl ResolvedDraft {
                     members: Vec::new(),
                     image: Chosen::NotYet,
                     source: Chosen::NotYet,
+                    then: Vec::new(),
                     policy: DeliveryPolicy::default(),
                     flaws: vec![flaw],
                 },
@@ -69,6 +80,7 @@ impl ResolvedDraft {
             members: (members.filter_map(|entity| lookup.index_of(&entity.name))).collect(),
             image: Chosen::Known(Arc::clone(&group.image)),
             source: Chosen::Known(group.source.clone()),
+            then: group.then.iter().cloned().map(Chosen::Known).collect(),
             policy: group.policy(),
             flaws: Vec::new(),
         }
@@ -92,12 +104,18 @@ impl ResolvedDraft {
         if let Some(image) = image.known() {
             flaws.extend(lookup.wrong_types(image, members.iter().copied()));
         }
-        let source = source_of(lookup, made, image.known(), &members, &mut flaws);
+        let is_only = made.then.is_empty();
+        let mut of = |spec| source_of(lookup, (spec, is_only), image.known(), &members, &mut flaws);
+        let source = of(&made.source);
+        let then = made.then.iter().map(of).collect();
+        let order: Vec<&SourceSpec> = std::iter::once(&made.source).chain(&made.then).collect();
+        flaws.extend(twice(&order).map(|spec| Flaw::SourceTwice(spec.label())));
         Self {
             name: made.name.clone(),
             members: members.into_iter().collect(),
             image,
             source,
+            then,
             policy: made.policy,
             flaws,
         }
@@ -106,31 +124,40 @@ impl ResolvedDraft {
     /// What it would take up.
     pub fn footprint(&self, inventory: &Inventory) -> Footprint {
         let image = self.image.known().map(|image| &**image);
-        let mut footprint = Footprint::new(&self.name, image, self.source.known(), false);
+        let known = self.sources().filter_map(Chosen::known);
+        let mut footprint = Footprint::new(&self.name, image, known, false);
         for member in &self.members {
             footprint.add(&inventory.entities[*member], image);
         }
         footprint
     }
 
-    /// The source in a word, as the operator would write it; empty where none was chosen.
+    /// In the order of preference.
+    pub fn sources(&self) -> impl Iterator<Item = &Chosen<SourceChoice>> {
+        std::iter::once(&self.source).chain(&self.then)
+    }
+
+    /// The sources in a word each, as the operator would write them; empty where none was chosen.
     pub fn source_label(&self) -> String {
-        match &self.source {
+        let label = |source: &Chosen<SourceChoice>| match source {
             Chosen::NotYet => String::new(),
             Chosen::Unknown(label) => label.clone(),
             Chosen::Known(source) => source.label(),
-        }
+        };
+        self.sources().map(label).collect::<Vec<_>>().join(", ")
     }
 
     /// The group, where it has neither gaps nor flaws.
     fn into_group(self, lookup: &Lookup<'_>) -> Result<Group, Vec<Flaw>> {
-        match (self.image, self.source) {
-            (Chosen::Known(image), Chosen::Known(source)) if self.flaws.is_empty() => {
+        let then = self.then.into_iter().map(Chosen::into_known).collect();
+        match (self.image, self.source, then) {
+            (Chosen::Known(image), Chosen::Known(source), Some(then)) if self.flaws.is_empty() => {
                 let members = self.members.iter();
                 Ok(Group {
                     name: self.name.into(),
                     image,
                     source,
+                    then,
                     entities: members
                         .map(|at| Arc::clone(&lookup.entities[*at]))
                         .collect(),
@@ -168,12 +195,12 @@ fn look_up_image(lookup: &Lookup<'_>, image: &ImageSpec) -> Result<Arc<Image>, F
 
 fn source_of(
     lookup: &Lookup<'_>,
-    made: &MadeGroup,
+    (spec, is_only): (&SourceSpec, bool),
     image: Option<&Arc<Image>>,
     members: &BTreeSet<usize>,
     flaws: &mut Vec<Flaw>,
 ) -> Chosen<SourceChoice> {
-    match &made.source {
+    match spec {
         SourceSpec::FileServer(name) | SourceSpec::Peer(name) if name.is_empty() => {
             flaws.push(Flaw::NoSource);
             Chosen::NotYet
@@ -182,7 +209,14 @@ fn source_of(
             Ok(server) => Chosen::Known(SourceChoice::FileServer(Arc::clone(server))),
             Err(flaw) => {
                 flaws.push(flaw);
-                Chosen::Unknown(made.source.label())
+                Chosen::Unknown(spec.label())
+            }
+        },
+        SourceSpec::File(path) => match lookup.file(path) {
+            Ok(path) => Chosen::Known(SourceChoice::File(path)),
+            Err(flaw) => {
+                flaws.push(flaw);
+                Chosen::Unknown(spec.label())
             }
         },
         SourceSpec::Peer(name) => {
@@ -193,12 +227,12 @@ fn source_of(
                     let peer = PeerChoice::Named(Arc::clone(&lookup.entities[at]));
                     Chosen::Known(SourceChoice::Peer(peer))
                 }
-                None => Chosen::Unknown(made.source.label()),
+                None => Chosen::Unknown(spec.label()),
             }
         }
         SourceSpec::AnyPeer => {
             let nobody = || PeerChoice::Any(Vec::new());
-            let peers = image.map(|image| lookup.any_peer(image, members));
+            let peers = image.map(|image| lookup.any_peer(image, members, is_only));
             Chosen::Known(SourceChoice::Peer(match peers {
                 None => nobody(),
                 Some(Ok(peers)) => peers,
@@ -280,6 +314,7 @@ mod tests {
             name: "g".into(),
             image: image.clone(),
             source,
+            then: Vec::new(),
             entities: vec!["old".into()],
             policy: DeliveryPolicy::default(),
         };

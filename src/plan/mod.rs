@@ -203,10 +203,21 @@ impl PlannedGroup {
 
     /// None of these peers is read.
     fn leave_out(&mut self, written: &[Name]) {
-        if let SourceChoice::Peer(PeerChoice::Any(peers)) = &self.group.source {
-            let free = peers.iter().filter(|peer| !written.contains(&peer.name));
+        let is_free = |peer: &Arc<Entity>| !written.contains(&peer.name);
+        let left = |source: &SourceChoice| match source {
+            SourceChoice::FileServer(_) | SourceChoice::File(_) => Some(source.clone()),
+            SourceChoice::Peer(PeerChoice::Named(peer)) => is_free(peer).then(|| source.clone()),
+            SourceChoice::Peer(PeerChoice::Any(peers)) => {
+                let free = peers.iter().filter(|peer| is_free(peer)).cloned();
+                Some(SourceChoice::Peer(PeerChoice::Any(free.collect())))
+            }
+        };
+        let mut sources = self.group.sources().filter_map(left);
+        if let Some(source) = sources.next() {
+            let then = sources.collect();
             self.group = Arc::new(Group {
-                source: SourceChoice::Peer(PeerChoice::Any(free.cloned().collect())),
+                source,
+                then,
                 ..(*self.group).clone()
             });
         }
@@ -217,28 +228,24 @@ impl PlannedGroup {
     fn legacy_ssh(&self) -> Vec<Name> {
         let legacy =
             |ssh: &Ssh, address: &Address| ssh.legacy && address.scheme.takes("ssh_legacy");
-        let server = match &self.group.source {
-            SourceChoice::FileServer(server) => Some(server),
-            SourceChoice::Peer(_) => None,
-        };
-        let server = server.filter(|server| legacy(&server.ssh, &server.address));
-        let entities = self.send.iter().chain(self.group.source.peers());
+        let servers = self.group.file_servers();
+        let servers = servers.filter(|server| legacy(&server.ssh, &server.address));
+        let entities = self.send.iter().chain(self.group.peers());
         let entities = entities.filter(|entity| legacy(&entity.ssh, &entity.address));
-        let server = server.map(|server| server.name.clone());
-        (server
-            .into_iter()
-            .chain(entities.map(|entity| entity.name.clone())))
-        .collect()
+        let servers = servers.map(|server| server.name.clone());
+        servers
+            .chain(entities.map(|entity| entity.name.clone()))
+            .collect()
     }
 
     /// The hosts that are logged in to. Entities that are skipped are not.
     fn contacted<'a>(&'a self, mut log_in: impl FnMut(&'a Name, &'a Address, &'a Name)) {
-        if let SourceChoice::FileServer(server) = &self.group.source
-            && let Some(credentials) = &server.credentials
-        {
-            log_in(credentials, &server.address, &server.name);
+        for server in self.group.file_servers() {
+            if let Some(credentials) = &server.credentials {
+                log_in(credentials, &server.address, &server.name);
+            }
         }
-        for entity in self.send.iter().chain(self.group.source.peers()) {
+        for entity in self.send.iter().chain(self.group.peers()) {
             if let Some(credentials) = &entity.credentials {
                 log_in(credentials, &entity.address, &entity.name);
             }

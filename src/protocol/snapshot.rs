@@ -66,6 +66,9 @@ pub struct GroupSnapshot {
     pub version: String,
     /// As chosen, and once a pass began as it is: a file server's name or `peer:NAME`.
     pub source: String,
+    /// Why another source was read before it, or passed over; absent where it is the preferred one.
+    #[serde(default)]
+    pub source_reason: Option<String>,
     pub phase: GroupPhase,
     pub laggards: Laggards,
     /// Bytes of the image, as soon as the source has reported.

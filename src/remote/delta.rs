@@ -141,6 +141,7 @@ fn head(group: &GroupSnapshot) -> GroupSnapshot {
         image: group.image.clone(),
         version: group.version.clone(),
         source: group.source.clone(),
+        source_reason: group.source_reason.clone(),
         phase: group.phase,
         laggards: group.laggards,
         size: group.size,

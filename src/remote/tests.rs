@@ -57,6 +57,7 @@ fn group(name: &str, entities: usize) -> GroupSnapshot {
         rate: 2048.0,
         depth: 16,
         depth_reason: None,
+        source_reason: None,
         used: 3,
         buffer_size: 65536,
         bottleneck: Bottleneck::None,

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::model::PathError;
 use crate::model::staging::Names;
 use crate::model::text::shown;
-use crate::model::{Entity, Failure, Fault, FileServer, Image, Login, Logins, Name, Step};
+use crate::model::{
+    Address, Dialect, Entity, Failure, Fault, FileServer, Image, Login, Logins, Name, PathError,
+    RemotePath, Scheme, Ssh, Step, Timeouts, Tls,
+};
 
 use super::{Destination, Directory, Endpoint, Remote};
 
@@ -50,6 +52,28 @@ impl Remote {
         };
         let path = entity.path.clone();
         Ok(Self { endpoint, path })
+    }
+
+    /// A file of this host, by its whole path.
+    pub(crate) fn of_file(path: &RemotePath) -> Self {
+        let folder = match path.as_str().rsplit_once('/') {
+            Some((folder, _)) if !folder.is_empty() => folder,
+            _ => "/",
+        };
+        let endpoint = Endpoint {
+            address: Address {
+                scheme: Scheme::File,
+                host: folder.to_owned(),
+                port: Scheme::File.default_port(),
+            },
+            login: Arc::new(Login::anonymous()),
+            timeouts: Timeouts::default(),
+            tls: Tls::default(),
+            ssh: Ssh::default(),
+            dialect: Dialect::default(),
+        };
+        let path = path.clone();
+        Self { endpoint, path }
     }
 
     /// An image's file on a file server.

@@ -890,6 +890,7 @@ async fn a_failed_entity_is_tried_again_while_its_group_runs() {
             name: name.into(),
             image: ImageSpec::Named(IMAGE.into()),
             source: SourceSpec::FileServer(SERVER.into()),
+            then: Vec::new(),
             entities: entities.iter().map(ToString::to_string).collect(),
             policy: subtend::model::DeliveryPolicy::default(),
         })],

@@ -17,6 +17,8 @@ mod file_source;
 #[cfg(feature = "lab")]
 mod groups;
 #[cfg(feature = "lab")]
+mod order;
+#[cfg(feature = "lab")]
 mod pressure;
 #[cfg(feature = "lab")]
 mod pressure_depth;

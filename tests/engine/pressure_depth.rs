@@ -150,6 +150,7 @@ async fn of_two_groups_the_one_that_jitters_ends_with_the_larger_share() {
         name: "steady".into(),
         image,
         source: SourceChoice::FileServer(server),
+        then: Vec::new(),
         entities: all.entities[..2].to_vec(),
         ..(*all).clone()
     };

@@ -451,6 +451,7 @@ async fn a_login_that_was_refused_is_given_anew_and_accepted() {
             name: name.into(),
             image: ImageSpec::Named(IMAGE.into()),
             source: SourceSpec::FileServer(SERVER.into()),
+            then: Vec::new(),
             entities: vec!["e001".into()],
             policy: subtend::model::DeliveryPolicy::default(),
         })],
@@ -519,6 +520,7 @@ async fn a_described_image_is_delivered() {
                 size,
             },
             source: SourceSpec::FileServer(SERVER.into()),
+            then: Vec::new(),
             entities: vec!["e*".into()],
             policy: subtend::model::DeliveryPolicy::default(),
         })

@@ -20,7 +20,7 @@ use subtend::protocol::{Event, Summary, Target};
 
 const MIB: u64 = 1 << 20;
 
-fn with_entities(inventory: &mut Inventory, change: impl Fn(&mut Entity)) {
+pub(crate) fn with_entities(inventory: &mut Inventory, change: impl Fn(&mut Entity)) {
     let changed = |old: &Arc<Entity>| {
         let mut new = (**old).clone();
         change(&mut new);
@@ -50,7 +50,7 @@ fn with_peers(peers: usize, entities: usize, size: u64) -> (Inventory, LabSettin
 }
 
 /// The lab's inventory, as if its operator had written down what the image is.
-fn with_sha256(lab: &Lab) -> Inventory {
+pub(crate) fn with_sha256(lab: &Lab) -> Inventory {
     let mut inventory = lab.inventory().clone();
     let mut image = (*inventory.images[0]).clone();
     image.sha256 = lab.image_sha256(IMAGE);
@@ -72,7 +72,7 @@ async fn corrupt(lab: &Lab, name: &str, at: usize) {
 }
 
 /// Number and source of each pass.
-fn passes(events: &[Event]) -> Vec<(u32, &str)> {
+pub(crate) fn passes(events: &[Event]) -> Vec<(u32, &str)> {
     let of = |event| match event {
         &Event::Pass {
             pass,
@@ -86,7 +86,7 @@ fn passes(events: &[Event]) -> Vec<(u32, &str)> {
 }
 
 /// Pass, source and cause of each change of source.
-fn changes(events: &[Event]) -> Vec<(u32, &str, &str)> {
+pub(crate) fn changes(events: &[Event]) -> Vec<(u32, &str, &str)> {
     let of = |event| match event {
         &Event::Source {
             pass,
@@ -182,7 +182,7 @@ async fn without_another_source_the_cause_is_what_the_peer_sent() {
         assert_eq!(said.state, EntityState::Failed);
         let cause = said.cause.as_deref().unwrap();
         assert!(
-            cause.contains("what peer:e001 sent is not the image: its SHA-256 is"),
+            cause.contains("peer:e001 failed: read: it holds another image: its SHA-256 is"),
             "{cause}"
         );
         assert_untouched(&lab, name);

@@ -468,6 +468,68 @@ fn peers_are_those_that_have_the_image() {
 }
 
 #[test]
+fn sources_are_an_order_of_preference() {
+    let order = |sources: &str| {
+        let text = format!("  g: {{ entities: [s1-01], image: adsl-2.4, sources: {sources} }}\n");
+        let inventory = good(&grouped(&text));
+        let group = inventory.group("g").unwrap();
+        let labels: Vec<String> = group.sources().map(SourceChoice::label).collect();
+        labels.join(" ")
+    };
+    let file = std::path::absolute("usb/new.bin").unwrap();
+    assert_eq!(
+        order("[{ file: usb/new.bin }, { file_server: hq }, { peer: any }]"),
+        format!("file:{} hq peer:any", file.display())
+    );
+    assert_eq!(order("[{ file: /media/new.bin }]"), "file:/media/new.bin");
+    let wrong = |sources: &str| {
+        told(&grouped(&format!(
+            "  g:\n    entities: [s1-01]\n    image: adsl-2.4\n    {sources}\n"
+        )))
+    };
+    let first = |sources: &str| {
+        let told = wrong(sources);
+        assert_eq!(told.len(), 1, "{told:?}");
+        let (place, message) = told[0].split_once(' ').unwrap();
+        let (_, column) = place.split_once(':').unwrap();
+        format!("{column} {message}")
+    };
+    for (sources, message) in [
+        ("sources: []", "14 the list `sources` is empty"),
+        (
+            "sources: { file_server: hq }",
+            "14 `sources` must be a list, and this is a mapping",
+        ),
+        (
+            "source: [{ file_server: hq }]",
+            "13 `source` is one, and this is a list",
+        ),
+        (
+            "sources: [{ file_server: hq }, { file_server: hq }]",
+            "36 the source `hq` stands twice in the order",
+        ),
+        (
+            "sources: [{ file_server: hq }, hq]",
+            "36 a source of `sources` must say what kind of source it is",
+        ),
+        (
+            "sources: [{ file: /media/, peer: any }]",
+            "15 a source of `sources` has both `file` and `peer`",
+        ),
+        (
+            "sources: [{ file: /media/ }]",
+            "23 `/media/` can't be a file of this host: `/media/` does not name a file",
+        ),
+        (
+            "sources: [{}]",
+            "15 a source of `sources` names neither a file server nor a file or a peer",
+        ),
+    ] {
+        assert_eq!(first(sources), message, "{sources}");
+    }
+}
+
+#[test]
 fn groups_are_made_on_the_spot_by_the_same_rules() {
     let inventory = good(NETWORK);
     let make = |image: &str, source: SourceSpec, entities: &[&str], parallel| {
@@ -475,6 +537,7 @@ fn groups_are_made_on_the_spot_by_the_same_rules() {
             name: "spot".into(),
             image: ImageSpec::Named(image.to_owned()),
             source,
+            then: Vec::new(),
             entities: entities.iter().map(|name| (*name).to_owned()).collect(),
             policy: DeliveryPolicy {
                 laggards: Laggards::Wait,
@@ -524,6 +587,7 @@ fn groups_are_made_on_the_spot_by_the_same_rules() {
             name: "spot".into(),
             image: ImageSpec::Named("adsl-2.4".into()),
             source: hq(),
+            then: Vec::new(),
             entities: vec!["s1-01".to_owned()],
             policy: DeliveryPolicy {
                 limits,
@@ -569,8 +633,8 @@ fn unknown_keys_and_references_suggest_what_was_meant() {
             ("no entity has a label `tpye`", "did you mean `type`?"),
             ("there is no image `adsl-2.5`", "did you mean `adsl-2.4`?"),
             (
-                "`source` names neither a file server nor a peer",
-                "write `{ file_server: NAME }`, `{ peer: ENTITY }` or `{ peer: any }`"
+                "`source` names neither a file server nor a file or a peer",
+                "write `{ file_server: NAME }`, `{ file: PATH }`, `{ peer: ENTITY }` or `{ peer: any }`"
             ),
             (
                 "unknown key `file_serer` in `source`",

@@ -203,6 +203,7 @@ fn snapshot(sent: u64, phase: GroupPhase) -> Snapshot {
         rate: 1024.0,
         depth: 4,
         depth_reason: None,
+        source_reason: None,
         used: 1,
         buffer_size: 1024,
         bottleneck: Bottleneck::Entity("shelf1-01".into()),

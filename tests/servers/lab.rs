@@ -151,6 +151,7 @@ async fn the_served_inventory_has_the_served_addresses_everywhere() {
                 assert!(Arc::ptr_eq(server, served.file_server(SERVER).unwrap()));
                 assert!(known.contains(&server.address));
             }
+            SourceChoice::File(_) => unreachable!("none is"),
             SourceChoice::Peer(PeerChoice::Named(peer)) => {
                 assert!(Arc::ptr_eq(peer, served.entity("peer").unwrap()));
             }

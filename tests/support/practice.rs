@@ -44,6 +44,7 @@ pub fn network(entities: usize, image_size: u64) -> (Inventory, LabSettings) {
         name: GROUP.into(),
         image: Arc::clone(&image),
         source: SourceChoice::FileServer(Arc::clone(&server)),
+        then: Vec::new(),
         entities: entities.clone(),
         laggards: Laggards::default(),
         // A test that is about trying again says so.

@@ -18,7 +18,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::inspect::{PeerRegistry, Sources, of_source, server};
+use crate::inspect::{PeerRegistry, Sources, server};
 use crate::model::{EntityState, Failure, Fault, FileServer, Group, Holds, Laggards, Logins, Step};
 use crate::pool::Budget;
 use crate::transport::Transport;
@@ -109,7 +109,6 @@ impl<T: Transport> ManagementAgent<T> {
         let sources = match chosen {
             Ok(sources) => sources,
             Err(failure) => {
-                let failure = of_source(&work.group.source.label(), failure);
                 for &entity in targets {
                     not_delivered(&work.reporter, entity, &failure, 1, Some(Holds::Old));
                 }
@@ -129,7 +128,8 @@ impl<T: Transport> ManagementAgent<T> {
         let delivery = Delivery {
             transport: self.transport,
             work: self.work,
-            sources,
+            deceived: sources.passed_over.clone(),
+            sources: Arc::new(sources),
             members,
             checks,
             passes: Vec::new(),
@@ -141,7 +141,6 @@ impl<T: Transport> ManagementAgent<T> {
             tasks: HashMap::new(),
             share,
             one_at_a_time: false,
-            deceived: None,
             broken: None,
         };
         delivery.run(asked).await;
@@ -166,7 +165,7 @@ enum Ended {
 struct Delivery<T: Transport> {
     transport: Arc<T>,
     work: Assignment,
-    sources: Sources,
+    sources: Arc<Sources>,
     members: Members,
     /// Entities that may have the image already, and have not proven it yet.
     checks: Checks,
@@ -184,7 +183,7 @@ struct Delivery<T: Transport> {
     share: usize,
     /// A source refused a second session: passes wait for each other.
     one_at_a_time: bool,
-    /// What peers sent that are read no more, until another source has taken their place.
+    /// Why other sources are read no more, or were passed over, until one has taken their place.
     deceived: Option<String>,
     /// No source can be read any more: nothing new is begun.
     broken: Option<Failure>,

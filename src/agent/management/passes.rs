@@ -7,10 +7,10 @@ use tracing::Instrument;
 use crate::agent::digests::State;
 use crate::agent::passes::{Pass, most, split};
 use crate::agent::report::PassMeter;
+use crate::agent::route::Route;
 use crate::agent::transfer::{PassEnd, TransferAgent, is_about_the_image};
 use crate::agent::{Writer, spans};
-use crate::inspect::{Chosen, of_source};
-use crate::model::{Failure, Fault, Step};
+use crate::model::{Fault, Step};
 use crate::pool::{BufferPool, PoolStats};
 use crate::transport::Transport;
 
@@ -18,7 +18,7 @@ use super::{Delivery, Ended, Task};
 
 /// A pass that is about to be read.
 pub(super) struct Begun {
-    candidates: Vec<Chosen>,
+    route: Route,
     /// The state of the image's digest where it begins.
     state: State,
     writer: Writer,
@@ -39,19 +39,15 @@ impl<T: Transport> Delivery<T> {
     /// Makes the pool of a pass that begins at `position`, or a little before; `None`: every source
     /// was left, and nothing can be read any more.
     pub(super) fn begin_pass(&mut self, position: u64, entities: &[usize]) -> Option<Begun> {
-        let candidates = self.sources.order(self.begun > 0, &self.written());
-        if candidates.is_empty() {
-            let reason = (self.deceived.clone()).unwrap_or_else(|| "there is no source".into());
-            let failure = Failure::new(Step::Select, Fault::NoPeer { reason });
-            self.broken = Some(of_source(&self.work.group.source.label(), failure));
+        let (candidates, first) = self.sources.order(self.begun > 0, &self.written());
+        let Some(source) = candidates.get(first).map(|one| one.name().to_string()) else {
+            self.broken = Some(self.sources.failed(Vec::new(), Step::Select));
             return None;
-        }
+        };
         let work = &self.work;
         self.begun += 1;
         let number = self.begun;
         let (origin, state) = self.digests.before(position);
-        let source = (candidates.first())
-            .map_or_else(|| work.group.source.label(), |first| first.name.to_string());
         let (pool, writer) = BufferPool::new(&work.budget, work.buffer_size, 1);
         let pass = Pass::new(number, origin, pool, work.buffer_size, source.clone());
         work.meters.begin_pass(PassMeter {
@@ -64,7 +60,7 @@ impl<T: Transport> Delivery<T> {
         self.passes.push(pass);
         self.share_out();
         Some(Begun {
-            candidates,
+            route: Route::new(candidates, first, self.work.group.limits),
             state,
             writer,
         })
@@ -79,22 +75,19 @@ impl<T: Transport> Delivery<T> {
         let agent = TransferAgent {
             transport: self.transport.clone(),
             pass: number,
-            candidates: begun.candidates,
-            limits: work.group.limits,
             origin: pass.origin,
             state: begun.state,
             proven: self.sources.proven(),
             before: self.deceived.take(),
-            holders: work.holders.clone(),
+            sources: self.sources.clone(),
             digests: self.digests.clone(),
-            image: work.group.image.clone(),
             meters: work.meters.clone(),
             read: pass.read.clone(),
             reporter: work.reporter.clone(),
             cancel: work.cancel.clone(),
             broken: pass.broken.clone(),
         };
-        let run = agent.run(begun.writer);
+        let run = agent.run(begun.route, begun.writer);
         let run = async move { Ended::Transfer(run.await) };
         let task = (self.agents).spawn(run.instrument(spans::pass(number)));
         self.tasks.insert(task.id(), Task::Transfer(number));

@@ -7,6 +7,8 @@
 
 mod proof;
 mod stopping;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,8 +17,8 @@ use std::time::Instant;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
-use crate::inspect::{Chosen, PeerRegistry};
-use crate::model::{Failure, Fault, Image, Limits, Step};
+use crate::inspect::{Candidate, Chosen, SENT_ANOTHER, Sources};
+use crate::model::{Failure, Fault, Image, Step};
 use crate::pool::FreeBuffer;
 use crate::transport::{ImageDigest, Source, Transport};
 
@@ -40,9 +42,6 @@ pub(super) enum PassEnd {
 pub(super) struct TransferAgent<T: Transport> {
     pub(super) transport: Arc<T>,
     pub(super) pass: u32,
-    /// The first is the one that was announced; not empty.
-    pub(super) candidates: Vec<Chosen>,
-    pub(super) limits: Limits,
     /// Where to begin, and the state of the image's digest there.
     pub(super) origin: u64,
     pub(super) state: State,
@@ -50,9 +49,8 @@ pub(super) struct TransferAgent<T: Transport> {
     pub(super) proven: Option<[u8; 32]>,
     /// Why the first source of this pass takes the place of another one.
     pub(super) before: Option<String>,
-    pub(super) holders: PeerRegistry,
+    pub(super) sources: Arc<Sources>,
     pub(super) digests: Arc<Digests>,
-    pub(super) image: Arc<Image>,
     pub(super) meters: Arc<GroupMeters>,
     /// Bytes read by this pass.
     pub(super) read: Arc<AtomicU64>,
@@ -68,6 +66,7 @@ pub(super) fn is_about_the_image(failure: &Failure) -> bool {
     match &failure.fault {
         Fault::SourceChanged { .. } | Fault::WrongImage { .. } | Fault::Deceived { .. } => true,
         Fault::Source { failure, .. } => is_about_the_image(failure),
+        Fault::NoSource { causes } => causes.iter().any(|(_, cause)| is_about_the_image(cause)),
         _ => false,
     }
 }
@@ -103,22 +102,22 @@ enum Stop {
     Abandoned,
     /// It has failed; another reading of it, or another source, may do better.
     Failed(Failure),
-    /// What peers sent is not the image. They were left; entities that got it begin anew.
+    /// What sources sent is not the image. They were left; entities that got it begin anew.
     Deceived(Failure),
     /// The run must not go on with this image.
     Fatal(Failure),
 }
 
 impl<T: Transport> TransferAgent<T> {
-    /// Reads the image into the pool. The session lasts for the transfer of the image and is
+    /// Reads the image into the pool, from the sources on a route whose first one was announced. The session lasts for the transfer of the image and is
     /// closed right after the last block, while the download agents empty the pool (step 312).
-    pub(super) async fn run(self, mut writer: Writer) -> PassEnd {
+    pub(super) async fn run(self, mut route: Route, mut writer: Writer) -> PassEnd {
         let cancel = self.cancel.clone();
         let mut source = None;
         let result = tokio::select! {
             biased;
             () = cancel.cancelled() => Err(Failure::new(Step::Read, Fault::Cancelled)),
-            result = self.transfer(&mut source, &mut writer) => result,
+            result = self.transfer(&mut route, &mut source, &mut writer) => result,
         };
         let end = match result {
             Ok(Some(digest)) => {
@@ -148,6 +147,7 @@ impl<T: Transport> TransferAgent<T> {
     /// `None`: every reader has left.
     async fn transfer(
         &self,
+        route: &mut Route,
         slot: &mut Option<Box<dyn Source>>,
         writer: &mut Writer,
     ) -> Result<Option<ImageDigest>, Failure> {
@@ -158,33 +158,37 @@ impl<T: Transport> TransferAgent<T> {
             buffer: None,
             is_owed_proof: false,
         };
-        let mut route = Route::new(self.candidates.clone(), self.limits);
         let mut before = self.before.clone();
         loop {
-            let chosen = route.current().clone();
             let from = reading.position;
-            let named = |failure: Failure| self.of_source(&chosen.name, failure);
-            let failure = match self
-                .read_from(&chosen, slot, &mut reading, writer, before.as_deref())
-                .await
-            {
+            let name = route.current().name();
+            let before_it = before.as_deref();
+            let read = match self.reach(route, writer).await {
+                Ok(chosen) => {
+                    let read = self.read_from(&chosen, slot, &mut reading, writer, before_it);
+                    read.await
+                }
+                Err(stop) => Err(stop),
+            };
+            let failure = match read {
                 Ok(digest) => return Ok(Some(digest)),
                 Err(Stop::Abandoned) => return Ok(None),
-                Err(Stop::Fatal(failure)) => return Err(named(failure)),
+                Err(Stop::Fatal(failure)) => {
+                    return Err(self.sources.failed(vec![(name, failure)], Step::Read));
+                }
                 Err(Stop::Deceived(failure)) => return Err(failure),
                 Err(Stop::Failed(failure)) => failure,
             };
             *slot = None;
-            tracing::warn!(
-                "{} failed at byte {}: {failure}",
-                chosen.name,
-                reading.position
-            );
-            before = Some(format!("{} failed: {failure}", chosen.name));
+            // Where any peer was meant, one was found.
+            let name = route.current().name();
+            let position = reading.position;
+            tracing::warn!("{name} failed at byte {position}: {failure}");
+            before = Some(format!("{name} failed: {failure}"));
             route.moved(reading.position - from);
             let delay = match route.after(failure, Instant::now()) {
                 Ok(delay) => delay,
-                Err((name, failure)) => return Err(self.of_source(&name, failure)),
+                Err(causes) => return Err(self.sources.failed(causes, Step::Read)),
             };
             tokio::select! {
                 biased;
@@ -192,6 +196,24 @@ impl<T: Transport> TransferAgent<T> {
                 () = tokio::time::sleep(delay) => {}
             }
         }
+    }
+
+    /// The source that the route has come to: peers are asked only now whether they hold the image.
+    async fn reach(&self, route: &mut Route, writer: &mut Writer) -> Result<Chosen, Stop> {
+        let candidate = route.current().clone();
+        if let Candidate::Known(chosen) = candidate {
+            return Ok(chosen);
+        }
+        let found = tokio::select! {
+            biased;
+            found = self.sources.find(&self.transport, &candidate) => found,
+            () = writer.abandoned() => return Err(Stop::Abandoned),
+        };
+        let found = found.map_err(Stop::Failed)?;
+        route.found(found).ok_or_else(|| {
+            let reason = "all that hold it were read already".to_owned();
+            Stop::Failed(Failure::new(Step::Select, Fault::NoPeer { reason }))
+        })
     }
 
     /// Reads on from one source until the end of the image. `before` says why another reading
@@ -204,7 +226,7 @@ impl<T: Transport> TransferAgent<T> {
         writer: &mut Writer,
         before: Option<&str>,
     ) -> Result<ImageDigest, Stop> {
-        let _session = (self.holders).session(&chosen.remote.endpoint.address, false);
+        let _session = (self.sources.holders).session(&chosen.remote.endpoint.address, false);
         let giver = chosen.giver();
         let mut pace = Pace::new(chosen.remote.endpoint.timeouts);
         let opened = tokio::select! {
@@ -221,7 +243,7 @@ impl<T: Transport> TransferAgent<T> {
         }
         let source = slot.insert(opened);
         // A source that does not report its size itself could go on for ever.
-        let most = self.digests.size(&self.image);
+        let most = self.digests.size(self.image());
         let mut at_end = false;
         while !at_end {
             let buffer = match &mut reading.buffer {
@@ -249,10 +271,8 @@ impl<T: Transport> TransferAgent<T> {
                 self.count(count);
                 if let Some(size) = most.filter(|most| reading.position > *most) {
                     let failure = Failure::new(Step::Read, Fault::LongImage { size });
-                    return Err(match to_blame(&reading.givers) {
-                        nobody if nobody.is_empty() => Stop::Failed(failure),
-                        blamed => self.deceived(&blamed, &failure.fault.to_string()),
-                    });
+                    return Err((self.blame(&reading.givers, &failure.fault.to_string()))
+                        .unwrap_or(Stop::Failed(failure)));
                 }
                 (pace.brought(count, asked, Instant::now()))
                     .map_err(|fault| Stop::Failed(Failure::new(Step::Read, fault)))?;
@@ -268,9 +288,11 @@ impl<T: Transport> TransferAgent<T> {
         }
         let size = reading.position;
         if let Err(failure) = self.check_size(Step::Read, size) {
-            return Err(match to_blame(&reading.givers) {
-                nobody if nobody.is_empty() => self.stopped(chosen, failure),
-                blamed => self.deceived(&blamed, &failure.fault.to_string()),
+            // What it sent may be the beginning of the image, and a file server's word counts.
+            let peers = to_blame(&reading.givers);
+            return Err(match peers.is_empty() {
+                true => self.stopped(chosen, failure),
+                false => self.deceived(&peers, &failure.fault.to_string()),
             });
         }
         self.reporter.size(size);
@@ -304,10 +326,8 @@ impl<T: Transport> TransferAgent<T> {
         reading: &mut Reading,
         pace: &mut Pace,
     ) -> Result<Box<dyn Source>, Stop> {
-        if let Some(peer) = &chosen.peer
-            && self.holders.is_left(&peer.entity)
-        {
-            let reason = "it sent something else before".to_owned();
+        if self.sources.is_left(chosen) {
+            let reason = SENT_ANOTHER.to_owned();
             return Err(Stop::Failed(Failure::new(
                 Step::Open,
                 Fault::NotTheImage { reason },
@@ -356,6 +376,10 @@ impl<T: Transport> TransferAgent<T> {
             reading.is_owed_proof = true;
         }
         Ok(source)
+    }
+
+    fn image(&self) -> &Image {
+        &self.sources.group.image
     }
 
     fn count(&self, bytes: usize) {

@@ -5,9 +5,9 @@ use std::time::Instant;
 use sha2::{Digest, Sha256};
 
 use crate::agent::pace::Pace;
-use crate::agent::trust::{Contradiction, Giver, Givers, contradicted, to_blame};
+use crate::agent::trust::{Contradiction, Giver, Givers, Verdict, contradicted, judge};
 use crate::inspect::Chosen;
-use crate::model::{Failure, Fault, Step};
+use crate::model::{Failure, Fault, Name, Step};
 use crate::transport::read_and_hash::read_and_hash;
 use crate::transport::{ImageDigest, Source, Transport};
 
@@ -59,14 +59,14 @@ impl<T: Transport> TransferAgent<T> {
             Contradiction::Givers(blamed) => self.deceived(&blamed, &reason),
             Contradiction::Changed => {
                 let fault = Fault::SourceChanged { reason };
-                Stop::Fatal(Failure::new(Step::Open, fault))
+                self.stopped(chosen, Failure::new(Step::Open, fault))
             }
         })
     }
 
     /// What these give must come to this SHA-256, where that is known by now.
     pub(super) fn expected(&self, givers: &[Giver]) -> Option<[u8; 32]> {
-        let known = self.digests.expected(&self.image);
+        let known = self.digests.expected(self.image());
         known.or_else(|| {
             // A file server may have a newer file than the one that was delivered.
             let from_peers = givers.iter().any(|giver| giver.peer.is_some());
@@ -83,24 +83,35 @@ impl<T: Transport> TransferAgent<T> {
             }
             _ => None,
         };
-        let blamed = to_blame(givers);
-        match fits {
-            Some(reason) if !blamed.is_empty() => Err(self.deceived(&blamed, &reason)),
-            // Entities have these bytes already: no other source can make them right.
-            _ => {
-                let unproven = |giver: &Giver| giver.peer.is_some() && !giver.proven;
-                let is_proven = self.proven == Some(digest.sha256) || !givers.iter().any(unproven);
-                (self.digests.whole(&self.image, digest, is_proven)).map_err(Stop::Fatal)
+        if let Some(stop) = fits.and_then(|reason| self.blame(givers, &reason)) {
+            return Err(stop);
+        }
+        // Where there is nothing else to be read, nothing can make it right.
+        let unproven = |giver: &Giver| giver.peer.is_some() && !giver.proven;
+        let is_proven = self.proven == Some(digest.sha256) || !givers.iter().any(unproven);
+        (self.digests.whole(self.image(), digest, is_proven)).map_err(Stop::Fatal)
+    }
+
+    /// What these gave is not the image. Those who are to blame are left, or where that is not known
+    /// each will be read by itself. `None`: it comes from a file server, and there is nothing else.
+    pub(super) fn blame(&self, givers: &Givers, reason: &str) -> Option<Stop> {
+        let names: Vec<Name> = givers.iter().map(|giver| giver.name.clone()).collect();
+        let is_suspected = |giver: &Giver| self.sources.is_suspected(&giver.name);
+        match judge(givers, self.sources.are_others(&names), is_suspected) {
+            Verdict::Nobody => None,
+            Verdict::Left(blamed) => Some(self.deceived(&blamed, reason)),
+            Verdict::Suspected(suspected) => {
+                for giver in &suspected {
+                    self.sources.suspect(&giver.name);
+                }
+                Some(self.begins_anew(givers, reason))
             }
         }
     }
 
     /// Another pass may have found out meanwhile that one of them is not to be believed.
     pub(super) fn still_believed(&self, givers: &Givers) -> Result<(), Stop> {
-        let is_left = |giver: &&Giver| {
-            let peer = giver.peer.as_ref();
-            peer.is_some_and(|peer| self.holders.is_left(peer))
-        };
+        let is_left = |giver: &&Giver| (self.sources).was_left(&giver.name, giver.peer.as_ref());
         let left: Vec<Giver> = givers.iter().filter(is_left).cloned().collect();
         if left.is_empty() {
             return Ok(());
@@ -108,15 +119,18 @@ impl<T: Transport> TransferAgent<T> {
         Err(self.deceived(&left, "another pass has found that out"))
     }
 
-    /// Peers have sent something else than the image: nobody reads them any more.
+    /// These have sent something else than the image: nobody reads them any more.
     pub(super) fn deceived(&self, blamed: &[Giver], reason: &str) -> Stop {
-        for peer in blamed.iter().filter_map(|giver| giver.peer.as_ref()) {
-            self.holders.leave(peer);
+        for giver in blamed {
+            (self.sources).leave(&giver.name, giver.peer.as_ref(), reason);
         }
+        self.begins_anew(blamed, reason)
+    }
+
+    fn begins_anew(&self, blamed: &[Giver], reason: &str) -> Stop {
         self.digests.forget();
         let names: Vec<&str> = blamed.iter().map(|giver| &*giver.name).collect();
         let name = names.join(", ");
-        tracing::warn!("{name} is read no more in this run: {reason}");
         let reason = reason.to_owned();
         Stop::Deceived(Failure::new(Step::Read, Fault::Deceived { name, reason }))
     }

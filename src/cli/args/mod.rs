@@ -259,13 +259,14 @@ mod tests {
             retry_for,
             parallel,
         } = run_args(
-            "run --image adsl-2.4 --source peer:any --entities shelf1-* shelf2-01 --entities olt \
+            "run --image adsl-2.4 --source hq --source peer:any --entities shelf1-* shelf2-01 --entities olt \
              --name tonight --laggards drop --laggard-limit 500ms --retries 0 --retry-for 10m \
              --parallel 4",
         )
         .made;
         assert_eq!(image.as_deref(), Some("adsl-2.4"));
-        assert_eq!(source, Some(SourceArg(SourceSpec::AnyPeer)));
+        let order = [SourceSpec::FileServer("hq".into()), SourceSpec::AnyPeer];
+        assert_eq!(source, order.map(SourceArg));
         assert_eq!(entities, ["shelf1-*", "shelf2-01", "olt"]);
         assert_eq!(name.as_deref(), Some("tonight"));
         assert_eq!(laggards, Some(LaggardsArg::Drop));

@@ -46,9 +46,10 @@ pub struct MadeArgs {
     /// A group made on the spot: the image that it gets
     #[arg(long, value_name = "IMAGE", requires_all = ["source", "entities"])]
     pub image: Option<String>,
-    /// Where the image is read: NAME or file-server:NAME, peer:NAME, or peer:any
+    /// Where the image is read: NAME or file-server:NAME, file:PATH, peer:NAME, or peer:any; the preferred one
+    /// first, and again for each that goes on where it fails
     #[arg(long, requires = "image")]
-    pub source: Option<SourceArg>,
+    pub source: Vec<SourceArg>,
     /// Which entities: names, with ranges like shelf1-[01-20] and with * and ?
     #[arg(long, value_name = "PATTERN", num_args = 1.., requires = "image")]
     pub entities: Vec<String>,
@@ -72,7 +73,7 @@ pub struct MadeArgs {
     pub parallel: Option<usize>,
 }
 
-/// `hq` or `file-server:hq`, `peer:NAME`, `peer:any`.
+/// `hq` or `file-server:hq`, `file:PATH`, `peer:NAME`, `peer:any`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceArg(pub SourceSpec);
 
@@ -80,7 +81,7 @@ pub struct SourceArg(pub SourceSpec);
 pub enum SourceArgError {
     #[error("a name is missing after the colon")]
     NoName,
-    #[error("write a file server's name, `peer:NAME` or `peer:any`")]
+    #[error("write a file server's name, `file:PATH`, `peer:NAME` or `peer:any`")]
     Kind,
 }
 
@@ -94,6 +95,11 @@ impl FromStr for SourceArg {
         };
         match text.split_once(':') {
             Some(("peer", "any")) => Ok(Self(SourceSpec::AnyPeer)),
+            // The engine may work in another folder.
+            Some(("file", path)) => std::path::absolute(path)
+                .ok()
+                .and_then(|path| Some(Self(SourceSpec::File(path.to_str()?.to_owned()))))
+                .ok_or(SourceArgError::NoName),
             Some(("peer", name)) => named(name, SourceSpec::Peer),
             Some(("file-server", name)) => named(name, SourceSpec::FileServer),
             None if !text.is_empty() => Ok(Self(SourceSpec::FileServer(text.to_owned()))),

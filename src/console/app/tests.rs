@@ -221,6 +221,7 @@ fn snapshot(running: usize) -> Arc<Snapshot> {
             rate: 0.0,
             depth: 4,
             depth_reason: None,
+            source_reason: None,
             used: 0,
             buffer_size: 65536,
             bottleneck: Bottleneck::None,

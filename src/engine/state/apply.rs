@@ -49,11 +49,18 @@ impl GroupState {
                 Some(_) => self.pass_ended(),
                 None => self.pass_began(*pass, source),
             },
-            // What the group was asked to be read from, or what took its place; the sources of later
-            // passes are theirs.
+            // What the group was asked to be read from, or what took its place, be it that all is read
+            // anew from there; other sources of later passes are theirs.
             Event::Source {
-                pass: 1, source, ..
-            } => self.image.source.clone_from(source),
+                pass,
+                source,
+                offset,
+                cause,
+                ..
+            } if *pass == 1 || *offset == 0 => {
+                self.image.source.clone_from(source);
+                self.image.source_reason = Some(cause.clone());
+            }
             Event::Image { size, sha256, .. } => {
                 self.image.sha256 = <[u8; 32]>::from_hex(&*sha256).ok();
                 *size = self.image.size;

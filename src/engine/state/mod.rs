@@ -43,6 +43,7 @@ pub(super) struct GroupState {
 #[derive(Debug)]
 struct ImageRead {
     source: String,
+    source_reason: Option<String>,
     size: Option<u64>,
     sha256: Option<[u8; 32]>,
     passes: u32,
@@ -118,6 +119,7 @@ impl GroupState {
         Self {
             image: ImageRead {
                 source: group.source.label(),
+                source_reason: None,
                 size: None,
                 sha256: None,
                 passes: 0,
@@ -244,6 +246,7 @@ impl GroupState {
             image: self.group.image.name.clone(),
             version: self.group.image.version.clone(),
             source: self.image.source.clone(),
+            source_reason: self.image.source_reason.clone(),
             phase: self.phase,
             laggards: self.group.laggards,
             size: self.image.size,

@@ -8,7 +8,7 @@ use crate::console::dialogs::{Dialog, Row};
 use crate::console::effect::Effect;
 use crate::console::state::{Draft, Shared};
 use crate::model::{ImageSpec, Laggards, Limits, MadeGroup, SourceSpec, units};
-use crate::plan::ResolvedDraft;
+use crate::plan::{Chosen, ResolvedDraft};
 use crate::protocol::{GroupSpec, Snapshot};
 
 use super::View;
@@ -190,6 +190,12 @@ fn spec_of(shared: &Shared, group: &ResolvedDraft, name: &str) -> GroupSpec {
         name: name.to_owned(),
         image: ImageSpec::Named(image.unwrap_or_default()),
         source: group.source.known().map_or_else(nowhere, SourceSpec::of),
+        then: group
+            .then
+            .iter()
+            .filter_map(Chosen::known)
+            .map(SourceSpec::of)
+            .collect(),
         entities: members.map(|at| entities[*at].name.to_string()).collect(),
         policy: group.policy,
     })

@@ -61,6 +61,8 @@ impl Conflict {
                 Flaw::NoEntities => "empty",
                 Flaw::NoImage => "no image",
                 Flaw::NoSource => "no source",
+                Flaw::SourceTwice(_) => "twice",
+                Flaw::BadFile { .. } => "bad file",
                 Flaw::Unknown { .. }
                 | Flaw::BadPattern(_)
                 | Flaw::NothingMatches(_)
@@ -265,6 +267,7 @@ mod tests {
                 name: name.into(),
                 image: ImageSpec::Named(image.into()),
                 source,
+                then: Vec::new(),
                 entities: entities.iter().map(|name| (*name).to_owned()).collect(),
                 policy: DeliveryPolicy::default(),
             }),

@@ -119,6 +119,7 @@ fn add(shared: &mut Shared, name: &str, entities: &[usize]) {
             name: name.to_owned(),
             image: ImageSpec::Named(String::new()),
             source: SourceSpec::FileServer(String::new()),
+            then: Vec::new(),
             entities: members.collect(),
             policy: DeliveryPolicy::default(),
         }),

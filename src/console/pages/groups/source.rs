@@ -1,4 +1,5 @@
-//! Choosing where a group's image is read from: a file server, one peer, or any peer that has it.
+//! Choosing where a group's image is read from: a file server, one peer, or any peer that has it. In a
+//! group with an order of sources, the one that is chosen comes first.
 //!
 //! When the list is opened, the peers are asked whether they have the image; the rows tell what
 //! each answered as the answers come.
@@ -24,7 +25,14 @@ const ANY: &str = "any";
 
 pub(super) fn ask(shared: &mut Shared, at: usize) -> Option<Effect> {
     let group = &shared.resolved.groups[at];
-    let title = format!("Source of {}", group.name);
+    let title = match group.then.is_empty() {
+        true => format!("Source of {}", group.name),
+        false => format!(
+            "First source of {}: {} (the first again: that one alone)",
+            group.name,
+            group.source_label()
+        ),
+    };
     let asks = match &shared.drafts[at].spec {
         GroupSpec::Made(made) if group.image.known().is_some() => Some(Command::AskPeers {
             image: made.image.clone(),
@@ -133,6 +141,6 @@ pub(super) fn chosen(
     } else {
         SourceSpec::Peer(value.strip_prefix(PEER)?.into())
     };
-    made(shared, at)?.source = source;
+    made(shared, at)?.prefer(source);
     changed(view, shared)
 }

@@ -119,6 +119,7 @@ fn a_group_is_made_of_the_marked_entities() {
             name: "adsl-2.3".into(),
             image: ImageSpec::Named(String::new()),
             source: SourceSpec::FileServer(String::new()),
+            then: Vec::new(),
             entities: vec!["shelf1-01".into(), "shelf1-03".into()],
             policy: DeliveryPolicy::default(),
         })]

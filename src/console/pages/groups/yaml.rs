@@ -98,21 +98,31 @@ fn lines_of(inventory: &Inventory, group: &ResolvedDraft) -> Vec<String> {
         .map(|at| &inventory.entities[*at].name)
         .collect();
     let image = group.image.known().map_or("", |image| &image.name);
-    let source = match &group.source {
+    let source = |source: &Chosen<SourceChoice>| match source {
         Chosen::Known(SourceChoice::FileServer(server)) => {
             format!("{{ file_server: {} }}", scalar(&server.name))
+        }
+        Chosen::Known(SourceChoice::File(path)) => {
+            format!("{{ file: {} }}", scalar(path.as_str()))
         }
         Chosen::Known(SourceChoice::Peer(PeerChoice::Named(peer))) => {
             format!("{{ peer: {} }}", scalar(&peer.name))
         }
         _ => "{ peer: any }".into(),
     };
+    let sources: Vec<String> = group.sources().map(source).collect();
     let mut lines = vec![format!("  {}:", scalar(&group.name))];
     lines.push("    entities:".into());
     let names = compress(&names);
     lines.extend(names.iter().map(|name| format!("      - {}", scalar(name))));
     lines.push(format!("    image: {}", scalar(image)));
-    lines.push(format!("    source: {source}"));
+    match sources.as_slice() {
+        [one] => lines.push(format!("    source: {one}")),
+        order => {
+            lines.push("    sources:".into());
+            lines.extend(order.iter().map(|source| format!("      - {source}")));
+        }
+    }
     if group.policy.laggards != Laggards::default() {
         lines.push(format!("    laggards: {}", group.policy.laggards.word()));
     }

@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use crate::console::state::Shared;
 use crate::console::widgets::fit::{cut, plain, span};
 use crate::model::columns::count;
-use crate::model::{Name, PeerChoice, SourceChoice, VerifyMode, names, units};
+use crate::model::{Group, Name, PeerChoice, SourceChoice, VerifyMode, names, units};
 use crate::plan::{Finding, Plan, PlannedGroup};
 use crate::protocol::inspect::Weight;
 use crate::terminal::{Theme, Tone};
@@ -144,7 +144,7 @@ fn describe(page: &mut Writer<'_>, shared: &Shared, plan: &Plan, planned: &Plann
     if !versions.is_empty() {
         page.entry("versions", &versions.join(", "));
     }
-    page.entry("source", &source(shared, plan, planned));
+    page.entry("source", &sources(shared, plan, planned));
     let send: Vec<&str> = planned.send.iter().map(|entity| &*entity.name).collect();
     let nothing = (plan.findings.iter())
         .find(|one| matches!(one, Finding::NothingToSend { group: of } if *of == group.name));
@@ -191,14 +191,27 @@ fn describe(page: &mut Writer<'_>, shared: &Shared, plan: &Plan, planned: &Plann
     page.entry("retries", &policy.limits.retries_in_words());
 }
 
-fn source(shared: &Shared, plan: &Plan, planned: &PlannedGroup) -> String {
+/// The order of preference.
+fn sources(shared: &Shared, plan: &Plan, planned: &PlannedGroup) -> String {
     let group = &planned.group;
-    match &group.source {
+    let sources = group.sources().map(|one| source(shared, group, one));
+    let mut text = sources.collect::<Vec<_>>().join("; then ");
+    for finding in &plan.findings {
+        if matches!(finding, Finding::PeersLeftOut { group: of, .. } if *of == group.name) {
+            text += &format!("; {finding}");
+        }
+    }
+    text
+}
+
+fn source(shared: &Shared, group: &Group, source: &SourceChoice) -> String {
+    match source {
         SourceChoice::FileServer(server) => {
             let path = server.path_of(&group.image);
             let path = path.map_or_else(|_| group.image.file.clone(), |path| path.to_string());
             format!("file server {} ({}), {path}", server.name, server.address)
         }
+        SourceChoice::File(path) => format!("file {path} of this host"),
         SourceChoice::Peer(PeerChoice::Named(peer)) => {
             let seen = checked(shared, &group.image.name, &peer.name);
             format!("peer {} ({}), {}{seen}", peer.name, peer.address, peer.path)
@@ -211,17 +224,10 @@ fn source(shared: &Shared, plan: &Plan, planned: &PlannedGroup) -> String {
                 Some(number) => format!("; checked, {number} can be read"),
                 None => String::new(),
             };
-            let left_out = plan.findings.iter().filter_map(|one| match one {
-                Finding::PeersLeftOut { group: of, .. } if *of == group.name => {
-                    Some(format!("; {one}"))
-                }
-                _ => None,
-            });
             format!(
-                "any peer that has it, of {}: {}{}{seen}",
+                "any peer that has it, of {}: {}{seen}",
                 names.len(),
-                joined(&names),
-                left_out.collect::<String>()
+                joined(&names)
             )
         }
     }

@@ -27,6 +27,7 @@ fn made(name: &str, image: &str, source: SourceSpec, entities: &[&str]) -> Group
         name: name.into(),
         image: ImageSpec::Named(image.into()),
         source,
+        then: Vec::new(),
         entities: entities.iter().map(|name| (*name).into()).collect(),
         policy: DeliveryPolicy::default(),
     })

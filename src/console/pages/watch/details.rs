@@ -91,7 +91,9 @@ pub(super) fn of_group(
         &format!("{} version {}", group.image, group.version),
     );
     page.entry("state", &figures::phase(group));
-    page.entry("source", &group.source);
+    let why = group.source_reason.as_deref();
+    let why = why.map_or_else(String::new, |reason| format!("; {reason}"));
+    page.entry("source", &format!("{}{why}", group.source));
     page.entry("size", &group.size.map_or("not known yet".into(), bytes));
     page.entry(
         "sha256",

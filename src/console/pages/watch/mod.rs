@@ -321,7 +321,7 @@ pub(crate) fn update(
         Action::Retry => match retry::retry(view, shared, snapshot, view.group) {
             Ok(retry) => {
                 let lines = retry::question(&retry, group);
-                let intent = Asked::Watch(OfWatch::Retry(retry));
+                let intent = Asked::Watch(OfWatch::Retry(Box::new(retry)));
                 (shared.dialogs).push(Dialog::confirm("Try again?", lines, intent));
             }
             Err(reason) => shared.say(reason),

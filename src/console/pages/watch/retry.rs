@@ -72,6 +72,7 @@ fn origin(view: &View, shared: &Shared, group: &GroupSnapshot) -> Option<MadeGro
             name: group.group.to_string(),
             image: ImageSpec::Named(image.name.to_string()),
             source: SourceSpec::from_label(&group.source),
+            then: Vec::new(),
             entities: Vec::new(),
             policy: DeliveryPolicy {
                 laggards: group.laggards,
@@ -101,6 +102,7 @@ fn known(view: &View, shared: &Shared, group: &GroupSnapshot) -> Option<MadeGrou
                 name: name.clone(),
                 image: ImageSpec::Named(group.image.name.to_string()),
                 source: SourceSpec::of(&group.source),
+                then: group.then.iter().map(SourceSpec::of).collect(),
                 entities: Vec::new(),
                 policy: group.policy(),
             }),

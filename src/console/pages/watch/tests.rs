@@ -534,6 +534,7 @@ fn what_failed_is_tried_again_as_a_group_of_its_own() {
             name: name.into(),
             image: ImageSpec::Named("adsl-2.4".into()),
             source,
+            then: Vec::new(),
             entities: vec!["shelf1-02".into(), "shelf1-03".into()],
             policy: DeliveryPolicy::default(),
         })
@@ -591,6 +592,7 @@ fn a_retry_reads_from_where_the_group_was_told_to() {
         name: "vdsl-retry".into(),
         image: ImageSpec::Named("vdsl-3.1".into()),
         source: SourceSpec::AnyPeer,
+        then: Vec::new(),
         entities: vec!["shelf2-03".into()],
         policy: DeliveryPolicy {
             laggards: Laggards::Wait,

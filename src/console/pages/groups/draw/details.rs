@@ -59,17 +59,24 @@ pub(super) fn facts(view: &View, shared: &Shared, snapshot: &Snapshot, at: usize
         );
         fact("image", text, Tone::Plain);
     }
-    if let Chosen::Known(source) = &group.source {
+    for (place, source) in group.sources().enumerate() {
+        let Chosen::Known(source) = source else {
+            continue;
+        };
         let text = match source {
             SourceChoice::FileServer(server) => {
                 format!("{}: file server {}", server.name, members::url(server))
             }
+            SourceChoice::File(path) => format!("file {path} of this host"),
             SourceChoice::Peer(PeerChoice::Named(peer)) => {
                 format!("peer {}: {} {}", peer.name, peer.address, peer.path)
             }
             SourceChoice::Peer(PeerChoice::Any(_)) => "any peer that has the image".into(),
         };
-        fact("source", text, Tone::Plain);
+        match place {
+            0 => fact("source", text, Tone::Plain),
+            _ => fact("", format!("then {text}"), Tone::Plain),
+        }
     }
     let versions = members::versions(inventory, group)
         .into_iter()

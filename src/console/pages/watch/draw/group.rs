@@ -107,7 +107,7 @@ pub(super) fn read(group: &GroupSnapshot, cells: usize, theme: &Theme) -> String
 
 pub(super) fn pass(group: &GroupSnapshot, theme: &Theme, width: usize) -> String {
     let source = plain(&group.source, theme);
-    match group.passes {
+    let text = match group.passes {
         0 | 1 => format!("from {source}"),
         // The bytes of all passes are in the details too.
         passes if width < 100 => format!("from {source}, pass {passes}"),
@@ -115,6 +115,10 @@ pub(super) fn pass(group: &GroupSnapshot, theme: &Theme, width: usize) -> String
             "from {source}, pass {passes}, {} in all",
             units::size(group.source_bytes)
         ),
+    };
+    match &group.source_reason {
+        Some(reason) => format!("{text}; {}", plain(reason, theme)),
+        None => text,
     }
 }
 
