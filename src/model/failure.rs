@@ -69,6 +69,8 @@ pub enum FaultKind {
 pub enum Side {
     Control,
     Data,
+    /// The one connection of SSH.
+    Ssh,
 }
 
 impl fmt::Display for Side {
@@ -76,6 +78,7 @@ impl fmt::Display for Side {
         f.write_str(match self {
             Side::Control => "control connection",
             Side::Data => "data connection",
+            Side::Ssh => "SSH connection",
         })
     }
 }
@@ -231,6 +234,48 @@ pub enum Fault {
     /// The server wants data connections to go on with the TLS session of the control connection.
     #[error("the server took no data connection over TLS ({reply})")]
     TlsSession { reply: String },
+    /// `shown` is the type and the fingerprint of the key that the server shows.
+    #[error(
+        "the host key of {address} is not known, so nothing was sent: it shows {shown}. Compare that \
+         with what the device says of itself (`ssh-keygen -lf` its public key); if it is the same, \
+         write `host_key: \"{fingerprint}\"` beside its address, or name a file of `known_hosts`"
+    )]
+    HostKeyUnknown {
+        address: String,
+        shown: String,
+        fingerprint: String,
+    },
+    #[error(
+        "the host key of {address} is not the right one, so nothing was sent: it shows {shown}, and \
+         {expected}. The device was replaced or has new keys, or another host answers in its place"
+    )]
+    HostKeyChanged {
+        address: String,
+        shown: String,
+        expected: String,
+    },
+    #[error(
+        "the host key of {address} is revoked in {file}, so nothing was sent: it shows {shown}"
+    )]
+    HostKeyRevoked {
+        address: String,
+        shown: String,
+        file: String,
+    },
+    /// What the server offers of this kind, none of which is taken.
+    #[error(
+        "there is no common algorithm for {kind}; the server offers {theirs}. `ssh_legacy: true` beside \
+         its address lets old ones in"
+    )]
+    NoCommonAlgorithm { kind: &'static str, theirs: String },
+    /// `with`: what was tried; empty: nothing could be.
+    #[error("{}", refused_login(.user, .with, .offers, .why))]
+    LoginRefused {
+        user: String,
+        with: String,
+        offers: String,
+        why: String,
+    },
     /// The certificate authorities that are to be trusted are not there.
     #[error("no certificate authorities to check the server with: {reason}")]
     NoAuthorities { reason: String },
@@ -292,6 +337,19 @@ pub enum Fault {
     Deceived { name: String, reason: String },
     #[error("cancelled")]
     Cancelled,
+}
+
+fn refused_login(user: &str, with: &str, offers: &str, why: &str) -> String {
+    let mut said = match with {
+        "" => format!("the server does not let {user} in"),
+        with => format!("the server does not let {user} in with {with}"),
+    };
+    for (before, part) in [(": ", why), ("; it takes ", offers)] {
+        if !part.is_empty() {
+            said = said + before + part;
+        }
+    }
+    said
 }
 
 impl Fault {
@@ -360,6 +418,11 @@ impl Fault {
             | Fault::TlsHandshake { .. }
             | Fault::TlsSession { .. }
             | Fault::NoAuthorities { .. }
+            | Fault::HostKeyUnknown { .. }
+            | Fault::HostKeyChanged { .. }
+            | Fault::HostKeyRevoked { .. }
+            | Fault::NoCommonAlgorithm { .. }
+            | Fault::LoginRefused { .. }
             | Fault::Local(_)
             | Fault::HeldUp { .. }
             | Fault::SourceChanged { .. }

@@ -14,6 +14,8 @@ pub enum Scheme {
     FtpsImplicit,
     /// A folder of this host (RFC 8089).
     File,
+    /// draft-ietf-secsh-filexfer-02 over SSH.
+    Sftp,
 }
 
 /// Keys about the certificates and versions of TLS.
@@ -24,11 +26,12 @@ pub const SSH_KEYS: [&str; 3] = ["host_key", "known_hosts", "ssh_legacy"];
 pub const FTP_KEYS: [&str; 5] = ["cwd", "account", "before_store", "data", "data_address"];
 
 impl Scheme {
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Ftp,
         Self::FtpsExplicit,
         Self::FtpsImplicit,
         Self::File,
+        Self::Sftp,
     ];
 
     /// As it is written in a url.
@@ -38,6 +41,7 @@ impl Scheme {
             Self::FtpsExplicit => "ftps",
             Self::FtpsImplicit => "ftps+implicit",
             Self::File => "file",
+            Self::Sftp => "sftp",
         }
     }
 
@@ -53,6 +57,7 @@ impl Scheme {
             Self::FtpsExplicit => "FTP with explicit TLS",
             Self::FtpsImplicit => "FTP with implicit TLS",
             Self::File => "files of this host",
+            Self::Sftp => "SFTP",
         }
     }
 
@@ -61,6 +66,7 @@ impl Scheme {
         match self {
             Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit => "FTP",
             Self::File => "file",
+            Self::Sftp => "SSH",
         }
     }
 
@@ -70,6 +76,7 @@ impl Scheme {
             Self::Ftp | Self::FtpsExplicit => 21,
             Self::FtpsImplicit => 990,
             Self::File => 0,
+            Self::Sftp => 22,
         }
     }
 
@@ -78,21 +85,21 @@ impl Scheme {
         match self {
             Self::Ftp => false,
             // Files of this host are on no way.
-            Self::FtpsExplicit | Self::FtpsImplicit | Self::File => true,
+            Self::FtpsExplicit | Self::FtpsImplicit | Self::File | Self::Sftp => true,
         }
     }
 
     /// Whether images can be read from there.
     pub fn can_give(self) -> bool {
         match self {
-            Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit | Self::File => true,
+            Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit | Self::File | Self::Sftp => true,
         }
     }
 
     /// Whether an entity can be written there.
     pub fn can_take(self) -> bool {
         match self {
-            Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit => true,
+            Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit | Self::Sftp => true,
             Self::File => false,
         }
     }
@@ -109,6 +116,7 @@ impl Scheme {
             Self::Ftp => (false, false, true),
             Self::FtpsExplicit | Self::FtpsImplicit => (true, false, true),
             Self::File => (false, false, false),
+            Self::Sftp => (false, true, false),
         };
         (tls || !TLS_KEYS.contains(&key))
             && (ssh || !SSH_KEYS.contains(&key))
@@ -122,6 +130,7 @@ impl Scheme {
         match self {
             Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit => *by == LoginBy::Password,
             Self::File => false,
+            Self::Sftp => *by != LoginBy::Token,
         }
     }
 }
@@ -139,6 +148,7 @@ mod tests {
             assert_eq!(scheme.takes("data"), is_ftp, "{scheme:?}");
             let is_ftps = is_ftp && scheme.is_encrypted();
             assert_eq!(scheme.takes("tls"), is_ftps, "{scheme:?}");
+            assert_eq!(scheme.takes("host_key"), scheme == Scheme::Sftp);
             assert!(scheme.can_give() || scheme.can_take(), "{scheme:?}");
             assert_eq!(scheme.default_port() == 0, scheme == Scheme::File);
         }

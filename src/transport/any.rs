@@ -7,6 +7,7 @@ use crate::model::{Address, Failure, Probe, Scheme};
 
 use super::file::FileTransport;
 use super::ftp::FtpTransport;
+use super::sftp::SftpTransport;
 use super::{Compared, Destination, Directory, Listed, Remote, Sink, Source, Transport};
 
 /// Every protocol there is, with what was learned about the servers of this run.
@@ -15,6 +16,7 @@ pub struct AnyTransport {
     owner: String,
     ftp: FtpTransport,
     file: FileTransport,
+    sftp: SftpTransport,
 }
 
 impl AnyTransport {
@@ -30,6 +32,7 @@ impl AnyTransport {
         match address.scheme {
             Scheme::Ftp | Scheme::FtpsExplicit | Scheme::FtpsImplicit => &self.ftp,
             Scheme::File => &self.file,
+            Scheme::Sftp => &self.sftp,
         }
     }
 }

@@ -23,6 +23,8 @@ pub mod file;
 pub mod ftp;
 mod reach;
 pub(crate) mod read_and_hash;
+mod sftp;
+mod ssh;
 mod tcp;
 mod tls;
 

@@ -76,6 +76,34 @@ pub(super) fn accepted(stream: &TcpStream) -> io::Result<()> {
     prepare(stream)
 }
 
+/// Connects to the first of a host's addresses that answers. Each has an equal part of the time that is left.
+pub(super) async fn connect(address: &Address, limit: Duration) -> Result<TcpStream, Fault> {
+    let until = Instant::now() + limit;
+    let too_late = || Fault::ConnectTimeout {
+        address: address.to_string(),
+        after: limit,
+    };
+    let targets = timeout(limit, resolve(address)).await;
+    let targets = targets.map_err(|_| too_late())??;
+    let mut last = no_address(address);
+    for (place, target) in targets.iter().enumerate() {
+        let left = u32::try_from(targets.len() - place).unwrap_or(u32::MAX);
+        let begun = Instant::now();
+        let deadline = until.saturating_duration_since(begun) / left;
+        match timeout(deadline, open(*target)).await {
+            Ok(Ok(stream)) => {
+                if begun.elapsed() < NEAR {
+                    let _ = SockRef::from(&stream).set_send_buffer_size(NEAR_SEND_BUFFER);
+                }
+                return Ok(stream);
+            }
+            Ok(Err(error)) => last = connect_fault(target.to_string(), address.scheme, &error),
+            Err(_) => last = too_late(),
+        }
+    }
+    Err(last)
+}
+
 async fn open(target: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(target).await?;
     prepare(&stream)?;

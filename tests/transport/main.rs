@@ -27,6 +27,8 @@ mod probe;
 mod ready;
 mod rename;
 mod session;
+#[cfg(unix)]
+mod sftp;
 mod tls;
 mod upload;
 mod verify;

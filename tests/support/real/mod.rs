@@ -7,7 +7,7 @@
 mod daemons;
 mod http;
 mod inetd;
-mod ports;
+pub mod ports;
 mod private;
 mod process;
 mod scripts;
