@@ -8,8 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -23,8 +25,6 @@ use super::spans;
 
 /// Maximum number of entities that are asked at one time.
 const AT_ONCE: usize = 16;
-/// How often it is looked which of those that wait to be asked were cancelled.
-const LOOK: Duration = Duration::from_millis(100);
 /// Bytes per second: an entity that sends its file more slowly has not proven anything in time.
 const LEAST_RATE: u64 = 4 * 1024;
 
@@ -59,7 +59,8 @@ impl PresumedInstalled {
 /// The questions that are not answered yet.
 pub(super) struct Checks {
     asked: FanOut<PresumedInstalled, Option<String>>,
-    cancels: Vec<CancellationToken>,
+    /// The places of those that are cancelled, as they are.
+    cancelled: FuturesUnordered<BoxFuture<'static, usize>>,
 }
 
 impl Checks {
@@ -104,8 +105,16 @@ impl Checks {
             confirm + Duration::from_secs(size / LEAST_RATE)
         });
         asked.extend(work.presumed_installed.iter().cloned());
-        let cancels = work.cancels.clone();
-        Self { asked, cancels }
+        let cancelled = work.presumed_installed.iter().map(|known| {
+            let (entity, cancel) = (known.entity, work.cancels[known.entity].clone());
+            async move {
+                cancel.cancelled_owned().await;
+                entity
+            }
+            .boxed()
+        });
+        let cancelled = cancelled.collect();
+        Self { asked, cancelled }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -114,15 +123,19 @@ impl Checks {
 
     /// The next answer: an entity, and why it is skipped if it is. `None`: there are no more.
     pub(super) async fn next(&mut self) -> Option<(usize, Option<String>)> {
-        let is_cancelled = |known: &PresumedInstalled| self.cancels[known.entity].is_cancelled();
         loop {
-            // It need not wait for its turn to be asked.
-            if let Some(known) = self.asked.withdraw(is_cancelled) {
-                return Some((known.entity, None));
-            }
-            if let Ok(answer) = timeout(LOOK, self.asked.next()).await {
-                let (known, cause) = answer?;
-                return Some((known.entity, cause.ok().flatten()));
+            tokio::select! {
+                biased;
+                Some(entity) = self.cancelled.next() => {
+                    // It need not wait for its turn to be asked; one that is asked answers itself.
+                    if self.asked.withdraw(|known| known.entity == entity).is_some() {
+                        return Some((entity, None));
+                    }
+                }
+                answer = self.asked.next() => {
+                    let (known, cause) = answer?;
+                    return Some((known.entity, cause.ok().flatten()));
+                }
             }
         }
     }

@@ -128,8 +128,8 @@ impl<T: Transport> Delivery<T> {
             drop(session);
             Ended::Download(ended)
         };
-        let task = (self.agents).spawn(attempt.instrument(spans::entity(&target.name)));
-        self.tasks.insert(task.id(), Task::Download(entity));
+        let span = spans::entity(&target.name);
+        (self.agents).spawn(Task::Download(entity), attempt.instrument(span));
     }
 
     pub(super) fn attempt_ended(&mut self, entity: usize, attempt: Attempt) {

@@ -8,13 +8,13 @@
 
 mod attempts;
 mod passes;
+mod tasks;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
-use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +24,6 @@ use crate::pool::Budget;
 use crate::transport::Transport;
 
 use super::digests::Digests;
-use super::download::Attempt;
 use super::members::{Members, Phase};
 use super::passes::Pass;
 use super::presumed_installed;
@@ -32,6 +31,7 @@ use super::presumed_installed::{Checks, PresumedInstalled};
 use super::report::{GroupMeters, Reporter};
 use super::subscription::{Request, Subscription};
 use super::transfer::PassEnd;
+use tasks::{Agents, Ended, Task};
 
 /// How often laggards are detected and waiting entities admitted.
 const LOOK: Duration = Duration::from_millis(100);
@@ -137,28 +137,23 @@ impl<T: Transport> ManagementAgent<T> {
             digests: Arc::default(),
             requests,
             waiting: Vec::new(),
-            agents: JoinSet::new(),
-            tasks: HashMap::new(),
-            share,
-            one_at_a_time: false,
+            agents: Agents::default(),
+            bounds: Bounds {
+                share,
+                one_at_a_time: false,
+            },
             broken: None,
         };
         delivery.run(asked).await;
     }
 }
 
-/// Whom a task works for.
-enum Task {
-    /// The entity's place in the group.
-    Download(usize),
-    /// The pass's number.
-    Transfer(u32),
-}
-
-/// How it ended.
-enum Ended {
-    Download(Attempt),
-    Transfer(PassEnd),
+/// What bounds the number of passes at one time.
+struct Bounds {
+    /// Number of buffers that the group began with.
+    share: usize,
+    /// A source refused a second session: passes wait for each other.
+    one_at_a_time: bool,
 }
 
 /// One group while its image is being delivered.
@@ -177,12 +172,8 @@ struct Delivery<T: Transport> {
     requests: mpsc::UnboundedSender<Request>,
     /// Requests that no pass can serve yet.
     waiting: Vec<Request>,
-    agents: JoinSet<Ended>,
-    tasks: HashMap<Id, Task>,
-    /// Number of buffers that the group began with.
-    share: usize,
-    /// A source refused a second session: passes wait for each other.
-    one_at_a_time: bool,
+    agents: Agents,
+    bounds: Bounds,
     /// Why other sources are read no more, or were passed over, until one has taken their place.
     deceived: Option<String>,
     /// No source can be read any more: nothing new is begun.
@@ -201,7 +192,7 @@ impl<T: Transport> Delivery<T> {
             }
             tokio::select! {
                 biased;
-                Some(ended) = self.agents.join_next_with_id() => self.task_ended(ended),
+                Some((task, ended)) = self.agents.next() => self.task_ended(task, ended),
                 Some(request) = asked.recv() => self.waiting.push(request),
                 Some((entity, held)) = self.checks.next() => match held {
                     Some(cause) => presumed_installed::skip(&self.work, entity, cause),
@@ -329,28 +320,20 @@ impl<T: Transport> Delivery<T> {
         pools.max(size / NEAR)
     }
 
-    fn task_ended(&mut self, ended: Result<(tokio::task::Id, Ended), JoinError>) {
-        let (id, ended) = match ended {
-            Ok((id, ended)) => (id, Some(ended)),
-            Err(error) => {
-                tracing::error!("an agent failed: {error}");
-                (error.id(), None)
-            }
-        };
-        match (self.tasks.remove(&id), ended) {
-            (Some(Task::Download(entity)), Some(Ended::Download(attempt))) => {
+    fn task_ended(&mut self, task: Task, ended: Option<Ended>) {
+        match (task, ended) {
+            (Task::Download(entity), Some(Ended::Download(attempt))) => {
                 self.attempt_ended(entity, attempt);
             }
             // Its state says so in the end.
-            (Some(Task::Download(entity)), _) => {
+            (Task::Download(entity), _) => {
                 if let Some(member) = self.members.of(entity) {
                     member.phase = Phase::Done;
                 }
             }
-            (Some(Task::Transfer(pass)), Some(Ended::Transfer(end))) => self.pass_ended(pass, end),
+            (Task::Transfer(pass), Some(Ended::Transfer(end))) => self.pass_ended(pass, end),
             // Its readers have seen that it is gone.
-            (Some(Task::Transfer(pass)), _) => self.pass_ended(pass, PassEnd::Abandoned),
-            (None, _) => {}
+            (Task::Transfer(pass), _) => self.pass_ended(pass, PassEnd::Abandoned),
         }
     }
 }

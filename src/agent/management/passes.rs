@@ -26,11 +26,11 @@ pub(super) struct Begun {
 
 impl<T: Transport> Delivery<T> {
     pub(super) fn may_begin_pass(&self) -> bool {
-        let most = if self.one_at_a_time {
+        let most = if self.bounds.one_at_a_time {
             1
         } else {
             // What the pool gave back because it was empty comes again with another pass.
-            most(self.share.max(*self.work.depth.borrow()))
+            most(self.bounds.share.max(*self.work.depth.borrow()))
         };
         let running = self.passes.iter().filter(|pass| pass.reads).count();
         self.broken.is_none() && running < most
@@ -89,8 +89,7 @@ impl<T: Transport> Delivery<T> {
         };
         let run = agent.run(begun.route, begun.writer);
         let run = async move { Ended::Transfer(run.await) };
-        let task = (self.agents).spawn(run.instrument(spans::pass(number)));
-        self.tasks.insert(task.id(), Task::Transfer(number));
+        (self.agents).spawn(Task::Transfer(number), run.instrument(spans::pass(number)));
     }
 
     /// Splits the group's buffers between its passes.
@@ -123,7 +122,7 @@ impl<T: Transport> Delivery<T> {
                 self.deceived = Some(format!("what {name} sent is not the image: {reason}"));
             } else if self.passes.iter().any(|pass| pass.reads) && !is_about_the_image(&failure) {
                 // Perhaps the source takes one session at a time.
-                self.one_at_a_time = true;
+                self.bounds.one_at_a_time = true;
             } else {
                 self.broken = Some(failure);
             }
