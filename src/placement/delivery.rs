@@ -83,6 +83,21 @@ impl Delivery {
         destination: &Destination,
         known: Option<&Known>,
     ) -> Result<(Self, Opened), NotOpened> {
+        let ready = std::future::ready(Ok(()));
+        Self::open_when(transport, destination, known, ready).await
+    }
+
+    /// As [`Self::open`]; where the image has to be written, the file is not opened before `ready` has
+    /// ended well, and nothing is changed if it does not.
+    ///
+    /// # Errors
+    /// As [`Self::open`], or what `ready` ended with.
+    pub async fn open_when(
+        transport: &dyn Transport,
+        destination: &Destination,
+        known: Option<&Known>,
+        ready: impl Future<Output = Result<(), Failure>>,
+    ) -> Result<(Self, Opened), NotOpened> {
         let placement = Placement::new(Policy {
             direct: destination.staging == Staging::Direct,
             delete_first: destination.delete_first,
@@ -104,7 +119,7 @@ impl Delivery {
             placement,
             image: known.map(|known| known.image),
         };
-        match delivery.begin(known).await {
+        match delivery.begin(known, ready).await {
             Ok(opened) => Ok((delivery, opened)),
             Err(failure) => {
                 let left = match delivery.discard(failure.is_transient()).await {
@@ -122,7 +137,11 @@ impl Delivery {
         }
     }
 
-    async fn begin(&mut self, known: Option<&Known>) -> Result<Opened, Failure> {
+    async fn begin(
+        &mut self,
+        known: Option<&Known>,
+        ready: impl Future<Output = Result<(), Failure>>,
+    ) -> Result<Opened, Failure> {
         let distinct = self.names.is_distinct();
         let mut entity = Entity {
             sink: &mut *self.sink,
@@ -139,6 +158,7 @@ impl Delivery {
             let taken = self.placement.has_final().then_some(named);
             self.sink.can_rename(path, taken).await?;
         }
+        ready.await?;
         self.placement.begins();
         match self.sink.store(path).await {
             Ok(()) => self.placement.accepts(),

@@ -14,7 +14,7 @@ use crate::support::{
 use subtend::lab::{Behaviour, Lab, LabSettings};
 use subtend::model::{
     Address, Entity, EntityState, FileServer, Inventory, Limits, Outcome, PeerChoice, RemotePath,
-    Scheme, SourceChoice, Step, VerifyMode,
+    Scheme, SourceChoice, Staging, Step, VerifyMode,
 };
 use subtend::protocol::{Event, Summary, Target};
 
@@ -664,4 +664,42 @@ async fn nothing_is_read_again_for_an_entity_that_has_confirmed_and_is_gone() {
     assert_eq!(summary.source_bytes, MIB);
     assert_eq!(device.log().uploads.len(), 1);
     assert_eq!(device.file(PATH).as_deref(), Some(b"old".as_slice()));
+}
+
+/// It confirmed the file, which is another one, and is looked at before it is sent the image again. It is not
+/// asked to take it, which would cost it what it has, while no source sends anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_direct_entity_that_is_tried_again_takes_no_file_without_a_source() {
+    let (mut inventory, mut settings) = network(1, MIB);
+    with_entities(&mut inventory, |entity| {
+        entity.staging = Staging::Direct;
+        entity.verify = VerifyMode::Readback;
+    });
+    with_group(&mut inventory, |group| {
+        group.limits = Limits {
+            retries: 1,
+            ..Limits::default()
+        };
+    });
+    let flips = Behaviour {
+        corrupt_at: Some(1000),
+        ..Behaviour::default()
+    };
+    behave(&mut settings, "e001", flips);
+    let lab = lab(&inventory, &settings).await;
+    let mut run = Run::start(lab.inventory(), &[GROUP]).await;
+    run.until_state("e001", EntityState::Retrying).await;
+    lab.kill(SERVER).await;
+    let (summary, _) = run.finish().await;
+    let said = entity(&summary, "e001");
+    assert_eq!((said.state, said.attempts), (EntityState::Failed, 2));
+    let cause = said.cause.as_deref().unwrap();
+    assert!(cause.contains("the source hq failed: "), "{cause}");
+    assert_eq!(
+        lab.file("e001", PATH).map(|file| file.size()),
+        Some(MIB),
+        "it lost what it had"
+    );
+    assert_eq!(lab.bytes_received("e001"), MIB);
+    lab.stop().await;
 }

@@ -216,11 +216,19 @@ impl<T: Transport> DownloadAgent<T> {
         destination: &Destination,
         progress: &mut Progress,
     ) -> Result<(Delivery, Opened), Unopened> {
-        let mut opening = pin!(Delivery::open(
-            &*self.transport,
-            destination,
-            self.known.as_ref()
-        ));
+        let (transport, known) = (&*self.transport, self.known.as_ref());
+        if progress.subscription.is_none() && destination.staging == Staging::Direct {
+            let mut granted = None;
+            let sends = async {
+                let subscription = granted.insert(self.ask(progress).await?);
+                self.sits(subscription);
+                first_block(subscription).await
+            };
+            let opened = Delivery::open_when(transport, destination, known, sends).await;
+            progress.subscription = granted;
+            return opened.map_err(Unopened::Entity);
+        }
+        let mut opening = pin!(Delivery::open(transport, destination, known));
         if let Some(subscription) = &mut progress.subscription {
             tokio::select! {
                 biased;
@@ -252,7 +260,9 @@ impl<T: Transport> DownloadAgent<T> {
         );
         let image = loop {
             let Some(subscription) = &mut progress.subscription else {
-                let subscription = self.ask(sink, progress).await?;
+                // One that takes no bytes gets no place: a pass would be read for nothing.
+                sink.ready().await?;
+                let subscription = self.ask(progress).await?;
                 self.sits(&subscription);
                 progress.subscription = Some(subscription);
                 continue;
@@ -364,10 +374,8 @@ impl<T: Transport> DownloadAgent<T> {
         Ok(())
     }
 
-    /// A place at a pass that brings the next byte. An entity that takes no bytes gets none: a
-    /// pass would be read for nothing.
-    async fn ask(&self, sink: &mut Delivery, progress: &Progress) -> Result<Subscription, Failure> {
-        sink.ready().await?;
+    /// A place at a pass that brings the next byte.
+    async fn ask(&self, progress: &Progress) -> Result<Subscription, Failure> {
         let (grant, granted) = oneshot::channel();
         let request = Request {
             entity: self.entity,
