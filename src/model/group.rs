@@ -350,3 +350,34 @@ impl ImageSpec {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_that_is_chosen_comes_first_and_the_others_keep_their_order() {
+        let spec = |label: &&str| SourceSpec::from_label(label);
+        let prefer = |order: &[&str], chosen: &str| {
+            let mut made = MadeGroup {
+                name: "g".into(),
+                image: ImageSpec::Named("i".into()),
+                source: spec(&order[0]),
+                then: order[1..].iter().map(spec).collect(),
+                entities: Vec::new(),
+                policy: DeliveryPolicy::default(),
+            };
+            made.prefer(SourceSpec::from_label(chosen));
+            let all = std::iter::once(&made.source).chain(&made.then);
+            all.map(SourceSpec::label).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(prefer(&["hq"], "peer:any"), "peer:any");
+        let order = &["hq", "file:/media/a.bin", "peer:any"];
+        assert_eq!(prefer(order, "peer:any"), "peer:any hq file:/media/a.bin");
+        assert_eq!(
+            prefer(order, "other"),
+            "other hq file:/media/a.bin peer:any"
+        );
+        assert_eq!(prefer(order, "hq"), "hq", "the first again: it alone");
+    }
+}

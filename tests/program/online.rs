@@ -416,6 +416,59 @@ async fn the_commands_say_it_in_words_and_in_json() {
     assert_eq!(code, Some(2));
 }
 
+/// A stick that is not plugged in, a file server, and peers of which none has the image yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_source_is_looked_at_and_the_first_that_can_be_read_is_read() {
+    let (inventory, settings) = network(2, MIB);
+    let lab = lab(&inventory, &settings).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("network.yaml");
+    let text = yaml(lab.inventory())
+        + &format!(
+            "groups: {{ all: {{ select: {{ type: adsl }}, image: {IMAGE}, retries: 0, sources: [\
+             {{ file: stick.bin }}, {{ file_server: {SERVER} }}, {{ peer: any }}] }} }}\n"
+        );
+    std::fs::write(&file, text).unwrap();
+    let stick = format!("file:{}", folder.path().join("stick.bin").display());
+    let file = file.to_str().unwrap();
+
+    let (code, said, errors) = subtend(file, &["check", "--online", "--json"]).await;
+    assert_eq!(code, Some(1), "{said}{errors}");
+    let json: Value = serde_json::from_str(&said).unwrap();
+    let group = &json["groups"][0];
+    assert_eq!(group["source"], stick.as_str());
+    assert_eq!(group["then"], serde_json::json!([SERVER, "peer:any"]));
+    let checks = json["online"]["checks"].as_array().unwrap();
+    let found = |host: &str| {
+        let of = |check: &&Value| check["is_source"] == true && check["host"] == host;
+        checks
+            .iter()
+            .find(of)
+            .unwrap_or_else(|| panic!("{host}: {said}"))
+    };
+    assert!(!found(&stick)["problem"].is_null(), "{said}");
+    assert!(found(SERVER)["problem"].is_null(), "{said}");
+    let any = found("peer:any");
+    assert!(any["problem"].is_null(), "{said}");
+    let note = any["notes"][0].as_str().unwrap();
+    assert!(note.contains("no peer has the image"), "{note}");
+
+    let (code, said, errors) = subtend(file, &["run", "--all", "--json"]).await;
+    assert_eq!(code, Some(0), "{said}{errors}");
+    let lines = said.lines().map(|line| serde_json::from_str(line).unwrap());
+    let change = lines
+        .into_iter()
+        .find(|line: &Value| line["event"] == "source");
+    let change = change.unwrap();
+    assert_eq!(
+        (&change["source"], &change["offset"]),
+        (&SERVER.into(), &0.into())
+    );
+    let cause = change["cause"].as_str().unwrap();
+    assert!(cause.starts_with(&format!("{stick} failed: ")), "{cause}");
+    lab.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn when_all_is_well_the_commands_end_with_0() {
     let (mut inventory, settings) = network(3, MIB);
