@@ -131,6 +131,18 @@ impl Reader<'_> {
                 check_login(problems, at, credentials, self.known, address);
             }
         }
+        let fixed = |address: &&Address| !address.scheme.renames();
+        if template.staging == Staging::Rename
+            && let Some(address) = addresses.iter().flatten().find(fixed)
+        {
+            let at = fields.get("staging").or(address_node).unwrap_or(node);
+            problems.report(
+                &at.span,
+                format!("{} has no way to rename a file", address.scheme.in_words()),
+                "add `staging: direct`: the old image is written over then, so the device has to have another \
+                 one to start from, or to keep the old one until it has the whole of the new one",
+            );
+        }
         let path_node = fields.get("path");
         if template.staging == Staging::Rename
             && let Some(paths) = &paths

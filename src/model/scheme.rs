@@ -16,6 +16,8 @@ pub enum Scheme {
     File,
     /// draft-ietf-secsh-filexfer-02 over SSH.
     Sftp,
+    /// What `scp -O` speaks, over SSH.
+    Scp,
 }
 
 /// Keys about the certificates and versions of TLS.
@@ -26,12 +28,13 @@ pub const SSH_KEYS: [&str; 3] = ["host_key", "known_hosts", "ssh_legacy"];
 pub const FTP_KEYS: [&str; 5] = ["cwd", "account", "before_store", "data", "data_address"];
 
 impl Scheme {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Ftp,
         Self::FtpsExplicit,
         Self::FtpsImplicit,
         Self::File,
         Self::Sftp,
+        Self::Scp,
     ];
 
     /// As it is written in a url.
@@ -42,6 +45,7 @@ impl Scheme {
             Self::FtpsImplicit => "ftps+implicit",
             Self::File => "file",
             Self::Sftp => "sftp",
+            Self::Scp => "scp",
         }
     }
 
@@ -58,6 +62,7 @@ impl Scheme {
             Self::FtpsImplicit => "FTP with implicit TLS",
             Self::File => "files of this host",
             Self::Sftp => "SFTP",
+            Self::Scp => "SCP",
         }
     }
 
@@ -66,7 +71,7 @@ impl Scheme {
         match self {
             Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit => "FTP",
             Self::File => "file",
-            Self::Sftp => "SSH",
+            Self::Sftp | Self::Scp => "SSH",
         }
     }
 
@@ -76,7 +81,7 @@ impl Scheme {
             Self::Ftp | Self::FtpsExplicit => 21,
             Self::FtpsImplicit => 990,
             Self::File => 0,
-            Self::Sftp => 22,
+            Self::Sftp | Self::Scp => 22,
         }
     }
 
@@ -85,23 +90,31 @@ impl Scheme {
         match self {
             Self::Ftp => false,
             // Files of this host are on no way.
-            Self::FtpsExplicit | Self::FtpsImplicit | Self::File | Self::Sftp => true,
+            Self::FtpsExplicit | Self::FtpsImplicit | Self::File => true,
+            Self::Sftp | Self::Scp => true,
         }
     }
 
     /// Whether images can be read from there.
     pub fn can_give(self) -> bool {
         match self {
-            Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit | Self::File | Self::Sftp => true,
+            Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit | Self::File => true,
+            Self::Sftp | Self::Scp => true,
         }
     }
 
     /// Whether an entity can be written there.
     pub fn can_take(self) -> bool {
         match self {
-            Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit | Self::Sftp => true,
+            Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit => true,
+            Self::Sftp | Self::Scp => true,
             Self::File => false,
         }
+    }
+
+    /// Whether there is a way to rename a file there.
+    pub fn renames(self) -> bool {
+        self != Self::Scp
     }
 
     /// Whether there is somebody to log in to.
@@ -116,7 +129,7 @@ impl Scheme {
             Self::Ftp => (false, false, true),
             Self::FtpsExplicit | Self::FtpsImplicit => (true, false, true),
             Self::File => (false, false, false),
-            Self::Sftp => (false, true, false),
+            Self::Sftp | Self::Scp => (false, true, false),
         };
         (tls || !TLS_KEYS.contains(&key))
             && (ssh || !SSH_KEYS.contains(&key))
@@ -130,7 +143,7 @@ impl Scheme {
         match self {
             Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit => *by == LoginBy::Password,
             Self::File => false,
-            Self::Sftp => *by != LoginBy::Token,
+            Self::Sftp | Self::Scp => *by != LoginBy::Token,
         }
     }
 }
@@ -148,7 +161,7 @@ mod tests {
             assert_eq!(scheme.takes("data"), is_ftp, "{scheme:?}");
             let is_ftps = is_ftp && scheme.is_encrypted();
             assert_eq!(scheme.takes("tls"), is_ftps, "{scheme:?}");
-            assert_eq!(scheme.takes("host_key"), scheme == Scheme::Sftp);
+            assert_eq!(scheme.takes("host_key"), scheme.service() == "SSH");
             assert!(scheme.can_give() || scheme.can_take(), "{scheme:?}");
             assert_eq!(scheme.default_port() == 0, scheme == Scheme::File);
         }

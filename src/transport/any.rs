@@ -7,6 +7,7 @@ use crate::model::{Address, Failure, Probe, Scheme};
 
 use super::file::FileTransport;
 use super::ftp::FtpTransport;
+use super::scp::ScpTransport;
 use super::sftp::SftpTransport;
 use super::{Compared, Destination, Directory, Listed, Remote, Sink, Source, Transport};
 
@@ -17,6 +18,7 @@ pub struct AnyTransport {
     ftp: FtpTransport,
     file: FileTransport,
     sftp: SftpTransport,
+    scp: ScpTransport,
 }
 
 impl AnyTransport {
@@ -33,6 +35,7 @@ impl AnyTransport {
             Scheme::Ftp | Scheme::FtpsExplicit | Scheme::FtpsImplicit => &self.ftp,
             Scheme::File => &self.file,
             Scheme::Sftp => &self.sftp,
+            Scheme::Scp => &self.scp,
         }
     }
 }

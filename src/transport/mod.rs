@@ -23,6 +23,7 @@ pub mod file;
 pub mod ftp;
 mod reach;
 pub(crate) mod read_and_hash;
+mod scp;
 mod sftp;
 mod ssh;
 mod tcp;

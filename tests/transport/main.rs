@@ -26,6 +26,8 @@ mod placement;
 mod probe;
 mod ready;
 mod rename;
+#[cfg(unix)]
+mod scp;
 mod session;
 #[cfg(unix)]
 mod sftp;

@@ -2,7 +2,7 @@
 //! ways.
 
 mod login;
-mod sshd;
+pub mod sshd;
 
 use std::fs;
 use std::process::Command;
