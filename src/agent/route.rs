@@ -161,6 +161,7 @@ mod tests {
                     tls: crate::model::Tls::default(),
                     ssh: crate::model::Ssh::default(),
                     dialect: crate::model::Dialect::default(),
+                    http: crate::model::Http::default(),
                 },
                 path: RemotePath::new("a").unwrap(),
             },

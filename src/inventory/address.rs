@@ -4,7 +4,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::model::scheme::{FTP_KEYS, SSH_KEYS, TLS_KEYS};
+use crate::model::scheme::{FTP_KEYS, HTTP_KEYS, SSH_KEYS, TLS_KEYS};
 use crate::model::{Address, Scheme};
 
 use super::error::{Complaint, Problems, did_you_mean, quoted};
@@ -127,7 +127,7 @@ fn listed(fits: impl Fn(&Scheme) -> bool, last: &str) -> String {
 /// Reports keys that stand beside an address of whose protocol they are not.
 pub(super) fn check_keys(problems: &mut Problems, fields: &Fields<'_>, address: &Address) {
     // A key of another protocol beside an address says that the operator believes in that protocol there.
-    let foreign = [&TLS_KEYS[..], &SSH_KEYS, &FTP_KEYS].concat();
+    let foreign = [&TLS_KEYS[..], &SSH_KEYS, &FTP_KEYS, &HTTP_KEYS].concat();
     for key in foreign.into_iter().filter(|key| !address.scheme.takes(key)) {
         if let Some(at) = fields.key_span(key) {
             let beside = match TLS_KEYS.contains(&key) && !address.scheme.is_encrypted() {
@@ -331,6 +331,8 @@ mod tests {
             address("ftps+implicit://a"),
             (Scheme::FtpsImplicit, "a".into(), 990)
         );
+        assert_eq!(address("http://a"), (Scheme::Http, "a".into(), 80));
+        assert_eq!(address("https://a"), (Scheme::Https, "a".into(), 443));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::scheme::{SSH_KEYS, TLS_KEYS};
-use crate::model::{Address, CredentialsRef, Dialect, FileServer, Image, Scheme};
+use crate::model::{Address, CredentialsRef, Dialect, FileServer, Http, Image, Scheme};
 
 use super::address::{check_keys, parse_url};
 use super::credentials::{self, check_login};
@@ -12,6 +12,7 @@ use super::defaults::{Defaults, timeouts};
 use super::dialect;
 use super::error::{Problems, quoted};
 use super::fields::{Fields, Shape, TIME_KEYS, section};
+use super::http;
 use super::ssh;
 use super::tls;
 use super::tree::Node;
@@ -41,8 +42,8 @@ pub(super) fn read_file_servers(
     defaults: &Defaults,
     inventory: &Path,
 ) -> Vec<Arc<FileServer>> {
-    section(problems, node, "file_servers")
-        .into_iter()
+    let servers = section(problems, node, "file_servers");
+    let mut servers: Vec<FileServer> = (servers.into_iter())
         .map(|(name, _, node)| {
             let fields = &Fields::read(problems, node, &FILE_SERVER);
             let url = fields.require(problems, "url", "ftp://192.0.2.10/images");
@@ -64,7 +65,7 @@ pub(super) fn read_file_servers(
             {
                 check_login(problems, at, credentials.as_ref(), known, &address);
             }
-            Arc::new(FileServer {
+            FileServer {
                 name: name.into(),
                 address,
                 root,
@@ -74,9 +75,15 @@ pub(super) fn read_file_servers(
                 ssh: ssh::read(problems, fields, &defaults.ssh, inventory),
                 // What `defaults` says of it is about devices.
                 dialect: dialect::read(problems, fields, &Dialect::default()),
-            })
+                http: Http::default(),
+            }
         })
-        .collect()
+        .collect();
+    let redirects = http::redirects(&servers);
+    for server in &mut servers {
+        server.http.redirects = Arc::clone(&redirects);
+    }
+    servers.into_iter().map(Arc::new).collect()
 }
 
 /// Stands for an address that is wrong: it is reported, and never used.

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::model::names::Pattern;
-use crate::model::scheme::{FTP_KEYS, SSH_KEYS, TLS_KEYS};
+use crate::model::scheme::{FTP_KEYS, HTTP_KEYS, SSH_KEYS, TLS_KEYS};
 use crate::model::staging::{AUTO, Names, NamesError};
 use crate::model::{
-    CredentialsRef, Dialect, Name, RemotePath, Ssh, Staging, Timeouts, Tls, VerifyMode,
+    CredentialsRef, Dialect, Http, Name, RemotePath, Ssh, Staging, Timeouts, Tls, VerifyMode,
 };
 
 use super::credentials;
 use super::dialect;
 use super::error::{Complaint, Problems, quoted};
 use super::fields::{DELIVERY_KEYS, Fields, Shape, TIME_KEYS, mapping};
+use super::http;
 use super::ssh;
 use super::tls;
 use super::tree::Node;
@@ -29,6 +30,7 @@ const DEFAULTS: Shape = Shape::new(
         &TLS_KEYS,
         &SSH_KEYS,
         &FTP_KEYS,
+        &HTTP_KEYS,
     ],
 );
 
@@ -49,6 +51,7 @@ pub(super) struct Defaults {
     pub tls: Tls,
     pub ssh: Ssh,
     pub dialect: Dialect,
+    pub http: Http,
     pub delivery: Delivery,
     pub labels: BTreeMap<String, String>,
 }
@@ -86,6 +89,7 @@ pub(super) fn read(
         tls: tls::read(problems, fields, &Tls::default(), inventory),
         ssh: ssh::read(problems, fields, &Ssh::default(), inventory),
         dialect,
+        http: http::read(problems, fields, &Http::default()),
         delivery,
         labels: labels(problems, fields.get("labels"), &BTreeMap::new()),
     }

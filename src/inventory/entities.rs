@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::names::{self, Pattern};
-use crate::model::scheme::{FTP_KEYS, SSH_KEYS, TLS_KEYS};
+use crate::model::scheme::{FTP_KEYS, HTTP_KEYS, SSH_KEYS, TLS_KEYS};
 use crate::model::staging::Names;
 use crate::model::{Address, CredentialsRef, Entity, RemotePath, Staging};
 
@@ -16,6 +16,7 @@ use super::defaults::{Defaults, check_folder, check_path, delivery, labels, time
 use super::dialect;
 use super::error::{Complaint, Problems, Span, quoted, some_of};
 use super::fields::{DELIVERY_KEYS, Fields, Shape, TIME_KEYS};
+use super::http;
 use super::ssh;
 use super::tls;
 use super::tree::{Node, Value};
@@ -33,6 +34,7 @@ const ENTITY: Shape = Shape {
             &TLS_KEYS,
             &SSH_KEYS,
             &FTP_KEYS,
+            &HTTP_KEYS,
         ],
     )
 };
@@ -143,6 +145,15 @@ impl Reader<'_> {
                  one to start from, or to keep the old one until it has the whole of the new one",
             );
         }
+        for address in addresses.iter().flatten() {
+            http::check_entity(
+                problems,
+                address_node.unwrap_or(node),
+                &fields,
+                &template,
+                address,
+            );
+        }
         let path_node = fields.get("path");
         if template.staging == Staging::Rename
             && let Some(paths) = &paths
@@ -218,6 +229,7 @@ impl Reader<'_> {
         let tls = tls::read(problems, fields, &defaults.tls, self.inventory);
         let ssh = ssh::read(problems, fields, &defaults.ssh, self.inventory);
         let dialect = dialect::read(problems, fields, &defaults.dialect);
+        let http = http::read(problems, fields, &defaults.http);
         let delivery = delivery(problems, fields, &defaults.delivery);
         check_folder(problems, fields, &delivery, &dialect);
         Some(Entity {
@@ -231,6 +243,7 @@ impl Reader<'_> {
             tls,
             ssh,
             dialect,
+            http,
             verify: delivery.verify,
             staging: delivery.staging,
             delete_first: delivery.delete_first,

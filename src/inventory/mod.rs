@@ -14,6 +14,7 @@ mod entities;
 mod error;
 mod fields;
 mod groups;
+mod http;
 mod members;
 mod redact;
 pub mod secrets;

@@ -216,6 +216,7 @@ fn destination() -> Destination {
                 tls: crate::model::Tls::default(),
                 ssh: crate::model::Ssh::default(),
                 dialect: crate::model::Dialect::default(),
+                http: crate::model::Http::default(),
             },
             path: entity.path.clone(),
         },

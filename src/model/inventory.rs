@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::complaint::Complaint;
 use super::dialect::Dialect;
 use super::group::Group;
+use super::http::Http;
 use super::remote::{Address, CredentialsRef, PathError, RemotePath, Timeouts};
 use super::ssh::Ssh;
 use super::text::{quoted, shown};
@@ -87,6 +88,7 @@ pub struct FileServer {
     pub tls: Tls,
     pub ssh: Ssh,
     pub dialect: Dialect,
+    pub http: Http,
 }
 
 impl FileServer {
@@ -183,6 +185,7 @@ pub struct Entity {
     pub tls: Tls,
     pub ssh: Ssh,
     pub dialect: Dialect,
+    pub http: Http,
     pub verify: VerifyMode,
     pub staging: Staging,
     /// Whether the old file may be deleted when the entity can neither rename onto it nor move it

@@ -9,6 +9,7 @@ pub mod failure;
 pub mod flaw;
 pub mod group;
 pub mod holds;
+pub mod http;
 pub mod inventory;
 pub mod limits;
 pub mod lookup;
@@ -37,6 +38,7 @@ pub use group::{
     SourceChoice, SourceSpec,
 };
 pub use holds::Holds;
+pub use http::{Elsewhere, Http, Upload};
 pub use inventory::{
     BufferPreference, Entity, FileServer, Image, Inventory, Name, SMALLEST_BUFFER, Staging,
     VerifyMode,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use thiserror::Error;
 
 use super::{KeyFile, Name, Scheme};
@@ -217,6 +217,15 @@ impl Login {
     /// RFC 1635: no account of its own.
     pub fn anonymous() -> Self {
         Self::with_password("anonymous", "subtend@")
+    }
+
+    /// Whether nobody in particular logs in: a server that wants no login is sent none then.
+    pub fn is_anonymous(&self) -> bool {
+        let has_other = self.key.is_some() || self.agent || self.token.is_some();
+        let nobody = Self::anonymous();
+        !has_other
+            && self.user == nobody.user
+            && self.password.expose_secret() == nobody.password.expose_secret()
     }
 
     /// What identifies the user of these credentials, whose secret is known by now.

@@ -18,6 +18,10 @@ pub enum Scheme {
     Sftp,
     /// What `scp -O` speaks, over SSH.
     Scp,
+    /// RFC 9110 and 9112.
+    Http,
+    /// HTTP over TLS from the first byte on.
+    Https,
 }
 
 /// Keys about the certificates and versions of TLS.
@@ -26,15 +30,19 @@ pub const TLS_KEYS: [&str; 2] = ["tls", "tls_max"];
 pub const SSH_KEYS: [&str; 3] = ["host_key", "known_hosts", "ssh_legacy"];
 /// Keys about what is said in a session of FTP.
 pub const FTP_KEYS: [&str; 5] = ["cwd", "account", "before_store", "data", "data_address"];
+/// Keys about how an entity takes a file over HTTP.
+pub const HTTP_KEYS: [&str; 2] = ["upload", "expect"];
 
 impl Scheme {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Ftp,
         Self::FtpsExplicit,
         Self::FtpsImplicit,
         Self::File,
         Self::Sftp,
         Self::Scp,
+        Self::Http,
+        Self::Https,
     ];
 
     /// As it is written in a url.
@@ -46,6 +54,8 @@ impl Scheme {
             Self::File => "file",
             Self::Sftp => "sftp",
             Self::Scp => "scp",
+            Self::Http => "http",
+            Self::Https => "https",
         }
     }
 
@@ -63,6 +73,8 @@ impl Scheme {
             Self::File => "files of this host",
             Self::Sftp => "SFTP",
             Self::Scp => "SCP",
+            Self::Http => "HTTP",
+            Self::Https => "HTTP with TLS",
         }
     }
 
@@ -72,6 +84,7 @@ impl Scheme {
             Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit => "FTP",
             Self::File => "file",
             Self::Sftp | Self::Scp => "SSH",
+            Self::Http | Self::Https => "HTTP",
         }
     }
 
@@ -82,15 +95,17 @@ impl Scheme {
             Self::FtpsImplicit => 990,
             Self::File => 0,
             Self::Sftp | Self::Scp => 22,
+            Self::Http => 80,
+            Self::Https => 443,
         }
     }
 
     /// Whether passwords and images can't be read on the way.
     pub fn is_encrypted(self) -> bool {
         match self {
-            Self::Ftp => false,
+            Self::Ftp | Self::Http => false,
             // Files of this host are on no way.
-            Self::FtpsExplicit | Self::FtpsImplicit | Self::File => true,
+            Self::FtpsExplicit | Self::FtpsImplicit | Self::File | Self::Https => true,
             Self::Sftp | Self::Scp => true,
         }
     }
@@ -98,7 +113,8 @@ impl Scheme {
     /// Whether images can be read from there.
     pub fn can_give(self) -> bool {
         match self {
-            Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit | Self::File => true,
+            Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit => true,
+            Self::File | Self::Http | Self::Https => true,
             Self::Sftp | Self::Scp => true,
         }
     }
@@ -108,6 +124,7 @@ impl Scheme {
         match self {
             Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit => true,
             Self::Sftp | Self::Scp => true,
+            Self::Http | Self::Https => true,
             Self::File => false,
         }
     }
@@ -125,15 +142,18 @@ impl Scheme {
     /// Whether a key of the inventory means something beside an address of this scheme. Keys about
     /// the host, the file and its delivery do beside all.
     pub fn takes(self, key: &str) -> bool {
-        let (tls, ssh, ftp) = match self {
-            Self::Ftp => (false, false, true),
-            Self::FtpsExplicit | Self::FtpsImplicit => (true, false, true),
-            Self::File => (false, false, false),
-            Self::Sftp | Self::Scp => (false, true, false),
+        let (tls, ssh, ftp, http) = match self {
+            Self::Ftp => (false, false, true, false),
+            Self::FtpsExplicit | Self::FtpsImplicit => (true, false, true, false),
+            Self::File => (false, false, false, false),
+            Self::Http => (false, false, false, true),
+            Self::Https => (true, false, false, true),
+            Self::Sftp | Self::Scp => (false, true, false, false),
         };
         (tls || !TLS_KEYS.contains(&key))
             && (ssh || !SSH_KEYS.contains(&key))
             && (ftp || !FTP_KEYS.contains(&key))
+            && (http || !HTTP_KEYS.contains(&key))
     }
 }
 
@@ -144,6 +164,7 @@ impl Scheme {
             Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit => *by == LoginBy::Password,
             Self::File => false,
             Self::Sftp | Self::Scp => *by != LoginBy::Token,
+            Self::Http | Self::Https => matches!(by, LoginBy::Password | LoginBy::Token),
         }
     }
 }
@@ -157,15 +178,16 @@ mod tests {
         for scheme in Scheme::ALL {
             assert_eq!(Scheme::of(scheme.word()), Some(scheme));
             assert!(scheme.takes("path"), "{scheme:?}");
-            let is_ftp = scheme.word().starts_with("ftp");
+            let (is_ftp, is_http) = (scheme.service() == "FTP", scheme.service() == "HTTP");
             assert_eq!(scheme.takes("data"), is_ftp, "{scheme:?}");
-            let is_ftps = is_ftp && scheme.is_encrypted();
-            assert_eq!(scheme.takes("tls"), is_ftps, "{scheme:?}");
+            assert_eq!(scheme.takes("upload"), is_http, "{scheme:?}");
+            let is_tls = (is_ftp || is_http) && scheme.is_encrypted();
+            assert_eq!(scheme.takes("tls"), is_tls, "{scheme:?}");
             assert_eq!(scheme.takes("host_key"), scheme.service() == "SSH");
             assert!(scheme.can_give() || scheme.can_take(), "{scheme:?}");
             assert_eq!(scheme.default_port() == 0, scheme == Scheme::File);
         }
         assert_eq!(Scheme::of("FTP"), None);
-        assert_eq!(Scheme::of("http"), None);
+        assert_eq!(Scheme::of("gopher"), None);
     }
 }

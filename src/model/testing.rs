@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::{
-    Address, BufferPreference, Dialect, Entity, FileServer, Group, Image, Inventory, Laggards,
-    Limits, RemotePath, Scheme, SourceChoice, Ssh, Staging, Timeouts, Tls, VerifyMode,
+    Address, BufferPreference, Dialect, Entity, FileServer, Group, Http, Image, Inventory,
+    Laggards, Limits, RemotePath, Scheme, SourceChoice, Ssh, Staging, Timeouts, Tls, VerifyMode,
 };
 
 pub(crate) fn address(host: &str) -> Address {
@@ -26,6 +26,7 @@ pub(crate) fn server() -> FileServer {
         tls: Tls::default(),
         ssh: Ssh::default(),
         dialect: Dialect::default(),
+        http: Http::default(),
     }
 }
 
@@ -52,6 +53,7 @@ pub(crate) fn entity(name: &str, version: &str) -> Entity {
         tls: Tls::default(),
         ssh: Ssh::default(),
         dialect: Dialect::default(),
+        http: Http::default(),
         verify: VerifyMode::Best,
         staging: Staging::Rename,
         delete_first: false,

@@ -7,6 +7,7 @@ use crate::model::{Address, Failure, Probe, Scheme};
 
 use super::file::FileTransport;
 use super::ftp::FtpTransport;
+use super::http::HttpTransport;
 use super::scp::ScpTransport;
 use super::sftp::SftpTransport;
 use super::{Compared, Destination, Directory, Listed, Remote, Sink, Source, Transport};
@@ -19,6 +20,7 @@ pub struct AnyTransport {
     file: FileTransport,
     sftp: SftpTransport,
     scp: ScpTransport,
+    http: HttpTransport,
 }
 
 impl AnyTransport {
@@ -36,6 +38,7 @@ impl AnyTransport {
             Scheme::File => &self.file,
             Scheme::Sftp => &self.sftp,
             Scheme::Scp => &self.scp,
+            Scheme::Http | Scheme::Https => &self.http,
         }
     }
 }

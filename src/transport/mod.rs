@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::staging::{File, Names};
 use crate::model::{
-    Address, Dialect, Failure, Login, Probe, RemotePath, Ssh, Staging, Timeouts, Tls, VerifyMode,
+    Address, Dialect, Failure, Http, Login, Probe, RemotePath, Ssh, Staging, Timeouts, Tls,
+    VerifyMode,
 };
 
 mod answers;
@@ -21,8 +22,10 @@ mod any;
 mod digest;
 pub mod file;
 pub mod ftp;
+mod http;
 mod reach;
 pub(crate) mod read_and_hash;
+mod redact;
 mod scp;
 mod sftp;
 mod ssh;
@@ -43,6 +46,7 @@ pub struct Endpoint {
     pub tls: Tls,
     pub ssh: Ssh,
     pub dialect: Dialect,
+    pub http: Http,
 }
 
 /// A file on a remote host.

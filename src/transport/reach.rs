@@ -32,6 +32,7 @@ impl Endpoint {
             tls: server.tls.clone(),
             ssh: server.ssh.clone(),
             dialect: server.dialect.clone(),
+            http: server.http.clone(),
         })
     }
 }
@@ -49,6 +50,7 @@ impl Remote {
             tls: entity.tls.clone(),
             ssh: entity.ssh.clone(),
             dialect: entity.dialect.clone(),
+            http: entity.http.clone(),
         };
         let path = entity.path.clone();
         Ok(Self { endpoint, path })
@@ -71,6 +73,7 @@ impl Remote {
             tls: Tls::default(),
             ssh: Ssh::default(),
             dialect: Dialect::default(),
+            http: crate::model::Http::default(),
         };
         let path = path.clone();
         Self { endpoint, path }

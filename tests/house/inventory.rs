@@ -9,7 +9,7 @@ use subtend::model::staging::{File, Names};
 use subtend::model::{
     Account, Active, BufferPreference, DataAddress, DataMode, DeliveryPolicy, Dialect, Fingerprint,
     ImageSpec, Inventory, Laggards, Limits, LoginBy, MadeGroup, PeerChoice, SecretSource,
-    SourceChoice, SourceSpec, Staging, Tls, Trust, VerifyMode,
+    SourceChoice, SourceSpec, Staging, Tls, Trust, Upload, VerifyMode,
 };
 use subtend::plan::{make_group, said};
 
@@ -961,6 +961,58 @@ entities: [{ name: a, type: x, version: "1", address: "file:///flash", path: /f 
             "7:33 `tls_max` stands beside an address of files of this host",
             "8:33 `cwd` stands beside an address of files of this host",
             "9:55 `file:///flash` can't be the address of an entity",
+        ]
+    );
+}
+
+/// How a device takes a file over HTTP is written beside its address, and nowhere else.
+#[test]
+fn an_entity_of_http_says_how_it_takes_a_file() {
+    let inventory = good(
+        r#"
+credentials: { mirror: { token: { env: MIRROR_TOKEN } } }
+file_servers:
+  mirror: { url: "https://mirror.example/images", credentials: mirror, tls: { fingerprint: "AB" } }
+  other: { url: "http://192.0.2.9:8080/" }
+  ftp: { url: "ftp://192.0.2.10" }
+defaults: { path: /flash/image.bin, upload: put }
+entities:
+  - { name: a, type: x, version: "1", address: "https://192.0.2.71" }
+  - { name: b, type: x, version: "1", address: "http://192.0.2.72", path: "/up.cgi?slot=1",
+      upload: { field: firmware }, expect: "Image stored", staging: direct }
+  - { name: c, type: x, version: "1", address: "192.0.2.73" }
+"#
+        .replace("\"AB\"", &format!("\"{}\"", "AB".repeat(32)))
+        .as_str(),
+    );
+    let http = |name: &str| &inventory.entity(name).unwrap().http;
+    assert_eq!(http("a").upload, Some(Upload::Put));
+    assert_eq!(http("b").upload, Some(Upload::Field("firmware".into())));
+    assert_eq!(http("b").expect.as_deref(), Some("Image stored"));
+    // Where redirects may lead: to the servers of HTTP, as they prove their identity.
+    let mirror = inventory.file_server("mirror").unwrap();
+    let hosts: Vec<_> = (mirror.http.redirects.iter())
+        .map(|one| (&*one.address.host, one.tls.trust != Trust::System))
+        .collect();
+    assert_eq!(hosts, [("mirror.example", true), ("192.0.2.9", false)]);
+    let wrong = r#"
+entities:
+  - { name: a, type: x, version: "1", path: /f, address: "http://192.0.2.71" }
+  - { name: b, type: x, version: "1", path: /f, address: "http://192.0.2.72", upload: { field: f } }
+  - { name: c, type: x, version: "1", path: /f, address: "192.0.2.73", upload: put }
+  - { name: d, type: x, version: "1", path: /f, address: "http://192.0.2.74", upload: post }
+  - { name: e, type: x, version: "1", path: /f, address: "http://192.0.2.75", upload: put, tls_max: 1.2 }
+  - { name: f, type: x, version: "1", path: /f, address: "https://192.0.2.76", upload: put, cwd: true }
+"#;
+    assert_eq!(
+        told(wrong),
+        [
+            "3:58 an entity of HTTP without `upload`, and `defaults` has none",
+            "4:87 a form names no file of the device, so that nothing can be renamed there",
+            "5:72 `upload` stands beside an address of FTP",
+            "6:87 `upload` can't be `post`",
+            "7:92 `tls_max` stands beside an address in clear text",
+            "8:93 `cwd` stands beside an address of HTTP with TLS",
         ]
     );
 }

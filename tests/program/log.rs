@@ -40,6 +40,7 @@ async fn a_password_is_never_written() {
                 tls: subtend::model::Tls::default(),
                 ssh: subtend::model::Ssh::default(),
                 dialect: subtend::model::Dialect::default(),
+                http: subtend::model::Http::default(),
             },
             path: RemotePath::new("a").unwrap(),
         };

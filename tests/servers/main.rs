@@ -12,6 +12,8 @@ use subtend_support as support;
 
 #[cfg(unix)]
 mod clients;
+#[cfg(all(unix, feature = "lab"))]
+mod http;
 #[cfg(feature = "lab")]
 mod lab;
 #[cfg(all(unix, feature = "lab"))]

@@ -94,6 +94,7 @@ impl Site {
             tls: subtend::model::Tls::default(),
             ssh: subtend::model::Ssh::default(),
             dialect: subtend::model::Dialect::default(),
+            http: subtend::model::Http::default(),
         };
         let mut stored = (*inventory.images[0]).clone();
         stored.file = "image.bin".into();
@@ -347,6 +348,7 @@ fn secured(server: &RealServer, implicit: bool, tls: Tls) -> Destination {
                 tls,
                 ssh: subtend::model::Ssh::default(),
                 dialect: subtend::model::Dialect::default(),
+                http: subtend::model::Http::default(),
             },
             path: path.clone(),
         },

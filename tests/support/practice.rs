@@ -36,6 +36,7 @@ pub fn network(entities: usize, image_size: u64) -> (Inventory, LabSettings) {
         tls: subtend::model::Tls::default(),
         ssh: subtend::model::Ssh::default(),
         dialect: subtend::model::Dialect::default(),
+        http: subtend::model::Http::default(),
     });
     let entities: Vec<_> = (1..=entities)
         .map(|number| Arc::new(entity(&format!("e{number:03}"), "1")))
@@ -89,6 +90,7 @@ pub fn entity(name: &str, version: &str) -> Entity {
         tls: subtend::model::Tls::default(),
         ssh: subtend::model::Ssh::default(),
         dialect: subtend::model::Dialect::default(),
+        http: subtend::model::Http::default(),
         verify: VerifyMode::default(),
         staging: Staging::default(),
         delete_first: false,

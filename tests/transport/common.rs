@@ -79,6 +79,7 @@ pub fn remote_at(address: SocketAddr, timeouts: Timeouts) -> Remote {
             tls: subtend::model::Tls::default(),
             ssh: subtend::model::Ssh::default(),
             dialect: subtend::model::Dialect::default(),
+            http: subtend::model::Http::default(),
         },
         path: RemotePath::new(PATH).unwrap(),
     }
@@ -160,7 +161,7 @@ pub fn digest(bytes: &[u8]) -> ImageDigest {
 }
 
 pub async fn open_sink(
-    transport: &FtpTransport,
+    transport: &dyn Transport,
     destination: &Destination,
 ) -> Result<Delivery, Failure> {
     let opened = within(SOON, Delivery::open(transport, destination, None)).await;
@@ -194,7 +195,7 @@ async fn fill(sink: &mut Delivery, bytes: &[u8]) -> Result<Verified, Failure> {
 
 /// Delivers an image, or gives it up and says why.
 pub async fn send_with(
-    transport: &FtpTransport,
+    transport: &dyn Transport,
     destination: &Destination,
     bytes: &[u8],
 ) -> Result<Verified, Failure> {

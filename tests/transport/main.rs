@@ -20,6 +20,7 @@ mod dialect;
 mod download;
 mod engine;
 mod features;
+mod http;
 mod login;
 mod passive;
 mod placement;

@@ -19,6 +19,7 @@ fn chosen(text: &str) -> Chosen {
                 tls: Tls::default(),
                 ssh: crate::model::Ssh::default(),
                 dialect: crate::model::Dialect::default(),
+                http: crate::model::Http::default(),
             },
             path: RemotePath::new("a").unwrap(),
         },

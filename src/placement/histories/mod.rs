@@ -105,6 +105,7 @@ fn destination(settings: &Settings, owner: &str) -> Destination {
                 tls: Tls::default(),
                 ssh: crate::model::Ssh::default(),
                 dialect: crate::model::Dialect::default(),
+                http: crate::model::Http::default(),
             },
             path,
         },

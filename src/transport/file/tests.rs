@@ -32,6 +32,7 @@ fn at(folder: &Path, name: &str) -> Remote {
             tls: Tls::default(),
             ssh: Ssh::default(),
             dialect: Dialect::default(),
+            http: crate::model::Http::default(),
         },
         path: RemotePath::new(&format!("{}/{name}", folder.display())).unwrap(),
     }

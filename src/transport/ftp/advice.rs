@@ -84,9 +84,9 @@ pub(super) fn active() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::redact::Redact;
     use super::*;
     use crate::model::Account;
+    use crate::transport::redact::Redact;
 
     fn advised(line: &str, dialect: &Dialect) -> String {
         let reply = Reply::from_bytes(line.as_bytes(), &Redact::default()).unwrap();

@@ -11,7 +11,7 @@ use crate::transport::{Endpoint, tcp};
 use super::control::{Ftp, ReplyLimiter};
 use super::greeting::{self, Way};
 use super::quirks::ServerQuirks;
-use super::redact::Redact;
+use crate::transport::redact::Redact;
 
 /// A control connection that has been greeted, and is as safe as the address asks for.
 pub(super) struct Connected {
@@ -141,6 +141,7 @@ mod tests {
             tls: Tls::default(),
             ssh: crate::model::Ssh::default(),
             dialect: Dialect::default(),
+            http: crate::model::Http::default(),
         };
         let quirks = ServerQuirks::default();
         let until = Instant::now() + timeouts.connect;

@@ -14,7 +14,7 @@ use super::{features, passive, source};
 /// Everything that is ever made of a reply; what of it would be shown.
 pub(crate) fn reply(bytes: &[u8]) -> Option<String> {
     let response = Response::new(Status::Unknown, bytes.to_vec());
-    let reply = Reply::from_response(&response, &super::redact::Redact::default())?;
+    let reply = Reply::from_response(&response, &crate::transport::redact::Redact::default())?;
     let _ = (reply.is_preliminary(), reply.is_done());
     let _ = reply.is_unknown_command();
     let _ = passive::port_of_epsv(&reply.raw);

@@ -19,9 +19,9 @@ use crate::transport::tls::TlsContext;
 
 use super::control::{Control, Ftp, ReplyLimiter};
 use super::meaning::{fault_of, lost};
-use super::redact::Redact;
 use super::reply::{Kind, Reply};
 use super::stream::{Plain, Stream, Tls};
+use crate::transport::redact::Redact;
 
 /// How a server comes to speak TLS, if at all.
 #[derive(Debug, Clone)]

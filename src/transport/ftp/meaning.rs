@@ -10,9 +10,9 @@ use suppaftp::types::Response;
 use crate::model::{Failure, Fault, Login, Side, Step, text};
 
 use super::advice;
-use super::redact::Redact;
 use super::reply::{Kind, Reply};
 use super::session::Session;
+use crate::transport::redact::Redact;
 
 impl Session {
     /// What a login that is refused means: a server may say the same for a wrong password and for

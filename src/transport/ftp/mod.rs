@@ -27,7 +27,6 @@ mod meaning;
 mod passive;
 mod probe;
 mod quirks;
-mod redact;
 mod reply;
 mod session;
 mod sink;

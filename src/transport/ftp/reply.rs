@@ -6,7 +6,7 @@ use suppaftp::types::Response;
 
 use crate::model::{Fault, text};
 
-use super::redact::Redact;
+use crate::transport::redact::Redact;
 
 #[derive(Debug, Clone)]
 pub(super) struct Reply {

@@ -237,8 +237,8 @@ pub(super) fn size_in_preliminary(reply: &Reply, offset: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::redact::Redact;
     use super::*;
+    use crate::transport::redact::Redact;
 
     #[test]
     fn a_size_is_a_number_of_bytes() {

@@ -91,6 +91,20 @@ impl TlsContext {
         })
     }
 
+    /// For a library that shakes hands itself.
+    pub(in crate::transport) fn config(&self) -> ClientConfig {
+        ClientConfig::clone(self.connector.config())
+    }
+
+    /// For a library that wants a configuration where nothing is to be encrypted: it believes nobody.
+    pub(in crate::transport) fn none() -> Result<ClientConfig, Fault> {
+        let config = ClientConfig::builder_with_provider(Arc::clone(&PROVIDER))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Fault::Local(error.to_string()))?
+            .with_root_certificates(rustls::RootCertStore::empty());
+        Ok(config.with_no_client_auth())
+    }
+
     /// The handshake, within `deadline`.
     pub(in crate::transport) async fn connect(
         &self,
@@ -156,13 +170,17 @@ impl TlsContext {
     /// What is wrong where TLS itself failed. Servers of TLS 1.3 say only after the handshake what
     /// they miss in it.
     pub(in crate::transport) fn refusal(&self, side: Side, error: &io::Error) -> Option<Fault> {
-        let tls = of_tls(error)?;
+        Some(self.refused(side, of_tls(error)?))
+    }
+
+    /// As [`Self::refusal`], of an error of TLS.
+    pub(in crate::transport) fn refused(&self, side: Side, error: &Error) -> Fault {
         let refused = {
             let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
             refused.take()
         };
-        let reason = self.reason(side, tls);
-        Some(refused.unwrap_or(Fault::TlsHandshake { side, reason }))
+        let reason = self.reason(side, error);
+        refused.unwrap_or(Fault::TlsHandshake { side, reason })
     }
 
     /// What is wrong, and what can be done where something can.

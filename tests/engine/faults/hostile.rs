@@ -270,6 +270,7 @@ async fn names_that_would_be_another_path_or_another_command_are_not_listed() {
                 tls: subtend::model::Tls::default(),
                 ssh: subtend::model::Ssh::default(),
                 dialect: subtend::model::Dialect::default(),
+                http: subtend::model::Http::default(),
             },
             path: "images".into(),
         };

@@ -169,6 +169,7 @@ impl Sshd {
                 legacy: false,
             },
             dialect: subtend::model::Dialect::default(),
+            http: subtend::model::Http::default(),
         }
     }
 

@@ -17,11 +17,12 @@ const SHORT: usize = 4;
 const SHORT_CODE: usize = 4;
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// Takes the password and the account of a session out of what its server says.
+/// Takes the password, the account and the token of a session out of what its server says.
 #[derive(Clone, Default)]
 pub(super) struct Redact {
     password: SecretString,
     account: SecretString,
+    token: SecretString,
 }
 
 impl Redact {
@@ -30,13 +31,15 @@ impl Redact {
         Self {
             password: login.password.clone(),
             account: account.unwrap_or_default(),
+            token: login.token.clone().unwrap_or_default(),
         }
     }
 
     /// For texts as they came, before they are escaped or cut.
     pub(super) fn hide(&self, said: &str) -> String {
         let said = Self::without(said, self.password.expose_secret());
-        Self::without(&said, self.account.expose_secret())
+        let said = Self::without(&said, self.account.expose_secret());
+        Self::without(&said, self.token.expose_secret())
     }
 
     fn without(said: &str, secret: &str) -> String {

@@ -1,0 +1,91 @@
+//! What was wrong where no answer came: the errors of the library as faults.
+
+use std::error::Error;
+use std::io;
+
+use crate::model::text::shown;
+use crate::model::{Address, Fault, Side, Timeouts};
+use crate::transport::tcp;
+use crate::transport::tls::TlsContext;
+
+/// Why a request got no answer, or only a part of one.
+pub(super) fn fault(
+    error: &reqwest::Error,
+    address: &Address,
+    timeouts: &Timeouts,
+    tls: Option<&TlsContext>,
+) -> Fault {
+    if let Some(tls) = tls
+        && let Some(refused) = find(error, |cause| cause.downcast_ref::<rustls::Error>())
+    {
+        return tls.refused(Side::Control, refused);
+    }
+    if error.is_connect() {
+        if error.is_timeout() {
+            return Fault::ConnectTimeout {
+                address: address.to_string(),
+                after: timeouts.connect,
+            };
+        }
+        if let Some(io) = find(error, |cause| cause.downcast_ref::<io::Error>()) {
+            return match io.kind() {
+                io::ErrorKind::TimedOut => Fault::ConnectTimeout {
+                    address: address.to_string(),
+                    after: timeouts.connect,
+                },
+                // The connection was there, and ended in the handshake.
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset if tls.is_some() => {
+                    lost(error)
+                }
+                _ => tcp::connect_fault(address.to_string(), address.scheme, io),
+            };
+        }
+    }
+    lost(error)
+}
+
+fn lost(error: &reqwest::Error) -> Fault {
+    Fault::Lost {
+        side: Side::Control,
+        reason: reason(error),
+    }
+}
+
+/// The innermost cause: those around it only say in which part of the library it was met.
+pub(super) fn reason(error: &reqwest::Error) -> String {
+    let mut last = String::new();
+    find(error, |cause| {
+        last = cause.to_string();
+        None::<&()>
+    });
+    shown(&last)
+}
+
+/// The innermost cause of a kind. An [`io::Error`] hides what it was made of from `source`.
+fn find<'a, T>(
+    error: &'a (dyn Error + 'static),
+    mut of_kind: impl FnMut(&'a (dyn Error + 'static)) -> Option<&'a T>,
+) -> Option<&'a T> {
+    let mut found = None;
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        found = of_kind(error).or(found);
+        let inner = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        cause = match inner {
+            Some(inner) => Some(inner as &(dyn Error + 'static)),
+            None => error.source(),
+        };
+    }
+    found
+}
+
+/// Whether the connection ended before the end of what was announced.
+pub(super) fn is_short(error: &reqwest::Error) -> bool {
+    let ended = find(error, |cause| {
+        let io = cause.downcast_ref::<io::Error>()?;
+        (io.kind() == io::ErrorKind::UnexpectedEof).then_some(io)
+    });
+    ended.is_some()
+}

@@ -1,0 +1,94 @@
+//! HTTP (RFC 9110 and 9112) over reqwest, kept behind [`Transport`].
+//!
+//! The library connects, and speaks HTTP/1.1; TLS is ours (`transport/tls`), so that certificates are believed
+//! as everywhere else. What it would do by itself is turned off, because each may bring something else than the
+//! file, or carry the file elsewhere: proxies of the environment, redirects, decompression, cookies, and
+//! connections that are used again (`client`). Redirects are followed here, to servers of the inventory alone
+//! (`redirect`). A body that is sent waits for its server, and its answer is noticed while it is sent (`upload`).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use crate::model::{Address, Failure, Fault, Probe, RemotePath, Step};
+use crate::transport::tls::Authorities;
+
+use super::{Compared, Destination, Directory, Listed, Remote, Sink, Source, Transport};
+
+mod answer;
+mod cause;
+mod client;
+mod probe;
+mod redirect;
+mod sink;
+mod source;
+mod target;
+mod upload;
+
+use sink::HttpSink;
+use source::HttpSource;
+
+/// HTTP, with what it has learned about the files of this run.
+#[derive(Debug, Clone, Default)]
+pub(super) struct HttpTransport {
+    authorities: Authorities,
+    /// What the server said of each file (`ETag`, `Last-Modified`) when it was read from its beginning.
+    validators: Arc<Mutex<HashMap<(Address, RemotePath), String>>>,
+}
+
+impl HttpTransport {
+    fn remember(&self, remote: &Remote, validator: Option<&str>) {
+        let file = (remote.endpoint.address.clone(), remote.path.clone());
+        let mut known = self.validators.lock();
+        let known = known.as_mut().unwrap_or_else(|poisoned| poisoned.get_mut());
+        match validator {
+            Some(validator) => known.insert(file, validator.to_owned()),
+            None => known.remove(&file),
+        };
+    }
+
+    fn validator(&self, remote: &Remote) -> Option<String> {
+        let file = (remote.endpoint.address.clone(), remote.path.clone());
+        let known = self.validators.lock();
+        known
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&file)
+            .cloned()
+    }
+}
+
+#[async_trait]
+impl Transport for HttpTransport {
+    async fn open_source(&self, remote: &Remote, offset: u64) -> Result<Box<dyn Source>, Failure> {
+        Ok(Box::new(HttpSource::open(self, remote, offset).await?))
+    }
+
+    async fn open_sink(&self, destination: &Destination) -> Result<Box<dyn Sink>, Failure> {
+        Ok(Box::new(HttpSink::open(self, destination).await?))
+    }
+
+    async fn size_of(&self, remote: &Remote) -> Result<Option<u64>, Failure> {
+        source::size_of(self, remote).await
+    }
+
+    async fn probe(
+        &self,
+        destination: &Destination,
+        cancel: &CancellationToken,
+    ) -> Result<Probe, Failure> {
+        probe::probe(self, destination, cancel).await
+    }
+
+    async fn compare(&self, remote: &Remote, _: [u8; 32]) -> Result<Compared, Failure> {
+        let size = source::size_of(self, remote).await?;
+        Ok(Compared { size, same: None })
+    }
+
+    async fn list(&self, _: &Directory) -> Result<Vec<Listed>, Failure> {
+        let reason = "a server of HTTP does not list its files in a form that every one shares; write the \
+                      image's `file` by hand";
+        Err(Failure::new(Step::Open, Fault::Local(reason.into())))
+    }
+}
