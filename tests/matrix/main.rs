@@ -1,8 +1,10 @@
-//! The program against FTP servers of other makes: a table, printed.
+//! The program against servers of other makes: tables, printed, one for each family of protocols.
 //!
-//! A line a server, a column a thing that is done with it ([`rows::ROWS`]). Each cell is delivered,
-//! byte for byte on the server's disk, or fails for a limit of that server's own, which
-//! [`limits::LIMITS`] expects with its reason and with the words that the program must find for it.
+//! A line per server and way to it, a column per thing that is done with it ([`rows::ROWS`]). Each cell is
+//! delivered, byte for byte on the server's disk, or is a fault that was refused as it must be: its state,
+//! its cause, what the entity holds. Or it fails for a limit of that server's own, which
+//! [`limits::LIMITS`] expects with its reason and with the words that the program must find for it. In all
+//! that a cell writes anywhere is no password, token or passphrase.
 //! What a server does not have is `-`, and a server that is not installed `not here`, which is a
 //! failure where `CI=true`. Nothing is left out without a word.
 //!
@@ -18,50 +20,29 @@
 
 use subtend_support as support;
 
+mod delivery;
+mod evidence;
+mod faults;
 mod limits;
+mod line;
 mod program;
 mod rows;
 mod site;
+mod sources;
+mod ssh;
 mod table;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use support::real::{MAKES, Make};
+use line::{Family, Line};
 use table::{Cell, Table};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 /// Servers that are tried at the same time: mostly they wait.
 const AT_ONCE: usize = 4;
-
-/// A server, and whether all of it goes over TLS.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Line {
-    pub(crate) make: &'static dyn Make,
-    pub(crate) secure: bool,
-}
-
-impl Line {
-    pub(crate) fn name(&self) -> String {
-        match self.secure {
-            true => format!("{} TLS", self.make.name()),
-            false => self.make.name().to_owned(),
-        }
-    }
-
-    /// Each make in clear text, and over TLS those that most devices' servers descend from.
-    fn all() -> Vec<Self> {
-        let secure =
-            |make: &&'static dyn Make| ["vsftpd", "pure-ftpd", "proftpd"].contains(&make.name());
-        let line = |secure| move |make: &'static dyn Make| Self { make, secure };
-        let clear = MAKES.into_iter().map(line(false));
-        clear
-            .chain(MAKES.into_iter().filter(secure).map(line(true)))
-            .collect()
-    }
-}
 
 fn main() -> ExitCode {
     // Those of the test harness that cargo was given (`--nocapture`) mean nothing here.
@@ -80,11 +61,18 @@ fn main() -> ExitCode {
     }
     let begun = Instant::now();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let table = runtime.block_on(filled(&lines, &rows));
-    print!("{}", table.text());
+    let cells = runtime.block_on(filled(&lines, &rows));
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    for table in tables(&lines, &rows, cells) {
+        print!("{}", table.text());
+        let (held, wrong, not_tried) = table.counts();
+        passed += held;
+        failed += wrong;
+        skipped += not_tried;
+    }
+    println!("{}", table::SIGNS);
     println!("{:.0} s", begun.elapsed().as_secs_f64());
     // A closing line as test harnesses have it.
-    let (passed, failed, skipped) = table.counts();
     println!("matrix: {passed} passed, {failed} failed, {skipped} skipped");
     match failed {
         0 => ExitCode::SUCCESS,
@@ -94,35 +82,59 @@ fn main() -> ExitCode {
 
 /// The lines and the columns that words are about: all where none of them is.
 fn chosen(words: &[&str]) -> (Vec<Line>, Vec<rows::Row>) {
-    let mut unknown = false;
-    let (mut lines, mut rows) = (Vec::new(), Vec::new());
-    for word in words {
-        let of = |line: &Line| line.name().contains(word);
-        let (some, others) = (
-            Line::all().into_iter().filter(of).collect::<Vec<_>>(),
-            rows::ROWS
-                .into_iter()
-                .filter(|row| row.name.contains(word))
-                .collect::<Vec<_>>(),
-        );
-        unknown |= some.is_empty() && others.is_empty();
-        lines.extend(some);
-        rows.extend(others);
-    }
-    if unknown {
+    let (lines, rows) = (Line::all(), rows::ROWS.to_vec());
+    let line_has = |line: &Line, word: &&str| line.name().contains(word);
+    let row_has = |row: &rows::Row, word: &&str| row.name.contains(word);
+    let is_known = |word: &&str| {
+        lines.iter().any(|line| line_has(line, word)) || rows.iter().any(|row| row_has(row, word))
+    };
+    if !words.iter().all(is_known) {
         // It is the name of another binary's test.
         return (Vec::new(), Vec::new());
     }
-    if lines.is_empty() {
-        lines = Line::all();
-    }
-    if rows.is_empty() {
-        rows = rows::ROWS.to_vec();
-    }
-    (lines, rows)
+    let of_lines = |line: &Line| words.iter().any(|word| line_has(line, word));
+    let of_rows = |row: &rows::Row| words.iter().any(|word| row_has(row, word));
+    let (some, others): (Vec<_>, Vec<_>) = (
+        lines.iter().copied().filter(of_lines).collect(),
+        rows.iter().copied().filter(of_rows).collect(),
+    );
+    (
+        if some.is_empty() { lines } else { some },
+        if others.is_empty() { rows } else { others },
+    )
 }
 
-async fn filled(lines: &[Line], rows: &[rows::Row]) -> Table {
+/// One for each family, with the columns that mean something for one of its lines.
+fn tables(lines: &[Line], rows: &[rows::Row], cells: Vec<Vec<Cell>>) -> Vec<Table> {
+    let mut tables = Vec::new();
+    for family in Family::ALL {
+        let all = || {
+            lines
+                .iter()
+                .zip(&cells)
+                .filter(|(line, _)| line.way.family() == family)
+        };
+        let is_for = |row: &rows::Row| all().any(|(line, _)| row.is_for(*line));
+        let kept: Vec<bool> = rows.iter().map(is_for).collect();
+        let of = |cells: &Vec<Cell>| {
+            let kept = cells.iter().zip(&kept).filter(|(_, kept)| **kept);
+            kept.map(|(cell, _)| cell.clone()).collect::<Vec<_>>()
+        };
+        let names = rows.iter().zip(&kept).filter(|(_, kept)| **kept);
+        let table = Table {
+            lines: all().map(|(line, _)| line.name()).collect(),
+            rows: names.map(|(row, _)| row.name).collect(),
+            cells: all().map(|(_, cells)| of(cells)).collect(),
+        };
+        if !table.lines.is_empty() && !table.rows.is_empty() {
+            tables.push(table);
+        }
+    }
+    tables
+}
+
+/// What came of each thing with each server.
+async fn filled(lines: &[Line], rows: &[rows::Row]) -> Vec<Vec<Cell>> {
     let seats = Arc::new(Semaphore::new(AT_ONCE));
     let mut work = JoinSet::new();
     for (number, line) in lines.iter().enumerate() {
@@ -156,9 +168,5 @@ async fn filled(lines: &[Line], rows: &[rows::Row]) -> Table {
     }
     let mut cells = work.join_all().await;
     cells.sort_by_key(|(number, _)| *number);
-    Table {
-        lines: lines.iter().map(Line::name).collect(),
-        rows: rows.iter().map(|row| row.name).collect(),
-        cells: cells.into_iter().map(|(_, cells)| cells).collect(),
-    }
+    cells.into_iter().map(|(_, cells)| cells).collect()
 }

@@ -8,6 +8,20 @@ use serde_json::Value;
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 
+use crate::support::real::{BASIC, PASSPHRASE, PASSWORD};
+
+/// No user's password.
+const WRONG: &str = "wrong-0815-Xy";
+
+/// What must stand nowhere, the pairs of user and password as HTTP sends them (RFC 7617) among it.
+pub(crate) const SECRETS: [&str; 5] = [
+    PASSWORD,
+    WRONG,
+    PASSPHRASE,
+    BASIC,
+    "Y3JhZnQ6d3JvbmctMDgxNS1YeQ",
+];
+
 /// Longer than any of it takes on a busy machine.
 const LIMIT: Duration = Duration::from_secs(150);
 
@@ -19,14 +33,17 @@ pub(crate) struct Said {
     pub(crate) err: String,
 }
 
-pub(crate) fn start(state: &Path, args: &[&str]) -> Child {
+pub(crate) fn start(state: &Path, log: &str, args: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_subtend"))
         .args(args)
         .env_remove("SUBTEND_INVENTORY")
         .env_remove("XDG_RUNTIME_DIR")
         .env("XDG_STATE_HOME", state)
-        .env("MATRIX_PASSWORD", "secret")
+        .env("MATRIX_PASSWORD", PASSWORD)
+        .env("MATRIX_WRONG", WRONG)
+        .env("MATRIX_PASSPHRASE", PASSPHRASE)
         .env("MATRIX_ANYBODY", "x@")
+        .env("SUBTEND_LOG", log)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -39,14 +56,14 @@ pub(crate) fn start(state: &Path, args: &[&str]) -> Child {
 ///
 /// # Errors
 /// When it does not end.
-pub(crate) async fn run(state: &Path, args: &[&str]) -> Result<Said, String> {
-    ended(start(state, args))
+pub(crate) async fn run(state: &Path, log: &str, args: &[&str]) -> Result<Said, String> {
+    ended(start(state, log, args))
         .await
         .ok_or_else(|| format!("`{}` has not ended after {LIMIT:?}", args.join(" ")))
 }
 
 /// What a process says up to its end; none where it does not end.
-async fn ended(mut child: Child) -> Option<Said> {
+pub(crate) async fn ended(mut child: Child) -> Option<Said> {
     let (mut out, mut err) = (child.stdout.take()?, child.stderr.take()?);
     let (mut said, mut complained) = (String::new(), String::new());
     let work = async {

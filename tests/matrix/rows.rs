@@ -1,16 +1,15 @@
 //! The things that are done with each server, and what must have come of them.
 
-use std::time::{Duration, Instant};
-
 use serde_json::Value;
-use subtend::model::EntityState;
 
-use crate::Line;
+use crate::delivery::{killed, leftover, many, online, overwrite, recovered, source, verify};
+use crate::evidence::{LOST, RUN, Wrong, delivered};
 use crate::limits::expected;
-use crate::program::{Said, run, start};
-use crate::site::{From, NAME, OLD, SIZE, Site, Wanted, name};
-use crate::support::PATH;
+use crate::line::{Family, Line, Way};
+use crate::site::{By, From, HostKeys, OLD, Site, Wanted};
+use crate::support::real::{SshLogin, SshSetup};
 use crate::table::Cell;
+use crate::{faults, sources, ssh};
 
 /// One thing.
 #[derive(Debug, Clone, Copy)]
@@ -37,10 +36,33 @@ enum What {
     FourPorts,
     Explicit,
     Implicit,
+    Broken,
+    Gone,
+    Stalled,
+    Full,
+    Denied,
+    NoRename,
+    WrongPassword,
+    Key,
+    LockedKey,
+    Questions,
+    Legacy,
+    WrongKey,
+    NewKey,
+    Token,
+    Offset,
+    Whole,
+    Changing,
+    Moved,
+    Away,
+    Loop,
+    Short,
+    Cut,
+    Unread,
 }
 
 /// In the order in which they are done.
-pub(crate) const ROWS: [Row; 16] = [
+pub(crate) const ROWS: [Row; 39] = [
     row("online", What::Online),
     row("fresh", What::Fresh),
     row("overwrite", What::Overwrite),
@@ -57,6 +79,32 @@ pub(crate) const ROWS: [Row; 16] = [
     row("4 ports", What::FourPorts),
     row("explicit", What::Explicit),
     row("implicit", What::Implicit),
+    // The server's own faults, while it is written.
+    row("broken", What::Broken),
+    row("gone", What::Gone),
+    row("stalled", What::Stalled),
+    row("full", What::Full),
+    row("denied", What::Denied),
+    row("no rename", What::NoRename),
+    // Who comes, and to whom.
+    row("password", What::WrongPassword),
+    row("key", What::Key),
+    row("locked", What::LockedKey),
+    row("questions", What::Questions),
+    row("legacy", What::Legacy),
+    row("wrong key", What::WrongKey),
+    row("new key", What::NewKey),
+    row("token", What::Token),
+    // Its faults as a source.
+    row("offset", What::Offset),
+    row("whole", What::Whole),
+    row("changing", What::Changing),
+    row("moved", What::Moved),
+    row("away", What::Away),
+    row("loop", What::Loop),
+    row("short", What::Short),
+    row("cut", What::Cut),
+    row("unread", What::Unread),
 ];
 
 const fn row(name: &'static str, what: What) -> Row {
@@ -66,26 +114,58 @@ const fn row(name: &'static str, what: What) -> Row {
 /// A limit of a server that its own limits are tried with.
 const SESSIONS: usize = 1;
 const PORTS: u16 = 4;
-/// How long it may take until a run writes.
-const WRITES: Duration = Duration::from_secs(60);
 
-/// Why a cell is not as it should be, in the program's words where it has some.
-type Wrong = String;
-
-/// The beginning of what no limit excuses.
-const LOST: &str = "LOST: ";
+impl Row {
+    /// Whether a server has such a thing, on this way.
+    pub(crate) fn is_for(self, line: Line) -> bool {
+        let (way, offers) = (line.way, line.make.offers());
+        let family = way.family();
+        let other = family != Family::Ftp;
+        let openssh = line.make.name() == "openssh";
+        let nginx = line.make.name() == "nginx";
+        // Faults are tried in clear text, and over the TLS of lighttpd.
+        let rest = [
+            "online",
+            "overwrite",
+            "best",
+            "source",
+            "killed",
+            "token",
+            "offset",
+            "moved",
+        ];
+        if nginx && way == Way::Https && !rest.contains(&self.name) {
+            return false;
+        }
+        match self.what {
+            What::Online | What::Fresh | What::Overwrite | What::Direct => true,
+            What::Best | What::Readback | What::Verify | What::Peer => way.gives_back(),
+            What::Source => way.is_source(),
+            What::Killed | What::Recover | What::Leftover => !way.is_direct(),
+            What::OneSession => offers.sessions,
+            What::FourPorts => family == Family::Ftp && offers.ports,
+            What::Explicit => family == Family::Ftp && offers.explicit,
+            What::Implicit => family == Family::Ftp && offers.implicit,
+            What::Broken | What::Gone | What::Stalled | What::Full => other,
+            // It runs as who runs this, to whom nothing is denied.
+            What::Denied | What::Unread if line.make.owner().is_none() => false,
+            What::Denied => other,
+            What::NoRename => openssh && way == Way::Sftp,
+            What::WrongPassword => other && way != Way::Tftp && !line.make.login().1.is_empty(),
+            What::Key | What::LockedKey | What::WrongKey | What::NewKey => family == Family::Ssh,
+            What::Questions => openssh && !line.make.login().1.is_empty(),
+            What::Legacy => openssh,
+            What::Token | What::Changing | What::Moved | What::Away | What::Loop => nginx,
+            What::Whole => nginx || way == Way::Form,
+            What::Offset => other && way.is_source() && way != Way::Form,
+            What::Short | What::Cut | What::Unread => other && way.is_source(),
+        }
+    }
+}
 
 /// What came of it.
 pub(crate) async fn cell(line: Line, row: Row) -> Cell {
-    let offers = line.make.offers();
-    let has = match row.what {
-        What::OneSession => offers.sessions,
-        What::FourPorts => offers.ports,
-        What::Explicit => offers.explicit,
-        What::Implicit => offers.implicit,
-        _ => true,
-    };
-    if !has {
+    if !row.is_for(line) {
         return Cell::NotOffered;
     }
     let limit = expected(&line.name(), row.name);
@@ -108,7 +188,7 @@ async fn done(line: Line, row: Row) -> Result<(), Wrong> {
         What::Online => online(&Site::new(line, plain).await).await,
         What::Fresh => {
             let site = Site::new(line, plain).await;
-            delivered(&site, &Wanted::default(), &["run", "--all", "--json"]).await?;
+            delivered(&site, &Wanted::default(), &RUN).await?;
             Ok(())
         }
         What::Overwrite => overwrite(line, plain).await.map(drop),
@@ -136,13 +216,12 @@ async fn done(line: Line, row: Row) -> Result<(), Wrong> {
             }
         }
         What::Verify => verify(&Site::new(line, plain).await).await,
-        What::Source => source(line).await,
+        What::Source => source(line, plain).await.map(drop),
         What::Peer => {
             let source = From::Peer;
             let site = Site::new(line, Wanted { source, ..plain }).await;
-            site.server.put(NAME, OLD);
-            let all = ["run", "--all", "--json"];
-            let summary = delivered(&site, &Wanted::default(), &all).await?;
+            site.server.put(site.name, OLD);
+            let summary = delivered(&site, &Wanted::default(), &RUN).await?;
             match &summary["groups"][0]["source"] {
                 Value::String(name) if name == "peer:peer" => Ok(()),
                 other => Err(format!("the peer was not read, but {other}")),
@@ -189,252 +268,65 @@ async fn done(line: Line, row: Row) -> Result<(), Wrong> {
                 settings,
                 ..plain
             };
-            let line = Line {
-                secure: true,
-                ..line
-            };
             overwrite(line, wanted).await.map(drop)
         }
+        What::Broken => faults::broken(line).await,
+        What::Gone => faults::gone(line).await,
+        What::Stalled => faults::stalled(line).await,
+        What::Full => faults::full(line).await,
+        What::Denied => faults::denied(line).await,
+        What::NoRename => faults::no_rename(line).await,
+        What::WrongPassword => faults::wrong_password(line).await,
+        What::Key => came_in(line, By::Key, SshLogin::Key).await,
+        What::LockedKey => came_in(line, By::LockedKey, SshLogin::Key).await,
+        What::Questions => came_in(line, By::Password, SshLogin::Questions).await,
+        What::Legacy => ssh::legacy(line).await,
+        What::WrongKey => ssh::wrong_key(line).await,
+        What::NewKey => ssh::new_key(line).await,
+        _ => as_source(line, row.what).await,
     }
 }
 
-/// Nothing is found, and nothing is left of looking.
-async fn online(site: &Site) -> Result<(), Wrong> {
-    site.server.put(NAME, OLD);
-    let said = tried(site, &["check", "--online", "--json"]).await?;
-    unharmed(site, false)?;
-    let found = said.json()?;
-    let checks = found["online"]["checks"].as_array();
-    let checks = checks.ok_or_else(|| said.in_short())?;
-    for check in checks {
-        if let Some(problem) = check["problem"].as_str() {
-            return Err(format!("{}: {problem}", check["host"]));
-        }
-    }
-    match said.code {
-        Some(0) => Ok(()),
-        _ => Err(said.in_short()),
-    }
-}
-
-/// The image comes to stand in the place of another file: what is said of the entity.
-async fn overwrite(line: Line, wanted: Wanted) -> Result<Value, Wrong> {
-    let site = Site::new(line, wanted.clone()).await;
-    site.server.put(NAME, OLD);
-    let summary = delivered(&site, &wanted, &["run", "--all", "--json"]).await?;
-    Ok(summary["groups"][0]["entities"][0].clone())
-}
-
-/// Before a run the file is another one, after it the image is there, and looking changes nothing.
-async fn verify(site: &Site) -> Result<(), Wrong> {
-    site.server.put(NAME, OLD);
-    let holds = async |wanted: &str| {
-        let said = tried(site, &["verify", "all", "--json"]).await?;
-        // The shape is the program's own business: the word is one of the contract.
-        match said.out.contains(&format!("\"{wanted}\"")) {
-            true => Ok(()),
-            false => Err(format!("{wanted} was to be found: {}", said.in_short())),
-        }
+/// The image comes to stand in the place of another file, brought by who identifies itself so.
+async fn came_in(line: Line, by: By, login: SshLogin) -> Result<(), Wrong> {
+    let ssh = SshSetup {
+        login,
+        ..SshSetup::default()
     };
-    holds("differs").await?;
-    unharmed(site, false)?;
-    delivered(site, &Wanted::default(), &["run", "--all", "--json"]).await?;
-    holds("has").await?;
-    arrived(site, &Wanted::default())
-}
-
-/// The real server is read, once, for two entities.
-async fn source(line: Line) -> Result<(), Wrong> {
-    let source = From::FileServer;
+    let trust = HostKeys::File;
     let wanted = Wanted {
-        source,
+        by,
+        ssh,
+        trust,
         ..Wanted::default()
     };
-    let site = Site::new(line, wanted).await;
-    let said = tried(&site, &["run", "--all", "--json"]).await?;
-    let summary = said.summary()?;
-    no_failure(&summary)?;
-    for entity in &site.lab.inventory().entities {
-        let file = site.lab.file(&entity.name, PATH);
-        if file.is_none_or(|file| file.bytes() != site.image) {
-            return Err(format!("{LOST}other bytes on {}", entity.name));
+    overwrite(line, wanted).await.map(drop)
+}
+
+/// What is about reading the server.
+async fn as_source(line: Line, what: What) -> Result<(), Wrong> {
+    match what {
+        What::Token => sources::token(line).await,
+        // SCP reads a file from its beginning only.
+        What::Offset => sources::broken(line, None, line.way != Way::Scp).await,
+        What::Whole => {
+            let folder = (line.way != Way::Form).then_some("whole/");
+            sources::broken(line, folder, false).await
         }
-    }
-    match summary["source_bytes"].as_u64() {
-        Some(SIZE) => Ok(()),
-        other => Err(format!("the source was not read once: {other:?} of {SIZE}")),
-    }
-}
-
-/// Killed in mid-transfer and started again, with the state that it has kept.
-async fn killed(line: Line) -> Result<(), Wrong> {
-    let site = interrupted(line).await?;
-    let said = tried(&site, &["recover", "--check", "--json"]).await?;
-    if said.code != Some(1) {
-        return Err(format!("recover: {}", said.in_short()));
-    }
-    unharmed(&site, true)?;
-    delivered(&site, &Wanted::default(), &["run", "--all", "--json"]).await?;
-    Ok(())
-}
-
-/// Killed in mid-transfer, cleaned up, and taken up again.
-async fn recovered(line: Line) -> Result<(), Wrong> {
-    let site = interrupted(line).await?;
-    let said = tried(&site, &["recover", "--clean", "--json"]).await?;
-    unharmed(&site, false).map_err(|wrong| format!("{wrong}; {}", said.in_short()))?;
-    delivered(
-        &site,
-        &Wanted::default(),
-        &["recover", "--resume", "--json"],
-    )
-    .await?;
-    Ok(())
-}
-
-/// Something lies under the staging name that nobody knows of: one that the inventory gives, for the
-/// program's own are another one for each state directory.
-async fn leftover(line: Line) -> Result<(), Wrong> {
-    let settings = ", staging_name: left.tmp";
-    let site = Site::new(
-        line,
-        Wanted {
-            settings,
-            ..Wanted::default()
-        },
-    )
-    .await;
-    site.server.put(NAME, OLD);
-    // Longer than the image: what is written over it must not keep its end.
-    let junk = b"left over\r\n".repeat(SIZE as usize / 10);
-    site.server.put("left.tmp", &junk);
-    let said = tried(&site, &["check", "--online", "--json"]).await?;
-    unharmed(&site, true).map_err(|wrong| format!("{wrong}; {}", said.in_short()))?;
-    delivered(&site, &Wanted::default(), &["run", "--all", "--json"]).await?;
-    Ok(())
-}
-
-/// More entities than the server serves at a time.
-async fn many(line: Line, wanted: Wanted) -> Result<(), Wrong> {
-    let site = Site::new(line, wanted.clone()).await;
-    for number in 1..=wanted.entities {
-        site.server.put(&name(&wanted, number), OLD);
-    }
-    delivered(&site, &wanted, &["run", "--all", "--json"]).await?;
-    Ok(())
-}
-
-/// A run that is killed while it writes.
-async fn interrupted(line: Line) -> Result<Site, Wrong> {
-    let slow = true;
-    let site = Site::new(
-        line,
-        Wanted {
-            slow,
-            ..Wanted::default()
-        },
-    )
-    .await;
-    site.server.put(NAME, OLD);
-    let args = ["run", "--all", "--json", "-i", &site.inventory];
-    let mut child = start(&site.state(), &args);
-    let begun = Instant::now();
-    loop {
-        let files = site.server.files();
-        let other = files.iter().find(|name| *name != NAME);
-        if let Some(other) = other
-            && site.server.size(other) > Some(SIZE / 8)
-        {
-            break;
+        What::Changing => sources::broken(line, Some("changing/"), false).await,
+        What::Moved => {
+            let folder = Some("moved/");
+            let wanted = Wanted {
+                folder,
+                ..Wanted::default()
+            };
+            source(line, wanted).await.map(drop)
         }
-        if child.try_wait().unwrap().is_some() || begun.elapsed() > WRITES {
-            let said = child.wait_with_output().await.unwrap();
-            let out = String::from_utf8_lossy(&said.stdout);
-            let last = out.lines().last().unwrap_or_default();
-            return Err(match serde_json::from_str::<Value>(last) {
-                Ok(summary) if summary["event"] == "summary" => match no_failure(&summary) {
-                    Ok(()) => format!("no staging file was seen: {files:?}"),
-                    Err(wrong) => wrong,
-                },
-                _ => format!("it does not write: {last}"),
-            });
-        }
-        // Nothing says what a server has on its disk but looking.
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    child.kill().await.unwrap();
-    unharmed(&site, true)?;
-    Ok(site)
-}
-
-async fn tried(site: &Site, args: &[&str]) -> Result<Said, Wrong> {
-    let mut all = args.to_vec();
-    all.extend(["-i", &site.inventory]);
-    run(&site.state(), &all).await
-}
-
-/// A run that delivers, by the program's word and by the server's disk: its summary.
-async fn delivered(site: &Site, wanted: &Wanted, args: &[&str]) -> Result<Value, Wrong> {
-    let said = tried(site, args).await?;
-    let summary = said.summary()?;
-    no_failure(&summary)?;
-    arrived(site, wanted)?;
-    match said.code {
-        Some(0) => Ok(summary),
-        _ => Err(said.in_short()),
-    }
-}
-
-/// Each entity is delivered; else what is said of the first that is not.
-fn no_failure(summary: &Value) -> Result<(), Wrong> {
-    let entities = summary["groups"][0]["entities"].as_array();
-    let entities = entities.ok_or("no entities in the summary")?;
-    let good = Value::from(EntityState::Delivered.to_string());
-    let bad: Vec<_> = (entities.iter())
-        .filter(|one| one["state"] != good)
-        .collect();
-    let Some(first) = bad.first() else {
-        return Ok(());
-    };
-    let of = match entities.len() {
-        1 => String::new(),
-        all => format!("{} of {all} not delivered: ", bad.len()),
-    };
-    let left = match &first["left"] {
-        Value::Null => String::new(),
-        left => format!(" [left: {left}]"),
-    };
-    let cause = first["cause"].as_str().unwrap_or("no cause");
-    Err(format!("{of}{cause}{left}"))
-}
-
-/// The image is there under its final name, byte for byte, and no other file.
-fn arrived(site: &Site, wanted: &Wanted) -> Result<(), Wrong> {
-    let names: Vec<String> = (1..=wanted.entities.max(1))
-        .map(|number| name(wanted, number))
-        .collect();
-    for name in &names {
-        match site.server.file(name) {
-            Some(bytes) if bytes == site.image => {}
-            Some(bytes) => {
-                return Err(format!("{LOST}{name} holds {} other bytes", bytes.len()));
-            }
-            None => return Err(format!("{LOST}{name} is not there")),
-        }
-    }
-    match site.server.files() {
-        files if files == names => Ok(()),
-        files => Err(format!("something was left: {files:?}")),
-    }
-}
-
-/// The old file is as it was; beside it is nothing, or what a kill has left.
-fn unharmed(site: &Site, and_others: bool) -> Result<(), Wrong> {
-    if site.server.file(NAME).is_none_or(|bytes| bytes != OLD) {
-        return Err(format!("{LOST}the old file: {:?}", site.server.files()));
-    }
-    match site.server.files() {
-        files if and_others || files == [NAME] => Ok(()),
-        files => Err(format!("something was left: {files:?}")),
+        What::Away => sources::refused(line, "away/", &["127.0.0.2"]).await,
+        What::Loop => sources::refused(line, "loop/", &["redirect", "look elsewhere"]).await,
+        What::Short => sources::short(line).await,
+        What::Cut => sources::cut(line).await,
+        What::Unread => sources::unread(line).await,
+        other => Err(format!("nothing is done for {other:?}")),
     }
 }

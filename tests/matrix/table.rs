@@ -7,7 +7,7 @@ use crate::support::real::must_be_here;
 /// What came of one thing with one server.
 #[derive(Debug, Clone)]
 pub(crate) enum Cell {
-    /// The image is there, byte for byte, and nothing else.
+    /// The image is there, byte for byte, and nothing else; or the fault was refused as it must be.
     Delivered,
     /// As expected: for a limit of the server's own.
     Limit {
@@ -19,6 +19,10 @@ pub(crate) enum Cell {
     NotHere(String),
     Wrong(String),
 }
+
+/// What the cells mean.
+pub(crate) const SIGNS: &str = "\nok: delivered, byte for byte, or a fault refused as it must be; -: the \
+     server has no such thing; limit: a limit of the server's own, named beside it\n";
 
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -77,10 +81,6 @@ impl Table {
             }
             text.push('\n');
         }
-        text.push_str(
-            "\nok: delivered, byte for byte; -: the server has no such thing; limit: a limit of \
-             the server's own, named below\n",
-        );
         for (name, cells) in self.lines.iter().zip(&self.cells) {
             for (row, cell) in self.rows.iter().zip(cells) {
                 let _ = match cell {

@@ -250,4 +250,4 @@ pub(super) fn proftpd_module(name: &str) -> Option<PathBuf> {
     file.is_file().then_some(file)
 }
 
-const _: () = assert!(PASSWORD.len() == 6, "CRYPTED is of another password");
+const _: () = assert!(PASSWORD.len() == 12, "CRYPTED is of another password");

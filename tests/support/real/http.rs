@@ -19,6 +19,7 @@ use std::process::{Command, Stdio};
 
 use super::daemons::{absent, command};
 use super::private::CRYPTED;
+use super::server::BODY;
 use super::{
     Make, NOBODY, Offers, PASSWORD, Place, Serves, Shows, USER, brought, is_root, program,
 };
@@ -68,7 +69,10 @@ impl Make for Nginx {
 
     fn serves(&self, place: &Place<'_>) -> Serves {
         let here = place.dir.display();
-        let body = own_folder(place, "body");
+        // On the same file system: what it has to copy, it leaves behind when the disk is full. It
+        // makes the folder itself.
+        let body = place.files.join(BODY);
+        let body = body.display();
         passwords(place);
         let root = place.files.display();
         let user = if is_root() {
@@ -144,7 +148,7 @@ impl Make for Lighttpd {
     }
 
     fn serves(&self, place: &Place<'_>) -> Serves {
-        let uploads = own_folder(place, "body");
+        let uploads = own_folder(place);
         passwords(place);
         let here = place.dir.display();
         let user = match is_root() {
@@ -224,8 +228,8 @@ impl Make for Uploadserver {
 }
 
 /// A folder that the server can write, as text.
-fn own_folder(place: &Place<'_>, name: &str) -> String {
-    let folder = place.dir.join(name);
+fn own_folder(place: &Place<'_>) -> String {
+    let folder = place.dir.join("body");
     fs::create_dir(&folder).unwrap();
     if is_root() {
         chown(&folder, Some(NOBODY), Some(NOBODY)).unwrap();

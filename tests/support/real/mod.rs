@@ -36,7 +36,9 @@ pub use self::tftp::{ATFTPD, TFTP_MAKES, TFTPD_HPA};
 const NOBODY: u32 = 65534;
 /// Who logs in, except where a make says otherwise.
 const USER: &str = "craft";
-const PASSWORD: &str = "secret";
+pub const PASSWORD: &str = "hush-4711-Wv";
+/// [`USER`] and [`PASSWORD`] as HTTP sends them (RFC 7617).
+pub const BASIC: &str = "Y3JhZnQ6aHVzaC00NzExLVd2";
 
 /// Every make for FTP, in the order in which they are shown.
 pub const MAKES: [&dyn Make; 9] = [

@@ -11,7 +11,7 @@ use super::{NOBODY, Place, USER, is_root};
 
 /// [`super::PASSWORD`] as MD5-crypt. What pure-pw would make of it takes seconds to check at each
 /// login.
-pub(super) const CRYPTED: &str = "$1$subtend$5agwPOINUlXdzQZAb.nxh1";
+pub(super) const CRYPTED: &str = "$1$subtend$O/36y/zd.2CzqliN0bOYh/";
 
 /// Something that only the server sees.
 #[derive(Debug)]

@@ -13,6 +13,9 @@ use super::private::with_disk;
 use super::process::Daemon;
 use super::{Make, Options, Place, Secure, Serves, Shows, is_root, ssh};
 
+/// Where nginx keeps, among its files, what has not come to its end.
+pub(super) const BODY: &str = ".body";
+
 /// A running server, killed with all its sessions when dropped. Its paths are relative: use
 /// `image.bin`, not `/image.bin`, for some see the root of this host.
 #[derive(Debug)]
@@ -274,12 +277,35 @@ impl RealServer {
         Some(fs::metadata(self.seen.join(name)).ok()?.len())
     }
 
+    /// Bytes of the largest file but this one, also where the server keeps what has not come to its
+    /// end elsewhere.
+    pub fn largest_but(&self, name: &str) -> u64 {
+        let folders = [
+            self.seen.clone(),
+            self.seen.join(BODY),
+            self.dir().join("body"),
+        ];
+        let files = folders.iter().flat_map(fs::read_dir).flatten().flatten();
+        (files.filter(|file| file.file_name() != name))
+            .filter_map(|file| Some(file.metadata().ok()?.len()))
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// A file loses what it has beyond this size.
+    pub fn cut(&self, name: &str, size: u64) {
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .open(self.seen.join(name));
+        file.unwrap().set_len(size).unwrap();
+    }
+
     /// The names of all files, sorted, but for those that tell who may log in.
     pub fn files(&self) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(&self.seen)
             .unwrap()
             .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-            .filter(|name| name != ".ssh")
+            .filter(|name| name != ".ssh" && name != BODY)
             .collect();
         names.sort();
         names

@@ -17,7 +17,7 @@ use super::private::{Mount, passwords, rules, users, with_mounts};
 use super::{Make, NOBODY, Offers, PASSWORD, Place, Serves, Shows, USER, is_root, program};
 
 /// What unlocks [`super::RealServer::locked_key`].
-pub const PASSPHRASE: &str = "a passphrase";
+pub const PASSPHRASE: &str = "latch-1508-Qz";
 
 /// How an SSH server is set up: it lets people in by password and by key, and can all that it can.
 #[derive(Debug, Clone, Copy, Default)]
@@ -197,7 +197,7 @@ impl Make for Dropbear {
 
 impl Make for ProftpdSftp {
     fn name(&self) -> &'static str {
-        "proftpd SFTP"
+        "proftpd"
     }
 
     fn missing(&self) -> Option<String> {
