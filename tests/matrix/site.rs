@@ -66,7 +66,7 @@ pub(crate) enum Pace {
     #[default]
     Full,
     Slow,
-    /// Slowly, and it is more than windows and buffers between two hosts hold.
+    /// Not so slowly, and it is more than windows and buffers between two hosts hold.
     Large,
 }
 
@@ -256,14 +256,18 @@ fn size(wanted: &Wanted) -> u64 {
 async fn lab_of(wanted: &Wanted) -> Lab {
     let (inventory, mut settings) = network(2, size(wanted));
     let slow = wanted.pace != Pace::Full;
+    let rate = match wanted.pace {
+        Pace::Large => 4 * SLOW,
+        _ => SLOW,
+    };
     if slow && wanted.source == From::FileServer {
         for entity in &inventory.entities {
             settings
                 .entities
-                .insert(entity.name.to_string(), takes_at(SLOW));
+                .insert(entity.name.to_string(), takes_at(rate));
         }
     } else if slow {
-        settings.file_servers.insert(SERVER.into(), at_rate(SLOW));
+        settings.file_servers.insert(SERVER.into(), at_rate(rate));
     }
     lab(&inventory, &settings).await
 }
