@@ -133,6 +133,8 @@ impl Line {
                 .flat_map(|make| of(make, &[Way::Tftp])),
         );
         all.retain(|line| Scheme::of(line.way.scheme(false)).is_some());
+        // Its columns were not looked at yet.
+        all.retain(|line| line.way != Way::Scp);
         all
     }
 }
