@@ -29,6 +29,8 @@ mod ready;
 mod rename;
 #[cfg(unix)]
 mod scp;
+#[cfg(unix)]
+mod scp_devices;
 mod session;
 #[cfg(unix)]
 mod sftp;

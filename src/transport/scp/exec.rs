@@ -38,6 +38,8 @@ pub(super) struct Exec {
     has_ended: bool,
     /// Never shown, should the server repeat it.
     secret: String,
+    /// Bytes of the file that were sent.
+    sent: u64,
     /// When the server last took something.
     since: Instant,
     reply: Duration,
@@ -103,6 +105,7 @@ impl Exec {
             status: None,
             has_ended: false,
             secret: endpoint.login.secret().expose_secret().to_owned(),
+            sent: 0,
             since: Instant::now(),
             reply,
             progress: endpoint.timeouts.progress,
@@ -272,7 +275,10 @@ impl Exec {
         let Some(outgoing) = self.outgoing.clone() else {
             return Err(self.ended(connection));
         };
-        // What was said counts before what could be sent.
+        // What was said counts before what could be sent; it may have come together with what was waited for.
+        if !self.held().is_empty() {
+            return Err(self.interrupted(connection, true).await);
+        }
         if let Some(received) = self.receive().now_or_never() {
             return Err(self.interrupted(connection, received).await);
         }
@@ -306,15 +312,24 @@ impl Exec {
             return self.ended(connection);
         }
         match self.byte(connection, "its answer", self.reply).await {
-            Ok(0) => Fault::Malformed {
-                reply: "that all is well, before it had the whole file".into(),
-            },
+            Ok(0) => Fault::EarlyConfirmation { sent: self.sent },
             Ok(first) => self.refusal(connection, first, refused).await,
             Err(fault) => fault,
         }
     }
 
-    /// Sends a block, for which there is room.
+    /// Sends a block of the file, for which there is room.
+    pub(super) fn send_block(&mut self, block: &[u8]) -> bool {
+        self.sent += block.len() as u64;
+        self.send(block.to_vec())
+    }
+
+    /// Whether it ended of its own accord, and called that a success.
+    pub(super) fn gave_up(&self) -> bool {
+        self.status == Some(0)
+    }
+
+    /// Sends some bytes, for which there is room.
     pub(super) fn send(&self, block: Vec<u8>) -> bool {
         (self.outgoing.as_ref()).is_some_and(|outgoing| outgoing.try_send(block).is_ok())
     }

@@ -66,7 +66,7 @@ impl Session {
             return Err(ended());
         };
         exec.ready(&self.connection).await?;
-        match exec.send(data.to_vec()) {
+        match exec.send_block(data) {
             true => Ok(()),
             false => Err(exec.ended(&self.connection)),
         }
@@ -106,10 +106,14 @@ impl Session {
             return Err(ended());
         };
         exec.send(vec![0]);
-        match exec
+        let first = exec
             .byte(&self.connection, "the request for a file", reply)
-            .await?
-        {
+            .await;
+        let first = first.map_err(|fault| match fault {
+            Fault::Lost { .. } if exec.gave_up() => refused("nothing, and its scp ended".into()),
+            fault => fault,
+        });
+        match first? {
             b'C' => size_in(&format!("C{}", exec.line(&self.connection).await?)),
             first => Err(exec.refusal(&self.connection, first, fault_of_file).await),
         }
@@ -149,6 +153,11 @@ impl Session {
             .await?;
         exec.send(vec![0]);
         exec.finish(&self.connection).await
+    }
+
+    /// Whether the command ended of its own accord, and called that a success.
+    pub(super) fn gave_up(&self) -> bool {
+        self.exec.as_ref().is_some_and(Exec::gave_up)
     }
 
     pub(super) async fn close(self) {

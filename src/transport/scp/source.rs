@@ -58,12 +58,25 @@ impl Source for ScpSource {
         let failed = |fault| Failure::new(Step::Read, fault);
         let left = self.size - self.position;
         if left > 0 && !buffer.is_empty() {
-            let count = self.session.read(buffer, left).await.map_err(failed)?;
+            let (read, size) = (self.position, self.size);
+            let count = self.session.read(buffer, left).await;
+            let count = count.map_err(|fault| match fault {
+                // It has said how long the file is.
+                Fault::Lost { .. } if self.session.gave_up() => {
+                    failed(Fault::ShortImage { read, size })
+                }
+                fault => failed(fault),
+            })?;
             self.position += count as u64;
             return Ok(count);
         }
         if left == 0 && !self.has_ended {
-            self.session.end_giving().await.map_err(failed)?;
+            let ended = self.session.end_giving().await;
+            ended.map_err(|fault| match fault {
+                // What should be the word that this was all is more of it.
+                Fault::Malformed { .. } => failed(Fault::LongImage { size: self.size }),
+                fault => failed(fault),
+            })?;
             self.has_ended = true;
         }
         Ok(0)
