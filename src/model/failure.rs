@@ -4,57 +4,14 @@
 //! the name of the entity is added where it is known. A fault is transient when the same thing
 //! may work a moment later, and permanent when trying again changes nothing.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::causes::{causes_in_words, refused_login};
+use super::step::{Side, Step};
 use super::units;
-
-/// One step of a transfer, in the order in which they happen; the `step` of JSON lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Step {
-    /// Looking for a peer that has the image.
-    Select,
-    /// The TCP connection, and the server's greeting.
-    Connect,
-    Login,
-    /// `TYPE I`, asking what the server can do, the size of the file.
-    Prepare,
-    /// Opening the data connection and the file.
-    Open,
-    /// Reading blocks of the image from its source.
-    Read,
-    /// Writing blocks to the entity.
-    Send,
-    /// Waiting for the entity to say that it has stored the file.
-    Confirm,
-    Verify,
-    /// Renaming the staging file to its final name.
-    Rename,
-    /// Removing the staging file.
-    Discard,
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Step::Select => "select",
-            Step::Connect => "connect",
-            Step::Login => "login",
-            Step::Prepare => "prepare",
-            Step::Open => "open",
-            Step::Read => "read",
-            Step::Send => "send",
-            Step::Confirm => "confirm",
-            Step::Verify => "verify",
-            Step::Rename => "rename",
-            Step::Discard => "discard",
-        })
-    }
-}
 
 /// Whether trying again may help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,25 +19,6 @@ impl fmt::Display for Step {
 pub enum FaultKind {
     Transient,
     Permanent,
-}
-
-/// Which connection a fault was seen on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Side {
-    Control,
-    Data,
-    /// The one connection of SSH.
-    Ssh,
-}
-
-impl fmt::Display for Side {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Side::Control => "control connection",
-            Side::Data => "data connection",
-            Side::Ssh => "SSH connection",
-        })
-    }
 }
 
 /// The cause of a failure. Text from servers is already fit to be shown ([`super::text::shown`]).
@@ -234,17 +172,14 @@ pub enum Fault {
     /// The server wants data connections to go on with the TLS session of the control connection.
     #[error("the server took no data connection over TLS ({reply})")]
     TlsSession { reply: String },
-    /// `shown` is the type and the fingerprint of the key that the server shows.
+    /// `shown` is the type and the fingerprint of the key that the server shows. Once, so that what to do about
+    /// it is not cut off.
     #[error(
-        "the host key of {address} is not known, so nothing was sent: it shows {shown}. Compare that \
-         with what the device says of itself (`ssh-keygen -lf` its public key); if it is the same, \
-         write `host_key: \"{fingerprint}\"` beside its address, or name a file of `known_hosts`"
+        "the host key of {address} is not known, so nothing was sent: it shows {shown}. If the device says \
+         the same of its own key (`ssh-keygen -lf`), write it beside the address as `host_key`, or name a \
+         file of `known_hosts`"
     )]
-    HostKeyUnknown {
-        address: String,
-        shown: String,
-        fingerprint: String,
-    },
+    HostKeyUnknown { address: String, shown: String },
     #[error(
         "the host key of {address} is not the right one, so nothing was sent: it shows {shown}, and \
          {expected}. The device was replaced or has new keys, or another host answers in its place"
@@ -339,19 +274,6 @@ pub enum Fault {
     Cancelled,
 }
 
-fn refused_login(user: &str, with: &str, offers: &str, why: &str) -> String {
-    let mut said = match with {
-        "" => format!("the server does not let {user} in"),
-        with => format!("the server does not let {user} in with {with}"),
-    };
-    for (before, part) in [(": ", why), ("; it takes ", offers)] {
-        if !part.is_empty() {
-            said = said + before + part;
-        }
-    }
-    said
-}
-
 impl Fault {
     /// Transient or permanent. Replies of the 4yz series are transient (RFC 959 section 4.2.1),
     /// except 452 and 4yz logins, which stay so until somebody makes room or changes a password.
@@ -439,19 +361,6 @@ impl Fault {
             | Fault::Cancelled => Permanent,
         }
     }
-}
-
-/// Maximum number of sources whose causes are listed: any of a thousand peers could be one.
-const MOST_CAUSES: usize = 16;
-
-fn causes_in_words(causes: &[(String, Failure)]) -> String {
-    let listed = causes.iter().take(MOST_CAUSES);
-    let listed = listed.map(|(name, failure)| format!("{name}: {failure}"));
-    let mut words = listed.collect::<Vec<_>>().join("; ");
-    if let Some(more @ 1..) = causes.len().checked_sub(MOST_CAUSES) {
-        words += &format!("; and {more} more");
-    }
-    words
 }
 
 /// A fault and the step in which it happened.

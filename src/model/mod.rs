@@ -2,6 +2,7 @@
 //!
 //! Everything above this module speaks in these words; nothing here knows what is above.
 
+mod causes;
 pub(crate) mod columns;
 pub mod complaint;
 pub mod dialect;
@@ -22,6 +23,7 @@ pub mod scheme;
 pub mod ssh;
 pub mod staging;
 pub mod state;
+pub mod step;
 pub mod suggest;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -31,7 +33,7 @@ pub mod units;
 
 pub use complaint::Complaint;
 pub use dialect::{Account, Active, DataAddress, DataMode, Dialect};
-pub use failure::{Failure, Fault, FaultKind, Side, Step};
+pub use failure::{Failure, Fault, FaultKind};
 pub use flaw::{Flaw, Thing};
 pub use group::{
     DeliveryPolicy, Group, GroupSpec, ImageSpec, Laggards, Limits, MadeGroup, PeerChoice,
@@ -52,5 +54,6 @@ pub use remote::{
 pub use scheme::Scheme;
 pub use ssh::{HostKey, HostKeyError, HostTrust, KeyFile, Ssh};
 pub use state::{Bottleneck, EntityState, Outcome, Standing, Verified};
+pub use step::{Side, Step};
 pub use tls::{Fingerprint, FingerprintError, Tls, Trust};
 pub use units::UnitError;
