@@ -1,8 +1,8 @@
 //! The passes of a group that run at one time: their pools, which entity reads which, and how the group's
 //! buffers are split between them.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
@@ -24,7 +24,8 @@ pub(super) struct Pass {
     pub(super) pool: Pool,
     /// Bytes of a block.
     block: u64,
-    pub(super) source: String,
+    /// The name of the one that is read now, or was read last.
+    pub(super) source: Arc<Mutex<String>>,
     pub(super) read: Arc<AtomicU64>,
     pub(super) broken: CancellationToken,
     /// Its transfer agent has not ended.
@@ -47,7 +48,7 @@ impl Pass {
             origin,
             pool,
             block: (block as u64).max(1),
-            source,
+            source: Arc::new(Mutex::new(source)),
             read: Arc::default(),
             broken: CancellationToken::new(),
             reads: true,

@@ -77,6 +77,15 @@ async fn the_next_one_goes_on_at_the_same_byte() {
         };
         assert!(cause.starts_with("hq failed: read: "), "{cause}");
         assert_eq!(summary.groups[0].source, "mirror");
+        let ended = events.iter().find_map(|event| match event {
+            Event::Pass {
+                source,
+                read: Some(_),
+                ..
+            } => Some(source.as_str()),
+            _ => None,
+        });
+        assert_eq!(ended, Some("mirror"), "the one that brought the rest");
         let offset = events.iter().find_map(|event| match event {
             Event::Source { offset, .. } => Some(*offset),
             _ => None,

@@ -6,7 +6,7 @@ use tracing::Instrument;
 
 use crate::agent::digests::State;
 use crate::agent::passes::{Pass, most, split};
-use crate::agent::report::PassMeter;
+use crate::agent::report::{PassMeter, lock};
 use crate::agent::route::Route;
 use crate::agent::transfer::{PassEnd, TransferAgent, is_about_the_image};
 use crate::agent::{Writer, spans};
@@ -83,6 +83,7 @@ impl<T: Transport> Delivery<T> {
             digests: self.digests.clone(),
             meters: work.meters.clone(),
             read: pass.read.clone(),
+            reads_from: pass.source.clone(),
             reporter: work.reporter.clone(),
             cancel: work.cancel.clone(),
             broken: pass.broken.clone(),
@@ -114,7 +115,7 @@ impl<T: Transport> Delivery<T> {
         };
         pass.reads = false;
         let read = Some(pass.read.load(Ordering::Relaxed));
-        let source = pass.source.clone();
+        let source = lock(&pass.source).clone();
         (self.work.reporter).pass(number, source, pass.origin, &pass.entities, read);
         if let PassEnd::Failed(failure) = end {
             if let Fault::Deceived { name, reason } = &failure.fault {

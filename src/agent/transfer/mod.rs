@@ -10,8 +10,8 @@ mod stopping;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use sha2::{Digest, Sha256};
@@ -25,7 +25,7 @@ use crate::transport::{ImageDigest, Source, Transport};
 use super::Writer;
 use super::digests::{Digests, Opened, State};
 use super::pace::Pace;
-use super::report::{GroupMeters, Reporter};
+use super::report::{GroupMeters, Reporter, lock};
 use super::route::Route;
 use super::trust::{Givers, to_blame, with};
 
@@ -54,6 +54,8 @@ pub(super) struct TransferAgent<T: Transport> {
     pub(super) meters: Arc<GroupMeters>,
     /// Bytes read by this pass.
     pub(super) read: Arc<AtomicU64>,
+    /// The name of the source that is read, or was read last.
+    pub(super) reads_from: Arc<Mutex<String>>,
     pub(super) reporter: Reporter,
     pub(super) cancel: CancellationToken,
     /// Cancelled when the source has failed, after the pool has been given the cause: entities that are
@@ -236,6 +238,7 @@ impl<T: Transport> TransferAgent<T> {
         };
         if let Some(cause) = before {
             let (source, cause) = (chosen.name.to_string(), cause.to_owned());
+            lock(&self.reads_from).clone_from(&source);
             (self.reporter).source(self.pass, source, reading.position, cause);
         }
         if chosen.is_peer() && self.expected(&with(&reading.givers, &giver)).is_none() {

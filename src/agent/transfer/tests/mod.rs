@@ -118,6 +118,7 @@ async fn run(likes: &[Like], peers: u32, is_known: bool) -> (Outcome, Result<(),
             digests: digests.clone(),
             meters: meters.clone(),
             read: Arc::default(),
+            reads_from: Arc::default(),
             reporter: Reporter {
                 index: 0,
                 group: group.clone(),
