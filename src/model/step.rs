@@ -55,6 +55,8 @@ pub enum Side {
     Data,
     /// The one connection of SSH.
     Ssh,
+    /// The one connection of HTTP.
+    Http,
 }
 
 impl fmt::Display for Side {
@@ -63,6 +65,7 @@ impl fmt::Display for Side {
             Side::Control => "control connection",
             Side::Data => "data connection",
             Side::Ssh => "SSH connection",
+            Side::Http => "HTTP connection",
         })
     }
 }

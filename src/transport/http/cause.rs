@@ -18,7 +18,7 @@ pub(super) fn fault(
     if let Some(tls) = tls
         && let Some(refused) = find(error, |cause| cause.downcast_ref::<rustls::Error>())
     {
-        return tls.refused(Side::Control, refused);
+        return tls.refused(Side::Http, refused);
     }
     if error.is_connect() {
         if error.is_timeout() {
@@ -46,7 +46,7 @@ pub(super) fn fault(
 
 fn lost(error: &reqwest::Error) -> Fault {
     Fault::Lost {
-        side: Side::Control,
+        side: Side::Http,
         reason: reason(error),
     }
 }
@@ -58,7 +58,11 @@ pub(super) fn reason(error: &reqwest::Error) -> String {
         last = cause.to_string();
         None::<&()>
     });
-    shown(&last)
+    // The library gives an address of its own manual with it.
+    match last.contains("close_notify") {
+        true => "it ended in the middle, without the end that TLS has".into(),
+        false => shown(&last),
+    }
 }
 
 /// The innermost cause of a kind. An [`io::Error`] hides what it was made of from `source`.

@@ -162,7 +162,7 @@ impl HttpSource {
                 size,
             },
             (_, Fault::Lost { reason, .. }) => Fault::Lost {
-                side: Side::Data,
+                side: Side::Http,
                 reason,
             },
             (_, fault) => fault,

@@ -277,7 +277,7 @@ fn body(pieces: mpsc::Receiver<Piece>, begins: oneshot::Sender<()>) -> Body {
 
 fn lost(reason: &str) -> Fault {
     Fault::Lost {
-        side: Side::Data,
+        side: Side::Http,
         reason: reason.into(),
     }
 }

@@ -94,6 +94,8 @@ impl Exec {
                 }
             }
             let _ = write.eof().await;
+            // A server that carries out one command at a time waits for it.
+            let _ = write.close().await;
         });
         Ok(Self {
             incoming,
@@ -110,6 +112,12 @@ impl Exec {
             reply,
             progress: endpoint.timeouts.progress,
         })
+    }
+
+    /// Ends a command that is not to go on, so that another one can be begun.
+    pub(super) async fn stop(mut self) {
+        self.outgoing = None;
+        let _ = tokio::time::timeout(PARTING, &mut self.sender).await;
     }
 
     /// Whether something was received; `false`: the command has ended.

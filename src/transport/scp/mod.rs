@@ -54,7 +54,7 @@ impl Transport for ScpTransport {
             let seen = sink.look(path).await?;
             let session: &mut Session = sink.session().await?;
             let begun = session.begin_taking(path).await;
-            session.exec = None;
+            session.stop().await;
             begun.map_err(|fault| Failure::new(Step::Prepare, fault))?;
             Box::new(sink).close().await;
             let mut probe = Probe {

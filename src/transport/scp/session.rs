@@ -10,24 +10,48 @@ use super::exec::Exec;
 /// A user's session on a server.
 pub(super) struct Session {
     pub(super) connection: Connection,
+    keys: Keys,
     pub(super) endpoint: Endpoint,
     /// The command that runs.
     pub(super) exec: Option<Exec>,
+    /// A command was begun over this connection.
+    is_used: bool,
 }
 
 impl Session {
     pub(super) async fn open(keys: &Keys, endpoint: &Endpoint) -> Result<Self, Failure> {
         Ok(Self {
             connection: Connection::open(keys, endpoint).await?,
+            keys: keys.clone(),
             endpoint: endpoint.clone(),
             exec: None,
+            is_used: false,
         })
     }
 
-    async fn start(&mut self, command: &str) -> Result<&mut Exec, Fault> {
-        self.exec = None;
-        let exec = Exec::start(&self.connection, &self.endpoint, command).await?;
-        Ok(self.exec.insert(exec))
+    async fn start(&mut self, command: &str) -> Result<(), Fault> {
+        self.stop().await;
+        let was_used = std::mem::replace(&mut self.is_used, true);
+        let exec = Exec::start(&self.connection, &self.endpoint, command).await;
+        let exec = match exec {
+            // There are servers that carry out one command per connection.
+            Err(Fault::Answer { .. } | Fault::Lost { .. }) if was_used => {
+                let opened = Connection::open(&self.keys, &self.endpoint).await;
+                let opened = opened.map_err(|failure| failure.fault)?;
+                std::mem::replace(&mut self.connection, opened).end().await;
+                Exec::start(&self.connection, &self.endpoint, command).await?
+            }
+            exec => exec?,
+        };
+        self.exec = Some(exec);
+        Ok(())
+    }
+
+    /// Ends the command that runs, if one does.
+    pub(super) async fn stop(&mut self) {
+        if let Some(exec) = self.exec.take() {
+            exec.stop().await;
+        }
     }
 
     /// Runs the command that takes a file; nothing is written yet.

@@ -48,12 +48,11 @@ impl ScpSink {
         Ok(self.session.insert(session))
     }
 
-    /// The size of a file, and nothing of its bytes. The connection is left with it: a server that was to
-    /// send a file can't be stopped in another way.
+    /// The size of a file, and nothing of its bytes.
     async fn size(&mut self, path: &RemotePath) -> Result<u64, Failure> {
         let session = self.session().await?;
         let size = session.begin_giving(path).await;
-        session.exec = None;
+        session.stop().await;
         size.map_err(|fault| Failure::new(Step::Verify, fault))
     }
 
@@ -62,7 +61,7 @@ impl ScpSink {
         let session = self.session().await?;
         let size = session.begin_giving(path).await.map_err(failed)?;
         if size != image.size {
-            session.exec = None;
+            session.stop().await;
             let (expected, actual) = (image.size, size);
             return Err(failed(Fault::WrongSize { expected, actual }));
         }

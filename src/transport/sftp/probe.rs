@@ -206,7 +206,7 @@ async fn is_directory(session: &mut Session, directory: &str) -> Result<(), Fail
 }
 
 /// Bytes that are free in a directory, where the server reports it.
-async fn free(session: &mut Session, directory: &str) -> Option<u64> {
+pub(super) async fn free(session: &mut Session, directory: &str) -> Option<u64> {
     if !session.offers.statvfs {
         return None;
     }

@@ -6,11 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::model::staging::names_may_be_same;
-use crate::model::{Failure, Fault, RemotePath, Step};
+use crate::model::{Failure, Fault, RemotePath, Step, units};
 use crate::transport::ssh::Keys;
 use crate::transport::{Destination, How, ImageDigest, NotStored, Proof, Reply, Seen, Sink};
 
 use super::list::names;
+use super::probe;
 use super::session::Session;
 use super::upload::{self, Upload};
 use super::wire::{self, Kind, Packet};
@@ -48,6 +49,27 @@ impl SftpSink {
             }
         };
         Ok(self.session.insert(session))
+    }
+
+    /// What a write was refused for. Most servers say "failure" of a full disk, and no more: what is free
+    /// there is said beside it.
+    async fn refused(&mut self, failure: Failure) -> Failure {
+        let (Some(session), Fault::Answer { said, may_pass }) = (&mut self.session, &failure.fault)
+        else {
+            return failure;
+        };
+        if !session.is_alive() || !said.starts_with("failure (code") {
+            return failure;
+        }
+        let directory = split(self.destination.remote.path.as_str()).0;
+        let Some(free) = probe::free(session, directory).await else {
+            return failure;
+        };
+        let fault = Fault::Answer {
+            said: format!("{said}; {} are free there", units::size(free)),
+            may_pass: *may_pass,
+        };
+        Failure::new(failure.step, fault)
     }
 
     async fn seen(&mut self, path: &str) -> Result<Seen, Failure> {
@@ -212,21 +234,29 @@ impl Sink for SftpSink {
         let (Some(upload), Some(session)) = (&mut self.upload, &mut self.session) else {
             return Err(ended());
         };
-        upload.write(session, data).await
+        match upload.write(session, data).await {
+            Ok(count) => Ok(count),
+            Err(failure) => Err(self.refused(failure).await),
+        }
     }
 
     async fn ready(&mut self) -> Result<(), Failure> {
         let (Some(upload), Some(session)) = (&mut self.upload, &mut self.session) else {
             return Err(ended());
         };
-        upload.ready(session).await
+        match upload.ready(session).await {
+            Ok(()) => Ok(()),
+            Err(failure) => Err(self.refused(failure).await),
+        }
     }
 
     async fn finish(&mut self) -> Result<(), Failure> {
         let (Some(upload), Some(session)) = (&mut self.upload, &mut self.session) else {
             return Ok(());
         };
-        upload.finish(session).await?;
+        if let Err(failure) = upload.finish(session).await {
+            return Err(self.refused(failure).await);
+        }
         self.upload = None;
         Ok(())
     }

@@ -624,3 +624,29 @@ async fn a_group_mixes_protocols_on_one_pool() {
     assert!(over_ftp.same_as_image("adsl-2"));
     lab.stop().await;
 }
+
+/// Servers say no more of it than "failure".
+#[tokio::test]
+async fn what_is_free_is_said_beside_a_failure_without_words() {
+    if !is_here() {
+        return;
+    }
+    let server = ["/usr/lib/openssh/sftp-server", "/usr/lib/sftp-server"];
+    let Some(server) = server.into_iter().find(|path| fs::exists(path).unwrap()) else {
+        println!("skipped: OpenSSH's sftp-server is not here");
+        return;
+    };
+    // No file may be longer than 32 KiB; the disk itself is not full.
+    let limited = format!(r#"/bin/sh -c "trap '' XFSZ; ulimit -f 64; exec {server}""#);
+    let sshd = Sshd::with(&limited, "");
+    let old = sshd.put_old();
+    let failure = deliver(&sshd.destination(), &image(9 << 20))
+        .await
+        .unwrap_err();
+    let said = failure.to_string();
+    assert!(
+        said.contains("failure (code 4); ") && said.contains(" are free there"),
+        "{said}"
+    );
+    assert!(sshd.file().unwrap() == old);
+}
