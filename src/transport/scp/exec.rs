@@ -23,11 +23,18 @@ const MOST_SAID: usize = 1024;
 /// How long the exit status of a command that has said that all is well is waited for.
 const PARTING: Duration = Duration::from_millis(500);
 
+/// What the task that sends is to do.
+enum Order {
+    Send(Vec<u8>),
+    /// End the channel, so that the command has to end too.
+    Close,
+}
+
 /// A command that runs. What it is sent goes by a task of its own, so that it can be heard meanwhile.
 pub(super) struct Exec {
     incoming: ChannelReadHalf,
     /// None once its standard input was ended.
-    outgoing: Option<mpsc::Sender<Vec<u8>>>,
+    outgoing: Option<mpsc::Sender<Order>>,
     sender: JoinHandle<()>,
     /// Bytes that were received and not taken.
     inbox: Vec<u8>,
@@ -86,16 +93,18 @@ impl Exec {
             Err(_) => return Err(no_reply("the request for SCP", reply)),
         }
         let (incoming, write) = channel.split();
-        let (outgoing, mut blocks) = mpsc::channel::<Vec<u8>>(WAITING);
+        let (outgoing, mut blocks) = mpsc::channel::<Order>(WAITING);
         let sender = tokio::spawn(async move {
-            while let Some(block) = blocks.recv().await {
-                if write.data_bytes(block).await.is_err() {
+            while let Some(order) = blocks.recv().await {
+                let done = match order {
+                    Order::Send(block) => write.data_bytes(block).await,
+                    Order::Close => write.close().await,
+                };
+                if done.is_err() {
                     return;
                 }
             }
             let _ = write.eof().await;
-            // A server that carries out one command at a time waits for it.
-            let _ = write.close().await;
         });
         Ok(Self {
             incoming,
@@ -116,8 +125,13 @@ impl Exec {
 
     /// Ends a command that is not to go on, so that another one can be begun.
     pub(super) async fn stop(mut self) {
-        self.outgoing = None;
-        let _ = tokio::time::timeout(PARTING, &mut self.sender).await;
+        let closing = async {
+            if let Some(outgoing) = self.outgoing.take() {
+                let _ = outgoing.send(Order::Close).await;
+            }
+            let _ = (&mut self.sender).await;
+        };
+        let _ = tokio::time::timeout(PARTING, closing).await;
     }
 
     /// Whether something was received; `false`: the command has ended.
@@ -339,7 +353,8 @@ impl Exec {
 
     /// Sends some bytes, for which there is room.
     pub(super) fn send(&self, block: Vec<u8>) -> bool {
-        (self.outgoing.as_ref()).is_some_and(|outgoing| outgoing.try_send(block).is_ok())
+        (self.outgoing.as_ref())
+            .is_some_and(|outgoing| outgoing.try_send(Order::Send(block)).is_ok())
     }
 
     /// Ends its standard input, and waits for its exit status as far as it comes.
