@@ -650,3 +650,18 @@ async fn what_is_free_is_said_beside_a_failure_without_words() {
     );
     assert!(sshd.file().unwrap() == old);
 }
+
+/// Why `transport/sftp/wire.rs` is there: servers of devices leave the text out of a status (it came with version 3
+/// of the draft), or have codes of their own, and neither may end a session.
+#[test]
+fn the_library_for_sftp_takes_no_status_of_such_a_device() {
+    let status = |code: u8, text: &[u8]| {
+        let mut packet = vec![101, 0, 0, 0, 1, 0, 0, 0, code];
+        packet.extend(text);
+        let mut packet = packet.into();
+        russh_sftp::protocol::Packet::try_from(&mut packet).is_ok()
+    };
+    let (no_text, empty_text) = (&[][..], &[0; 8][..]);
+    assert!(status(4, empty_text), "what OpenSSH sends");
+    assert!(!status(4, no_text) && !status(31, empty_text));
+}
