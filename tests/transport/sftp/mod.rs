@@ -637,8 +637,14 @@ async fn what_is_free_is_said_beside_a_failure_without_words() {
         return;
     };
     // No file may be longer than 32 KiB; the disk itself is not full.
-    let limited = format!(r#"/bin/sh -c "trap '' XFSZ; ulimit -f 64; exec {server}""#);
-    let sshd = Sshd::with(&limited, "");
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("limited");
+    fs::write(
+        &script,
+        format!("trap '' XFSZ; ulimit -f 64; exec {server}\n"),
+    )
+    .unwrap();
+    let sshd = Sshd::with(&format!("/bin/sh {}", script.display()), "");
     let old = sshd.put_old();
     let failure = deliver(&sshd.destination(), &image(9 << 20))
         .await
