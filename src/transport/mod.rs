@@ -30,6 +30,9 @@ mod scp;
 mod sftp;
 mod ssh;
 mod tcp;
+// Only the decisions are here yet.
+#[cfg(test)]
+mod tftp;
 mod tls;
 
 pub use crate::protocol::Entry as Listed;
