@@ -23,6 +23,7 @@ mod digest;
 pub mod file;
 pub mod ftp;
 mod http;
+mod prove;
 mod reach;
 pub(crate) mod read_and_hash;
 mod redact;

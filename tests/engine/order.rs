@@ -1,4 +1,4 @@
-//! Sources in an order of preference: the next one goes on at the same byte, nothing is read twice, whoever
+//! Sources in an order of preference: the next one goes on at the same byte, nothing is read twice, a source that
 //! gives another image is left, and where none is left every cause is named.
 
 use std::sync::Arc;

@@ -100,7 +100,7 @@ pub(super) async fn open(
 fn opened(asked: &Asked) -> Result<Opened, Fault> {
     let path = resolved(asked)?;
     let fault = |error| asked.fault(&asked.path, &error);
-    // Before it is opened: a tape rewinds by that, and a pipe waits for whoever writes to it.
+    // Before it is opened: a tape rewinds by that, and a pipe waits until something writes to it.
     check_kind(&path, fs::metadata(&path).map_err(fault)?.file_type())?;
     let mut options = OpenOptions::new();
     options.read(true);

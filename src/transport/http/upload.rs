@@ -1,6 +1,6 @@
 //! A file on its way to an entity: the body of one request.
 //!
-//! The library takes what is sent as its connection takes it, out of a channel that holds one piece. Whoever
+//! The library takes what is sent as its connection takes it, out of a channel that holds one piece. What
 //! writes waits for that, so that a slow entity slows its writer, and sees at once when the entity answers,
 //! since what it says before it has everything is why it will not have it.
 
@@ -258,7 +258,7 @@ fn body(pieces: mpsc::Receiver<Piece>, begins: oneshot::Sender<()>) -> Body {
     let whole = (pieces, Some(begins), false);
     Body::wrap_stream(stream::unfold(whole, async |(mut pieces, begins, over)| {
         if let Some(begins) = begins {
-            // Whoever waited for it may have given up: then nothing more comes.
+            // What waited for it may have been given up: then nothing more comes.
             let _ = begins.send(());
         }
         if over {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::model::{Failure, Fault, RemotePath, Step, Verified, VerifyMode};
+use crate::transport::prove::same_content;
 use crate::transport::read_and_hash::{Read, read_and_hash};
 use crate::transport::ssh::Keys;
 use crate::transport::{
@@ -71,14 +72,7 @@ impl ScpSink {
             left: size,
         };
         let read = read_and_hash(&mut back, None, |_| Ok(())).await?;
-        if read.sha256 != image.sha256 {
-            return Err(failed(Fault::WrongDigest {
-                algorithm: "SHA-256".into(),
-                expected: hex::encode(image.sha256),
-                actual: hex::encode(read.sha256),
-            }));
-        }
-        Ok(())
+        same_content(&read, image)
     }
 
     /// What a comparison that came to nothing means.
@@ -190,15 +184,13 @@ impl Sink for ScpSink {
             How::As(VerifyMode::None) => Ok(Proof::Same(Verified::None)),
             How::As(VerifyMode::Readback) | How::Content => self.compared(path, image, true).await,
             How::As(VerifyMode::Size) => self.compared(path, image, false).await,
-            How::As(VerifyMode::Best) => match self.compared(path, image, true).await? {
-                // One that gives no file doesn't tell its size either.
-                Proof::Untold(_) => Ok(Proof::Same(Verified::None)),
-                proof => Ok(proof),
-            },
-            How::As(VerifyMode::Quick) => match self.compared(path, image, false).await? {
-                Proof::Untold(_) => Ok(Proof::Same(Verified::None)),
-                proof => Ok(proof),
-            },
+            How::As(mode @ (VerifyMode::Best | VerifyMode::Quick)) => {
+                match self.compared(path, image, mode == VerifyMode::Best).await? {
+                    // One that gives no file doesn't tell its size either.
+                    Proof::Untold(_) => Ok(Proof::Same(Verified::None)),
+                    proof => Ok(proof),
+                }
+            }
         }
     }
 

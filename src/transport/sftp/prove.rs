@@ -1,9 +1,8 @@
 //! Checking an entity's copy, and saying truthfully how it was checked (promise 4). There is no digest in
 //! SFTP that servers compute, so the strongest proof is the file itself.
 
-use std::time::Duration;
-
 use crate::model::{Failure, Fault, RemotePath, Step, Verified, VerifyMode};
+use crate::transport::prove::{by_size, same_content};
 use crate::transport::read_and_hash::{Read, read_and_hash};
 use crate::transport::{How, ImageDigest, Proof, Seen, Sink};
 
@@ -11,9 +10,6 @@ use super::download::Download;
 use super::session::Session;
 use super::sink::SftpSink;
 use super::window;
-
-/// Some entities report a file's size a moment after they have confirmed it.
-const LATE_SIZE: Duration = Duration::from_secs(1);
 
 impl SftpSink {
     /// Compares a file with the image, as thoroughly as `how` says.
@@ -35,7 +31,7 @@ impl SftpSink {
                 proof => return Ok(proof),
             }
         }
-        let proof = self.by_size(path, image.size).await?;
+        let proof = by_size(self, path, image.size).await?;
         Ok(match proof {
             Proof::Same(Verified::None) if how == How::As(VerifyMode::Size) => {
                 let reason = "the entity does not tell the size of a file".into();
@@ -68,32 +64,6 @@ impl SftpSink {
             _ => Err(failure),
         }
     }
-
-    async fn by_size(&mut self, path: &RemotePath, expected: u64) -> Result<Proof, Failure> {
-        let mut asked_before = false;
-        loop {
-            let actual = match self.look(path).await? {
-                Seen::Present { size: Some(size) } if size == expected => {
-                    return Ok(Proof::Same(Verified::Size));
-                }
-                Seen::Present { size: Some(size) } => size,
-                Seen::Present { size: None } | Seen::Unknown => {
-                    return Ok(Proof::Same(Verified::None));
-                }
-                Seen::Absent => {
-                    let reply = "it is not where it was written".into();
-                    let missing = Failure::new(Step::Verify, Fault::NoFile { reply });
-                    return Ok(Proof::Missing(missing));
-                }
-            };
-            if asked_before {
-                let fault = Fault::WrongSize { expected, actual };
-                return Ok(Proof::Other(Failure::new(Step::Verify, fault)));
-            }
-            asked_before = true;
-            tokio::time::sleep(LATE_SIZE).await;
-        }
-    }
 }
 
 /// A file that is read back over the session that has written it.
@@ -117,18 +87,5 @@ async fn read_back(session: &mut Session, path: &str, image: &ImageDigest) -> Re
     let read = read_and_hash(&mut back, Some(image.size.saturating_add(1)), |_| Ok(())).await;
     let handle = back.download.handle().to_vec();
     back.session.let_go(&handle);
-    let read = read?;
-    let failed = |fault| Err(Failure::new(Step::Verify, fault));
-    if read.size != image.size {
-        let (expected, actual) = (image.size, read.size);
-        return failed(Fault::WrongSize { expected, actual });
-    }
-    if read.sha256 != image.sha256 {
-        return failed(Fault::WrongDigest {
-            algorithm: "SHA-256".into(),
-            expected: hex::encode(image.sha256),
-            actual: hex::encode(read.sha256),
-        });
-    }
-    Ok(())
+    same_content(&read?, image)
 }

@@ -22,7 +22,7 @@ use super::{Ending, lost};
 
 /// How long a connection that is ended in good order may take for it.
 const PARTING: Duration = Duration::from_millis(500);
-/// Bytes that a server may send before they were taken. 40 ms of 200 Mbit/s, twice over: it is told of room
+/// Bytes that a server may send before they were taken. 40 ms of 200 Mbit/s, twice over: it hears of room
 /// when half of it is used up.
 const WINDOW: u32 = 2 << 20;
 /// Bytes of one packet (RFC 4253 section 6.1); larger ones cost less, and russh takes no more.

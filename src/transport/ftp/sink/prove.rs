@@ -1,9 +1,8 @@
 //! Checking an entity's copy, and saying truthfully how it was checked (promise 4).
 
-use std::time::Duration;
-
 use crate::model::{Failure, Fault, RemotePath, Step, Verified, VerifyMode};
 use crate::transport::digest::{Algorithm, Hasher};
+use crate::transport::prove::{by_size, same_content};
 use crate::transport::read_and_hash::{Read, read_and_hash};
 use crate::transport::{How, ImageDigest, Proof, Seen, Sink};
 
@@ -11,9 +10,6 @@ use super::super::download::Download;
 use super::super::features::{DigestCommand, digest_in};
 use super::super::session::Session;
 use super::FtpSink;
-
-/// Some entities report a file's size a moment after they have confirmed it.
-const LATE_SIZE: Duration = Duration::from_secs(1);
 
 impl FtpSink {
     /// Compares a file with the image, as thoroughly as `how` says.
@@ -44,12 +40,20 @@ impl FtpSink {
                 proof => return Ok(proof),
             }
         }
-        match self.by_size(path, image.size).await? {
-            Err(proof) => Ok(proof),
-            Ok(Verified::None) if how == How::As(VerifyMode::Size) => {
+        let proof = match by_size(self, path, image.size).await? {
+            // Of an entity that says so of every file it is no news.
+            Proof::Missing(_)
+                if self.no_listing && !self.tells_times && self.denies_truly != Some(true) =>
+            {
+                Proof::Same(Verified::None)
+            }
+            proof => proof,
+        };
+        match proof {
+            Proof::Same(Verified::None) if how == How::As(VerifyMode::Size) => {
                 Ok(untold("the entity does not tell the size of a file"))
             }
-            Ok(verified) => Ok(Proof::Same(verified)),
+            proof => Ok(proof),
         }
     }
 
@@ -99,40 +103,6 @@ impl FtpSink {
                 Ok(Proof::Untold(failure))
             }
             _ => Err(failure),
-        }
-    }
-
-    async fn by_size(
-        &mut self,
-        path: &RemotePath,
-        expected: u64,
-    ) -> Result<Result<Verified, Proof>, Failure> {
-        let mut asked_before = false;
-        loop {
-            let actual = match self.look(path).await? {
-                Seen::Present { size: Some(size) } if size == expected => {
-                    return Ok(Ok(Verified::Size));
-                }
-                Seen::Present { size: Some(size) } => size,
-                Seen::Present { size: None } | Seen::Unknown => return Ok(Ok(Verified::None)),
-                // Of an entity that says so of every file it is no news.
-                Seen::Absent
-                    if self.no_listing && !self.tells_times && self.denies_truly != Some(true) =>
-                {
-                    return Ok(Ok(Verified::None));
-                }
-                Seen::Absent => {
-                    let reply = "it is not where it was written".into();
-                    let missing = Failure::new(Step::Verify, Fault::NoFile { reply });
-                    return Ok(Err(Proof::Missing(missing)));
-                }
-            };
-            if asked_before {
-                let fault = Fault::WrongSize { expected, actual };
-                return Ok(Err(Proof::Other(Failure::new(Step::Verify, fault))));
-            }
-            asked_before = true;
-            tokio::time::sleep(LATE_SIZE).await;
         }
     }
 }
@@ -216,25 +186,5 @@ pub(super) async fn by_reading(
     let most = Some(image.size.saturating_add(1));
     let mut back = ReadBack { session, download };
     let read = read_and_hash(&mut back, most, |_| Ok(())).await?;
-    let actual = read.size;
-    if actual != image.size {
-        let fault = Fault::WrongSize {
-            expected: image.size,
-            actual,
-        };
-        return Err(Failure::new(Step::Verify, fault));
-    }
-    let (expected, actual) = (hex::encode(image.sha256), hex::encode(read.sha256));
-    if actual != expected {
-        let algorithm = Algorithm::Sha256.name().into();
-        return Err(Failure::new(
-            Step::Verify,
-            Fault::WrongDigest {
-                algorithm,
-                expected,
-                actual,
-            },
-        ));
-    }
-    Ok(())
+    same_content(&read, image)
 }

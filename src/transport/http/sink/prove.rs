@@ -1,19 +1,15 @@
 //! Checking an entity's copy, and saying truthfully how it was checked (promise 4).
 
-use std::time::Duration;
-
 use reqwest::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 
 use crate::model::{Failure, Fault, RemotePath, Step, Verified, VerifyMode};
+use crate::transport::prove::{by_size, same_content};
 use crate::transport::read_and_hash::read_and_hash;
 use crate::transport::{How, ImageDigest, Proof, Seen, Sink};
 
 use super::super::source::HttpSource;
 use super::HttpSink;
-
-/// Some entities report a file's size a moment after they have confirmed it.
-const LATE_SIZE: Duration = Duration::from_secs(1);
 
 impl HttpSink {
     /// Compares a file with the image, as thoroughly as `how` says.
@@ -41,7 +37,7 @@ impl HttpSink {
                 proof => return Ok(proof),
             }
         }
-        match self.by_size(path, image.size).await? {
+        match by_size(self, path, image.size).await? {
             Proof::Same(Verified::None) if how == How::As(VerifyMode::Size) => {
                 Ok(untold("the entity does not tell the size of a file"))
             }
@@ -88,47 +84,10 @@ impl HttpSink {
         };
         let most = Some(image.size.saturating_add(1));
         let read = read_and_hash(&mut source, most, |_| Ok(())).await?;
-        let fault = if read.size != image.size {
-            Fault::WrongSize {
-                expected: image.size,
-                actual: read.size,
-            }
-        } else if read.sha256 != image.sha256 {
-            Fault::WrongDigest {
-                algorithm: "SHA-256".into(),
-                expected: hex::encode(image.sha256),
-                actual: hex::encode(read.sha256),
-            }
-        } else {
-            return Ok(Proof::Same(Verified::Readback));
-        };
-        Ok(Proof::Other(Failure::new(Step::Verify, fault)))
-    }
-
-    async fn by_size(&mut self, path: &RemotePath, expected: u64) -> Result<Proof, Failure> {
-        let mut asked_before = false;
-        loop {
-            let actual = match self.look(path).await? {
-                Seen::Present { size: Some(size) } if size == expected => {
-                    return Ok(Proof::Same(Verified::Size));
-                }
-                Seen::Present { size: Some(size) } => size,
-                Seen::Present { size: None } | Seen::Unknown => {
-                    return Ok(Proof::Same(Verified::None));
-                }
-                Seen::Absent => {
-                    let reply = "it is not where it was written".into();
-                    let missing = Failure::new(Step::Verify, Fault::NoFile { reply });
-                    return Ok(Proof::Missing(missing));
-                }
-            };
-            if asked_before {
-                let fault = Fault::WrongSize { expected, actual };
-                return Ok(Proof::Other(Failure::new(Step::Verify, fault)));
-            }
-            asked_before = true;
-            tokio::time::sleep(LATE_SIZE).await;
-        }
+        Ok(match same_content(&read, image) {
+            Ok(()) => Proof::Same(Verified::Readback),
+            Err(failure) => Proof::Other(failure),
+        })
     }
 }
 
