@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::model::Scheme;
+
 /// Why a lab can't be started. Every message names the server or the setting that it is about.
 #[derive(Debug, Error)]
 pub enum LabError {
@@ -24,8 +26,19 @@ pub enum LabError {
         name: String,
         address: String,
     },
-    #[error("{kind} {name}: the lab speaks plain ftp:// only")]
-    Tls { kind: &'static str, name: String },
+    #[error("{kind} {name}: the lab does not speak {}:// but ftp:// and sftp://", .scheme.word())]
+    Scheme {
+        kind: &'static str,
+        name: String,
+        scheme: Scheme,
+    },
+    #[error("{kind} {name}: `{key}` means nothing over {}; remove it", .scheme.in_words())]
+    NotThere {
+        kind: &'static str,
+        name: String,
+        scheme: Scheme,
+        key: &'static str,
+    },
     #[error("{kind} {name} can't be served on {address}: {cause}")]
     Bind {
         kind: &'static str,

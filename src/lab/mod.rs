@@ -1,27 +1,28 @@
 //! A practice network on loopback, for newcomers, tests and benchmarks.
 //!
-//! Every file server and every entity of an inventory becomes a real FTP server inside this
-//! process: libunftp speaks the protocol, and what it stores, how fast and with which faults is
-//! decided here. The files:
+//! Every file server and every entity of an inventory becomes a real server inside this process: libraries
+//! speak the protocols (libunftp, russh), and what is stored, how fast and with which faults is decided here.
+//! The files:
 //!
 //! - `behaviour` the words for what servers do; `settings` what an inventory's `x-lab` key says with them
 //! - `network` [`Lab`]: shows and stops the servers of an inventory; `start` starts them
 //! - `server` one server: its listener, its `counter`s, its end and its return
 //! - `life` whether it still lives, and in which boot
-//! - `storage` files with faults, whatever the protocol; `pace` how fast; `draw` numbers that an entity
-//!   draws by its name
-//! - `ftp` the FTP face of a server
+//! - `storage` files with faults, whatever the protocol; `upload` and `download` one transfer; `pace` how fast;
+//!   `draw` numbers that an entity draws by its name
+//! - `session` one connection to a server; `ftp` and `sftp` its faces
 //! - `device` the files of one server; `chunks` memory that equal files share; `image` the bytes of
 //!   generated images
 //! - `limits` the open files that all servers need
 //!
-//! The lab has a runtime of its own. libunftp starts tasks that it never hands out, so shutting
+//! The lab has a runtime of its own. The libraries start tasks that they never hand out, so shutting
 //! that runtime down is the only way to end all of them, and the only one that we need.
 
 mod behaviour;
 mod chunks;
 mod counter;
 mod device;
+mod download;
 mod draw;
 mod error;
 mod ftp;
@@ -31,9 +32,12 @@ mod limits;
 mod network;
 mod pace;
 mod server;
+mod session;
 mod settings;
+mod sftp;
 mod start;
 mod storage;
+mod upload;
 
 pub use behaviour::{Behaviour, NameCut, Pause};
 pub use device::StoredFile;

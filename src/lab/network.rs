@@ -47,6 +47,7 @@ impl Lab {
                 name: server.name.clone(),
                 kind: server.kind,
                 address: server.served_address(),
+                host_key: server.host_key(),
                 does: server.behaviour.words(),
             })
             .collect()

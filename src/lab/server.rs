@@ -15,9 +15,10 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::behaviour::Behaviour;
 use super::counter::Counter;
 use super::device::Device;
-use super::ftp;
 use super::life::{Boot, Life};
-use crate::model::Address;
+use super::session::session;
+use super::sftp;
+use crate::model::{Address, HostKey, Scheme};
 
 /// Between two attempts at what the system refuses for now.
 const AGAIN: Duration = Duration::from_millis(100);
@@ -46,6 +47,8 @@ pub struct Served {
     pub name: String,
     pub kind: ServedKind,
     pub address: Address,
+    /// What it proves its identity by, where it is spoken to over SSH.
+    pub host_key: Option<HostKey>,
     /// Its settings in words; empty for a server that just serves.
     pub does: String,
 }
@@ -58,6 +61,9 @@ impl fmt::Display for Served {
         };
         let address = self.address.to_string();
         write!(f, "{address:<21}  {kind:<11}  {}", self.name)?;
+        if let Some(key) = self.host_key {
+            write!(f, "  host_key: {key}")?;
+        }
         if self.does.is_empty() {
             Ok(())
         } else {
@@ -71,6 +77,7 @@ impl fmt::Display for Served {
 pub(super) struct Server {
     pub(super) name: String,
     pub(super) kind: ServedKind,
+    pub(super) scheme: Scheme,
     pub(super) address: SocketAddr,
     pub(super) behaviour: Behaviour,
     /// The only user who may log in; absent: anybody.
@@ -103,9 +110,8 @@ struct Done {
 
 impl Server {
     pub(super) fn new(
-        name: &str,
-        kind: ServedKind,
-        address: SocketAddr,
+        (name, kind): (&str, ServedKind),
+        (scheme, address): (Scheme, SocketAddr),
         behaviour: Behaviour,
         user: Option<String>,
         device: Device,
@@ -113,6 +119,7 @@ impl Server {
         Self {
             name: name.into(),
             kind,
+            scheme,
             address,
             behaviour,
             user,
@@ -148,7 +155,7 @@ impl Server {
                     Ok((client, _)) => {
                         self.sessions.add(1);
                         let server = Arc::clone(&self);
-                        self.tasks.spawn(ftp::session(server, boot, client));
+                        self.tasks.spawn(session(server, boot, client));
                     }
                     Err(error) => {
                         // Out of files, most likely: others have to close theirs first.
@@ -316,14 +323,18 @@ impl Server {
         self.done.to_reboot.store(reboots, Ordering::Release);
     }
 
-    /// Whether sizes are not known yet after the last upload.
-    pub(super) fn is_size_late(&self) -> bool {
+    /// What is said of the size of a file: not known yet after the last upload, or in whole blocks.
+    pub(super) fn size_shown(&self, size: u64) -> u64 {
         let stored = *self
             .done
             .stored
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        (self.behaviour.size_after).is_some_and(|late| stored.is_some_and(|at| at.elapsed() < late))
+        let is_new = |late| stored.is_some_and(|at| at.elapsed() < late);
+        if self.behaviour.size_after.is_some_and(is_new) {
+            return 0;
+        }
+        (self.behaviour.size_block).map_or(size, |block| size.div_ceil(block) * block)
     }
 
     /// The time of the reboot that follows what was just confirmed, once.
@@ -335,9 +346,14 @@ impl Server {
             .then_some(time)
     }
 
+    /// As shown to those who are to believe it.
+    pub(super) fn host_key(&self) -> Option<HostKey> {
+        (self.scheme == Scheme::Sftp).then(|| sftp::host_key(self.kind, &self.name))?
+    }
+
     pub(super) fn served_address(&self) -> Address {
         Address {
-            scheme: crate::model::Scheme::Ftp,
+            scheme: self.scheme,
             host: self.address.ip().to_string(),
             port: self.address.port(),
         }

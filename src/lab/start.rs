@@ -16,7 +16,8 @@ use super::server::{ServedKind, Server, bind};
 use super::settings::LabSettings;
 use crate::model::names::Pattern;
 use crate::model::{
-    Address, Entity, FileServer, Group, Image, Inventory, Name, PeerChoice, Scheme, SourceChoice,
+    Address, Entity, FileServer, Group, HostTrust, Image, Inventory, Name, PeerChoice, Scheme,
+    SourceChoice, Ssh,
 };
 
 /// Bytes of the file of an entity that has an old version: 4 KiB.
@@ -154,6 +155,16 @@ impl Lab {
         options: LabOptions,
     ) -> Result<(), LabError> {
         let wanted = loopback(name, kind, address)?;
+        let scheme = address.scheme;
+        if let Some(key) = behaviour.unknown_to(scheme) {
+            let (kind, name) = (kind.as_str(), name.to_string());
+            return Err(LabError::NotThere {
+                kind,
+                name,
+                scheme,
+                key,
+            });
+        }
         let failed = |cause| LabError::Bind {
             kind: kind.as_str(),
             name: name.to_string(),
@@ -174,27 +185,35 @@ impl Lab {
             .iter()
             .find(|known| Some(&known.name) == credentials)
             .map(|known| known.user.clone());
-        let server = Arc::new(Server::new(name, kind, address, behaviour, user, device));
+        let at = (scheme, address);
+        let server = Arc::new(Server::new((name, kind), at, behaviour, user, device));
         runtime.spawn(Arc::clone(&server).serve(listener));
         self.servers.push(server);
         Ok(())
     }
 
-    /// The inventory with the served addresses, wherever an entity or a file server stands in it.
+    /// The inventory with the served addresses, wherever an entity or a file server stands in it, and with
+    /// their host keys where it names none.
     fn as_served(&self, inventory: &Inventory) -> Inventory {
-        let addresses: HashMap<_, _> = self
-            .servers
-            .iter()
-            .map(|server| ((server.kind, &*server.name), server.served_address()))
+        let servers: HashMap<_, _> = (self.servers.iter())
+            .map(|server| ((server.kind, &*server.name), server))
             .collect();
-        let address =
-            |kind, name: &str, old: &Address| addresses.get(&(kind, name)).unwrap_or(old).clone();
+        let as_served = |kind, name: &str, address: &mut Address, ssh: &mut Ssh| {
+            let Some(server) = servers.get(&(kind, name)) else {
+                return;
+            };
+            *address = server.served_address();
+            if let (Some(key), HostTrust::Unset) = (server.host_key(), &ssh.trust) {
+                ssh.trust = HostTrust::Key([key].into());
+            }
+        };
         let entities: BTreeMap<Name, Arc<Entity>> = inventory
             .entities
             .iter()
             .map(|entity| {
                 let mut served = Entity::clone(entity);
-                served.address = address(ServedKind::Entity, &entity.name, &entity.address);
+                let kind = ServedKind::Entity;
+                as_served(kind, &entity.name, &mut served.address, &mut served.ssh);
                 (Arc::clone(&entity.name), Arc::new(served))
             })
             .collect();
@@ -203,7 +222,8 @@ impl Lab {
             .iter()
             .map(|server| {
                 let mut served = FileServer::clone(server);
-                served.address = address(ServedKind::FileServer, &server.name, &server.address);
+                let kind = ServedKind::FileServer;
+                as_served(kind, &server.name, &mut served.address, &mut served.ssh);
                 (Arc::clone(&server.name), Arc::new(served))
             })
             .collect();
@@ -239,10 +259,11 @@ impl Lab {
 
 /// Where to serve, if that is on loopback.
 fn loopback(name: &str, kind: ServedKind, address: &Address) -> Result<SocketAddr, LabError> {
-    if address.scheme != Scheme::Ftp {
-        return Err(LabError::Tls {
+    if !matches!(address.scheme, Scheme::Ftp | Scheme::Sftp) {
+        return Err(LabError::Scheme {
             kind: kind.as_str(),
             name: name.into(),
+            scheme: address.scheme,
         });
     }
     let ip = match &*address.host {

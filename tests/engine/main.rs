@@ -25,6 +25,8 @@ mod pressure_depth;
 #[cfg(feature = "lab")]
 mod questions;
 #[cfg(feature = "lab")]
+mod reach;
+#[cfg(feature = "lab")]
 mod sources;
 #[cfg(feature = "lab")]
 mod universe;

@@ -77,6 +77,22 @@ pub fn with_group(inventory: &mut Inventory, change: impl FnOnce(&mut Group)) {
     inventory.groups[0] = Arc::new(group);
 }
 
+/// The same inventory with the entities, in their groups too, and the file servers spoken to like this.
+pub fn over(inventory: &mut Inventory, entities: impl Fn(&Entity) -> Scheme, servers: Scheme) {
+    for server in &mut inventory.file_servers {
+        Arc::make_mut(server).address.scheme = servers;
+    }
+    for entity in &mut inventory.entities {
+        let scheme = entities(entity);
+        Arc::make_mut(entity).address.scheme = scheme;
+    }
+    let (all, first) = (inventory.entities.clone(), inventory.file_servers[0].clone());
+    with_group(inventory, |group| {
+        group.entities = all;
+        group.source = SourceChoice::FileServer(first);
+    });
+}
+
 /// An entity as in a [`network`].
 pub fn entity(name: &str, version: &str) -> Entity {
     Entity {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::draw;
+use crate::model::Scheme;
 
 pub(super) use parse::size;
 
@@ -86,8 +87,10 @@ settings! {
         /// The maximum number of sessions at the same time; what comes beyond it is greeted with 421
         /// and closed.
         pub max_sessions: Option<u32>,
-        /// In place of 421; empty: closed without a word.
+        /// In place of 421, or of what else the protocol has; empty: closed without a word.
         pub busy_reply: Option<String>,
+        /// SSH: its host key is another one than the lab shows.
+        pub other_host_key: bool,
         /// `login: refuse`: every login is answered with 530.
         #[serde(rename = "login", deserialize_with = "parse::login")]
         pub refuse_login: bool,
@@ -237,6 +240,24 @@ pub struct Pause {
 }
 
 impl Behaviour {
+    /// The first of these words that means nothing in a protocol: its fault would be waited for in vain.
+    pub(super) fn unknown_to(&self, scheme: Scheme) -> Option<&'static str> {
+        let of_ftp = [
+            ("no_rest", self.no_rest),
+            ("encode_names", self.encode_names),
+            ("no_paths", self.no_paths),
+            ("store_needs", self.store_needs.is_some()),
+            ("rnfr_any", self.rnfr_any),
+            ("pasv_host", self.pasv_host.is_some()),
+        ];
+        let of_ssh = [("other_host_key", self.other_host_key)];
+        let words = match scheme {
+            Scheme::Sftp => &of_ftp[..],
+            _ => &of_ssh[..],
+        };
+        words.iter().find(|(_, said)| *said).map(|(key, _)| *key)
+    }
+
     /// The same, with the byte at which transfers are dropped somewhere.
     pub(super) fn settled(mut self, name: &str, image: u64) -> Self {
         if self.drop_somewhere && self.drop_at.is_none() {

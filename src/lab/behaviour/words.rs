@@ -128,6 +128,7 @@ impl Behaviour {
 
     fn refusals(&self, words: &mut Vec<String>) {
         for (is_so, what) in [
+            (self.other_host_key, "has another host key than is shown"),
             (self.no_read, "can't be read"),
             (self.no_size, "knows no sizes"),
             (self.no_confirm, "confirms nothing"),

@@ -14,7 +14,7 @@ use unftp_core::storage::{
 
 use super::relay::Session;
 use crate::lab::device::clean;
-use crate::lab::storage::{Face, Refusal, Storage};
+use crate::lab::storage::{Entry, Face, Refusal, Storage};
 
 #[derive(Debug, Clone)]
 pub(super) struct Backend {
@@ -81,37 +81,15 @@ impl StorageBackend<DefaultUser> for Backend {
         _: &DefaultUser,
         path: P,
     ) -> Result<Vec<Fileinfo<PathBuf, Facts>>> {
-        let folder = clean(&text_of(path.as_ref()));
-        let prefix = format!("{}/", folder.trim_end_matches('/'));
-        let mut found: Vec<Fileinfo<PathBuf, Facts>> = Vec::new();
-        for name in self.storage.server.device.names() {
-            let Some(rest) = name.strip_prefix(&prefix) else {
-                continue;
-            };
-            let (path, metadata) =
-                match (rest.split_once('/'), self.storage.server.device.file(&name)) {
-                    (Some((folder, _)), _) => (
-                        PathBuf::from(format!("{prefix}{folder}")),
-                        Facts {
-                            size: None,
-                            modified: SystemTime::UNIX_EPOCH,
-                        },
-                    ),
-                    (None, Some(file)) => (
-                        PathBuf::from(&name),
-                        Facts {
-                            size: Some(file.size()),
-                            modified: file.modified(),
-                        },
-                    ),
-                    (None, None) => continue,
-                };
-            // Names are sorted, so those below one folder follow each other.
-            if found.last().is_none_or(|last| last.path != path) {
-                found.push(Fileinfo { path, metadata });
-            }
-        }
-        Ok(found)
+        let folder = text_of(path.as_ref());
+        let named = |entry: Entry| Fileinfo {
+            path: Path::new(&clean(&folder)).join(entry.name),
+            metadata: Facts {
+                size: entry.size,
+                modified: entry.modified,
+            },
+        };
+        Ok(self.storage.list(&folder).into_iter().map(named).collect())
     }
 
     async fn get_into<'a, P, W: ?Sized>(

@@ -76,42 +76,12 @@ impl Session {
     }
 }
 
-/// One session, from its greeting until either side closes it or the server is killed.
-pub(in crate::lab) async fn session(server: Arc<Server>, boot: Boot, mut client: TcpStream) {
-    let (number, _counted) = server.open_session();
-    let session = async {
-        let is_full = (server.behaviour.max_sessions).is_some_and(|most| number > most);
-        if is_full || server.busy_now() {
-            return turned_away(&server, &mut client).await;
-        }
-        relayed(&server, boot, &mut client).await
-    };
-    match server.while_alive(boot, session).await {
-        Some(Ok(())) => {}
-        Some(Err(error)) => {
-            tracing::debug!(server = %server.name, "a session of the lab ended: {error}");
-        }
-        None => {
-            // A server that vanishes does not take its leave.
-            let reset = socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO));
-            if let Err(error) = reset {
-                tracing::debug!(server = %server.name, "a session was closed, not reset: {error}");
-            }
-        }
-    }
-}
-
-async fn turned_away(server: &Server, client: &mut TcpStream) -> io::Result<()> {
-    let said = server.behaviour.busy_reply.as_deref();
-    match said.unwrap_or("421 Too many sessions, try later") {
-        "" => {}
-        said => client.write_all(format!("{said}\r\n").as_bytes()).await?,
-    }
-    client.shutdown().await
-}
-
-async fn relayed(server: &Arc<Server>, boot: Boot, client: &mut TcpStream) -> io::Result<()> {
-    client.set_nodelay(true)?;
+/// One session, from its greeting until either side closes it.
+pub(in crate::lab) async fn session(
+    server: &Arc<Server>,
+    boot: Boot,
+    client: &mut TcpStream,
+) -> io::Result<()> {
     let (inner, outer) = pair(SocketAddr::new(client.local_addr()?.ip(), 0)).await?;
     let (from_client, to_client) = client.split();
     let (from_inner, to_inner) = inner.into_split();
@@ -275,11 +245,9 @@ fn changed(server: &Server, session: &Session, line: &[u8]) -> Option<Vec<u8>> {
     }
     let text = String::from_utf8_lossy(line);
     let said = now.instead.or_else(|| match (&*now.verb, &line[..3]) {
-        (b"SIZE", b"213") if server.is_size_late() => Some("213 0".into()),
         (b"SIZE", b"213") => {
-            let size: u64 = text[4..].trim().parse().ok()?;
-            let block = behaviour.size_block?;
-            Some(format!("213 {}", size.div_ceil(block) * block))
+            let size = text[4..].trim().parse().ok()?;
+            Some(format!("213 {}", server.size_shown(size)))
         }
         (b"PASV", b"227") => {
             let host = behaviour.pasv_host?.to_string().replace('.', ",");

@@ -300,10 +300,13 @@ impl Script {
             down_for,
             dies_at,
             reboot_after_store,
+            // It speaks FTP.
+            other_host_key,
         } = &self.behaviour;
         assert!(
             !random_pauses
                 && !drop_somewhere
+                && !other_host_key
                 && pause.is_none()
                 && rate.or(*read_rate).or(*dies_at).is_none()
                 && down_for.or(*reboot_after_store).is_none(),

@@ -1,0 +1,121 @@
+//! The SFTP face of a server: russh speaks SSH, russh-sftp reads and writes the packets.
+//!
+//! - here: one connection, and what proves its server's identity
+//! - `login` the session of SSH: who may log in, and what may be asked for
+//! - `requests` what SFTP asks of the storage; `reply` the status for each refusal
+//!
+//! The libraries keep the connection that they are given, in tasks of their own. So that a server can fall
+//! silent or vanish at once, its clients' sockets are ours, and their bytes are passed on.
+
+mod login;
+mod reply;
+mod requests;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use russh::keys::PrivateKey;
+use russh::keys::ssh_key::HashAlg;
+use russh::keys::ssh_key::private::Ed25519Keypair;
+use russh::server::{Config, run_stream};
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use self::login::Login;
+use super::life::Boot;
+use super::server::{ServedKind, Server};
+use super::storage::{Face, Storage};
+use crate::model::HostKey;
+
+/// Bytes that are passed on at once.
+const PIECE: usize = 32 * 1024;
+
+/// The private key of a server. It is drawn from its name, so that it is the same in each run: it protects
+/// nothing, and nothing of a lab needs protection.
+fn private_key(kind: ServedKind, name: &str, other: bool) -> PrivateKey {
+    let mut seed = Sha256::new();
+    seed.update(format!(
+        "subtend lab, host key of {} {name}{}",
+        kind.as_str(),
+        if other { ", another one" } else { "" }
+    ));
+    Ed25519Keypair::from_seed(&seed.finalize().into()).into()
+}
+
+/// The fingerprint of a server's key, as the lab shows it.
+pub(super) fn host_key(kind: ServedKind, name: &str) -> Option<HostKey> {
+    let key = private_key(kind, name, false);
+    let fingerprint = key.public_key().fingerprint(HashAlg::Sha256);
+    fingerprint.sha256().map(HostKey)
+}
+
+/// What a session's requests can do with its connection.
+#[derive(Debug, Clone)]
+struct Line {
+    cut: CancellationToken,
+}
+
+impl Face for Line {
+    /// Each write was confirmed, and there is no other confirmation before the end.
+    fn confirm_early(&self) {}
+
+    fn hang_up(&self) {
+        self.cut.cancel();
+    }
+}
+
+/// One connection, until either side closes it.
+pub(super) async fn session(
+    server: &Arc<Server>,
+    boot: Boot,
+    client: &mut TcpStream,
+) -> io::Result<()> {
+    let other = server.behaviour.other_host_key;
+    let config = Config {
+        keys: vec![private_key(server.kind, &server.name, other)],
+        auth_rejection_time: Duration::ZERO,
+        inactivity_timeout: None,
+        ..Config::default()
+    };
+    let line = Line {
+        cut: CancellationToken::new(),
+    };
+    let storage = Storage {
+        server: Arc::clone(server),
+        boot,
+    };
+    let login = Login::new(storage, line.clone());
+    let (near, far) = tokio::io::duplex(PIECE);
+    let speaking = async {
+        // Its end is seen by what it sends: an end of its own would overtake its last words.
+        if let Ok(running) = run_stream(Arc::new(config), far, login).await {
+            let _ = running.await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let (from_far, mut to_far) = tokio::io::split(near);
+    let (from_client, mut to_client) = client.split();
+    let commands = async {
+        let mut from = BufReader::with_capacity(PIECE, from_client);
+        // The end, or a reset: for the server, the client has left.
+        let _ = tokio::io::copy_buf(&mut from, &mut to_far).await;
+        let _ = to_far.shutdown().await;
+        std::future::pending::<()>().await;
+    };
+    let answers = async {
+        let mut from = BufReader::with_capacity(PIECE, from_far);
+        tokio::io::copy_buf(&mut from, &mut to_client).await
+    };
+    let sent = tokio::select! {
+        biased;
+        () = line.cut.cancelled() => Ok(0),
+        sent = answers => sent,
+        () = speaking => Ok(0),
+        () = commands => Ok(0),
+    };
+    sent?;
+    to_client.shutdown().await
+}
