@@ -348,7 +348,7 @@ impl Server {
 
     /// As shown to those who are to believe it.
     pub(super) fn host_key(&self) -> Option<HostKey> {
-        (self.scheme == Scheme::Sftp).then(|| sftp::host_key(self.kind, &self.name))?
+        (self.scheme == Scheme::Sftp).then(sftp::host_key)?
     }
 
     pub(super) fn served_address(&self) -> Address {

@@ -86,7 +86,10 @@ pub fn over(inventory: &mut Inventory, entities: impl Fn(&Entity) -> Scheme, ser
         let scheme = entities(entity);
         Arc::make_mut(entity).address.scheme = scheme;
     }
-    let (all, first) = (inventory.entities.clone(), inventory.file_servers[0].clone());
+    let (all, first) = (
+        inventory.entities.clone(),
+        inventory.file_servers[0].clone(),
+    );
     with_group(inventory, |group| {
         group.entities = all;
         group.source = SourceChoice::FileServer(first);

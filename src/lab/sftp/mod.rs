@@ -1,6 +1,6 @@
 //! The SFTP face of a server: russh speaks SSH, russh-sftp reads and writes the packets.
 //!
-//! - here: one connection, and what proves its server's identity
+//! - here: one connection, and the key that proves its server's identity
 //! - `login` the session of SSH: who may log in, and what may be asked for
 //! - `requests` what SFTP asks of the storage; `reply` the status for each refusal
 //!
@@ -26,29 +26,26 @@ use tokio_util::sync::CancellationToken;
 
 use self::login::Login;
 use super::life::Boot;
-use super::server::{ServedKind, Server};
+use super::server::Server;
 use super::storage::{Face, Storage};
 use crate::model::HostKey;
 
 /// Bytes that are passed on at once.
 const PIECE: usize = 32 * 1024;
 
-/// The private key of a server. It is drawn from its name, so that it is the same in each run: it protects
-/// nothing, and nothing of a lab needs protection.
-fn private_key(kind: ServedKind, name: &str, other: bool) -> PrivateKey {
-    let mut seed = Sha256::new();
-    seed.update(format!(
-        "subtend lab, host key of {} {name}{}",
-        kind.as_str(),
-        if other { ", another one" } else { "" }
-    ));
-    Ed25519Keypair::from_seed(&seed.finalize().into()).into()
+/// The private key of every server of every lab, so that an inventory can name it: it protects nothing, and
+/// nothing of a lab needs protection.
+fn private_key(other: bool) -> PrivateKey {
+    let of: &[u8] = match other {
+        false => b"subtend lab",
+        true => b"subtend lab, another key",
+    };
+    Ed25519Keypair::from_seed(&Sha256::digest(of).into()).into()
 }
 
-/// The fingerprint of a server's key, as the lab shows it.
-pub(super) fn host_key(kind: ServedKind, name: &str) -> Option<HostKey> {
-    let key = private_key(kind, name, false);
-    let fingerprint = key.public_key().fingerprint(HashAlg::Sha256);
+/// The fingerprint of that key, as the lab shows it.
+pub(super) fn host_key() -> Option<HostKey> {
+    let fingerprint = private_key(false).public_key().fingerprint(HashAlg::Sha256);
     fingerprint.sha256().map(HostKey)
 }
 
@@ -73,9 +70,8 @@ pub(super) async fn session(
     boot: Boot,
     client: &mut TcpStream,
 ) -> io::Result<()> {
-    let other = server.behaviour.other_host_key;
     let config = Config {
-        keys: vec![private_key(server.kind, &server.name, other)],
+        keys: vec![private_key(server.behaviour.other_host_key)],
         auth_rejection_time: Duration::ZERO,
         inactivity_timeout: None,
         ..Config::default()
@@ -118,4 +114,18 @@ pub(super) async fn session(
     };
     sent?;
     to_client.shutdown().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It stands in inventories.
+    #[test]
+    fn the_key_of_a_lab_is_always_the_same() {
+        let known = "SHA256:C8QydA9DB3KiVsCYz1ytEf3+ZZ6orha8tFlAzT5dIR0";
+        assert_eq!(host_key().unwrap().to_string(), known);
+        let other = private_key(true).public_key().fingerprint(HashAlg::Sha256);
+        assert_ne!(other.sha256().map(HostKey), host_key());
+    }
 }
