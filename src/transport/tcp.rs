@@ -79,12 +79,18 @@ pub(super) fn accepted(stream: &TcpStream) -> io::Result<()> {
 /// Connects to the first of a host's addresses that answers. Each has an equal part of the time that is left.
 pub(super) async fn connect(address: &Address, limit: Duration) -> Result<TcpStream, Fault> {
     let until = Instant::now() + limit;
-    let too_late = || Fault::ConnectTimeout {
-        address: address.to_string(),
-        after: limit,
-    };
     let targets = timeout(limit, resolve(address)).await;
-    let targets = targets.map_err(|_| too_late())??;
+    let targets = targets.map_err(|_| late(address, limit))??;
+    connect_to(&targets, address, until, limit).await
+}
+
+/// As [`connect`], where the host was looked up before: `limit` ends at `until`.
+pub(super) async fn connect_to(
+    targets: &[SocketAddr],
+    address: &Address,
+    until: Instant,
+    limit: Duration,
+) -> Result<TcpStream, Fault> {
     let mut last = no_address(address);
     for (place, target) in targets.iter().enumerate() {
         let left = u32::try_from(targets.len() - place).unwrap_or(u32::MAX);
@@ -98,10 +104,17 @@ pub(super) async fn connect(address: &Address, limit: Duration) -> Result<TcpStr
                 return Ok(stream);
             }
             Ok(Err(error)) => last = connect_fault(target.to_string(), address.scheme, &error),
-            Err(_) => last = too_late(),
+            Err(_) => last = late(address, limit),
         }
     }
     Err(last)
+}
+
+pub(super) fn late(address: &Address, after: Duration) -> Fault {
+    Fault::ConnectTimeout {
+        address: address.to_string(),
+        after,
+    }
 }
 
 async fn open(target: SocketAddr) -> io::Result<TcpStream> {

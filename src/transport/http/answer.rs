@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use reqwest::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName,
-};
-use reqwest::header::{LAST_MODIFIED, RETRY_AFTER};
-use reqwest::{Response, StatusCode};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG};
+use http::header::{LAST_MODIFIED, LOCATION, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, StatusCode};
 use tokio::time::timeout;
 
 use crate::model::text::shown;
 use crate::model::{Failure, Fault, Step};
 use crate::transport::RefusalKind;
 use crate::transport::redact::Redact;
+
+use super::exchange::Response;
 
 /// How long the text of a refusal is waited for.
 const REASON: Duration = Duration::from_secs(2);
@@ -93,7 +93,7 @@ pub(super) async fn said(response: Response, redact: &Redact) -> String {
 
 /// Where an answer leads, without what may be a secret in it.
 fn redirected(headers: &HeaderMap) -> Option<String> {
-    let location = text_of(headers, reqwest::header::LOCATION)?;
+    let location = text_of(headers, LOCATION)?;
     let (scheme, rest) = location.split_once("://").unwrap_or(("", location));
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let host = host.rsplit('@').next().unwrap_or_default();
@@ -216,7 +216,7 @@ pub(super) fn part(headers: &HeaderMap) -> Option<Part> {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::header::HeaderValue;
+    use http::HeaderValue;
 
     use super::*;
 

@@ -1,50 +1,19 @@
-//! What was wrong where no answer came: the errors of the library as faults.
+//! What was wrong where no answer came, or only a part of one: the errors of the library as faults.
 
 use std::error::Error;
 use std::io;
 
 use crate::model::text::shown;
-use crate::model::{Address, Fault, Side, Timeouts};
-use crate::transport::tcp;
+use crate::model::{Fault, Side};
 use crate::transport::tls::TlsContext;
 
 /// Why a request got no answer, or only a part of one.
-pub(super) fn fault(
-    error: &reqwest::Error,
-    address: &Address,
-    timeouts: &Timeouts,
-    tls: Option<&TlsContext>,
-) -> Fault {
+pub(super) fn fault(error: &hyper::Error, tls: Option<&TlsContext>) -> Fault {
     if let Some(tls) = tls
         && let Some(refused) = find(error, |cause| cause.downcast_ref::<rustls::Error>())
     {
         return tls.refused(Side::Http, refused);
     }
-    if error.is_connect() {
-        if error.is_timeout() {
-            return Fault::ConnectTimeout {
-                address: address.to_string(),
-                after: timeouts.connect,
-            };
-        }
-        if let Some(io) = find(error, |cause| cause.downcast_ref::<io::Error>()) {
-            return match io.kind() {
-                io::ErrorKind::TimedOut => Fault::ConnectTimeout {
-                    address: address.to_string(),
-                    after: timeouts.connect,
-                },
-                // The connection was there, and ended in the handshake.
-                io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset if tls.is_some() => {
-                    lost(error)
-                }
-                _ => tcp::connect_fault(address.to_string(), address.scheme, io),
-            };
-        }
-    }
-    lost(error)
-}
-
-fn lost(error: &reqwest::Error) -> Fault {
     Fault::Lost {
         side: Side::Http,
         reason: reason(error),
@@ -52,7 +21,7 @@ fn lost(error: &reqwest::Error) -> Fault {
 }
 
 /// The innermost cause: those around it only say in which part of the library it was met.
-pub(super) fn reason(error: &reqwest::Error) -> String {
+fn reason(error: &hyper::Error) -> String {
     let mut last = String::new();
     find(error, |cause| {
         last = cause.to_string();
@@ -86,7 +55,7 @@ fn find<'a, T>(
 }
 
 /// Whether the connection ended before the end of what was announced.
-pub(super) fn is_short(error: &reqwest::Error) -> bool {
+pub(super) fn is_short(error: &hyper::Error) -> bool {
     let ended = find(error, |cause| {
         let io = cause.downcast_ref::<io::Error>()?;
         (io.kind() == io::ErrorKind::UnexpectedEof).then_some(io)

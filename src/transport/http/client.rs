@@ -1,24 +1,32 @@
 //! A server as requests are made to it: whom they go to, with which login, over which TLS.
 
-use std::time::Duration;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
 
-use reqwest::header::{ACCEPT_ENCODING, HOST, HeaderMap, HeaderValue};
-use reqwest::{Method, RequestBuilder, Response, Url, redirect};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST};
+use http::{HeaderMap, HeaderValue, Method};
 use secrecy::ExposeSecret;
-use tokio::time::timeout;
+use secrecy::zeroize::Zeroizing;
+use tokio::time::{Instant, timeout};
+use url::Url;
 
-use crate::model::{Failure, Fault, RemotePath, Scheme, Step};
+use crate::model::{Failure, Fault, Login, RemotePath, Scheme, Side, Step};
 use crate::transport::redact::Redact;
 use crate::transport::tls::{Authorities, TlsContext};
 use crate::transport::{Endpoint, tcp};
 
+use super::body::Body;
+use super::exchange::{Broken, Connection, Request, Response};
 use super::{cause, target};
 
 /// One server, and how it is spoken to.
 #[derive(Clone)]
 pub(super) struct Client {
     pub(super) endpoint: Endpoint,
-    library: reqwest::Client,
+    targets: Arc<[SocketAddr]>,
     tls: Option<TlsContext>,
     pub(super) redact: Redact,
 }
@@ -31,12 +39,8 @@ impl Client {
         let Endpoint {
             address, timeouts, ..
         } = endpoint;
-        let after = timeouts.connect;
-        let resolved = timeout(after, tcp::resolve(address)).await;
-        let targets = resolved.map_err(|_| Fault::ConnectTimeout {
-            address: address.to_string(),
-            after,
-        })??;
+        let resolved = timeout(timeouts.connect, tcp::resolve(address)).await;
+        let targets = resolved.map_err(|_| tcp::late(address, timeouts.connect))??;
         let first = targets.first().ok_or_else(|| tcp::no_address(address))?;
         let tls = match address.scheme {
             Scheme::Https => {
@@ -45,30 +49,9 @@ impl Client {
             }
             _ => None,
         };
-        let mut builder = reqwest::Client::builder()
-            .http1_only()
-            // An image goes to its device and nowhere else, whatever the environment says of proxies.
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .connect_timeout(after)
-            .pool_max_idle_per_host(0)
-            .tcp_nodelay(true)
-            .tcp_keepalive(tcp::KEEPALIVE)
-            .resolve_to_addrs(&target::looked_up(address), &targets);
-        // Without TLS too: what the library would make by itself looks for authorities of its own.
-        let config = match &tls {
-            Some(context) => context.config(),
-            None => TlsContext::none()?,
-        };
-        builder = builder.tls_backend_preconfigured(config);
-        let library = builder
-            .build()
-            .map_err(|error| Fault::Local(cause::reason(&error)))?;
         Ok(Self {
             endpoint: endpoint.clone(),
-            library,
+            targets: targets.into(),
             tls,
             redact: Redact::of(&endpoint.login, None),
         })
@@ -79,58 +62,89 @@ impl Client {
         target::url(&self.endpoint.address, path, is_form)
     }
 
-    pub(super) fn request(&self, method: Method, url: Url) -> RequestBuilder {
+    /// A request without a body.
+    pub(super) fn request(&self, method: Method, url: Url) -> Request {
         let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let host = target::zone(&self.endpoint.address);
-        if let Some(host) = host.and_then(|host| HeaderValue::from_str(&host).ok()) {
+        let host = target::zone(&self.endpoint.address).unwrap_or_else(|| target::host_of(&url));
+        if let Ok(host) = HeaderValue::from_str(&host) {
             headers.insert(HOST, host);
         }
-        let request = self.library.request(method, url).headers(headers);
-        let login = &self.endpoint.login;
-        match &login.token {
-            Some(token) => request.bearer_auth(token.expose_secret()),
-            None if login.is_anonymous() => request,
-            None => request.basic_auth(&login.user, Some(login.password.expose_secret())),
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        if let Some(login) = authorization(&self.endpoint.login) {
+            headers.insert(AUTHORIZATION, login);
+        }
+        Request {
+            method,
+            url,
+            headers,
+            body: Body::default(),
         }
     }
 
+    /// Connects, and shakes hands where there is TLS.
+    pub(super) async fn connect(&self) -> Result<Connection, Fault> {
+        let (address, timeouts) = (&self.endpoint.address, &self.endpoint.timeouts);
+        let until = Instant::now() + timeouts.connect;
+        let stream = tcp::connect_to(&self.targets, address, until, timeouts.connect).await?;
+        let connection = match &self.tls {
+            None => Connection::over(stream).await,
+            Some(tls) => {
+                let stream = tls.connect(stream, Side::Http, timeouts.reply).await?;
+                Connection::over(stream).await
+            }
+        };
+        connection.map_err(|error| self.fault(&error))
+    }
+
     /// The head of an answer, whatever its status.
-    pub(super) async fn answer(
-        &self,
-        step: Step,
-        request: RequestBuilder,
-    ) -> Result<Response, Failure> {
+    pub(super) async fn answer(&self, step: Step, request: Request) -> Result<Response, Failure> {
+        let at = |fault| Failure::new(step, fault);
+        let connected = self.connect().await;
+        let connection = connected.map_err(|fault| Failure::new(Step::Connect, fault))?;
         let after = self.endpoint.timeouts.reply;
-        match timeout(self.patience(), request.send()).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(Failure::new(step_of(&error, step), self.fault(&error))),
+        match timeout(after, connection.ask(request)).await {
+            Ok(answer) => answer.map_err(|broken| at(self.no_answer(&broken))),
             Err(_) => {
                 let command = "the request".into();
-                Err(Failure::new(step, Fault::NoReply { command, after }))
+                Err(at(Fault::NoReply { command, after }))
             }
         }
     }
 
-    /// How long a request may take up to the head of its answer: the library connects for as long as it
-    /// may first.
-    pub(super) fn patience(&self) -> Duration {
-        let timeouts = &self.endpoint.timeouts;
-        timeouts.connect.saturating_add(timeouts.reply)
+    pub(super) fn no_answer(&self, broken: &Broken) -> Fault {
+        match broken {
+            Broken::Request(error) => Fault::Local(format!("the request can't be sent: {error}")),
+            Broken::Connection(error) => self.fault(error),
+        }
     }
 
-    pub(super) fn fault(&self, error: &reqwest::Error) -> Fault {
-        let Endpoint {
-            address, timeouts, ..
-        } = &self.endpoint;
-        cause::fault(error, address, timeouts, self.tls.as_ref())
+    pub(super) fn fault(&self, error: &hyper::Error) -> Fault {
+        cause::fault(error, self.tls.as_ref())
     }
 }
 
-/// What fails before a request is sent fails in connecting.
-pub(super) fn step_of(error: &reqwest::Error, step: Step) -> Step {
-    match error.is_connect() {
-        true => Step::Connect,
-        false => step,
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("address", &self.endpoint.address)
+            .finish_non_exhaustive()
     }
+}
+
+/// What shows who asks (RFC 6750, RFC 7617).
+fn authorization(login: &Login) -> Option<HeaderValue> {
+    let shown = match &login.token {
+        Some(token) => Zeroizing::new(format!("Bearer {}", token.expose_secret())),
+        None if login.is_anonymous() => return None,
+        None => {
+            let pair = format!("{}:{}", login.user, login.password.expose_secret());
+            let pair = BASE64_STANDARD.encode(Zeroizing::new(pair).as_bytes());
+            Zeroizing::new(format!("Basic {}", *Zeroizing::new(pair)))
+        }
+    };
+    // Of a token that no header can hold the server is sent none, and asks for it.
+    let mut value = HeaderValue::from_str(&shown).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }

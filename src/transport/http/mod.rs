@@ -1,10 +1,10 @@
-//! HTTP (RFC 9110 and 9112) over reqwest, kept behind [`Transport`].
+//! HTTP (RFC 9110 and 9112) over hyper, kept behind [`Transport`].
 //!
-//! The library connects, and speaks HTTP/1.1; TLS is ours (`transport/tls`), so that certificates are believed
-//! as everywhere else. What it would do by itself is turned off, because each may bring something else than the
-//! file, or carry the file elsewhere: proxies of the environment, redirects, decompression, cookies, and
-//! connections that are used again (`client`). Redirects are followed here, to servers of the inventory alone
-//! (`redirect`). A body that is sent waits for its server, and its answer is noticed while it is sent (`upload`).
+//! The library speaks HTTP/1.1 over one connection (`exchange`); TCP and TLS are ours, so that certificates are
+//! believed as everywhere else. There is nothing else that may bring something else than the file, or carry the
+//! file elsewhere: no proxies of the environment, decompression, cookies, or connections that are used again.
+//! Redirects are followed here, to servers of the inventory alone (`redirect`). A body that is sent waits for its
+//! server, and its answer is noticed while it is sent (`upload`), also where the connection ends behind it (`wire`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,14 +18,17 @@ use crate::transport::tls::Authorities;
 use super::{Compared, Destination, Directory, Listed, Remote, Sink, Source, Transport};
 
 mod answer;
+mod body;
 mod cause;
 mod client;
+mod exchange;
 mod probe;
 mod redirect;
 mod sink;
 mod source;
 mod target;
 mod upload;
+mod wire;
 
 use sink::HttpSink;
 use source::HttpSource;

@@ -1,9 +1,11 @@
 //! Redirects (RFC 9110 section 15.4), to where the operator allows it: the same host, and the HTTP servers
 //! that the inventory lists. Never from TLS to clear text; and the login stays with the host that it is for.
 
-use reqwest::header::{HeaderMap, LOCATION};
-use reqwest::{Method, Response, StatusCode, Url};
 use std::sync::Arc;
+
+use http::header::LOCATION;
+use http::{HeaderMap, Method, StatusCode};
+use url::Url;
 
 use crate::model::text::shown;
 use crate::model::{Address, Failure, Fault, Login, Scheme, Step, Tls};
@@ -12,6 +14,7 @@ use crate::transport::{Endpoint, Remote};
 use super::HttpTransport;
 use super::answer::text_of;
 use super::client::Client;
+use super::exchange::Response;
 
 /// More are a circle.
 const MOST: usize = 5;

@@ -1,8 +1,8 @@
 //! Reading an image from a server of HTTP, from any byte on.
 
 use async_trait::async_trait;
-use reqwest::header::{HeaderMap, HeaderValue, IF_RANGE, RANGE, TRANSFER_ENCODING};
-use reqwest::{Method, Response, StatusCode};
+use http::header::{CONTENT_RANGE, IF_RANGE, LAST_MODIFIED, RANGE, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::time::timeout;
 use tokio_util::bytes::Bytes;
 
@@ -12,6 +12,7 @@ use crate::transport::{Remote, Source};
 use super::HttpTransport;
 use super::answer::{self, Part, part};
 use super::client::Client;
+use super::exchange::Response;
 use super::{cause, redirect};
 
 /// One reading of a file: one answer.
@@ -155,7 +156,7 @@ impl HttpSource {
         Ok(true)
     }
 
-    fn broken(&self, error: &reqwest::Error) -> Fault {
+    fn broken(&self, error: &hyper::Error) -> Fault {
         match (self.size, self.client.fault(error)) {
             (Some(size), Fault::Lost { .. }) if cause::is_short(error) => Fault::ShortImage {
                 read: self.position,
@@ -188,7 +189,7 @@ fn asked(offset: u64, known: Option<&str>) -> HeaderMap {
 fn changed(known: &str, headers: &HeaderMap) -> Option<Fault> {
     let now = match answer::is_tag(known) {
         true => answer::strong_tag(headers)?,
-        false => answer::text_of(headers, reqwest::header::LAST_MODIFIED)?,
+        false => answer::text_of(headers, LAST_MODIFIED)?,
     };
     (now != known).then(|| Fault::SourceChanged {
         reason: format!(
@@ -200,7 +201,7 @@ fn changed(known: &str, headers: &HeaderMap) -> Option<Fault> {
 }
 
 fn wrong_part(headers: &HeaderMap) -> Fault {
-    let range = answer::text_of(headers, reqwest::header::CONTENT_RANGE);
+    let range = answer::text_of(headers, CONTENT_RANGE);
     Fault::Malformed {
         reply: match range {
             Some(range) => format!("206 with the part {}", crate::model::text::shown(range)),

@@ -1,6 +1,6 @@
 //! The url of a file: its path as the operator writes it, encoded (RFC 3986).
 
-use reqwest::Url;
+use url::{Position, Url};
 
 use crate::model::{Address, Fault, RemotePath, Scheme};
 
@@ -52,12 +52,9 @@ fn host(address: &Address) -> String {
     }
 }
 
-/// The name under which addresses are given to the library.
-pub(super) fn looked_up(address: &Address) -> String {
-    match zone(address) {
-        Some(_) => LINK_LOCAL.into(),
-        None => address.host.to_ascii_lowercase(),
-    }
+/// Host and port of a url, as the `Host` of a request has them.
+pub(super) fn host_of(url: &Url) -> String {
+    url[Position::BeforeHost..Position::AfterPort].to_owned()
 }
 
 /// The address without its zone, where it has one, for the `Host` of a request.

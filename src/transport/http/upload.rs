@@ -4,35 +4,28 @@
 //! writes waits for that, so that a slow entity slows its writer, and sees at once when the entity answers,
 //! since what it says before it has everything is why it will not have it.
 
-use std::io;
-
-use futures_util::stream;
-use reqwest::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use reqwest::multipart::{Form, Part};
-use reqwest::{Body, Method, RequestBuilder, Response, Url};
-use tokio::sync::{mpsc, oneshot};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method};
+use tokio::sync::mpsc;
 use tokio::task::JoinError;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::bytes::Bytes;
 use tokio_util::task::AbortOnDropHandle;
+use url::Url;
 
 use crate::model::{Failure, Fault, RemotePath, Side, Step, Upload as Way};
 use crate::transport::NotStored;
 
 use super::answer;
-use super::client::{Client, step_of};
+use super::body::{Body, Piece};
+use super::client::Client;
+use super::exchange::{Request, Response};
 use super::target::file_name;
 
 /// Bytes of one piece. The library gathers up to 16 before it waits for its connection.
 const PIECE: usize = 16 * 1024;
 /// How long the answer may take where the connection is lost and it would say why.
 const REASON: std::time::Duration = std::time::Duration::from_secs(2);
-
-enum Piece {
-    Data(Bytes),
-    /// The file is whole. Without it the request is given up, whatever was announced.
-    End,
-}
 
 type Answer = Result<Response, Failure>;
 
@@ -60,20 +53,16 @@ impl Upload {
         size: Option<u64>,
     ) -> Result<Self, NotStored> {
         let (pieces, taken) = mpsc::channel(1);
-        let (begins, mut begun) = oneshot::channel();
-        let body = body(taken, begins);
-        let request = match way {
-            Way::Put => Ok(put(client, url, body, size)),
-            Way::Field(field) => form(client, url, body, size, field, path),
-        };
-        let request =
-            request.map_err(|fault| not_stored(Failure::new(Step::Open, fault), false))?;
+        let request = request(client, way, path, url, (taken, size));
+        let request = request.map_err(|fault| not_begun(Step::Open, fault))?;
+        let connected = client.connect().await;
+        let connection = connected.map_err(|fault| not_begun(Step::Connect, fault))?;
         let asking = client.clone();
         let answer = AbortOnDropHandle::new(tokio::spawn(async move {
-            let answer = request.send().await;
-            answer.map_err(|error| Failure::new(step_of(&error, Step::Send), asking.fault(&error)))
+            let answer = connection.ask(request).await;
+            answer.map_err(|broken| Failure::new(Step::Send, asking.no_answer(&broken)))
         }));
-        let mut upload = Self {
+        Ok(Self {
             pieces,
             answer,
             client: client.clone(),
@@ -81,30 +70,7 @@ impl Upload {
             size,
             sent: 0,
             blocked_since: None,
-        };
-        let patience = client.patience();
-        let connecting = async {
-            tokio::select! {
-                biased;
-                // Dropped without a word, it was never asked for: the answer says why.
-                Ok(()) = &mut begun => None,
-                answer = &mut upload.answer => Some(joined(answer)),
-            }
-        };
-        match timeout(patience, connecting).await {
-            Ok(None) => Ok(upload),
-            Ok(Some(answer)) => {
-                let has_answered = answer.is_ok();
-                let failure = upload.ended(Step::Open, answer).await;
-                Err(not_stored(failure, has_answered))
-            }
-            Err(_) => {
-                let after = client.endpoint.timeouts.connect;
-                let address = client.endpoint.address.to_string();
-                let fault = Fault::ConnectTimeout { address, after };
-                Err(not_stored(Failure::new(Step::Connect, fault), false))
-            }
-        }
+        })
     }
 
     /// Writes some bytes, unless the entity has already answered. Dropped while it waits, it has written
@@ -200,10 +166,10 @@ impl Upload {
     }
 }
 
-fn not_stored(failure: Failure, may_have_begun: bool) -> NotStored {
+fn not_begun(step: Step, fault: Fault) -> NotStored {
     NotStored {
-        failure,
-        may_have_begun,
+        failure: Failure::new(step, fault),
+        may_have_begun: false,
     }
 }
 
@@ -222,57 +188,36 @@ fn joined(answer: Result<Answer, JoinError>) -> Answer {
     })
 }
 
-fn put(client: &Client, url: Url, body: Body, size: Option<u64>) -> RequestBuilder {
-    let request = client.request(Method::PUT, url);
-    let request = match size {
-        Some(size) => request.header(CONTENT_LENGTH, size),
-        None => request,
-    };
-    request
-        .header(CONTENT_TYPE, "application/octet-stream")
-        .body(body)
-}
-
-fn form(
+/// What is asked of the entity, and the file that comes with it, of `size` bytes where that is known.
+fn request(
     client: &Client,
-    url: Url,
-    body: Body,
-    size: Option<u64>,
-    field: &str,
+    way: &Way,
     path: &RemotePath,
-) -> Result<RequestBuilder, Fault> {
-    let Some(size) = size else {
-        // Programs behind a form learn from the length how much to read (RFC 3875 section 4.1.2).
-        let reason = "the image's size is not known, and a form has to announce it; write the image's `size`";
-        return Err(Fault::Local(reason.into()));
+    url: Url,
+    (file, size): (mpsc::Receiver<Piece>, Option<u64>),
+) -> Result<Request, Fault> {
+    let local = |reason: &str| Fault::Local(reason.into());
+    let (method, body, kind) = match (way, size) {
+        (Way::Put, size) => {
+            let kind = "application/octet-stream".to_owned();
+            (Method::PUT, Body::file(file, size), kind)
+        }
+        (Way::Field(field), Some(size)) => {
+            let (body, kind) = Body::form(file, size, field, file_name(path));
+            (Method::POST, body, kind)
+        }
+        (Way::Field(_), None) => {
+            // Programs behind a form learn from the length how much to read (RFC 3875 section 4.1.2).
+            let reason = "the image's size is not known, and a form has to announce it; write the image's `size`";
+            return Err(local(reason));
+        }
     };
-    let part = Part::stream_with_length(body, size).file_name(file_name(path).to_owned());
-    let part = part.mime_str("application/octet-stream");
-    let part = part.map_err(|error| Fault::Local(error.to_string()))?;
-    let form = Form::new().part(field.to_owned(), part);
-    Ok(client.request(Method::POST, url).multipart(form))
-}
-
-/// What the library takes, piece by piece; `begins` is done when it first asks, for which it has connected.
-fn body(pieces: mpsc::Receiver<Piece>, begins: oneshot::Sender<()>) -> Body {
-    let whole = (pieces, Some(begins), false);
-    Body::wrap_stream(stream::unfold(whole, async |(mut pieces, begins, over)| {
-        if let Some(begins) = begins {
-            // What waited for it may have been given up: then nothing more comes.
-            let _ = begins.send(());
-        }
-        if over {
-            return None;
-        }
-        match pieces.recv().await {
-            Some(Piece::Data(data)) => Some((Ok(data), (pieces, None, false))),
-            Some(Piece::End) => None,
-            None => {
-                let given_up = io::Error::other("the file was given up");
-                Some((Err(given_up), (pieces, None, true)))
-            }
-        }
-    }))
+    let mut request = client.request(method, url);
+    let kind = HeaderValue::from_str(&kind);
+    let kind = kind.map_err(|_| local("the type of the request can't be sent"))?;
+    request.headers.insert(CONTENT_TYPE, kind);
+    request.body = body;
+    Ok(request)
 }
 
 fn lost(reason: &str) -> Fault {

@@ -91,20 +91,6 @@ impl TlsContext {
         })
     }
 
-    /// For a library that shakes hands itself.
-    pub(in crate::transport) fn config(&self) -> ClientConfig {
-        ClientConfig::clone(self.connector.config())
-    }
-
-    /// For a library that wants a configuration where nothing is to be encrypted: it believes nobody.
-    pub(in crate::transport) fn none() -> Result<ClientConfig, Fault> {
-        let config = ClientConfig::builder_with_provider(Arc::clone(&PROVIDER))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| Fault::Local(error.to_string()))?
-            .with_root_certificates(rustls::RootCertStore::empty());
-        Ok(config.with_no_client_auth())
-    }
-
     /// The handshake, within `deadline`.
     pub(in crate::transport) async fn connect(
         &self,

@@ -172,6 +172,39 @@ async fn an_answer_in_the_middle_is_the_cause_at_once() {
     }
 }
 
+/// It has read a part, answers, and hangs up on what is on its way, so that the reset comes right behind the answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_before_a_reset_is_the_cause() {
+    for way in [Upload::Put, field()] {
+        for round in 0..50 {
+            let refuse = Turn::file("413 Payload Too Large", "", b"no room");
+            let refuse = refuse.reading(Body::Bytes(1000));
+            let turns = match way {
+                Upload::Put => vec![absent(), refuse],
+                Upload::Field(_) => vec![refuse],
+            };
+            let server = Turns::start(turns).await;
+            let destination = upload_to(&server, way.clone(), Some(64 << 20));
+            let transport = transport();
+            let mut sink = open_sink(&transport, &destination).await.unwrap();
+            let failure = within(SOON, async {
+                let piece = vec![7; 64 * 1024];
+                loop {
+                    if let Err(failure) = sink.write(&piece).await {
+                        return failure;
+                    }
+                }
+            })
+            .await;
+            assert_eq!(
+                answered(&failure.fault),
+                ("413 Payload Too Large: no room", false),
+                "{way:?}, {round}"
+            );
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_confirmation_before_the_end_is_none() {
     let early = Turn::file("200 OK", "", b"")

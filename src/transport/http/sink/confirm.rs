@@ -1,12 +1,14 @@
 //! Whether an entity has stored the file that it was sent: by the status of its answer, and where the operator
 //! knows its words, by them.
 
-use reqwest::{Method, Response};
+use http::Method;
+use url::Url;
 
 use crate::model::text::quoted;
 use crate::model::{Address, Failure, Fault, Step};
 
 use super::super::answer;
+use super::super::exchange::Response;
 use super::{HttpSink, result_page};
 
 /// A page that says more than this has said it before.
@@ -76,7 +78,7 @@ impl HttpSink {
 }
 
 /// Whether a url is one of this very server.
-fn is_at(address: &Address, url: &reqwest::Url) -> bool {
+fn is_at(address: &Address, url: &Url) -> bool {
     let origin = super::super::target::origin(address);
-    reqwest::Url::parse(&origin).is_ok_and(|own| own.origin() == url.origin())
+    Url::parse(&origin).is_ok_and(|own| own.origin() == url.origin())
 }

@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::{HeaderMap, HeaderValue, LOCATION, RANGE};
-use reqwest::{Method, Response, StatusCode};
+use http::header::{LOCATION, RANGE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::model::staging::File;
 use crate::model::{Failure, Fault, RemotePath, Step, Upload as Way};
@@ -19,6 +19,7 @@ use crate::transport::{
 use super::HttpTransport;
 use super::answer::{self, Part, part};
 use super::client::Client;
+use super::exchange::Response;
 use super::redirect::is_redirect;
 use super::source::refuses_head;
 use super::upload::Upload;

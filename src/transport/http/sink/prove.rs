@@ -1,7 +1,7 @@
 //! Checking an entity's copy, and saying truthfully how it was checked (promise 4).
 
-use reqwest::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
-use reqwest::{Method, StatusCode};
+use http::header::CACHE_CONTROL;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::model::{Failure, Fault, RemotePath, Step, Verified, VerifyMode};
 use crate::transport::prove::{by_size, same_content};
