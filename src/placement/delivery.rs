@@ -265,6 +265,9 @@ impl Delivery {
     /// Something stays under [`Self::written`].
     pub async fn discard(&mut self, again: bool) -> Result<(), Failure> {
         self.sink.abort();
+        if !self.sink.has_names() {
+            return Ok(());
+        }
         let mut entity = Entity {
             sink: &mut *self.sink,
             names: &self.names,

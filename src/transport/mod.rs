@@ -184,6 +184,12 @@ pub struct NotStored {
 /// opened again by the next call.
 #[async_trait]
 pub trait Sink: Send {
+    /// Whether there are files that can be looked at and removed. What a program took that a form was sent to
+    /// can't be.
+    fn has_names(&self) -> bool {
+        true
+    }
+
     async fn look(&mut self, path: &RemotePath) -> Result<Seen, Failure>;
 
     /// When the file was last changed, in the entity's own words.

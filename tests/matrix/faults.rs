@@ -118,9 +118,9 @@ pub(crate) async fn denied(line: Line) -> Result<(), Wrong> {
     if said.code != Some(1) && line.way.family() != Family::Tftp {
         return Err(format!("no problem was found: {}", said.in_short()));
     }
-    // A server may still write into a file that is there.
     if line.way.is_direct() {
-        return Ok(());
+        // A server may still write into a file that is there.
+        site.server.forbid_reading(site.name);
     }
     let said = tried(&site, &RUN).await?;
     was_refused(
@@ -154,21 +154,47 @@ pub(crate) async fn no_rename(line: Line) -> Result<(), Wrong> {
 /// It lets nobody in with this password.
 pub(crate) async fn wrong_password(line: Line) -> Result<(), Wrong> {
     let by = By::WrongPassword;
-    let site = Site::new(
-        line,
-        Wanted {
-            by,
+    let words = ["password", "login", "log in", "401", "credentials"];
+    let wanted = Wanted {
+        by,
+        ..Wanted::default()
+    };
+    turned_away(line, wanted, &words).await
+}
+
+/// Nor with this token.
+pub(crate) async fn wrong_token(line: Line) -> Result<(), Wrong> {
+    let wanted = Wanted {
+        by: By::WrongToken,
+        folder: Some("bearer/"),
+        ..Wanted::default()
+    };
+    turned_away(line, wanted, &["401"]).await
+}
+
+/// It takes no file of this size, and says so while it is sent.
+pub(crate) async fn too_large(line: Line) -> Result<(), Wrong> {
+    for settings in ["", ", staging: direct"] {
+        let wanted = Wanted {
+            folder: Some("small/"),
+            settings,
             ..Wanted::default()
-        },
-    )
-    .await;
+        };
+        turned_away(line, wanted, &["413"]).await?;
+    }
+    Ok(())
+}
+
+/// It takes nothing, for a cause with one of these words, at the first attempt; nothing is said to be left.
+async fn turned_away(line: Line, wanted: Wanted, words: &[&str]) -> Result<(), Wrong> {
+    let site = Site::new(line, wanted).await;
     site.server.put(site.name, OLD);
     let said = tried(&site, &RUN).await?;
-    was_refused(
-        &site,
-        &said,
-        &["password", "login", "log in", "401", "credentials"],
-    )?;
+    let entity = was_refused(&site, &said, words)?;
+    if entity["attempts"] != 1 || !entity["left"].is_null() {
+        let (attempts, left) = (&entity["attempts"], &entity["left"]);
+        return Err(format!("after {attempts} attempts, left: {left}"));
+    }
     match site
         .server
         .file(site.name)

@@ -50,6 +50,8 @@ enum What {
     WrongKey,
     NewKey,
     Token,
+    WrongToken,
+    TooLarge,
     Offset,
     Whole,
     Changing,
@@ -62,7 +64,7 @@ enum What {
 }
 
 /// In the order in which they are done.
-pub(crate) const ROWS: [Row; 39] = [
+pub(crate) const ROWS: [Row; 41] = [
     row("online", What::Online),
     row("fresh", What::Fresh),
     row("overwrite", What::Overwrite),
@@ -95,6 +97,8 @@ pub(crate) const ROWS: [Row; 39] = [
     row("wrong key", What::WrongKey),
     row("new key", What::NewKey),
     row("token", What::Token),
+    row("no token", What::WrongToken),
+    row("too large", What::TooLarge),
     // Its faults as a source.
     row("offset", What::Offset),
     row("whole", What::Whole),
@@ -131,6 +135,8 @@ impl Row {
             "source",
             "killed",
             "token",
+            "no token",
+            "too large",
             "offset",
             "moved",
         ];
@@ -155,6 +161,7 @@ impl Row {
             What::Key | What::LockedKey | What::WrongKey | What::NewKey => family == Family::Ssh,
             What::Questions => openssh && !line.make.login().1.is_empty(),
             What::Legacy => openssh,
+            What::WrongToken | What::TooLarge => nginx,
             What::Token | What::Changing | What::Moved | What::Away | What::Loop => nginx,
             What::Whole => nginx || way == Way::Form,
             What::Offset => other && way.is_source() && way != Way::Form,
@@ -277,6 +284,8 @@ async fn done(line: Line, row: Row) -> Result<(), Wrong> {
         What::Denied => faults::denied(line).await,
         What::NoRename => faults::no_rename(line).await,
         What::WrongPassword => faults::wrong_password(line).await,
+        What::WrongToken => faults::wrong_token(line).await,
+        What::TooLarge => faults::too_large(line).await,
         What::Key => came_in(line, By::Key, SshLogin::Key).await,
         What::LockedKey => came_in(line, By::LockedKey, SshLogin::Key).await,
         What::Questions => came_in(line, By::Password, SshLogin::Questions).await,

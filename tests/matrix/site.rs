@@ -89,6 +89,7 @@ pub(crate) enum By {
     Key,
     LockedKey,
     Token,
+    WrongToken,
 }
 
 /// A network, and the place where the program keeps its state.
@@ -302,6 +303,7 @@ fn credentials(by: By, server: &RealServer) -> String {
             format!("{key}, passphrase: {{ env: MATRIX_PASSPHRASE }}")
         }
         By::Token => "token: { env: MATRIX_PASSWORD }".to_owned(),
+        By::WrongToken => "token: { env: MATRIX_WRONG }".to_owned(),
     }
 }
 

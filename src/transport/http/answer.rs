@@ -49,7 +49,9 @@ fn of_status(step: Step, status: StatusCode, said: String) -> Failure {
     Failure::new(step, fault)
 }
 
-/// Whether the same may be granted a moment later. 507 is as the 452 of FTP: until somebody makes room.
+/// Whether the same may be granted a moment later. 507 is as the 452 of FTP: until somebody makes room. 500 says
+/// nothing of its cause (nginx gives it for a full disk, for a folder that it may not write, and for what passes),
+/// so it is tried again, within `retries` and `retry_for`.
 fn may_pass(status: StatusCode) -> bool {
     match status.as_u16() {
         408 | 423 | 425 | 429 => true,

@@ -12,6 +12,7 @@
 //! | `/moved/` | 302 to the same server |
 //! | `/away/` | 302 to the same port of 127.0.0.2 |
 //! | `/loop/` | 302 to itself |
+//! | `/small/` | nothing is taken that is larger than 1 MiB: 413 |
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -102,6 +103,7 @@ impl Make for Nginx {
              auth_basic_user_file {here}/passwords; }}\n\
              location /bearer/ {{ alias {root}/; {takes} \
              if ($http_authorization != 'Bearer {PASSWORD}') {{ return 401; }} }}\n\
+             location /small/ {{ alias {root}/; {takes} client_max_body_size 1m; }}\n\
              location /whole/ {{ alias {root}/; max_ranges 0; }}\n\
              location /changing/ {{ alias {root}/; etag off; add_header ETag '\"$request_id\"'; \
              add_header Last-Modified ''; }}\n\

@@ -205,6 +205,79 @@ async fn an_answer_before_a_reset_is_the_cause() {
     }
 }
 
+/// Where nothing was said, what is known is that the connection broke.
+#[tokio::test]
+async fn a_reset_without_an_answer_is_a_lost_connection() {
+    let breaks = Turn::says(*b"").reading(Body::Bytes(1000));
+    let server = Turns::start(vec![absent(), breaks]).await;
+    let destination = upload_to(&server, Upload::Put, Some(64 << 20));
+    let transport = transport();
+    let mut sink = open_sink(&transport, &destination).await.unwrap();
+    let failure = within(SOON, async {
+        loop {
+            if let Err(failure) = sink.write(&[7; 64 * 1024]).await {
+                return failure;
+            }
+        }
+    })
+    .await;
+    assert!(matches!(failure.fault, Fault::Lost { .. }), "{failure}");
+    assert!(failure.is_transient());
+}
+
+/// Who may look may not write: the entity was not given a byte that it kept, so none is left.
+#[tokio::test]
+async fn nothing_is_left_where_nothing_was_taken() {
+    let no = || Turn::file("401 Unauthorized", "", b"");
+    let old = || Turn::says(*b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n");
+    let server = Turns::start(vec![
+        old(),
+        absent(),
+        // Whether it can rename at all, the file, its removal, and what there is then.
+        absent(),
+        no(),
+        no(),
+        absent(),
+    ])
+    .await;
+    let destination = Destination {
+        staging: Staging::Rename,
+        ..upload_to(&server, Upload::Put, Some(8))
+    };
+    let transport = transport();
+    let mut sink = open_sink(&transport, &destination).await.unwrap();
+    let failure = match write_all(&mut sink, b"01234567").await {
+        Ok(()) => within(SOON, sink.finish()).await.unwrap_err(),
+        Err(failure) => failure,
+    };
+    assert_eq!(failure.step, Step::Login);
+    assert_eq!(within(SOON, sink.discard(false)).await, Ok(()));
+    assert_eq!(sink.holds(), Holds::Old);
+    let staged = |method: &str| format!("{method} {} HTTP/1.1", staging());
+    assert_eq!(
+        server.lines()[3..],
+        [staged("PUT"), staged("DELETE"), staged("HEAD")]
+    );
+}
+
+/// What a program took can't be looked at, nor removed by hand.
+#[tokio::test]
+async fn a_form_leaves_nothing_that_could_be_removed() {
+    let refuse = Turn::file("401 Unauthorized", "", b"");
+    let server = Turns::start(vec![refuse]).await;
+    let destination = upload_to(&server, field(), Some(4));
+    let transport = transport();
+    let mut sink = open_sink(&transport, &destination).await.unwrap();
+    let failure = match write_all(&mut sink, b"0123").await {
+        Ok(()) => within(SOON, sink.finish()).await.unwrap_err(),
+        Err(failure) => failure,
+    };
+    assert_eq!(failure.step, Step::Login);
+    assert_eq!(within(SOON, sink.discard(false)).await, Ok(()));
+    assert_eq!(sink.holds(), Holds::Unknown);
+    assert_eq!(server.lines().len(), 1);
+}
+
 #[tokio::test]
 async fn a_confirmation_before_the_end_is_none() {
     let early = Turn::file("200 OK", "", b"")

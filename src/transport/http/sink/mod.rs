@@ -53,8 +53,8 @@ impl HttpSink {
         self.client.endpoint.http.has_files()
     }
 
-    /// What the entity answers about a file. It has to answer itself: a page that it leads to is not the file.
-    async fn ask(
+    /// What the entity answers to a command about a file, whatever it is.
+    async fn command(
         &self,
         step: Step,
         method: Method,
@@ -64,7 +64,18 @@ impl HttpSink {
         let url = self.client.url(path);
         let url = url.map_err(|fault| Failure::new(step, fault))?;
         let request = self.client.request(method, url).headers(headers);
-        let response = self.client.answer(step, request).await?;
+        self.client.answer(step, request).await
+    }
+
+    /// What the entity answers about a file. It has to answer itself: a page that it leads to is not the file.
+    async fn ask(
+        &self,
+        step: Step,
+        method: Method,
+        path: &RemotePath,
+        headers: HeaderMap,
+    ) -> Result<Response, Failure> {
+        let response = self.command(step, method, path, headers).await?;
         match is_redirect(response.status()) || response.status() == StatusCode::UNAUTHORIZED {
             true => Err(self.refusal(step, response).await),
             false => Ok(response),
@@ -147,7 +158,7 @@ impl HttpSink {
         headers.insert("destination", to);
         let overwrite = if overwrite { "T" } else { "F" };
         headers.insert("overwrite", HeaderValue::from_static(overwrite));
-        self.ask(step, method, from, headers).await
+        self.command(step, method, from, headers).await
     }
 
     pub(super) async fn put_byte(&mut self, path: &RemotePath) -> Result<(), Failure> {
@@ -176,6 +187,10 @@ impl HttpSink {
 
 #[async_trait]
 impl Sink for HttpSink {
+    fn has_names(&self) -> bool {
+        self.has_files()
+    }
+
     async fn look(&mut self, path: &RemotePath) -> Result<Seen, Failure> {
         if !self.has_files() {
             return Ok(Seen::Unknown);
@@ -207,7 +222,9 @@ impl Sink for HttpSink {
 
     async fn delete(&mut self, path: &RemotePath) -> Result<Reply, Failure> {
         let none = HeaderMap::new();
-        let response = self.ask(Step::Discard, Method::DELETE, path, none).await?;
+        let response = self
+            .command(Step::Discard, Method::DELETE, path, none)
+            .await?;
         Ok(self.replied(Step::Discard, response).await)
     }
 
@@ -258,6 +275,8 @@ impl Sink for HttpSink {
                 let reply = answer::said(response, &self.client.redact).await;
                 Err(Failure::new(Step::Prepare, Fault::NoRename { reply }))
             }
+            401 => Err(self.refusal(Step::Prepare, response).await),
+            _ if is_redirect(response.status()) => Err(self.refusal(Step::Prepare, response).await),
             _ => Ok(()),
         }
     }
