@@ -200,6 +200,14 @@ impl GatedSink {
 
 #[async_trait]
 impl Sink for GatedSink {
+    fn has_names(&self) -> bool {
+        self.inner.has_names()
+    }
+
+    async fn is_absent(&mut self, path: &RemotePath) -> Result<bool, Failure> {
+        self.inner.is_absent(path).await
+    }
+
     async fn look(&mut self, path: &RemotePath) -> Result<Seen, Failure> {
         self.inner.look(path).await
     }

@@ -1,9 +1,7 @@
 //! Giving an attempt up, and tidying after a run that was cut off: nothing is removed that may be
 //! the only copy of anything.
 
-use super::{
-    File, Ground, Hands, How, Known, Placement, Proof, Reply, Seen, is_surely_absent, look_again,
-};
+use super::{File, Ground, Hands, How, Known, Placement, Proof, Reply, Seen, look_again};
 use crate::model::{Failure, Fault, Holds, Step};
 
 impl Placement {
@@ -136,7 +134,7 @@ pub async fn inspect<H: Hands>(
     reads: bool,
 ) -> Result<Found, Failure> {
     let mut named = hands.look(File::Final).await?;
-    if named == Seen::Absent && !is_surely_absent(hands, File::Final).await? {
+    if named == Seen::Absent && !hands.is_surely_absent(File::Final).await? {
         named = Seen::Unknown;
     }
     let mut proof = None;

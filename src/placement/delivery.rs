@@ -18,6 +18,10 @@ impl Hands for Entity<'_> {
         self.sink.look(self.names.of(file)).await
     }
 
+    async fn is_surely_absent(&mut self, file: File) -> Result<bool, Failure> {
+        self.sink.is_absent(self.names.of(file)).await
+    }
+
     async fn modified(&mut self, file: File) -> Result<Option<String>, Failure> {
         self.sink.modified(self.names.of(file)).await
     }

@@ -48,6 +48,19 @@ pub use delivery::{Delivery, Entity, NotOpened, Opened, discard};
 pub trait Hands: Send {
     fn look(&mut self, file: File) -> impl Future<Output = Result<Seen, Failure>> + Send;
 
+    /// One answer that there is no such file is not enough where a whole copy could be lost by it: whether three
+    /// more say so too. None of them hangs on another's, so they may be asked for at once.
+    fn is_surely_absent(
+        &mut self,
+        file: File,
+    ) -> impl Future<Output = Result<bool, Failure>> + Send {
+        async move {
+            Ok(self.look(file).await? == Seen::Absent
+                && self.look(file).await? == Seen::Absent
+                && self.modified(file).await?.is_none())
+        }
+    }
+
     /// When the file was last changed, in the entity's own words; `None` where it does not say, or
     /// where there is no such file.
     fn modified(
@@ -254,11 +267,4 @@ async fn look_again<H: Hands>(hands: &mut H, file: File) -> Result<Seen, Failure
         }
         again += 1;
     }
-}
-
-/// One answer that there is no such file is not enough where a whole copy could be lost by it.
-async fn is_surely_absent<H: Hands>(hands: &mut H, file: File) -> Result<bool, Failure> {
-    Ok(hands.look(file).await? == Seen::Absent
-        && hands.look(file).await? == Seen::Absent
-        && hands.modified(file).await?.is_none())
 }

@@ -3,7 +3,7 @@
 
 use super::{
     File, Ground, Hands, How, Known, Placement, Prepared, Proof, Refusal, RefusalKind, Reply, Seen,
-    is_surely_absent, look_again,
+    look_again,
 };
 use crate::model::{Failure, Fault, Step};
 
@@ -40,7 +40,7 @@ impl Placement {
             }
             return Ok(Prepared::Write(File::Final));
         }
-        if self.before == Seen::Absent && is_surely_absent(hands, File::Final).await? {
+        if self.before == Seen::Absent && hands.is_surely_absent(File::Final).await? {
             self.put_back(hands).await?;
         }
         match self.before {
@@ -123,7 +123,7 @@ impl Placement {
 
     async fn look_closely<H: Hands>(&self, hands: &mut H, file: File) -> Result<Seen, Failure> {
         match hands.look(file).await? {
-            Seen::Absent if !is_surely_absent(hands, file).await? => Ok(Seen::Unknown),
+            Seen::Absent if !hands.is_surely_absent(file).await? => Ok(Seen::Unknown),
             seen => Ok(seen),
         }
     }
@@ -168,7 +168,7 @@ impl Placement {
             if seen == Seen::Unknown && !is_enough {
                 seen = hands.look(file).await?;
             }
-            if seen == Seen::Absent && !is_enough && !is_surely_absent(hands, file).await? {
+            if seen == Seen::Absent && !is_enough && !hands.is_surely_absent(file).await? {
                 continue;
             }
             match seen {

@@ -2,8 +2,8 @@
 //! that replaces no file lets the old image be moved aside, and one that refuses this very name would
 //! be left without any.
 
+use super::look_again;
 use super::{File, Ground, Hands, Placement, Refusal, RefusalKind, Reply, Seen};
-use super::{is_surely_absent, look_again};
 use crate::model::Failure;
 
 /// What an entity does when a file is renamed onto another one.
@@ -37,7 +37,7 @@ impl Placement {
             return Ok(Onto::Untold);
         }
         match look_again(hands, other).await? {
-            Seen::Absent if is_surely_absent(hands, other).await? => {
+            Seen::Absent if hands.is_surely_absent(other).await? => {
                 if !hands.put(other).await? {
                     return Ok(Onto::Untold);
                 }

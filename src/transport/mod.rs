@@ -192,6 +192,13 @@ pub trait Sink: Send {
 
     async fn look(&mut self, path: &RemotePath) -> Result<Seen, Failure>;
 
+    /// Whether two more looks, and the question when the file was last changed, all say that there is none.
+    async fn is_absent(&mut self, path: &RemotePath) -> Result<bool, Failure> {
+        Ok(self.look(path).await? == Seen::Absent
+            && self.look(path).await? == Seen::Absent
+            && self.modified(path).await?.is_none())
+    }
+
     /// When the file was last changed, in the entity's own words.
     async fn modified(&mut self, path: &RemotePath) -> Result<Option<String>, Failure>;
 

@@ -30,7 +30,6 @@ pub(super) struct Offers {
     pub(super) posix_rename: bool,
     pub(super) fsync: bool,
     pub(super) statvfs: bool,
-    limits: bool,
 }
 
 /// The user's session on a server.
@@ -45,6 +44,8 @@ pub(super) struct Session {
     said: String,
     lost: Option<Fault>,
     last_id: u32,
+    /// The question for what one request may hold. Nobody waits for its answer: the usual is always right.
+    limits: Option<u32>,
     /// Never shown, should the server repeat it.
     secret: String,
     pub(super) offers: Offers,
@@ -106,6 +107,7 @@ impl Session {
             said: String::new(),
             lost: None,
             last_id: 0,
+            limits: None,
             secret: endpoint.login.secret().expose_secret().to_owned(),
             offers: Offers::default(),
             longest_read: USUAL,
@@ -134,27 +136,28 @@ impl Session {
                 ("posix-rename@openssh.com", "1") => self.offers.posix_rename = true,
                 ("fsync@openssh.com", "1") => self.offers.fsync = true,
                 ("statvfs@openssh.com", "2") => self.offers.statvfs = true,
-                ("limits@openssh.com", "1") => self.offers.limits = true,
+                ("limits@openssh.com", "1") => {
+                    let id = self.id();
+                    let request = Packet::new(Kind::Extended, id).string(b"limits@openssh.com");
+                    self.post(request.end());
+                    self.limits = Some(id);
+                }
                 _ => {}
             }
         }
-        if self.offers.limits {
-            let id = self.id();
-            let request = Packet::new(Kind::Extended, id).string(b"limits@openssh.com");
-            let answer = self
-                .answer(id, request.end(), "limits", self.timeouts.reply)
-                .await?;
-            if let Answer::Extended(said) = answer
-                && let Some((read, write)) = wire::limits(&said)
-            {
-                let most = |limit: u64| match usize::try_from(limit) {
-                    Ok(0) | Err(_) => USUAL,
-                    Ok(limit) => limit.min(LARGEST),
-                };
-                (self.longest_read, self.longest_write) = (most(read), most(write));
-            }
-        }
         Ok(())
+    }
+
+    fn limited(&mut self, answer: &Answer) {
+        if let Answer::Extended(said) = answer
+            && let Some((read, write)) = wire::limits(said)
+        {
+            let most = |limit: u64| match usize::try_from(limit) {
+                Ok(0) | Err(_) => USUAL,
+                Ok(limit) => limit.min(LARGEST),
+            };
+            (self.longest_read, self.longest_write) = (most(read), most(write));
+        }
     }
 
     /// Whether requests can still be answered.
@@ -182,7 +185,12 @@ impl Session {
                 return Err(lost.clone());
             }
             if let Some(packet) = self.inbox.next() {
-                return wire::answer(packet).map_err(|_| self.nonsense());
+                let (id, answer) = wire::answer(packet).map_err(|_| self.nonsense())?;
+                if self.limits.take_if(|limits| *limits == id).is_none() {
+                    return Ok((id, answer));
+                }
+                self.limited(&answer);
+                continue;
             }
             match self.incoming.wait().await {
                 Some(ChannelMsg::Data { data }) => {
@@ -246,24 +254,38 @@ impl Session {
         Status { code, text }
     }
 
-    async fn answer(
+    /// Asks questions that do not hang on each other, all at once, and waits for all answers, `within` after the
+    /// one before it for each. Those of requests that were given up are passed over.
+    pub(super) async fn ask_all<const N: usize>(
         &mut self,
-        id: u32,
-        packet: Vec<u8>,
+        step: Step,
         what: &str,
         within: Duration,
-    ) -> Result<Answer, Fault> {
-        self.post(packet);
-        let deadline = Instant::now() + within;
-        loop {
-            match timeout_at(deadline, self.next()).await {
-                Ok(Ok((of, answer))) if of == id => return Ok(answer),
-                // Of a request that was given up.
-                Ok(Ok(_)) => {}
-                Ok(Err(fault)) => return Err(fault),
-                Err(_) => return Err(no_reply(what, within)),
+        packets: impl FnOnce([u32; N]) -> [Packet; N],
+    ) -> Result<[Result<Answer, Status>; N], Failure> {
+        let ids = [(); N].map(|()| self.id());
+        for packet in packets(ids) {
+            self.post(packet.end());
+        }
+        let failed = |fault| Failure::new(step, fault);
+        let mut answers = [const { None }; N];
+        let mut deadline = Instant::now() + within;
+        while answers.iter().any(Option::is_none) {
+            let next = timeout_at(deadline, self.next()).await;
+            let next = next.map_err(|_| failed(no_reply(what, within)))?;
+            let (of, answer) = next.map_err(failed)?;
+            if let Some(place) = ids.iter().position(|id| *id == of) {
+                answers[place] = Some(match answer {
+                    Answer::Status { code, text } if code != wire::OK => {
+                        Err(self.status(code, &text))
+                    }
+                    answer => Ok(answer),
+                });
+                deadline = Instant::now() + within;
             }
         }
+        let answers: Vec<_> = answers.into_iter().flatten().collect();
+        answers.try_into().map_err(|_| self.odd(step))
     }
 
     /// Asks, and waits for the answer; `Err` of the inner result is a status that is no success.
@@ -284,12 +306,9 @@ impl Session {
         within: Duration,
         packet: impl FnOnce(u32) -> Packet,
     ) -> Result<Result<Answer, Status>, Failure> {
-        let id = self.id();
-        let answer = self.answer(id, packet(id).end(), what, within).await;
-        match answer.map_err(|fault| Failure::new(step, fault))? {
-            Answer::Status { code, text } if code != wire::OK => Ok(Err(self.status(code, &text))),
-            answer => Ok(Ok(answer)),
-        }
+        let asked = self.ask_all(step, what, within, |[id]| [packet(id)]);
+        let [answer] = asked.await?;
+        Ok(answer)
     }
 
     /// What is known of a file; with `Lstat`, of a link itself.
@@ -299,14 +318,35 @@ impl Session {
         kind: Kind,
         path: &str,
     ) -> Result<Result<Attributes, Status>, Failure> {
-        let asked = self.ask(step, "stat", |id| {
-            Packet::new(kind, id).string(path.as_bytes())
+        let [answer] = self.stats(step, path, [kind]).await?;
+        Ok(answer)
+    }
+
+    /// As [`Self::stat`], of several kinds at once.
+    pub(super) async fn stats<const N: usize>(
+        &mut self,
+        step: Step,
+        path: &str,
+        kinds: [Kind; N],
+    ) -> Result<[Result<Attributes, Status>; N], Failure> {
+        let within = self.timeouts.reply;
+        let asked = self.ask_all(step, "stat", within, |ids| {
+            let mut ids = ids.into_iter();
+            kinds.map(|kind| {
+                let id = ids.next().unwrap_or_default();
+                Packet::new(kind, id).string(path.as_bytes())
+            })
         });
-        match asked.await? {
-            Ok(Answer::Attributes(attributes)) => Ok(Ok(attributes)),
-            Ok(_) => Err(self.odd(step)),
-            Err(status) => Ok(Err(status)),
+        let answers = asked.await?;
+        if (answers.iter())
+            .any(|answer| matches!(answer, Ok(answer) if !matches!(answer, Answer::Attributes(_))))
+        {
+            return Err(self.odd(step));
         }
+        Ok(answers.map(|answer| match answer? {
+            Answer::Attributes(attributes) => Ok(attributes),
+            _ => Ok(Attributes::default()),
+        }))
     }
 
     /// Opens a file, or a directory.

@@ -13,6 +13,7 @@ use crate::transport::{Destination, How, ImageDigest, NotStored, Proof, Reply, S
 use super::list::names;
 use super::probe;
 use super::session::Session;
+use super::status::Status;
 use super::upload::{self, Upload};
 use super::wire::{self, Kind, Packet};
 
@@ -74,7 +75,10 @@ impl SftpSink {
 
     async fn seen(&mut self, path: &str) -> Result<Seen, Failure> {
         let session = self.session().await?;
-        let status = match session.stat(Step::Prepare, Kind::Stat, path).await? {
+        let [file, link] = session
+            .stats(Step::Prepare, path, [Kind::Stat, Kind::Lstat])
+            .await?;
+        let status = match file {
             Ok(attributes) => {
                 let size = attributes.file_size();
                 return Ok(Seen::Present { size });
@@ -83,13 +87,11 @@ impl SftpSink {
         };
         match status.code {
             // A link that leads nowhere has the name all the same.
-            wire::NO_SUCH_FILE => Ok(
-                match session.stat(Step::Prepare, Kind::Lstat, path).await? {
-                    Ok(_) => Seen::Present { size: None },
-                    Err(status) if status.code == wire::NO_SUCH_FILE => Seen::Absent,
-                    Err(_) => Seen::Unknown,
-                },
-            ),
+            wire::NO_SUCH_FILE => Ok(match link {
+                Ok(_) => Seen::Present { size: None },
+                Err(status) if status.code == wire::NO_SUCH_FILE => Seen::Absent,
+                Err(_) => Seen::Unknown,
+            }),
             // Some servers say it of everything that goes wrong.
             wire::FAILURE | wire::UNSUPPORTED => {
                 let (directory, name) = split(path);
@@ -147,6 +149,24 @@ pub(super) fn split(path: &str) -> (&str, &str) {
 impl Sink for SftpSink {
     async fn look(&mut self, path: &RemotePath) -> Result<Seen, Failure> {
         self.seen(path.as_str()).await
+    }
+
+    /// All that is to be asked for goes out at once: a look takes the time of an answer, however far the entity is.
+    async fn is_absent(&mut self, path: &RemotePath) -> Result<bool, Failure> {
+        const TWICE: [Kind; 5] = [Kind::Stat, Kind::Lstat, Kind::Stat, Kind::Lstat, Kind::Stat];
+        let session = self.session().await?;
+        let answers = session.stats(Step::Prepare, path.as_str(), TWICE).await?;
+        if answers.iter().any(Result::is_ok) {
+            return Ok(false);
+        }
+        let says_none = |status: &Status| status.code == wire::NO_SUCH_FILE;
+        if (answers.iter()).all(|answer| answer.as_ref().is_err_and(says_none)) {
+            return Ok(true);
+        }
+        // What else it says has to be looked into.
+        Ok(self.look(path).await? == Seen::Absent
+            && self.look(path).await? == Seen::Absent
+            && self.modified(path).await?.is_none())
     }
 
     async fn modified(&mut self, path: &RemotePath) -> Result<Option<String>, Failure> {

@@ -18,6 +18,7 @@ const SOON: Duration = Duration::from_millis(500);
 
 pub(super) struct Upload {
     handle: Vec<u8>,
+    is_closed: bool,
     offset: u64,
     /// Writes without an answer: how long they are, and when they were sent.
     unanswered: HashMap<u32, (usize, Instant)>,
@@ -39,6 +40,7 @@ impl Upload {
             .map_err(|status| Failure::new(Step::Open, status.fault_of_directory(directory)))?;
         Ok(Self {
             handle,
+            is_closed: false,
             offset: 0,
             unanswered: HashMap::new(),
             window: Window::new(window::MOST),
@@ -86,36 +88,44 @@ impl Upload {
             let since = self.window.since().max(begun);
             self.take_in(session, since + confirm, confirm).await?;
         }
-        let handle = self.handle.clone();
         let not_confirmed = |failure: Failure| match failure.fault {
             Fault::NoReply { after, .. } => failed(Fault::NotConfirmed { after }),
             _ => failure,
         };
-        if session.offers.fsync {
-            let asked = session.ask_within(Step::Confirm, "fsync", confirm, |id| {
-                let packet = Packet::new(Kind::Extended, id);
-                packet.string(b"fsync@openssh.com").string(&handle)
-            });
-            match asked.await.map_err(not_confirmed)? {
-                // Some file systems know nothing of it.
-                Err(status) if !matches!(status.code, wire::UNSUPPORTED | wire::BAD_MESSAGE) => {
-                    return Err(failed(status.fault()));
-                }
-                _ => {}
+        // One after the other on one handle, as a server has to (section 6.1 of the draft), so both are sent at once.
+        let (fsync, close) = match session.offers.fsync {
+            true => {
+                let asked =
+                    session.ask_all(Step::Confirm, "fsync and close", confirm, |[id, then]| {
+                        let packet = Packet::new(Kind::Extended, id).string(b"fsync@openssh.com");
+                        let close = Packet::new(Kind::Close, then).string(&self.handle);
+                        [packet.string(&self.handle), close]
+                    });
+                let [fsync, close] = asked.await.map_err(not_confirmed)?;
+                (Some(fsync), close)
             }
-        }
-        let asked = session.ask_within(Step::Confirm, "close", confirm, |id| {
-            Packet::new(Kind::Close, id).string(&handle)
-        });
-        match asked.await.map_err(not_confirmed)? {
-            Ok(_) => Ok(()),
-            Err(status) => Err(failed(status.fault())),
+            false => {
+                let asked = session.ask_within(Step::Confirm, "close", confirm, |id| {
+                    Packet::new(Kind::Close, id).string(&self.handle)
+                });
+                (None, asked.await.map_err(not_confirmed)?)
+            }
+        };
+        self.is_closed = true;
+        match fsync {
+            // Some file systems know nothing of it.
+            Some(Err(status)) if !matches!(status.code, wire::UNSUPPORTED | wire::BAD_MESSAGE) => {
+                Err(failed(status.fault()))
+            }
+            _ => close.map(drop).map_err(|status| failed(status.fault())),
         }
     }
 
     /// Gives the file up. `false`: what is under way would be waited for too long in this session.
     pub(super) fn abort(self, session: &mut Session) -> bool {
-        session.let_go(&self.handle);
+        if !self.is_closed {
+            session.let_go(&self.handle);
+        }
         self.window.is_empty() || self.window.time_left() < SOON
     }
 

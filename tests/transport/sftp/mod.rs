@@ -2,6 +2,7 @@
 //! ways.
 
 mod login;
+mod rounds;
 pub mod sshd;
 
 use std::fs;
