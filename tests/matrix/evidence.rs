@@ -79,6 +79,16 @@ pub(crate) fn was_delivered(site: &Site, wanted: &Wanted, said: &Said) -> Result
 /// A run in which each entity fails, for a cause with one of these words: the first one's summary. What
 /// it holds is what the program says.
 pub(crate) fn was_refused(site: &Site, said: &Said, words: &[&str]) -> Result<Value, Wrong> {
+    was_refused_beside(site, said, words, OLD)
+}
+
+/// As [`was_refused`], where this is what the server had before.
+pub(crate) fn was_refused_beside(
+    site: &Site,
+    said: &Said,
+    words: &[&str],
+    old: &[u8],
+) -> Result<Value, Wrong> {
     let summary = said.summary()?;
     let failed = Value::from(EntityState::Failed.to_string());
     for entity in entities(&summary)? {
@@ -102,7 +112,7 @@ pub(crate) fn was_refused(site: &Site, said: &Said, words: &[&str]) -> Result<Va
     let has_old = site
         .server
         .file(site.name)
-        .is_some_and(|bytes| bytes == OLD);
+        .is_some_and(|bytes| bytes == old);
     match first["holds"].as_str() {
         Some("new") => Err(format!(
             "{LOST}holds: new of what has failed: {}",

@@ -3,7 +3,7 @@
 
 use crate::delivery::{end_of, writing};
 use crate::evidence::{LOST, RUN, Wrong, delivered, tried, unharmed, was_delivered, was_refused};
-use crate::line::{Family, Line};
+use crate::line::{Family, Line, Way};
 use crate::site::{By, OLD, SIZE, Site, Wanted};
 use crate::support::real::SshSetup;
 
@@ -115,7 +115,9 @@ pub(crate) async fn denied(line: Line) -> Result<(), Wrong> {
     site.server.put(site.name, OLD);
     site.server.forbid();
     let said = tried(&site, &["check", "--online", "--json"]).await?;
-    if said.code != Some(1) && line.way.family() != Family::Tftp {
+    // Over SCP nothing but writing shows it.
+    let tells = line.way.family() != Family::Tftp && line.way != Way::Scp;
+    if said.code != Some(1) && tells {
         return Err(format!("no problem was found: {}", said.in_short()));
     }
     if line.way.is_direct() {

@@ -133,8 +133,6 @@ impl Line {
                 .flat_map(|make| of(make, &[Way::Tftp])),
         );
         all.retain(|line| Scheme::of(line.way.scheme(false)).is_some());
-        // It has tests of its own in tests/transport; some columns here ask for what SCP can't tell.
-        all.retain(|line| line.way != Way::Scp);
         all
     }
 }

@@ -123,7 +123,11 @@ pub(crate) async fn cut(line: Line) -> Result<(), Wrong> {
     let file = site.lab.inventory().images[0].file.clone();
     site.server.cut(&file, site.image.len() as u64 * 3 / 4);
     let said = end_of(&site, child).await?;
-    was_refused(&site, &said, &["bytes", "clos", "short", "chang", "lost"])?;
+    was_refused(
+        &site,
+        &said,
+        &["bytes", "clos", "short", "chang", "lost", "broken"],
+    )?;
     untouched(&site)
 }
 

@@ -1,7 +1,9 @@
 //! Host keys and algorithms.
 
 use crate::delivery::overwrite;
-use crate::evidence::{LOST, RUN, Wrong, delivered, tried, unharmed, was_refused};
+use crate::evidence::{
+    LOST, RUN, Wrong, delivered, tried, unharmed, was_refused, was_refused_beside,
+};
 use crate::line::Line;
 use crate::site::{HostKeys, OLD, OTHER_KEY, Site, Wanted};
 use crate::support::real::SshSetup;
@@ -43,7 +45,8 @@ pub(crate) async fn new_key(line: Line) -> Result<(), Wrong> {
     let before = ["ed25519", "rsa"].map(|kind| site.server.host_key(kind));
     tokio::task::block_in_place(|| site.server.change_host_keys());
     let said = tried(&site, &["run", "--all", "--force", "--json"]).await?;
-    let cause = was_refused(&site, &said, &["key"])?["cause"].to_string();
+    let refused = was_refused_beside(&site, &said, &["key"], &site.image);
+    let cause = refused?["cause"].to_string();
     has_key_of(&site, &cause)?;
     if !before.iter().any(|key| cause.contains(key)) {
         return Err(format!("the key that was known is not shown: {cause}"));
