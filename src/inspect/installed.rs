@@ -190,6 +190,14 @@ pub(crate) async fn installed<T: Transport>(
     expected: Expected,
     read: &AtomicU64,
 ) -> Installed {
+    let scheme = entity.address.scheme;
+    if !scheme.answers() {
+        let cause = format!(
+            "nothing can be asked about a file over {}",
+            scheme.in_words()
+        );
+        return unknown(group, entity, cause);
+    }
     let compared = match Remote::of_entity(entity, logins) {
         Ok(remote) => compare(&**transport, &remote, expected, read).await,
         Err(failure) => Err(failure),

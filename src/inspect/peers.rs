@@ -90,6 +90,8 @@ pub(super) enum Unfit<'a> {
     Type(&'a Entity, &'a Image),
     #[error("{} is at version {}; the image is {}", .0.name, .0.version, .1.version)]
     Version(&'a Entity, &'a Image),
+    #[error("nothing can be read from {} over {}", .0.name, .0.address.scheme.in_words())]
+    Protocol(&'a Entity),
 }
 
 /// Whether an entity can have the image, as far as the inventory knows.
@@ -99,6 +101,9 @@ pub(super) fn can_serve<'a>(peer: &'a Entity, image: &'a Image) -> Result<(), Un
     }
     if peer.version != image.version {
         return Err(Unfit::Version(peer, image));
+    }
+    if !peer.address.scheme.can_give() {
+        return Err(Unfit::Protocol(peer));
     }
     Ok(())
 }

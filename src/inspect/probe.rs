@@ -260,6 +260,14 @@ fn notes(entity: &Entity, probe: &Probe) -> Vec<String> {
             "{left}, one byte, could not be removed after the check"
         ));
     }
+    if probe.unasked {
+        notes.push(format!(
+            "{} has no question that writes nothing: whether it takes the file shows when it is sent, and a \
+             delivery will be unproven",
+            entity.address.scheme.in_words()
+        ));
+        return notes;
+    }
     if let Some(why) = unproven(entity.verify, &probe.can) {
         notes.push(format!("a delivery will be unproven: {why}"));
     }

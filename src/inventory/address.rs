@@ -52,6 +52,18 @@ pub(super) fn parse_url(text: &str) -> Result<(Address, String), Complaint> {
     if scheme == Scheme::File {
         return parse_folder(rest);
     }
+    if !scheme.can_give() {
+        return Err(Complaint::new(
+            format!(
+                "no image can be read from a server of {}",
+                scheme.in_words()
+            ),
+            format!(
+                "write the url with {}",
+                listed(|scheme| scheme.can_give(), "or")
+            ),
+        ));
+    }
     let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let address = host_and_port(scheme, host)?;
     let root = parse_root(path)?;
@@ -333,6 +345,7 @@ mod tests {
         );
         assert_eq!(address("http://a"), (Scheme::Http, "a".into(), 80));
         assert_eq!(address("https://a"), (Scheme::Https, "a".into(), 443));
+        assert_eq!(address("tftp://[::1]"), (Scheme::Tftp, "::1".into(), 69));
     }
 
     #[test]
@@ -400,6 +413,7 @@ mod tests {
             "ftp://h/%zz",
             "ftp://h/a;type=i",
             "h/images",
+            "tftp://h/images",
             "file://nas/images",
             "file://images",
             "file://./images",

@@ -9,6 +9,7 @@ use crate::model::scheme::{FTP_KEYS, HTTP_KEYS, SSH_KEYS, TLS_KEYS};
 use crate::model::staging::Names;
 use crate::model::{Address, CredentialsRef, Entity, RemotePath, Staging};
 
+use super::able;
 use super::address::{check_keys, parse_address};
 use super::catalog::nowhere;
 use super::credentials::{self, check_login};
@@ -128,32 +129,14 @@ impl Reader<'_> {
             return;
         };
         if let Some(at) = fields.get("credentials").or(address_node) {
-            for address in addresses.iter().flatten() {
+            let addresses = addresses.iter().flatten();
+            for address in addresses.filter(|address| address.scheme.has_login()) {
                 let credentials = template.credentials.as_ref();
                 check_login(problems, at, credentials, self.known, address);
             }
         }
-        let fixed = |address: &&Address| !address.scheme.renames();
-        if template.staging == Staging::Rename
-            && let Some(address) = addresses.iter().flatten().find(fixed)
-        {
-            let at = fields.get("staging").or(address_node).unwrap_or(node);
-            problems.report(
-                &at.span,
-                format!("{} has no way to rename a file", address.scheme.in_words()),
-                "add `staging: direct`: the old image is written over then, so the device has to have another \
-                 one to start from, or to keep the old one until it has the whole of the new one",
-            );
-        }
-        for address in addresses.iter().flatten() {
-            http::check_entity(
-                problems,
-                address_node.unwrap_or(node),
-                &fields,
-                &template,
-                address,
-            );
-        }
+        let addresses_of = addresses.as_deref().unwrap_or_default();
+        able::check(problems, node, &fields, &template, addresses_of);
         let path_node = fields.get("path");
         if template.staging == Staging::Rename
             && let Some(paths) = &paths
@@ -180,9 +163,13 @@ impl Reader<'_> {
         }
         for (index, name) in names.iter().enumerate() {
             let (address, path) = (address_of(index), path_of(index));
+            let address = address.unwrap_or(&template.address);
+            let credentials = template.credentials.clone();
             entities.push(Arc::new(Entity {
                 name: name.as_str().into(),
-                address: address.unwrap_or(&template.address).clone(),
+                address: address.clone(),
+                // Those of `defaults` are for the others.
+                credentials: credentials.filter(|_| address.scheme.has_login()),
                 path: path.unwrap_or(&template.path).clone(),
                 ..template.clone()
             }));

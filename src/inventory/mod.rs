@@ -5,6 +5,7 @@
 //! the first error except YAML that can't be read at all. The format is described in
 //! [`parse`]; `secrets` looks passwords up.
 
+mod able;
 mod address;
 mod catalog;
 mod credentials;

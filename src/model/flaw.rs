@@ -82,6 +82,11 @@ pub enum Flaw {
         wanted: String,
     },
     PeerIsTarget(Name),
+    /// It is written over a protocol that files can't be read with.
+    PeerCantGive {
+        peer: Name,
+        protocol: &'static str,
+    },
     /// A source that is no file of this host; `why` follows on its path.
     BadFile {
         path: String,
@@ -167,6 +172,12 @@ impl Flaw {
             Self::PeerIsTarget(peer) => {
                 format!("the peer {} is a target of the group too", quoted(peer))
             }
+            Self::PeerCantGive { peer, protocol } => {
+                format!(
+                    "nothing can be read from the peer {} over {protocol}",
+                    quoted(peer)
+                )
+            }
             Self::BadFile { path, why } => {
                 format!("{} can't be a file of this host: {why}", quoted(path))
             }
@@ -213,6 +224,7 @@ impl Flaw {
             Self::PeerIsTarget(_) => {
                 "leave it out of the group (by its version, for example), or name another peer"
             }
+            Self::PeerCantGive { .. } => "name another peer, or a file server",
             Self::BadFile { .. } => "write its whole path, like `/media/usb/adsl-2.4.bin`",
             Self::SourceTwice(_) => {
                 "leave it out at the later place: what failed is tried again anyway"

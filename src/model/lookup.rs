@@ -207,6 +207,13 @@ impl<'a> Lookup<'a> {
             }
             _ => {}
         }
+        let scheme = peer.address.scheme;
+        if !scheme.can_give() {
+            flaws.push(Flaw::PeerCantGive {
+                peer: peer.name.clone(),
+                protocol: scheme.in_words(),
+            });
+        }
         if targets.contains(&at) {
             flaws.push(Flaw::PeerIsTarget(peer.name.clone()));
         }
@@ -228,7 +235,9 @@ impl<'a> Lookup<'a> {
         targets: &BTreeSet<usize>,
         is_only_source: bool,
     ) -> Result<PeerChoice, Flaw> {
-        let has = |(_, entity): &(usize, &Arc<Entity>)| entity.holds(image);
+        let has = |(_, entity): &(usize, &Arc<Entity>)| {
+            entity.holds(image) && entity.address.scheme.can_give()
+        };
         let having = self.entities.iter().enumerate().filter(has);
         let (last, first): (Vec<_>, Vec<_>) = having.partition(|(at, _)| targets.contains(at));
         let candidates: Vec<Arc<Entity>> = (first.into_iter().chain(last))

@@ -15,6 +15,9 @@ pub struct Probe {
     pub free: Option<u64>,
     /// What lies under the staging name. It was left alone.
     pub staging: Option<Leftover>,
+    /// Nothing could be asked of it, so that nothing is known but its address.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unasked: bool,
     /// The probe's own file, if it could not be removed.
     pub left: Option<String>,
 }

@@ -22,6 +22,8 @@ pub enum Scheme {
     Http,
     /// HTTP over TLS from the first byte on.
     Https,
+    /// RFC 1350; files are only written.
+    Tftp,
 }
 
 /// Keys about the certificates and versions of TLS.
@@ -34,7 +36,7 @@ pub const FTP_KEYS: [&str; 5] = ["cwd", "account", "before_store", "data", "data
 pub const HTTP_KEYS: [&str; 2] = ["upload", "expect"];
 
 impl Scheme {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Ftp,
         Self::FtpsExplicit,
         Self::FtpsImplicit,
@@ -43,6 +45,7 @@ impl Scheme {
         Self::Scp,
         Self::Http,
         Self::Https,
+        Self::Tftp,
     ];
 
     /// As it is written in a url.
@@ -56,6 +59,7 @@ impl Scheme {
             Self::Scp => "scp",
             Self::Http => "http",
             Self::Https => "https",
+            Self::Tftp => "tftp",
         }
     }
 
@@ -75,6 +79,7 @@ impl Scheme {
             Self::Scp => "SCP",
             Self::Http => "HTTP",
             Self::Https => "HTTP with TLS",
+            Self::Tftp => "TFTP",
         }
     }
 
@@ -85,6 +90,7 @@ impl Scheme {
             Self::File => "file",
             Self::Sftp | Self::Scp => "SSH",
             Self::Http | Self::Https => "HTTP",
+            Self::Tftp => "TFTP",
         }
     }
 
@@ -97,13 +103,14 @@ impl Scheme {
             Self::Sftp | Self::Scp => 22,
             Self::Http => 80,
             Self::Https => 443,
+            Self::Tftp => 69,
         }
     }
 
     /// Whether passwords and images can't be read on the way.
     pub fn is_encrypted(self) -> bool {
         match self {
-            Self::Ftp | Self::Http => false,
+            Self::Ftp | Self::Http | Self::Tftp => false,
             // Files of this host are on no way.
             Self::FtpsExplicit | Self::FtpsImplicit | Self::File | Self::Https => true,
             Self::Sftp | Self::Scp => true,
@@ -116,6 +123,7 @@ impl Scheme {
             Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit => true,
             Self::File | Self::Http | Self::Https => true,
             Self::Sftp | Self::Scp => true,
+            Self::Tftp => false,
         }
     }
 
@@ -124,19 +132,24 @@ impl Scheme {
         match self {
             Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit => true,
             Self::Sftp | Self::Scp => true,
-            Self::Http | Self::Https => true,
+            Self::Http | Self::Https | Self::Tftp => true,
             Self::File => false,
         }
     }
 
     /// Whether there is a way to rename a file there.
     pub fn renames(self) -> bool {
-        self != Self::Scp
+        !matches!(self, Self::Scp | Self::Tftp)
+    }
+
+    /// Whether anything can be asked about a file there.
+    pub fn answers(self) -> bool {
+        self != Self::Tftp
     }
 
     /// Whether there is somebody to log in to.
     pub fn has_login(self) -> bool {
-        self != Self::File
+        !matches!(self, Self::File | Self::Tftp)
     }
 
     /// Whether a key of the inventory means something beside an address of this scheme. Keys about
@@ -145,7 +158,7 @@ impl Scheme {
         let (tls, ssh, ftp, http) = match self {
             Self::Ftp => (false, false, true, false),
             Self::FtpsExplicit | Self::FtpsImplicit => (true, false, true, false),
-            Self::File => (false, false, false, false),
+            Self::File | Self::Tftp => (false, false, false, false),
             Self::Http => (false, false, false, true),
             Self::Https => (true, false, false, true),
             Self::Sftp | Self::Scp => (false, true, false, false),
@@ -162,7 +175,7 @@ impl Scheme {
     pub fn logs_in_by(self, by: &LoginBy) -> bool {
         match self {
             Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit => *by == LoginBy::Password,
-            Self::File => false,
+            Self::File | Self::Tftp => false,
             Self::Sftp | Self::Scp => *by != LoginBy::Token,
             Self::Http | Self::Https => matches!(by, LoginBy::Password | LoginBy::Token),
         }

@@ -57,6 +57,8 @@ pub enum Side {
     Ssh,
     /// The one connection of HTTP.
     Http,
+    /// The packets of TFTP, which has no connection.
+    Tftp,
 }
 
 impl fmt::Display for Side {
@@ -66,6 +68,7 @@ impl fmt::Display for Side {
             Side::Data => "data connection",
             Side::Ssh => "SSH connection",
             Side::Http => "HTTP connection",
+            Side::Tftp => "transfer over TFTP",
         })
     }
 }

@@ -223,6 +223,9 @@ fn in_words(check: &ProbeCheck) -> String {
 }
 
 fn of_entity(probe: &Probe) -> String {
+    if probe.unasked {
+        return "its address was looked up, and nothing was sent".into();
+    }
     let Abilities {
         epsv,
         size,

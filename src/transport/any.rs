@@ -10,6 +10,7 @@ use super::ftp::FtpTransport;
 use super::http::HttpTransport;
 use super::scp::ScpTransport;
 use super::sftp::SftpTransport;
+use super::tftp::TftpTransport;
 use super::{Compared, Destination, Directory, Listed, Remote, Sink, Source, Transport};
 
 /// Every protocol there is, with what was learned about the servers of this run.
@@ -21,6 +22,7 @@ pub struct AnyTransport {
     sftp: SftpTransport,
     scp: ScpTransport,
     http: HttpTransport,
+    tftp: TftpTransport,
 }
 
 impl AnyTransport {
@@ -39,6 +41,7 @@ impl AnyTransport {
             Scheme::Sftp => &self.sftp,
             Scheme::Scp => &self.scp,
             Scheme::Http | Scheme::Https => &self.http,
+            Scheme::Tftp => &self.tftp,
         }
     }
 }

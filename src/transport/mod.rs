@@ -31,8 +31,6 @@ mod scp;
 mod sftp;
 mod ssh;
 mod tcp;
-// Only the decisions are here yet.
-#[cfg(test)]
 mod tftp;
 mod tls;
 

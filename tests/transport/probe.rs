@@ -51,6 +51,7 @@ async fn a_good_entity_tells_what_it_can_and_keeps_nothing() {
         free: Some(12 << 20),
         staging: None,
         left: None,
+        unasked: false,
     };
     assert_eq!(found, expected);
     assert_untouched(&server);

@@ -24,6 +24,17 @@ impl Numbers {
     }
 }
 
+/// A block that is to be sent.
+#[derive(Debug)]
+pub(super) struct Block<'a> {
+    /// Its place in the file, from 1 on.
+    pub(super) place: u64,
+    pub(super) number: u64,
+    pub(super) data: &'a [u8],
+    /// It was not sent before, and the server answers it at once, as far as it follows RFC 7440.
+    pub(super) is_answered: bool,
+}
+
 /// The blocks that are under way.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Machine {
@@ -62,7 +73,7 @@ impl Machine {
 
     /// Takes bytes of the file, as many as there is room for: 0 until an acknowledgement makes some.
     pub(super) fn push(&mut self, data: &[u8]) -> usize {
-        if self.ended || self.waiting.len() as u64 >= self.window {
+        if !self.has_room() {
             return 0;
         }
         let count = data.len().min(self.block_size - self.filling.len());
@@ -73,10 +84,15 @@ impl Machine {
         count
     }
 
+    /// Whether [`Self::push`] would take anything.
+    pub(super) fn has_room(&self) -> bool {
+        !self.ended && (self.waiting.len() as u64) < self.window
+    }
+
     /// There are no more bytes; `false`: there is no room for the last block yet, which is shorter than the
     /// others, and empty where the file fills them.
     pub(super) fn end(&mut self) -> bool {
-        if !self.ended && (self.waiting.len() as u64) < self.window {
+        if self.has_room() {
             self.waiting.push_back(std::mem::take(&mut self.filling));
             self.ended = true;
         }
@@ -88,13 +104,45 @@ impl Machine {
         self.ended && self.waiting.is_empty()
     }
 
-    /// Number and content of the next block to be sent.
-    pub(super) fn transmit(&mut self) -> Option<(u64, &[u8])> {
+    /// The next block to be sent, until [`Self::sent`] says that it was.
+    ///
+    /// The first one that is numbered anew is sent alone, until it is acknowledged: a server that goes on with
+    /// another number than 0 would take one of those behind it in its place.
+    pub(super) fn next(&self) -> Option<Block<'_>> {
+        let again = self.numbers.last + 1;
+        if self.acknowledged < again && self.next > again {
+            return None;
+        }
         let index = usize::try_from(self.next - self.acknowledged - 1).ok()?;
-        let block = self.waiting.get(index)?;
-        let number = self.numbers.of(self.next);
+        let data = self.waiting.get(index)?;
+        let is_full = self.waiting.len() as u64 >= self.window;
+        Some(Block {
+            place: self.next,
+            number: self.numbers.of(self.next),
+            data,
+            is_answered: self.next > self.gone_back
+                && index + 1 == self.waiting.len()
+                && (is_full || self.ended),
+        })
+    }
+
+    pub(super) fn sent(&mut self) {
         self.next += 1;
-        Some((number, block))
+    }
+
+    /// Blocks that were acknowledged.
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.acknowledged
+    }
+
+    /// Whether the block that waits for its acknowledgement is the first one that is numbered anew.
+    pub(super) fn is_numbered_anew(&self) -> bool {
+        self.acknowledged == self.numbers.last && !self.waiting.is_empty()
+    }
+
+    /// Whether an acknowledgement is that of the block before those that wait.
+    pub(super) fn is_last(&self, number: u64) -> bool {
+        self.acknowledged > 0 && self.numbers.of(self.acknowledged) == number
     }
 
     /// An acknowledgement; whether it brings anything new.
@@ -160,8 +208,10 @@ mod tests {
             if self.given == image.len() {
                 self.machine.end();
             }
-            while let Some((number, block)) = self.machine.transmit() {
-                self.data.push_back((number, block.to_vec()));
+            while let Some(block) = self.machine.next() {
+                let number = block.number;
+                self.data.push_back((number, block.data.to_vec()));
+                self.machine.sent();
                 self.sent[number as usize % 64] += 1;
             }
         }

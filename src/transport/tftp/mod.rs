@@ -1,5 +1,108 @@
 //! TFTP (RFC 1350, 2347, 2348, 2349, 7440): files written to devices in their boot loader.
 //!
+//! It has nothing but requests to write and to read a whole file, and a device in its boot loader takes the
+//! former alone: no question, no login, no name but the final one. So nothing is asked, and a delivery is as
+//! good as the acknowledgement of the last block.
+//!
+//! - `packet` the bytes of requests, blocks and answers
+//! - `options` what is asked for with a request, and what of it is granted
+//! - `request` which answer to it counts
 //! - `machine` which blocks are sent when, without sockets and clocks
+//! - `timer` when they are sent again
+//! - `transfer` the socket, and the deadlines
+//! - `rollover` how blocks beyond the last number are numbered
 
+use std::net::SocketAddr;
+
+use async_trait::async_trait;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::model::{Failure, Fault, Probe, Step};
+
+use super::{
+    Compared, Destination, Directory, Endpoint, Listed, Remote, Sink, Source, Transport, tcp,
+};
+
+mod fault;
 mod machine;
+mod options;
+mod packet;
+mod request;
+mod rollover;
+mod sink;
+mod timer;
+mod transfer;
+
+use rollover::Rollover;
+use sink::TftpSink;
+
+/// TFTP, with what it has learned about the servers of this run.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TftpTransport {
+    rollover: Rollover,
+}
+
+/// The host's addresses: all that can be found out without writing.
+async fn resolved(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
+    let (address, after) = (&endpoint.address, endpoint.timeouts.connect);
+    let failed = |fault| Failure::new(Step::Connect, fault);
+    let found = timeout(after, tcp::resolve(address)).await;
+    let found = found.map_err(|_| {
+        let address = address.to_string();
+        failed(Fault::ConnectTimeout { address, after })
+    })?;
+    match found.map_err(failed)? {
+        none if none.is_empty() => Err(failed(tcp::no_address(address))),
+        found => Ok(found),
+    }
+}
+
+fn unasked<T>(step: Step, what: &str) -> Result<T, Failure> {
+    let reason = format!("a device that takes files over TFTP {what}");
+    Err(Failure::new(step, Fault::Local(reason)))
+}
+
+#[async_trait]
+impl Transport for TftpTransport {
+    async fn open_source(&self, _: &Remote, _: u64) -> Result<Box<dyn Source>, Failure> {
+        unasked(Step::Open, "gives none")
+    }
+
+    async fn open_sink(&self, destination: &Destination) -> Result<Box<dyn Sink>, Failure> {
+        let targets = resolved(&destination.remote.endpoint).await?;
+        let rollover = self.rollover.clone();
+        Ok(Box::new(TftpSink::new(rollover, destination, targets)))
+    }
+
+    async fn size_of(&self, _: &Remote) -> Result<Option<u64>, Failure> {
+        unasked(Step::Prepare, "can't be asked about one")
+    }
+
+    /// Nothing is sent: whatever a server answers, it would write for it.
+    async fn probe(
+        &self,
+        destination: &Destination,
+        cancel: &CancellationToken,
+    ) -> Result<Probe, Failure> {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(Failure::new(Step::Prepare, Fault::Cancelled)),
+            found = resolved(&destination.remote.endpoint) => found.map(|_| Probe {
+                unasked: true,
+                ..Probe::default()
+            }),
+        }
+    }
+
+    async fn compare(&self, _: &Remote, _: [u8; 32]) -> Result<Compared, Failure> {
+        Ok(Compared {
+            size: None,
+            same: None,
+        })
+    }
+
+    async fn list(&self, _: &Directory) -> Result<Vec<Listed>, Failure> {
+        unasked(Step::Prepare, "lists none")
+    }
+}

@@ -69,7 +69,9 @@ impl Conflict {
                 | Flaw::MissingOfRange(_) => "unknown",
                 Flaw::WrongType { .. } => "wrong type",
                 Flaw::PeerIsTarget(_) => "peer=target",
-                Flaw::PeerWrongType { .. } | Flaw::PeerWrongVersion { .. } => "wrong peer",
+                Flaw::PeerWrongType { .. }
+                | Flaw::PeerWrongVersion { .. }
+                | Flaw::PeerCantGive { .. } => "wrong peer",
                 Flaw::NobodyHasIt { .. } => "no peer",
                 Flaw::BadName(_) => "bad name",
                 Flaw::BadImage(_) => "bad image",
@@ -142,6 +144,9 @@ fn flaw_in_words(flaw: &Flaw) -> String {
         Flaw::PeerIsTarget(peer) => format!(
             "the peer {peer} is a target of the group too: take it out (-) or choose another source (o)"
         ),
+        Flaw::PeerCantGive { peer, protocol } => {
+            format!("nothing can be read from {peer} over {protocol}: o chooses another source")
+        }
         Flaw::PeerWrongType { peer, type_, .. } => {
             format!("the peer {peer} is of another type, {type_}: o chooses another")
         }
