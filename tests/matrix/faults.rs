@@ -41,6 +41,8 @@ pub(crate) async fn gone(line: Line) -> Result<(), Wrong> {
         "gone",
         "within",
         "no answer",
+        // Over TFTP, which has no connection, nothing else shows it.
+        "no progress",
     ];
     was_refused(&site, &said, &words)?;
     unharmed(&site, true)?;
@@ -96,6 +98,11 @@ pub(crate) async fn full(line: Line) -> Result<(), Wrong> {
         "quota",
         "allocation",
     ];
+    let summary = said.summary()?;
+    let entity = &summary["groups"][0]["entities"][0];
+    if line.way == Way::Tftp && entity["verified"] == "none" {
+        return Err("it has acknowledged all of it; the delivery is shown as unproven".into());
+    }
     was_refused(&site, &said, &words)?;
     unharmed(&site, false)
 }

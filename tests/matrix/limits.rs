@@ -14,7 +14,7 @@ pub(crate) struct Limit {
 }
 
 /// A limit that is not met any more is a failure too: this list stays true.
-pub(crate) const LIMITS: [Limit; 2] = [
+pub(crate) const LIMITS: [Limit; 3] = [
     Limit {
         line: "npm ftpd",
         row: "explicit",
@@ -26,6 +26,12 @@ pub(crate) const LIMITS: [Limit; 2] = [
         row: "full",
         why: "it ends the connection without an answer when its disk is full",
         words: "connection",
+    },
+    Limit {
+        line: "tftpd-hpa TFTP",
+        row: "full",
+        why: "it acknowledges the last block whatever its disk has taken, and can't be asked",
+        words: "unproven",
     },
 ];
 

@@ -34,6 +34,7 @@ mod scp_devices;
 mod session;
 #[cfg(unix)]
 mod sftp;
+mod tftp;
 mod tls;
 mod upload;
 mod verify;

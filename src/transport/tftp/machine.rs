@@ -192,6 +192,7 @@ mod tests {
         since: u64,
         whole: bool,
         faults: u32,
+        /// 0 until something was lost.
         losses: u32,
         sent: Vec<u8>,
     }
@@ -212,7 +213,8 @@ mod tests {
                 let number = block.number;
                 self.data.push_back((number, block.data.to_vec()));
                 self.machine.sent();
-                self.sent[number as usize % 64] += 1;
+                let times = &mut self.sent[number as usize % 64];
+                *times = (*times + 1).min(2);
             }
         }
 
@@ -252,7 +254,7 @@ mod tests {
                 if taken.faults > 0 {
                     let mut lost = taken.clone();
                     lost.faults -= 1;
-                    lost.losses += 1;
+                    lost.losses = 1;
                     add(lost);
                     let mut twice = taken.clone();
                     twice.faults -= 1;
@@ -270,7 +272,7 @@ mod tests {
                 if taken.faults > 0 {
                     let mut lost = taken.clone();
                     lost.faults -= 1;
-                    lost.losses += 1;
+                    lost.losses = 1;
                     add(lost);
                     let mut twice = taken.clone();
                     twice.faults -= 1;
@@ -285,7 +287,7 @@ mod tests {
             if !self.machine.is_done() && (silent || self.faults > 0) {
                 let mut late = self.clone();
                 late.faults -= u32::from(!silent);
-                late.losses += 1;
+                late.losses = 1;
                 late.machine.time_out();
                 add(late);
             }
@@ -295,6 +297,20 @@ mod tests {
 
     /// All histories with up to this number of faults: each lost, doubled, late or overtaken packet is one.
     fn walk(numbers: Numbers, window: u64, length: usize, faults: u32, reorders: bool) -> usize {
+        let (seen, done) = walk_with(numbers, numbers, window, length, faults, reorders);
+        assert!(done > 0);
+        seen
+    }
+
+    /// `theirs`: how the receiver numbers blocks. Also how many histories have come to their end.
+    fn walk_with(
+        numbers: Numbers,
+        theirs: Numbers,
+        window: u64,
+        length: usize,
+        faults: u32,
+        reorders: bool,
+    ) -> (usize, usize) {
         let image: Vec<u8> = (0..length).map(|at| at as u8 + 1).collect();
         let mut first = World {
             machine: Machine::new(SIZE, window, numbers),
@@ -324,10 +340,9 @@ mod tests {
             if world.losses == 0 && window == 1 && numbers.last > 60 {
                 assert!(world.sent.iter().all(|times| *times <= 1), "{world:?}");
             }
-            left.extend(world.steps(numbers, window, &image, reorders));
+            left.extend(world.steps(theirs, window, &image, reorders));
         }
-        assert!(done > 0);
-        seen.len()
+        (seen.len(), done)
     }
 
     #[test]
@@ -343,6 +358,18 @@ mod tests {
             }
         }
         assert!(all > 1000, "{all}");
+    }
+
+    /// It takes no block for the one that it waits for, and so never comes to an end.
+    #[test]
+    fn a_receiver_that_goes_on_with_another_number_takes_no_wrong_block() {
+        for (ours, theirs) in [(0, 1), (1, 0)] {
+            let [ours, theirs] = [ours, theirs].map(|after| Numbers { last: 15, after });
+            for window in 1..=4 {
+                let (seen, done) = walk_with(ours, theirs, window, 41, 1, false);
+                assert!(seen > 20 && done == 0, "{window}: {seen} {done}");
+            }
+        }
     }
 
     #[test]
