@@ -1,6 +1,5 @@
 //! `entities`: each entry is one, or a range of them.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,10 +14,11 @@ use super::catalog::nowhere;
 use super::credentials::{self, check_login};
 use super::defaults::{Defaults, check_folder, check_path, delivery, labels, timeouts, wrong_name};
 use super::dialect;
-use super::error::{Complaint, Problems, Span, quoted, some_of};
+use super::error::{Complaint, Problems, quoted};
 use super::fields::{DELIVERY_KEYS, Fields, Shape, TIME_KEYS};
 use super::http;
 use super::ssh;
+use super::taken::Taken;
 use super::tls;
 use super::tree::{Node, Value};
 use super::values;
@@ -85,14 +85,6 @@ pub(super) fn read(
     entities
 }
 
-/// The names and destination files that earlier entries have, and the lines of those entries.
-#[derive(Default)]
-struct Taken {
-    names: HashMap<String, usize>,
-    /// By host, port and path.
-    files: HashMap<(String, u16, RemotePath), (String, usize)>,
-}
-
 /// What entries are read with.
 struct Reader<'a> {
     known: &'a [CredentialsRef],
@@ -102,67 +94,77 @@ struct Reader<'a> {
     taken: Taken,
 }
 
+/// An entry as it is written; `None` for what can't be read.
+struct Entry<'n> {
+    node: &'n Node,
+    fields: Fields<'n>,
+    names: Option<Vec<String>>,
+    addresses: Option<Vec<Address>>,
+    paths: Option<Vec<RemotePath>>,
+}
+
+impl<'n> Entry<'n> {
+    /// The value of the first of these keys that has one, else the whole entry.
+    fn at(&self, keys: &[&str]) -> &'n Node {
+        let mut values = keys.iter().filter_map(|key| self.fields.get(key));
+        values.next().unwrap_or(self.node)
+    }
+
+    fn addresses(&self) -> impl Iterator<Item = &Address> {
+        self.addresses.iter().flatten()
+    }
+
+    fn address(&self, index: usize) -> Option<&Address> {
+        pick(self.addresses.as_deref(), index)
+    }
+
+    fn path(&self, index: usize) -> Option<&RemotePath> {
+        pick(self.paths.as_deref(), index)
+    }
+}
+
 impl Reader<'_> {
     fn entry(&mut self, problems: &mut Problems, node: &Node, entities: &mut Vec<Arc<Entity>>) {
         let fields = Fields::read(problems, node, &ENTITY);
         if !fields.are_there() {
             return;
         }
-        let name_node = fields.require(problems, "name", "shelf1-01");
-        let names = name_node.and_then(|node| names(problems, node));
+        let names = fields.require(problems, "name", "shelf1-01");
+        let names = names.and_then(|node| names_of(problems, node));
         let mut required = |key: &str, example: &str| {
             let node = fields.require(problems, key, example)?;
             values::label(problems, node, key)
         };
         let type_ = required("type", "adsl").unwrap_or_default();
         let version = required("version", "\"2.3\"").unwrap_or_default();
-        let address_node = fields.require(problems, "address", "192.0.2.21");
-        let addresses = address_node.and_then(|node| {
+        let addresses = fields.require(problems, "address", "192.0.2.21");
+        let addresses = addresses.and_then(|node| {
             let values = expanded(problems, node, "address", names.as_deref())?;
             each(problems, node, &values, parse_address)
         });
         let paths = self.paths(problems, node, &fields, names.as_deref());
-        for address in addresses.iter().flatten() {
-            check_keys(problems, &fields, address);
+        let entry = Entry {
+            node,
+            fields,
+            names,
+            addresses,
+            paths,
+        };
+        for address in entry.addresses() {
+            check_keys(problems, &entry.fields, address);
         }
-        let Some(template) = self.template(problems, &fields, (type_, version)) else {
+        let Some(template) = self.template(problems, &entry.fields, (type_, version)) else {
             return;
         };
-        if let Some(at) = fields.get("credentials").or(address_node) {
-            let addresses = addresses.iter().flatten();
-            for address in addresses.filter(|address| address.scheme.has_login()) {
-                let credentials = template.credentials.as_ref();
-                check_login(problems, at, credentials, self.known, address);
-            }
-        }
-        let addresses_of = addresses.as_deref().unwrap_or_default();
-        able::check(problems, node, &fields, &template, addresses_of);
-        let path_node = fields.get("path");
-        if template.staging == Staging::Rename
-            && let Some(paths) = &paths
-        {
-            let at = fields.get("staging_name").or(path_node).unwrap_or(node);
-            let mut names = (paths.iter()).map(|path| Names::new(path, &template.staging_name, ""));
-            if let Some(Err(error)) = names.find(Result::is_err) {
-                wrong_name(problems, at, &template.staging_name, &error);
-            }
-        }
+        self.check_protocol(problems, &entry, &template);
+        check_staging_name(problems, &entry, &template);
+        self.claim(problems, &entry);
         // A name that can't be read still has a type and a version, which groups may select.
-        let unreadable = || name_node.and_then(Node::text).unwrap_or("").to_owned();
-        let readable = names.is_some();
-        let names = names.unwrap_or_else(|| vec![unreadable()]);
-        let address_of = |index: usize| pick(addresses.as_deref(), index);
-        let path_of = |index: usize| pick(paths.as_deref(), index);
-        if readable {
-            let at = name_node.unwrap_or(node);
-            self.taken.claim_names(problems, &at.span, &names);
-            let at = path_node.or(address_node).unwrap_or(node);
-            let files = (0..names.len()).filter_map(|n| Some((address_of(n)?, path_of(n)?)));
-            let files: Vec<(&Address, &RemotePath)> = files.collect();
-            self.taken.claim_files(problems, &at.span, &names, &files);
-        }
+        let unreadable = || entry.fields.get("name").and_then(Node::text).unwrap_or("");
+        let names = entry.names.clone();
+        let names = names.unwrap_or_else(|| vec![unreadable().to_owned()]);
         for (index, name) in names.iter().enumerate() {
-            let (address, path) = (address_of(index), path_of(index));
+            let (address, path) = (entry.address(index), entry.path(index));
             let address = address.unwrap_or(&template.address);
             let credentials = template.credentials.clone();
             entities.push(Arc::new(Entity {
@@ -174,6 +176,33 @@ impl Reader<'_> {
                 ..template.clone()
             }));
         }
+    }
+
+    /// Reports what the protocols of the addresses can't do.
+    fn check_protocol(&self, problems: &mut Problems, entry: &Entry<'_>, template: &Entity) {
+        let at = entry.at(&["credentials", "address"]);
+        for address in entry
+            .addresses()
+            .filter(|address| address.scheme.has_login())
+        {
+            let credentials = template.credentials.as_ref();
+            check_login(problems, at, credentials, self.known, address);
+        }
+        let addresses = entry.addresses.as_deref().unwrap_or_default();
+        able::check(problems, entry.node, &entry.fields, template, addresses);
+    }
+
+    /// Reports names and files that an earlier entry has, and keeps these for later ones.
+    fn claim(&mut self, problems: &mut Problems, entry: &Entry<'_>) {
+        let Some(names) = &entry.names else {
+            return;
+        };
+        let at = &entry.at(&["name"]).span;
+        self.taken.claim_names(problems, at, names);
+        let files = (0..names.len()).filter_map(|n| Some((entry.address(n)?, entry.path(n)?)));
+        let at = &entry.at(&["path", "address"]).span;
+        let files: Vec<(&Address, &RemotePath)> = files.collect();
+        self.taken.claim_files(problems, at, names, &files);
     }
 
     /// `None` where there is none, or one that can't be used.
@@ -240,7 +269,24 @@ impl Reader<'_> {
     }
 }
 
-fn names(problems: &mut Problems, node: &Node) -> Option<Vec<String>> {
+/// Reports a staging name that is none beside one of the paths.
+fn check_staging_name(problems: &mut Problems, entry: &Entry<'_>, template: &Entity) {
+    if template.staging != Staging::Rename {
+        return;
+    }
+    let pattern = &template.staging_name;
+    let mut paths = entry.paths.iter().flatten();
+    if let Some(error) = paths.find_map(|path| Names::new(path, pattern, "").err()) {
+        wrong_name(
+            problems,
+            entry.at(&["staging_name", "path"]),
+            pattern,
+            &error,
+        );
+    }
+}
+
+fn names_of(problems: &mut Problems, node: &Node) -> Option<Vec<String>> {
     let written = values::text(problems, node, "name")?;
     let checked = names::expand(written).and_then(|names| match names.first() {
         Some(first) => check_entity_name(first).map(|()| names),
@@ -300,69 +346,5 @@ fn pick<T>(values: Option<&[T]>, index: usize) -> Option<&T> {
     match values? {
         [one] => Some(one),
         many => many.get(index),
-    }
-}
-
-impl Taken {
-    fn claim_names(&mut self, problems: &mut Problems, at: &Span, names: &[String]) {
-        let mut again = Vec::new();
-        let mut first = 0;
-        for name in names {
-            match self.names.get(name) {
-                Some(line) => {
-                    first = if again.is_empty() { *line } else { first };
-                    again.push(name.as_str());
-                }
-                None => {
-                    self.names.insert(name.clone(), at.line);
-                }
-            }
-        }
-        if !again.is_empty() {
-            problems.report(
-                at,
-                format!("duplicate name: {}", some_of(again)),
-                format!(
-                    "the entry in line {first} makes it already: every entity has its own name"
-                ),
-            );
-        }
-    }
-
-    fn claim_files(
-        &mut self,
-        problems: &mut Problems,
-        at: &Span,
-        names: &[String],
-        files: &[(&Address, &RemotePath)],
-    ) {
-        let mut reported = false;
-        for (name, (address, path)) in names.iter().zip(files) {
-            let file = (
-                address.host.to_ascii_lowercase(),
-                address.port,
-                RemotePath::clone(path),
-            );
-            match self.files.get(&file) {
-                // The same name twice is reported as such.
-                Some((other, _)) if other == name || reported => {}
-                Some((other, line)) => {
-                    problems.report(
-                        at,
-                        format!(
-                            "{} would write the same file as {} (line {line}): {} on {address}",
-                            quoted(name),
-                            quoted(other),
-                            quoted(path.as_str()),
-                        ),
-                        "give one of them another `address` or `path`",
-                    );
-                    reported = true;
-                }
-                None => {
-                    self.files.insert(file, (name.clone(), at.line));
-                }
-            }
-        }
     }
 }

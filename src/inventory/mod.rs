@@ -20,6 +20,7 @@ mod members;
 mod redact;
 pub mod secrets;
 mod ssh;
+mod taken;
 mod tls;
 mod tree;
 mod values;

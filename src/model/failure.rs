@@ -297,24 +297,15 @@ impl Fault {
             | Fault::Deceived { .. }
             | Fault::OtherWriter
             | Fault::NotProven { .. } => Transient,
-            Fault::Reply { code, .. } | Fault::BeforeStore { code, .. } => match code {
-                430 | 452 => Permanent,
-                400..=499 => Transient,
-                _ => Permanent,
-            },
-            Fault::Answer { may_pass, .. } => match may_pass {
-                true => Transient,
-                false => Permanent,
-            },
-            Fault::File { may_pass, .. } => match may_pass {
-                true => Transient,
-                false => Permanent,
-            },
+            Fault::Reply { code, .. } | Fault::BeforeStore { code, .. } => {
+                transient_if(matches!(code, 400..=499) && !matches!(code, 430 | 452))
+            }
+            Fault::Answer { may_pass, .. } | Fault::File { may_pass, .. } => {
+                transient_if(*may_pass)
+            }
             Fault::Source { failure, .. } => failure.fault.kind(),
-            Fault::NoSource { causes }
-                if causes.iter().any(|(_, failure)| failure.is_transient()) =>
-            {
-                Transient
+            Fault::NoSource { causes } => {
+                transient_if(causes.iter().any(|(_, failure)| failure.is_transient()))
             }
             Fault::DataWay { fault, .. } => fault.kind(),
             Fault::Unresolved { .. }
@@ -333,7 +324,6 @@ impl Fault {
             | Fault::Wants { .. }
             | Fault::ClientCertificate { .. }
             | Fault::NoPeer { .. }
-            | Fault::NoSource { .. }
             | Fault::NoCredentials { .. }
             | Fault::TlsRefused { .. }
             | Fault::TlsCertificate { .. }
@@ -360,6 +350,13 @@ impl Fault {
             | Fault::Kept { .. }
             | Fault::Cancelled => Permanent,
         }
+    }
+}
+
+fn transient_if(may_pass: bool) -> FaultKind {
+    match may_pass {
+        true => FaultKind::Transient,
+        false => FaultKind::Permanent,
     }
 }
 

@@ -126,25 +126,13 @@ impl Flaw {
             Self::NothingMatches(pattern) => {
                 format!("no entity is called like {}", quoted(pattern))
             }
-            Self::MissingOfRange(missing) => {
-                let entities = match missing.as_slice() {
-                    [_] => "is no entity",
-                    _ => "are no entities",
-                };
-                let missing = some_of(missing.iter().map(String::as_str));
-                format!("there {entities} {missing}")
-            }
+            Self::MissingOfRange(missing) => missing_of_range(missing),
             Self::WrongType {
                 entities,
                 type_,
                 image,
                 for_type,
-            } => {
-                let are = if entities.len() == 1 { "is" } else { "are" };
-                let (image, for_type) = (quoted(image), quoted(for_type));
-                let (entities, type_) = (some_of(entities.iter().map(|name| &**name)), kind(type_));
-                format!("the image {image} is for type {for_type}, and {entities} {are} of {type_}")
-            }
+            } => wrong_type(entities, type_, image, for_type),
             Self::PeerWrongType {
                 peer,
                 type_,
@@ -234,6 +222,22 @@ impl Flaw {
             }
         }
     }
+}
+
+fn missing_of_range(missing: &[String]) -> String {
+    let entities = match missing {
+        [_] => "is no entity",
+        _ => "are no entities",
+    };
+    let missing = some_of(missing.iter().map(String::as_str));
+    format!("there {entities} {missing}")
+}
+
+fn wrong_type(entities: &[Name], type_: &str, image: &str, for_type: &str) -> String {
+    let are = if entities.len() == 1 { "is" } else { "are" };
+    let (image, for_type) = (quoted(image), quoted(for_type));
+    let (entities, type_) = (some_of(entities.iter().map(|name| &**name)), kind(type_));
+    format!("the image {image} is for type {for_type}, and {entities} {are} of {type_}")
 }
 
 /// Of an entity; `` type `adsl` `` where it has one.

@@ -5,6 +5,7 @@
 //! is not known beforehand, a source goes on only when what was read so far was read from it again
 //! and is the same.
 
+mod blocks;
 mod proof;
 mod stopping;
 #[cfg(test)]
@@ -245,50 +246,8 @@ impl<T: Transport> TransferAgent<T> {
             self.reporter.unproven(self.pass, &chosen.name);
         }
         let source = slot.insert(opened);
-        // A source that does not report its size itself could go on for ever.
-        let most = self.digests.size(self.image());
-        let mut at_end = false;
-        while !at_end {
-            let buffer = match &mut reading.buffer {
-                Some(buffer) => buffer,
-                empty => {
-                    let free = writer.free().await.map_err(|_| Stop::Abandoned)?;
-                    empty.insert(free)
-                }
-            };
-            while !buffer.is_full() {
-                let asked = Instant::now();
-                let count = tokio::select! {
-                    biased;
-                    count = source.read(buffer.spare()) => count,
-                    () = writer.abandoned() => return Err(Stop::Abandoned),
-                };
-                let count = count.map_err(|failure| self.stopped(chosen, failure))?;
-                if count == 0 {
-                    at_end = true;
-                    break;
-                }
-                buffer.advance(count);
-                reading.position += count as u64;
-                reading.givers = with(&reading.givers, &giver);
-                self.count(count);
-                if let Some(size) = most.filter(|most| reading.position > *most) {
-                    let failure = Failure::new(Step::Read, Fault::LongImage { size });
-                    return Err((self.blame(&reading.givers, &failure.fault.to_string()))
-                        .unwrap_or(Stop::Failed(failure)));
-                }
-                (pace.brought(count, asked, Instant::now()))
-                    .map_err(|fault| Stop::Failed(Failure::new(Step::Read, fault)))?;
-            }
-            if let Some(buffer) = reading.buffer.take().filter(|buffer| !buffer.is_empty()) {
-                self.still_believed(&reading.givers)?;
-                let begins = reading.position - buffer.len() as u64;
-                self.digests.pass_by(begins, &reading.published);
-                reading.published.digest.update(buffer.filled());
-                reading.published.givers = reading.givers.clone();
-                writer.publish(buffer);
-            }
-        }
+        self.read_blocks(chosen, &mut **source, reading, writer, &mut pace)
+            .await?;
         let size = reading.position;
         if let Err(failure) = self.check_size(Step::Read, size) {
             // What it sent may be the beginning of the image, and a file server's word counts.

@@ -5,7 +5,9 @@ use ratatui::layout::Rect;
 use ratatui::symbols::border;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
+use tui_input::Input;
 
+use crate::console::scroll::Scroll;
 use crate::console::widgets::fit::{self, fit};
 use crate::model::columns;
 use crate::terminal::Theme;
@@ -53,6 +55,7 @@ pub(super) fn draw(dialog: &Dialog, rows: usize, theme: &Theme, frame: &mut Fram
     frame.render_widget(Paragraph::new(lines).block(block), place);
 }
 
+/// The title, and the lines of which `rows` fit at a time.
 fn content<'a>(
     dialog: &'a Dialog,
     rows: usize,
@@ -73,16 +76,7 @@ fn content<'a>(
             ..
         } => {
             let mut lines = plain(lines, theme);
-            let value = fit::plain(input.value(), theme);
-            let width = columns.saturating_sub(10).clamp(1, 60);
-            // The end of a long text is where it is typed.
-            let skip = value.chars().count().saturating_sub(width - 1);
-            let tail: String = value.chars().skip(skip).collect();
-            lines.push(Line::from(vec![
-                Span::raw("> "),
-                Span::raw(tail),
-                Span::styled("_", theme.cursor()),
-            ]));
+            lines.push(typed(input, columns, theme));
             (title.as_str(), lines)
         }
         Dialog::Password { title, lines, .. } => {
@@ -94,70 +88,96 @@ fn content<'a>(
             ]));
             (title.as_str(), lines)
         }
-        Dialog::Command { input } => {
-            let names = command::matching(input.value()).join("  ");
-            let lines = vec![
-                Line::from(vec![
-                    Span::raw(format!(":{}", fit::plain(input.value(), theme))),
-                    Span::styled("_", theme.cursor()),
-                ]),
-                Line::styled(
-                    fit::cut(&names, columns.saturating_sub(8), theme),
-                    theme.hint(),
-                ),
-            ];
-            ("Command", lines)
-        }
+        Dialog::Command { input } => ("Command", command_lines(input, columns, theme)),
         Dialog::List {
             title,
             rows: all,
             scroll,
             ..
-        } => {
-            let widest = all
-                .iter()
-                .map(|row| columns::width(&fit::plain(&row.label, theme)))
-                .max()
-                .unwrap_or(0);
-            let lines = if all.is_empty() {
-                vec![Line::styled(
-                    "there is nothing to choose from",
-                    theme.hint(),
-                )]
-            } else {
-                (all.iter().enumerate())
-                    .skip(scroll.offset)
-                    .take(rows)
-                    .map(|(at, row)| list_row(row, widest, at == scroll.cursor, theme))
-                    .collect()
-            };
-            (title.as_str(), lines)
-        }
+        } => (title.as_str(), list_lines(all, scroll, rows, theme)),
         Dialog::Reading {
             title,
             lines,
             scroll,
             file,
         } => {
-            let mut shown: Vec<Line<'_>> = lines
-                .iter()
-                .skip(scroll.offset)
-                .take(rows)
-                .map(|line| Line::raw(visible(line, theme)))
-                .collect();
-            if lines.len() > rows {
-                let last = (scroll.offset + rows).min(lines.len());
-                let more = format!("{}-{last} of {}", scroll.offset + 1, lines.len());
-                shown.push(Line::styled(more, theme.hint()).right_aligned());
-            }
-            if let Some(file) = file {
-                let text = format!("w writes it to {}", fit::plain(file, theme));
-                shown.push(Line::styled(text, theme.hint()));
-            }
-            (title.as_str(), shown)
+            let file = file.as_deref();
+            (
+                title.as_str(),
+                reading_lines(lines, scroll, file, rows, theme),
+            )
         }
     };
     (fit::plain(title, theme), lines)
+}
+
+fn typed<'a>(input: &Input, columns: usize, theme: &Theme) -> Line<'a> {
+    let value = fit::plain(input.value(), theme);
+    let width = columns.saturating_sub(10).clamp(1, 60);
+    // The end of a long text is where it is typed.
+    let skip = value.chars().count().saturating_sub(width - 1);
+    let tail: String = value.chars().skip(skip).collect();
+    Line::from(vec![
+        Span::raw("> "),
+        Span::raw(tail),
+        Span::styled("_", theme.cursor()),
+    ])
+}
+
+/// What is typed, and the commands that begin with it.
+fn command_lines<'a>(input: &Input, columns: usize, theme: &Theme) -> Vec<Line<'a>> {
+    let names = command::matching(input.value()).join("  ");
+    let names = fit::cut(&names, columns.saturating_sub(8), theme);
+    vec![
+        Line::from(vec![
+            Span::raw(format!(":{}", fit::plain(input.value(), theme))),
+            Span::styled("_", theme.cursor()),
+        ]),
+        Line::styled(names, theme.hint()),
+    ]
+}
+
+fn list_lines<'a>(all: &[Row], scroll: &Scroll, rows: usize, theme: &Theme) -> Vec<Line<'a>> {
+    if all.is_empty() {
+        let text = "there is nothing to choose from";
+        return vec![Line::styled(text, theme.hint())];
+    }
+    let widest = all
+        .iter()
+        .map(|row| columns::width(&fit::plain(&row.label, theme)))
+        .max()
+        .unwrap_or(0);
+    (all.iter().enumerate())
+        .skip(scroll.offset)
+        .take(rows)
+        .map(|(at, row)| list_row(row, widest, at == scroll.cursor, theme))
+        .collect()
+}
+
+/// The part of a text that is shown, which part that is, and the `file` that it can be written to.
+fn reading_lines<'a>(
+    lines: &[String],
+    scroll: &Scroll,
+    file: Option<&str>,
+    rows: usize,
+    theme: &Theme,
+) -> Vec<Line<'a>> {
+    let mut shown: Vec<Line<'_>> = lines
+        .iter()
+        .skip(scroll.offset)
+        .take(rows)
+        .map(|line| Line::raw(visible(line, theme)))
+        .collect();
+    if lines.len() > rows {
+        let last = (scroll.offset + rows).min(lines.len());
+        let more = format!("{}-{last} of {}", scroll.offset + 1, lines.len());
+        shown.push(Line::styled(more, theme.hint()).right_aligned());
+    }
+    if let Some(file) = file {
+        let text = format!("w writes it to {}", fit::plain(file, theme));
+        shown.push(Line::styled(text, theme.hint()));
+    }
+    shown
 }
 
 fn list_row<'a>(row: &Row, widest: usize, here: bool, theme: &Theme) -> Line<'a> {

@@ -98,20 +98,11 @@ impl<T: Transport> ImageManager<T> {
 
     pub(super) fn begin_group(&mut self, group: Arc<Group>, share: u64, force: bool) {
         let layout = pool::layout(share, self.inventory.buffers);
-        let names: Vec<Name> = group
-            .entities
-            .iter()
-            .map(|entity| entity.name.clone())
-            .collect();
-        let meters = GroupMeters::new(&names);
+        let names = group.entities.iter().map(|entity| entity.name.clone());
+        let meters = GroupMeters::new(&names.collect::<Vec<_>>());
         let cancel = self.agents.cancel.child_token();
         let (keep, depth) = watch::channel(layout.buffers);
         let group_index = self.groups.len();
-        let reporter = Reporter {
-            index: group_index,
-            group: group.clone(),
-            reports: self.agents.reports.clone(),
-        };
         let mut state = GroupState::new(GroupStart {
             group: group.clone(),
             meters: meters.clone(),
@@ -125,54 +116,15 @@ impl<T: Transport> ImageManager<T> {
             spec: Box::new(GroupSpec::of(&group)),
             force,
         });
-        // What this engine has read of the image.
-        let read = (self.groups.iter().rev())
-            .filter(|other| other.group.image == group.image)
-            .find_map(GroupState::sha256);
-        let (mut targets, mut presumed_installed) = (Vec::new(), Vec::new());
-        for (entity, wanted) in group.entities.iter().enumerate() {
-            let skipped = !force && group.has_image(wanted);
-            let mut event = Event::State {
-                at: Timestamp::now(),
-                group: group.name.clone(),
-                entity: wanted.name.clone(),
-                state: if skipped {
-                    EntityState::Skipped
-                } else {
-                    EntityState::Waiting
-                },
-                step: None,
-                cause: skipped.then(|| group.has_image_in_words(wanted)),
-                attempt: 0,
-                holds: skipped.then_some(Holds::New),
-                verified: None,
-            };
-            state.apply(&mut event);
-            self.tell(event);
-            if !skipped {
-                let known = self.memories.of(wanted, &group.image);
-                if let Some(known) = known.filter(|_| !force)
-                    // An image that was built again under its version since is another one.
-                    && !matches!((read, known.sha256), (Some(read), Some(known)) if read != known)
-                {
-                    presumed_installed.push(PresumedInstalled {
-                        entity,
-                        expected: Expected {
-                            size: Some(known.size),
-                            sha256: group.image.sha256.or(read).or(known.sha256),
-                        },
-                        run: known.run.clone(),
-                        at: known.at,
-                    });
-                }
-                targets.push(entity);
-            }
-        }
+        let targets = self.begin_entities(&mut state, force);
+        let presumed_installed = match force {
+            true => Vec::new(),
+            false => self.presumed_installed(&group, &targets),
+        };
         let span = spans::group(&group.name);
         let agent = ManagementAgent {
             transport: self.transport.clone(),
             work: Assignment {
-                group,
                 targets,
                 cancels: state.cancels.clone(),
                 cancel,
@@ -184,7 +136,12 @@ impl<T: Transport> ImageManager<T> {
                 buffer_size: layout.buffer_size,
                 depth,
                 meters,
-                reporter,
+                reporter: Reporter {
+                    index: group_index,
+                    group: group.clone(),
+                    reports: self.agents.reports.clone(),
+                },
+                group,
             },
         };
         self.pools
@@ -195,6 +152,60 @@ impl<T: Transport> ImageManager<T> {
         self.agents
             .handles
             .push(self.agents.tasks.spawn(agent.run().instrument(span)));
+    }
+
+    /// Skips the entities that have the image, and returns which of the others are to get it.
+    fn begin_entities(&self, state: &mut GroupState, force: bool) -> Vec<usize> {
+        let group = state.group.clone();
+        let mut targets = Vec::new();
+        for (index, entity) in group.entities.iter().enumerate() {
+            let skipped = !force && group.has_image(entity);
+            let mut event = Event::State {
+                at: Timestamp::now(),
+                group: group.name.clone(),
+                entity: entity.name.clone(),
+                state: match skipped {
+                    true => EntityState::Skipped,
+                    false => EntityState::Waiting,
+                },
+                step: None,
+                cause: skipped.then(|| group.has_image_in_words(entity)),
+                attempt: 0,
+                holds: skipped.then_some(Holds::New),
+                verified: None,
+            };
+            state.apply(&mut event);
+            self.tell(event);
+            if !skipped {
+                targets.push(index);
+            }
+        }
+        targets
+    }
+
+    /// The targets to which an earlier run has delivered the image, as far as this host knows.
+    fn presumed_installed(&self, group: &Group, targets: &[usize]) -> Vec<PresumedInstalled> {
+        // What this engine has read of the image.
+        let read = (self.groups.iter().rev())
+            .filter(|other| other.group.image == group.image)
+            .find_map(GroupState::sha256);
+        let presumed = |entity: &usize| {
+            let known = self.memories.of(&group.entities[*entity], &group.image)?;
+            // An image that was built again under its version since is another one.
+            if matches!((read, known.sha256), (Some(read), Some(known)) if read != known) {
+                return None;
+            }
+            Some(PresumedInstalled {
+                entity: *entity,
+                expected: Expected {
+                    size: Some(known.size),
+                    sha256: group.image.sha256.or(read).or(known.sha256),
+                },
+                run: known.run.clone(),
+                at: known.at,
+            })
+        };
+        targets.iter().filter_map(presumed).collect()
     }
 
     /// Looks at how the pools are used, and moves depth between them.

@@ -124,34 +124,32 @@ impl Rows {
                 source,
                 offset,
                 entities,
-                read,
+                read: None,
+            } => self.pass_begins(
+                to,
+                (self.place(group), *pass),
+                *at,
+                (source, *offset),
+                entities,
+            ),
+            Event::Pass {
+                at,
+                group,
+                pass,
+                read: Some(read),
+                ..
             } => {
-                let (place, at) = (self.place(group), micros(*at));
-                if let Some(read) = read {
-                    to.execute(
-                        "UPDATE passes SET ended = ?4, read = ?5
-                         WHERE run = ?1 AND place = ?2 AND pass = ?3",
-                        params![self.run, place, pass, at, signed(*read)],
-                    )?;
-                    return Ok(());
-                }
                 to.execute(
-                    "INSERT OR IGNORE INTO passes
-                         (run, place, pass, at, source, first_byte, entities)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    "UPDATE passes SET ended = ?4, read = ?5
+                     WHERE run = ?1 AND place = ?2 AND pass = ?3",
                     params![
                         self.run,
-                        place,
+                        self.place(group),
                         pass,
-                        at,
-                        source,
-                        signed(*offset),
-                        list(entities)
+                        micros(*at),
+                        signed(*read)
                     ],
                 )?;
-                for entity in entities {
-                    self.source(to, place, entity, source)?;
-                }
                 Ok(())
             }
             Event::Source {
@@ -165,18 +163,8 @@ impl Rows {
                 let place = self.place(group);
                 let text = format!("pass {pass} goes on from {source} at byte {offset}: {cause}");
                 self.note(to, place, *at, "source", &text)?;
-                let entities: Option<String> = to
-                    .query_row(
-                        "SELECT entities FROM passes WHERE run = ?1 AND place = ?2 AND pass = ?3",
-                        params![self.run, place, pass],
-                        |row| row.get(0),
-                    )
-                    .ok();
-                let entities: Vec<String> = entities
-                    .and_then(|text| serde_json::from_str(&text).ok())
-                    .unwrap_or_default();
-                for entity in &entities {
-                    self.source(to, place, entity, source)?;
+                for entity in self.entities_of(to, place, *pass) {
+                    self.source(to, place, &entity, source)?;
                 }
                 Ok(())
             }
@@ -205,6 +193,48 @@ impl Rows {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The pass of a group reads from this source, from this byte on.
+    fn pass_begins(
+        &self,
+        to: &Connection,
+        (place, pass): (i64, u32),
+        at: Timestamp,
+        (source, offset): (&str, u64),
+        entities: &[Arc<str>],
+    ) -> rusqlite::Result<()> {
+        to.execute(
+            "INSERT OR IGNORE INTO passes (run, place, pass, at, source, first_byte, entities)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                self.run,
+                place,
+                pass,
+                micros(at),
+                source,
+                signed(offset),
+                list(entities)
+            ],
+        )?;
+        for entity in entities {
+            self.source(to, place, entity, source)?;
+        }
+        Ok(())
+    }
+
+    /// None of a pass whose row is missing or can't be read.
+    fn entities_of(&self, to: &Connection, place: i64, pass: u32) -> Vec<String> {
+        let entities: Option<String> = to
+            .query_row(
+                "SELECT entities FROM passes WHERE run = ?1 AND place = ?2 AND pass = ?3",
+                params![self.run, place, pass],
+                |row| row.get(0),
+            )
+            .ok();
+        entities
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default()
     }
 
     pub(super) fn touch(&mut self, to: &Connection, touch: &Touch) -> rusqlite::Result<()> {

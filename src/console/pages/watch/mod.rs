@@ -272,7 +272,6 @@ pub(crate) fn update(
         Action::Right => sideways(view, shared, snapshot, 1),
         Action::Zoom => {
             view.dense = !view.dense;
-            let rows = draw::cursor_rows(shared);
             let row = view.cursor.row;
             view.cursor.to(row, len, rows);
         }
@@ -296,28 +295,7 @@ pub(crate) fn update(
             };
             shared.dialogs.push(dialog);
         }
-        Action::Cancel => {
-            let name = group.group.to_string();
-            return match selected(view, group) {
-                Some(entity) if entity.state.is_final() => {
-                    let text = format!("{} is {} already", quoted(&entity.entity), entity.state);
-                    shared.say(text);
-                    None
-                }
-                Some(entity) => {
-                    let title = format!("Cancel {}?", quoted(&entity.entity));
-                    let target = Target::Entity {
-                        group: name,
-                        entity: entity.entity.to_string(),
-                    };
-                    confirm_cancel(shared, snapshot, target, &title)
-                }
-                None => {
-                    let title = format!("Cancel the group {}?", quoted(&name));
-                    confirm_cancel(shared, snapshot, Target::Group(name), &title)
-                }
-            };
-        }
+        Action::Cancel => return cancel(view, shared, snapshot, group),
         Action::Retry => match retry::retry(view, shared, snapshot, view.group) {
             Ok(retry) => {
                 let lines = retry::question(&retry, group);
@@ -334,9 +312,36 @@ pub(crate) fn update(
         }
         Action::Click { row } => click(view, shared, usize::from(row), len),
         action if view.dense => dense_move(view, shared, &action, len),
-        action => {
-            view.cursor.follow(&action, len, rows);
-        }
+        action => view.cursor.follow(&action, len, rows),
     }
     None
+}
+
+/// Asks whether what the cursor is on is to be cancelled: the group, or one of its entities.
+fn cancel(
+    view: &View,
+    shared: &mut Shared,
+    snapshot: &Snapshot,
+    group: &GroupSnapshot,
+) -> Option<Effect> {
+    let name = group.group.to_string();
+    match selected(view, group) {
+        Some(entity) if entity.state.is_final() => {
+            let text = format!("{} is {} already", quoted(&entity.entity), entity.state);
+            shared.say(text);
+            None
+        }
+        Some(entity) => {
+            let title = format!("Cancel {}?", quoted(&entity.entity));
+            let target = Target::Entity {
+                group: name,
+                entity: entity.entity.to_string(),
+            };
+            confirm_cancel(shared, snapshot, target, &title)
+        }
+        None => {
+            let title = format!("Cancel the group {}?", quoted(&name));
+            confirm_cancel(shared, snapshot, Target::Group(name), &title)
+        }
+    }
 }

@@ -10,8 +10,8 @@ use crate::console::pages::groups::{View, members};
 use crate::console::state::Shared;
 use crate::console::widgets::fit::{cut, plain};
 use crate::model::columns::hang;
-use crate::model::{EntityState, PeerChoice, SourceChoice, units};
-use crate::plan::Chosen;
+use crate::model::{EntityState, Inventory, PeerChoice, SourceChoice, units};
+use crate::plan::{Chosen, ResolvedDraft};
 use crate::protocol::Snapshot;
 use crate::terminal::{Theme, Tone};
 
@@ -24,44 +24,86 @@ pub(super) struct Fact {
     tone: Tone,
 }
 
+impl Fact {
+    fn plain(name: &'static str, text: String) -> Self {
+        Self {
+            name,
+            text,
+            tone: Tone::Plain,
+        }
+    }
+}
+
 pub(super) fn facts(view: &View, shared: &Shared, snapshot: &Snapshot, at: usize) -> Vec<Fact> {
     let inventory = &shared.site.inventory;
     let group = &shared.resolved.groups[at];
-    let mut facts = Vec::new();
-    let mut fact = |name, text: String, tone| facts.push(Fact { name, text, tone });
+    let policy = &group.policy;
+    let laggards = [policy.laggards_in_words(), policy.parallel_in_words()].join("; ");
+    let entities = format!(
+        "{}: {}",
+        group.members.len(),
+        members::folded(inventory, &group.members)
+    );
+    let mut facts = conflicts(inventory, group, &view.conflicts[at], snapshot);
+    facts.extend(image(group));
+    facts.extend(sources(group));
+    facts.extend(versions(inventory, group));
+    facts.push(Fact::plain("laggards", laggards));
+    facts.push(Fact::plain("retries", policy.limits.retries_in_words()));
+    facts.extend(results(group, snapshot));
+    facts.push(Fact::plain("entities", entities));
+    facts
+}
+
+fn conflicts(
+    inventory: &Inventory,
+    group: &ResolvedDraft,
+    fixed: &[Conflict],
+    snapshot: &Snapshot,
+) -> Vec<Fact> {
     let runs = beside_runs(inventory, group, snapshot);
     // Of a group that runs, that matters more than an overlap.
     let in_a_run = |conflict: &&Conflict| match conflict {
         Conflict::Overlap { other, .. } => runs.iter().any(|run| run.is_in_run_of(other)),
         _ => false,
     };
-    let fixed = view.conflicts[at].iter();
-    let conflicts = runs.iter().chain(fixed.filter(|one| !in_a_run(one)));
-    for conflict in conflicts {
+    let fact = |conflict: &Conflict| {
         let (sign, tone) = match conflict {
             one if one.is_running() => (">", Tone::Busy),
             one if one.is_gap() => ("?", Tone::Look),
             one if one.blocks() => ("!", Tone::Bad),
             _ => ("~", Tone::Look),
         };
-        fact("", format!("{sign} {}", conflict.words()), tone);
-    }
-    if let Some(image) = group.image.known() {
-        let size = image.size.map_or("size not known".into(), units::size);
-        let sha256 = if image.sha256.is_some() {
-            "SHA-256 known"
-        } else {
-            "no SHA-256"
-        };
-        let text = format!(
-            "{}: type {}, version {}, {}, {size}, {sha256}",
-            image.name, image.type_, image.version, image.file
-        );
-        fact("image", text, Tone::Plain);
-    }
-    for (place, source) in group.sources().enumerate() {
+        let text = format!("{sign} {}", conflict.words());
+        Fact {
+            name: "",
+            text,
+            tone,
+        }
+    };
+    let fixed = fixed.iter().filter(|one| !in_a_run(one));
+    runs.iter().chain(fixed).map(fact).collect()
+}
+
+fn image(group: &ResolvedDraft) -> Option<Fact> {
+    let image = group.image.known()?;
+    let size = image.size.map_or("size not known".into(), units::size);
+    let sha256 = match image.sha256 {
+        Some(_) => "SHA-256 known",
+        None => "no SHA-256",
+    };
+    let text = format!(
+        "{}: type {}, version {}, {}, {size}, {sha256}",
+        image.name, image.type_, image.version, image.file
+    );
+    Some(Fact::plain("image", text))
+}
+
+/// In the order in which they are tried.
+fn sources(group: &ResolvedDraft) -> impl Iterator<Item = Fact> {
+    group.sources().enumerate().filter_map(|(place, source)| {
         let Chosen::Known(source) = source else {
-            continue;
+            return None;
         };
         let text = match source {
             SourceChoice::FileServer(server) => {
@@ -73,22 +115,22 @@ pub(super) fn facts(view: &View, shared: &Shared, snapshot: &Snapshot, at: usize
             }
             SourceChoice::Peer(PeerChoice::Any(_)) => "any peer that has the image".into(),
         };
-        match place {
-            0 => fact("source", text, Tone::Plain),
-            _ => fact("", format!("then {text}"), Tone::Plain),
-        }
-    }
-    let versions = members::versions(inventory, group)
-        .into_iter()
-        .map(|(version, count)| {
-            let version = if version.is_empty() {
-                "not known"
-            } else {
-                version
-            };
-            format!("{version} ({count})")
-        });
-    let mut versions: Vec<String> = versions.collect();
+        Some(match place {
+            0 => Fact::plain("source", text),
+            _ => Fact::plain("", format!("then {text}")),
+        })
+    })
+}
+
+/// What the entities have, and how many of them have the image already.
+fn versions(inventory: &Inventory, group: &ResolvedDraft) -> Option<Fact> {
+    let counts = members::versions(inventory, group).into_iter();
+    let mut versions: Vec<String> = counts
+        .map(|(version, count)| match version {
+            "" => format!("not known ({count})"),
+            version => format!("{version} ({count})"),
+        })
+        .collect();
     let skipped = group.image.known().map_or(0, |image| {
         let members = group.members.iter();
         members
@@ -98,40 +140,25 @@ pub(super) fn facts(view: &View, shared: &Shared, snapshot: &Snapshot, at: usize
     if skipped > 0 {
         versions.push(format!("{skipped} will be skipped"));
     }
-    if !versions.is_empty() {
-        fact("versions", versions.join(", "), Tone::Plain);
-    }
-    let policy = &group.policy;
+    (!versions.is_empty()).then(|| Fact::plain("versions", versions.join(", ")))
+}
+
+/// Of the newest run of the group.
+fn results(group: &ResolvedDraft, snapshot: &Snapshot) -> Option<Fact> {
+    let run = run_of(snapshot, group)?;
+    let count = |state| run.entities.iter().filter(|one| one.state == state).count();
     let text = format!(
-        "{}; {}",
-        policy.laggards_in_words(),
-        policy.parallel_in_words()
+        "{} delivered, {} skipped, {} failed of {}",
+        count(EntityState::Delivered),
+        count(EntityState::Skipped),
+        count(EntityState::Failed),
+        run.entities.len()
     );
-    fact("laggards", text, Tone::Plain);
-    fact("retries", policy.limits.retries_in_words(), Tone::Plain);
-    if let Some(run) = run_of(snapshot, group) {
-        let count = |state| run.entities.iter().filter(|one| one.state == state).count();
-        let text = format!(
-            "{} delivered, {} skipped, {} failed of {}",
-            count(EntityState::Delivered),
-            count(EntityState::Skipped),
-            count(EntityState::Failed),
-            run.entities.len()
-        );
-        let name = if run.phase.is_ended() {
-            "last run"
-        } else {
-            "this run"
-        };
-        fact(name, text, Tone::Plain);
-    }
-    let members = format!(
-        "{}: {}",
-        group.members.len(),
-        members::folded(inventory, &group.members)
-    );
-    fact("entities", members, Tone::Plain);
-    facts
+    let name = match run.phase.is_ended() {
+        true => "last run",
+        false => "this run",
+    };
+    Some(Fact::plain(name, text))
 }
 
 /// The facts, on lines of this number of columns.
