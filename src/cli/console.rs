@@ -17,13 +17,14 @@ use tokio::time::timeout;
 use super::args::{HistoryArgs, ScreenArgs};
 use super::attach;
 use super::history;
-use super::saved_groups::SavedGroups;
+use super::saved_groups::{KeepError, SavedGroups};
 use super::services::{Engine, Services};
 use super::state_dir::{NoHome, StateDir};
 use super::{Failed, print};
 use crate::console::{self, Options, PastRun, Site, Storage};
 use crate::engine::summary;
 use crate::headless::{self, Stop};
+use crate::journal::JournalError;
 use crate::model::text::quoted;
 use crate::model::{EntityState, Inventory, Logins, Name, Outcome, SecretSource};
 use crate::protocol::{GroupSpec, Link, Snapshot, Summary};
@@ -235,40 +236,66 @@ pub(super) struct Files {
     pub(super) state_dir: StateDir,
 }
 
+/// Why something is not kept, written or read.
+#[derive(Debug, Error)]
+pub(super) enum FilesError {
+    #[error(transparent)]
+    NoHome(#[from] NoHome),
+    #[error(transparent)]
+    Keep(#[from] KeepError),
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    PastRun(#[from] Failed),
+}
+
 impl Storage for Files {
-    fn keep(&self, groups: &[GroupSpec]) -> Result<(), String> {
-        let kept = self.kept.as_ref().map_err(NoHome::to_string)?;
-        kept.save(groups).map_err(|error| error.to_string())
+    type Error = FilesError;
+
+    fn keep(&self, groups: &[GroupSpec]) -> Result<(), FilesError> {
+        let kept = self.kept.as_ref().map_err(|none| *none)?;
+        Ok(kept.save(groups)?)
     }
 
-    fn write(&self, file: &str, text: &str) -> Result<String, String> {
-        write_new(Path::new(""), file, text)
+    fn write(&self, file: &str, text: &str) -> Result<String, FilesError> {
+        Ok(write_new(Path::new(""), file, text)?)
     }
 
-    fn history(&self) -> Result<Vec<PastRun>, String> {
-        let state_dir = self.state_dir.as_deref().map_err(NoHome::to_string)?;
-        history::past_runs(state_dir).map_err(|error| error.to_string())
+    fn history(&self) -> Result<Vec<PastRun>, FilesError> {
+        let state_dir = self.state_dir.as_deref().map_err(|none| *none)?;
+        Ok(history::past_runs(state_dir)?)
     }
 
-    fn past_run(&self, run: &str, columns: usize) -> Result<String, String> {
-        let state_dir = self.state_dir.as_deref().map_err(NoHome::to_string)?;
+    fn past_run(&self, run: &str, columns: usize) -> Result<String, FilesError> {
+        let state_dir = self.state_dir.as_deref().map_err(|none| *none)?;
         let args = HistoryArgs {
             run: Some(run.to_owned()),
             ..HistoryArgs::default()
         };
-        history::history(&args, state_dir, columns).map_err(|failed| failed.to_string())
+        Ok(history::history(&args, state_dir, columns)?)
     }
 }
 
+/// Why a text was not written to a file of this folder.
+#[derive(Debug, Error)]
+pub(super) enum WriteError {
+    #[error("{} is no name of a file in this folder", quoted(.0))]
+    NoName(String),
+    #[error("{} is there already, and is not overwritten; choose another name", quoted(.0))]
+    Exists(String),
+    #[error("{} can't be written: {reason}", quoted(.file))]
+    Unwritable { file: String, reason: io::Error },
+}
+
 /// Writes a file that is not there yet to a folder, and says where it is.
-fn write_new(folder: &Path, file: &str, text: &str) -> Result<String, String> {
+fn write_new(folder: &Path, file: &str, text: &str) -> Result<String, WriteError> {
+    let name = file.to_owned();
     let mut parts = Path::new(file).components();
     let is_name = matches!(parts.next(), Some(Component::Normal(name)) if name == file);
     if !is_name || parts.next().is_some() {
-        return Err(format!(
-            "{} is no name of a file in this folder",
-            quoted(file)
-        ));
+        return Err(WriteError::NoName(name));
     }
     let path = folder.join(file);
     let mut options = OpenOptions::new();
@@ -282,11 +309,8 @@ fn write_new(folder: &Path, file: &str, text: &str) -> Result<String, String> {
             .unwrap_or(path)
             .display()
             .to_string()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(format!(
-            "{} is there already, and is not overwritten; choose another name",
-            quoted(file)
-        )),
-        Err(error) => Err(format!("{} can't be written: {error}", quoted(file))),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(WriteError::Exists(name)),
+        Err(reason) => Err(WriteError::Unwritable { file: name, reason }),
     }
 }
 
@@ -320,7 +344,7 @@ mod tests {
         let write = |file: &str, text: &str| write_new(folder.path(), file, text);
         let path = write("groups.yaml", "groups:\n").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "groups:\n");
-        let refused = write("groups.yaml", "other").unwrap_err();
+        let refused = write("groups.yaml", "other").unwrap_err().to_string();
         assert!(refused.contains("not overwritten"), "{refused}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "groups:\n");
         for file in ["", ".", "..", "../x", "/tmp/x", "a/b", "a/"] {

@@ -6,6 +6,7 @@ use crate::protocol::Event;
 
 use super::page::Page;
 use super::past_run::PastRun;
+use super::state::Message;
 
 /// Everything that can change the state. Which of them a key means depends on where one is
 /// ([`super::keymap`]); what each does is in [`super::update`].
@@ -89,13 +90,13 @@ pub(crate) enum Action {
     // From outside.
     Engine(Event),
     /// What an effect came to, to be shown.
-    Said(Result<String, String>),
+    Said(Message),
     /// Past runs were read.
-    Past(Result<Vec<PastRun>, String>),
+    Past(Vec<PastRun>),
     /// One of them was read whole.
     OpenedRun {
         run: String,
-        text: Result<String, String>,
+        text: String,
     },
     Resize {
         columns: u16,

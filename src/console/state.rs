@@ -1,6 +1,7 @@
 //! What the pages share, as plain data: no terminal, no engine, no clock; and what a page is.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Display;
 use std::sync::Arc;
 
 use ratatui::Frame;
@@ -37,6 +38,23 @@ pub struct Site {
 pub(crate) struct Message {
     pub(crate) text: String,
     pub(crate) is_error: bool,
+}
+
+impl Message {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            is_error: false,
+        }
+    }
+
+    /// What can't be done, or went wrong.
+    pub(crate) fn complaint(cause: impl Display) -> Self {
+        Self {
+            text: cause.to_string(),
+            is_error: true,
+        }
+    }
 }
 
 /// What the pages share, and the shell with them. No page is in here.
@@ -264,17 +282,11 @@ impl Shared {
     }
 
     pub(crate) fn say(&mut self, text: impl Into<String>) {
-        self.message = Some(Message {
-            text: text.into(),
-            is_error: false,
-        });
+        self.message = Some(Message::new(text));
     }
 
-    pub(crate) fn complain(&mut self, text: impl Into<String>) {
-        self.message = Some(Message {
-            text: text.into(),
-            is_error: true,
-        });
+    pub(crate) fn complain(&mut self, cause: impl Display) {
+        self.message = Some(Message::complaint(cause));
     }
 
     /// Rows of a list or a text that a dialog shows at most on this screen.

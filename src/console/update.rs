@@ -23,16 +23,8 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
             engine(state, event);
             return None;
         }
-        Action::Said(Ok(text)) => {
-            shared.say(text);
-            return None;
-        }
-        Action::Said(Err(text))
-        | Action::Past(Err(text))
-        | Action::OpenedRun {
-            text: Err(text), ..
-        } => {
-            shared.complain(text);
+        Action::Said(message) => {
+            shared.message = Some(message);
             return None;
         }
         Action::Past(_) | Action::OpenedRun { .. } => return state.act(snapshot, action),

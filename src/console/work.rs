@@ -2,6 +2,7 @@
 //! written. Neither may hold up a key.
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -10,33 +11,37 @@ use crate::protocol::{Command, GroupSpec};
 
 use super::action::Action;
 use super::past_run::PastRun;
+use super::state::Message;
 
 /// What outlives the console: groups made in it, files written from it, and what ran before. Called one at a time,
 /// on a thread that may block.
 pub trait Storage: Send + 'static {
+    /// Shown to the operator as it says itself.
+    type Error: std::error::Error;
+
     /// Keeps the groups made in the console, all of them, for the next time.
     ///
     /// # Errors
-    /// A sentence for the operator.
-    fn keep(&self, groups: &[GroupSpec]) -> Result<(), String>;
+    /// They can't be kept.
+    fn keep(&self, groups: &[GroupSpec]) -> Result<(), Self::Error>;
 
     /// Writes a file that does not exist yet, and says where it is.
     ///
     /// # Errors
-    /// A sentence for the operator.
-    fn write(&self, file: &str, text: &str) -> Result<String, String>;
+    /// It exists, or can't be written.
+    fn write(&self, file: &str, text: &str) -> Result<String, Self::Error>;
 
     /// Past runs, the newest first.
     ///
     /// # Errors
-    /// A sentence for the operator.
-    fn history(&self) -> Result<Vec<PastRun>, String>;
+    /// They can't be read.
+    fn history(&self) -> Result<Vec<PastRun>, Self::Error>;
 
     /// One of them whole, as lines of at most this number of columns.
     ///
     /// # Errors
-    /// A sentence for the operator.
-    fn past_run(&self, run: &str, columns: usize) -> Result<String, String>;
+    /// There is no such run, or it can't be read.
+    fn past_run(&self, run: &str, columns: usize) -> Result<String, Self::Error>;
 }
 
 /// What the keeper is to do.
@@ -124,23 +129,33 @@ impl<K: Storage> Work<K> {
         };
         self.job = self.jobs.pop_front().map(|job| {
             spawn_blocking(move || {
-                let said = match job {
-                    Job::Keep(groups) => keeper.keep(&groups).err().map(failed),
-                    Job::Write { file, text } => Some(Action::Said(keeper.write(&file, &text))),
-                    Job::ReadHistory => Some(Action::Past(keeper.history())),
-                    Job::OpenRun { run, columns } => {
-                        let text = keeper.past_run(&run, columns);
-                        Some(Action::OpenedRun { run, text })
-                    }
-                };
-                (keeper, said)
+                let action = done(&keeper, job).unwrap_or_else(|error| Some(failed(error)));
+                (keeper, action)
             })
         });
     }
 }
 
-fn failed(text: impl Into<String>) -> Action {
-    Action::Said(Err(text.into()))
+fn done<K: Storage>(keeper: &K, job: Job) -> Result<Option<Action>, K::Error> {
+    Ok(match job {
+        Job::Keep(groups) => {
+            keeper.keep(&groups)?;
+            None
+        }
+        Job::Write { file, text } => {
+            let text = keeper.write(&file, &text)?;
+            Some(Action::Said(Message::new(text)))
+        }
+        Job::ReadHistory => Some(Action::Past(keeper.history()?)),
+        Job::OpenRun { run, columns } => {
+            let text = keeper.past_run(&run, columns)?;
+            Some(Action::OpenedRun { run, text })
+        }
+    })
+}
+
+fn failed(cause: impl Display) -> Action {
+    Action::Said(Message::complaint(cause))
 }
 
 async fn joined<T>(job: &mut Option<JoinHandle<T>>) -> Result<T, tokio::task::JoinError> {

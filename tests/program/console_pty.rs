@@ -2,6 +2,7 @@
 //! a transfer.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -227,20 +228,22 @@ fn reported(report: &Path) -> String {
 struct Nowhere;
 
 impl Storage for Nowhere {
-    fn keep(&self, _: &[GroupSpec]) -> Result<(), String> {
+    type Error = io::Error;
+
+    fn keep(&self, _: &[GroupSpec]) -> io::Result<()> {
         Ok(())
     }
 
-    fn write(&self, _: &str, _: &str) -> Result<String, String> {
-        Err("not here".into())
+    fn write(&self, _: &str, _: &str) -> io::Result<String> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
-    fn history(&self) -> Result<Vec<PastRun>, String> {
+    fn history(&self) -> io::Result<Vec<PastRun>> {
         Ok(Vec::new())
     }
 
-    fn past_run(&self, _: &str, _: usize) -> Result<String, String> {
-        Err("not here".into())
+    fn past_run(&self, _: &str, _: usize) -> io::Result<String> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }
 

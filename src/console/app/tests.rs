@@ -79,21 +79,23 @@ impl Device for Fake {
 struct Kept(Arc<Mutex<Vec<usize>>>);
 
 impl Storage for Kept {
-    fn keep(&self, groups: &[GroupSpec]) -> Result<(), String> {
+    type Error = io::Error;
+
+    fn keep(&self, groups: &[GroupSpec]) -> io::Result<()> {
         self.0.lock().unwrap().push(groups.len());
         Ok(())
     }
 
-    fn write(&self, file: &str, _: &str) -> Result<String, String> {
-        Err(format!("{file} exists already"))
+    fn write(&self, file: &str, _: &str) -> io::Result<String> {
+        Err(io::Error::other(format!("{file} exists already")))
     }
 
-    fn history(&self) -> Result<Vec<PastRun>, String> {
+    fn history(&self) -> io::Result<Vec<PastRun>> {
         Ok(Vec::new())
     }
 
-    fn past_run(&self, run: &str, _: usize) -> Result<String, String> {
-        Err(format!("no run {run}"))
+    fn past_run(&self, run: &str, _: usize) -> io::Result<String> {
+        Err(io::Error::other(format!("no run {run}")))
     }
 }
 

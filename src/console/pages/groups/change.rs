@@ -90,7 +90,7 @@ pub(super) fn rename(
         push_text(
             shared,
             title,
-            vec![reason.clone()],
+            vec![reason.to_string()],
             name,
             OfGroups::Rename { at },
         );

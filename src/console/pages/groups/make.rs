@@ -96,7 +96,7 @@ pub(super) fn named(
     name: &str,
 ) -> Option<Effect> {
     if let Err(reason) = check_name(shared, name, None) {
-        ask_named(shared, entities, reason.clone(), name);
+        ask_named(shared, entities, reason.to_string(), name);
         shared.complain(reason);
         return None;
     }

@@ -1,43 +1,56 @@
 //! Names of groups that are made here.
 
-use super::conflicts::Conflict;
+use thiserror::Error;
 
 use crate::console::state::{Draft, Shared};
-use crate::model::{MadeGroup, names};
+use crate::model::{Complaint, MadeGroup, names};
 use crate::protocol::GroupSpec;
 
 use super::View;
+use super::conflicts::Conflict;
 
-/// What would be started, or why it can't be: a group that lacks something, or one that is wrong.
-pub(super) fn chosen(view: &View, shared: &Shared) -> Result<Vec<GroupSpec>, String> {
+/// Why the chosen groups can't be started.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(super) enum CantStart {
+    #[error("there is no group to start: n makes one")]
+    NoGroup,
+    /// A group that lacks something, is wrong, or can't run with another one that is chosen.
+    #[error("{group}: {}", .conflict.words())]
+    Conflict { group: String, conflict: Conflict },
+}
+
+/// Why a group made here can't be called so.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(super) enum BadGroupName {
+    #[error("{}", .0.message)]
+    Unfit(#[from] Complaint),
+    #[error("there is a group `{0}` already")]
+    Taken(String),
+}
+
+/// What would be started.
+pub(super) fn chosen(view: &View, shared: &Shared) -> Result<Vec<GroupSpec>, CantStart> {
     let groups: Vec<usize> = if view.selected.is_empty() {
         view.current(shared).into_iter().collect()
     } else {
         view.selected.iter().copied().collect()
     };
     if groups.is_empty() {
-        return Err("there is no group to start: n makes one".into());
+        return Err(CantStart::NoGroup);
     }
+    let name = |at: &usize| &shared.resolved.groups[*at].name;
     for at in &groups {
-        if let Some(conflict) = view.conflicts[*at].iter().find(|one| one.blocks()) {
-            return Err(format!(
-                "{}: {}",
-                shared.resolved.groups[*at].name,
-                conflict.words()
-            ));
-        }
-        let together = view.conflicts[*at].iter().find(|one| match one {
-            Conflict::Overlap { other, .. } => groups
-                .iter()
-                .any(|at| shared.resolved.groups[*at].name == *other),
+        let together = |conflict: &&Conflict| match conflict {
+            Conflict::Overlap { other, .. } => groups.iter().any(|at| name(at) == other),
             _ => false,
-        });
-        if let Some(conflict) = together {
-            return Err(format!(
-                "{}: {}",
-                shared.resolved.groups[*at].name,
-                conflict.words()
-            ));
+        };
+        let conflicts = &view.conflicts[*at];
+        let blocks = conflicts.iter().find(|one| one.blocks());
+        if let Some(conflict) = blocks.or_else(|| conflicts.iter().find(together)) {
+            return Err(CantStart::Conflict {
+                group: name(at).clone(),
+                conflict: conflict.clone(),
+            });
         }
     }
     let specs = groups.iter().map(|at| shared.drafts[*at].spec.clone());
@@ -57,11 +70,15 @@ pub(super) fn made(shared: &mut Shared, at: usize) -> Option<&mut MadeGroup> {
 
 /// Whether a group made here can be called so: by the rule for all names, so that it can go to the
 /// inventory, and as no other group is.
-pub(super) fn check_name(shared: &Shared, name: &str, except: Option<usize>) -> Result<(), String> {
-    names::check(name).map_err(|complaint| complaint.message)?;
+pub(super) fn check_name(
+    shared: &Shared,
+    name: &str,
+    except: Option<usize>,
+) -> Result<(), BadGroupName> {
+    names::check(name)?;
     let mut drafts = shared.drafts.iter().enumerate();
     if drafts.any(|(at, draft)| Some(at) != except && draft.spec.name() == name) {
-        return Err(format!("there is a group `{name}` already"));
+        return Err(BadGroupName::Taken(name.to_owned()));
     }
     Ok(())
 }

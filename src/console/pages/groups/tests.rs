@@ -553,7 +553,7 @@ fn limits_are_set_and_those_without_sense_are_asked_for_again() {
 #[test]
 fn only_what_is_complete_goes_to_the_review() {
     let names = |state: &State| -> Result<Vec<String>, String> {
-        let specs = chosen(&state.pages.groups, &state.shared)?;
+        let specs = chosen(&state.pages.groups, &state.shared).map_err(|why| why.to_string())?;
         Ok(specs.iter().map(|spec| spec.name().to_owned()).collect())
     };
     let (mut state, _) = after(NEW);

@@ -75,11 +75,8 @@ pub(crate) fn update(view: &mut View, shared: &mut Shared, action: Action) -> Op
     let rows = rows(shared);
     let runs = view.runs.as_deref().unwrap_or_default();
     match action {
-        Action::Past(Ok(runs)) => came(view, shared, runs),
-        Action::OpenedRun {
-            run,
-            text: Ok(text),
-        } => opened(shared, &run, &text),
+        Action::Past(runs) => came(view, shared, runs),
+        Action::OpenedRun { run, text } => opened(shared, &run, &text),
         Action::Back => shared.page = Page::Watch,
         Action::Details => {
             let run = runs.get(view.scroll.cursor)?;

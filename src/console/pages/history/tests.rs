@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
+use crate::console::state::Message;
 use crate::console::testing::{self, ASCII, MONO, press, screen};
 use crate::console::update::update;
 
@@ -24,7 +25,7 @@ fn runs_are_read_when_the_page_is_entered_and_one_is_opened() {
     let idle = testing::idle();
     assert_eq!(press(&mut state, &idle, "H"), [Effect::ReadHistory]);
     assert!(screen(&mut state, &idle, 80, 24, MONO).contains("is being read"));
-    let runs = Action::Past(Ok(vec![run(50, "partial"), run(10, "cut off")]));
+    let runs = Action::Past(vec![run(50, "partial"), run(10, "cut off")]);
     update(&mut state, &idle, runs);
     insta::assert_snapshot!("history_80x24", screen(&mut state, &idle, 80, 24, MONO));
     insta::assert_snapshot!("history_60x16", screen(&mut state, &idle, 60, 16, ASCII));
@@ -37,14 +38,7 @@ fn runs_are_read_when_the_page_is_entered_and_one_is_opened() {
     assert_eq!((run.as_str(), *columns), ("20261122T201000Z-1a2b", 72));
     let text = "run x: cut off\n  by craft\n".to_owned();
     let run = run.clone();
-    update(
-        &mut state,
-        &idle,
-        Action::OpenedRun {
-            run,
-            text: Ok(text),
-        },
-    );
+    update(&mut state, &idle, Action::OpenedRun { run, text });
     let shown = screen(&mut state, &idle, 80, 24, MONO);
     assert!(
         shown.contains("Run 20261122T201000Z-1a2b") && shown.contains("by craft"),
@@ -59,10 +53,10 @@ fn what_can_not_be_read_is_told() {
     let mut state = testing::state();
     let idle = testing::idle();
     press(&mut state, &idle, "H");
-    let damaged = Err("the journal is damaged".to_owned());
-    update(&mut state, &idle, Action::Past(damaged));
+    let damaged = Message::complaint("the journal is damaged");
+    update(&mut state, &idle, Action::Said(damaged));
     assert!(screen(&mut state, &idle, 80, 24, MONO).contains("the journal is damaged"));
-    update(&mut state, &idle, Action::Past(Ok(Vec::new())));
+    update(&mut state, &idle, Action::Past(Vec::new()));
     assert!(screen(&mut state, &idle, 80, 24, MONO).contains("no run was recorded"));
     assert_eq!(press(&mut state, &idle, "<Enter><Down>"), []);
 }
@@ -73,7 +67,7 @@ fn the_cursor_is_always_on_the_screen() {
     let idle = testing::idle();
     press(&mut state, &idle, "H");
     let runs = (0..60).map(|number| run(number, "delivered")).collect();
-    update(&mut state, &idle, Action::Past(Ok(runs)));
+    update(&mut state, &idle, Action::Past(runs));
     for keys in ["G", "<PgUp>", "g", "<PgDn><PgDn><Up>"] {
         press(&mut state, &idle, keys);
         let at = state.pages.history.scroll.cursor;
@@ -81,6 +75,6 @@ fn the_cursor_is_always_on_the_screen() {
         assert!(shown.contains(&format!("21:{at:02}")), "{keys}: {shown}");
     }
     // Fewer than there were.
-    update(&mut state, &idle, Action::Past(Ok(vec![run(7, "failed")])));
+    update(&mut state, &idle, Action::Past(vec![run(7, "failed")]));
     assert!(screen(&mut state, &idle, 80, 24, MONO).contains("21:07"));
 }

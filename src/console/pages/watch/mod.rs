@@ -302,7 +302,7 @@ pub(crate) fn update(
                 let intent = Asked::Watch(OfWatch::Retry(Box::new(retry)));
                 (shared.dialogs).push(Dialog::confirm("Try again?", lines, intent));
             }
-            Err(reason) => shared.say(reason),
+            Err(reason) => shared.say(reason.to_string()),
         },
         Action::Verify => {
             let name = group.group.to_string();

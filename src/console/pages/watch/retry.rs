@@ -3,24 +3,40 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use thiserror::Error;
+
 use crate::console::asked::Retry;
 use crate::console::state::Shared;
 use crate::model::text::{quoted, shown};
-use crate::model::{DeliveryPolicy, EntityState, GroupSpec, ImageSpec, MadeGroup, SourceSpec};
+use crate::model::{
+    DeliveryPolicy, EntityState, GroupSpec, ImageSpec, MadeGroup, Name, SourceSpec,
+};
 use crate::protocol::{GroupSnapshot, Snapshot};
 
 use super::View;
 
+/// Why nothing is tried again. Groups and images go by their names.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(super) enum NoRetry {
+    #[error("no group was started yet")]
+    NoGroup,
+    #[error("nothing failed in {}", quoted(.0))]
+    NothingFailed(Name),
+    #[error("nothing is left to try again in {}: a later group has it", quoted(.0))]
+    TakenUp(Name),
+    #[error("the image {} is not known any more", quoted(.0))]
+    UnknownImage(Name),
+}
+
 /// # Errors
-/// A sentence when there is nothing to try again, or it can't be done now.
+/// There is nothing to try again, or it can't be done now.
 pub(super) fn retry(
     view: &View,
     shared: &Shared,
     snapshot: &Snapshot,
     at: usize,
-) -> Result<Retry, String> {
-    let group = snapshot.groups.get(at).ok_or("no group was started yet")?;
-    let name = quoted(&group.group);
+) -> Result<Retry, NoRetry> {
+    let group = snapshot.groups.get(at).ok_or(NoRetry::NoGroup)?;
     let later = taken_up(snapshot, at);
     let entities: Vec<String> = (group.entities.iter())
         .filter(|one| matches!(one.state, EntityState::Failed | EntityState::Cancelled))
@@ -29,13 +45,13 @@ pub(super) fn retry(
         .collect();
     if entities.is_empty() {
         return Err(match later.is_empty() {
-            true => format!("nothing failed in {name}"),
-            false => format!("nothing is left to try again in {name}: a later group has it"),
+            true => NoRetry::NothingFailed(group.group.clone()),
+            false => NoRetry::TakenUp(group.group.clone()),
         });
     }
     let inventory = &shared.site.inventory;
-    let origin = origin(view, shared, group)
-        .ok_or_else(|| format!("the image {} is not known any more", quoted(&group.image)))?;
+    let origin =
+        origin(view, shared, group).ok_or_else(|| NoRetry::UnknownImage(group.image.clone()))?;
     let force = entities.iter().any(|name| {
         let entity = inventory.entity(name);
         entity.is_some_and(|entity| entity.version == group.version)
