@@ -33,6 +33,7 @@ mod ssh;
 mod tcp;
 mod tftp;
 mod tls;
+mod trial;
 
 pub use crate::protocol::Entry as Listed;
 pub use answers::{How, Proof, Refusal, RefusalKind, Reply, Seen};
@@ -64,6 +65,15 @@ pub struct Directory {
     pub endpoint: Endpoint,
     /// Empty for the directory that a login leads to.
     pub path: String,
+}
+
+/// A path's directory, and the name in it.
+fn split(path: &str) -> (&str, &str) {
+    match path.rsplit_once('/') {
+        Some(("", name)) => ("/", name),
+        Some((directory, name)) => (directory, name),
+        None => (".", path),
+    }
 }
 
 /// A file to be written on an entity.

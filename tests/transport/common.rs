@@ -13,11 +13,13 @@ use subtend::model::{
 };
 use subtend::placement::Delivery;
 use subtend::transport::ftp::FtpTransport;
-use subtend::transport::{Destination, Endpoint, ImageDigest, Remote, Source, Transport};
+use subtend::transport::{
+    AnyTransport, Destination, Endpoint, ImageDigest, Remote, Source, Transport,
+};
 
 pub use crate::support::scripted::Behaviour;
 use crate::support::scripted::{Script, ScriptedServer};
-use crate::support::within;
+use crate::support::{LONG, within};
 
 pub const PATH: &str = "/flash/image.bin";
 /// What is written to, until it is whole.
@@ -222,7 +224,40 @@ pub async fn send(destination: &Destination, bytes: &[u8]) -> Result<Verified, F
     send_with(&FtpTransport::new(), destination, bytes).await
 }
 
-/// Reads to the end that the source tells.
+/// As an agent does it, over the protocol of the address: how it was proven, or why not, and whether the device had
+/// confirmed the file.
+pub async fn try_to_deliver(
+    destination: &Destination,
+    bytes: &[u8],
+) -> Result<Verified, (Failure, bool)> {
+    let transport = AnyTransport::default();
+    let opened = within(LONG, Delivery::open(&transport, destination, None)).await;
+    let (mut sink, _) = opened.map_err(|not_opened| (not_opened.failure, false))?;
+    let sent = async {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let count = sink.write(&rest[..rest.len().min(256 << 10)]).await?;
+            rest = &rest[count..];
+        }
+        sink.finish().await?;
+        sink.verify(&digest(bytes)).await?;
+        sink.commit(&digest(bytes)).await
+    };
+    let sent = within(LONG, sent).await;
+    let confirmed = sink.is_confirmed();
+    if sent.is_err() {
+        let _ = within(LONG, sink.discard(false)).await;
+    }
+    within(LONG, sink.close()).await;
+    sent.map_err(|failure| (failure, confirmed))
+}
+
+pub async fn deliver(destination: &Destination, bytes: &[u8]) -> Result<Verified, Failure> {
+    let delivered = try_to_deliver(destination, bytes).await;
+    delivered.map_err(|(failure, _)| failure)
+}
+
+/// Reads to the end that the source reports.
 pub async fn read_to_end(source: &mut dyn Source) -> Result<Vec<u8>, Failure> {
     within(SOON, async {
         let mut bytes = Vec::new();

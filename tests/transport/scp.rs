@@ -4,12 +4,11 @@ use std::fs;
 use std::sync::Arc;
 
 use subtend::model::staging::{AUTO, Names};
-use subtend::model::{Failure, Fault, RemotePath, Scheme, Staging, Step, Verified, VerifyMode};
-use subtend::placement::Delivery;
+use subtend::model::{Fault, RemotePath, Scheme, Staging, Step, Verified, VerifyMode};
 use subtend::transport::{AnyTransport, Destination, Remote, Seen, Sink, Transport};
 use tokio_util::sync::CancellationToken;
 
-use crate::common::{SHORT, digest, image, read_to_end};
+use crate::common::{SHORT, deliver, image, read_to_end};
 use crate::sftp::sshd::{Sshd, is_here};
 use crate::support::{LONG, within};
 
@@ -44,28 +43,6 @@ fn named(destination: Destination, path: &str) -> Destination {
         },
         ..destination
     }
-}
-
-async fn deliver(destination: &Destination, bytes: &[u8]) -> Result<Verified, Failure> {
-    let transport = AnyTransport::default();
-    let opened = within(LONG, Delivery::open(&transport, destination, None)).await;
-    let (mut sink, _) = opened.map_err(|not_opened| not_opened.failure)?;
-    let sent = async {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let count = sink.write(&rest[..rest.len().min(256 << 10)]).await?;
-            rest = &rest[count..];
-        }
-        sink.finish().await?;
-        sink.verify(&digest(bytes)).await?;
-        sink.commit(&digest(bytes)).await
-    };
-    let sent = within(LONG, sent).await;
-    if sent.is_err() {
-        let _ = within(LONG, sink.discard(false)).await;
-    }
-    within(LONG, sink.close()).await;
-    sent
 }
 
 async fn open(destination: &Destination) -> Box<dyn Sink> {

@@ -10,7 +10,7 @@ use subtend::model::{
 use subtend::placement::Delivery;
 use subtend::transport::{AnyTransport, Destination, Remote, Transport};
 
-use crate::common::{SHORT, digest, image, patient, read_to_end};
+use crate::common::{SHORT, deliver, image, patient, read_to_end, try_to_deliver};
 use crate::sftp::sshd::{Sshd, is_here};
 use crate::support::real::{DROPBEAR, Make, RealServer};
 use crate::support::{LONG, within};
@@ -28,30 +28,6 @@ fn destination(sshd: &Sshd, size: usize) -> Destination {
         size: Some(size as u64),
         ..sshd.destination()
     }
-}
-
-/// As an agent does it: how it was proven, and whether the device confirmed the file.
-async fn deliver(destination: &Destination, bytes: &[u8]) -> Result<Verified, (Failure, bool)> {
-    let transport = AnyTransport::default();
-    let opened = within(LONG, Delivery::open(&transport, destination, None)).await;
-    let (mut sink, _) = opened.map_err(|not_opened| (not_opened.failure, false))?;
-    let sent = async {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let count = sink.write(&rest[..rest.len().min(256 << 10)]).await?;
-            rest = &rest[count..];
-        }
-        sink.finish().await?;
-        sink.verify(&digest(bytes)).await?;
-        sink.commit(&digest(bytes)).await
-    };
-    let sent = within(LONG, sent).await;
-    let confirmed = sink.is_confirmed();
-    if sent.is_err() {
-        let _ = within(LONG, sink.discard(false)).await;
-    }
-    within(LONG, sink.close()).await;
-    sent.map_err(|failure| (failure, confirmed))
 }
 
 /// An entity whose `scp` is a script, with the old image on it. It has `$path`; `real` is what was asked for.
@@ -79,7 +55,7 @@ impl Device {
     async fn gets(&self, bytes: &[u8], timeouts: Timeouts) -> Result<Verified, (Failure, bool)> {
         let mut destination = destination(&self.sshd, bytes.len());
         destination.remote.endpoint.timeouts = timeouts;
-        deliver(&destination, bytes).await
+        try_to_deliver(&destination, bytes).await
     }
 }
 

@@ -1,13 +1,11 @@
-//! Looking at an entity of HTTP before anything is sent to it.
-//!
-//! Where files are staged, one byte is stored under the staging name and renamed, as a delivery would, and
-//! deleted again: nothing else shows that the entity lets this login do that. Otherwise there is only the final
-//! name, and nothing is written.
+//! Looking at an entity of HTTP before anything is sent to it. Where files are staged, one byte is tried as in other
+//! protocols ([`crate::transport::trial`]), but only where both of its names were seen to be free.
 
 use tokio_util::sync::CancellationToken;
 
 use crate::model::staging::File;
-use crate::model::{Abilities, Failure, Fault, Leftover, Probe, Staging, Step};
+use crate::model::{Failure, Probe, Staging};
+use crate::transport::trial::{Trial, no_rename, unless_cancelled};
 use crate::transport::{Destination, Reply, Seen, Sink};
 
 use super::HttpTransport;
@@ -18,16 +16,22 @@ pub(super) async fn probe(
     destination: &Destination,
     cancel: &CancellationToken,
 ) -> Result<Probe, Failure> {
-    let (mut sink, mut probe, is_free) = tokio::select! {
-        biased;
-        () = cancel.cancelled() => return Err(Failure::new(Step::Prepare, Fault::Cancelled)),
-        looked = look(transport, destination) => looked?,
-    };
-    if !is_free {
-        return Ok(probe);
+    let (mut sink, mut trial) = unless_cancelled(cancel, look(transport, destination)).await?;
+    if !trial.is_free(File::Staging) || !trial.is_free(File::Spare) {
+        return Ok(trial.probe);
     }
     // From here on a byte may be there: only the deadlines of the entity end this before it is removed.
-    let tried = write(&mut sink, destination, &mut probe).await;
+    let tried = write(&mut sink, destination, &mut trial).await;
+    remove(&mut sink, destination, &mut trial.probe).await;
+    match tried {
+        Ok(()) => Ok(trial.probe),
+        Err(failure) => Err(trial.failed(failure)),
+    }
+}
+
+/// Not every server says whether there is a file. After a `DELETE` only one that is seen is left, unlike in
+/// protocols where not knowing is a fault.
+async fn remove(sink: &mut HttpSink, destination: &Destination, probe: &mut Probe) {
     for file in [File::Staging, File::Spare] {
         let path = destination.names.of(file);
         if matches!(sink.look(path).await, Ok(Seen::Absent)) {
@@ -40,84 +44,36 @@ pub(super) async fn probe(
             probe.left = Some(path.to_string());
         }
     }
-    match (tried, &probe.left) {
-        (Ok(()), _) => Ok(probe),
-        (Err(failure), None) => Err(failure),
-        (Err(failure), Some(path)) => Err(Failure {
-            fault: Fault::Leftover {
-                reason: format!(
-                    "{path}, which was written to try that, stays; {}",
-                    failure.fault
-                ),
-            },
-            ..failure
-        }),
-    }
 }
 
-/// Everything that can be asked without writing. `true`: both staging names are free.
+/// Everything that can be asked without writing.
 async fn look(
     transport: &HttpTransport,
     destination: &Destination,
-) -> Result<(HttpSink, Probe, bool), Failure> {
+) -> Result<(HttpSink, Trial), Failure> {
     let mut sink = HttpSink::open(transport, destination).await?;
     sink.reach(&destination.remote.path).await?;
     let named = sink.look(&destination.remote.path).await?;
-    let mut probe = Probe {
-        file: named.size(),
-        can: Abilities {
-            size: named.is_present().then_some(named.size().is_some()),
-            ..Abilities::default()
-        },
-        ..Probe::default()
-    };
-    if destination.staging == Staging::Direct {
-        return Ok((sink, probe, false));
-    }
-    let mut is_free = true;
-    for file in [File::Staging, File::Spare, File::Aside] {
-        let path = destination.names.of(file);
-        let seen = sink.look(path).await?;
-        is_free &= file == File::Aside || seen == Seen::Absent;
-        if let Seen::Present { size } = seen
-            && probe.staging.is_none()
-        {
-            probe.staging = Some(Leftover {
-                modified: sink.modified(path).await?,
-                path: path.to_string(),
-                size,
-            });
+    let mut trial = Trial::new(named);
+    if destination.staging == Staging::Rename {
+        trial.look_beside(&mut sink, destination).await?;
+        if trial.probe.staging.is_none() {
+            sink.can_rename(destination.written_path(), None).await?;
         }
     }
-    if probe.staging.is_none() {
-        sink.can_rename(destination.written_path(), None).await?;
-    }
-    Ok((sink, probe, is_free))
+    Ok((sink, trial))
 }
 
 /// Stores one byte under the staging name, and tries on it what a delivery would do.
 async fn write(
     sink: &mut HttpSink,
     destination: &Destination,
-    probe: &mut Probe,
+    trial: &mut Trial,
 ) -> Result<(), Failure> {
-    let (path, spare) = (
-        destination.written_path(),
-        destination.names.of(File::Spare),
-    );
+    let path = destination.written_path();
     sink.put_byte(path).await?;
-    probe.written = true;
-    let told = sink.look(path).await?.size();
-    probe.can.size = Some(told.is_some());
-    if let Reply::Refused(refusal) = sink.rename(path, spare).await? {
-        probe.can.rename = Some(false);
-        let reply = refusal.failure.fault.to_string();
-        return Err(Failure::new(Step::Rename, Fault::NoRename { reply }));
-    }
-    let moved = sink.look(path).await? == Seen::Absent;
-    probe.can.rename = Some(moved);
-    match moved {
-        true => Ok(()),
-        false => Err(Failure::new(Step::Rename, Fault::NotRenamed)),
-    }
+    trial.probe.written = true;
+    let size = sink.look(path).await?.size();
+    trial.probe.can.size = Some(size.is_some());
+    trial.try_rename(sink, destination, no_rename).await
 }

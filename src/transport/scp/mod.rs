@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{Failure, Fault, Probe, Step};
+use crate::transport::trial::unless_cancelled;
 
 use super::ssh::Keys;
 use super::{Compared, Destination, Directory, Listed, Remote, Seen, Sink, Source, Transport};
@@ -66,11 +67,7 @@ impl Transport for ScpTransport {
             probe.can.read = (seen != Seen::Absent).then_some(seen.is_present());
             Ok(probe)
         };
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => Err(Failure::new(Step::Prepare, Fault::Cancelled)),
-            probed = probing => probed,
-        }
+        unless_cancelled(cancel, probing).await
     }
 
     async fn compare(&self, remote: &Remote, _: [u8; 32]) -> Result<Compared, Failure> {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use crate::model::staging::names_may_be_same;
 use crate::model::{Failure, Fault, RemotePath, Step, units};
 use crate::transport::ssh::Keys;
-use crate::transport::{Destination, How, ImageDigest, NotStored, Proof, Reply, Seen, Sink};
+use crate::transport::{Destination, How, ImageDigest, NotStored, Proof, Reply, Seen, Sink, split};
 
 use super::list::names;
 use super::probe;
@@ -133,15 +133,6 @@ impl SftpSink {
             Ok(_) => Reply::Done,
             Err(status) => status.refusal(Step::Rename),
         })
-    }
-}
-
-/// A directory, and the name in it.
-pub(super) fn split(path: &str) -> (&str, &str) {
-    match path.rsplit_once('/') {
-        Some(("", name)) => ("/", name),
-        Some((directory, name)) => (directory, name),
-        None => (".", path),
     }
 }
 

@@ -14,39 +14,16 @@ use subtend::model::staging::File;
 use subtend::model::{
     EntityState, Failure, Fault, HostKey, HostTrust, Logins, Scheme, Step, Timeouts, Verified,
 };
-use subtend::placement::Delivery;
 use subtend::transport::{
     AnyTransport, Destination, Directory, Endpoint, How, ImageDigest, Proof, Reply, Seen, Sink,
     Transport,
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::common::{SHORT, SOON, digest, image, patient, read_to_end};
+use crate::common::{SHORT, SOON, deliver, image, patient, read_to_end};
 use crate::support::run::Run;
 use crate::support::{LONG, network, within};
 use sshd::{Sshd, is_here, keygen, known_hosts_line, write};
-
-async fn deliver(destination: &Destination, bytes: &[u8]) -> Result<Verified, Failure> {
-    let transport = AnyTransport::default();
-    let opened = within(LONG, Delivery::open(&transport, destination, None)).await;
-    let (mut sink, _) = opened.map_err(|not_opened| not_opened.failure)?;
-    let sent = async {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let count = sink.write(&rest[..rest.len().min(256 << 10)]).await?;
-            rest = &rest[count..];
-        }
-        sink.finish().await?;
-        sink.verify(&digest(bytes)).await?;
-        sink.commit(&digest(bytes)).await
-    };
-    let sent = within(LONG, sent).await;
-    if sent.is_err() {
-        let _ = within(LONG, sink.discard(false)).await;
-    }
-    within(LONG, sink.close()).await;
-    sent
-}
 
 async fn connect(endpoint: Endpoint) -> Result<(), Failure> {
     let path = String::new();

@@ -16,7 +16,10 @@ pub(super) enum CantStart {
     NoGroup,
     /// A group that lacks something, is wrong, or can't run with another one that is chosen.
     #[error("{group}: {}", .conflict.words())]
-    Conflict { group: String, conflict: Conflict },
+    Conflict {
+        group: String,
+        conflict: Box<Conflict>,
+    },
 }
 
 /// Why a group made here can't be called so.
@@ -49,7 +52,7 @@ pub(super) fn chosen(view: &View, shared: &Shared) -> Result<Vec<GroupSpec>, Can
         if let Some(conflict) = blocks.or_else(|| conflicts.iter().find(together)) {
             return Err(CantStart::Conflict {
                 group: name(at).clone(),
-                conflict: conflict.clone(),
+                conflict: Box::new(conflict.clone()),
             });
         }
     }
