@@ -149,7 +149,7 @@ pub(super) fn login_commands(credentials: &[CredentialsRef], logins: &Logins) ->
         .filter_map(|one| {
             known(one).map(|login| Command::Login {
                 credentials: one.name.to_string(),
-                password: Secret::new(login.secret().expose_secret()),
+                secret: Secret::new(login.secret().expose_secret()),
             })
         })
         .collect()

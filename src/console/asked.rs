@@ -102,9 +102,9 @@ pub(crate) struct File {
 /// What the review asks.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum OfReview {
-    /// Which password to give.
+    /// Whose secret to give.
     Which,
-    /// The password of these credentials; a start goes on with it.
+    /// The secret of these credentials; a start goes on with it.
     Password { credentials: Name, then: Then },
 }
 

@@ -17,10 +17,12 @@ pub enum Command {
     Cancel {
         target: Target,
     },
-    /// A password that the operator was asked for. It lives in the engine alone from here on.
+    /// What credentials log in with, a password, passphrase or token. It lives in the engine alone from here on.
     Login {
         credentials: String,
-        password: Secret,
+        /// On the wire by the name that it has in protocol 1 of the link.
+        #[serde(rename = "password")]
+        secret: Secret,
     },
     /// Which entities hold an image: answered by [`Event::Peers`](super::Event::Peers).
     AskPeers {
@@ -62,7 +64,7 @@ pub enum Target {
     Entity { group: String, entity: String },
 }
 
-/// A password on its way to the engine: wiped when it is dropped, and not shown by `Debug`. It is
+/// A secret on its way to the engine: wiped when it is dropped, and not shown by `Debug`. It is
 /// serialised as it is, for the link alone.
 #[derive(Clone)]
 pub struct Secret(SecretString);
@@ -110,15 +112,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_crosses_the_link_and_debug_does_not_show_it() {
+    fn a_secret_crosses_the_link_and_debug_does_not_show_it() {
         let command = Command::Login {
             credentials: "craft".into(),
-            password: Secret::new("open \"sesame\""),
+            secret: Secret::new("open \"sesame\""),
         };
         let line = serde_json::to_string(&command).unwrap();
         assert_eq!(serde_json::from_str::<Command>(&line).unwrap(), command);
         assert!(!format!("{command:?} {command:#?}").contains("sesame"));
         let other = line.replace("sesame", "barley");
         assert_ne!(serde_json::from_str::<Command>(&other).unwrap(), command);
+        // An engine of an earlier build takes it too.
+        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(value["password"], "open \"sesame\"");
     }
 }

@@ -307,7 +307,7 @@ fn done(order: &Command) -> Option<String> {
             }
         },
         Command::Login { credentials, .. } => {
-            format!("gives the password of {}", shown(credentials))
+            format!("gives the secret of {}", shown(credentials))
         }
         _ => return None,
     })

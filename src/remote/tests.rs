@@ -295,18 +295,18 @@ async fn several_watch_and_each_sees_what_the_others_order() {
     assert!(who.starts_with("noc") && !who.contains('\u{1b}'), "{who:?}");
     assert_eq!(what, "cancels everything");
 
-    let password = Command::Login {
+    let login = Command::Login {
         credentials: "craft".into(),
-        password: Secret::new("open sesame"),
+        secret: Secret::new("open sesame"),
     };
-    one.order(password.clone()).await.unwrap();
-    assert_eq!(stage.ordered().await, password);
+    one.order(login.clone()).await.unwrap();
+    assert_eq!(stage.ordered().await, login);
     drop(two);
     event(&mut one, |event| {
         matches!(event, Event::Viewers { others: 0, .. })
     })
     .await;
-    // An errand is not counted, and learns which passwords the engine has, not what they are.
+    // An errand is not counted, and learns which secrets the engine has, not what they are.
     let errand = stage.client(Wants::Errand, "status").await;
     assert_eq!(errand.welcome.logins, ["craft"]);
     assert_eq!(errand.welcome.others, 1);

@@ -472,7 +472,7 @@ async fn a_login_that_was_refused_is_given_anew_and_accepted() {
 
     let login = |credentials: &str, password: &str| Command::Login {
         credentials: credentials.into(),
-        password: Secret::new(password),
+        secret: Secret::new(password),
     };
     run.send(login("nobody", "x")).await;
     assert!(run.until_refused().await.contains("`nobody`"));

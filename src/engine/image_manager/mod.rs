@@ -269,8 +269,8 @@ impl<T: Transport> ImageManager<T> {
             Command::Cancel { target } => self.stop(&target),
             Command::Login {
                 credentials,
-                password,
-            } => self.log_in(&credentials, &password),
+                secret,
+            } => self.log_in(&credentials, &secret),
             Command::AskPeers { image } => self.ask_peers(&image),
             Command::Browse { server, path } => self.browse(server, path),
             Command::Probe { groups, force } => self.probe(&groups, force),

@@ -135,7 +135,7 @@ impl<T: Transport> ImageManager<T> {
     }
 
     /// Groups that are started from now on use the password.
-    pub(super) fn log_in(&mut self, credentials: &str, password: &Secret) {
+    pub(super) fn log_in(&mut self, credentials: &str, secret: &Secret) {
         let known = self
             .inventory
             .credentials
@@ -147,7 +147,7 @@ impl<T: Transport> ImageManager<T> {
                 quoted(credentials)
             ));
         };
-        match secrets::login(known, password.expose().into()) {
+        match secrets::login(known, secret.expose().into()) {
             Ok(login) => Arc::make_mut(&mut self.logins).insert(known.name.clone(), login),
             Err(error) => self.refuse(error.to_string()),
         }

@@ -219,7 +219,7 @@ fn ask(shared: &mut Shared, password: &Password, left: usize, then: Then) {
         lines.push(format!("It could not be looked up: {}", shown(reason)));
     }
     if left > 1 {
-        lines.push(format!("{left} passwords are needed."));
+        lines.push(format!("{left} secrets are needed."));
     }
     let title = match password.secret {
         "passphrase" => "Passphrase of the key of ",
@@ -251,11 +251,11 @@ fn which_password(view: &mut View, shared: &mut Shared, snapshot: &Snapshot) {
         })
         .collect();
     if rows.is_empty() {
-        shared.say("no password is to be asked for");
+        shared.say("no secret is to be asked for");
         return;
     }
     let intent = Asked::Review(OfReview::Which);
-    (shared.dialogs).push(Dialog::list("Whose password?", rows, intent));
+    (shared.dialogs).push(Dialog::list("Whose secret?", rows, intent));
 }
 
 pub(crate) fn answered(
@@ -278,16 +278,16 @@ pub(crate) fn answered(
             ask(shared, &password, 1, Then::Nothing);
             None
         }
-        (OfReview::Password { credentials, then }, Answer::Secret(password)) => {
+        (OfReview::Password { credentials, then }, Answer::Secret(secret)) => {
             shared.site.to_ask.remove(&credentials);
             shared.site.without_password.remove(&credentials);
             let mut commands = vec![Command::Login {
                 credentials: credentials.to_string(),
-                password,
+                secret,
             }];
             let more = match then {
                 Then::Nothing => {
-                    shared.say(format!("the password of {} is set", shown(&credentials)));
+                    shared.say(format!("the secret of {} is set", shown(&credentials)));
                     None
                 }
                 Then::Start => start(view, shared, snapshot),

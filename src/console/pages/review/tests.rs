@@ -212,7 +212,7 @@ fn passwords_are_asked_for_one_after_another_and_never_shown() {
     assert!(seen.contains("Password of craft"), "{seen}");
     let login = |credentials: &str, password: &str| Command::Login {
         credentials: credentials.into(),
-        password: Secret::new(password),
+        secret: Secret::new(password),
     };
     let effects = press(&mut state, &idle, "hunter2<Enter>");
     assert_eq!(effects, [Effect::Send(vec![login("craft", "hunter2")])]);
@@ -253,7 +253,7 @@ fn giving_no_password_starts_nothing_and_a_wrong_one_can_be_replaced() {
     let effects = press(&mut state, &idle, "P<Enter>two<Enter>");
     let login = Command::Login {
         credentials: "craft".into(),
-        password: Secret::new("two"),
+        secret: Secret::new("two"),
     };
     assert_eq!(effects, [Effect::Send(vec![login])]);
 }
