@@ -58,7 +58,7 @@ pub(super) fn to_blame(givers: &[Giver]) -> Vec<Giver> {
     }
 }
 
-/// Whom a wrong image is held against.
+/// What a wrong image is held against.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// A file server alone has given it, and there is nothing else to be read: the image itself is
@@ -66,12 +66,12 @@ pub(super) enum Verdict {
     Nobody,
     Left(Vec<Giver>),
     /// Several have given it, and one of them wrong bytes. These come last from now on, so that another
-    /// one is read by itself, which will tell.
+    /// one is read by itself, which will show it.
     Suspected(Vec<Giver>),
 }
 
 /// The digest of what these gave is not the image's. `are_others`: something else can be read than all
-/// of them together. Each verdict leaves or suspects somebody who was not before, so that there is an
+/// of them together. Each verdict leaves or suspects a giver that was not before, so that there is an
 /// end to it.
 pub(super) fn judge(
     givers: &[Giver],

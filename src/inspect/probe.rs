@@ -58,7 +58,7 @@ impl<T: Transport> Inspector<T> {
             entities.extend(sent.map(|entity| (place, entity.clone())));
         }
         left += seen.len();
-        // What is free is compared with the image's size, which the source may have to tell first.
+        // What is free is compared with the image's size, which the source may have to report first.
         let mut of_groups: Vec<Source> = groups.iter().map(|group| Source::of(group)).collect();
         loop {
             let checks = tokio::select! {
@@ -95,7 +95,7 @@ impl<T: Transport> Inspector<T> {
     }
 
     /// What a run would read of this source first, by its name in reports, and the bytes of its file
-    /// where it tells.
+    /// where it reports them.
     async fn probe_source(&self, asked: &Asked) -> Result<(Name, Option<u64>), Failure> {
         let (transport, group) = (&self.transport, &asked.group);
         let first = Sources::first(

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::model::{Address, Entity, Image, Name};
 
-/// Who holds what, for all groups of a run. Cheap to clone; clones share it.
+/// Which entity holds what, for all groups of a run. Cheap to clone; clones share it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PeerRegistry(Arc<Mutex<Known>>);
 

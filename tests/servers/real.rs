@@ -151,7 +151,7 @@ async fn a_cancelled_run_leaves_nothing_on_real_servers() {
     }
 }
 
-/// Whoever is gone is named; the others have the image.
+/// An entity that is gone is named; the others have the image.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_real_server_that_is_gone_is_named() {
     let image = image(1 << 20);
@@ -283,7 +283,7 @@ async fn real_servers_give_and_take_an_image_over_tls() {
                     assert!(read == image[offset..], "{case}");
                 }
             }
-            // Whoever is not trusted gets nothing.
+            // A server that is not trusted gets nothing.
             let tls = Tls {
                 trust: Trust::Pinned(Fingerprint([0; 32])),
                 ..Tls::default()

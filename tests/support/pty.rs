@@ -18,7 +18,7 @@ pub struct Pty {
     master: Box<dyn MasterPty + Send>,
     keys: Box<dyn Write + Send>,
     bytes: Receiver<Vec<u8>>,
-    /// Whoever holds it stops the reader; `false` ends it.
+    /// Holding it stops the reader; `false` ends it.
     reading: Arc<Mutex<bool>>,
     reader: Option<JoinHandle<()>>,
     pub terminal: vt100::Parser,

@@ -39,7 +39,7 @@ fn remembered(bytes: Option<&[u8]>) -> Remembered {
     }
 }
 
-/// A group an entity, named like it, and all of them read from a source of these bytes.
+/// A group per entity, named like it, and all of them read from a source of these bytes.
 async fn site(entities: &[(&str, &ScriptedServer)], new: &[u8]) -> (Inventory, ScriptedServer) {
     let (mut inventory, _) = network(entities.len(), SIZE as u64);
     let source = ScriptedServer::start(Script::default()).await;
@@ -176,7 +176,7 @@ async fn a_skip_is_proven_as_strongly_as_it_can_be_and_says_how() {
     assert_eq!(entity(&summary, "unreadable").verified, Verified::Size);
 }
 
-/// Nobody changed its version, its size or the inventory: only who reads it knows.
+/// Nobody changed its version, its size or the inventory: only reading it shows that.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_image_that_was_built_again_is_sent_once_this_engine_has_read_it() {
     let new = image(SIZE);

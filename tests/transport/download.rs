@@ -70,7 +70,7 @@ async fn a_size_may_be_one_of_the_facts_of_a_file() {
         size: LENGTH as u64 + 1,
     };
     assert_eq!(failure, Failure::new(Step::Read, short));
-    // Who never answers it is not asked again.
+    // A server that never answers it is not asked again.
     let script = without_size(Script::default()).on("MLST", Reply::Never);
     let server = library(script, &bytes).await;
     let remote = remote_at(server.address(), impatient());
@@ -101,7 +101,7 @@ async fn what_the_preliminary_reply_says_of_the_size_never_fails_a_read() {
 #[tokio::test]
 async fn a_server_that_waits_for_our_end_before_it_confirms_is_not_kept_waiting() {
     let bytes = image(LENGTH);
-    // Without the size only the confirmation tells that this was all.
+    // Without the size only the confirmation shows that this was all.
     let script = without_size(retrieves(Retrieve {
         waits_for_close: true,
         ..Retrieve::default()
@@ -191,7 +191,7 @@ async fn a_source_that_breaks_off_without_a_word_is_the_cause() {
         }
     );
     assert!(lost, "{failure}");
-    // Without the size, nothing but the reply could tell whether this was all.
+    // Without the size, nothing but the reply could show whether this was all.
     for sized in [true, false] {
         let script = retrieves(cut(None, Data::Close));
         let script = if sized { script } else { without_size(script) };

@@ -168,7 +168,7 @@ async fn an_image_keeps_its_name_where_names_are_cut_or_folded() {
             write_all(&mut sink, &bytes[..SIZE / 2]).await.unwrap();
             server.until(|log| log.uploads[0].taken > 1000).await;
             assert!(server.file(path).unwrap() == OLD, "{names:?} {pattern}");
-            // Given up in the middle, and tidied by whoever knows nothing but the names.
+            // Given up in the middle, and tidied by a run that knows nothing but the names.
             within(SOON, sink.discard(false)).await.unwrap();
             within(SOON, sink.close()).await;
             assert_only(&server, path, OLD);
@@ -502,7 +502,7 @@ async fn an_image_that_is_written_in_place_is_not_removed_by_who_has_not_written
         assert_untouched(&server);
     }
 
-    // Cancelled while it opened: who tidies up knows nothing but the name.
+    // Cancelled while it opened: what tidies up knows nothing but the name.
     let server = device(Script::default()).await;
     let mut destination = destination(&server);
     destination.staging = Staging::Direct;

@@ -251,7 +251,7 @@ async fn the_only_copy_is_kept() {
         assert!(only.len() == 1 && only[0] != PATH, "{only:?}");
         assert!(server.file(&only[0]).unwrap() == bytes);
 
-        // Whoever tidies up finds nothing that may go.
+        // What tidies up finds nothing that may go.
         let transport = FtpTransport::new();
         let _ = within(SOON, placement::discard(&transport, &destination)).await;
         assert_eq!(server.files(), only);

@@ -46,7 +46,7 @@ async fn every_command_has_its_deadline() {
                 "{verb}, {reply:?}: {failure}"
             );
             assert!(failure.is_transient());
-            // Before the verification only `SIZE` itself can tell where it was asked.
+            // Before the verification only `SIZE` itself can show where it was asked.
             assert!(verb == "SIZE" || failure.step == step, "{verb}: {failure}");
             assert_untouched(&server);
         }
@@ -173,7 +173,7 @@ async fn a_server_that_leaves_instead_of_saying_what_it_can_gets_its_image() {
 
 #[tokio::test]
 async fn a_cancelled_command_is_not_taken_up_again() {
-    // Whoever cancels while the entity verifies drops that future and then gives the file up.
+    // An agent that is cancelled while the entity verifies drops that future and then gives the file up.
     let server = device(Script::default().handle(|line, state| {
         if verifies(line, state) {
             Action::Reply(Reply::Never)

@@ -53,7 +53,7 @@ async fn a_wrong_digest_leaves_nothing_but_the_old_image() {
     }
 }
 
-/// Right size, other bytes: what the size can't tell, a digest can.
+/// Right size, other bytes: what the size can't show, a digest can.
 #[tokio::test]
 async fn bytes_that_changed_on_the_entity_are_found() {
     for (verb, mode) in [
@@ -111,7 +111,7 @@ async fn a_digest_that_was_offered_and_is_not_given_gives_way_to_the_next_proof(
     }
 }
 
-/// A flash that wears flips a bit of what it was given, and tells the right size.
+/// A flash that wears flips a bit of what it was given, and reports the right size.
 #[tokio::test]
 async fn by_default_a_flipped_byte_is_found() {
     for script in [

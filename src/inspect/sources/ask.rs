@@ -125,7 +125,7 @@ async fn any<T: Transport>(
                 (Ok(remote), Ok(Some(size))) if size > 0 => {
                     held.push((size, Chosen::peer(peer, remote, proven(peer, delivered))));
                 }
-                // The digest of what it sends will tell.
+                // The digest of what it sends will show that.
                 (Ok(remote), Ok(None)) if image.sha256.is_some() => {
                     sizeless.push(Chosen::peer(peer, remote, proven(peer, delivered)));
                 }

@@ -4,7 +4,7 @@
 //! (`workers`): a call into a mount that hangs can't be taken back, so it is left behind when its deadline
 //! has passed.
 //!
-//! - `open` which files are opened, and what tells that a file is still the one that was opened
+//! - `open` which files are opened, and what shows that a file is still the one that was opened
 //! - `source` one reading
 //! - `list` what is in a folder
 //! - `fault` what the file system's errors mean

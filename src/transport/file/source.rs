@@ -16,7 +16,7 @@ use super::fault::Asked;
 use super::open::{self, Opened, Stamp, unchanged};
 use super::workers::{Call, Workers};
 
-/// Bytes that are read at once, at most: the way to a thread and back costs little beside them.
+/// Maximum bytes that are read at once: the way to a thread and back costs little beside them.
 const MOST: usize = 256 * 1024;
 
 /// One reading of a file. While its bytes are used, the next ones are read.

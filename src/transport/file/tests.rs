@@ -263,7 +263,7 @@ async fn a_medium_that_is_gone_may_come_back() {
     );
     fs::write(folder.path().join("a.bin"), bytes()).unwrap();
     assert!(transport.open_source(&remote, 0).await.is_ok());
-    // Who never saw it takes it for missing.
+    // Its medium is there again, and the file is not: it is missing.
     fs::remove_file(folder.path().join("a.bin")).unwrap();
     assert!(!failed(&remote).await.is_transient());
 }

@@ -1,8 +1,8 @@
 //! Calls into the file system, each with a deadline.
 //!
 //! A call into a share whose server is gone does not come back, and can't be taken back: its thread stays
-//! behind. There are never more of those than [`MOST`]; who comes then waits for one of them, up to its own
-//! deadline.
+//! behind. There are never more of those than [`MOST`]; a call that comes then waits for one of them, up to its
+//! own deadline.
 
 use std::pin::Pin;
 use std::sync::Arc;

@@ -19,7 +19,7 @@ use super::exchange::Response;
 /// More are a circle.
 const MOST: usize = 5;
 
-/// Asks for a file, and goes where the answers lead: the last answer, and who gave it.
+/// Asks for a file, and goes where the answers lead: the last answer, and the host that gave it.
 pub(super) async fn ask(
     transport: &HttpTransport,
     remote: &Remote,
@@ -64,7 +64,7 @@ fn answered(said: String) -> Fault {
     Fault::Answer { said, may_pass }
 }
 
-/// Where an answer leads. `from`: who gave it; `first`: who was asked at first, as the inventory has it.
+/// Where an answer leads. `from`: the host that gave it; `first`: the one that was asked at first, as the inventory has it.
 fn target(
     from: &Endpoint,
     first: &Endpoint,

@@ -186,7 +186,7 @@ impl Sink for ScpSink {
             How::As(VerifyMode::Size) => self.compared(path, image, false).await,
             How::As(mode @ (VerifyMode::Best | VerifyMode::Quick)) => {
                 match self.compared(path, image, mode == VerifyMode::Best).await? {
-                    // One that gives no file doesn't tell its size either.
+                    // One that gives no file doesn't report its size either.
                     Proof::Untold(_) => Ok(Proof::Same(Verified::None)),
                     proof => Ok(proof),
                 }

@@ -170,7 +170,7 @@ impl Session {
         self.last_id
     }
 
-    /// Sends a request without waiting. That it can't be sent is seen by who waits for its answer.
+    /// Sends a request without waiting. That it can't be sent is seen where its answer is waited for.
     pub(super) fn post(&self, packet: Vec<u8>) {
         let _ = self.outgoing.send(packet);
     }

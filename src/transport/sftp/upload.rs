@@ -13,7 +13,7 @@ use super::wire::{self, Answer, Kind, Packet};
 
 /// What a new file may be used for: everybody may read it, as what is stored over FTP.
 const MODE: u32 = 0o644;
-/// What takes longer than this to arrive is not waited for by who gives a file up.
+/// A file that is given up waits no longer than this for what is still to arrive.
 const SOON: Duration = Duration::from_millis(500);
 
 pub(super) struct Upload {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 const LEAST: u64 = 128 << 10;
 /// Before anything is known of the way.
 const FIRST: u64 = 512 << 10;
-/// Bytes at most to one entity: 40 ms of 400 Mbit/s.
+/// Maximum bytes under way to one entity: 40 ms of 400 Mbit/s.
 pub(super) const MOST: u64 = 2 << 20;
 /// While a file is read back, which may be at the end of a pass on all entities at once.
 pub(super) const MOST_BACK: u64 = 512 << 10;
@@ -118,7 +118,7 @@ mod tests {
         assert_eq!(size(f64::INFINITY, MS(1), MOST), MOST);
     }
 
-    /// On a way that takes `rate` bytes a second and answers after `latency`: bytes a second that a
+    /// On a way that takes `rate` bytes per second and answers after `latency`: bytes per second that a
     /// transfer reaches in its tenth second.
     fn reached(rate: f64, latency: Duration) -> f64 {
         let begun = Instant::now();

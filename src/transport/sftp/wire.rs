@@ -3,7 +3,7 @@
 //! Ours, and not a library's, for two reasons: servers of devices leave the text out of a status, or have
 //! codes of their own, and a block is framed where it lies, without another copy.
 
-/// Bytes of one packet at most, as OpenSSH has it.
+/// Maximum bytes of one packet, as OpenSSH has it.
 pub(super) const LONGEST: usize = 256 << 10;
 
 /// What is asked for (section 3).

@@ -69,7 +69,7 @@ fn needs() -> Option<String> {
 }
 
 /// Accepts connections, and starts a process for each with the socket as its standard input and
-/// output. As xinetd with `instances`, it hangs up on who comes while all sessions are taken.
+/// output. As xinetd with `instances`, it hangs up on a client that comes while all sessions are taken.
 #[derive(Debug)]
 pub struct Inetd {
     address: SocketAddr,

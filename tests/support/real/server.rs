@@ -300,7 +300,7 @@ impl RealServer {
         file.unwrap().set_len(size).unwrap();
     }
 
-    /// The names of all files, sorted, but for those that tell who may log in.
+    /// The names of all files, sorted, but for those that say who may log in.
     pub fn files(&self) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(&self.seen)
             .unwrap()

@@ -1,4 +1,4 @@
-//! A server that takes one connection after another, and answers each as it was told.
+//! A server that takes one connection after another, and answers each as the test says.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};

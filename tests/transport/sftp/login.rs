@@ -1,4 +1,4 @@
-//! Logins to a server that wants to be logged in to in some way, and remembers what it was told.
+//! Logins to a server that wants to be logged in to in some way, and remembers what it was sent.
 
 use std::sync::{Arc, Mutex};
 
@@ -30,12 +30,12 @@ struct Wants {
 #[derive(Clone)]
 struct Server {
     wants: Wants,
-    told: Arc<Mutex<Vec<String>>>,
+    seen: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
     fn note(&self, what: String) {
-        self.told.lock().unwrap().push(what);
+        self.seen.lock().unwrap().push(what);
     }
 
     fn refuse(&self, partial_success: bool) -> Auth {
@@ -105,7 +105,7 @@ impl Handler for Server {
     }
 }
 
-/// One connection to such a server: how it went, and what the server was told.
+/// One connection to such a server: how it went, and what the server was sent.
 async fn log_in(wants: Wants, login: Login, trusted: bool) -> (Failure, Vec<String>) {
     let key = PrivateKey::random(&mut russh::keys::key::safe_rng(), Algorithm::Ed25519).unwrap();
     let print = key.public_key().fingerprint(russh::keys::HashAlg::Sha256);
@@ -123,9 +123,9 @@ async fn log_in(wants: Wants, login: Login, trusted: bool) -> (Failure, Vec<Stri
     let address = listener.local_addr().unwrap();
     let server = Server {
         wants,
-        told: Arc::default(),
+        seen: Arc::default(),
     };
-    let told = Arc::clone(&server.told);
+    let seen = Arc::clone(&server.seen);
     let serving: JoinHandle<()> = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             if let Ok(session) = run_stream(Arc::clone(&config), stream, server.clone()).await {
@@ -145,8 +145,8 @@ async fn log_in(wants: Wants, login: Login, trusted: bool) -> (Failure, Vec<Stri
     let transport = AnyTransport::default();
     let listed = within(LONG, transport.list(&directory)).await;
     serving.abort();
-    let told = told.lock().unwrap().clone();
-    (listed.unwrap_err(), told)
+    let seen = seen.lock().unwrap().clone();
+    (listed.unwrap_err(), seen)
 }
 
 fn password(password: &str) -> Login {
@@ -167,11 +167,11 @@ async fn a_password_is_sent_once_and_to_the_right_host_alone() {
         prompts: &[("Password: ", false)],
         ..Wants::default()
     };
-    let (failure, told) = log_in(wants, password(PASSWORD), true).await;
+    let (failure, seen) = log_in(wants, password(PASSWORD), true).await;
     assert!(is_in(&failure), "{failure}");
-    assert_eq!(told, IN);
-    let (failure, told) = log_in(wants, password("guess"), true).await;
-    assert_eq!(told, ["user craft", "password guess"]);
+    assert_eq!(seen, IN);
+    let (failure, seen) = log_in(wants, password("guess"), true).await;
+    assert_eq!(seen, ["user craft", "password guess"]);
     assert_eq!(failure.step, Step::Login);
     let said = failure.to_string();
     assert!(
@@ -179,12 +179,12 @@ async fn a_password_is_sent_once_and_to_the_right_host_alone() {
         "{said}"
     );
     assert!(!failure.is_transient());
-    let (failure, told) = log_in(wants, password(PASSWORD), false).await;
+    let (failure, seen) = log_in(wants, password(PASSWORD), false).await;
     assert!(
         matches!(failure.fault, Fault::HostKeyChanged { .. }),
         "{failure}"
     );
-    assert!(told.is_empty(), "{told:?}");
+    assert!(seen.is_empty(), "{seen:?}");
 }
 
 #[tokio::test]
@@ -194,16 +194,16 @@ async fn one_hidden_question_gets_the_password_and_others_none() {
         prompts,
         ..Wants::default()
     };
-    let (failure, told) =
+    let (failure, seen) =
         log_in(dialogue(&[("Password: ", false)]), password(PASSWORD), true).await;
     assert!(is_in(&failure), "{failure}");
-    assert_eq!(told, IN);
+    assert_eq!(seen, IN);
     for prompts in [
         &[("Your name? ", true)][..],
         &[("Password: ", false), ("Code from the token: ", false)],
     ] {
-        let (failure, told) = log_in(dialogue(prompts), password(PASSWORD), true).await;
-        assert_eq!(told, ["user craft"]);
+        let (failure, seen) = log_in(dialogue(prompts), password(PASSWORD), true).await;
+        assert_eq!(seen, ["user craft"]);
         let said = failure.to_string();
         assert!(said.contains(prompts[0].0.trim()), "{said}");
         assert!(said.contains("more than a password"), "{said}");
@@ -217,8 +217,8 @@ async fn what_is_not_enough_and_what_is_not_offered_is_said() {
         more: true,
         ..Wants::default()
     };
-    let (failure, told) = log_in(wants, password(PASSWORD), true).await;
-    assert_eq!(told, IN);
+    let (failure, seen) = log_in(wants, password(PASSWORD), true).await;
+    assert_eq!(seen, IN);
     assert!(
         failure
             .to_string()
@@ -229,8 +229,8 @@ async fn what_is_not_enough_and_what_is_not_offered_is_said() {
         methods: &[MethodKind::PublicKey],
         ..Wants::default()
     };
-    let (failure, told) = log_in(keys, password(PASSWORD), true).await;
-    assert_eq!(told, ["user craft"]);
+    let (failure, seen) = log_in(keys, password(PASSWORD), true).await;
+    assert_eq!(seen, ["user craft"]);
     let said = failure.to_string();
     assert!(
         said.contains("takes no password") && said.contains("publickey"),
@@ -249,7 +249,7 @@ async fn what_is_not_enough_and_what_is_not_offered_is_said() {
 /// Some devices ask nobody for anything.
 #[tokio::test]
 async fn a_server_that_wants_nothing_gets_no_password() {
-    let (failure, told) = log_in(Wants::default(), password(PASSWORD), true).await;
+    let (failure, seen) = log_in(Wants::default(), password(PASSWORD), true).await;
     assert!(is_in(&failure), "{failure}");
-    assert_eq!(told, ["user craft"]);
+    assert_eq!(seen, ["user craft"]);
 }
