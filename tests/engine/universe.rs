@@ -1,4 +1,4 @@
-//! Random universes: entities of all speeds that pause, vanish, come back, fill up and fall silent,
+//! Random universes: entities of FTP and SFTP, of all speeds, that pause, vanish, come back, fill up and fall silent,
 //! under a source that does too. Whatever happens, every healthy entity gets the image byte for
 //! byte, every other ends in a final state with its true cause, nothing hangs, and the memory is
 //! never exceeded.
@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::run::{Run, assert_delivered, assert_untouched, entity};
-use crate::support::{GROUP, IMAGE, SERVER, behave, lab, network};
+use crate::support::{GROUP, IMAGE, SERVER, behave, lab, network, over};
 use subtend::lab::{Behaviour, Pause};
-use subtend::model::{EntityState, Laggards, Limits, PeerChoice, SourceChoice};
+use subtend::model::{EntityState, Laggards, Limits, PeerChoice, Scheme, SourceChoice};
 use subtend::protocol::EntitySummary;
 
 const KIB: u64 = 1 << 10;
@@ -45,6 +45,20 @@ impl Chance {
     }
 }
 
+/// How an entity says what an FTP server says with this code; all of it over FTP.
+fn words(scheme: Scheme, code: &'static str) -> &'static [&'static str] {
+    match (scheme, code) {
+        (Scheme::Sftp, "426") => &["SSH connection"],
+        (Scheme::Sftp, "530") => &["does not let"],
+        (Scheme::Sftp, "552") => &["disk full on purpose"],
+        (Scheme::Sftp, "553") => &["read-only"],
+        (_, "426") => &["426"],
+        (_, "530") => &["530"],
+        (_, "552") => &["552"],
+        _ => &["553"],
+    }
+}
+
 /// What an entity must come to.
 #[derive(Debug, Clone, PartialEq)]
 enum Fate {
@@ -56,7 +70,12 @@ enum Fate {
 }
 
 /// What an entity does, and what must become of it.
-fn entity_of(chance: &mut Chance, size: u64, laggards: Laggards) -> (Behaviour, Fate) {
+fn entity_of(
+    chance: &mut Chance,
+    scheme: Scheme,
+    size: u64,
+    laggards: Laggards,
+) -> (Behaviour, Fate) {
     let mut behaviour = Behaviour::default();
     let mut fate = Fate::Delivered;
     if chance.one_in(3) {
@@ -79,7 +98,7 @@ fn entity_of(chance: &mut Chance, size: u64, laggards: Laggards) -> (Behaviour, 
         2 => behaviour.read_only = true,
         3 => {
             behaviour.drop_at = Some(at.max(1));
-            fate = Fate::Fails(&["426"]);
+            fate = Fate::Fails(words(scheme, "426"));
         }
         4 | 5 => {
             behaviour.drop_at = Some(at.max(1));
@@ -102,11 +121,11 @@ fn entity_of(chance: &mut Chance, size: u64, laggards: Laggards) -> (Behaviour, 
         _ => {}
     }
     if behaviour.disk_full_at.is_some() {
-        fate = Fate::Fails(&["552"]);
+        fate = Fate::Fails(words(scheme, "552"));
     } else if behaviour.refuse_login {
-        fate = Fate::Fails(&["530"]);
+        fate = Fate::Fails(words(scheme, "530"));
     } else if behaviour.read_only {
-        fate = Fate::Fails(&["553"]);
+        fate = Fate::Fails(words(scheme, "553"));
     }
     if laggards == Laggards::Drop && fate == Fate::Delivered {
         fate = Fate::MayBeDropped;
@@ -115,7 +134,7 @@ fn entity_of(chance: &mut Chance, size: u64, laggards: Laggards) -> (Behaviour, 
 }
 
 /// A source that every universe can be delivered from in the end.
-fn source_of(chance: &mut Chance, size: u64) -> Behaviour {
+fn source_of(chance: &mut Chance, scheme: Scheme, size: u64) -> Behaviour {
     let mut behaviour = Behaviour::default();
     if chance.one_in(2) {
         behaviour.rate = Some(chance.between(1000, 8000) * KIB);
@@ -128,7 +147,7 @@ fn source_of(chance: &mut Chance, size: u64) -> Behaviour {
         1 => behaviour.busy_times = Some(u32::try_from(chance.between(1, 2)).unwrap()),
         _ => {}
     }
-    behaviour.no_rest = chance.one_in(4);
+    behaviour.no_rest = chance.one_in(4) && scheme == Scheme::Ftp;
     behaviour
 }
 
@@ -143,16 +162,23 @@ async fn universe(seed: u64) {
         1 => Laggards::Drop,
         _ => Laggards::CatchUp,
     };
+    let mut scheme = || match chance.one_in(3) {
+        true => Scheme::Sftp,
+        false => Scheme::Ftp,
+    };
+    let source = scheme();
+    let schemes: Vec<_> = inventory.entities.iter().map(|_| scheme()).collect();
+    let mut of_entities = schemes.iter().copied();
+    over(&mut inventory, |_| of_entities.next().unwrap(), source);
     let mut fates = BTreeMap::new();
-    for number in 1..=count {
-        let name = format!("e{number:03}");
-        let (behaviour, fate) = entity_of(chance, size, laggards);
-        behave(&mut settings, &name, behaviour);
-        fates.insert(name, fate);
+    for (entity, scheme) in inventory.entities.iter().zip(&schemes) {
+        let (behaviour, fate) = entity_of(chance, *scheme, size, laggards);
+        behave(&mut settings, &entity.name, behaviour);
+        fates.insert(entity.name.to_string(), (*scheme, fate));
     }
     settings
         .file_servers
-        .insert(SERVER.into(), source_of(chance, size));
+        .insert(SERVER.into(), source_of(chance, source, size));
     let mut group = (*inventory.groups[0]).clone();
     group.laggards = laggards;
     group.limits = Limits {
@@ -185,7 +211,9 @@ async fn universe(seed: u64) {
         behave(&mut settings, "peer", dies);
     }
     inventory.groups = vec![Arc::new(group)];
-    println!("seed {seed}: {count} entities, {size} bytes, {laggards:?}, {fates:?}");
+    println!(
+        "seed {seed}: {count} entities, {size} bytes, from {source:?}, {laggards:?}, {fates:?}"
+    );
 
     let lab = lab(&inventory, &settings).await;
     let run = Run::start(lab.inventory(), &[GROUP]).await;
@@ -195,9 +223,9 @@ async fn universe(seed: u64) {
         summary.peak_pool_bytes <= memory,
         "seed {seed}: {summary:?}"
     );
-    for (name, fate) in &fates {
+    for (name, (scheme, fate)) in &fates {
         let said = entity(&summary, name);
-        let what = format!("seed {seed}: {fate:?} but {said:?}");
+        let what = format!("seed {seed}: {scheme:?}, {fate:?} but {said:?}");
         match fate {
             Fate::Delivered => assert_eq!(said.state, EntityState::Delivered, "{what}"),
             Fate::Fails(why) => assert!(failed_with(said, why), "{what}"),

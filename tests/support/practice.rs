@@ -78,7 +78,11 @@ pub fn with_group(inventory: &mut Inventory, change: impl FnOnce(&mut Group)) {
 }
 
 /// The same inventory with the entities, in their groups too, and the file servers spoken to like this.
-pub fn over(inventory: &mut Inventory, entities: impl Fn(&Entity) -> Scheme, servers: Scheme) {
+pub fn over(
+    inventory: &mut Inventory,
+    mut entities: impl FnMut(&Entity) -> Scheme,
+    servers: Scheme,
+) {
     for server in &mut inventory.file_servers {
         Arc::make_mut(server).address.scheme = servers;
     }

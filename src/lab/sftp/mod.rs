@@ -19,6 +19,7 @@ use russh::keys::PrivateKey;
 use russh::keys::ssh_key::HashAlg;
 use russh::keys::ssh_key::private::Ed25519Keypair;
 use russh::server::{Config, run_stream};
+use russh::{MethodKind, MethodSet};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -30,6 +31,12 @@ use super::server::Server;
 use super::storage::{Face, Storage};
 use crate::model::HostKey;
 
+/// How a client may log in.
+const METHODS: [MethodKind; 3] = [
+    MethodKind::Password,
+    MethodKind::PublicKey,
+    MethodKind::KeyboardInteractive,
+];
 /// Bytes that are passed on at once.
 const PIECE: usize = 32 * 1024;
 
@@ -72,6 +79,7 @@ pub(super) async fn session(
 ) -> io::Result<()> {
     let config = Config {
         keys: vec![private_key(server.behaviour.other_host_key)],
+        methods: MethodSet::from(&METHODS[..]),
         auth_rejection_time: Duration::ZERO,
         inactivity_timeout: None,
         ..Config::default()
