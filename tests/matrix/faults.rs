@@ -132,11 +132,16 @@ pub(crate) async fn denied(line: Line) -> Result<(), Wrong> {
         site.server.forbid_reading(site.name);
     }
     let said = tried(&site, &RUN).await?;
-    was_refused(
-        &site,
-        &said,
-        &["denied", "permi", "403", "500", "forbidden"],
-    )?;
+    // The last one is what TFTP calls it.
+    let words = [
+        "denied",
+        "permi",
+        "403",
+        "500",
+        "forbidden",
+        "access violation",
+    ];
+    was_refused(&site, &said, &words)?;
     unharmed(&site, false)
 }
 
