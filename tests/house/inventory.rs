@@ -1017,6 +1017,53 @@ entities:
     );
 }
 
+/// It is written at once, under its own name, by nobody, and can't be asked about anything.
+#[test]
+fn an_entity_of_tftp_only_takes_files() {
+    let text = r#"
+credentials: { craft: { user: craft, password: { env: SUBTEND_CRAFT } } }
+defaults: { path: image.bin, credentials: craft }
+entities:
+  - { name: a, type: x, version: "1", address: "tftp://192.0.2.91", staging: direct }
+  - { name: b, type: x, version: "1", address: "tftp://192.0.2.92:6969", staging: direct, verify: none }
+"#;
+    let inventory = good(text);
+    let a = inventory.entity("a").unwrap();
+    assert_eq!((a.address.port, &a.credentials), (69, &None));
+    assert_eq!(inventory.entity("b").unwrap().address.port, 6969);
+    let wrong = r#"
+credentials: { craft: { user: craft, password: { env: SUBTEND_CRAFT } } }
+file_servers:
+  boot: { url: "tftp://192.0.2.10/images" }
+images:
+  new: { type: x, version: "2", file: a.bin }
+entities:
+  - { name: a, type: x, version: "1", path: /f, address: "tftp://192.0.2.91" }
+  - { name: b, type: x, version: "1", path: /f, address: "tftp://192.0.2.92", staging: direct, verify: readback }
+  - { name: c, type: x, version: "1", path: /f, address: "tftp://192.0.2.93", staging: direct, verify: size }
+  - { name: d, type: x, version: "1", path: /f, address: "tftp://192.0.2.94", staging: direct, credentials: craft }
+  - { name: e, type: x, version: "1", path: /f, address: "tftp://192.0.2.95", staging: direct, upload: put }
+  - { name: f, type: x, version: "2", path: /f, address: "tftp://192.0.2.96", staging: direct }
+  - { name: g, type: x, version: "1", path: /f, address: "192.0.2.97" }
+groups:
+  named: { image: new, entities: [g], source: { peer: f } }
+  any: { image: new, entities: [a], source: { peer: any } }
+"#;
+    assert_eq!(
+        told(wrong),
+        [
+            "4:16 no image can be read from a server of TFTP",
+            "8:58 TFTP has no way to rename a file",
+            "9:104 `verify: readback` can't be done over TFTP, which has no way to ask about a file",
+            "10:104 `verify: size` can't be done over TFTP, which has no way to ask about a file",
+            "11:109 `credentials` stand beside an address of TFTP",
+            "12:93 `upload` stands beside an address of TFTP",
+            "16:57 nothing can be read from the peer `f` over TFTP",
+            "17:55 no entity of type `x` has version `2`: there is no peer to read `new` from",
+        ]
+    );
+}
+
 /// Each is said once, where it is written, with what to write instead.
 #[test]
 fn settings_that_contradict_each_other_are_refused() {

@@ -1,6 +1,8 @@
 //! What befalls an entity of another make while it is written: what is said of it, what it holds, and that
 //! it gets its image once it is well again.
 
+use subtend::model::EntityState;
+
 use crate::delivery::{end_of, writing};
 use crate::evidence::{LOST, RUN, Wrong, delivered, tried, unharmed, was_delivered, was_refused};
 use crate::line::{Family, Line, Way};
@@ -100,7 +102,8 @@ pub(crate) async fn full(line: Line) -> Result<(), Wrong> {
     ];
     let summary = said.summary()?;
     let entity = &summary["groups"][0]["entities"][0];
-    if line.way == Way::Tftp && entity["verified"] == "none" {
+    let is_delivered = entity["state"] == EntityState::Delivered.to_string();
+    if line.way == Way::Tftp && is_delivered && entity["verified"] == "none" {
         return Err("it has acknowledged all of it; the delivery is shown as unproven".into());
     }
     was_refused(&site, &said, &words)?;

@@ -112,7 +112,7 @@ mod tests {
     fn a_request_has_its_path_its_mode_and_its_options() {
         assert_eq!(
             request("flash/a.bin", &[("blksize", 1428), ("tsize", 7)]).unwrap(),
-            b"\0\x02flash/a.bin\0octet\0blksize\01428\0tsize\07\0"
+            b"\0\x02flash/a.bin\0octet\0blksize\x001428\0tsize\x007\0"
         );
         assert_eq!(request(&"x".repeat(503), &[]).unwrap().len(), 512);
         assert_eq!(request(&"x".repeat(504), &[]), None);

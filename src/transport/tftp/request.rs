@@ -99,41 +99,33 @@ async fn try_once(
     let mut timer = Timer::new();
     let begun = Instant::now();
     let mut sent = 0;
-    let (server, answer, last) = loop {
-        let last = Instant::now();
-        if last >= until {
+    let (server, answer) = loop {
+        let now = Instant::now();
+        if now >= until {
             return Ok(Asking::Silent);
         }
         socket.send_to(request, target).await.map_err(unreachable)?;
         sent += 1;
-        let wait = until.min(last + timer.wait());
+        let wait = until.min(now + timer.wait());
         match answer_of(&socket, target, wait).await? {
-            Some((server, answer)) => break (server, answer, last),
+            Some((server, answer)) => break (server, answer),
             None => timer.back_off(),
         }
     };
     let took = begun.elapsed();
     if sent == 1 {
-        timer = Timer::new();
         timer.measured(took);
     }
     let agreed = match answer {
-        Answer::Options(options) => {
-            let granted = match (asked, &options) {
-                (Some(asked), Some(options)) => asked.granted(options),
-                (Some(_), None) => Err("options that can't be read".into()),
-                (None, _) => Err("options, and none were asked for".into()),
-            };
-            match granted {
-                Ok(agreed) => agreed,
-                Err(why) => {
-                    let refusal = packet::error(packet::OPTIONS, "these were not asked for");
-                    let _ = socket.send_to(&refusal, server).await;
-                    let reply = format!("it grants {why}");
-                    return Ok(Asking::Options(Fault::Malformed { reply }));
-                }
+        Answer::Options(options) => match granted(asked, options) {
+            Ok(agreed) => agreed,
+            Err(why) => {
+                let refusal = packet::error(packet::OPTIONS, "these were not asked for");
+                let _ = socket.send_to(&refusal, server).await;
+                let reply = format!("it grants {why}");
+                return Ok(Asking::Options(Fault::Malformed { reply }));
             }
-        }
+        },
         Answer::Error { code, text } => {
             let refused = fault(code, &text);
             return match code {
@@ -143,19 +135,27 @@ async fn try_once(
         }
         Answer::Acknowledged(_) | Answer::Other => PLAIN,
     };
-    let settled = last + took.min(SETTLED);
-    settle(
-        &socket,
-        server,
-        until.min(settled.max(Instant::now() + took.min(SETTLED))),
-    )
-    .await?;
+    let settled = Instant::now() + took.min(SETTLED);
+    settle(&socket, server, until.min(settled)).await?;
     Ok(Asking::Taken(Taken {
         socket,
         server,
         agreed,
         timer,
     }))
+}
+
+/// # Errors
+/// What is wrong with the options that were granted.
+fn granted(
+    asked: Option<&Asked>,
+    options: Option<Vec<(String, String)>>,
+) -> Result<Agreed, String> {
+    match (asked, options) {
+        (Some(asked), Some(options)) => asked.granted(&options),
+        (Some(_), None) => Err("options that can't be read".into()),
+        (None, _) => Err("options, and none were asked for".into()),
+    }
 }
 
 /// The first answer to a request that makes sense, from whatever port of the host.

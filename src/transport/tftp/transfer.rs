@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
+use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, timeout_at};
 
 use crate::model::{Address, Failure, Fault, Side, Step, Timeouts};
@@ -158,6 +159,8 @@ impl Transfer {
 
     /// Waits until something comes, or is to be sent again, and does what follows from it.
     async fn step(&mut self, until: Instant, too_late: Fault) -> Result<(), Fault> {
+        // A stranger that keeps sending keeps nobody else from being served.
+        consume_budget().await;
         let again = self.active + self.timer.wait();
         let interest = match self.machine.next() {
             // The socket had no room.
