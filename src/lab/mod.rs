@@ -1,7 +1,7 @@
 //! A practice network on loopback, for newcomers, tests and benchmarks.
 //!
 //! Every file server and every entity of an inventory becomes a real server inside this process: libraries
-//! speak the protocols (libunftp, russh), and what is stored, how fast and with which faults is decided here.
+//! speak the protocols (libunftp, russh, hyper), and what is stored, how fast and with which faults is decided here.
 //! The files:
 //!
 //! - `behaviour` the words for what servers do; `settings` what an inventory's `x-lab` key says with them
@@ -10,7 +10,7 @@
 //! - `life` whether it still lives, and in which boot
 //! - `storage` files with faults, whatever the protocol; `upload` and `download` one transfer; `pace` how fast;
 //!   `draw` numbers that an entity draws by its name
-//! - `session` one connection to a server; `ftp` and `sftp` its faces
+//! - `session` one connection to a server; `ftp`, `sftp` and `http` its faces
 //! - `device` the files of one server; `chunks` memory that equal files share; `image` the bytes of
 //!   generated images
 //! - `limits` the open files that all servers need
@@ -26,6 +26,7 @@ mod download;
 mod draw;
 mod error;
 mod ftp;
+mod http;
 mod image;
 mod life;
 mod limits;

@@ -106,6 +106,8 @@ struct Done {
     stored: Mutex<Option<Instant>>,
     /// Whether an upload was taken that is to be followed by a reboot.
     to_reboot: AtomicBool,
+    /// Whether that reboot is about to come.
+    is_leaving: AtomicBool,
 }
 
 impl Server {
@@ -240,6 +242,7 @@ impl Server {
             listener = listens => listener,
         };
         let begun = self.life.come_up(|| {
+            self.done.is_leaving.store(false, Ordering::Release);
             self.tasks.reopen();
             self.token()
         });
@@ -278,9 +281,9 @@ impl Server {
     }
 
     /// One more session, and which of those that are open it is; it is counted until the guard goes.
-    pub(super) fn open_session(&self) -> (u32, OpenSession<'_>) {
+    pub(super) fn open_session(self: &Arc<Self>) -> (u32, OpenSession) {
         let number = self.open.fetch_add(1, Ordering::AcqRel) + 1;
-        (number, OpenSession(&self.open))
+        (number, OpenSession(Arc::clone(self)))
     }
 
     /// Whether this transfer is to be cut at `drop_at`; counts the ones that were.
@@ -289,8 +292,16 @@ impl Server {
         counted(&self.done.drops, 0, times.unwrap_or(u32::MAX))
     }
 
-    /// Whether this control connection is to be turned away; counts them.
-    pub(super) fn busy_now(&self) -> bool {
+    /// Whether the session that is this one of those that are open is to be turned away.
+    pub(super) fn has_no_room(&self, number: u32) -> bool {
+        self.behaviour
+            .max_sessions
+            .is_some_and(|most| number > most)
+            || self.busy_now()
+    }
+
+    /// Counts those that are turned away whatever the room.
+    fn busy_now(&self) -> bool {
         let (after, times) = (self.behaviour.busy_after, self.behaviour.busy_times);
         counted(&self.done.busy, after.unwrap_or(0), times.unwrap_or(0))
     }
@@ -340,10 +351,14 @@ impl Server {
     /// The time of the reboot that follows what was just confirmed, once.
     pub(super) fn reboots_now(&self) -> Option<Duration> {
         let time = self.behaviour.reboot_after_store?;
-        self.done
-            .to_reboot
-            .swap(false, Ordering::AcqRel)
-            .then_some(time)
+        let now = self.done.to_reboot.swap(false, Ordering::AcqRel);
+        self.done.is_leaving.fetch_or(now, Ordering::AcqRel);
+        now.then_some(time)
+    }
+
+    /// Whether an upload was confirmed, and its reboot is about to come.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.done.is_leaving.load(Ordering::Acquire)
     }
 
     /// As shown to those who are to believe it.
@@ -361,11 +376,11 @@ impl Server {
 }
 
 /// A session that is open.
-pub(super) struct OpenSession<'a>(&'a AtomicU32);
+pub(super) struct OpenSession(Arc<Server>);
 
-impl Drop for OpenSession<'_> {
+impl Drop for OpenSession {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.0.open.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

@@ -259,7 +259,7 @@ impl Lab {
 
 /// Where to serve, if that is on loopback.
 fn loopback(name: &str, kind: ServedKind, address: &Address) -> Result<SocketAddr, LabError> {
-    if !matches!(address.scheme, Scheme::Ftp | Scheme::Sftp) {
+    if !matches!(address.scheme, Scheme::Ftp | Scheme::Sftp | Scheme::Http) {
         return Err(LabError::Scheme {
             kind: kind.as_str(),
             name: name.into(),

@@ -83,6 +83,8 @@ impl Upload {
         }
         if behaviour.hang_up_at == Some(at) {
             face.hang_up();
+            // Where the session is all there is, nothing more is taken.
+            tokio::task::yield_now().await;
         }
         if let Some(pauses) = &mut self.pauses {
             pauses.reached(at).await;
@@ -100,6 +102,29 @@ impl Upload {
                 self.pauses.as_ref().map(Pauses::next),
             ],
         ))
+    }
+
+    /// Takes bytes piece by piece, and lets happen what happens at each. [`Refusal::Cut`]: the connection is
+    /// to be closed.
+    pub(super) async fn take(&mut self, face: &impl Face, mut bytes: &mut [u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let most = match self.next(face).await {
+                Next::Room(most) => most.min(bytes.len()),
+                Next::Cut => return Err(self.storage.cut().await),
+            };
+            let (piece, rest) = bytes.split_at_mut(most);
+            self.put(piece).await?;
+            bytes = rest;
+        }
+        Ok(())
+    }
+
+    /// There are no more bytes: what happens at the last one happens before [`Self::finish`].
+    pub(super) async fn end(&mut self, face: &impl Face) -> Result<()> {
+        match self.next(face).await {
+            Next::Room(_) => Ok(()),
+            Next::Cut => Err(self.storage.cut().await),
+        }
     }
 
     /// Takes bytes, no more than there is room for.

@@ -17,6 +17,8 @@ mod http;
 #[cfg(feature = "lab")]
 mod lab;
 #[cfg(all(unix, feature = "lab"))]
+mod lab_http;
+#[cfg(all(unix, feature = "lab"))]
 mod real;
 #[cfg(unix)]
 mod real_smoke;

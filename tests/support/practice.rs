@@ -7,7 +7,7 @@ use std::sync::Arc;
 use subtend::lab::{Behaviour, Lab, LabOptions, LabSettings};
 use subtend::model::{
     Address, BufferPreference, Entity, FileServer, Group, Image, Inventory, Laggards, Limits,
-    RemotePath, Scheme, SourceChoice, Staging, Timeouts, VerifyMode,
+    RemotePath, Scheme, SourceChoice, Staging, Timeouts, Upload, VerifyMode,
 };
 
 /// The names in a [`network`].
@@ -77,7 +77,8 @@ pub fn with_group(inventory: &mut Inventory, change: impl FnOnce(&mut Group)) {
     inventory.groups[0] = Arc::new(group);
 }
 
-/// The same inventory with the entities, in their groups too, and the file servers spoken to like this.
+/// The same inventory with the entities, in their groups too, and the file servers spoken to like this. Over HTTP
+/// entities take files by `PUT`, where they say nothing else.
 pub fn over(
     inventory: &mut Inventory,
     mut entities: impl FnMut(&Entity) -> Scheme,
@@ -88,7 +89,11 @@ pub fn over(
     }
     for entity in &mut inventory.entities {
         let scheme = entities(entity);
-        Arc::make_mut(entity).address.scheme = scheme;
+        let entity = Arc::make_mut(entity);
+        entity.address.scheme = scheme;
+        if scheme == Scheme::Http {
+            entity.http.upload.get_or_insert(Upload::Put);
+        }
     }
     let (all, first) = (
         inventory.entities.clone(),

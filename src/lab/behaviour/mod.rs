@@ -243,7 +243,6 @@ impl Behaviour {
     /// The first of these words that means nothing in a protocol: its fault would be waited for in vain.
     pub(super) fn unknown_to(&self, scheme: Scheme) -> Option<&'static str> {
         let of_ftp = [
-            ("no_rest", self.no_rest),
             ("encode_names", self.encode_names),
             ("no_paths", self.no_paths),
             ("store_needs", self.store_needs.is_some()),
@@ -251,11 +250,14 @@ impl Behaviour {
             ("pasv_host", self.pasv_host.is_some()),
         ];
         let of_ssh = [("other_host_key", self.other_host_key)];
+        let not_of_ssh = [("no_rest", self.no_rest)];
         let words = match scheme {
-            Scheme::Sftp => &of_ftp[..],
-            _ => &of_ssh[..],
+            Scheme::Sftp => [&of_ftp[..], &not_of_ssh[..]],
+            Scheme::Http => [&of_ftp[..], &of_ssh[..]],
+            _ => [&of_ssh[..], &[]],
         };
-        words.iter().find(|(_, said)| *said).map(|(key, _)| *key)
+        let mut words = words.into_iter().flatten();
+        words.find(|(_, said)| *said).map(|(key, _)| *key)
     }
 
     /// The same, with the byte at which transfers are dropped somewhere.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use libunftp::ServerBuilder;
 use libunftp::options::Binder;
+use socket2::SockRef;
 use tokio::net::{TcpSocket, TcpStream};
 
 use self::backend::Backend;
@@ -23,14 +24,10 @@ use self::login::Logins;
 use self::relay::Session;
 use super::life::Boot;
 use super::server::Server;
+use super::session::Buffers;
 use super::storage::Storage;
 
 pub(super) use relay::session;
-
-/// Bytes that the kernel may hold for a data connection, each way. With its own idea of it, a slow
-/// or silent entity would seem to take megabytes that it never takes.
-const SOCKET_BUFFER: u64 = 256 * 1024;
-const SMALLEST_SOCKET_BUFFER: u64 = 16 * 1024;
 
 /// Runs one session on a control connection.
 async fn serve(
@@ -60,8 +57,7 @@ async fn serve(
             // Its own logger would write to whatever logger the process has, and it writes a lot.
             .logger(slog::Logger::root(slog::Discard, slog::o!()))
             .binder(Passive {
-                receive: buffer(server.behaviour.rate),
-                send: buffer(server.behaviour.read_rate.or(server.behaviour.rate)),
+                buffers: Buffers::of(server),
             })
             .build()
             .map_err(io::Error::other)?;
@@ -71,17 +67,7 @@ async fn serve(
 /// Opens the listeners of data connections: on the session's own address, on any free port.
 #[derive(Debug)]
 struct Passive {
-    receive: u32,
-    send: u32,
-}
-
-/// Bytes of a socket buffer, for what moves at this rate.
-fn buffer(rate: Option<u64>) -> u32 {
-    let bytes = match rate {
-        None => SOCKET_BUFFER,
-        Some(rate) => (rate / 8).clamp(SMALLEST_SOCKET_BUFFER, SOCKET_BUFFER),
-    };
-    u32::try_from(bytes).unwrap_or(u32::MAX)
+    buffers: Buffers,
 }
 
 #[async_trait]
@@ -91,8 +77,7 @@ impl Binder for Passive {
             IpAddr::V4(_) => TcpSocket::new_v4()?,
             IpAddr::V6(_) => TcpSocket::new_v6()?,
         };
-        socket.set_recv_buffer_size(self.receive)?;
-        socket.set_send_buffer_size(self.send)?;
+        self.buffers.set(SockRef::from(&socket))?;
         socket.bind((ip, 0).into())?;
         Ok(socket)
     }

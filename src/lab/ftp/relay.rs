@@ -11,7 +11,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
@@ -20,11 +19,10 @@ use tokio::sync::mpsc;
 
 use crate::lab::life::Boot;
 use crate::lab::server::Server;
+use crate::lab::session::reboot;
 
 /// A command line is not longer than this; what is longer is cut off by closing the session.
 const LONGEST_LINE: u64 = 8 * 1024;
-/// From a confirmation to the reboot that follows it.
-const CONFIRMED: Duration = Duration::from_millis(50);
 
 /// Commands with the name of a file.
 const OF_FILES: [&[u8]; 8] = [
@@ -222,9 +220,8 @@ async fn down(
         if reply.starts_with(b"226")
             && let Some(time) = server.reboots_now()
         {
-            // Read by the client before all connections are reset.
-            tokio::time::sleep(CONFIRMED).await;
-            if let Some(back) = server.restart(time) {
+            // Nothing else is answered before that.
+            if let Some(back) = reboot(server, time).await {
                 tokio::spawn(back);
             }
         }

@@ -6,7 +6,6 @@
 //! `RNTO` a rename, `DELE` a removal.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use russh_sftp::extensions::FSYNC;
 use russh_sftp::protocol::{
@@ -17,12 +16,11 @@ use russh_sftp::server::{Handler, StatusReply};
 use super::{Line, reply};
 use crate::lab::device::clean;
 use crate::lab::download::Download;
+use crate::lab::session::reboots_soon;
 use crate::lab::storage::{Face, Refusal, Storage};
-use crate::lab::upload::{Next, Upload};
+use crate::lab::upload::Upload;
 
 const POSIX_RENAME: &str = "posix-rename@openssh.com";
-/// From a confirmation to the reboot that follows it.
-const CONFIRMED: Duration = Duration::from_millis(50);
 /// More files are not open at once in one session.
 const MOST_OPEN: usize = 16;
 
@@ -174,43 +172,22 @@ impl Requests {
         upload: &mut Upload,
         mut data: Vec<u8>,
     ) -> std::result::Result<(), Refusal> {
-        let mut rest = &mut data[..];
-        while !rest.is_empty() {
-            let most = match upload.next(&self.line).await {
-                Next::Room(most) => most.min(rest.len()),
-                Next::Cut => {
-                    let refusal = self.storage.cut().await;
-                    self.lost().await;
-                    return Err(refusal);
-                }
-            };
-            let (piece, left) = rest.split_at_mut(most);
-            upload.put(piece).await?;
-            rest = left;
+        let taken = upload.take(&self.line, &mut data).await;
+        if let Err(Refusal::Cut(_)) = taken {
+            self.lost().await;
         }
-        Ok(())
+        taken
     }
 
     /// An upload is whole.
     async fn stored(&self, mut upload: Upload) -> Result<()> {
-        // What happens at the last byte happens before its end.
-        if upload.next(&self.line).await == Next::Cut {
-            self.storage.cut().await;
+        if upload.end(&self.line).await.is_err() {
             self.lost().await;
         }
         upload.finish().await;
         self.end("STOR").await;
         let server = &self.storage.server;
-        if let Some(time) = server.reboots_now() {
-            let server = std::sync::Arc::clone(server);
-            // Confirmed before all connections are reset. The lab's runtime ends it at the latest.
-            tokio::spawn(async move {
-                tokio::time::sleep(CONFIRMED).await;
-                if let Some(back) = server.restart(time) {
-                    back.await;
-                }
-            });
-        }
+        reboots_soon(server);
         let said = server.behaviour.confirm_reply.as_deref();
         said.and_then(reply::of_line).map_or(Ok(()), Err)
     }

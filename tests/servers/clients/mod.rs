@@ -16,7 +16,7 @@ fn image() -> Vec<u8> {
 }
 
 /// What a client says, and whether it succeeded.
-fn client(command: &mut Command) -> (bool, String) {
+pub(crate) fn client(command: &mut Command) -> (bool, String) {
     let said = command
         .stdin(Stdio::null())
         .output()
@@ -34,7 +34,7 @@ fn succeeds(command: &mut Command) -> String {
     said
 }
 
-fn installed(program: &str) -> bool {
+pub(crate) fn installed(program: &str) -> bool {
     let there = client(Command::new("sh").args(["-c", &format!("command -v {program}")])).0;
     assert!(there || !must_be_here(), "{program} is not installed");
     if !there {
