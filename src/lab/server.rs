@@ -392,27 +392,3 @@ fn counted(done: &AtomicU32, skip: u32, times: u32) -> bool {
     });
     number.is_ok_and(|number| number >= skip)
 }
-
-/// A listener on an address, or where it can't be had and `or_free` says so, on a free port.
-pub(super) fn bind(wanted: SocketAddr, or_free: bool) -> io::Result<std::net::TcpListener> {
-    let listener = std::net::TcpListener::bind(wanted).or_else(|error| {
-        let elsewhere = matches!(
-            error.kind(),
-            io::ErrorKind::AddrInUse
-                | io::ErrorKind::AddrNotAvailable
-                | io::ErrorKind::PermissionDenied
-        );
-        if or_free && elsewhere {
-            // 127.0.0.2 and the like don't exist on every system.
-            let ip = match error.kind() {
-                io::ErrorKind::AddrNotAvailable => std::net::Ipv4Addr::LOCALHOST.into(),
-                _ => wanted.ip(),
-            };
-            std::net::TcpListener::bind(SocketAddr::new(ip, 0))
-        } else {
-            Err(error)
-        }
-    })?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
-}

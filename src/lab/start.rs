@@ -1,6 +1,7 @@
 //! The servers of an inventory, started: which listens where, and what each holds at first.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use super::error::LabError;
 use super::image::{DEFAULT_SIZE, Generated};
 use super::limits;
 use super::network::{Lab, LabOptions};
-use super::server::{ServedKind, Server, bind};
+use super::server::{ServedKind, Server};
 use super::settings::LabSettings;
 use crate::model::names::Pattern;
 use crate::model::{
@@ -278,6 +279,30 @@ fn loopback(name: &str, kind: ServedKind, address: &Address) -> Result<SocketAdd
             address: address.to_string(),
         }),
     }
+}
+
+/// A listener on an address, or where it can't be had and `or_free` says so, on a free port.
+fn bind(wanted: SocketAddr, or_free: bool) -> io::Result<std::net::TcpListener> {
+    let listener = std::net::TcpListener::bind(wanted).or_else(|error| {
+        let elsewhere = matches!(
+            error.kind(),
+            io::ErrorKind::AddrInUse
+                | io::ErrorKind::AddrNotAvailable
+                | io::ErrorKind::PermissionDenied
+        );
+        if or_free && elsewhere {
+            // 127.0.0.2 and the like don't exist on every system.
+            let ip = match error.kind() {
+                io::ErrorKind::AddrNotAvailable => std::net::Ipv4Addr::LOCALHOST.into(),
+                _ => wanted.ip(),
+            };
+            std::net::TcpListener::bind(SocketAddr::new(ip, 0))
+        } else {
+            Err(error)
+        }
+    })?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
 }
 
 /// Settings about nothing are a slip of the pen: the operator would wait for a fault in vain.

@@ -27,6 +27,8 @@ mod questions;
 #[cfg(feature = "lab")]
 mod reach;
 #[cfg(feature = "lab")]
+mod reach_http;
+#[cfg(feature = "lab")]
 mod sources;
 #[cfg(feature = "lab")]
 mod universe;

@@ -140,6 +140,13 @@ pub fn behave(settings: &mut LabSettings, entity: &str, behaviour: Behaviour) {
     settings.entities.insert(entity.into(), behaviour);
 }
 
+/// Settings as an operator writes them: `{ disk_full_at: 1 MiB }`.
+pub fn does(words: &str) -> Behaviour {
+    let settings = LabSettings::from_text(&format!("entities: {{ it: {words} }}"));
+    let settings = settings.unwrap_or_else(|error| panic!("{words}: {error}"));
+    settings.entities["it"].clone()
+}
+
 /// A server that moves this number of bytes per second.
 pub fn at_rate(rate: u64) -> Behaviour {
     Behaviour {
