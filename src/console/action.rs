@@ -4,9 +4,9 @@ use tui_input::InputRequest;
 
 use crate::protocol::Event;
 
+use super::message::Message;
 use super::page::Page;
 use super::past_run::PastRun;
-use super::state::Message;
 
 /// Everything that can change the state. Which of them a key means depends on where one is
 /// ([`super::keymap`]); what each does is in [`super::update`].

@@ -20,7 +20,7 @@
 //! | `keymap` | the one table of keys: what a key does, what the help and the status line say |
 //! | `scroll` | a cursor in a list |
 //! | `effect`, `action` | what the world outside is asked to do; what a key means |
-//! | `page`, `past_run` | the names of the pages; a run of the journal |
+//! | `page`, `past_run`, `message` | the names of the pages; a run of the journal; what is said under a page |
 //! | `widgets` | gauges, texts that fit, the order of names |
 
 mod action;
@@ -29,6 +29,7 @@ mod asked;
 mod dialogs;
 mod effect;
 mod keymap;
+mod message;
 mod page;
 mod pages;
 mod past_run;

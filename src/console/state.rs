@@ -17,6 +17,7 @@ use crate::terminal::{OutputFigures, Theme};
 use super::action::Action;
 use super::dialogs::Dialog;
 use super::effect::Effect;
+use super::message::Message;
 use super::page::Page;
 
 /// What the console is opened on.
@@ -31,30 +32,6 @@ pub struct Site {
     pub to_ask: BTreeSet<Name>,
     /// Where the log goes, for the log page.
     pub log_file: Option<String>,
-}
-
-/// One line under the page, until the next key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Message {
-    pub(crate) text: String,
-    pub(crate) is_error: bool,
-}
-
-impl Message {
-    pub(crate) fn new(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            is_error: false,
-        }
-    }
-
-    /// What can't be done, or went wrong.
-    pub(crate) fn complaint(cause: impl Display) -> Self {
-        Self {
-            text: cause.to_string(),
-            is_error: true,
-        }
-    }
 }
 
 /// What the pages share, and the shell with them. No page is in here.

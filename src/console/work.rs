@@ -10,8 +10,8 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::protocol::{Command, GroupSpec};
 
 use super::action::Action;
+use super::message::Message;
 use super::past_run::PastRun;
-use super::state::Message;
 
 /// What outlives the console: groups made in it, files written from it, and what ran before. Called one at a time,
 /// on a thread that may block.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use subtend::lab::{Behaviour, Lab};
+use subtend::lab::{Behaviour, Lab, LabOptions};
 use subtend::model::{Inventory, Scheme};
 use tempfile::TempDir;
 
@@ -271,4 +271,28 @@ fn with_user(inventory: &mut Inventory) {
         secret: SecretSource::Empty,
     });
     Arc::make_mut(&mut inventory.file_servers[0]).credentials = Some("noc".into());
+}
+
+#[tokio::test]
+async fn what_http_does_not_have_is_an_error_at_the_start() {
+    for (words, key) in [
+        ("{ pasv_host: 127.0.0.2 }", "pasv_host"),
+        ("{ store_needs: ACCT }", "store_needs"),
+        ("{ other_host_key: true }", "other_host_key"),
+    ] {
+        let (mut inventory, mut settings) = network(1, 1);
+        over(&mut inventory, |_| Scheme::Http, Scheme::Http);
+        behave(&mut settings, "e001", does(words));
+        let started = Lab::start(&inventory, &settings, LabOptions::default()).await;
+        let said = started.map(drop).unwrap_err().to_string();
+        assert!(
+            said.contains(&format!("entity e001: `{key}` means nothing over")),
+            "{said}"
+        );
+    }
+    let (mut inventory, settings) = network(1, 1);
+    over(&mut inventory, |_| Scheme::Https, Scheme::Http);
+    let started = Lab::start(&inventory, &settings, LabOptions::default()).await;
+    let said = started.map(drop).unwrap_err().to_string();
+    assert!(said.contains("does not speak https://"), "{said}");
 }

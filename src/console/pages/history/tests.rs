@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
-use crate::console::state::Message;
+use crate::console::message::Message;
 use crate::console::testing::{self, ASCII, MONO, press, screen};
 use crate::console::update::update;
 
