@@ -1056,10 +1056,10 @@ groups:
             "8:58 TFTP has no way to rename a file",
             "9:104 `verify: readback` can't be done over TFTP, which has no way to ask about a file",
             "10:104 `verify: size` can't be done over TFTP, which has no way to ask about a file",
-            "11:109 `credentials` stand beside an address of TFTP",
-            "12:93 `upload` stands beside an address of TFTP",
-            "16:57 nothing can be read from the peer `f` over TFTP",
-            "17:55 no entity of type `x` has version `2`: there is no peer to read `new` from",
+            "11:96 `credentials` stand beside an address of TFTP",
+            "12:96 `upload` stands beside an address of TFTP",
+            "16:55 nothing can be read from the peer `f` over TFTP",
+            "17:53 no entity of type `x` has version `2`: there is no peer to read `new` from",
         ]
     );
 }
