@@ -149,7 +149,7 @@ fn faults() -> Vec<(&'static str, Behaviour, Step, &'static str)> {
                 other_host_key: true,
                 ..usual()
             },
-            Step::Login,
+            Step::Connect,
             "host key",
         ),
         (
@@ -177,7 +177,7 @@ fn faults() -> Vec<(&'static str, Behaviour, Step, &'static str)> {
                 ..usual()
             },
             Step::Verify,
-            "differs",
+            "SHA-256 is",
         ),
         (
             "short",
@@ -186,7 +186,7 @@ fn faults() -> Vec<(&'static str, Behaviour, Step, &'static str)> {
                 ..usual()
             },
             Step::Verify,
-            "",
+            "the entity holds 524288 bytes; 1048576 were sent",
         ),
         (
             "busy",
@@ -195,7 +195,7 @@ fn faults() -> Vec<(&'static str, Behaviour, Step, &'static str)> {
                 ..usual()
             },
             Step::Connect,
-            "",
+            "the server closed it",
         ),
     ]
 }
