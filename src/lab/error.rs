@@ -26,7 +26,7 @@ pub enum LabError {
         name: String,
         address: String,
     },
-    #[error("{kind} {name}: the lab does not speak {}:// but ftp://, sftp:// and http://", .scheme.word())]
+    #[error("{kind} {name}: the lab does not speak {}:// but ftp://, sftp://, http:// and tftp://", .scheme.word())]
     Scheme {
         kind: &'static str,
         name: String,

@@ -10,7 +10,7 @@
 //! - `life` whether it still lives, and in which boot
 //! - `storage` files with faults, whatever the protocol; `upload` and `download` one transfer; `pace` how fast;
 //!   `draw` numbers that an entity draws by its name
-//! - `session` one connection to a server; `ftp`, `sftp` and `http` its faces
+//! - `session` one connection to a server; `ftp`, `sftp`, `http` and `tftp` its faces
 //! - `device` the files of one server; `chunks` memory that equal files share; `image` the bytes of
 //!   generated images
 //! - `limits` the open files that all servers need
@@ -38,6 +38,7 @@ mod settings;
 mod sftp;
 mod start;
 mod storage;
+mod tftp;
 mod upload;
 
 pub use behaviour::{Behaviour, NameCut, Pause};

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, UdpSocket};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -17,7 +17,7 @@ use super::counter::Counter;
 use super::device::Device;
 use super::life::{Boot, Life};
 use super::session::session;
-use super::sftp;
+use super::{sftp, tftp};
 use crate::model::{Address, HostKey, Scheme};
 
 /// Between two attempts at what the system refuses for now.
@@ -70,6 +70,20 @@ impl fmt::Display for Served {
             write!(f, "  ({})", self.does)
         }
     }
+}
+
+/// Where a server's clients come in.
+#[derive(Debug)]
+pub(super) enum Door {
+    Connections(TcpListener),
+    Packets(UdpSocket),
+}
+
+/// A socket for packets.
+pub(super) fn packets(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = std::net::UdpSocket::bind(address)?;
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket)
 }
 
 /// One server: a file server or an entity.
@@ -136,38 +150,39 @@ impl Server {
         }
     }
 
-    /// Accepts control connections until the server is gone.
-    pub(super) fn serve(
-        self: Arc<Self>,
-        listener: TcpListener,
-    ) -> impl Future<Output = ()> + Send + 'static {
+    /// Accepts sessions until the server is gone.
+    pub(super) fn serve(self: Arc<Self>, door: Door) -> impl Future<Output = ()> + Send + 'static {
         let (boot, token) = (self.life.boot(), self.token());
-        self.serve_in(boot, token, listener)
+        self.serve_in(boot, token, door)
     }
 
-    async fn serve_in(
-        self: Arc<Self>,
-        boot: Boot,
-        _token: TaskTrackerToken,
-        listener: TcpListener,
-    ) {
+    async fn serve_in(self: Arc<Self>, boot: Boot, _token: TaskTrackerToken, door: Door) {
         let accepting = async {
-            loop {
-                match listener.accept().await {
-                    Ok((client, _)) => {
-                        self.sessions.add(1);
-                        let server = Arc::clone(&self);
-                        self.tasks.spawn(session(server, boot, client));
-                    }
-                    Err(error) => {
-                        // Out of files, most likely: others have to close theirs first.
-                        tracing::warn!(server = %self.name, "no connection accepted: {error}");
-                        tokio::time::sleep(AGAIN).await;
-                    }
-                }
+            match door {
+                Door::Connections(listener) => self.accept(boot, listener).await,
+                Door::Packets(socket) => tftp::serve(&self, boot, &socket).await,
             }
         };
         self.while_alive(boot, accepting).await;
+    }
+
+    async fn accept(self: &Arc<Self>, boot: Boot, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((client, _)) => self.begin(session(Arc::clone(self), boot, client)),
+                Err(error) => {
+                    // Out of files, most likely: others have to close theirs first.
+                    tracing::warn!(server = %self.name, "no connection accepted: {error}");
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        }
+    }
+
+    /// One more session, which is counted, and ends with this boot.
+    pub(super) fn begin(&self, session: impl Future<Output = ()> + Send + 'static) {
+        self.sessions.add(1);
+        self.tasks.spawn(session);
     }
 
     /// See [`Life::while_alive`].
@@ -223,12 +238,16 @@ impl Server {
         let back = tokio::time::Instant::now() + down_for;
         let listens = async {
             self.gone().await;
+            if self.scheme == Scheme::Tftp {
+                tokio::time::sleep_until(back).await;
+                return Door::Packets(self.again(|| packets(self.address)).await);
+            }
             // Bound without listening: connections are refused, and nobody else gets the port.
             let mut held = self.again(|| self.hold_port()).await;
             tokio::time::sleep_until(back).await;
             loop {
                 match held.listen(BACKLOG) {
-                    Ok(listener) => break listener,
+                    Ok(listener) => break Door::Connections(listener),
                     Err(error) => {
                         tracing::warn!(server = %self.name, "can't listen yet: {error}");
                         tokio::time::sleep(AGAIN).await;
@@ -237,9 +256,9 @@ impl Server {
                 }
             }
         };
-        let listener = tokio::select! {
+        let door = tokio::select! {
             () = self.life.until_dead() => return,
-            listener = listens => listener,
+            door = listens => door,
         };
         let begun = self.life.come_up(|| {
             self.done.is_leaving.store(false, Ordering::Release);
@@ -247,7 +266,7 @@ impl Server {
             self.token()
         });
         if let Some((boot, token)) = begun {
-            tokio::spawn(Arc::clone(&self).serve_in(boot, token, listener));
+            tokio::spawn(Arc::clone(&self).serve_in(boot, token, door));
         }
     }
 

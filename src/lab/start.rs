@@ -13,7 +13,7 @@ use super::error::LabError;
 use super::image::{DEFAULT_SIZE, Generated};
 use super::limits;
 use super::network::{Lab, LabOptions};
-use super::server::{ServedKind, Server};
+use super::server::{Door, ServedKind, Server, packets};
 use super::settings::LabSettings;
 use crate::model::names::Pattern;
 use crate::model::{
@@ -176,10 +176,7 @@ impl Lab {
             return Ok(());
         };
         let _context = runtime.enter();
-        let listener = bind(wanted, options.take_free_ports)
-            .and_then(TcpListener::from_std)
-            .map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
+        let (door, address) = open(scheme, wanted, options.take_free_ports).map_err(failed)?;
         let user = self
             .inventory
             .credentials
@@ -188,7 +185,7 @@ impl Lab {
             .map(|known| known.user.clone());
         let at = (scheme, address);
         let server = Arc::new(Server::new((name, kind), at, behaviour, user, device));
-        runtime.spawn(Arc::clone(&server).serve(listener));
+        runtime.spawn(Arc::clone(&server).serve(door));
         self.servers.push(server);
         Ok(())
     }
@@ -260,7 +257,10 @@ impl Lab {
 
 /// Where to serve, if that is on loopback.
 fn loopback(name: &str, kind: ServedKind, address: &Address) -> Result<SocketAddr, LabError> {
-    if !matches!(address.scheme, Scheme::Ftp | Scheme::Sftp | Scheme::Http) {
+    if !matches!(
+        address.scheme,
+        Scheme::Ftp | Scheme::Sftp | Scheme::Http | Scheme::Tftp
+    ) {
         return Err(LabError::Scheme {
             kind: kind.as_str(),
             name: name.into(),
@@ -281,28 +281,39 @@ fn loopback(name: &str, kind: ServedKind, address: &Address) -> Result<SocketAdd
     }
 }
 
-/// A listener on an address, or where it can't be had and `or_free` says so, on a free port.
-fn bind(wanted: SocketAddr, or_free: bool) -> io::Result<std::net::TcpListener> {
-    let listener = std::net::TcpListener::bind(wanted).or_else(|error| {
-        let elsewhere = matches!(
-            error.kind(),
-            io::ErrorKind::AddrInUse
-                | io::ErrorKind::AddrNotAvailable
-                | io::ErrorKind::PermissionDenied
-        );
-        if or_free && elsewhere {
-            // 127.0.0.2 and the like don't exist on every system.
-            let ip = match error.kind() {
-                io::ErrorKind::AddrNotAvailable => std::net::Ipv4Addr::LOCALHOST.into(),
-                _ => wanted.ip(),
-            };
-            std::net::TcpListener::bind(SocketAddr::new(ip, 0))
-        } else {
-            Err(error)
-        }
+/// Opens the door of a server, on an address, or where that can't be had and `or_free` says so, on a free port.
+fn open(scheme: Scheme, wanted: SocketAddr, or_free: bool) -> io::Result<(Door, SocketAddr)> {
+    if scheme == Scheme::Tftp {
+        let socket = bound(wanted, or_free, packets)?;
+        let address = socket.local_addr()?;
+        return Ok((Door::Packets(socket), address));
+    }
+    let listener = bound(wanted, or_free, |address| {
+        let listener = std::net::TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
     })?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+    let address = listener.local_addr()?;
+    Ok((Door::Connections(listener), address))
+}
+
+fn bound<T>(
+    wanted: SocketAddr,
+    or_free: bool,
+    bind: impl Fn(SocketAddr) -> io::Result<T>,
+) -> io::Result<T> {
+    bind(wanted).or_else(|error| {
+        // 127.0.0.2 and the like don't exist on every system.
+        let ip = match error.kind() {
+            io::ErrorKind::AddrNotAvailable => Ipv4Addr::LOCALHOST.into(),
+            io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied => wanted.ip(),
+            _ => return Err(error),
+        };
+        match or_free {
+            true => bind(SocketAddr::new(ip, 0)),
+            false => Err(error),
+        }
+    })
 }
 
 /// Settings about nothing are a slip of the pen: the operator would wait for a fault in vain.

@@ -29,6 +29,8 @@ mod reach;
 #[cfg(feature = "lab")]
 mod reach_http;
 #[cfg(feature = "lab")]
+mod reach_tftp;
+#[cfg(feature = "lab")]
 mod sources;
 #[cfg(feature = "lab")]
 mod universe;

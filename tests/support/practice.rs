@@ -78,7 +78,7 @@ pub fn with_group(inventory: &mut Inventory, change: impl FnOnce(&mut Group)) {
 }
 
 /// The same inventory with the entities, in their groups too, and the file servers spoken to like this. Over HTTP
-/// entities take files by `PUT`, where they say nothing else.
+/// entities take files by `PUT`, where they say nothing else, and over TFTP under their own names.
 pub fn over(
     inventory: &mut Inventory,
     mut entities: impl FnMut(&Entity) -> Scheme,
@@ -91,8 +91,12 @@ pub fn over(
         let scheme = entities(entity);
         let entity = Arc::make_mut(entity);
         entity.address.scheme = scheme;
-        if scheme == Scheme::Http {
-            entity.http.upload.get_or_insert(Upload::Put);
+        match scheme {
+            Scheme::Http => {
+                entity.http.upload.get_or_insert(Upload::Put);
+            }
+            Scheme::Tftp => entity.staging = Staging::Direct,
+            _ => {}
         }
     }
     let (all, first) = (

@@ -251,10 +251,29 @@ impl Behaviour {
         ];
         let of_ssh = [("other_host_key", self.other_host_key)];
         let not_of_ssh = [("no_rest", self.no_rest)];
+        // TFTP writes files, and that is all.
+        let of_questions = [
+            ("refuse_login", self.refuse_login),
+            ("no_rename", self.no_rename),
+            ("no_overwrite", self.no_overwrite),
+            ("no_rename_to", self.no_rename_to.is_some()),
+            ("rename_reply", self.rename_reply.is_some()),
+            ("refuse_rename", self.refuse_rename),
+            ("busy_renames", self.busy_renames.is_some()),
+            ("false_rename", self.false_rename),
+            ("rename_elsewhere", self.rename_elsewhere),
+            ("no_delete", self.no_delete),
+            ("no_read", self.no_read),
+            ("no_size", self.no_size),
+            ("size_block", self.size_block.is_some()),
+            ("size_after", self.size_after.is_some()),
+            ("confirm_at", self.confirm_at.is_some()),
+        ];
         let words = match scheme {
-            Scheme::Sftp => [&of_ftp[..], &not_of_ssh[..]],
-            Scheme::Http => [&of_ftp[..], &of_ssh[..]],
-            _ => [&of_ssh[..], &[]],
+            Scheme::Tftp => vec![&of_ftp[..], &of_ssh[..], &not_of_ssh[..], &of_questions[..]],
+            Scheme::Sftp => vec![&of_ftp[..], &not_of_ssh[..]],
+            Scheme::Http => vec![&of_ftp[..], &of_ssh[..]],
+            _ => vec![&of_ssh[..]],
         };
         let mut words = words.into_iter().flatten();
         words.find(|(_, said)| *said).map(|(key, _)| *key)

@@ -21,6 +21,7 @@ use russh::keys::ssh_key::private::Ed25519Keypair;
 use russh::server::{Config, run_stream};
 use russh::{MethodKind, MethodSet};
 use sha2::{Digest, Sha256};
+use socket2::SockRef;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use self::login::Login;
 use super::life::Boot;
 use super::server::Server;
+use super::session::Buffers;
 use super::storage::{Face, Storage};
 use crate::model::HostKey;
 
@@ -77,6 +79,7 @@ pub(super) async fn session(
     boot: Boot,
     client: &mut TcpStream,
 ) -> io::Result<()> {
+    Buffers::of(server).set(SockRef::from(&*client))?;
     let config = Config {
         keys: vec![private_key(server.behaviour.other_host_key)],
         methods: MethodSet::from(&METHODS[..]),

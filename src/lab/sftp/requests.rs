@@ -57,6 +57,9 @@ impl Requests {
     /// What happens before a request is carried out.
     async fn begin(&self, verb: &str) -> Result<()> {
         let server = &self.storage.server;
+        if server.is_leaving() {
+            std::future::pending::<()>().await;
+        }
         let behaviour = &server.behaviour;
         let delay = behaviour.delays.get(verb).copied();
         let latency = behaviour.latency.unwrap_or_default() + delay.unwrap_or_default();
