@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Peak resident memory of `subtend run`, with the servers in another process.
 
-    cargo build --release && benches/memory.py [--size 32] [ENTITIES …]
+    cargo build --release && benches/memory.py [--size 32] [--scheme sftp] [ENTITIES …]
 
 For each number of entities (20 and 200 by default) it serves a practice network with
 `subtend lab`, runs `subtend run --json` against it, checks that all were delivered, and prints the
-peak resident memory of the run beside its bound. Ends with 1 if a bound does not hold.
+peak resident memory of the run beside its bound. With `--scheme`, file server and entities are
+spoken to in that protocol. Ends with 1 if a bound does not hold.
 """
 
 import argparse
@@ -20,8 +21,12 @@ import tempfile
 
 BINARY = pathlib.Path(__file__).resolve().parent.parent / "target" / "release" / "subtend"
 MIB = 1 << 20
-# Beyond `memory`, in bytes, by number of entities.
-BOUNDS = {20: 24 * MIB, 200: 40 * MIB}
+# Beyond `memory`, in bytes, by protocol and number of entities.
+BOUNDS = {"ftp": {20: 24 * MIB, 200: 40 * MIB}, "sftp": {1000: 16 * MIB + 1000 * 96 * 1024}}
+# That of every lab, as `subtend lab` shows it.
+HOST_KEY = "SHA256:C8QydA9DB3KiVsCYz1ytEf3+ZZ6orha8tFlAzT5dIR0"
+# What an entity needs in each protocol beside its address.
+NEEDS = {"http": ", upload: put", "tftp": ", staging: direct"}
 
 
 def free_ports(count):
@@ -33,19 +38,22 @@ def free_ports(count):
     return ports
 
 
-def inventory(entities, memory, size):
+def inventory(entities, memory, size, scheme):
+    # Devices in their boot loader give nothing.
+    source = "ftp" if scheme == "tftp" else scheme
     server, *ports = free_ports(entities + 1)
     lines = [
         f"memory: {memory}",
         "buffer_size: 256 KiB",
-        f"file_servers: {{ hq: {{ url: 'ftp://127.0.0.1:{server}' }} }}",
+        f"file_servers: {{ hq: {{ url: '{source}://127.0.0.1:{server}' }} }}",
         "images: { image: { file: image.bin, type: adsl, version: '2' } }",
-        "defaults: { path: /flash/image.bin }",
+        f"defaults: {{ path: /flash/image.bin, host_key: '{HOST_KEY}' }}",
         "entities:",
     ]
     for number, port in enumerate(ports):
         lines.append(
-            f"  - {{ name: e{number:04}, type: adsl, version: '1', address: '127.0.0.1:{port}' }}"
+            f"  - {{ name: e{number:04}, type: adsl, version: '1',"
+            f" address: '{scheme}://127.0.0.1:{port}'{NEEDS.get(scheme, '')} }}"
         )
     lines += [
         "groups: { all: { select: { type: adsl }, image: image, source: { file_server: hq } } }",
@@ -68,13 +76,13 @@ def high_water(process):
     return 0
 
 
-def measure(entities, memory, size):
+def measure(binary, entities, memory, size, scheme):
     """Peak resident bytes of one run, and its summary."""
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "inventory.yaml"
-        file.write_text(inventory(entities, memory, size))
+        file.write_text(inventory(entities, memory, size, scheme))
         lab = subprocess.Popen(
-            [BINARY, "lab", "-i", file], stdout=subprocess.PIPE, text=True
+            [binary, "lab", "-i", file], stdout=subprocess.PIPE, text=True
         )
         try:
             for line in lab.stdout:
@@ -83,7 +91,7 @@ def measure(entities, memory, size):
             else:
                 sys.exit("the lab did not start")
             run = subprocess.Popen(
-                [BINARY, "run", "--all", "--json", "-i", file], stdout=subprocess.PIPE, text=True
+                [binary, "run", "--all", "--json", "-i", file], stdout=subprocess.PIPE, text=True
             )
             peak, last = 0, ""
             for line in run.stdout:
@@ -100,7 +108,10 @@ def main():
     arguments.add_argument("entities", nargs="*", type=int, default=[20, 200])
     arguments.add_argument("--size", type=int, default=32, help="MiB of the image")
     arguments.add_argument("--memory", type=int, default=8, help="MiB of the pools")
+    arguments.add_argument("--scheme", default="ftp", choices=["ftp", "sftp", "http", "tftp"])
+    arguments.add_argument("--binary", type=pathlib.Path, default=BINARY)
     options = arguments.parse_args()
+    binary = options.binary.resolve()
     # A lab of hundreds of servers and their sessions needs many files.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -109,9 +120,9 @@ def main():
     print(f"{'entities':>8} {'memory':>8} {'peak':>9} {'beyond':>9} {'bound':>7} {'seconds':>8}")
     for entities in options.entities:
         memory, size = options.memory * MIB, options.size * MIB
-        peak, status, summary = measure(entities, memory, size)
+        peak, status, summary = measure(binary, entities, memory, size, options.scheme)
         delivered = summary["delivered_bytes"] == entities * size and status == 0
-        bound = BOUNDS.get(entities)
+        bound = BOUNDS.get(options.scheme, {}).get(entities)
         holds = delivered and (bound is None or peak - memory <= bound)
         failed |= not holds
         print(

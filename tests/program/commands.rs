@@ -251,7 +251,6 @@ async fn the_demonstration_delivers_to_all_but_those_that_fail() {
     assert_eq!(code, Some(1), "{said}");
     let events = parsed(&lines);
     let summary = events.last().unwrap();
-    assert!(summary["seconds"].as_f64().unwrap() < 60.0);
     let entities: Vec<&Value> = (summary["groups"].as_array().unwrap().iter())
         .flat_map(|group| group["entities"].as_array().unwrap())
         .collect();
@@ -273,7 +272,7 @@ async fn the_demonstration_delivers_to_all_but_those_that_fail() {
             ),
             "shelf2-07" => {
                 assert_eq!(entity["state"], "failed");
-                assert!(entity["cause"].as_str().unwrap().contains("553"));
+                assert!(entity["cause"].as_str().unwrap().contains("renames nothing"));
             }
             _ => assert_eq!(entity["state"], "delivered", "{entity}"),
         }
