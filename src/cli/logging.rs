@@ -33,10 +33,11 @@ fn subscriber<W>(verbose: u8, filter: Option<&str>, writer: W, colour: bool) -> 
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    // What becomes of entities and groups is printed by the run itself.
+    // What becomes of entities and groups is printed by the run itself. A lab's library of SFTP warns of each client
+    // that leaves while it is answered.
     let level = match verbose {
-        0 => "warn,subtend::entity=off,subtend::group=off",
-        1 => "subtend=info,warn,subtend::entity=off,subtend::group=off",
+        0 => "warn,russh_sftp=off,subtend::entity=off,subtend::group=off",
+        1 => "subtend=info,warn,russh_sftp=off,subtend::entity=off,subtend::group=off",
         2 => "subtend=debug,info",
         _ => "trace",
     };
@@ -114,7 +115,7 @@ pub fn start_for_client(
 
 fn in_file(verbose: u8) -> &'static str {
     match verbose {
-        0 => "subtend=info,warn",
+        0 => "subtend=info,warn,russh_sftp=off",
         1 => "subtend=debug,info",
         _ => "trace",
     }

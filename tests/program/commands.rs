@@ -272,7 +272,12 @@ async fn the_demonstration_delivers_to_all_but_those_that_fail() {
             ),
             "shelf2-07" => {
                 assert_eq!(entity["state"], "failed");
-                assert!(entity["cause"].as_str().unwrap().contains("renames nothing"));
+                assert!(
+                    entity["cause"]
+                        .as_str()
+                        .unwrap()
+                        .contains("renames nothing")
+                );
             }
             _ => assert_eq!(entity["state"], "delivered", "{entity}"),
         }
