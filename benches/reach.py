@@ -129,14 +129,15 @@ class Tftpd(Server):
     def __init__(self, folder):
         super().__init__(folder)
         self.files.chmod(0o777)
+        # It looks its address up, and finds none where this network has no other than that of loopback.
         self.begin(
-            [program("in.tftpd"), "--listen", "--foreground", "--create", "--user", "root"]
-            + ["--address", f"127.0.0.1:{self.port}", "--secure", "--permissive", self.files]
+            [program("in.tftpd"), "--listen", "--foreground", "--create", "--user", "root", "--ipv4"]
+            + ["--address", f":{self.port}", "--secure", "--permissive", self.files]
         )
         until("tftpd listens", self.listens)
 
     def listens(self):
-        wanted = f"0100007F:{self.port:04X}"
+        wanted = f"00000000:{self.port:04X}"
         return wanted in pathlib.Path("/proc/net/udp").read_text()
 
 
