@@ -331,10 +331,27 @@ impl Server {
         counted(&self.done.busy_renames, 0, times.unwrap_or(0))
     }
 
+    /// Waits as long as the settings have it before a command is answered; whether the session ends in place of
+    /// that.
+    pub(super) async fn hangs_up_on(&self, verb: &str) -> bool {
+        let behaviour = &self.behaviour;
+        let delay = behaviour.delays.get(verb).copied();
+        let latency = behaviour.latency.unwrap_or_default() + delay.unwrap_or_default();
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
+        self.hangs_up(behaviour.hang_up_on.as_ref(), verb)
+    }
+
+    /// Whether the session ends in place of the last answer to a command.
+    pub(super) fn hangs_up_after(&self, verb: &str) -> bool {
+        self.hangs_up(self.behaviour.hang_up_after.as_ref(), verb)
+    }
+
     /// Whether the session ends with this command, which is `named` by the settings; counts them.
-    pub(super) fn hangs_up(&self, named: Option<&String>, verb: &[u8]) -> bool {
+    fn hangs_up(&self, named: Option<&String>, verb: &str) -> bool {
         let (skip, times) = (self.behaviour.hang_up_skip, self.behaviour.hang_up_times);
-        named.is_some_and(|named| named.as_bytes() == verb)
+        named.is_some_and(|named| named == verb)
             && counted(
                 &self.done.hang_ups,
                 skip.unwrap_or(0),

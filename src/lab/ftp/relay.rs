@@ -131,17 +131,12 @@ async fn up(
         let said = line.trim_ascii_end().to_ascii_uppercase();
         let verb = said.split(|byte| *byte == b' ').next().unwrap_or_default();
         let named = String::from_utf8_lossy(verb);
-        let delay = behaviour.delays.get(&*named).copied();
-        let latency = behaviour.latency.unwrap_or_default() + delay.unwrap_or_default();
-        if !latency.is_zero() {
-            tokio::time::sleep(latency).await;
-        }
-        if server.hangs_up(behaviour.hang_up_on.as_ref(), verb) {
+        if server.hangs_up_on(&named).await {
             return to.shutdown().await;
         }
         *session.now() = Now {
             verb: verb.to_vec(),
-            is_lost: server.hangs_up(behaviour.hang_up_after.as_ref(), verb),
+            is_lost: server.hangs_up_after(&named),
             instead: None,
         };
         utf8 |= said == b"OPTS UTF8 ON";

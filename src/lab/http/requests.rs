@@ -119,22 +119,15 @@ impl Requests {
     /// What happens before a request is carried out.
     async fn begin(&self, verb: &str) -> Result<()> {
         let server = &self.storage.server;
-        let behaviour = &server.behaviour;
-        let delay = behaviour.delays.get(verb).copied();
-        let latency = behaviour.latency.unwrap_or_default() + delay.unwrap_or_default();
-        if !latency.is_zero() {
-            tokio::time::sleep(latency).await;
-        }
-        if server.hangs_up(behaviour.hang_up_on.as_ref(), verb.as_bytes()) {
+        if server.hangs_up_on(verb).await {
             self.lost().await;
         }
-        reply::of_bad_line(behaviour.replies.get(verb)).map_or(Ok(()), Err)
+        reply::of_bad_line(server.behaviour.replies.get(verb)).map_or(Ok(()), Err)
     }
 
     /// What happens in place of the answer to a request that was carried out.
     async fn end(&self, verb: &str) {
-        let server = &self.storage.server;
-        if server.hangs_up(server.behaviour.hang_up_after.as_ref(), verb.as_bytes()) {
+        if self.storage.server.hangs_up_after(verb) {
             self.lost().await;
         }
     }

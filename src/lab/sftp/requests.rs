@@ -60,29 +60,17 @@ impl Requests {
         if server.is_leaving() {
             std::future::pending::<()>().await;
         }
-        let behaviour = &server.behaviour;
-        let delay = behaviour.delays.get(verb).copied();
-        let latency = behaviour.latency.unwrap_or_default() + delay.unwrap_or_default();
-        if !latency.is_zero() {
-            tokio::time::sleep(latency).await;
-        }
-        if server.hangs_up(behaviour.hang_up_on.as_ref(), verb.as_bytes()) {
+        if server.hangs_up_on(verb).await {
             self.lost().await;
         }
-        match behaviour
-            .replies
-            .get(verb)
-            .and_then(|line| reply::of_line(line))
-        {
-            Some(refused) => Err(refused),
-            None => Ok(()),
-        }
+        let said = server.behaviour.replies.get(verb);
+        said.and_then(|line| reply::of_line(line))
+            .map_or(Ok(()), Err)
     }
 
     /// What happens in place of the answer to a request that was carried out.
     async fn end(&self, verb: &str) {
-        let server = &self.storage.server;
-        if server.hangs_up(server.behaviour.hang_up_after.as_ref(), verb.as_bytes()) {
+        if self.storage.server.hangs_up_after(verb) {
             self.lost().await;
         }
     }

@@ -165,12 +165,7 @@ async fn received(
     if server.has_no_room(number) {
         return Err(Refusal::Busy.into());
     }
-    let delay = behaviour.delays.get("STOR").copied().unwrap_or_default();
-    let latency = behaviour.latency.unwrap_or_default() + delay;
-    if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
-    }
-    if server.hangs_up(behaviour.hang_up_on.as_ref(), b"STOR") {
+    if server.hangs_up_on("STOR").await {
         return Err(Wrong::Silent);
     }
     if !request.is_write {
@@ -185,7 +180,7 @@ async fn received(
     if !receiver.receive(line, upload, options).await? {
         return Ok(());
     }
-    if server.hangs_up(behaviour.hang_up_after.as_ref(), b"STOR") {
+    if server.hangs_up_after("STOR") {
         return Err(Wrong::Silent);
     }
     if let Some(line) = &behaviour.confirm_reply
