@@ -1,6 +1,6 @@
 //! What an entity answers when it is asked about its files, whatever the protocol.
 
-use crate::model::{Failure, Verified, VerifyMode};
+use crate::model::{Failure, Fault, Step, Verified, VerifyMode};
 
 /// What a look at a name shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,6 +37,23 @@ impl Seen {
 pub enum Reply {
     Done,
     Refused(Refusal),
+}
+
+impl Reply {
+    /// Where the protocol has no such request: `what` it would do to a file.
+    pub(super) fn no_way(protocol: &str, step: Step, what: &str) -> Self {
+        let reason = format!("{protocol} has no way to {what} a file");
+        Self::Refused(Refusal {
+            failure: Failure::new(step, Fault::Local(reason)),
+            kind: RefusalKind::NotKnown,
+        })
+    }
+}
+
+/// As what it counts that nothing can be renamed, where the protocol has no request for it.
+pub(super) fn no_rename(protocol: &str) -> Failure {
+    let reply = format!("{protocol} has no way to do it");
+    Failure::new(Step::Prepare, Fault::NoRename { reply })
 }
 
 /// An answer that says no.

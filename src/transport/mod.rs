@@ -7,6 +7,7 @@
 //! names its library.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
@@ -187,6 +188,9 @@ pub struct NotStored {
     pub may_have_begun: bool,
 }
 
+/// Before something is asked again, the first time; then twice as long each time.
+const AGAIN: Duration = Duration::from_millis(500);
+
 /// A session with an entity that gets a file. It only carries out what it is asked for: which name
 /// is written, deleted or renamed when is for `placement` to decide. A session that was lost is
 /// opened again by the next call.
@@ -237,7 +241,9 @@ pub trait Sink: Send {
     ) -> Result<(), Failure>;
 
     /// Waits before something is asked again; `again` counts from 0.
-    async fn pause(&mut self, again: u32);
+    async fn pause(&mut self, again: u32) {
+        tokio::time::sleep(AGAIN.saturating_mul(1 << again.min(6))).await;
+    }
 
     /// Opens a file for writing.
     async fn store(&mut self, path: &RemotePath) -> Result<(), NotStored>;

@@ -1,8 +1,6 @@
 //! A session with an entity that gets a file. Each call is one question or one change; what they
 //! come to, and which may follow which, is decided in `placement`.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 
 use crate::model::{Failure, Fault, RemotePath, Step};
@@ -22,9 +20,6 @@ mod look;
 pub(super) mod prove;
 
 use prove::hasher_for;
-
-/// Before something is asked again, the first time; then twice as long each time.
-const AGAIN: Duration = Duration::from_millis(500);
 
 /// One session, opened again where it was lost.
 pub(super) struct FtpSink {
@@ -210,10 +205,6 @@ impl Sink for FtpSink {
             }
         }
         Ok(())
-    }
-
-    async fn pause(&mut self, again: u32) {
-        tokio::time::sleep(AGAIN.saturating_mul(1 << again.min(6))).await;
     }
 
     async fn store(&mut self, path: &RemotePath) -> Result<(), NotStored> {

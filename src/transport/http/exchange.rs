@@ -1,6 +1,6 @@
 //! One request and its answer, over a connection of its own (RFC 9112), with hyper.
 //!
-//! The library's connection is carried on by whoever waits for something of it, and by no task of its own: what
+//! The library's connection is carried on by the task that waits for something of it, and by none of its own: what
 //! is read is not handed from one thread to another.
 
 use std::future::poll_fn;
@@ -75,7 +75,7 @@ impl Connection {
             .await?;
         Ok(Self {
             sender,
-            // What was wrong is reported to whoever waits for the answer, or for more of it.
+            // What was wrong is reported to the task that waits for the answer, or for more of it.
             carried: Some(Box::pin(async move { drop(connection.await) })),
         })
     }

@@ -26,7 +26,7 @@ impl<S> Wire<S> {
         }
     }
 
-    /// What comes of a write; one that failed never ends, and whoever reads is asked to look again.
+    /// What comes of a write; one that failed never ends, and the reader is woken to look again.
     fn written<T>(
         &mut self,
         context: &Context<'_>,

@@ -2,22 +2,17 @@
 //! renaming, no deletion. So an entity of SCP is written under the final name at once, and what it holds is
 //! known by reading it back.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 
 use crate::model::{Failure, Fault, RemotePath, Step, Verified, VerifyMode};
+use crate::transport::answers::no_rename;
 use crate::transport::prove::same_content;
 use crate::transport::read_and_hash::{Read, read_and_hash};
 use crate::transport::ssh::Keys;
-use crate::transport::{
-    Destination, How, ImageDigest, NotStored, Proof, Refusal, RefusalKind, Reply, Seen, Sink,
-};
+use crate::transport::{Destination, How, ImageDigest, NotStored, Proof, Reply, Seen, Sink};
 
 use super::session::Session;
 
-/// Before something is asked again, the first time; then twice as long each time.
-const AGAIN: Duration = Duration::from_millis(500);
 /// Bytes of one block on its way to the server.
 const PIECE: usize = 32 << 10;
 
@@ -132,16 +127,6 @@ impl Read for ReadBack<'_> {
     }
 }
 
-fn not_known(step: Step, what: &str) -> Reply {
-    Reply::Refused(Refusal {
-        failure: Failure::new(
-            step,
-            Fault::Local(format!("SCP has no way to {what} a file")),
-        ),
-        kind: RefusalKind::NotKnown,
-    })
-}
-
 #[async_trait]
 impl Sink for ScpSink {
     async fn look(&mut self, path: &RemotePath) -> Result<Seen, Failure> {
@@ -162,11 +147,11 @@ impl Sink for ScpSink {
     }
 
     async fn delete(&mut self, _: &RemotePath) -> Result<Reply, Failure> {
-        Ok(not_known(Step::Discard, "delete"))
+        Ok(Reply::no_way("SCP", Step::Discard, "delete"))
     }
 
     async fn rename(&mut self, _: &RemotePath, _: &RemotePath) -> Result<Reply, Failure> {
-        Ok(not_known(Step::Rename, "rename"))
+        Ok(Reply::no_way("SCP", Step::Rename, "rename"))
     }
 
     async fn put(&mut self, _: &RemotePath) -> Result<bool, Failure> {
@@ -195,12 +180,7 @@ impl Sink for ScpSink {
     }
 
     async fn can_rename(&mut self, _: &RemotePath, _: Option<&RemotePath>) -> Result<(), Failure> {
-        let reply = "SCP has no way to do it".to_owned();
-        Err(Failure::new(Step::Prepare, Fault::NoRename { reply }))
-    }
-
-    async fn pause(&mut self, again: u32) {
-        tokio::time::sleep(AGAIN.saturating_mul(1 << again.min(6))).await;
+        Err(no_rename("SCP"))
     }
 
     async fn store(&mut self, path: &RemotePath) -> Result<(), NotStored> {

@@ -1,8 +1,6 @@
 //! A session with an entity that gets a file. Each call is one question or one change; what they come to,
 //! and which may follow which, is decided in `placement`.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 
 use crate::model::staging::names_may_be_same;
@@ -16,9 +14,6 @@ use super::session::Session;
 use super::status::Status;
 use super::upload::{self, Upload};
 use super::wire::{self, Kind, Packet};
-
-/// Before something is asked again, the first time; then twice as long each time.
-const AGAIN: Duration = Duration::from_millis(500);
 
 /// One session, opened again where it was lost.
 pub(super) struct SftpSink {
@@ -216,10 +211,6 @@ impl Sink for SftpSink {
             }
             _ => Ok(()),
         }
-    }
-
-    async fn pause(&mut self, again: u32) {
-        tokio::time::sleep(AGAIN.saturating_mul(1 << again.min(6))).await;
     }
 
     async fn store(&mut self, path: &RemotePath) -> Result<(), NotStored> {

@@ -1,22 +1,17 @@
 //! A device that gets a file over TFTP: only the file itself can be sent.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::model::{Failure, Fault, RemotePath, Step, Verified, VerifyMode};
-use crate::transport::{
-    Destination, How, ImageDigest, NotStored, Proof, Refusal, RefusalKind, Reply, Seen, Sink,
-};
+use crate::transport::answers::no_rename;
+use crate::transport::{Destination, How, ImageDigest, NotStored, Proof, Reply, Seen, Sink};
 
 use super::options::Asked;
 use super::request;
 use super::rollover::Rollover;
 use super::transfer::Transfer;
-
-/// Before something is asked again, the first time; then twice as long each time.
-const AGAIN: Duration = Duration::from_millis(500);
 
 pub(super) struct TftpSink {
     rollover: Rollover,
@@ -40,14 +35,6 @@ impl TftpSink {
     }
 }
 
-fn not_known(step: Step, what: &str) -> Reply {
-    let reason = format!("TFTP has no way to {what} a file");
-    Reply::Refused(Refusal {
-        failure: Failure::new(step, Fault::Local(reason)),
-        kind: RefusalKind::NotKnown,
-    })
-}
-
 fn ended() -> Failure {
     let cause = "the file was already ended";
     Failure::new(Step::Send, Fault::Local(cause.into()))
@@ -64,11 +51,11 @@ impl Sink for TftpSink {
     }
 
     async fn delete(&mut self, _: &RemotePath) -> Result<Reply, Failure> {
-        Ok(not_known(Step::Discard, "delete"))
+        Ok(Reply::no_way("TFTP", Step::Discard, "delete"))
     }
 
     async fn rename(&mut self, _: &RemotePath, _: &RemotePath) -> Result<Reply, Failure> {
-        Ok(not_known(Step::Rename, "rename"))
+        Ok(Reply::no_way("TFTP", Step::Rename, "rename"))
     }
 
     async fn put(&mut self, _: &RemotePath) -> Result<bool, Failure> {
@@ -89,12 +76,7 @@ impl Sink for TftpSink {
     }
 
     async fn can_rename(&mut self, _: &RemotePath, _: Option<&RemotePath>) -> Result<(), Failure> {
-        let reply = "TFTP has no way to do it".to_owned();
-        Err(Failure::new(Step::Prepare, Fault::NoRename { reply }))
-    }
-
-    async fn pause(&mut self, again: u32) {
-        tokio::time::sleep(AGAIN.saturating_mul(1 << again.min(6))).await;
+        Err(no_rename("TFTP"))
     }
 
     async fn store(&mut self, path: &RemotePath) -> Result<(), NotStored> {

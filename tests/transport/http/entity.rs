@@ -140,6 +140,19 @@ async fn a_form_is_judged_by_the_words_that_are_expected() {
     assert_eq!(lines.len(), 1);
 }
 
+/// What sending ends with.
+async fn refused_while_sending(sink: &mut Delivery) -> Failure {
+    within(SOON, async {
+        let piece = vec![7; 64 * 1024];
+        loop {
+            if let Err(failure) = sink.write(&piece).await {
+                return failure;
+            }
+        }
+    })
+    .await
+}
+
 /// It has read a part, answers, and does not read on.
 #[tokio::test]
 async fn an_answer_in_the_middle_is_the_cause_at_once() {
@@ -156,15 +169,7 @@ async fn an_answer_in_the_middle_is_the_cause_at_once() {
         let destination = upload_to(&server, Upload::Put, Some(64 << 20));
         let transport = transport();
         let mut sink = open_sink(&transport, &destination).await.unwrap();
-        let failure = within(SOON, async {
-            let piece = vec![7; 64 * 1024];
-            loop {
-                if let Err(failure) = sink.write(&piece).await {
-                    return failure;
-                }
-            }
-        })
-        .await;
+        let failure = refused_while_sending(&mut sink).await;
         assert_eq!(
             answered(&failure.fault),
             (&*format!("{status}: no room"), kind)
@@ -187,15 +192,7 @@ async fn an_answer_before_a_reset_is_the_cause() {
             let destination = upload_to(&server, way.clone(), Some(64 << 20));
             let transport = transport();
             let mut sink = open_sink(&transport, &destination).await.unwrap();
-            let failure = within(SOON, async {
-                let piece = vec![7; 64 * 1024];
-                loop {
-                    if let Err(failure) = sink.write(&piece).await {
-                        return failure;
-                    }
-                }
-            })
-            .await;
+            let failure = refused_while_sending(&mut sink).await;
             assert_eq!(
                 answered(&failure.fault),
                 ("413 Payload Too Large: no room", false),

@@ -4,8 +4,6 @@
 //! Where the entity takes a form, its path is that of a program: what that answers with is no file, so nothing
 //! is asked of it, and a delivery is as good as its confirmation.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use http::header::{LOCATION, RANGE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -26,9 +24,6 @@ use super::upload::Upload;
 
 mod confirm;
 mod prove;
-
-/// Before something is asked again, the first time; then twice as long each time.
-const AGAIN: Duration = Duration::from_millis(500);
 
 pub(super) struct HttpSink {
     client: Client,
@@ -279,10 +274,6 @@ impl Sink for HttpSink {
             _ if is_redirect(response.status()) => Err(self.refusal(Step::Prepare, response).await),
             _ => Ok(()),
         }
-    }
-
-    async fn pause(&mut self, again: u32) {
-        tokio::time::sleep(AGAIN.saturating_mul(1 << again.min(6))).await;
     }
 
     async fn store(&mut self, path: &RemotePath) -> Result<(), NotStored> {
