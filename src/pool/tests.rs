@@ -122,6 +122,23 @@ fn the_end_gives_free_buffers_back_and_keeps_the_unread() {
 }
 
 #[test]
+fn a_writer_knows_whether_it_has_waited() {
+    let budget = Budget::new(1000);
+    let (pool, mut writer) = Pool::new(&budget, 10, 1);
+    let mut reader = pool.join();
+    publish(&mut writer, b"one");
+    assert!(!writer.has_waited());
+    let mut free = Box::pin(writer.free());
+    assert!(now(&mut free).is_none());
+    assert_eq!(read(&mut reader), Some(b"one".to_vec()));
+    let freed = now(&mut free).unwrap().unwrap();
+    drop((free, freed));
+    assert!(writer.has_waited());
+    publish(&mut writer, b"two");
+    assert!(!writer.has_waited());
+}
+
+#[test]
 fn an_empty_buffer_is_no_block() {
     let budget = Budget::new(1000);
     let (pool, mut writer) = Pool::new(&budget, 10, 1);

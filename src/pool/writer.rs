@@ -25,6 +25,8 @@ pub struct Writer<T, E> {
     ending: Plain<OnceLock<Result<T, E>>>,
     /// Kept between blocks for its capacity.
     wakers: Vec<Option<Waker>>,
+    /// The last free buffer was waited for.
+    waited: bool,
     ended: bool,
 }
 
@@ -34,6 +36,7 @@ impl<T, E> Writer<T, E> {
             shared,
             ending,
             wakers: Vec::new(),
+            waited: false,
             ended: false,
         }
     }
@@ -54,7 +57,14 @@ impl<T, E> Writer<T, E> {
             wait: None,
         };
         let buffer = poll_fn(|cx| request.poll(cx)).await?;
+        self.waited = request.wait.is_some();
         Ok(FreeBuffer::new(buffer, self.shared.clone()))
+    }
+
+    /// Whether the last free buffer was waited for: then the readers have blocks ahead of them, and nobody
+    /// waits for the next one.
+    pub fn has_waited(&self) -> bool {
+        self.waited
     }
 
     /// Waits until [`Writer::free`] would say [`Abandoned`]; for use beside a slow read. Cancel safe.

@@ -348,6 +348,7 @@ fn a_cancelled_wait_for_the_budget_passes_its_turn_on() {
         let budget = Budget::new(1);
         let (first, mut first_writer) = Pool::new(&budget, 1, 1);
         let held = block_on(first_writer.free()).unwrap();
+        assert!(!first_writer.has_waited());
 
         let (second, mut second_writer) = Pool::new(&budget, 1, 1);
         let gives_up = thread::spawn(move || {
