@@ -1,7 +1,8 @@
-//! Random universes: entities of FTP and SFTP, of all speeds, that pause, vanish, come back, fill up and fall silent,
-//! under a source that does too. Whatever happens, every healthy entity gets the image byte for
+//! Random universes: entities of FTP, SFTP, HTTP and TFTP, of all speeds, that pause, vanish, come back, fill up and
+//! fall silent, under a source that does too. Whatever happens, every healthy entity gets the image byte for
 //! byte, every other ends in a final state with its true cause, nothing hangs, and the memory is
-//! never exceeded.
+//! never exceeded. An entity that failed has its old file, but for one of TFTP: that is written over from its first
+//! byte on, and what is said of it must be so. Only over TFTP nothing is proven.
 //!
 //! Seeds are printed. `SUBTEND_SEED=N` plays one again, `SUBTEND_UNIVERSES=N` tries N.
 
@@ -11,9 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::run::{Run, assert_delivered, assert_untouched, entity};
-use crate::support::{GROUP, IMAGE, SERVER, behave, lab, network, over};
-use subtend::lab::{Behaviour, Pause};
-use subtend::model::{EntityState, Laggards, Limits, PeerChoice, Scheme, SourceChoice};
+use crate::support::{GROUP, IMAGE, PATH, SERVER, behave, lab, network, over};
+use subtend::lab::{Behaviour, Lab, Pause};
+use subtend::model::{EntityState, Holds, Laggards, Limits, PeerChoice, Scheme, SourceChoice};
 use subtend::protocol::EntitySummary;
 
 const KIB: u64 = 1 << 10;
@@ -52,6 +53,14 @@ fn words(scheme: Scheme, code: &'static str) -> &'static [&'static str] {
         (Scheme::Sftp, "530") => &["does not let"],
         (Scheme::Sftp, "552") => &["disk full on purpose"],
         (Scheme::Sftp, "553") => &["read-only"],
+        (Scheme::Http, "426") => &["HTTP connection was lost"],
+        (Scheme::Http, "530") => &["401"],
+        (Scheme::Http, "552") => &["507"],
+        (Scheme::Http, "553") => &["read-only"],
+        // One that is gone and one that is silent look the same.
+        (Scheme::Tftp, "426") => &["no progress for", "not confirmed within"],
+        (Scheme::Tftp, "552") => &["disk full on purpose"],
+        (Scheme::Tftp, "553") => &["read-only"],
         (_, "426") => &["426"],
         (_, "530") => &["530"],
         (_, "552") => &["552"],
@@ -93,6 +102,8 @@ fn entity_of(
     }
     let at = chance.below(size);
     match chance.below(16) {
+        // Over TFTP nobody logs in, and the old file is always overwritten.
+        1 | 11 if scheme == Scheme::Tftp => {}
         0 => behaviour.disk_full_at = Some(at),
         1 => behaviour.refuse_login = true,
         2 => behaviour.read_only = true,
@@ -162,11 +173,16 @@ async fn universe(seed: u64) {
         1 => Laggards::Drop,
         _ => Laggards::CatchUp,
     };
-    let mut scheme = || match chance.one_in(3) {
+    let source = match chance.one_in(3) {
         true => Scheme::Sftp,
         false => Scheme::Ftp,
     };
-    let source = scheme();
+    let mut scheme = || match chance.below(6) {
+        0 | 1 => Scheme::Sftp,
+        2 => Scheme::Http,
+        3 => Scheme::Tftp,
+        _ => Scheme::Ftp,
+    };
     let schemes: Vec<_> = inventory.entities.iter().map(|_| scheme()).collect();
     let mut of_entities = schemes.iter().copied();
     over(&mut inventory, |_| of_entities.next().unwrap(), source);
@@ -235,13 +251,35 @@ async fn universe(seed: u64) {
             ),
         }
         match said.state {
-            EntityState::Delivered => assert_delivered(&lab, &summary, name, IMAGE),
+            EntityState::Delivered => {
+                assert_delivered(&lab, &summary, name, IMAGE);
+                let is_proven = said.verified.is_proof();
+                assert_eq!(is_proven, *scheme != Scheme::Tftp, "{what}");
+            }
+            // One that refuses the request has not opened the file.
+            _ if *scheme == Scheme::Tftp && *fate != Fate::Fails(words(*scheme, "553")) => {
+                assert_true(&lab, name, said.holds, &what);
+            }
             // One that is silent or gone can't be asked to remove its staging file.
             _ if said.left.is_some() => {}
             _ => assert_untouched(&lab, name),
         }
     }
     lab.stop().await;
+}
+
+/// What is said of an entity that is written under the final name at once is so.
+fn assert_true(lab: &Lab, name: &str, holds: Option<Holds>, what: &str) {
+    assert_eq!(lab.files(name), [PATH], "{what}");
+    let file = lab.file(name, PATH).unwrap();
+    let is_new = file.same_as_image(IMAGE);
+    match holds {
+        Some(Holds::Old) => assert_eq!(file.size(), 4096, "{what}"),
+        Some(Holds::New) => assert!(is_new, "{what}"),
+        Some(Holds::Nothing) => assert!(!is_new, "{what}"),
+        Some(Holds::NewStaged) => panic!("there is no staging: {what}"),
+        Some(Holds::Unknown) | None => {}
+    }
 }
 
 /// Under `drop` a slow entity that would have failed anyway may be dropped first.
