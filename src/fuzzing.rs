@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::inventory;
 use crate::transport::ftp::fuzzing as ftp;
+use crate::transport::tftp::fuzzing as tftp;
 
 /// An inventory is read, or what is wrong with it is said in text that acts on no terminal.
 pub fn inventory(bytes: &[u8]) {
@@ -32,6 +33,25 @@ pub fn listing(bytes: &[u8]) {
         let name = listed.name.as_str();
         let is_usable = !matches!(name, "" | "." | "..") && !name.contains(['/', '\r', '\n', '\0']);
         assert!(is_usable, "{name:?}");
+    }
+}
+
+/// Whatever a server answers to a request to write, no more is granted than was asked for, what is shown acts on no
+/// terminal, and no block counts as acknowledged that was not sent, nor is one taken back.
+pub fn tftp(bytes: &[u8]) {
+    let made = tftp::packet(bytes);
+    if let Some(shown) = made.shown {
+        assert_harmless(&shown);
+        assert!(shown.len() < 8000, "{} bytes are shown", shown.len());
+    }
+    if let Some((block_size, window)) = made.agreed {
+        assert!((8..=1428).contains(&block_size), "{block_size}");
+        assert!((1..=16).contains(&window), "{window}");
+    }
+    let mut before = 0;
+    for (sent, acknowledged) in tftp::acknowledgements(bytes) {
+        assert!(before <= acknowledged && acknowledged <= sent);
+        before = acknowledged;
     }
 }
 
@@ -193,5 +213,10 @@ mod tests {
     #[test]
     fn listings() {
         replay("listing", 20_000, super::listing);
+    }
+
+    #[test]
+    fn packets_of_tftp() {
+        replay("tftp", 20_000, super::tftp);
     }
 }

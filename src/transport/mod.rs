@@ -32,7 +32,7 @@ mod scp;
 mod sftp;
 mod ssh;
 mod tcp;
-mod tftp;
+pub(crate) mod tftp;
 mod tls;
 mod trial;
 

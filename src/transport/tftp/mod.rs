@@ -25,6 +25,8 @@ use super::{
 };
 
 mod fault;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod machine;
 mod options;
 mod packet;
