@@ -23,6 +23,14 @@ pub struct Address {
 }
 
 impl Address {
+    /// With the protocol, unless it is FTP in clear text, which an inventory need not name either.
+    pub fn with_scheme(&self) -> String {
+        match self.scheme {
+            Scheme::Ftp | Scheme::File => self.to_string(),
+            scheme => format!("{}://{self}", scheme.word()),
+        }
+    }
+
     /// The url of a file or a folder there, for people; `path` as its server is sent it.
     pub fn url(&self, path: &str) -> String {
         let scheme = self.scheme.word();

@@ -53,7 +53,7 @@ impl View {
         let entities = &shared.site.inventory.entities;
         let addresses: Vec<String> = entities
             .iter()
-            .map(|entity| entity.address.to_string())
+            .map(|entity| entity.address.with_scheme())
             .collect();
         let mut order: Vec<usize> = (0..entities.len()).collect();
         order.sort_by(|a, b| natural(&entities[*a].name, &entities[*b].name));

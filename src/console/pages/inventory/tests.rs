@@ -65,6 +65,26 @@ fn the_filter_works_while_it_is_typed_and_stays_until_escape() {
 }
 
 #[test]
+fn an_address_names_its_protocol_unless_it_is_ftp() {
+    let yaml = "memory: 8 MiB\ndefaults: { path: /flash/image.bin }\nentities:\n  \
+                - { name: e1, type: olt, version: \"1\", address: 192.0.2.1 }\n  \
+                - { name: e2, type: olt, version: \"1\", address: \"sftp://192.0.2.2:24022\" }\n  \
+                - { name: e3, type: olt, version: \"1\", address: \"tftp://192.0.2.3\", staging: direct }\n  \
+                - { name: e4, type: olt, version: \"1\", address: \"ftps+implicit://[2001:db8::4]\" }\n";
+    let mut state = State::new(testing::site_of(testing::inventory(yaml)));
+    let wide = screen(&mut state, &testing::idle(), 80, 24, MONO);
+    for shown in [
+        " 192.0.2.1:21",
+        "sftp://192.0.2.2:24022",
+        "tftp://192.0.2.3:69",
+        "ftps+implicit://[2001:d…",
+    ] {
+        assert!(wide.contains(shown), "{shown} in {wide}");
+    }
+    insta::assert_snapshot!("addresses_80x24", wide);
+}
+
+#[test]
 fn escape_while_typing_clears_the_filter() {
     let state = after("/shelf2<Esc>");
     assert!(!state.pages.inventory.typing && !state.pages.inventory.has_filter(&state.shared));
