@@ -45,14 +45,14 @@ pub async fn check_online(
 
 fn in_words(online: &Findings<ProbeCheck>, plan: &Plan) -> String {
     let found = match online.problems() {
-        0 => "no problem found".to_owned(),
-        1 => "1 problem".to_owned(),
-        many => format!("{many} problems"),
+        0 if !online.has_looked() => String::new(),
+        0 => ", no problem found".to_owned(),
+        1 => ", 1 problem".to_owned(),
+        many => format!(", {many} problems"),
     };
-    let looked_at = count(online.checks.len(), "host");
     let mut lines = vec![
         String::new(),
-        format!("Online: {looked_at} looked at, {found}"),
+        format!("Online: {}{found}", online.looked_at()),
     ];
     if online.stopped {
         lines.push(format!("Stopped: {} not asked", count(online.left, "host")));

@@ -5,7 +5,7 @@
 //! a paragraph: 200 entities behind a file server that went away are one.
 
 use crate::model::text::shown;
-use crate::model::{EntityState, Outcome, Standing, Verified, names, units};
+use crate::model::{EntityState, Outcome, Standing, UNPROVEN_HINT, Verified, names, units};
 use crate::protocol::{EntitySummary, GroupSummary, Summary};
 
 use super::text::{count, wrap};
@@ -103,13 +103,11 @@ fn unproven(group: &GroupSummary, columns: usize, lines: &mut Vec<String>) {
         .collect();
     if !unproven.is_empty() {
         let names = names::compress(&unproven).join(", ");
-        let text = format!("{names}: delivered, but nobody has looked at the content; {VERIFY}");
+        let text =
+            format!("{names}: delivered, but nobody has looked at the content; {UNPROVEN_HINT}");
         lines.extend(wrap(&text, 2, columns));
     }
 }
-
-/// What can be done about entities that are not proven.
-pub(super) const VERIFY: &str = "`subtend verify` reads it back";
 
 fn in_state(group: &GroupSummary, state: EntityState) -> impl Iterator<Item = &EntitySummary> {
     group

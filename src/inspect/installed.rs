@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::model::text::quoted;
-use crate::model::{Entity, Failure, Fault, Group, Holding, Logins, Name, Step, Verified};
+use crate::model::{
+    Entity, Evidence, Failure, Fault, Group, Holding, Logins, Name, Step, Verified,
+};
 use crate::protocol::{Event, Installed};
 use crate::transport::read_and_hash::read_and_hash;
 use crate::transport::{ImageDigest, Remote, Transport};
@@ -191,7 +193,7 @@ pub(crate) async fn installed<T: Transport>(
     read: &AtomicU64,
 ) -> Installed {
     let scheme = entity.address.scheme;
-    if !scheme.answers() {
+    if scheme.evidence() == Evidence::Nothing {
         let cause = format!(
             "nothing can be asked about a file over {}",
             scheme.in_words()

@@ -1,6 +1,6 @@
 //! What the protocol of an entity's address has no way to do, beside what is to be done there.
 
-use crate::model::{Address, Entity, Staging, VerifyMode};
+use crate::model::{Address, Entity, Evidence, Staging, VerifyMode};
 
 use super::error::Problems;
 use super::fields::Fields;
@@ -29,7 +29,7 @@ pub(super) fn check(
         );
     }
     let asks = matches!(entity.verify, VerifyMode::Readback | VerifyMode::Size);
-    let silent = |address: &&Address| asks && !address.scheme.answers();
+    let silent = |address: &&Address| asks && address.scheme.evidence() == Evidence::Nothing;
     if let Some(address) = addresses.iter().find(silent) {
         let at = fields.get("verify").or(address_node).unwrap_or(at);
         problems.report(

@@ -12,8 +12,9 @@ use super::group::Group;
 use super::http::Http;
 use super::remote::{Address, CredentialsRef, PathError, RemotePath, Timeouts};
 use super::ssh::Ssh;
-use super::text::{quoted, shown};
+use super::text::quoted;
 use super::tls::Tls;
+use super::verify::VerifyMode;
 
 /// The name of an entity, group, image, file server or of credentials.
 pub type Name = Arc<str>;
@@ -196,79 +197,6 @@ pub struct Entity {
     pub labels: BTreeMap<String, String>,
 }
 
-/// How thoroughly an entity's copy is checked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum VerifyMode {
-    /// The strongest proof that the entity allows: its digest, else its file read back. By size
-    /// only where it lets nobody read the file.
-    #[default]
-    Best,
-    /// Without reading the file: its digest where it offers one, else the size where it reports it.
-    Quick,
-    Readback,
-    Size,
-    None,
-}
-
-impl VerifyMode {
-    pub const ALL: [Self; 5] = [
-        Self::Best,
-        Self::Quick,
-        Self::Readback,
-        Self::Size,
-        Self::None,
-    ];
-
-    /// As it is written in an inventory.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Best => "best",
-            Self::Quick => "quick",
-            Self::Readback => "readback",
-            Self::Size => "size",
-            Self::None => "none",
-        }
-    }
-
-    /// The word, and what it means.
-    pub fn in_words(self) -> &'static str {
-        match self {
-            Self::Best => "best: its digest, else its file is read back",
-            Self::Quick => "quick: its digest, else the size alone",
-            Self::Readback => "readback: its file is read back",
-            Self::Size => "size: the size alone, which proves no content",
-            Self::None => "none: nothing is checked",
-        }
-    }
-
-    /// How each of these entities is checked, for people: names only where they differ.
-    pub fn of_all_in_words<'a>(entities: impl Iterator<Item = &'a Entity>) -> String {
-        let mut names = Self::ALL.map(|mode| (mode, Vec::new()));
-        for entity in entities {
-            let of_mode = names.iter_mut().find(|(mode, _)| *mode == entity.verify);
-            if let Some((_, names)) = of_mode {
-                names.push(shown(&entity.name));
-            }
-        }
-        let used: Vec<_> = (names.iter().filter(|(_, names)| !names.is_empty())).collect();
-        match used.as_slice() {
-            [(mode, _)] => mode.in_words().into(),
-            several => {
-                let words = several.iter().map(|(mode, names)| {
-                    let names = super::names::compress(names).join(", ");
-                    format!("{} ({names})", mode.in_words())
-                });
-                words.collect::<Vec<_>>().join("; ")
-            }
-        }
-    }
-
-    /// Whether the entity is asked for a digest of its copy.
-    pub fn asks_digest(self) -> bool {
-        matches!(self, Self::Best | Self::Quick)
-    }
-}
-
 /// Where the data goes until it is whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Staging {
@@ -316,35 +244,5 @@ mod tests {
             assert!(at("images").directory(path).is_err(), "{path:?}");
         }
         assert!(at("images").directory("..a/b..").is_ok());
-    }
-
-    #[test]
-    fn a_plan_says_how_each_entity_is_checked() {
-        use super::super::testing::entity;
-        use super::{Entity, VerifyMode};
-        let with = |name: &str, verify| Entity {
-            verify,
-            ..entity(name, "1")
-        };
-        let said = |entities: &[Entity]| VerifyMode::of_all_in_words(entities.iter());
-        let mut entities = vec![
-            with("e1", VerifyMode::Best),
-            with("e2", VerifyMode::Best),
-            with("e3", VerifyMode::Size),
-        ];
-        assert_eq!(
-            said(&entities),
-            "best: its digest, else its file is read back (e[1-2]); \
-             size: the size alone, which proves no content (e3)"
-        );
-        entities.pop();
-        assert_eq!(
-            said(&entities),
-            "best: its digest, else its file is read back"
-        );
-        for mode in VerifyMode::ALL {
-            let word = format!("{}: ", mode.word());
-            assert!(mode.in_words().starts_with(&word), "{mode:?}");
-        }
     }
 }

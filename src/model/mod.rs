@@ -30,6 +30,7 @@ pub(crate) mod testing;
 pub mod text;
 pub mod tls;
 pub mod units;
+pub mod verify;
 
 pub use complaint::Complaint;
 pub use dialect::{Account, Active, DataAddress, DataMode, Dialect};
@@ -43,7 +44,6 @@ pub use holds::Holds;
 pub use http::{Elsewhere, Http, Upload};
 pub use inventory::{
     BufferPreference, Entity, FileServer, Image, Inventory, Name, SMALLEST_BUFFER, Staging,
-    VerifyMode,
 };
 pub use probe::{Abilities, Holding, Leftover, Probe};
 pub use remembered::{Memories, Remembered};
@@ -57,3 +57,4 @@ pub use state::{Bottleneck, EntityState, Outcome, Standing, Verified};
 pub use step::{Side, Step};
 pub use tls::{Fingerprint, FingerprintError, Tls, Trust};
 pub use units::UnitError;
+pub use verify::{Evidence, UNPROVEN_HINT, VerifyMode};

@@ -2,6 +2,7 @@
 //! whether it hides what is sent, and which keys and credentials of the inventory mean something beside it.
 
 use super::remote::LoginBy;
+use super::verify::Evidence;
 
 /// The part of a url before `://`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -142,9 +143,13 @@ impl Scheme {
         !matches!(self, Self::Scp | Self::Tftp)
     }
 
-    /// Whether anything can be asked about a file there.
-    pub fn answers(self) -> bool {
-        self != Self::Tftp
+    /// The most that can be learned there about a file that was written.
+    pub fn evidence(self) -> Evidence {
+        match self {
+            Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit => Evidence::Digest,
+            Self::File | Self::Sftp | Self::Scp | Self::Http | Self::Https => Evidence::Content,
+            Self::Tftp => Evidence::Nothing,
+        }
     }
 
     /// Whether there is somebody to log in to.

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use crate::model::columns::count;
 use crate::model::text::shown;
 use crate::model::{Abilities, Holding, Name, Probe, names, units};
 
@@ -54,6 +55,21 @@ impl<A: Answer> Findings<A> {
             .count()
     }
 
+    /// Number of hosts that were looked at, for people, and of those that have no way to be asked.
+    pub fn looked_at(&self) -> String {
+        let mute = self.checks.iter().filter(|check| check.is_mute()).count();
+        let looked_at = count(self.checks.len() - mute, "host");
+        match mute {
+            0 => format!("{looked_at} looked at"),
+            _ => format!("{looked_at} looked at, {mute} with no way to be asked"),
+        }
+    }
+
+    /// Whether any host was looked at.
+    pub fn has_looked(&self) -> bool {
+        self.checks.iter().any(|check| !check.is_mute())
+    }
+
     /// About one group.
     pub fn of_group(&self, group: &Name) -> Vec<&A> {
         let checks = self.checks.iter();
@@ -72,6 +88,11 @@ pub trait Answer: Clone {
     fn group(&self) -> &Name;
 
     fn is_problem(&self) -> bool;
+
+    /// Nothing could be asked of it.
+    fn is_mute(&self) -> bool {
+        false
+    }
 
     /// How much it matters, what is to be said, and of whom.
     fn said(&self) -> (Weight, String, Who<'_>);
@@ -97,6 +118,10 @@ impl Answer for ProbeCheck {
 
     fn is_problem(&self) -> bool {
         self.problem.is_some()
+    }
+
+    fn is_mute(&self) -> bool {
+        self.problem.is_none() && self.probe.as_ref().is_some_and(|probe| probe.unasked)
     }
 
     fn said(&self) -> (Weight, String, Who<'_>) {

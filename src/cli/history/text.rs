@@ -10,7 +10,7 @@ use crate::journal::{
 };
 use crate::model::columns::{count, cut, fit, hang, labelled, width, wrap};
 use crate::model::text::shown;
-use crate::model::{EntityState, units};
+use crate::model::{EntityState, UNPROVEN_HINT, units};
 
 /// Between two columns.
 const GAP: &str = "  ";
@@ -168,7 +168,7 @@ pub(super) fn run(whole: &RunWhole, zone: &TimeZone, columns: usize) -> String {
     }
     if run.counts.delivered_unproven > 0 {
         let text = format!(
-            "{}: nobody has looked at the content; `subtend verify` reads it back",
+            "{}: nobody has looked at the content; {UNPROVEN_HINT}",
             count(run.counts.delivered_unproven, "entity")
         );
         row("unproven", &text, columns, &mut lines);

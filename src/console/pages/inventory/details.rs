@@ -66,7 +66,7 @@ fn described(rows: &mut Rows, entity: &Entity) {
     ]
     .map(|(name, time)| format!("{name} {}", units::duration(time)));
     rows.add("timeouts", &times.join(", "));
-    rows.add("verify", entity.verify.in_words());
+    rows.add("verify", entity.verify_in_words());
     rows.add("staging", staging_in_words(entity));
     if entity.staging == Staging::Rename && &*entity.staging_name != AUTO {
         rows.add("staging name", &entity.staging_name);

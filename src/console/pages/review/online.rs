@@ -4,7 +4,6 @@ use crate::console::asked::Question;
 use crate::console::effect::Effect;
 use crate::console::state::Shared;
 use crate::model::Holding;
-use crate::model::columns::count;
 use crate::model::units;
 use crate::protocol::inspect::{self, Answer, Findings, Row, Weight};
 use crate::protocol::{Command, Event, Installed, ProbeCheck};
@@ -85,6 +84,13 @@ impl Online {
         self.installed.checks.iter().filter(by_size).count()
     }
 
+    /// Entities of which nobody knows what they hold.
+    fn not_known(&self) -> usize {
+        let unknown =
+            |check: &&Installed| matches!(check.holds, Holding::Unknown | Holding::Unreachable);
+        self.installed.checks.iter().filter(unknown).count()
+    }
+
     /// The page is about something else now. What goes on can still be stopped.
     pub(super) fn abandoned(&self) -> Self {
         Self {
@@ -96,19 +102,26 @@ impl Online {
 
     /// A heading and the rows below it; nothing where nothing was asked.
     pub(super) fn lines(&self) -> Option<(String, Vec<Row>)> {
-        fn of<A: Answer>(found: &Findings<A>) -> (usize, usize, Vec<Row>, usize, bool) {
-            let (answered, wrong) = (found.checks.len(), found.problems());
-            let rows = inspect::rows(&found.checks);
-            (answered, wrong, rows, found.left, found.stopped)
+        fn of<A: Answer>(found: &Findings<A>) -> (String, bool, usize, Vec<Row>, usize, bool) {
+            let (looked_at, has_looked) = (found.looked_at(), found.has_looked());
+            let (wrong, rows) = (found.problems(), inspect::rows(&found.checks));
+            (
+                looked_at,
+                has_looked,
+                wrong,
+                rows,
+                found.left,
+                found.stopped,
+            )
         }
-        let (title, (answered, wrong, rows, left, stopped)) = match self.asked? {
+        let (title, (looked_at, has_looked, wrong, rows, left, stopped)) = match self.asked? {
             Question::Probe => ("Online check", of(&self.probed)),
             Question::Verify => ("What they hold", of(&self.installed)),
         };
-        let mut text = format!("{title}: {} looked at", count(answered, "host"));
+        let mut text = format!("{title}: {looked_at}");
         text += &match (self.asked?, wrong) {
             // Nobody has answered yet.
-            (_, _) if answered == 0 => String::new(),
+            (_, _) if !has_looked => String::new(),
             (Question::Probe, 0) => ", no problem".to_owned(),
             (Question::Probe, 1) => ", 1 problem".to_owned(),
             (Question::Probe, many) => format!(", {many} problems"),
@@ -116,7 +129,16 @@ impl Online {
                 format!(", all have a file of its size, {} unproven", self.by_size())
             }
             (Question::Verify, 0) => ", all have the image".to_owned(),
-            (Question::Verify, many) => format!(", {many} without the image"),
+            (Question::Verify, wrong) => match wrong - self.not_known() {
+                0 => format!(", {wrong} not known"),
+                without if without == wrong => format!(", {wrong} without the image"),
+                without => {
+                    format!(
+                        ", {without} without the image, {} not known",
+                        wrong - without
+                    )
+                }
+            },
         };
         if self.installed.read > 0 {
             text += &format!(", {} read", units::size(self.installed.read));

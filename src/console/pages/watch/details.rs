@@ -4,7 +4,9 @@ use crate::console::dialogs::Dialog;
 use crate::console::state::Site;
 use crate::model::columns::wrap;
 use crate::model::text::shown;
-use crate::model::{DeliveryPolicy, EntityState, Standing, Verified, units};
+use crate::model::{
+    DeliveryPolicy, EntityState, Evidence, Standing, UNPROVEN_HINT, Verified, units,
+};
 use crate::protocol::{EntitySnapshot, GroupSnapshot};
 
 use super::figures;
@@ -23,21 +25,26 @@ pub(super) fn of_entity(
         "image",
         &format!("{} version {}", group.image, group.version),
     );
-    if let Some(known) = site.inventory.entity(&entity.entity) {
+    let known = site.inventory.entity(&entity.entity);
+    if let Some(known) = known {
         page.entry("before", &format!("version {}", known.version));
         page.entry("address", &known.address.to_string());
         page.entry("file", known.path.as_str());
     }
+    let can_be_asked = known.is_none_or(|known| known.evidence() != Evidence::Nothing);
+    let looks = match can_be_asked {
+        true => UNPROVEN_HINT,
+        false => "its protocol has no way to",
+    };
+    let unproven =
+        format!("delivered, unproven: nobody has looked at the content of its copy; {looks}");
     let state = match entity.state {
         EntityState::CatchingUp => {
             "catching-up: it held up the others, so it left their pass with its file open and goes \
              on from the same byte in a later one"
         }
         EntityState::Retrying => "retrying: it waits for its next try, from byte 0",
-        EntityState::Delivered if entity.standing() == Standing::Unproven => {
-            "delivered, unproven: nobody has looked at the content of its copy; `subtend verify` reads \
-             it back"
-        }
+        EntityState::Delivered if entity.standing() == Standing::Unproven => &unproven,
         state => state.as_str(),
     };
     page.entry("state", state);

@@ -168,7 +168,7 @@ pub(super) fn footer<'a>(
         };
         if group.phase.is_ended() && group.unproven() > 0 {
             let text = format!(
-                "{} unproven: v, or `subtend verify {}`, looks at the content",
+                "{} unproven: v, or `subtend verify {}`, reads what can be read",
                 columns::count(group.unproven(), "entity"),
                 plain(&group.group, theme)
             );
