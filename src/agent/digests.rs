@@ -157,7 +157,7 @@ impl Digests {
                 Some(format!("{source} had {first} bytes and now has {now}"))
             }
             (_, _, Some(first), Some(now)) if first != now => Some(format!(
-                "{source} was changed at {now}, and before at {first}"
+                "{source} gave its file the time or tag {first} before, and now {now}"
             )),
             _ => None,
         };

@@ -523,7 +523,7 @@ async fn a_file_that_changes_in_between_fails_the_run() {
         let said = assert_failed(&summary, name, Step::Read);
         let cause = said.cause.as_deref().unwrap();
         assert!(
-            cause.contains("changed while it was read: hq was changed at"),
+            cause.contains("changed while it was read: hq gave its file the time or tag"),
             "{cause}"
         );
         assert_untouched(&lab, name);

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use crate::support::run::{Run, assert_delivered};
 use crate::support::scripted::{FOREVER, Script, ScriptedServer};
-use crate::support::{GROUP, IMAGE, LONG, PATH, SERVER, behave, lab, network, within, yaml};
+use crate::support::{GROUP, IMAGE, LONG, PATH, SERVER, behave, lab, network, over, within, yaml};
 use serde_json::Value;
 use subtend::lab::Behaviour;
-use subtend::model::{Entity, EntityState, Holding, Image, Inventory, Verified};
+use subtend::model::{
+    Entity, EntityState, Holding, Image, Inventory, Scheme, Verified, VerifyMode,
+};
 use subtend::protocol::{Command, Event, GroupSpec, Installed, ProbeCheck};
 
 const MIB: u64 = 1 << 20;
@@ -147,8 +149,7 @@ async fn what_would_fail_is_told_before_and_nothing_is_left() {
     // It has the image: nothing would be sent.
     assert_eq!(found.len(), 5, "{found:?}");
     for entity in ["e001", "e002", "e003"] {
-        let staging = format!("{PATH}.subtend");
-        assert!(lab.file(entity, &staging).is_none(), "{entity}");
+        assert_eq!(lab.files(entity), [PATH], "{entity}");
     }
     // And a run beside it goes as it would have without.
     run.begin(&[GROUP]).await;
@@ -186,6 +187,40 @@ async fn an_image_that_does_not_fit_and_a_source_without_it_are_problems() {
     let found = probe(&mut run).await;
     let problem = of(&found, SERVER).problem.as_deref().unwrap();
     assert!(problem.contains("no such file"), "{problem}");
+}
+
+/// What the verification needs, and the entity does not offer, is found before anything is sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verification_that_can_not_be_is_a_problem_in_each_protocol() {
+    for scheme in [Scheme::Ftp, Scheme::Sftp, Scheme::Http] {
+        let (mut inventory, mut settings) = network(3, MIB);
+        over(&mut inventory, |_| scheme, scheme);
+        on(&mut inventory, 0, |entity| entity.verify = VerifyMode::Size);
+        on(&mut inventory, 1, |entity| entity.verify = VerifyMode::Size);
+        on(&mut inventory, 2, |entity| {
+            entity.verify = VerifyMode::Readback;
+        });
+        let no_size = Behaviour {
+            no_size: true,
+            ..Behaviour::default()
+        };
+        behave(&mut settings, "e002", no_size);
+        let no_read = Behaviour {
+            no_read: true,
+            ..Behaviour::default()
+        };
+        behave(&mut settings, "e003", no_read);
+        let lab = lab(&inventory, &settings).await;
+        let mut run = Run::idle(lab.inventory());
+        let found = probe(&mut run).await;
+        assert_eq!(of(&found, "e001").problem, None, "{scheme:?}");
+        for entity in ["e002", "e003"] {
+            let problem = &of(&found, entity).problem;
+            assert!(problem.is_some(), "{scheme:?} {entity}: {found:?}");
+            assert_eq!(lab.files(entity), [PATH], "{scheme:?}");
+        }
+        lab.stop().await;
+    }
 }
 
 /// 40 dead entities wait for nobody's deadline but their own; the good one answers at once.

@@ -70,10 +70,9 @@ async fn write(
     destination: &Destination,
     trial: &mut Trial,
 ) -> Result<(), Failure> {
-    let path = destination.written_path();
-    sink.put_byte(path).await?;
+    sink.put_byte(destination.written_path()).await?;
     trial.probe.written = true;
-    let size = sink.look(path).await?.size();
-    trial.probe.can.size = Some(size.is_some());
+    trial.try_size(sink, destination).await?;
+    trial.try_reading_back(sink, destination).await?;
     trial.try_rename(sink, destination, no_rename).await
 }

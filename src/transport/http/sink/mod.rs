@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::model::staging::File;
 use crate::model::{Failure, Fault, RemotePath, Step, Upload as Way};
+use crate::transport::trial::BYTE;
 use crate::transport::{
     Destination, How, ImageDigest, NotStored, Proof, Refusal, Reply, Seen, Sink,
 };
@@ -160,7 +161,7 @@ impl HttpSink {
         self.begin(path, Some(1))
             .await
             .map_err(|not_stored| not_stored.failure)?;
-        self.write(b"x").await?;
+        self.write(BYTE).await?;
         self.finish().await
     }
 
