@@ -17,6 +17,7 @@ pub mod journal;
 pub mod placement;
 pub mod plan;
 pub mod pool;
+pub mod procedure;
 pub mod transport;
 // Plain data, and what is made of files.
 #[cfg(any(test, fuzzing))]

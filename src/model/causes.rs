@@ -1,6 +1,8 @@
 //! Causes that are put together from several parts, in words.
 
-use super::Failure;
+use std::time::Duration;
+
+use super::{Failure, units};
 
 /// Empty parts are left out.
 pub(super) fn refused_login(user: &str, with: &str, offers: &str, why: &str) -> String {
@@ -14,6 +16,14 @@ pub(super) fn refused_login(user: &str, with: &str, offers: &str, why: &str) -> 
         }
     }
     said
+}
+
+pub(super) fn unanswered(command: &str, after: Duration, showed: &str) -> String {
+    let said = format!("no answer to {command} within {}", units::duration(after));
+    match showed {
+        "" => said + "; the device showed nothing",
+        showed => said + "; the device showed: " + showed,
+    }
 }
 
 /// Maximum number of sources whose causes are listed: any of a thousand peers could be one.

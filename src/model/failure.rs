@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::causes::{causes_in_words, refused_login};
+use super::causes::{causes_in_words, refused_login, unanswered};
 use super::step::{Side, Step};
 use super::units;
 
@@ -270,6 +270,16 @@ pub enum Fault {
     /// Of an entity that got bytes which are not the image's: it is sent those of another source.
     #[error("what {name} sent is not the image: {reason}; another source is read instead")]
     Deceived { name: String, reason: String },
+    /// `showed`: the end of what came after the command, empty where nothing did.
+    #[error("{}", unanswered(.command, *.after, .showed))]
+    Unanswered {
+        command: String,
+        after: Duration,
+        showed: String,
+    },
+    /// The prompt came back without what was expected before it.
+    #[error("the device answered {command} with: {answer}")]
+    Unexpected { command: String, answer: String },
     #[error("cancelled")]
     Cancelled,
 }
@@ -296,6 +306,7 @@ impl Fault {
             | Fault::WrongDigest { .. }
             | Fault::Deceived { .. }
             | Fault::OtherWriter
+            | Fault::Unanswered { .. }
             | Fault::NotProven { .. } => Transient,
             Fault::Reply { code, .. } | Fault::BeforeStore { code, .. } => {
                 transient_if(matches!(code, 400..=499) && !matches!(code, 430 | 452))
@@ -348,6 +359,7 @@ impl Fault {
             | Fault::NotPutBack { .. }
             | Fault::Vanished
             | Fault::Kept { .. }
+            | Fault::Unexpected { .. }
             | Fault::Cancelled => Permanent,
         }
     }

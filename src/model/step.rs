@@ -13,6 +13,8 @@ pub enum Step {
     /// The TCP connection, and the server's greeting.
     Connect,
     Login,
+    /// A line that a procedure sends to the command line of a device, and the answer to it.
+    Command,
     /// `TYPE I`, asking what the server can do, the size of the file.
     Prepare,
     /// Opening the data connection and the file.
@@ -36,6 +38,7 @@ impl fmt::Display for Step {
             Step::Select => "select",
             Step::Connect => "connect",
             Step::Login => "login",
+            Step::Command => "command",
             Step::Prepare => "prepare",
             Step::Open => "open",
             Step::Read => "read",
@@ -57,6 +60,9 @@ pub enum Side {
     Ssh,
     /// The one connection of HTTP.
     Http,
+    Telnet,
+    /// The one with the command line of a device, over whichever protocol.
+    Session,
     /// The packets of TFTP, which has no connection.
     Tftp,
 }
@@ -68,6 +74,8 @@ impl fmt::Display for Side {
             Side::Data => "data connection",
             Side::Ssh => "SSH connection",
             Side::Http => "HTTP connection",
+            Side::Telnet => "telnet connection",
+            Side::Session => "session",
             Side::Tftp => "transfer over TFTP",
         })
     }

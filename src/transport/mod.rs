@@ -32,6 +32,8 @@ mod scp;
 mod sftp;
 mod ssh;
 mod tcp;
+mod telnet;
+mod terminal;
 pub(crate) mod tftp;
 mod tls;
 mod trial;
@@ -40,6 +42,8 @@ pub use crate::protocol::Entry as Listed;
 pub use answers::{How, Proof, Refusal, RefusalKind, Reply, Seen};
 pub use any::AnyTransport;
 pub(crate) use reach::NoDirectory;
+pub(crate) use redact::Redact;
+pub use terminal::{Terminal, Terminals};
 
 /// A server and how to get at it.
 #[derive(Debug, Clone)]

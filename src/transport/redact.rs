@@ -19,14 +19,14 @@ const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 
 /// Takes the password, the account and the token of a session out of what its server says.
 #[derive(Clone, Default)]
-pub(super) struct Redact {
+pub(crate) struct Redact {
     password: SecretString,
     account: SecretString,
     token: SecretString,
 }
 
 impl Redact {
-    pub(super) fn of(login: &Login, account: Option<&Account>) -> Self {
+    pub(crate) fn of(login: &Login, account: Option<&Account>) -> Self {
         let account = account.map(|account| SecretString::from(account.expose()));
         Self {
             password: login.password.clone(),
@@ -36,7 +36,7 @@ impl Redact {
     }
 
     /// For texts as they came, before they are escaped or cut.
-    pub(super) fn hide(&self, said: &str) -> String {
+    pub(crate) fn hide(&self, said: &str) -> String {
         let said = Self::without(said, self.password.expose_secret());
         let said = Self::without(&said, self.account.expose_secret());
         Self::without(&said, self.token.expose_secret())

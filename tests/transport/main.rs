@@ -34,6 +34,8 @@ mod scp_devices;
 mod session;
 #[cfg(unix)]
 mod sftp;
+#[cfg(unix)]
+mod terminal;
 mod tftp;
 mod tls;
 mod upload;

@@ -1,5 +1,5 @@
 //! SSH (RFC 4251 to 4254) over russh: a connection to a server whose key was accepted, with a user who is
-//! logged in. What is spoken inside of it is for `sftp` and `scp`.
+//! logged in. What is spoken inside of it is for `sftp` and `scp`; `shell` is the command line.
 //!
 //! The key of the host is judged before anything about the user is sent (`host_key`, `known_hosts`); old
 //! algorithms are offered where the inventory lets them in (`algorithms`); the ways to log in follow one
@@ -17,10 +17,12 @@ mod host_key;
 mod key;
 mod known_hosts;
 mod login;
+mod shell;
 mod stream;
 
 pub(super) use connect::Connection;
 pub(super) use key::Keys;
+pub(super) use shell::Shell;
 
 /// What is known of a connection that ended, or that was refused from here.
 #[derive(Debug, Clone, Default)]

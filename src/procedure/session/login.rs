@@ -1,0 +1,104 @@
+//! What a device asks before it shows its prompt.
+
+use regex::Regex;
+
+use super::expect::{ends_with, is_password};
+use super::screen::Screen;
+
+/// Requests for a key before the first question.
+const MOST_KEYS: usize = 8;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    Wait,
+    User,
+    Password,
+    /// The key that ends a line.
+    Return,
+    /// The prompt is there.
+    In,
+    /// It asks again for what it got.
+    Refused,
+}
+
+/// How far a login is.
+#[derive(Debug, Default)]
+pub(super) struct Login {
+    typed_at: Option<u64>,
+    keys: usize,
+    has_user: bool,
+    pub(super) has_password: bool,
+}
+
+impl Login {
+    /// What is to be done now; each question is answered once. `asks`: the device asks who comes.
+    pub(super) fn next(&mut self, screen: &Screen, prompt: &Regex, asks: bool) -> Next {
+        let Some(line) = screen.line() else {
+            return Next::Wait;
+        };
+        if line.trim().is_empty() || self.typed_at == Some(screen.changes()) {
+            return Next::Wait;
+        }
+        let small = line.trim().to_lowercase();
+        let next = match () {
+            () if asks && is_password(&line) => match self.has_password {
+                true => return Next::Refused,
+                false => Next::Password,
+            },
+            () if asks && is_user(&small) => match self.has_user {
+                true => return Next::Refused,
+                false => Next::User,
+            },
+            () if ends_with(prompt, &line) => return Next::In,
+            () if is_return(&small) && self.keys < MOST_KEYS => Next::Return,
+            () => return Next::Wait,
+        };
+        self.typed_at = Some(screen.changes());
+        match next {
+            Next::Password => self.has_password = true,
+            Next::User => self.has_user = true,
+            _ => self.keys += 1,
+        }
+        next
+    }
+}
+
+fn is_user(line: &str) -> bool {
+    let ends = ["login:", "username:", "user name:", "user:"];
+    ends.iter().any(|end| line.ends_with(end)) && !line.starts_with("last login")
+}
+
+fn is_return(line: &str) -> bool {
+    let begins = [
+        "press return",
+        "press enter",
+        "press any key",
+        "please press enter",
+        "--more--",
+    ];
+    begins.iter().any(|begin| line.starts_with(begin))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_question_is_answered_once_and_a_second_one_is_a_refusal() {
+        let prompt = Regex::new("[#>] $").unwrap();
+        let mut screen = Screen::default();
+        let mut login = Login::default();
+        let mut fed = |bytes: &[u8]| {
+            screen.feed(bytes);
+            login.next(&screen, &prompt, true)
+        };
+        assert_eq!(fed(b"Welcome\r\nR1 log"), Next::Wait);
+        assert_eq!(fed(b"in: "), Next::User);
+        assert_eq!(fed(b""), Next::Wait);
+        assert_eq!(fed(b"craft\r\nPassword:"), Next::Password);
+        assert_eq!(fed(b" "), Next::Wait);
+        assert_eq!(fed(b"\r\nLast login: "), Next::Wait);
+        assert_eq!(fed(b"today\r\nR1> "), Next::In);
+        assert_eq!(fed(b"\r\nlogin: "), Next::Refused);
+    }
+}
