@@ -138,12 +138,16 @@ impl Session {
                 until = Instant::now() + self.reply;
                 continue;
             }
-            match self.read(until).await? {
-                None => return Err(self.unanswered("the login", self.reply, &screen)),
-                Some(data) if data.is_empty() => {
+            match self.read(until).await {
+                Ok(None) => return Err(self.unanswered("the login", self.reply, &screen)),
+                Ok(Some(data)) if data.is_empty() => {
                     return Err(self.login_closed(login, &state, &screen));
                 }
-                Some(data) => screen.feed(&data),
+                Ok(Some(data)) => screen.feed(&data),
+                Err(Fault::Lost { .. }) if state.has_password => {
+                    return Err(self.login_closed(login, &state, &screen));
+                }
+                Err(fault) => return Err(fault),
             }
         }
     }
@@ -376,6 +380,8 @@ impl Session {
                     may_pass: true,
                 }
             }
+            // Tried again and again, a wrong password locks the user out.
+            () if state.has_password => self.refused(login, screen),
             () => {
                 let reason = format!("the device ended it before its prompt: {said}");
                 Fault::Lost {

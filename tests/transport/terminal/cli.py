@@ -2,6 +2,7 @@
 import os
 import sys
 import termios
+import time
 import tty
 
 
@@ -23,6 +24,12 @@ def secret(question):
     termios.tcsetattr(0, termios.TCSANOW, old)
     say("\n")
     return line
+
+
+def leave():
+    # What stands in a pseudo-terminal when its last program ends is lost with some telnetd.
+    time.sleep(0.3)
+    sys.exit(1)
 
 
 def say(text):
@@ -47,7 +54,7 @@ if len(sys.argv) > 1:
     name = sys.stdin.readline().strip()
     if secret("Password: ") != "sesame" or name != "craft":
         say("Login incorrect\n")
-        sys.exit(1)
+        leave()
 say("Welcome\n")
 mode = ">"
 while True:
@@ -71,6 +78,6 @@ while True:
         if answer != "y":
             continue
         say("Reloading\n")
-        break
+        leave()
     elif line:
         say("% Unknown command: " + line + "\n")

@@ -121,6 +121,17 @@ async fn a_password_that_is_asked_for_again_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn a_device_that_hangs_up_on_a_password_is_not_sent_it_again() {
+    let (endpoint, device) = device(b"login: ", &[b"craft\r\nPassword: "], false).await;
+    let failure = within(LONG, telnet(&endpoint)).await.unwrap_err();
+    assert!(
+        matches!(failure.fault, Fault::LoginRefused { .. }) && !failure.is_transient(),
+        "{failure}"
+    );
+    assert_eq!(device.await.unwrap(), b"craft\r\0sesame-17\r");
+}
+
+#[tokio::test]
 async fn a_device_without_room_says_so_and_may_have_some_later() {
     let (endpoint, _device) = {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
