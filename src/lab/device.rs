@@ -104,6 +104,32 @@ impl File {
         }
     }
 
+    /// Whether it is, byte for byte, that file.
+    pub(super) fn is(&self, other: &Generated) -> bool {
+        let mut buffer = vec![0; CHUNK];
+        self.size() == other.size()
+            && self.each(|at, bytes| {
+                let count = other.read(at, &mut buffer[..bytes.len()]);
+                buffer[..count] == *bytes
+            })
+    }
+
+    /// Calls `check` for each piece until it says no; whether it never did.
+    pub(super) fn each(&self, mut check: impl FnMut(u64, &[u8]) -> bool) -> bool {
+        let mut buffer = vec![0; CHUNK];
+        let mut at = 0;
+        loop {
+            let count = self.read(at, &mut buffer);
+            if count == 0 {
+                return true;
+            }
+            if !check(at, &buffer[..count]) {
+                return false;
+            }
+            at += count as u64;
+        }
+    }
+
     /// Says that nobody writes to it any more.
     pub(super) fn close(&self) {
         if let Content::Stored { tail, .. } = &mut *lock(&self.content) {
@@ -287,7 +313,7 @@ impl StoredFile {
 
     pub fn sha256(&self) -> [u8; 32] {
         let mut digest = Sha256::new();
-        self.each(|_, bytes| {
+        self.file.each(|_, bytes| {
             digest.update(bytes);
             true
         });
@@ -296,31 +322,7 @@ impl StoredFile {
 
     /// Whether it is, byte for byte, the image of that name.
     pub fn same_as_image(&self, image: &str) -> bool {
-        let Some(image) = self.images.get(image) else {
-            return false;
-        };
-        let mut buffer = vec![0; CHUNK];
-        self.size() == image.size()
-            && self.each(|at, bytes| {
-                let count = image.read(at, &mut buffer[..bytes.len()]);
-                buffer[..count] == *bytes
-            })
-    }
-
-    /// Calls `check` for each piece until it says no; whether it never did.
-    fn each(&self, mut check: impl FnMut(u64, &[u8]) -> bool) -> bool {
-        let mut buffer = vec![0; CHUNK];
-        let mut at = 0;
-        loop {
-            let count = self.read(at, &mut buffer);
-            if count == 0 {
-                return true;
-            }
-            if !check(at, &buffer[..count]) {
-                return false;
-            }
-            at += count as u64;
-        }
+        (self.images.get(image)).is_some_and(|image| self.file.is(image))
     }
 }
 

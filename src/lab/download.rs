@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::device::File;
 use super::pace::Pace;
-use super::server::ServedKind;
+use super::served::ServedKind;
 use super::storage::{PIECE, Refusal, Result, Storage, corrupt, until};
 
 /// A download.

@@ -6,13 +6,14 @@
 //!
 //! - `behaviour` the words for what servers do; `settings` what an inventory's `x-lab` key says with them
 //! - `network` [`Lab`]: shows and stops the servers of an inventory; `start` starts them
-//! - `server` one server: its listener, its `counter`s, its end and its return
+//! - `served` what is shown of it; `server` one server: its listener, its `counter`s, its end and its return
 //! - `life` whether it still lives, and in which boot
 //! - `storage` files with faults, whatever the protocol; `upload` and `download` one transfer; `pace` how fast;
 //!   `draw` numbers that an entity draws by its name
 //! - `session` one connection to a server; `ftp`, `sftp`, `http` and `tftp` its faces
 //! - `device` the files of one server; `chunks` memory that equal files share; `image` the bytes of
 //!   generated images
+//! - `cli` the command line of a device, and the machine behind it that boots its files
 //! - `limits` the open files that all servers need
 //!
 //! The lab has a runtime of its own. The libraries start tasks that they never hand out, so shutting
@@ -20,6 +21,7 @@
 
 mod behaviour;
 mod chunks;
+mod cli;
 mod counter;
 mod device;
 mod download;
@@ -32,6 +34,7 @@ mod life;
 mod limits;
 mod network;
 mod pace;
+mod served;
 mod server;
 mod session;
 mod settings;
@@ -41,9 +44,10 @@ mod storage;
 mod tftp;
 mod upload;
 
-pub use behaviour::{Behaviour, NameCut, Pause};
+pub use behaviour::{Behaviour, CommandLine, DialectName, NameCut, Pause};
+pub use cli::{MachineState, Over};
 pub use device::StoredFile;
 pub use error::LabError;
 pub use network::{Lab, LabOptions};
-pub use server::{Served, ServedKind};
+pub use served::{Served, ServedKind};
 pub use settings::LabSettings;

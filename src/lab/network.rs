@@ -1,15 +1,18 @@
 //! [`Lab`]: the servers of an inventory, shown and stopped.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
 
 use super::chunks::Chunks;
+use super::cli::{MachineState, Over};
 use super::device::StoredFile;
 use super::image::Generated;
-use super::server::{Served, ServedKind, Server};
+use super::served::{Served, ServedKind};
+use super::server::Server;
 use crate::model::Inventory;
 
 /// How long the end of the lab may take before its threads are left to themselves.
@@ -47,7 +50,12 @@ impl Lab {
                 name: server.name.clone(),
                 kind: server.kind,
                 address: server.served_address(),
-                host_key: server.host_key(),
+                lines: server
+                    .unit
+                    .iter()
+                    .flat_map(|unit| unit.doors().to_vec())
+                    .collect(),
+                host_key: server.shown_key(),
                 does: server.behaviour.words(),
             })
             .collect()
@@ -97,6 +105,18 @@ impl Lab {
     /// Control connections that a server has accepted.
     pub fn sessions(&self, name: &str) -> u64 {
         self.find(name).map_or(0, |server| server.sessions.get())
+    }
+
+    /// Where the command line of an entity is really served; `None` where it has none of that kind.
+    pub fn command_line(&self, name: &str, over: Over) -> Option<SocketAddr> {
+        let doors = self.find(name)?.unit.as_ref()?.doors();
+        let door = doors.iter().find(|(kind, _)| *kind == over)?;
+        Some(door.1)
+    }
+
+    /// What the machine of an entity runs and holds, and what was done to it; `None` where it can't be restarted.
+    pub fn machine(&self, name: &str) -> Option<MachineState> {
+        Some(self.find(name)?.unit.as_ref()?.state())
     }
 
     /// Waits until a server has sent a number of file bytes; returns at once for an unknown one.

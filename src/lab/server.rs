@@ -1,6 +1,5 @@
 //! One server of the lab: what it is, what it counts, and how it goes and comes back.
 
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -8,16 +7,19 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::net::{TcpListener, TcpSocket, UdpSocket};
+use futures_util::future::join_all;
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::behaviour::Behaviour;
+use super::cli::{Over, Unit};
 use super::counter::Counter;
 use super::device::Device;
 use super::life::{Boot, Life};
+use super::served::ServedKind;
 use super::session::session;
-use super::{sftp, tftp};
+use super::{cli, sftp, tftp};
 use crate::model::{Address, HostKey, Scheme};
 
 /// Between two attempts at what the system refuses for now.
@@ -25,58 +27,12 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// Connections that wait to be accepted, as the standard library has it.
 const BACKLOG: u32 = 128;
 
-/// What a server of the lab stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ServedKind {
-    FileServer,
-    Entity,
-}
-
-impl ServedKind {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::FileServer => "file server",
-            Self::Entity => "entity",
-        }
-    }
-}
-
-/// What is served, for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Served {
-    pub name: String,
-    pub kind: ServedKind,
-    pub address: Address,
-    /// What it proves its identity by, where it is spoken to over SSH.
-    pub host_key: Option<HostKey>,
-    /// Its settings in words; empty for a server that just serves.
-    pub does: String,
-}
-
-impl fmt::Display for Served {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match self.kind {
-            ServedKind::FileServer => "file server",
-            ServedKind::Entity => "entity",
-        };
-        let address = self.address.to_string();
-        write!(f, "{address:<21}  {kind:<11}  {}", self.name)?;
-        if let Some(key) = self.host_key {
-            write!(f, "  host_key: {key}")?;
-        }
-        if self.does.is_empty() {
-            Ok(())
-        } else {
-            write!(f, "  ({})", self.does)
-        }
-    }
-}
-
 /// Where a server's clients come in.
 #[derive(Debug)]
 pub(super) enum Door {
     Connections(TcpListener),
     Packets(UdpSocket),
+    CommandLine(Over, TcpListener),
 }
 
 /// A socket for packets.
@@ -97,6 +53,8 @@ pub(super) struct Server {
     /// The only user who may log in; absent: anybody.
     pub(super) user: Option<String>,
     pub(super) device: Device,
+    /// What boots the files of the device, where something does.
+    pub(super) unit: Option<Unit>,
     /// File bytes sent.
     pub(super) sent: Counter,
     /// File bytes received.
@@ -130,7 +88,7 @@ impl Server {
         (scheme, address): (Scheme, SocketAddr),
         behaviour: Behaviour,
         user: Option<String>,
-        device: Device,
+        (device, unit): (Device, Option<Unit>),
     ) -> Self {
         Self {
             name: name.into(),
@@ -140,6 +98,7 @@ impl Server {
             behaviour,
             user,
             device,
+            unit,
             sent: Counter::default(),
             received: Counter::default(),
             sessions: Counter::default(),
@@ -151,25 +110,38 @@ impl Server {
     }
 
     /// Accepts sessions until the server is gone.
-    pub(super) fn serve(self: Arc<Self>, door: Door) -> impl Future<Output = ()> + Send + 'static {
+    pub(super) fn serve(
+        self: Arc<Self>,
+        doors: Vec<Door>,
+    ) -> impl Future<Output = ()> + Send + 'static {
         let (boot, token) = (self.life.boot(), self.token());
-        self.serve_in(boot, token, door)
+        self.serve_in(boot, token, doors)
     }
 
-    async fn serve_in(self: Arc<Self>, boot: Boot, _token: TaskTrackerToken, door: Door) {
-        let accepting = async {
+    async fn serve_in(self: Arc<Self>, boot: Boot, _token: TaskTrackerToken, doors: Vec<Door>) {
+        let accepting = doors.into_iter().map(|door| async {
             match door {
-                Door::Connections(listener) => self.accept(boot, listener).await,
+                Door::Connections(listener) => {
+                    let begin = |client| self.begin(session(Arc::clone(&self), boot, client));
+                    self.accept(listener, begin).await;
+                }
                 Door::Packets(socket) => tftp::serve(&self, boot, &socket).await,
+                Door::CommandLine(over, listener) => {
+                    let begin = |client| {
+                        let session = cli::session(Arc::clone(&self), boot, over, client);
+                        self.tasks.spawn(session);
+                    };
+                    self.accept(listener, begin).await;
+                }
             }
-        };
-        self.while_alive(boot, accepting).await;
+        });
+        self.while_alive(boot, join_all(accepting)).await;
     }
 
-    async fn accept(self: &Arc<Self>, boot: Boot, listener: TcpListener) {
+    async fn accept(&self, listener: TcpListener, begin: impl Fn(TcpStream)) {
         loop {
             match listener.accept().await {
-                Ok((client, _)) => self.begin(session(Arc::clone(self), boot, client)),
+                Ok((client, _)) => begin(client),
                 Err(error) => {
                     // Out of files, most likely: others have to close theirs first.
                     tracing::warn!(server = %self.name, "no connection accepted: {error}");
@@ -225,40 +197,27 @@ impl Server {
     ) -> Option<impl Future<Output = ()> + Send + 'static> {
         self.life.go_down().then(|| {
             self.tasks.close();
-            Arc::clone(self).come_back(down_for)
+            Arc::clone(self).come_back(down_for, false)
         })
     }
 
-    /// As [`Self::restart`], for a server that was killed: it comes back at once.
+    /// As [`Self::restart`], for a server that was killed: it comes back at once, whatever it boots.
     pub(super) fn revive(self: &Arc<Self>) -> Option<impl Future<Output = ()> + Send + 'static> {
-        (self.life.revive()).then(|| Arc::clone(self).come_back(Duration::ZERO))
+        (self.life.revive()).then(|| Arc::clone(self).come_back(Duration::ZERO, true))
     }
 
-    async fn come_back(self: Arc<Self>, down_for: Duration) {
+    async fn come_back(self: Arc<Self>, down_for: Duration, is_repaired: bool) {
         let back = tokio::time::Instant::now() + down_for;
-        let listens = async {
+        let listen = async {
             self.gone().await;
-            if self.scheme == Scheme::Tftp {
-                tokio::time::sleep_until(back).await;
-                return Door::Packets(self.again(|| packets(self.address)).await);
+            if !Arc::clone(&self).boots().await && !is_repaired {
+                self.life.kill();
             }
-            // Bound without listening: connections are refused, and nobody else gets the port.
-            let mut held = self.again(|| self.hold_port()).await;
-            tokio::time::sleep_until(back).await;
-            loop {
-                match held.listen(BACKLOG) {
-                    Ok(listener) => break Door::Connections(listener),
-                    Err(error) => {
-                        tracing::warn!(server = %self.name, "can't listen yet: {error}");
-                        tokio::time::sleep(AGAIN).await;
-                        held = self.again(|| self.hold_port()).await;
-                    }
-                }
-            }
+            self.doors_again(back).await
         };
-        let door = tokio::select! {
+        let doors = tokio::select! {
             () = self.life.until_dead() => return,
-            door = listens => door,
+            doors = listen => doors,
         };
         let begun = self.life.come_up(|| {
             self.done.is_leaving.store(false, Ordering::Release);
@@ -266,19 +225,60 @@ impl Server {
             self.token()
         });
         if let Some((boot, token)) = begun {
-            tokio::spawn(Arc::clone(&self).serve_in(boot, token, door));
+            tokio::spawn(Arc::clone(&self).serve_in(boot, token, doors));
         }
     }
 
-    fn hold_port(&self) -> io::Result<TcpSocket> {
-        let socket = match self.address {
-            SocketAddr::V4(_) => TcpSocket::new_v4()?,
-            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    /// Whether the machine behind the files comes up again, where there is one. It reads whole files.
+    async fn boots(self: Arc<Self>) -> bool {
+        let boots = move || {
+            let unit = self.unit.as_ref();
+            unit.is_none_or(|unit| unit.boot(&self.behaviour.cli, &self.device))
         };
-        // Connections of its earlier life may still be on their way out.
-        socket.set_reuseaddr(true)?;
-        socket.bind(self.address)?;
-        Ok(socket)
+        tokio::task::spawn_blocking(boots).await.unwrap_or(false)
+    }
+
+    /// All doors at their old addresses, which are open from that time on.
+    async fn doors_again(&self, back: tokio::time::Instant) -> Vec<Door> {
+        let mut entrances: Vec<_> = (self.unit.iter())
+            .flat_map(|unit| unit.doors())
+            .map(|&(over, address)| (Some(over), address))
+            .collect();
+        if self.scheme != Scheme::Tftp {
+            entrances.push((None, self.address));
+        }
+        let mut held = Vec::new();
+        for (over, address) in entrances {
+            // Bound without listening: connections are refused, and nobody else gets the port.
+            held.push((over, address, self.again(|| hold_port(address)).await));
+        }
+        tokio::time::sleep_until(back).await;
+        let mut doors = Vec::new();
+        if self.scheme == Scheme::Tftp {
+            let socket = self.again(|| packets(self.address)).await;
+            doors.push(Door::Packets(socket));
+        }
+        for (over, address, socket) in held {
+            let listener = self.listening(socket, address).await;
+            doors.push(match over {
+                Some(over) => Door::CommandLine(over, listener),
+                None => Door::Connections(listener),
+            });
+        }
+        doors
+    }
+
+    async fn listening(&self, mut held: TcpSocket, address: SocketAddr) -> TcpListener {
+        loop {
+            match held.listen(BACKLOG) {
+                Ok(listener) => return listener,
+                Err(error) => {
+                    tracing::warn!(server = %self.name, "can't listen yet: {error}");
+                    tokio::time::sleep(AGAIN).await;
+                    held = self.again(|| hold_port(address)).await;
+                }
+            }
+        }
     }
 
     /// Tries until it works: the port may be somebody else's for a moment.
@@ -402,6 +402,13 @@ impl Server {
         (self.scheme == Scheme::Sftp).then(sftp::host_key)?
     }
 
+    /// The same, also for a command line.
+    pub(super) fn shown_key(&self) -> Option<HostKey> {
+        let doors = self.unit.iter().flat_map(Unit::doors);
+        let has_ssh = doors.clone().any(|(over, _)| *over == Over::Ssh);
+        self.host_key().or_else(|| has_ssh.then(sftp::host_key)?)
+    }
+
     pub(super) fn served_address(&self) -> Address {
         Address {
             scheme: self.scheme,
@@ -409,6 +416,17 @@ impl Server {
             port: self.address.port(),
         }
     }
+}
+
+fn hold_port(address: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    // Connections of its earlier life may still be on their way out.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 /// A session that is open.

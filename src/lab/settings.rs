@@ -37,6 +37,9 @@ pub struct ImageSettings {
     /// Bytes; else the inventory's, else 8 MiB.
     #[serde(deserialize_with = "behaviour::size")]
     pub size: Option<u64>,
+    /// Of a hundred entities, the number on which it does not boot, drawn from their names: `5%`.
+    #[serde(deserialize_with = "behaviour::percent")]
+    pub cant_boot: u8,
 }
 
 impl LabSettings {

@@ -8,12 +8,15 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use super::behaviour::Behaviour;
+use super::cli::{Bootable, Machine, Over, Unit, machine};
 use super::device::{Device, Naming, clean};
+use super::draw::Draw;
 use super::error::LabError;
 use super::image::{DEFAULT_SIZE, Generated};
 use super::limits;
 use super::network::{Lab, LabOptions};
-use super::server::{Door, ServedKind, Server, packets};
+use super::served::ServedKind;
+use super::server::{Door, Server, packets};
 use super::settings::LabSettings;
 use crate::model::names::Pattern;
 use crate::model::{
@@ -79,13 +82,15 @@ impl Lab {
                     .of_file_server(&server.name)
                     .settled(&server.name, lab.smallest(inventory.images.iter())),
                 server.credentials.as_ref(),
-                device,
+                (device, None),
                 options,
             )?;
         }
         for entity in &inventory.entities {
             let behaviour = settings.of_entity(&entity.name);
             let device = lab.flash_of(entity, inventory, &behaviour);
+            let machine = (behaviour.cli.is_there())
+                .then(|| lab.machine_of(entity, inventory, settings, &behaviour));
             let its = inventory.images.iter();
             let smallest = lab.smallest(its.filter(|image| image.type_ == entity.type_));
             lab.serve(
@@ -93,7 +98,7 @@ impl Lab {
                 &entity.address,
                 behaviour.settled(&entity.name, smallest),
                 entity.credentials.as_ref(),
-                device,
+                (device, machine),
                 options,
             )?;
         }
@@ -133,17 +138,54 @@ impl Lab {
             cut: behaviour.cut_names,
             fold_case: behaviour.fold_case,
         });
+        let held = self.first_file(entity, inventory);
+        device.place(&clean(entity.path.as_str()), held);
+        device
+    }
+
+    fn first_file(&self, entity: &Entity, inventory: &Inventory) -> Generated {
         let image = inventory
             .images
             .iter()
             .find(|image| image.type_ == entity.type_ && image.version == entity.version)
             .and_then(|image| self.images.get(&*image.name));
-        let held = match image {
+        match image {
             Some(generated) => generated.clone(),
             None => Generated::new(&format!("{} old", entity.name), OLD_SIZE),
+        }
+    }
+
+    /// A machine that runs an entity's version, and what it can boot: the images of its type, and its first file.
+    fn machine_of(
+        &self,
+        entity: &Entity,
+        inventory: &Inventory,
+        settings: &LabSettings,
+        behaviour: &Behaviour,
+    ) -> (Machine, Vec<Bootable>, String) {
+        let boots = |image: &str| {
+            let percent = settings
+                .images
+                .get(image)
+                .map_or(0, |image| image.cant_boot);
+            Draw::new(&entity.name, image).below(100) >= percent.into()
         };
-        device.place(&clean(entity.path.as_str()), held);
-        device
+        let of_type = (inventory.images.iter())
+            .filter(|image| image.type_ == entity.type_ && boots(&image.name));
+        let mut bootable: Vec<_> = of_type
+            .filter_map(|image| {
+                let version = image.version.to_string();
+                let image = self.images.get(&*image.name)?.clone();
+                Some(Bootable { image, version })
+            })
+            .collect();
+        bootable.push(Bootable {
+            image: self.first_file(entity, inventory),
+            version: entity.version.to_string(),
+        });
+        let path = clean(entity.path.as_str());
+        let machine = machine(&entity.version, &path, &behaviour.cli);
+        (machine, bootable, path)
     }
 
     fn serve(
@@ -152,7 +194,7 @@ impl Lab {
         address: &Address,
         behaviour: Behaviour,
         credentials: Option<&Name>,
-        device: Device,
+        (device, machine): (Device, Option<(Machine, Vec<Bootable>, String)>),
         options: LabOptions,
     ) -> Result<(), LabError> {
         let wanted = loopback(name, kind, address)?;
@@ -176,7 +218,19 @@ impl Lab {
             return Ok(());
         };
         let _context = runtime.enter();
-        let (door, address) = open(scheme, wanted, options.take_free_ports).map_err(failed)?;
+        let or_free = options.take_free_ports;
+        let (door, address) = open(scheme, wanted, or_free).map_err(failed)?;
+        let (mut doors, mut lines) = (vec![door], Vec::new());
+        let cli = &behaviour.cli;
+        for (over, port) in [(Over::Telnet, cli.telnet), (Over::Ssh, cli.ssh)] {
+            let Some(port) = port else { continue };
+            let wanted = SocketAddr::new(address.ip(), port);
+            let listener = listen(wanted, or_free).map_err(failed)?;
+            lines.push((over, listener.local_addr().map_err(failed)?));
+            doors.push(Door::CommandLine(over, listener));
+        }
+        let unit =
+            machine.map(|(machine, bootable, path)| Unit::new(machine, bootable, &path, lines));
         let user = self
             .inventory
             .credentials
@@ -184,8 +238,9 @@ impl Lab {
             .find(|known| Some(&known.name) == credentials)
             .map(|known| known.user.clone());
         let at = (scheme, address);
-        let server = Arc::new(Server::new((name, kind), at, behaviour, user, device));
-        runtime.spawn(Arc::clone(&server).serve(door));
+        let held = (device, unit);
+        let server = Arc::new(Server::new((name, kind), at, behaviour, user, held));
+        runtime.spawn(Arc::clone(&server).serve(doors));
         self.servers.push(server);
         Ok(())
     }
@@ -288,13 +343,17 @@ fn open(scheme: Scheme, wanted: SocketAddr, or_free: bool) -> io::Result<(Door, 
         let address = socket.local_addr()?;
         return Ok((Door::Packets(socket), address));
     }
-    let listener = bound(wanted, or_free, |address| {
+    let listener = listen(wanted, or_free)?;
+    let address = listener.local_addr()?;
+    Ok((Door::Connections(listener), address))
+}
+
+fn listen(wanted: SocketAddr, or_free: bool) -> io::Result<TcpListener> {
+    bound(wanted, or_free, |address| {
         let listener = std::net::TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         TcpListener::from_std(listener)
-    })?;
-    let address = listener.local_addr()?;
-    Ok((Door::Connections(listener), address))
+    })
 }
 
 fn bound<T>(

@@ -11,7 +11,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::device::{File, clean};
 use super::download::Download;
 use super::life::Boot;
-use super::server::{ServedKind, Server};
+use super::served::ServedKind;
+use super::server::Server;
 use super::upload::{Next, Upload};
 
 /// Why a device does not do what it is asked to. Each protocol has a reply of its own for it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::device::File;
 use super::draw::Pauses;
 use super::pace::Pace;
-use super::server::ServedKind;
+use super::served::ServedKind;
 use super::storage::{Face, PIECE, Refusal, Result, Storage, corrupt, until};
 
 /// An upload. What has arrived stays on the device, however it ends.

@@ -16,6 +16,8 @@ mod clients;
 mod http;
 #[cfg(feature = "lab")]
 mod lab;
+#[cfg(feature = "lab")]
+mod lab_cli;
 #[cfg(all(unix, feature = "lab"))]
 mod lab_http;
 #[cfg(all(unix, feature = "lab"))]

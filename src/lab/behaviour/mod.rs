@@ -1,6 +1,7 @@
 //! What a server of a lab does besides serving: the words for faults, whatever the protocol.
 //!
 //! - here: the words, each a key of the settings
+//! - `cli` those of a command line and of how a device boots
 //! - `parse` how they are written; `words` how they are shown
 
 mod parse;
@@ -15,7 +16,7 @@ use serde::Deserialize;
 use super::draw;
 use crate::model::Scheme;
 
-pub(super) use parse::size;
+pub(super) use parse::{percent, size};
 
 /// The settings, and how those of one key fill what a narrower one leaves open.
 macro_rules! settings {
@@ -31,6 +32,10 @@ macro_rules! settings {
         }
     };
 }
+
+mod cli;
+
+pub use cli::{CommandLine, DialectName};
 
 /// One setting, or the one of a wider key.
 trait Setting {
@@ -216,6 +221,8 @@ settings! {
         /// As `latency`, and after it, for some commands alone.
         #[serde(deserialize_with = "parse::delays")]
         pub delays: BTreeMap<String, Duration>,
+        /// An entity's command line, and how it boots.
+        pub cli: CommandLine,
     }
 }
 
@@ -276,7 +283,9 @@ impl Behaviour {
             _ => vec![&of_ssh[..]],
         };
         let mut words = words.into_iter().flatten();
-        words.find(|(_, said)| *said).map(|(key, _)| *key)
+        (words.find(|(_, said)| *said).map(|(key, _)| *key))
+            .or_else(|| (scheme != Scheme::Ftp && self.cli.site.is_some()).then_some("cli.site"))
+            .or_else(|| self.cli.meaningless())
     }
 
     /// The same, with the byte at which transfers are dropped somewhere.

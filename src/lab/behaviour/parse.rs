@@ -24,6 +24,18 @@ pub(in crate::lab) fn size<'de, D: Deserializer<'de>>(from: D) -> Result<Option<
     units::parse_size(&text).map(Some).map_err(D::Error::custom)
 }
 
+/// `5%`.
+pub(in crate::lab) fn percent<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
+    let text = String::deserialize(from)?;
+    let number = text.trim().strip_suffix('%').map(str::trim_end);
+    match number.and_then(|number| number.parse().ok()) {
+        Some(percent @ 0..=100) => Ok(percent),
+        _ => Err(D::Error::custom(format!(
+            "`{text}`: write a share, like `5%`"
+        ))),
+    }
+}
+
 pub(super) fn some_size<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
     match size(from)? {
         Some(size) if size > 0 => Ok(size),
@@ -119,6 +131,13 @@ pub(super) fn delays<'de, D: Deserializer<'de>>(
             ))
         })
         .collect()
+}
+
+pub(super) fn banks<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u8>, D::Error> {
+    match u8::deserialize(from)? {
+        banks @ 1..=2 => Ok(Some(banks)),
+        _ => Err(D::Error::custom("a device has 1 or 2 banks")),
+    }
 }
 
 pub(super) fn login<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {

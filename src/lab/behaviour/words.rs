@@ -11,6 +11,7 @@ impl Behaviour {
         self.transfers(&mut words);
         self.replies(&mut words);
         self.refusals(&mut words);
+        self.cli.words(&mut words);
         words.join(", ")
     }
 

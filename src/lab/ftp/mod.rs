@@ -2,11 +2,12 @@
 //!
 //! - `relay` the control connection, where latency, silence, death and odd replies are brought about
 //! - `backend` the storage, as libunftp asks for it
-//! - `login` who may log in
+//! - `login` who may log in; `site` what restarts the device
 
 mod backend;
 mod login;
 mod relay;
+mod site;
 
 use std::io;
 use std::net::IpAddr;

@@ -17,6 +17,8 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
+use super::site;
+use crate::lab::cli::restart;
 use crate::lab::life::Boot;
 use crate::lab::server::Server;
 use crate::lab::session::reboot;
@@ -108,7 +110,7 @@ pub(in crate::lab) async fn session(
 
 /// Passes commands on.
 async fn up(
-    server: &Server,
+    server: &Arc<Server>,
     session: &Session,
     from: ReadHalf<'_>,
     mut to: OwnedWriteHalf,
@@ -140,6 +142,15 @@ async fn up(
             instead: None,
         };
         utf8 |= said == b"OPTS UTF8 ON";
+        if let Some(site) = site::answer(server, &line) {
+            session.say(site.said);
+            if site.restarts {
+                let server = Arc::clone(server);
+                // It ends this very session. The lab's runtime ends it at the latest.
+                tokio::spawn(async move { restart(&server).await });
+            }
+            continue;
+        }
         if let Some(reply) = behaviour.replies.get(&*named) {
             session.say(reply);
             continue;

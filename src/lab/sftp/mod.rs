@@ -58,6 +58,17 @@ pub(super) fn host_key() -> Option<HostKey> {
     fingerprint.sha256().map(HostKey)
 }
 
+/// How SSH is spoken, whatever is asked for over it.
+pub(super) fn config(server: &Server) -> Config {
+    Config {
+        keys: vec![private_key(server.behaviour.other_host_key)],
+        methods: MethodSet::from(&METHODS[..]),
+        auth_rejection_time: Duration::ZERO,
+        inactivity_timeout: None,
+        ..Config::default()
+    }
+}
+
 /// What a session's requests can do with its connection.
 #[derive(Debug, Clone)]
 struct Line {
@@ -80,13 +91,7 @@ pub(super) async fn session(
     client: &mut TcpStream,
 ) -> io::Result<()> {
     Buffers::of(server).set(SockRef::from(&*client))?;
-    let config = Config {
-        keys: vec![private_key(server.behaviour.other_host_key)],
-        methods: MethodSet::from(&METHODS[..]),
-        auth_rejection_time: Duration::ZERO,
-        inactivity_timeout: None,
-        ..Config::default()
-    };
+    let config = config(server);
     let line = Line {
         cut: CancellationToken::new(),
     };

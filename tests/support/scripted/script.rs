@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use subtend::lab::{Behaviour, NameCut};
+use subtend::lab::{Behaviour, CommandLine, NameCut};
 
 use crate::tls::ServerTls;
 
@@ -302,11 +302,13 @@ impl Script {
             reboot_after_store,
             // It speaks FTP.
             other_host_key,
+            cli,
         } = &self.behaviour;
         assert!(
             !random_pauses
                 && !drop_somewhere
                 && !other_host_key
+                && *cli == CommandLine::default()
                 && pause.is_none()
                 && rate.or(*read_rate).or(*dies_at).is_none()
                 && down_for.or(*reboot_after_store).is_none(),

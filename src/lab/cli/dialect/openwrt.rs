@@ -1,0 +1,88 @@
+//! Like OpenWrt: a shell whose `sysupgrade` proves an image, writes it over what runs, and restarts. With `-F` it
+//! writes whatever there is.
+
+use super::{Command, Dialect, Does, Mode};
+
+const STARTS: &str = "Commencing upgrade. Closing all shell sessions.\n";
+const CHECKED: &str = "Image metadata not present\nImage check failed.\n";
+
+const fn upgrade(words: &'static str, bad: Option<&'static str>) -> Command {
+    Command {
+        words,
+        mode: Mode::User,
+        does: Does::Install {
+            good: STARTS,
+            bad,
+            restarts: true,
+        },
+    }
+}
+
+const fn sum(words: &'static str, found: &'static str) -> Command {
+    Command {
+        words,
+        mode: Mode::User,
+        does: Does::About {
+            found,
+            missing: "{file}: No such file or directory\n",
+        },
+    }
+}
+
+const fn say(words: &'static str, said: &'static str) -> Command {
+    Command {
+        words,
+        mode: Mode::User,
+        does: Does::Say(said),
+    }
+}
+
+pub(super) static DIALECT: Dialect = Dialect {
+    banner: "\n",
+    user: "{name} login: ",
+    password: "Password: ",
+    denied: "Login incorrect\n",
+    busy: "Too many sessions\n",
+    prompts: ["{user}@{name}:~# "; 3],
+    page: 0,
+    more: "--More--",
+    wrong: "-ash: not found\n",
+    failed: "Command failed\n",
+    abbreviates: false,
+    two_banks: false,
+    boots_file: false,
+    commands: &[
+        say(
+            "cat /etc/openwrt_release",
+            "DISTRIB_ID='OpenWrt'\nDISTRIB_RELEASE='{version}'\nDISTRIB_TARGET='lab/generic'\n\
+             DISTRIB_DESCRIPTION='OpenWrt {version}'\n",
+        ),
+        say("uname -n", "{name}\n"),
+        sum("md5sum {file}", "{md5}  {file}\n"),
+        sum("sha256sum {file}", "{sha256}  {file}\n"),
+        Command {
+            words: "sysupgrade -T {file}",
+            mode: Mode::User,
+            does: Does::Test {
+                good: "",
+                bad: CHECKED,
+            },
+        },
+        upgrade("sysupgrade {file}", Some(CHECKED)),
+        upgrade("sysupgrade -n {file}", Some(CHECKED)),
+        upgrade("sysupgrade -F {file}", None),
+        Command {
+            words: "reboot",
+            mode: Mode::User,
+            does: Does::Restart {
+                asks: None,
+                said: "",
+            },
+        },
+        Command {
+            words: "exit",
+            mode: Mode::User,
+            does: Does::Leave,
+        },
+    ],
+};
