@@ -140,6 +140,13 @@ impl Lab {
         }
     }
 
+    /// Waits until the machine of an entity has begun to boot a number of times since the lab began.
+    pub async fn until_booted(&self, name: &str, times: u64) {
+        if let Some(unit) = self.find(name).and_then(|server| server.unit.as_ref()) {
+            unit.until_booted(times).await;
+        }
+    }
+
     /// Bytes of uploaded files that are really in memory, equal parts of them once. (Of a file's last
     /// chunk, and of generated files, nothing is counted.)
     pub fn memory_held(&self) -> u64 {

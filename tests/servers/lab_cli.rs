@@ -56,13 +56,8 @@ async fn a_file_is_booted_by_command_and_what_is_no_image_leaves_the_old_version
     says(&mut client, "y", "OK\r\n").await;
     let mut rest = Vec::new();
     let _ = within(LONG, client.read_to_end(&mut rest)).await;
-    let back = async {
-        while lab.machine("e001").unwrap().boots == 0 {
-            tokio::task::yield_now().await;
-        }
-        lab.until_serving("e001").await;
-    };
-    within(LONG, back).await;
+    within(LONG, lab.until_booted("e001", 1)).await;
+    within(LONG, lab.until_serving("e001")).await;
     let state = lab.machine("e001").unwrap();
     assert_eq!(state.version, "1");
     assert_eq!(state.ran["set boot image.bin"], 1);

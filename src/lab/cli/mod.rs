@@ -100,8 +100,12 @@ async fn over_telnet(server: &Arc<Server>, client: &mut TcpStream) -> io::Result
         if let_in(server, &user, Some(&password)) {
             let mut shell = shell(server, unit, dialect, terminal, user);
             let step = shell.run().await?;
-            shell.terminal.end().await?;
-            return Ok(step);
+            let ended = shell.terminal.end().await;
+            // A client that leaves at once keeps no device from restarting.
+            return match step {
+                Step::Restart => Ok(step),
+                step => ended.map(|()| step),
+            };
         }
         terminal.show(dialect.denied).await?;
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use russh::server::{
@@ -64,24 +65,32 @@ pub(super) async fn session(server: &Arc<Server>, client: &mut TcpStream) -> io:
         let mut from = BufReader::with_capacity(PIECE, from_far);
         tokio::io::copy_buf(&mut from, &mut to_client).await
     };
+    // A client that leaves at once keeps no device from it.
+    let restarts = AtomicBool::new(false);
     let working = async {
         if let Ok(job) = job.await
             && matches!(work(server, job).await, Ok(Step::Restart))
         {
+            restarts.store(true, Ordering::Relaxed);
             tokio::time::sleep(LAST_WORDS).await;
             return;
         }
         std::future::pending::<()>().await;
     };
-    let step = tokio::select! {
+    let sent = tokio::select! {
         biased;
-        sent = answers => sent.map(|_| Step::Leave)?,
-        () = working => Step::Restart,
-        () = speaking => Step::Leave,
-        () = commands => Step::Leave,
+        sent = answers => sent.map(|_| ()),
+        () = working => Ok(()),
+        () = speaking => Ok(()),
+        () = commands => Ok(()),
     };
+    if restarts.load(Ordering::Relaxed) {
+        let _ = to_client.shutdown().await;
+        return Ok(Step::Restart);
+    }
+    sent?;
     to_client.shutdown().await?;
-    Ok(step)
+    Ok(Step::Leave)
 }
 
 /// Does what was asked for, and says how that ended.

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::machine::{Fate, Machine, MachineState, Next};
 use super::text;
 use crate::lab::behaviour::CommandLine;
+use crate::lab::counter::Counter;
 use crate::lab::device::{Device, clean};
 use crate::lab::image::Generated;
 
@@ -43,6 +44,7 @@ pub(in crate::lab) struct Unit {
     doors: Vec<(Over, SocketAddr)>,
     /// Sessions on its command lines.
     open: AtomicU32,
+    booted: Counter,
 }
 
 impl Unit {
@@ -61,6 +63,7 @@ impl Unit {
                 .into(),
             doors,
             open: AtomicU32::new(0),
+            booted: Counter::default(),
         }
     }
 
@@ -141,7 +144,13 @@ impl Unit {
         };
         let file = self.machine().saved_file();
         let found = file.and_then(|file| self.version_in(device, &file));
-        self.machine().boot(fate, found)
+        let boots = self.machine().boot(fate, found);
+        self.booted.add(1);
+        boots
+    }
+
+    pub(in crate::lab) async fn until_booted(&self, times: u64) {
+        self.booted.at_least(times).await;
     }
 
     /// One more session; `None` where there are as many as there may be.
