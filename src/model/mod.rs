@@ -17,6 +17,7 @@ pub mod lookup;
 pub mod memory;
 pub mod names;
 pub mod probe;
+pub mod procedure;
 pub mod remembered;
 pub mod remote;
 pub mod scheme;

@@ -1,0 +1,191 @@
+//! What is done on a device of a type before and after its image, as the inventory describes it.
+//!
+//! A procedure is four lists of steps. None of them is a program: a step asks or orders one thing and
+//! looks at the answer, and the first that fails ends its list.
+
+mod pattern;
+mod template;
+pub mod versions;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use pattern::Pattern;
+pub use template::{Placeholder, Template, Unfilled, Values};
+pub use versions::Versions;
+
+use super::{Name, Ssh};
+
+/// What is known of the entities of one type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypeSpec {
+    pub name: Name,
+    pub procedure: Option<Arc<Procedure>>,
+    pub versions: Versions,
+}
+
+/// What is done on a device before and after its image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Procedure {
+    pub name: Name,
+    /// `None` where nothing is sent to a command line.
+    pub session: Option<SessionSpec>,
+    /// Before a byte is sent.
+    pub before: Vec<StepSpec>,
+    /// What makes the device run the image.
+    pub activate: Vec<StepSpec>,
+    /// What shows which image it runs. Only this makes an entity `upgraded`.
+    pub check: Vec<StepSpec>,
+    /// What makes it run its previous image again.
+    pub undo: Vec<StepSpec>,
+}
+
+/// One of the four lists of a procedure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    Before,
+    Activate,
+    Check,
+    Undo,
+}
+
+impl Part {
+    /// In the order in which they are carried out.
+    pub const ALL: [Self; 4] = [Self::Before, Self::Activate, Self::Check, Self::Undo];
+
+    /// As it is written in an inventory.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::Activate => "activate",
+            Self::Check => "check",
+            Self::Undo => "undo",
+        }
+    }
+}
+
+impl Procedure {
+    pub fn part(&self, part: Part) -> &[StepSpec] {
+        match part {
+            Part::Before => &self.before,
+            Part::Activate => &self.activate,
+            Part::Check => &self.check,
+            Part::Undo => &self.undo,
+        }
+    }
+
+    /// All steps, in the order in which they are carried out.
+    pub fn steps(&self) -> impl Iterator<Item = (Part, &StepSpec)> {
+        let parts = Part::ALL.into_iter();
+        parts.flat_map(|part| self.part(part).iter().map(move |step| (part, step)))
+    }
+}
+
+/// A device's command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionSpec {
+    pub way: Way,
+    pub port: u16,
+    /// Those of the entity where it names none.
+    pub credentials: Option<Name>,
+    pub ssh: Ssh,
+    /// What ends every answer.
+    pub prompt: Pattern,
+}
+
+/// How a command line is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Ssh,
+    /// RFC 854. Nothing of it is encrypted.
+    Telnet,
+}
+
+impl Way {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ssh => "ssh",
+            Self::Telnet => "telnet",
+        }
+    }
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepSpec {
+    pub deed: Deed,
+    /// What must be in the answer; its named groups are kept.
+    pub expect: Option<Expect>,
+    /// From the order to the end of the answer.
+    pub within: Duration,
+    /// It changes nothing, so that it may be carried out to see whether it works.
+    pub safe: bool,
+}
+
+/// What an answer must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expect {
+    pub pattern: Pattern,
+    /// The named group that is compared, and with what.
+    pub is: Option<(Arc<str>, Template)>,
+}
+
+/// What one step does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    /// A line for the device's command line.
+    Send {
+        line: Template,
+        answers: Vec<Reaction>,
+    },
+    /// A `SITE` command (RFC 959 section 4.1.3).
+    Site(Template),
+    /// A program of this host and its arguments: no shell.
+    Exec(Vec<Template>),
+    /// Reads a file of the device and keeps it below the state directory.
+    Get { path: Template, to: Template },
+    /// Waits until the device goes and comes back.
+    Restart {
+        /// Until it must have gone.
+        down: Duration,
+        /// From then on, until it must be back.
+        back: Duration,
+    },
+}
+
+impl Deed {
+    /// As it is written in an inventory.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Send { .. } => "send",
+            Self::Site(_) => "site",
+            Self::Exec(_) => "exec",
+            Self::Get { .. } => "get",
+            Self::Restart { .. } => "restart",
+        }
+    }
+
+    pub fn templates(&self) -> Vec<&Template> {
+        match self {
+            Self::Send { line, .. } | Self::Site(line) => vec![line],
+            Self::Exec(words) => words.iter().collect(),
+            Self::Get { path, to } => vec![path, to],
+            Self::Restart { .. } => Vec::new(),
+        }
+    }
+}
+
+/// What a device may ask in the middle of an answer, and what is said then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reaction {
+    pub to: Pattern,
+    pub with: ReactionText,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReactionText {
+    /// May be empty: Enter alone.
+    Line(Template),
+    /// The password of these credentials.
+    Password(Name),
+}
