@@ -10,7 +10,8 @@
 //! - `life` whether it still lives, and in which boot
 //! - `storage` files with faults, whatever the protocol; `upload` and `download` one transfer; `pace` how fast;
 //!   `draw` numbers that an entity draws by its name
-//! - `session` one connection to a server; `ftp`, `sftp`, `http` and `tftp` its faces
+//! - `session` one connection to a server; `ftp`, `sftp`, `http` and `tftp` its faces; `ssh` what `sftp` and
+//!   command lines have of it
 //! - `device` the files of one server; `chunks` memory that equal files share; `image` the bytes of
 //!   generated images
 //! - `cli` the command line of a device, and the machine behind it that boots its files
@@ -39,6 +40,7 @@ mod server;
 mod session;
 mod settings;
 mod sftp;
+mod ssh;
 mod start;
 mod storage;
 mod tftp;

@@ -19,7 +19,7 @@ use super::device::Device;
 use super::life::{Boot, Life};
 use super::served::ServedKind;
 use super::session::session;
-use super::{cli, sftp, tftp};
+use super::{cli, ssh, tftp};
 use crate::model::{Address, HostKey, Scheme};
 
 /// Between two attempts at what the system refuses for now.
@@ -397,16 +397,22 @@ impl Server {
         self.done.is_leaving.load(Ordering::Acquire)
     }
 
+    /// Any user, or the one whom the inventory names.
+    pub(super) fn lets_in(&self, user: &str) -> bool {
+        let is_known = self.user.as_deref().is_none_or(|known| known == user);
+        is_known && !self.behaviour.refuse_login
+    }
+
     /// As shown to those who are to believe it.
     pub(super) fn host_key(&self) -> Option<HostKey> {
-        (self.scheme == Scheme::Sftp).then(sftp::host_key)?
+        (self.scheme == Scheme::Sftp).then(ssh::host_key)?
     }
 
     /// The same, also for a command line.
     pub(super) fn shown_key(&self) -> Option<HostKey> {
         let doors = self.unit.iter().flat_map(Unit::doors);
         let has_ssh = doors.clone().any(|(over, _)| *over == Over::Ssh);
-        self.host_key().or_else(|| has_ssh.then(sftp::host_key)?)
+        self.host_key().or_else(|| has_ssh.then(ssh::host_key)?)
     }
 
     pub(super) fn served_address(&self) -> Address {

@@ -140,8 +140,7 @@ fn busy<'a>(server: &'a Server, dialect: &'a Dialect) -> &'a str {
 /// Any user, or the one whom the inventory names; any password, or the one of the settings. Without a password
 /// there was a key, which is not looked at.
 fn let_in(server: &Server, user: &str, password: Option<&str>) -> bool {
-    let is_known = server.user.as_deref().is_none_or(|known| known == user);
     let wanted = server.behaviour.cli.password.as_deref();
     let is_right = (wanted.zip(password)).is_none_or(|(wanted, given)| wanted == given);
-    is_known && is_right && !server.behaviour.refuse_login
+    server.lets_in(user) && is_right
 }

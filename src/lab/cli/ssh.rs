@@ -5,11 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use russh::server::{
-    Auth, ChannelOpenHandle, Handler, Msg, Response, Session, VerifiedPublicKey, run_stream,
-};
+use russh::server::{Auth, ChannelOpenHandle, Handler, Msg, Response, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId, Pty};
-use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
@@ -17,10 +14,8 @@ use super::shell::Step;
 use super::terminal::Terminal;
 use super::{let_in, shell};
 use crate::lab::server::Server;
-use crate::lab::sftp;
+use crate::lab::ssh;
 
-/// Bytes that are passed on at once.
-const PIECE: usize = 32 * 1024;
 /// From the end of a session to that of its connection: its last words are passed on before.
 const LAST_WORDS: Duration = Duration::from_millis(50);
 
@@ -35,7 +30,6 @@ struct Job {
 
 /// One connection, until either side closes it.
 pub(super) async fn session(server: &Arc<Server>, client: &mut TcpStream) -> io::Result<Step> {
-    let config = sftp::config(server);
     let (wanted, job) = oneshot::channel();
     let login = Login {
         server: Arc::clone(server),
@@ -43,27 +37,6 @@ pub(super) async fn session(server: &Arc<Server>, client: &mut TcpStream) -> io:
         channel: None,
         user: String::new(),
         has_terminal: false,
-    };
-    let (near, far) = tokio::io::duplex(PIECE);
-    let speaking = async {
-        // Its end is seen by what it sends: an end of its own would overtake its last words.
-        if let Ok(running) = run_stream(Arc::new(config), far, login).await {
-            let _ = running.await;
-        }
-        std::future::pending::<()>().await;
-    };
-    let (from_far, mut to_far) = tokio::io::split(near);
-    let (from_client, mut to_client) = client.split();
-    let commands = async {
-        let mut from = BufReader::with_capacity(PIECE, from_client);
-        // The end, or a reset: for the server, the client has left.
-        let _ = tokio::io::copy_buf(&mut from, &mut to_far).await;
-        let _ = to_far.shutdown().await;
-        std::future::pending::<()>().await;
-    };
-    let answers = async {
-        let mut from = BufReader::with_capacity(PIECE, from_far);
-        tokio::io::copy_buf(&mut from, &mut to_client).await
     };
     // A client that leaves at once keeps no device from it.
     let restarts = AtomicBool::new(false);
@@ -77,20 +50,11 @@ pub(super) async fn session(server: &Arc<Server>, client: &mut TcpStream) -> io:
         }
         std::future::pending::<()>().await;
     };
-    let sent = tokio::select! {
-        biased;
-        sent = answers => sent.map(|_| ()),
-        () = working => Ok(()),
-        () = speaking => Ok(()),
-        () = commands => Ok(()),
-    };
-    if restarts.load(Ordering::Relaxed) {
-        let _ = to_client.shutdown().await;
-        return Ok(Step::Restart);
+    let spoken = ssh::speak(server, login, client, working).await;
+    match restarts.load(Ordering::Relaxed) {
+        true => Ok(Step::Restart),
+        false => spoken.map(|()| Step::Leave),
     }
-    sent?;
-    to_client.shutdown().await?;
-    Ok(Step::Leave)
 }
 
 /// Does what was asked for, and says how that ended.
@@ -188,11 +152,7 @@ impl Handler for Login {
         response: Option<Response<'a>>,
     ) -> Result<Auth, russh::Error> {
         let Some(mut response) = response else {
-            return Ok(Auth::Partial {
-                name: "".into(),
-                instructions: "".into(),
-                prompts: vec![("Password: ".into(), false)].into(),
-            });
+            return Ok(ssh::asks_for_password());
         };
         let given = response.next().unwrap_or_default();
         let given = String::from_utf8_lossy(&given).into_owned();

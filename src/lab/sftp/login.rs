@@ -5,6 +5,7 @@ use russh::{Channel, ChannelId};
 
 use super::Line;
 use super::requests::Requests;
+use crate::lab::ssh;
 use crate::lab::storage::Storage;
 
 /// Any user, or the one whom the inventory names; neither passwords nor keys are looked at, for the lab must
@@ -25,9 +26,7 @@ impl Login {
     }
 
     fn judged(&self, user: &str) -> Auth {
-        let server = &self.storage.server;
-        let is_known = server.user.as_deref().is_none_or(|known| known == user);
-        match is_known && !server.behaviour.refuse_login {
+        match self.storage.server.lets_in(user) {
             true => Auth::Accept,
             false => Auth::reject(),
         }
@@ -57,11 +56,7 @@ impl Handler for Login {
     ) -> Result<Auth, russh::Error> {
         Ok(match response {
             Some(_) => self.judged(user),
-            None => Auth::Partial {
-                name: "".into(),
-                instructions: "".into(),
-                prompts: vec![("Password: ".into(), false)].into(),
-            },
+            None => ssh::asks_for_password(),
         })
     }
 

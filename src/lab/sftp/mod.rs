@@ -1,6 +1,6 @@
 //! The SFTP face of a server: russh speaks SSH, russh-sftp reads and writes the packets.
 //!
-//! - here: one connection, and the key that proves its server's identity
+//! - here: one connection
 //! - `login` the session of SSH: who may log in, and what may be asked for
 //! - `requests` what SFTP asks of the storage; `reply` the status for each refusal
 //!
@@ -13,16 +13,8 @@ mod requests;
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
-use russh::keys::PrivateKey;
-use russh::keys::ssh_key::HashAlg;
-use russh::keys::ssh_key::private::Ed25519Keypair;
-use russh::server::{Config, run_stream};
-use russh::{MethodKind, MethodSet};
-use sha2::{Digest, Sha256};
 use socket2::SockRef;
-use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
@@ -30,44 +22,8 @@ use self::login::Login;
 use super::life::Boot;
 use super::server::Server;
 use super::session::Buffers;
+use super::ssh;
 use super::storage::{Face, Storage};
-use crate::model::HostKey;
-
-/// How a client may log in.
-const METHODS: [MethodKind; 3] = [
-    MethodKind::Password,
-    MethodKind::PublicKey,
-    MethodKind::KeyboardInteractive,
-];
-/// Bytes that are passed on at once.
-const PIECE: usize = 32 * 1024;
-
-/// The private key of every server of every lab, so that an inventory can name it: it protects nothing, and
-/// nothing of a lab needs protection.
-fn private_key(other: bool) -> PrivateKey {
-    let of: &[u8] = match other {
-        false => b"subtend lab",
-        true => b"subtend lab, another key",
-    };
-    Ed25519Keypair::from_seed(&Sha256::digest(of).into()).into()
-}
-
-/// The fingerprint of that key, as the lab shows it.
-pub(super) fn host_key() -> Option<HostKey> {
-    let fingerprint = private_key(false).public_key().fingerprint(HashAlg::Sha256);
-    fingerprint.sha256().map(HostKey)
-}
-
-/// How SSH is spoken, whatever is asked for over it.
-pub(super) fn config(server: &Server) -> Config {
-    Config {
-        keys: vec![private_key(server.behaviour.other_host_key)],
-        methods: MethodSet::from(&METHODS[..]),
-        auth_rejection_time: Duration::ZERO,
-        inactivity_timeout: None,
-        ..Config::default()
-    }
-}
 
 /// What a session's requests can do with its connection.
 #[derive(Debug, Clone)]
@@ -91,7 +47,6 @@ pub(super) async fn session(
     client: &mut TcpStream,
 ) -> io::Result<()> {
     Buffers::of(server).set(SockRef::from(&*client))?;
-    let config = config(server);
     let line = Line {
         cut: CancellationToken::new(),
     };
@@ -100,48 +55,6 @@ pub(super) async fn session(
         boot,
     };
     let login = Login::new(storage, line.clone());
-    let (near, far) = tokio::io::duplex(PIECE);
-    let speaking = async {
-        // Its end is seen by what it sends: an end of its own would overtake its last words.
-        if let Ok(running) = run_stream(Arc::new(config), far, login).await {
-            let _ = running.await;
-        }
-        std::future::pending::<()>().await;
-    };
-    let (from_far, mut to_far) = tokio::io::split(near);
-    let (from_client, mut to_client) = client.split();
-    let commands = async {
-        let mut from = BufReader::with_capacity(PIECE, from_client);
-        // The end, or a reset: for the server, the client has left.
-        let _ = tokio::io::copy_buf(&mut from, &mut to_far).await;
-        let _ = to_far.shutdown().await;
-        std::future::pending::<()>().await;
-    };
-    let answers = async {
-        let mut from = BufReader::with_capacity(PIECE, from_far);
-        tokio::io::copy_buf(&mut from, &mut to_client).await
-    };
-    let sent = tokio::select! {
-        biased;
-        () = line.cut.cancelled() => Ok(0),
-        sent = answers => sent,
-        () = speaking => Ok(0),
-        () = commands => Ok(0),
-    };
-    sent?;
-    to_client.shutdown().await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// It stands in inventories.
-    #[test]
-    fn the_key_of_a_lab_is_always_the_same() {
-        let known = "SHA256:C8QydA9DB3KiVsCYz1ytEf3+ZZ6orha8tFlAzT5dIR0";
-        assert_eq!(host_key().unwrap().to_string(), known);
-        let other = private_key(true).public_key().fingerprint(HashAlg::Sha256);
-        assert_ne!(other.sha256().map(HostKey), host_key());
-    }
+    let cut = line.cut.clone();
+    ssh::speak(server, login, client, cut.cancelled()).await
 }

@@ -248,7 +248,9 @@ impl Handler for Requests {
             return Err(StatusCode::BadMessage.into());
         };
         download.seek(offset);
-        let most = usize::try_from(len).unwrap_or(usize::MAX).min(super::PIECE);
+        let most = usize::try_from(len)
+            .unwrap_or(usize::MAX)
+            .min(crate::lab::ssh::PIECE);
         let mut data = vec![0; most];
         let read = async {
             let read = async {

@@ -2,14 +2,6 @@
 
 use super::{Command, Dialect, Does, Mode, Question};
 
-const fn say(words: &'static str, said: &'static str) -> Command {
-    Command {
-        words,
-        mode: Mode::User,
-        does: Does::Say(said),
-    }
-}
-
 pub(super) static DIALECT: Dialect = Dialect {
     banner: "{name}\n",
     user: "login: ",
@@ -25,11 +17,11 @@ pub(super) static DIALECT: Dialect = Dialect {
     two_banks: true,
     boots_file: false,
     commands: &[
-        say(
+        Command::say(
             "show version",
             "Version {version}\nRunning from bank {bank}\n",
         ),
-        say("show banks", "{banks}Next boot: {boot}\n"),
+        Command::say("show banks", "{banks}Next boot: {boot}\n"),
         Command {
             words: "verify {file}",
             mode: Mode::User,

@@ -159,6 +159,14 @@ impl Dialect {
 }
 
 impl Command {
+    pub(super) const fn say(words: &'static str, said: &'static str) -> Self {
+        Self {
+            words,
+            mode: Mode::User,
+            does: Does::Say(said),
+        }
+    }
+
     /// As it is counted: whole words, and what it is about.
     pub(super) fn named(&self, about: Option<&str>) -> String {
         let about = about.unwrap_or_default();

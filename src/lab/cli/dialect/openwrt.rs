@@ -29,14 +29,6 @@ const fn sum(words: &'static str, found: &'static str) -> Command {
     }
 }
 
-const fn say(words: &'static str, said: &'static str) -> Command {
-    Command {
-        words,
-        mode: Mode::User,
-        does: Does::Say(said),
-    }
-}
-
 pub(super) static DIALECT: Dialect = Dialect {
     banner: "\n",
     user: "{name} login: ",
@@ -52,12 +44,12 @@ pub(super) static DIALECT: Dialect = Dialect {
     two_banks: false,
     boots_file: false,
     commands: &[
-        say(
+        Command::say(
             "cat /etc/openwrt_release",
             "DISTRIB_ID='OpenWrt'\nDISTRIB_RELEASE='{version}'\nDISTRIB_TARGET='lab/generic'\n\
              DISTRIB_DESCRIPTION='OpenWrt {version}'\n",
         ),
-        say("uname -n", "{name}\n"),
+        Command::say("uname -n", "{name}\n"),
         sum("md5sum {file}", "{md5}  {file}\n"),
         sum("sha256sum {file}", "{sha256}  {file}\n"),
         Command {
