@@ -209,12 +209,11 @@ fn outcome(summary: &Summary) -> Outcome {
         .map(|entity| (&entity.entity, entity.state))
         .collect();
     let any = |wanted: &[EntityState]| last.values().any(|state| wanted.contains(state));
-    let good = [EntityState::Delivered, EntityState::Skipped];
     if any(&[EntityState::Cancelled]) {
         Outcome::Cancelled
-    } else if last.values().all(|state| good.contains(state)) {
+    } else if last.values().all(|state| state.is_success()) {
         Outcome::Delivered
-    } else if any(&good) {
+    } else if last.values().any(|state| state.is_success()) {
         Outcome::Partial
     } else {
         Outcome::Failed

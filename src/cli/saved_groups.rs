@@ -235,6 +235,7 @@ mod tests {
                     retry_for: Duration::from_secs(60),
                 },
                 parallel: None,
+                extent: Default::default(),
             },
         });
         vec![

@@ -10,7 +10,7 @@ use super::Failed;
 use super::args::{MadeArgs, RunArgs};
 use crate::model::lookup::Lookup;
 use crate::model::{
-    CredentialsRef, DeliveryPolicy, Flaw, Group, GroupSpec, ImageSpec, Inventory, Limits,
+    CredentialsRef, DeliveryPolicy, Extent, Flaw, Group, GroupSpec, ImageSpec, Inventory, Limits,
     MadeGroup, Name, SourceSpec,
 };
 use crate::plan::{Blocker, plan, said};
@@ -129,6 +129,7 @@ fn made(args: &MadeArgs, image: &str) -> GroupSpec {
             laggards: args.laggards.map(Into::into).unwrap_or_default(),
             limits: limits(args),
             parallel: args.parallel,
+            extent: Extent::default(),
         },
     })
 }

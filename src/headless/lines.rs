@@ -169,13 +169,21 @@ fn state(event: &Event) -> Option<String> {
             line += &format!(" (attempt {attempt})");
         }
         EntityState::CatchingUp => line += ": goes on in a later pass",
-        EntityState::Delivered | EntityState::Cancelled | EntityState::Skipped => {}
+        EntityState::Delivered
+        | EntityState::Upgraded
+        | EntityState::Activating
+        | EntityState::Restarting
+        | EntityState::RolledBack
+        | EntityState::Cancelled
+        | EntityState::Skipped => {}
         _ => return None,
     }
     if let Some(cause) = cause {
         line += &format!(": {}", shown(cause));
     }
-    if let (EntityState::Failed | EntityState::Cancelled, Some(holds)) = (state, holds) {
+    if let (EntityState::Failed | EntityState::RolledBack | EntityState::Cancelled, Some(holds)) =
+        (state, holds)
+    {
         line += &format!("; {}", holds.words());
     }
     Some(line)

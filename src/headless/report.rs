@@ -120,8 +120,10 @@ fn in_state(group: &GroupSummary, state: EntityState) -> impl Iterator<Item = &E
 fn counts(group: &GroupSummary) -> String {
     let mut parts = Vec::new();
     let mut states: Vec<EntityState> = vec![
+        EntityState::Upgraded,
         EntityState::Delivered,
         EntityState::Skipped,
+        EntityState::RolledBack,
         EntityState::Failed,
         EntityState::Cancelled,
     ];
@@ -190,7 +192,7 @@ struct Missing<'a> {
 fn missing(group: &GroupSummary) -> Vec<Missing<'_>> {
     let mut all: Vec<Missing<'_>> = Vec::new();
     for entity in &group.entities {
-        if matches!(entity.state, EntityState::Delivered | EntityState::Skipped) {
+        if entity.state.is_success() {
             continue;
         }
         let fate = |e: &EntitySummary| {

@@ -1,7 +1,7 @@
 //! What all ways of showing a run say in the same words.
 
 use crate::model::text::shown;
-use crate::model::{Bottleneck, EntityState, Verified, units};
+use crate::model::{Bottleneck, Verified, units};
 use crate::protocol::{GroupPhase, GroupSnapshot};
 
 pub(super) fn phase(group: &GroupSnapshot) -> &'static str {
@@ -20,8 +20,8 @@ pub(super) fn done(group: &GroupSnapshot) -> Option<f64> {
         .entities
         .iter()
         .filter_map(|entity| match entity.state {
-            EntityState::Skipped | EntityState::Failed | EntityState::Cancelled => None,
-            EntityState::Delivered => Some(1.0),
+            state if state.has_image() => Some(1.0),
+            state if state.is_final() => None,
             _ => Some((entity.sent as f64 / size as f64).min(1.0)),
         })
         .collect();

@@ -265,6 +265,7 @@ impl Reader<'_> {
             delete_first: delivery.delete_first,
             staging_name: delivery.staging_name,
             labels: labels(problems, fields.get("labels"), &defaults.labels),
+            session: None,
         })
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use crate::model::limits::BadLimit;
 use crate::model::lookup::Lookup;
-use crate::model::{Flaw, Group, Image, Laggards, Limits, PeerChoice, SourceChoice, SourceSpec};
+use crate::model::{
+    Extent, Flaw, Group, Image, Laggards, Limits, PeerChoice, SourceChoice, SourceSpec,
+};
 
 use super::credentials::absolute;
 use super::error::{Problems, Span, quoted, some_of};
@@ -123,6 +125,8 @@ fn read_group(
         laggards: laggards.unwrap_or_default(),
         limits,
         parallel,
+        extent: Extent::default(),
+        procedure: None,
     }))
 }
 

@@ -214,6 +214,7 @@ fn read(root: &tree::Node, file: &Path, problems: &mut Problems) -> Option<Inven
         credentials,
         file_servers,
         images,
+        types: Vec::new(),
         entities,
         groups,
     })

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::complaint::Complaint;
 use super::inventory::{Entity, FileServer, Image, Name};
+use super::procedure::{Extent, Procedure};
 use super::remote::RemotePath;
 
 /// Entities that get the same image (\[0019\]).
@@ -25,6 +26,9 @@ pub struct Group {
     pub limits: Limits,
     /// Maximum number of entities served at one time; `None` is unlimited.
     pub parallel: Option<usize>,
+    pub extent: Extent,
+    /// That of the image's type, if it has one.
+    pub procedure: Option<Arc<Procedure>>,
 }
 
 impl Group {
@@ -33,6 +37,7 @@ impl Group {
             laggards: self.laggards,
             limits: self.limits,
             parallel: self.parallel,
+            extent: self.extent,
         }
     }
 
@@ -162,6 +167,8 @@ pub struct DeliveryPolicy {
     /// The maximum number of entities at a time; `None` is all.
     #[serde(default)]
     pub parallel: Option<usize>,
+    #[serde(default, skip_serializing_if = "Extent::is_default")]
+    pub extent: Extent,
 }
 
 /// A group of the inventory, or one made on the spot.

@@ -10,6 +10,7 @@ use super::complaint::Complaint;
 use super::dialect::Dialect;
 use super::group::Group;
 use super::http::Http;
+use super::procedure::{Procedure, SessionAddress, TypeSpec};
 use super::remote::{Address, CredentialsRef, PathError, RemotePath, Timeouts};
 use super::ssh::Ssh;
 use super::text::quoted;
@@ -29,6 +30,8 @@ pub struct Inventory {
     pub credentials: Vec<CredentialsRef>,
     pub file_servers: Vec<Arc<FileServer>>,
     pub images: Vec<Arc<Image>>,
+    /// What is known of entities of a type, where anything is.
+    pub types: Vec<Arc<TypeSpec>>,
     pub entities: Vec<Arc<Entity>>,
     pub groups: Vec<Arc<Group>>,
 }
@@ -40,6 +43,12 @@ impl Inventory {
 
     pub fn group(&self, name: &str) -> Option<&Arc<Group>> {
         self.groups.iter().find(|group| &*group.name == name)
+    }
+
+    /// What is done on entities of a type beside their image.
+    pub fn procedure(&self, type_: &str) -> Option<&Arc<Procedure>> {
+        let found = self.types.iter().find(|one| &*one.name == type_);
+        found?.procedure.as_ref()
     }
 
     pub fn image(&self, name: &str) -> Option<&Arc<Image>> {
@@ -195,6 +204,8 @@ pub struct Entity {
     /// What the staging file is called: `auto`, or a pattern ([`super::staging::Names`]).
     pub staging_name: Name,
     pub labels: BTreeMap<String, String>,
+    /// Where its command line is, if not at its address, on the port that its procedure names.
+    pub session: Option<SessionAddress>,
 }
 
 /// Where the data goes until it is whole.

@@ -9,6 +9,7 @@ use super::flaw::{Flaw, Thing};
 use super::group::{Group, PeerChoice};
 use super::inventory::{Entity, FileServer, Image, Inventory, Name};
 use super::names::Pattern;
+use super::procedure::{Procedure, TypeSpec};
 use super::remote::RemotePath;
 
 /// All that a group can refer to. Entities are known by their index in the inventory.
@@ -17,6 +18,7 @@ pub struct Lookup<'a> {
     images: &'a [Arc<Image>],
     file_servers: &'a [Arc<FileServer>],
     groups: &'a [Arc<Group>],
+    types: &'a [Arc<TypeSpec>],
     by_name: HashMap<&'a str, usize>,
     /// A type or version that is missing was reported where it should stand, and is not taken for
     /// a wrong one.
@@ -27,6 +29,7 @@ impl<'a> Lookup<'a> {
     pub fn new(inventory: &'a Inventory) -> Self {
         Self {
             groups: &inventory.groups,
+            types: &inventory.types,
             is_being_read: false,
             ..Self::of_file(
                 &inventory.entities,
@@ -49,6 +52,7 @@ impl<'a> Lookup<'a> {
             images,
             file_servers,
             groups: &[],
+            types: &[],
             by_name: names.map(|(at, entity)| (&*entity.name, at)).collect(),
             is_being_read: true,
         }
@@ -75,6 +79,12 @@ impl<'a> Lookup<'a> {
             |server| &server.name,
             name,
         )
+    }
+
+    /// What is done on entities of a type beside their image.
+    pub fn procedure(&self, type_: &str) -> Option<Arc<Procedure>> {
+        let found = self.types.iter().find(|one| &*one.name == type_);
+        found?.procedure.clone()
     }
 
     /// The index of the entity of this name.

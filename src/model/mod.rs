@@ -47,6 +47,7 @@ pub use inventory::{
     BufferPreference, Entity, FileServer, Image, Inventory, Name, SMALLEST_BUFFER, Staging,
 };
 pub use probe::{Abilities, Holding, Leftover, Probe};
+pub use procedure::{Extent, Procedure, SessionAddress, TypeSpec};
 pub use remembered::{Memories, Remembered};
 pub use remote::{
     Address, CredentialsRef, Login, LoginBy, Logins, MIN_RATE, PathError, RemotePath, SecretSource,

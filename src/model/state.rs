@@ -4,21 +4,33 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Where an entity stands in a run. The last four are final.
+/// Where an entity stands in a run. The last six are final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EntityState {
     Waiting,
     Connecting,
+    /// The steps of its procedure that come before the image.
+    Preparing,
     Sending,
     CatchingUp,
     /// All bytes are sent; the entity has not yet said that it stored them.
     Confirming,
     Verifying,
     Retrying,
+    /// The image is in place, and the device is made to run it, or its previous one again.
+    Activating,
+    /// It was made to start anew, and is waited for.
+    Restarting,
+    /// It is asked what it runs.
+    Checking,
     Delivered,
+    /// It said itself that it runs the image.
+    Upgraded,
     Skipped,
     Failed,
+    /// It said itself that it runs its previous image again.
+    RolledBack,
     Cancelled,
 }
 
@@ -26,7 +38,25 @@ impl EntityState {
     pub fn is_final(self) -> bool {
         matches!(
             self,
-            Self::Delivered | Self::Skipped | Self::Failed | Self::Cancelled
+            Self::Delivered
+                | Self::Upgraded
+                | Self::Skipped
+                | Self::Failed
+                | Self::RolledBack
+                | Self::Cancelled
+        )
+    }
+
+    /// Whether nothing is left to do: it has the image, and, where that was asked for, runs it.
+    pub fn is_success(self) -> bool {
+        matches!(self, Self::Delivered | Self::Upgraded | Self::Skipped)
+    }
+
+    /// Whether the image of this run is in place.
+    pub fn has_image(self) -> bool {
+        matches!(
+            self,
+            Self::Activating | Self::Restarting | Self::Checking | Self::Delivered | Self::Upgraded
         )
     }
 
@@ -34,14 +64,20 @@ impl EntityState {
         match self {
             Self::Waiting => "waiting",
             Self::Connecting => "connecting",
+            Self::Preparing => "preparing",
             Self::Sending => "sending",
             Self::CatchingUp => "catching-up",
             Self::Confirming => "confirming",
             Self::Verifying => "verifying",
             Self::Retrying => "retrying",
+            Self::Activating => "activating",
+            Self::Restarting => "restarting",
+            Self::Checking => "checking",
             Self::Delivered => "delivered",
+            Self::Upgraded => "upgraded",
             Self::Skipped => "skipped",
             Self::Failed => "failed",
+            Self::RolledBack => "rolled-back",
             Self::Cancelled => "cancelled",
         }
     }

@@ -59,6 +59,7 @@ pub(crate) fn entity(name: &str, version: &str) -> Entity {
         delete_first: false,
         staging_name: super::staging::AUTO.into(),
         labels: Default::default(),
+        session: None,
     }
 }
 
@@ -73,6 +74,8 @@ pub(crate) fn group(name: &str, entities: Vec<Arc<Entity>>) -> Group {
         laggards: Laggards::CatchUp,
         limits: Limits::default(),
         parallel: None,
+        extent: Default::default(),
+        procedure: None,
     }
 }
 
@@ -85,6 +88,7 @@ pub(crate) fn inventory(memory: u64, buffers: BufferPreference) -> Inventory {
         credentials: Vec::new(),
         file_servers: Vec::new(),
         images: Vec::new(),
+        types: Vec::new(),
         entities: Vec::new(),
         groups: Vec::new(),
     }

@@ -153,6 +153,7 @@ impl ResolvedDraft {
         match (self.image, self.source, then) {
             (Chosen::Known(image), Chosen::Known(source), Some(then)) if self.flaws.is_empty() => {
                 let members = self.members.iter();
+                let procedure = lookup.procedure(&image.type_);
                 Ok(Group {
                     name: self.name.into(),
                     image,
@@ -164,6 +165,8 @@ impl ResolvedDraft {
                     laggards: self.policy.laggards,
                     limits: self.policy.limits,
                     parallel: self.policy.parallel,
+                    extent: self.policy.extent,
+                    procedure,
                 })
             }
             _ => Err(self.flaws),

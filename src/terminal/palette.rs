@@ -99,12 +99,13 @@ impl Theme {
         use EntityState as S;
         self.tone(match standing.into() {
             Standing::In(S::Waiting | S::Skipped) => Tone::Faint,
-            Standing::In(S::Connecting | S::Sending) => Tone::Busy,
+            Standing::In(S::Connecting | S::Preparing | S::Sending) => Tone::Busy,
             Standing::In(S::Confirming | S::Verifying) => Tone::Busy,
+            Standing::In(S::Activating | S::Restarting | S::Checking) => Tone::Busy,
             Standing::In(S::CatchingUp | S::Retrying | S::Cancelled) => Tone::Look,
-            Standing::In(S::Delivered) => Tone::Good,
+            Standing::In(S::Delivered | S::Upgraded) => Tone::Good,
             Standing::Unproven => Tone::Look,
-            Standing::In(S::Failed) => Tone::Bad,
+            Standing::In(S::Failed | S::RolledBack) => Tone::Bad,
         })
     }
 
@@ -118,12 +119,19 @@ impl Theme {
         match (state, self.ascii) {
             (S::Waiting, _) => ".",
             (S::Connecting, _) => "c",
+            (S::Preparing, _) => "p",
             (S::Sending, false) => "▸",
             (S::Sending, true) => ">",
             (S::CatchingUp, _) => "L",
             (S::Confirming, _) => "~",
             (S::Verifying, _) => "?",
             (S::Retrying, _) => "r",
+            (S::Activating, _) => "a",
+            (S::Restarting, _) => "R",
+            (S::Checking, _) => "v",
+            (S::Upgraded, false) => "▲",
+            (S::Upgraded, true) => "^",
+            (S::RolledBack, _) => "B",
             (S::Delivered, false) => "✓",
             (S::Delivered, true) => "#",
             (S::Skipped, _) => "-",

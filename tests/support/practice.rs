@@ -54,6 +54,8 @@ pub fn network(entities: usize, image_size: u64) -> (Inventory, LabSettings) {
             ..Limits::default()
         },
         parallel: None,
+        extent: subtend::model::Extent::default(),
+        procedure: None,
     };
     let inventory = Inventory {
         file: "network.yaml".into(),
@@ -62,6 +64,7 @@ pub fn network(entities: usize, image_size: u64) -> (Inventory, LabSettings) {
         credentials: Vec::new(),
         file_servers: vec![server],
         images: vec![image],
+        types: Vec::new(),
         entities,
         groups: vec![Arc::new(group)],
     };
@@ -128,6 +131,7 @@ pub fn entity(name: &str, version: &str) -> Entity {
         delete_first: false,
         staging_name: "auto".into(),
         labels: BTreeMap::new(),
+        session: None,
     }
 }
 

@@ -357,7 +357,7 @@ pub(super) fn outcome(states: impl Iterator<Item = EntityState>) -> Outcome {
     let (mut delivered, mut cancelled, mut failed) = (false, false, false);
     for state in states {
         match state {
-            EntityState::Delivered | EntityState::Skipped => delivered = true,
+            state if state.is_success() => delivered = true,
             EntityState::Cancelled => cancelled = true,
             _ => failed = true,
         }

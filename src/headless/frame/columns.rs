@@ -47,7 +47,7 @@ impl Columns {
     pub(super) fn line(&self, group: &GroupSnapshot, entity: &EntitySnapshot) -> Line {
         let size = group.size.filter(|size| *size > 0);
         let part = match entity.state {
-            EntityState::Delivered => Some(1.0),
+            state if state.has_image() => Some(1.0),
             EntityState::Skipped | EntityState::Waiting => None,
             _ => size.map(|size| (entity.sent as f64 / size as f64).min(1.0)),
         };
@@ -57,10 +57,12 @@ impl Columns {
         Line {
             text: format!("  {name}  {}  {state}  {detail}", percent(part)),
             tone: match entity.standing() {
-                Standing::In(EntityState::Failed | EntityState::Cancelled) => Tone::Bad,
+                Standing::In(
+                    EntityState::Failed | EntityState::RolledBack | EntityState::Cancelled,
+                ) => Tone::Bad,
                 Standing::In(EntityState::Retrying | EntityState::CatchingUp) => Tone::Watch,
                 Standing::Unproven => Tone::Watch,
-                Standing::In(EntityState::Delivered) => Tone::Good,
+                Standing::In(EntityState::Delivered | EntityState::Upgraded) => Tone::Good,
                 Standing::In(_) => Tone::Plain,
             },
         }
@@ -82,8 +84,11 @@ impl Columns {
                 parts.join("  ")
             }
             EntityState::Connecting => entity.step.map_or_else(String::new, |s| s.to_string()),
-            EntityState::Failed | EntityState::Retrying | EntityState::Cancelled => why(entity),
-            EntityState::Delivered => {
+            EntityState::Failed
+            | EntityState::RolledBack
+            | EntityState::Retrying
+            | EntityState::Cancelled => why(entity),
+            EntityState::Delivered | EntityState::Upgraded => {
                 let time = units::duration(seconds(entity.seconds));
                 match entity.standing() {
                     Standing::Unproven => {
@@ -96,9 +101,13 @@ impl Columns {
                 Some(cause) => shown(cause),
                 None => format!("already has {}", shown(&group.version)),
             },
-            EntityState::Waiting | EntityState::Confirming | EntityState::Verifying => {
-                String::new()
-            }
+            EntityState::Waiting
+            | EntityState::Preparing
+            | EntityState::Confirming
+            | EntityState::Verifying
+            | EntityState::Activating
+            | EntityState::Restarting
+            | EntityState::Checking => entity.cause.as_deref().map(shown).unwrap_or_default(),
         }
     }
 }

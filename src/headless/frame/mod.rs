@@ -122,16 +122,20 @@ fn chosen<T>(items: &[T], room: usize, rank: impl Fn(&T) -> usize) -> Vec<bool> 
 /// Those that failed or run are worth a row before those that wait or are done.
 fn rank(entity: &EntitySnapshot) -> usize {
     match entity.state {
-        EntityState::Failed => 0,
+        EntityState::Failed | EntityState::RolledBack => 0,
         EntityState::Retrying => 1,
         EntityState::Connecting
+        | EntityState::Preparing
+        | EntityState::Activating
+        | EntityState::Restarting
+        | EntityState::Checking
         | EntityState::Sending
         | EntityState::CatchingUp
         | EntityState::Confirming
         | EntityState::Verifying => 2,
         EntityState::Cancelled => 3,
         EntityState::Waiting => 4,
-        EntityState::Delivered => 5,
+        EntityState::Delivered | EntityState::Upgraded => 5,
         EntityState::Skipped => 6,
     }
 }

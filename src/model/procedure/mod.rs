@@ -14,6 +14,8 @@ pub use pattern::Pattern;
 pub use template::{Placeholder, Template, Unfilled, Values};
 pub use versions::Versions;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Name, Ssh};
 
 /// What is known of the entities of one type.
@@ -40,8 +42,33 @@ pub struct Procedure {
     pub undo: Vec<StepSpec>,
 }
 
+/// How far a run goes with the devices of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Extent {
+    /// They get the image.
+    #[default]
+    Deliver,
+    /// They get it, and are made to run it.
+    Upgrade,
+    /// Those that hold it already are made to run it.
+    Activate,
+}
+
+impl Extent {
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether devices are made to run the image.
+    pub fn activates(self) -> bool {
+        self != Self::Deliver
+    }
+}
+
 /// One of the four lists of a procedure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Part {
     Before,
     Activate,
@@ -50,6 +77,11 @@ pub enum Part {
 }
 
 impl Part {
+    /// Of a word as it stands in the journal.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|part| part.word() == word)
+    }
+
     /// In the order in which they are carried out.
     pub const ALL: [Self; 4] = [Self::Before, Self::Activate, Self::Check, Self::Undo];
 
@@ -91,6 +123,14 @@ pub struct SessionSpec {
     pub ssh: Ssh,
     /// What ends every answer.
     pub prompt: Pattern,
+}
+
+/// Where the command line of one entity is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionAddress {
+    pub host: String,
+    /// That of the procedure where none is given.
+    pub port: Option<u16>,
 }
 
 /// How a command line is reached.

@@ -43,17 +43,17 @@ impl Column {
 pub(super) fn urgency(state: Option<EntityState>) -> u8 {
     use EntityState as S;
     match state {
-        Some(S::Failed) => 0,
+        Some(S::Failed | S::RolledBack) => 0,
         Some(S::Retrying) => 1,
         Some(S::CatchingUp) => 2,
-        Some(S::Connecting) => 3,
+        Some(S::Connecting | S::Preparing) => 3,
         Some(S::Sending) => 4,
         Some(S::Confirming) => 5,
-        Some(S::Verifying) => 6,
+        Some(S::Verifying | S::Activating | S::Restarting | S::Checking) => 6,
         Some(S::Waiting) => 7,
         Some(S::Cancelled) => 8,
         Some(S::Skipped) => 9,
-        Some(S::Delivered) => 10,
+        Some(S::Delivered | S::Upgraded) => 10,
         None => 11,
     }
 }

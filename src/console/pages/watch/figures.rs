@@ -17,8 +17,9 @@ pub(super) struct Totals {
 }
 
 /// What needs a look first comes first.
-pub(super) const STATES: [Standing; 12] = [
+pub(super) const STATES: [Standing; 18] = [
     Standing::In(EntityState::Failed),
+    Standing::In(EntityState::RolledBack),
     Standing::In(EntityState::Retrying),
     Standing::In(EntityState::CatchingUp),
     Standing::In(EntityState::Cancelled),
@@ -26,9 +27,14 @@ pub(super) const STATES: [Standing; 12] = [
     Standing::In(EntityState::Sending),
     Standing::In(EntityState::Confirming),
     Standing::In(EntityState::Verifying),
+    Standing::In(EntityState::Activating),
+    Standing::In(EntityState::Restarting),
+    Standing::In(EntityState::Checking),
     Standing::In(EntityState::Connecting),
+    Standing::In(EntityState::Preparing),
     Standing::In(EntityState::Waiting),
     Standing::In(EntityState::Delivered),
+    Standing::In(EntityState::Upgraded),
     Standing::In(EntityState::Skipped),
 ];
 
@@ -49,14 +55,20 @@ pub(super) fn short(standing: impl Into<Standing>) -> &'static str {
     match state {
         EntityState::Waiting => "wait",
         EntityState::Connecting => "connect",
+        EntityState::Preparing => "prepare",
         EntityState::Sending => "send",
         EntityState::CatchingUp => "behind",
         EntityState::Confirming => "confirm",
         EntityState::Verifying => "verify",
         EntityState::Retrying => "retry",
+        EntityState::Activating => "activate",
+        EntityState::Restarting => "restart",
+        EntityState::Checking => "check",
         EntityState::Delivered => "done",
+        EntityState::Upgraded => "upgraded",
         EntityState::Skipped => "skip",
         EntityState::Failed => "failed",
+        EntityState::RolledBack => "rolled-back",
         EntityState::Cancelled => "cancel",
     }
 }
@@ -155,7 +167,7 @@ pub(super) fn bottleneck(bottleneck: &Bottleneck) -> String {
 /// What there is to say about an entity besides its figures, given the group's [`lag_limit`].
 pub(super) fn note(entity: &EntitySnapshot, limit: u64) -> String {
     match entity.state {
-        EntityState::Failed => why(entity),
+        EntityState::Failed | EntityState::RolledBack => why(entity),
         EntityState::Retrying => match why(entity) {
             why if why.is_empty() => format!("after try {}", entity.attempt),
             why => format!("after try {}: {why}", entity.attempt),

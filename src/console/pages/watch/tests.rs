@@ -601,6 +601,7 @@ fn a_retry_reads_from_where_the_group_was_told_to() {
                 ..Default::default()
             },
             parallel: Some(2),
+            extent: Default::default(),
         },
     });
     assert_eq!(groups, &[expected]);
