@@ -280,6 +280,9 @@ pub enum Fault {
     /// The prompt came back without what was expected before it.
     #[error("the device answered {command} with: {answer}")]
     Unexpected { command: String, answer: String },
+    /// What a device, or a program, says in answer to a step, and what it has to say.
+    #[error("it says {is}, and {wanted} was expected")]
+    Differs { is: String, wanted: String },
     #[error("cancelled")]
     Cancelled,
 }
@@ -360,6 +363,7 @@ impl Fault {
             | Fault::Vanished
             | Fault::Kept { .. }
             | Fault::Unexpected { .. }
+            | Fault::Differs { .. }
             | Fault::Cancelled => Permanent,
         }
     }

@@ -1,6 +1,17 @@
 //! What is done on a device before and after its image.
+//!
+//! `course` decides which step is next, `hands` carries a step out, `ledger` writes it down before and after, and
+//! `way` brings the three together for one device.
 
+mod course;
 mod hands;
+mod ledger;
 pub mod session;
+mod values;
+mod way;
 
+pub use course::{PastStep, StepEnd, Verdict};
 pub use hands::{Carried, Hands};
+pub use ledger::{Ledger, StepBegins, StepEnded, Unwritten};
+pub use values::values;
+pub use way::{Arrived, Doing, StepFailure, Way};

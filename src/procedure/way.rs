@@ -1,0 +1,283 @@
+//! The way of one device: `before` its image; and from its image in place to one that it runs, or back.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use crate::model::procedure::{Deed, Part, Procedure, StepSpec, Values};
+use crate::model::text::shown;
+use crate::model::{Failure, Fault, Name, Step};
+
+use super::course::{Course, Next, PastStep, StepEnd, Verdict, Wanted};
+use super::hands::{Carried, Hands};
+use super::ledger::{Ledger, StepBegins, StepEnded};
+use super::values::back;
+
+/// One device, and what is done on it.
+pub struct Way<'a> {
+    pub entity: &'a Name,
+    pub procedure: &'a Procedure,
+    pub values: &'a Values,
+    pub ledger: &'a dyn Ledger,
+    pub cancel: &'a CancellationToken,
+}
+
+/// A step that is about to be carried out.
+#[derive(Debug, Clone, Copy)]
+pub struct Doing<'a> {
+    pub part: Part,
+    /// From 0.
+    pub number: usize,
+    pub step: &'a StepSpec,
+}
+
+/// How the way ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrived {
+    pub verdict: Verdict,
+    /// The version that the device said last that it runs.
+    pub runs: Option<String>,
+    /// What went wrong, in order, each with its step.
+    pub failures: Vec<StepFailure>,
+}
+
+/// A step that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepFailure {
+    pub part: Part,
+    /// From 0.
+    pub number: usize,
+    /// How many steps its part has.
+    pub of: usize,
+    pub what: String,
+    pub failure: Failure,
+}
+
+impl std::fmt::Display for StepFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (part, number, of) = (self.part.word(), self.number + 1, self.of);
+        let what = shown(&self.what);
+        write!(
+            f,
+            "{part}, step {number} of {of} ({what}): {}",
+            self.failure.fault
+        )
+    }
+}
+
+impl Arrived {
+    /// Why it is not upgraded, in the words of a failure.
+    pub fn cause(&self) -> Option<String> {
+        let failures: Vec<String> = self.failures.iter().map(ToString::to_string).collect();
+        let runs = match (&self.runs, self.verdict) {
+            (_, Verdict::Upgraded) => return None,
+            (Some(runs), Verdict::RolledBack) => {
+                format!("`undo` was carried out, and it says that it runs {runs}")
+            }
+            (Some(runs), Verdict::Failed) => format!("it said last that it runs {runs}"),
+            (None, Verdict::Failed) => "what it runs is not known".into(),
+            (_, Verdict::Unknown) => {
+                "what it runs is not known; `subtend activate` asks it before anything else".into()
+            }
+            _ => String::new(),
+        };
+        let parts = failures.into_iter().chain([runs]);
+        let parts: Vec<String> = parts.filter(|part| !part.is_empty()).collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+}
+
+impl Way<'_> {
+    /// The steps before the image. Those that an earlier try of the same run has carried out are not repeated, but
+    /// for such as change nothing.
+    ///
+    /// # Errors
+    /// The first that fails.
+    pub async fn before(
+        &self,
+        hands: &mut dyn Hands,
+        past: &[PastStep],
+        mut doing: impl FnMut(Doing<'_>) + Send,
+    ) -> Result<(), StepFailure> {
+        for (number, step) in self.procedure.before.iter().enumerate() {
+            let is_done = past.iter().any(|one| {
+                (one.part, one.number, one.end) == (Part::Before, number, Some(StepEnd::Done))
+            });
+            if is_done && !step.safe && !matches!(step.deed, Deed::Get { .. }) {
+                continue;
+            }
+            let part = Part::Before;
+            doing(Doing { part, number, step });
+            let next = self.procedure.before.get(number + 1);
+            let carried = self
+                .carry_out(hands, (part, number, step), next, self.values)
+                .await;
+            if let Err(failure) = carried.result {
+                return Err(self.failure(part, number, carried.what, failure));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a device run the image that is in place on it. `past`: as [`Course::new`].
+    pub async fn activate(
+        &self,
+        hands: &mut dyn Hands,
+        past: &[PastStep],
+        asks_first: bool,
+        mut doing: impl FnMut(Doing<'_>) + Send,
+    ) -> Arrived {
+        let mut course = Course::new(self.procedure, past, asks_first);
+        let previous = back(self.values);
+        let (mut runs, mut failures) = (None, Vec::new());
+        loop {
+            let (part, number, wanted, may_be_away) = match course.next() {
+                Next::End(verdict) => {
+                    return Arrived {
+                        verdict,
+                        runs,
+                        failures,
+                    };
+                }
+                Next::Do {
+                    part,
+                    number,
+                    wanted,
+                    may_be_away,
+                } => (part, number, wanted, may_be_away),
+            };
+            let Some(step) = self.procedure.part(part).get(number) else {
+                course.did(StepEnd::Undone);
+                continue;
+            };
+            let step = match may_be_away {
+                true => &self.patient(step),
+                false => step,
+            };
+            doing(Doing { part, number, step });
+            let values = match wanted {
+                Wanted::Image => self.values,
+                Wanted::Previous => &previous,
+            };
+            let next = self.procedure.part(part).get(number + 1);
+            let carried = self
+                .carry_out(hands, (part, number, step), next, values)
+                .await;
+            if part == Part::Check {
+                runs = says(step, &carried).or(runs);
+            }
+            course.did(end_of(&carried));
+            if let Err(failure) = carried.result {
+                failures.push(self.failure(part, number, carried.what, failure));
+            }
+        }
+    }
+
+    /// Written down before and after.
+    async fn carry_out(
+        &self,
+        hands: &mut dyn Hands,
+        (part, number, step): (Part, usize, &StepSpec),
+        next: Option<&StepSpec>,
+        values: &Values,
+    ) -> Carried {
+        let what = hands.what(step, values);
+        if self.cancel.is_cancelled() {
+            return Carried {
+                what,
+                said: String::new(),
+                result: Err(Failure::new(Step::Command, Fault::Cancelled)),
+                is_undone: true,
+            };
+        }
+        let entity = self.entity.clone();
+        let begins = StepBegins {
+            at: Timestamp::now(),
+            entity: entity.clone(),
+            part,
+            number,
+            what,
+        };
+        self.ledger.begins(begins).await;
+        let restarts = next.is_some_and(|next| matches!(next.deed, Deed::Restart { .. }));
+        let carried = hands.carry_out(step, values, restarts).await;
+        let why = carried.result.as_ref().err();
+        let why = why.map(|failure| failure.fault.to_string());
+        let said = [carried.said.clone()].into_iter().chain(why);
+        let said: Vec<String> = said.filter(|part| !part.is_empty()).collect();
+        self.ledger.ended(StepEnded {
+            at: Timestamp::now(),
+            entity,
+            part,
+            number,
+            end: end_of(&carried),
+            said: said.join("\n"),
+        });
+        carried
+    }
+
+    fn failure(&self, part: Part, number: usize, what: String, failure: Failure) -> StepFailure {
+        let of = self.procedure.part(part).len();
+        StepFailure {
+            part,
+            number,
+            of,
+            what,
+            failure,
+        }
+    }
+
+    /// With the time that it may take to come back.
+    fn patient(&self, step: &StepSpec) -> StepSpec {
+        let steps = self.procedure.steps().map(|(_, step)| &step.deed);
+        let back = steps.filter_map(|deed| match deed {
+            Deed::Restart { back, .. } => Some(*back),
+            _ => None,
+        });
+        let back = back.max().unwrap_or(Duration::ZERO);
+        StepSpec {
+            within: step.within.max(back),
+            ..step.clone()
+        }
+    }
+}
+
+/// What a step came to, for what is next.
+fn end_of(carried: &Carried) -> StepEnd {
+    match &carried.result {
+        Ok(_) => StepEnd::Done,
+        Err(_) if carried.is_undone => StepEnd::Undone,
+        Err(failure) if failure.is_cancelled() => StepEnd::Cancelled,
+        Err(failure) if is_no(&failure.fault) => StepEnd::Refused,
+        Err(_) => StepEnd::Unanswered,
+    }
+}
+
+/// Whether the device, or a program, gave an answer.
+fn is_no(fault: &Fault) -> bool {
+    matches!(
+        fault,
+        Fault::Reply { .. }
+            | Fault::Answer { .. }
+            | Fault::Unexpected { .. }
+            | Fault::Differs { .. }
+    )
+}
+
+/// The version that a step of `check` has shown.
+fn says(step: &StepSpec, carried: &Carried) -> Option<String> {
+    let (group, _) = step.expect.as_ref()?.is.as_ref()?;
+    let groups: Option<&BTreeMap<String, String>> = carried.result.as_ref().ok();
+    if let Some(groups) = groups {
+        return groups.get(&**group).cloned();
+    }
+    match &carried.result {
+        Err(Failure {
+            fault: Fault::Differs { is, .. },
+            ..
+        }) => Some(is.clone()),
+        _ => None,
+    }
+}
