@@ -98,6 +98,7 @@ impl Reporter {
             holds,
             // The manager knows it.
             verified: None,
+            runs: None,
         });
     }
 

@@ -354,6 +354,7 @@ mod tests {
 
     fn ran(groups: &[&[(&str, EntityState)]]) -> Summary {
         let entity = |(name, state): &(&str, EntityState)| EntitySummary {
+            runs: None,
             entity: (*name).into(),
             state: *state,
             step: None,

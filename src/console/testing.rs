@@ -163,6 +163,7 @@ pub(crate) fn group(name: &str, entities: Vec<EntitySnapshot>) -> GroupSnapshot 
 
 pub(crate) fn entity(name: &str, state: EntityState, sent: u64) -> EntitySnapshot {
     EntitySnapshot {
+        runs: None,
         entity: name.into(),
         state,
         step: None,

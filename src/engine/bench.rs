@@ -44,6 +44,7 @@ impl Sending {
         });
         for entity in names {
             state.apply(&mut Event::State {
+                runs: None,
                 at,
                 group: of.clone(),
                 entity,

@@ -60,6 +60,7 @@ fn of_entity(entity: &EntitySnapshot) -> EntitySummary {
         verified: entity.verified,
         cause: entity.cause.clone(),
         holds: entity.holds,
+        runs: entity.runs.clone(),
         left: entity.left.clone(),
     }
 }

@@ -254,6 +254,7 @@ mod tests {
     fn laggards_retries_and_other_sources_are_told() {
         let at = Timestamp::UNIX_EPOCH;
         let state = |state, step, cause: Option<&str>| Event::State {
+            runs: None,
             at,
             group: "adsl".into(),
             entity: "shelf1-03".into(),

@@ -18,6 +18,7 @@ use crate::terminal::Inline;
 
 fn entity(name: &str, state: EntityState, sent: u64) -> EntitySnapshot {
     EntitySnapshot {
+        runs: None,
         entity: name.into(),
         state,
         step: None,
@@ -312,6 +313,7 @@ fn states_are_words_and_colour_is_only_added() {
 
 fn result(name: &str, state: EntityState) -> EntitySummary {
     EntitySummary {
+        runs: None,
         entity: name.into(),
         state,
         step: None,

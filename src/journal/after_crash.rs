@@ -17,6 +17,8 @@ pub enum AfterCrash {
     Delivered,
     /// It was left out of the run: it has the image, as the inventory says.
     Skipped,
+    /// The same, and it was being made to run it: what it runs is for it to say.
+    Activating,
     /// Its file is as it was; the staging file may be there, whole or in part.
     Staged,
     /// Its file is as it was, and this run left nothing beside it.
@@ -34,6 +36,7 @@ impl AfterCrash {
         match self {
             Self::Delivered => "delivered",
             Self::Skipped => "skipped",
+            Self::Activating => "activating",
             Self::Staged => "staged",
             Self::Untouched => "untouched",
             Self::Later => "later",
@@ -43,13 +46,21 @@ impl AfterCrash {
 
     /// Whether the image has to be sent to it again, unless a look at it says otherwise.
     pub fn lacks_image(self) -> bool {
-        !matches!(self, Self::Delivered | Self::Skipped | Self::Later)
+        !matches!(
+            self,
+            Self::Delivered | Self::Skipped | Self::Activating | Self::Later
+        )
+    }
+
+    /// Whether anything is left to do.
+    pub fn is_open(self) -> bool {
+        self.lacks_image() || self == Self::Activating
     }
 
     /// The same in the words of a failure; none where a later run says.
     pub(super) fn holds(self) -> Option<Holds> {
         match self {
-            Self::Delivered | Self::Skipped => Some(Holds::New),
+            Self::Delivered | Self::Skipped | Self::Activating => Some(Holds::New),
             Self::Staged | Self::Untouched => Some(Holds::Old),
             Self::Unknown => Some(Holds::Unknown),
             Self::Later => None,
@@ -102,7 +113,12 @@ pub(super) fn after_crash(said: Said) -> AfterCrash {
         };
     }
     match (said.state, said.holds, said.touch) {
-        (EntityState::Delivered, ..) => AfterCrash::Delivered,
+        (EntityState::Delivered | EntityState::Upgraded | EntityState::RolledBack, ..) => {
+            AfterCrash::Delivered
+        }
+        (EntityState::Activating | EntityState::Restarting | EntityState::Checking, ..) => {
+            AfterCrash::Activating
+        }
         (EntityState::Skipped, ..) => AfterCrash::Skipped,
         (EntityState::Failed | EntityState::Cancelled, Some(holds), _) => match holds {
             Holds::New => AfterCrash::Delivered,

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::locks::EntityLock;
 use super::write_ahead::Ask;
 use crate::model::{Failure, Fault, Probe, RemotePath, Staging, Step};
+use crate::procedure::{Ledger, StepBegins, StepEnded};
 use crate::transport::{
     Compared, Destination, Directory, How, ImageDigest, Listed, NotStored, Proof, Remote, Reply,
     Seen, Sink, Source, Transport,
@@ -117,6 +118,21 @@ impl Gate {
     }
 }
 
+#[async_trait]
+impl Ledger for Gate {
+    async fn begins(&self, step: StepBegins) {
+        let (done, written) = oneshot::channel();
+        if self.inbox.send(Ask::StepBegins { step, done }).is_ok() {
+            let _ = timeout(PATIENCE, written).await;
+        }
+    }
+
+    fn ended(&self, step: StepEnded) {
+        // Without a stage nobody writes anything, which was reported.
+        let _ = self.inbox.send(Ask::StepEnded(step));
+    }
+}
+
 /// A transport behind the gate.
 #[derive(Debug)]
 pub struct Gated<T> {
@@ -149,6 +165,10 @@ impl<T: Transport> Transport for Gated<T> {
             destination: destination.clone(),
             passed: None,
         }))
+    }
+
+    async fn hold(&self, destination: &Destination) -> Result<(), Failure> {
+        self.gate.hold(destination).await
     }
 
     async fn size_of(&self, remote: &Remote) -> Result<Option<u64>, Failure> {

@@ -4,7 +4,7 @@
 //! lines. A migration is never changed once it was released; the next one is added below it.
 
 /// Each brings a file from the version of its place to the next one.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, ORDER_AND_HOLDS];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, ORDER_AND_HOLDS, STEPS];
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 const FIRST: &str = "
@@ -130,6 +130,30 @@ CREATE TABLE touches (
 CREATE INDEX touches_of_run ON touches (run, address, path, id);
 CREATE INDEX touches_by_time ON touches (at);
 CREATE INDEX touches_of_file ON touches (address, path, at);
+";
+
+const STEPS: &str = "
+-- Steps of procedures, each written before it is carried out.
+CREATE TABLE steps (
+    seq INTEGER PRIMARY KEY,
+    run TEXT NOT NULL,
+    place INTEGER NOT NULL,
+    entity TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    -- before, activate, check, undo.
+    part TEXT NOT NULL,
+    -- From 0.
+    number INTEGER NOT NULL,
+    what TEXT NOT NULL,
+    -- Null while nobody knows: then it may have been carried out.
+    ended INTEGER,
+    outcome TEXT,
+    said TEXT
+);
+CREATE INDEX steps_of_entity ON steps (run, place, entity, seq);
+CREATE INDEX steps_by_name ON steps (entity, seq);
+-- The version that it said last that it runs.
+ALTER TABLE entities ADD COLUMN runs TEXT;
 ";
 
 const ORDER_AND_HOLDS: &str = "

@@ -168,6 +168,7 @@ fn beginning(run: &str) -> Vec<Event> {
 
 fn state(entity: &str, state: EntityState) -> Event {
     Event::State {
+        runs: None,
         at: Timestamp::now(),
         group: "adsl".into(),
         entity: entity.into(),

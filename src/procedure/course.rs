@@ -132,6 +132,11 @@ impl<'a> Course<'a> {
         course
     }
 
+    /// What is known of all tries by now.
+    pub(super) fn into_past(self) -> Vec<PastStep> {
+        self.past
+    }
+
     pub(super) fn next(&self) -> Next {
         let (part, number, wanted) = match self.at {
             At::Ask(number) => (Part::Check, number, Wanted::Image),

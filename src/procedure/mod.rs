@@ -6,6 +6,8 @@
 mod course;
 mod hands;
 mod ledger;
+mod means;
+mod open_steps;
 pub mod session;
 mod values;
 mod way;
@@ -13,5 +15,7 @@ mod way;
 pub use course::{PastStep, StepEnd, Verdict};
 pub use hands::{Carried, Hands};
 pub use ledger::{Ledger, StepBegins, StepEnded, Unwritten};
+pub use means::Means;
+pub use open_steps::{AllOpenSteps, OpenSteps};
 pub use values::values;
 pub use way::{Arrived, Doing, StepFailure, Way};

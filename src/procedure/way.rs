@@ -41,6 +41,8 @@ pub struct Arrived {
     pub runs: Option<String>,
     /// What went wrong, in order, each with its step.
     pub failures: Vec<StepFailure>,
+    /// What was written down of it, where that leaves open what it runs; else nothing.
+    pub open: Vec<PastStep>,
 }
 
 /// A step that failed.
@@ -135,10 +137,12 @@ impl Way<'_> {
         loop {
             let (part, number, wanted, may_be_away) = match course.next() {
                 Next::End(verdict) => {
+                    let is_open = matches!(verdict, Verdict::Unknown | Verdict::Cancelled);
                     return Arrived {
                         verdict,
                         runs,
                         failures,
+                        open: is_open.then(|| course.into_past()).unwrap_or_default(),
                     };
                 }
                 Next::Do {

@@ -34,6 +34,9 @@ pub enum Event {
         /// How its copy was checked; only of `delivered`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         verified: Option<Verified>,
+        /// The version that the entity said last that it runs, where it was asked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        runs: Option<String>,
     },
     /// Sampled from a snapshot by the watcher, never sent by the engine.
     Progress {
@@ -322,6 +325,9 @@ pub struct EntitySummary {
     /// What it holds now; null while it is not known.
     #[serde(default)]
     pub holds: Option<Holds>,
+    /// The version that it said last that it runs, where it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs: Option<String>,
     /// A staging file that could not be removed, or was kept as the only copy that there is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<String>,

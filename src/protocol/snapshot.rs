@@ -118,6 +118,9 @@ pub struct EntitySnapshot {
     /// What it holds now, once it has a final state and this is known.
     #[serde(default)]
     pub holds: Option<Holds>,
+    /// The version that it said last that it runs, where it was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs: Option<String>,
     /// A staging file that could not be removed.
     pub left: Option<String>,
 }

@@ -176,12 +176,19 @@ fn is_same_but_moved(known: &EntitySnapshot, now: &EntitySnapshot) -> bool {
         staged,
         verified,
         holds,
+        runs,
         left,
     } = known;
     (entity, state, step, cause, holds)
         == (&now.entity, &now.state, &now.step, &now.cause, &now.holds)
-        && (attempt, staged, verified, left)
-            == (&now.attempt, &now.staged, &now.verified, &now.left)
+        && (attempt, staged, verified, runs, left)
+            == (
+                &now.attempt,
+                &now.staged,
+                &now.verified,
+                &now.runs,
+                &now.left,
+            )
 }
 
 impl GroupDelta {

@@ -22,6 +22,7 @@ const LONG: Duration = Duration::from_secs(20);
 
 fn entity(number: usize) -> EntitySnapshot {
     EntitySnapshot {
+        runs: None,
         entity: format!("shelf{}-{:02}", number / 48, number % 48)
             .as_str()
             .into(),

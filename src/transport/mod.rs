@@ -137,6 +137,14 @@ pub trait Transport: Send + Sync + 'static {
     /// Opens a session with the entity; nothing is written yet.
     async fn open_sink(&self, destination: &Destination) -> Result<Box<dyn Sink>, Failure>;
 
+    /// Takes the entity for this run alone, before anything is done to it.
+    ///
+    /// # Errors
+    /// Another run has it.
+    async fn hold(&self, _: &Destination) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Whether the file is there; its size in bytes where the host reports it.
     async fn size_of(&self, remote: &Remote) -> Result<Option<u64>, Failure>;
 

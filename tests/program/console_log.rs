@@ -49,6 +49,7 @@ fn lines_go_to_the_page_and_to_the_file_and_a_password_to_neither() {
     tracing::trace!(target: "suppaftp", "PASS secret");
     log::info!(target: "suppaftp", "it informs");
     log_event(&Event::State {
+        runs: None,
         at: Timestamp::UNIX_EPOCH,
         group: "adsl".into(),
         entity: "shelf1-01".into(),

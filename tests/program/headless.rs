@@ -154,6 +154,7 @@ impl Engine {
 
     fn state(&self, state: EntityState, step: Option<Step>, cause: Option<&str>) {
         self.say(Event::State {
+            runs: None,
             at: Timestamp::UNIX_EPOCH,
             group: "adsl".into(),
             entity: "shelf1-01".into(),
@@ -173,6 +174,7 @@ impl Engine {
 
 fn snapshot(sent: u64, phase: GroupPhase) -> Snapshot {
     let entity = EntitySnapshot {
+        runs: None,
         entity: "shelf1-01".into(),
         state: EntityState::Sending,
         step: Some(Step::Send),
@@ -223,6 +225,7 @@ fn snapshot(sent: u64, phase: GroupPhase) -> Snapshot {
 
 fn summary(outcome: Outcome) -> Summary {
     let entity = EntitySummary {
+        runs: None,
         entity: "shelf1-01".into(),
         state: EntityState::Delivered,
         step: None,

@@ -33,6 +33,8 @@ fn run(name: &str, status: RunStatus, outcome: Option<Outcome>) -> RunRow {
         practice: false,
         groups: vec!["adsl".into(), "vdsl".into()],
         counts: Counts {
+            upgraded: 0,
+            rolled_back: 0,
             entities: 20,
             delivered: 17,
             delivered_unproven: 2,
@@ -55,6 +57,8 @@ fn run(name: &str, status: RunStatus, outcome: Option<Outcome>) -> RunRow {
 fn entity(name: &str, state: EntityState) -> EntityRow {
     let failed = state == EntityState::Failed;
     EntityRow {
+        runs: None,
+        steps: Vec::new(),
         entity: name.into(),
         type_: "adsl".into(),
         address: "192.0.2.33:21".into(),

@@ -80,6 +80,9 @@ fn alike<'a>(members: &[&'a Candidate<'a>]) -> Vec<(&'a Candidate<'a>, Vec<Strin
 fn means(holds: AfterCrash) -> Option<String> {
     let means = match holds {
         AfterCrash::Delivered | AfterCrash::Untouched => return None,
+        AfterCrash::Activating => {
+            "the image is in place, and it was being made to run it; `--resume` asks it first what it runs"
+        }
         AfterCrash::Skipped => "has the image, as the inventory said",
         AfterCrash::Later => "written by a later run; `subtend history --entity NAME` tells",
         AfterCrash::Staged => "the file is as it was; a staging file may be beside it",

@@ -230,6 +230,7 @@ fn snapshot(running: usize) -> Arc<Snapshot> {
             time_left: None,
             seconds: 0.0,
             entities: vec![EntitySnapshot {
+                runs: None,
                 entity: "e1".into(),
                 state: EntityState::Sending,
                 step: None,

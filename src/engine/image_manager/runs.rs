@@ -173,6 +173,7 @@ impl<T: Transport> ImageManager<T> {
                 attempt: 0,
                 holds: skipped.then_some(Holds::New),
                 verified: None,
+                runs: None,
             };
             state.apply(&mut event);
             self.tell(event);

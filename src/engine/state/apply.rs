@@ -20,12 +20,15 @@ impl GroupState {
                 attempt,
                 holds,
                 verified,
+                runs,
                 ..
             } => {
                 if let Some(record) = self.record(entity) {
                     record.enter(*state, *step, cause.clone(), *attempt);
                     record.holds = *holds;
-                    *verified = (*state == EntityState::Delivered).then_some(record.verified);
+                    record.runs = runs.clone().or(record.runs.take());
+                    let is_good = matches!(state, EntityState::Delivered | EntityState::Upgraded);
+                    *verified = is_good.then_some(record.verified);
                 }
             }
             Event::Stored {
@@ -113,6 +116,7 @@ impl GroupState {
                 attempt: record.attempt,
                 holds: None,
                 verified: None,
+                runs: None,
             })
             .collect();
         events.iter_mut().for_each(|event| self.apply(event));

@@ -77,6 +77,7 @@ pub(super) struct EntityRecord {
     staged: bool,
     verified: Verified,
     holds: Option<Holds>,
+    runs: Option<String>,
     left: Option<String>,
     rate: RateMeter,
     began: Option<Instant>,
@@ -299,6 +300,7 @@ impl EntityRecord {
             staged: false,
             verified: Verified::None,
             holds: None,
+            runs: None,
             left: None,
             rate: RateMeter::new(Instant::now()),
             began: None,
@@ -343,6 +345,7 @@ impl EntityRecord {
             staged: self.staged,
             verified: self.verified,
             holds: self.holds,
+            runs: self.runs.clone(),
             left: self.left.clone(),
         }
     }

@@ -11,6 +11,7 @@ use super::rows::{
     Change, Copied, EntityRow, GroupRow, Known, Note, PassRow, PastRow, RunRow, RunStatus, RunWhole,
 };
 use super::runs::runs;
+use super::steps;
 use crate::journal::after_crash::{self, AfterCrash, LastTouch, Said, after_crash};
 use crate::journal::alive;
 use crate::journal::found::{Found, StagingFile};
@@ -132,7 +133,9 @@ fn fill(from: &Connection, run: &str, place: i64, group: &mut GroupRow) -> rusql
     )? {
         changes.entry(entity).or_default().push(change);
     }
+    let mut steps = steps::of_group(from, run, place)?;
     for one in &mut group.entities {
+        one.steps = steps.remove(&one.entity).unwrap_or_default();
         one.changes = changes.remove(&one.entity).unwrap_or_default();
     }
     Ok(())
@@ -228,10 +231,10 @@ fn judge(one: &mut EntityRow, place: i64, touches: &Touches, later: bool, doubte
         found: one.found,
     };
     one.after_crash = after_crash(said);
-    if one.after_crash.lacks_image() {
+    if one.after_crash.is_open() {
         if later {
             one.after_crash = AfterCrash::Later;
-        } else if doubted && one.found.is_none() {
+        } else if doubted && one.after_crash.lacks_image() && one.found.is_none() {
             one.after_crash = AfterCrash::Unknown;
         }
     }
@@ -272,6 +275,8 @@ pub(super) fn past(
             params![row.run, *place, name],
             change,
         )?;
+        let mut steps = steps::of_group(from, &row.run, *place)?;
+        row.entity.steps = steps.remove(name).unwrap_or_default();
         let touches = touches(from, &row.run)?;
         row.entity.found = found(from, &row.run)?.remove(&(*place, name.to_owned()));
         let doubted = alive::is_doubted(state_dir, &row.run);
@@ -286,7 +291,9 @@ pub(super) fn delivered(from: &Connection) -> rusqlite::Result<HashMap<Name, Kno
         "SELECT e.name, e.address, e.path, e.changed, e.run, e.bytes, e.verified,
              g.image, g.version, g.type, g.sha256
          FROM entities e JOIN groups g USING (run, place) JOIN runs r USING (run)
-         WHERE e.state = 'delivered' AND r.practice = 0
+         WHERE (e.state IN ('delivered', 'upgraded', 'rolled-back', 'activating', 'restarting', 'checking')
+                 OR e.state IN ('failed', 'cancelled') AND e.holds = 'new' AND e.verified IS NOT NULL)
+             AND r.practice = 0
              AND NOT EXISTS (
                  SELECT 1 FROM touches t
                  WHERE t.address = e.address AND t.path = e.path AND t.seq > e.seq
@@ -339,7 +346,9 @@ fn entity(row: &Row<'_>) -> rusqlite::Result<EntityRow> {
         holds: holds(row)?,
         after_crash: AfterCrash::Unknown,
         found: None,
+        runs: row.get("runs")?,
         changes: Vec::new(),
+        steps: Vec::new(),
     })
 }
 

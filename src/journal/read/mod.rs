@@ -2,12 +2,14 @@
 //!
 //! - `rows`: the plain data
 //! - `runs`: runs in figures; `entities`: one run whole, and what each entity holds
+//! - `steps`: what was done on entities beside their images
 //! - `columns`: columns into values
 
 mod columns;
 mod entities;
 mod rows;
 mod runs;
+mod steps;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +19,7 @@ use rusqlite::{Connection, params};
 
 pub use rows::{
     Amounts, Change, Copied, Counts, CutOff, EntityRow, GroupRow, Known, NoRun, PassRow, PastRow,
-    Process, RunRow, RunStatus, RunWhole,
+    Process, RunRow, RunStatus, RunWhole, StepRow,
 };
 pub(super) use runs::cut_off;
 
@@ -29,6 +31,7 @@ use super::found::Found;
 use super::locks::{EntityLock, NotLocked};
 use super::{alive, store};
 use crate::model::Name;
+use crate::procedure::OpenSteps;
 
 /// The journal of a state directory, to look into. Its methods fail where the file can't be read, or written.
 #[derive(Debug)]
@@ -109,6 +112,12 @@ impl Journal {
     /// the operator's to give.
     pub fn delivered(&self) -> Result<HashMap<Name, Known>, JournalError> {
         self.named(delivered(&self.connection))
+    }
+
+    /// The steps that make entities run an image and of which it is not known what they came to, by the entity's
+    /// name: in order, over all runs since the entity was last said to run one.
+    pub fn open_steps(&self) -> Result<HashMap<Name, OpenSteps>, JournalError> {
+        self.named(steps::open(&self.connection))
     }
 
     /// Takes an entity of a run that has ended, to clean up after it: no other run writes it

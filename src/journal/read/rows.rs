@@ -63,8 +63,10 @@ pub struct Counts {
     pub delivered: usize,
     /// Of those: by size alone, or without any check.
     pub delivered_unproven: usize,
+    pub upgraded: usize,
     pub skipped: usize,
     pub failed: usize,
+    pub rolled_back: usize,
     pub cancelled: usize,
     /// Without a final state.
     pub unfinished: usize,
@@ -146,7 +148,11 @@ pub struct EntityRow {
     pub after_crash: AfterCrash,
     /// What was seen and done after the run.
     pub found: Option<Found>,
+    /// The version that it said last that it runs.
+    pub runs: Option<String>,
     pub changes: Vec<Change>,
+    /// What was done on it beside its image.
+    pub steps: Vec<StepRow>,
 }
 
 /// What was written to an entity.
@@ -168,6 +174,20 @@ pub struct Change {
     pub cause: Option<String>,
     pub attempt: u32,
     pub holds: Option<Holds>,
+}
+
+/// One step of a procedure.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StepRow {
+    pub at: Timestamp,
+    pub part: String,
+    /// From 0.
+    pub number: usize,
+    pub what: String,
+    pub ended: Option<Timestamp>,
+    /// Null where nothing was written down of it after it had begun.
+    pub outcome: Option<String>,
+    pub said: Option<String>,
 }
 
 /// One entity in one group of one run.

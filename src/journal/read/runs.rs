@@ -86,6 +86,8 @@ fn count(from: &Connection, state_dir: &Path, run: &mut RunRow) -> rusqlite::Res
         }
         *match state {
             EntityState::Delivered => &mut counts.delivered,
+            EntityState::Upgraded => &mut counts.upgraded,
+            EntityState::RolledBack => &mut counts.rolled_back,
             EntityState::Skipped => &mut counts.skipped,
             EntityState::Failed => &mut counts.failed,
             EntityState::Cancelled => &mut counts.cancelled,
@@ -107,7 +109,12 @@ fn count(from: &Connection, state_dir: &Path, run: &mut RunRow) -> rusqlite::Res
 }
 
 fn outcome(of: &Counts) -> Outcome {
-    match (of.cancelled, of.failed, of.delivered + of.skipped) {
+    let failed = of.failed + of.rolled_back;
+    match (
+        of.cancelled,
+        failed,
+        of.delivered + of.upgraded + of.skipped,
+    ) {
         (0, 0, _) => Outcome::Delivered,
         (0, _, 0) => Outcome::Failed,
         (0, ..) => Outcome::Partial,
@@ -139,7 +146,7 @@ pub(in crate::journal) fn cut_off(
             last.insert(&one.entity, one.after_crash);
         }
         // Later runs have dealt with all of it.
-        if !last.values().any(|holds| holds.lacks_image()) {
+        if !last.values().any(|holds| holds.is_open()) {
             continue;
         }
         let mut holds = BTreeMap::new();

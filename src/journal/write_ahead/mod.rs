@@ -21,6 +21,7 @@ use tokio::sync::{Notify, mpsc as channel, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::model::Inventory;
+use crate::procedure::{StepBegins, StepEnded};
 use crate::protocol::{Event, Link, Snapshot};
 
 use super::error::JournalError;
@@ -42,6 +43,11 @@ pub(super) enum Message {
         touch: Touch,
         done: oneshot::Sender<()>,
     },
+    StepBegins {
+        step: StepBegins,
+        done: oneshot::Sender<()>,
+    },
+    StepEnded(StepEnded),
     End,
 }
 
@@ -52,6 +58,11 @@ pub(super) enum Ask {
         touch: Touch,
         done: oneshot::Sender<()>,
     },
+    StepBegins {
+        step: StepBegins,
+        done: oneshot::Sender<()>,
+    },
+    StepEnded(StepEnded),
     /// For this run alone to write; else the run that has it.
     Hold {
         address: String,
@@ -260,6 +271,10 @@ impl WriteAhead {
                     match message {
                         Message::Event(event) => writer.add(Record::Event(event.clone())),
                         Message::Touch { touch, .. } => writer.add(Record::Touch(touch.clone())),
+                        Message::StepBegins { step, .. } => {
+                            writer.add(Record::StepBegins(step.clone()));
+                        }
+                        Message::StepEnded(step) => writer.add(Record::StepEnded(step.clone())),
                         Message::Snapshot(_) | Message::End => {}
                     }
                 }
@@ -331,9 +346,10 @@ impl WriteAhead {
                     self.snapshots.send_replace(snapshot);
                     self.shown.notify_one();
                 }
-                Message::Touch { done, .. } => {
+                Message::Touch { done, .. } | Message::StepBegins { done, .. } => {
                     let _ = done.send(());
                 }
+                Message::StepEnded(_) => {}
                 Message::End => ended = true,
             }
         }

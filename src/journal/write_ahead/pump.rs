@@ -30,6 +30,8 @@ impl Pump {
         self.catch_up();
         match ask {
             Ask::Touch { touch, done } => self.send(Message::Touch { touch, done }),
+            Ask::StepBegins { step, done } => self.send(Message::StepBegins { step, done }),
+            Ask::StepEnded(step) => self.send(Message::StepEnded(step)),
             Ask::Hold {
                 address,
                 path,

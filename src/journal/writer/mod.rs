@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::model::Inventory;
+use crate::procedure::{StepBegins, StepEnded};
 use crate::protocol::Event;
 
 use super::alive::Alive;
@@ -29,6 +30,8 @@ const WAITING: usize = 100_000;
 pub(super) enum Record {
     Event(Event),
     Touch(Touch),
+    StepBegins(StepBegins),
+    StepEnded(StepEnded),
 }
 
 impl Record {
@@ -203,6 +206,8 @@ impl Rows {
             let result = match record {
                 Record::Event(event) => self.event(&transaction, event),
                 Record::Touch(touch) => self.touch(&transaction, touch),
+                Record::StepBegins(step) => self.step_begins(&transaction, step),
+                Record::StepEnded(step) => self.step_ended(&transaction, step),
             };
             match result {
                 Err(error) if JournalError::is_environment(&error) => return Err(error),

@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 
 use crate::journal::gate::Touch;
 use crate::model::Holds;
+use crate::procedure::{StepBegins, StepEnded};
 use crate::protocol::Event;
 
 use super::{Rows, micros, signed};
@@ -55,6 +56,7 @@ impl Rows {
                 cause,
                 attempt,
                 holds,
+                runs,
                 ..
             } => {
                 let place = self.place(group);
@@ -70,11 +72,11 @@ impl Rows {
                 ])?;
                 to.prepare_cached(
                     "UPDATE entities SET changed = ?4, state = ?5, step = ?6, cause = ?7,
-                         attempt = ?8, holds = ?9, seq = ?10
+                         attempt = ?8, holds = ?9, seq = ?10, runs = ifnull(?11, runs)
                      WHERE run = ?1 AND place = ?2 AND name = ?3",
                 )?
                 .execute(params![
-                    self.run, place, entity, at, state, step, cause, attempt, holds, self.seq
+                    self.run, place, entity, at, state, step, cause, attempt, holds, self.seq, runs
                 ])?;
                 Ok(())
             }
@@ -256,6 +258,44 @@ impl Rows {
         Ok(())
     }
 
+    pub(super) fn step_begins(&self, to: &Connection, step: &StepBegins) -> rusqlite::Result<()> {
+        to.prepare_cached(
+            "INSERT INTO steps (seq, run, place, entity, at, part, number, what)
+             VALUES (?1, ?2, ifnull(
+                 (SELECT max(place) FROM entities WHERE run = ?2 AND name = ?3), 0),
+                 ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute(params![
+            self.seq,
+            self.run,
+            step.entity,
+            micros(step.at),
+            step.part.word(),
+            signed(step.number as u64),
+            step.what
+        ])?;
+        Ok(())
+    }
+
+    /// The newest of its kind: steps of one entity come one after the other.
+    pub(super) fn step_ended(&self, to: &Connection, step: &StepEnded) -> rusqlite::Result<()> {
+        to.prepare_cached(
+            "UPDATE steps SET ended = ?5, outcome = ?6, said = ?7 WHERE seq =
+                 (SELECT max(seq) FROM steps
+                  WHERE run = ?1 AND entity = ?2 AND part = ?3 AND number = ?4)",
+        )?
+        .execute(params![
+            self.run,
+            step.entity,
+            step.part.word(),
+            signed(step.number as u64),
+            micros(step.at),
+            step.end.word(),
+            step.said
+        ])?;
+        Ok(())
+    }
+
     fn note(
         &self,
         to: &Connection,
@@ -281,7 +321,8 @@ impl Rows {
         to.prepare_cached(
             "UPDATE entities SET source = ?4
              WHERE run = ?1 AND place = ?2 AND name = ?3
-                 AND state NOT IN ('delivered', 'skipped', 'failed', 'cancelled')",
+                 AND state NOT IN
+                     ('delivered', 'upgraded', 'skipped', 'failed', 'rolled-back', 'cancelled')",
         )?
         .execute(params![self.run, place, entity, source])?;
         Ok(())

@@ -1,0 +1,47 @@
+//! What a process has to carry procedures out with.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::ledger::{Ledger, Unwritten};
+use super::open_steps::AllOpenSteps;
+
+/// Sessions with command lines that are open at one time: more are of no use on a host of two cores.
+const SESSIONS: usize = 64;
+
+#[derive(Debug, Clone)]
+pub struct Means {
+    pub ledger: Arc<dyn Ledger>,
+    pub open: AllOpenSteps,
+    /// Below it stands what is read from devices to be kept.
+    pub keep: PathBuf,
+    /// Of the inventory: where the names of programs begin.
+    pub folder: PathBuf,
+    /// Taken while a session is open.
+    pub sessions: Arc<Semaphore>,
+}
+
+impl Means {
+    pub fn new(
+        ledger: Arc<dyn Ledger>,
+        open: AllOpenSteps,
+        keep: PathBuf,
+        folder: PathBuf,
+    ) -> Self {
+        Self {
+            ledger,
+            open,
+            keep,
+            folder,
+            sessions: Arc::new(Semaphore::new(SESSIONS)),
+        }
+    }
+
+    /// Nothing is written down, and what is kept stands below the folder of the inventory.
+    pub fn unwritten(folder: PathBuf) -> Self {
+        let keep = folder.clone();
+        Self::new(Arc::new(Unwritten), AllOpenSteps::default(), keep, folder)
+    }
+}
