@@ -5,6 +5,7 @@
 //! manager: what happens to them goes out as `Report`s, what is asked of them comes in as a
 //! cancellation token and as a depth to keep.
 
+mod devices;
 mod digests;
 mod download;
 mod gathering;

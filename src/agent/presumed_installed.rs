@@ -11,16 +11,16 @@ use std::time::Duration;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::inspect::{Expected, FanOut, installed};
-use crate::model::{EntityState, Holding, Holds, Laggards, Step, Verified};
+use crate::model::{EntityState, Holding, Holds, Step, Verified};
 use crate::protocol::Installed;
 use crate::transport::Transport;
 
 use super::management::Assignment;
+use super::report::Reporter;
 use super::spans;
 
 /// Maximum number of entities that are asked at one time.
@@ -61,20 +61,19 @@ pub(super) struct Checks {
     asked: FanOut<PresumedInstalled, Option<String>>,
     /// The places of those that are cancelled, as they are.
     cancelled: FuturesUnordered<BoxFuture<'static, usize>>,
+    cancels: Vec<CancellationToken>,
+    reporter: Reporter,
 }
 
 impl Checks {
     pub(super) fn begin<T: Transport>(transport: &Arc<T>, work: &Assignment) -> Self {
-        for known in &work.presumed_installed {
-            let (waiting, verify) = (EntityState::Waiting, Step::Verify);
-            work.reporter.state(known.entity, waiting, verify, 0);
-        }
         let (transport, logins) = (transport.clone(), work.logins.clone());
         let (group, cancels) = (work.group.clone(), work.cancels.clone());
+        let asked_of = cancels.clone();
         let ask = move |known: &PresumedInstalled| {
             let (transport, logins, known) = (transport.clone(), logins.clone(), known.clone());
             let (group, entity) = (group.clone(), group.entities[known.entity].clone());
-            let cancel = cancels[known.entity].clone();
+            let cancel = asked_of[known.entity].clone();
             let span = spans::entity(&entity.name);
             let asked = async move {
                 let read = AtomicU64::new(0);
@@ -99,22 +98,31 @@ impl Checks {
         let group = work.group.clone();
         // Those that are cancelled have to answer too, so all are never cancelled at once.
         let asked = FanOut::new(AT_ONCE, &CancellationToken::new(), ask);
-        let mut asked = asked.within(move |known| {
-            let size = known.expected.size.unwrap_or(0);
-            let confirm = group.entities[known.entity].timeouts.confirm;
-            confirm + Duration::from_secs(size / LEAST_RATE)
-        });
-        asked.extend(work.presumed_installed.iter().cloned());
-        let cancelled = work.presumed_installed.iter().map(|known| {
-            let (entity, cancel) = (known.entity, work.cancels[known.entity].clone());
-            async move {
+        Self {
+            asked: asked.within(move |known| {
+                let size = known.expected.size.unwrap_or(0);
+                let confirm = group.entities[known.entity].timeouts.confirm;
+                confirm + Duration::from_secs(size / LEAST_RATE)
+            }),
+            cancelled: FuturesUnordered::new(),
+            cancels,
+            reporter: work.reporter.clone(),
+        }
+    }
+
+    /// Asks these too.
+    pub(super) fn extend(&mut self, presumed: impl IntoIterator<Item = PresumedInstalled>) {
+        for known in presumed {
+            let (waiting, verify) = (EntityState::Waiting, Step::Verify);
+            self.reporter.state(known.entity, waiting, verify, 0);
+            let (entity, cancel) = (known.entity, self.cancels[known.entity].clone());
+            let cancelled = async move {
                 cancel.cancelled_owned().await;
                 entity
-            }
-            .boxed()
-        });
-        let cancelled = cancelled.collect();
-        Self { asked, cancelled }
+            };
+            self.cancelled.push(cancelled.boxed());
+            self.asked.extend([known]);
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -139,29 +147,11 @@ impl Checks {
             }
         }
     }
-
-    /// Waits for answers as long as the others may be held up. Adds those that need the image.
-    pub(super) async fn gather(&mut self, work: &Assignment, targets: &mut Vec<usize>) {
-        let waits = work.group.laggards == Laggards::Wait;
-        let until = Instant::now() + work.group.limits.laggard;
-        loop {
-            tokio::select! {
-                biased;
-                answer = self.next() => match answer {
-                    Some((entity, Some(cause))) => skip(work, entity, cause),
-                    Some((entity, None)) => targets.push(entity),
-                    None => break,
-                },
-                () = sleep_until(until), if !waits && !targets.is_empty() => break,
-            }
-        }
-        targets.sort_unstable();
-    }
 }
 
-pub(super) fn skip(work: &Assignment, entity: usize, cause: String) {
+pub(super) fn skip(reporter: &Reporter, entity: usize, cause: String) {
     let skipped = (EntityState::Skipped, None);
-    (work.reporter).became(entity, skipped, Some(cause), 0, Some(Holds::New));
+    reporter.became(entity, skipped, Some(cause), 0, Some(Holds::New));
 }
 
 #[cfg(test)]

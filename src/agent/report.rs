@@ -87,6 +87,29 @@ impl Reporter {
         attempt: u32,
         holds: Option<Holds>,
     ) {
+        self.state_of(entity, (state, step), (cause, None), attempt, holds);
+    }
+
+    /// The same of a device that was asked what it runs.
+    pub(crate) fn arrived(
+        &self,
+        entity: usize,
+        became: (EntityState, Option<Step>),
+        said: (Option<String>, Option<String>),
+        attempt: u32,
+        holds: Holds,
+    ) {
+        self.state_of(entity, became, said, attempt, Some(holds));
+    }
+
+    fn state_of(
+        &self,
+        entity: usize,
+        (state, step): (EntityState, Option<Step>),
+        (cause, runs): (Option<String>, Option<String>),
+        attempt: u32,
+        holds: Option<Holds>,
+    ) {
         self.event(Event::State {
             at: Timestamp::now(),
             group: self.group.name.clone(),
@@ -98,7 +121,7 @@ impl Reporter {
             holds,
             // The manager knows it.
             verified: None,
-            runs: None,
+            runs,
         });
     }
 

@@ -14,8 +14,9 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::engine::ImageManager;
 use crate::inventory::{self, InventoryErrors, secrets, secrets::Resolved};
-use crate::journal::{self, Gated, Journal, Recorder};
+use crate::journal::{self, Gate, Gated, Journal, Recorder};
 use crate::model::{CredentialsRef, Inventory, Logins, Memories, Name, Remembered};
+use crate::procedure::{AllOpenSteps, Means};
 use crate::protocol::Link;
 use crate::transport::AnyTransport;
 
@@ -151,6 +152,28 @@ impl Production {
     }
 }
 
+impl Production {
+    /// What procedures are carried out with. What devices give to be kept stands in the state directory.
+    fn means(&self, inventory: &Inventory, gate: Gate) -> Means {
+        let open = match &self.journal.state_dir {
+            Ok(state_dir) if !self.journal.practice => Journal::open(state_dir),
+            _ => Ok(None),
+        };
+        let open = open.and_then(|journal| match journal {
+            Some(journal) => journal.open_steps(),
+            None => Ok(HashMap::new()),
+        });
+        let open = open.unwrap_or_else(|error| {
+            tracing::warn!("what earlier runs have begun on devices is not known: {error}");
+            HashMap::new()
+        });
+        let folder = inventory.file.parent().map(Path::to_owned);
+        let folder = folder.unwrap_or_default();
+        let keep = self.journal.state_dir.clone().unwrap_or_else(|_| folder.clone());
+        Means::new(Arc::new(gate), AllOpenSteps::new(open), keep, folder)
+    }
+}
+
 /// An entity has two connections and a lock, and common limits are 1024 files and fewer. What can't be
 /// raised is left as it is.
 fn raise_open_files(entities: usize) {
@@ -199,9 +222,10 @@ impl Services for Production {
         let owner = state_dir::owner(self.journal.state_dir.as_deref().ok());
         raise_open_files(inventory.entities.len());
         let (recorder, gate) = Recorder::new(self.journal.clone());
+        let means = self.means(&inventory, gate.clone());
         let transport = Gated::new(AnyTransport::of(owner), gate);
-        let memories = self.memories(&inventory);
-        let (link, task) = ImageManager::start_with(inventory.clone(), logins, transport, memories);
+        let known = (self.memories(&inventory), means);
+        let (link, task) = ImageManager::start_with(inventory.clone(), logins, transport, known);
         let (link, task) = recorder.record(link, task, inventory);
         Engine { link, task }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use subtend::engine::ImageManager;
 use subtend::lab::Lab;
 use subtend::model::{EntityState, Inventory, Logins, Memories, Step};
+use subtend::procedure::Means;
 use subtend::protocol::{Command, EntitySummary, Event, GroupSpec, Link, Summary, Target};
 use subtend::transport::AnyTransport;
 use tokio::task::JoinHandle;
@@ -38,8 +39,9 @@ impl Run {
     /// An engine that knows what earlier runs have delivered.
     pub fn knowing(inventory: &Inventory, memories: Memories) -> Self {
         let (inventory, logins) = (Arc::new(inventory.clone()), Logins::default());
+        let means = Means::unwritten(".".into());
         let (link, task) =
-            ImageManager::start_with(inventory, logins, AnyTransport::default(), memories);
+            ImageManager::start_with(inventory, logins, AnyTransport::default(), (memories, means));
         Self {
             link,
             task,

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use tracing::Instrument;
 
+use crate::agent::devices::Why;
 use crate::agent::download::{Attempt, DownloadAgent};
 use crate::agent::members::{Member, Phase};
 use crate::agent::spans;
@@ -142,6 +143,15 @@ impl<T: Transport> Delivery<T> {
             Ok(verified) => {
                 if let Some(member) = self.members.of(entity) {
                     member.phase = Phase::Done;
+                }
+                if self.devices.activates() {
+                    let attempt = self.members.of(entity).map_or(1, |member| member.attempt);
+                    // Nobody reads it while it restarts.
+                    let why = Why {
+                        attempt,
+                        ..Why::default()
+                    };
+                    return self.devices.activate(entity, why);
                 }
                 let group = &self.work.group;
                 if let Some(sha256) = self.digests.proven(&group.image)

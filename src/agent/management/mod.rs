@@ -10,7 +10,6 @@ mod attempts;
 mod passes;
 mod tasks;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,13 +20,14 @@ use tokio_util::sync::CancellationToken;
 use crate::inspect::{PeerRegistry, Sources, server};
 use crate::model::{EntityState, Failure, Fault, FileServer, Group, Holds, Laggards, Logins, Step};
 use crate::pool::Budget;
+use crate::procedure::Means;
 use crate::transport::Transport;
 
 use super::digests::Digests;
 use super::members::{Members, Phase};
 use super::passes::Pass;
-use super::presumed_installed;
-use super::presumed_installed::{Checks, PresumedInstalled};
+use super::devices::{Devices, Happened};
+use super::presumed_installed::PresumedInstalled;
 use super::report::{GroupMeters, Reporter};
 use super::subscription::{Request, Subscription};
 use super::transfer::PassEnd;
@@ -52,6 +52,11 @@ pub(crate) struct Assignment {
     pub(crate) holders: PeerRegistry,
     /// Targets that got this image in an earlier run: they are skipped if they hold it still.
     pub(crate) presumed_installed: Vec<PresumedInstalled>,
+    /// What procedures are carried out with.
+    pub(crate) means: Means,
+    pub(crate) run: String,
+    /// The operator wants it done whatever is known.
+    pub(crate) force: bool,
     pub(crate) budget: Budget,
     /// Bytes of one buffer; fixed for the run of the group.
     pub(crate) buffer_size: usize,
@@ -71,22 +76,15 @@ impl<T: Transport> ManagementAgent<T> {
     pub(crate) async fn run(mut self) {
         let reporter = self.work.reporter.clone();
         let mut targets = std::mem::take(&mut self.work.targets);
-        let presumed_installed: HashSet<usize> = self
-            .work
-            .presumed_installed
-            .iter()
-            .map(|one| one.entity)
-            .collect();
-        targets.retain(|target| !presumed_installed.contains(target));
-        let mut checks = Checks::begin(&self.transport, &self.work);
-        checks.gather(&self.work, &mut targets).await;
+        let mut devices = Devices::begin(&self.transport, &self.work, &mut targets);
+        devices.gather(&mut targets).await;
         if !targets.is_empty() {
-            self.deliver(&targets, checks).await;
+            self.deliver(&targets, devices).await;
         }
         reporter.ended();
     }
 
-    async fn deliver(self, targets: &[usize], mut checks: Checks) {
+    async fn deliver(self, targets: &[usize], mut devices: Devices) {
         let work = &self.work;
         let chosen = tokio::select! {
             biased;
@@ -112,13 +110,13 @@ impl<T: Transport> ManagementAgent<T> {
                 for &entity in targets {
                     not_delivered(&work.reporter, entity, &failure, 1, Some(Holds::Old));
                 }
-                while let Some((entity, held)) = checks.next().await {
-                    match held {
-                        Some(cause) => presumed_installed::skip(work, entity, cause),
-                        None => {
-                            not_delivered(&work.reporter, entity, &failure, 1, Some(Holds::Old))
-                        }
-                    }
+                while let Some(happened) = devices.next().await {
+                    let (entity, failure) = match &happened {
+                        Happened::Joins(entity) => (*entity, &failure),
+                        Happened::Refused(entity, failure) => (*entity, failure),
+                        Happened::Over => continue,
+                    };
+                    not_delivered(&work.reporter, entity, failure, 1, Some(Holds::Old));
                 }
                 return;
             }
@@ -131,7 +129,7 @@ impl<T: Transport> ManagementAgent<T> {
             deceived: sources.passed_over.clone(),
             sources: Arc::new(sources),
             members,
-            checks,
+            devices,
             passes: Vec::new(),
             begun: 0,
             digests: Arc::default(),
@@ -162,8 +160,8 @@ struct Delivery<T: Transport> {
     work: Assignment,
     sources: Arc<Sources>,
     members: Members,
-    /// Entities that may have the image already, and have not proven it yet.
-    checks: Checks,
+    /// What is done on entities beside their image.
+    devices: Devices,
     /// Those that run, or whose pools are still being emptied; the oldest first.
     passes: Vec<Pass>,
     /// Number of passes so far.
@@ -187,16 +185,19 @@ impl<T: Transport> Delivery<T> {
         let cancel = self.work.cancel.clone();
         loop {
             self.begin_what_can();
-            if self.members.all_done() && self.agents.is_empty() && self.checks.is_empty() {
+            if self.members.all_done() && self.agents.is_empty() && self.devices.is_empty() {
                 break;
             }
             tokio::select! {
                 biased;
                 Some((task, ended)) = self.agents.next() => self.task_ended(task, ended),
                 Some(request) = asked.recv() => self.waiting.push(request),
-                Some((entity, held)) = self.checks.next() => match held {
-                    Some(cause) => presumed_installed::skip(&self.work, entity, cause),
-                    None => self.members.join(entity, Instant::now()),
+                Some(happened) = self.devices.next() => match happened {
+                    Happened::Joins(entity) => self.members.join(entity, Instant::now()),
+                    Happened::Refused(entity, failure) => {
+                        not_delivered(&self.work.reporter, entity, &failure, 1, Some(Holds::Old));
+                    }
+                    Happened::Over => {}
                 },
                 Ok(()) = self.work.depth.changed() => {}
                 () = cancel.cancelled(), if !self.members.waiting().is_empty() => {}
@@ -344,7 +345,7 @@ fn grant(request: Request, subscription: Subscription) {
 }
 
 /// Nothing was sent in this attempt.
-fn not_delivered(
+pub(super) fn not_delivered(
     reporter: &Reporter,
     entity: usize,
     failure: &Failure,

@@ -5,6 +5,7 @@ mod questions;
 mod reports;
 mod runs;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ use crate::agent::Report;
 use crate::inspect::PeerRegistry;
 use crate::model::{Group, Inventory, Logins, Memories, Remembered};
 use crate::pool::Budget;
+use crate::procedure::Means;
 use crate::protocol::{Command, Event, GroupSnapshot, GroupSpec, Link, Snapshot, Target};
 use crate::transport::Transport;
 
@@ -48,6 +50,8 @@ pub struct ImageManager<T: Transport> {
     began: Instant,
     holders: PeerRegistry,
     memories: Memories,
+    /// What procedures are carried out with.
+    means: Means,
     pools: Pools,
     groups: Vec<GroupState>,
     agents: Agents,
@@ -111,16 +115,19 @@ impl<T: Transport> ImageManager<T> {
         logins: Logins,
         transport: T,
     ) -> (Link, JoinHandle<()>) {
-        Self::start_with(inventory, logins, transport, Memories::default())
+        let folder = inventory.file.parent().map(Path::to_owned).unwrap_or_default();
+        let known = (Memories::default(), Means::unwritten(folder));
+        Self::start_with(inventory, logins, transport, known)
     }
 
-    /// As [`Self::start`], with what earlier runs are known to have delivered. Entities that are
+    /// As [`Self::start`], with what earlier runs are known to have delivered, and with what procedures are carried out
+    /// with. Entities that are
     /// said to have an image are asked before they are skipped or read.
     pub fn start_with(
         inventory: Arc<Inventory>,
         logins: Logins,
         transport: T,
-        memories: Memories,
+        (memories, means): (Memories, Means),
     ) -> (Link, JoinHandle<()>) {
         let holders = PeerRegistry::default();
         for image in &inventory.images {
@@ -146,6 +153,7 @@ impl<T: Transport> ImageManager<T> {
         let manager = Self {
             holders,
             memories,
+            means,
             pools: Pools {
                 budget: Budget::new(inventory.memory),
                 depths: Depths::new(inventory.memory, inventory.buffers.least_memory()),

@@ -1,0 +1,223 @@
+//! One procedure on one entity, as a task: what it reports, and how it ends.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::agent::management::Assignment;
+use crate::agent::report::Reporter;
+use crate::agent::spans;
+use crate::model::procedure::{Deed, Part, Procedure, Values};
+use crate::model::{EntityState, Failure, Group, Holds, Logins, Step};
+use crate::procedure::{
+    Arrived, Device, Doing, Hands as _, Means, StepFailure, Target, Verdict, Way, values,
+};
+use crate::transport::{Destination, Transport};
+
+use super::Why;
+
+/// Makes the tasks, whatever the transport.
+pub(super) trait Tasks: Send + Sync {
+    fn before(&self, entity: usize) -> BoxFuture<'static, Result<(), StepFailure>>;
+
+    fn activate(&self, entity: usize, why: Why) -> BoxFuture<'static, Arrived>;
+}
+
+pub(super) fn tasks<T: Transport>(transport: &Arc<T>, work: &Assignment) -> Arc<dyn Tasks> {
+    Arc::new(Work {
+        transport: transport.clone(),
+        group: work.group.clone(),
+        logins: work.logins.clone(),
+        cancels: work.cancels.clone(),
+        means: work.means.clone(),
+        run: work.run.clone(),
+        reporter: work.reporter.clone(),
+    })
+}
+
+/// What tasks share.
+struct Work<T> {
+    transport: Arc<T>,
+    group: Arc<Group>,
+    logins: Arc<Logins>,
+    cancels: Vec<CancellationToken>,
+    means: Means,
+    run: String,
+    reporter: Reporter,
+}
+
+/// What one task has.
+struct One<T> {
+    transport: Arc<T>,
+    group: Arc<Group>,
+    logins: Arc<Logins>,
+    cancel: CancellationToken,
+    means: Means,
+    reporter: Reporter,
+    entity: usize,
+    procedure: Arc<Procedure>,
+    values: Values,
+}
+
+impl<T: Transport> Work<T> {
+    /// `None` where there is no procedure: nobody asks for it then.
+    fn one(&self, entity: usize) -> Option<One<T>> {
+        Some(One {
+            transport: self.transport.clone(),
+            group: self.group.clone(),
+            logins: self.logins.clone(),
+            cancel: self.cancels[entity].clone(),
+            means: self.means.clone(),
+            reporter: self.reporter.clone(),
+            entity,
+            procedure: self.group.procedure.clone()?,
+            values: values(&self.group.entities[entity], &self.group.image, &self.run),
+        })
+    }
+
+    fn span(&self, entity: usize) -> tracing::Span {
+        spans::entity(&self.group.entities[entity].name)
+    }
+}
+
+impl<T: Transport> Tasks for Work<T> {
+    fn before(&self, entity: usize) -> BoxFuture<'static, Result<(), StepFailure>> {
+        let (one, span) = (self.one(entity), self.span(entity));
+        let run = async move {
+            match one {
+                Some(one) => one.before().await,
+                None => Ok(()),
+            }
+        };
+        Box::pin(run.instrument(span))
+    }
+
+    fn activate(&self, entity: usize, why: Why) -> BoxFuture<'static, Arrived> {
+        let (one, span) = (self.one(entity), self.span(entity));
+        let run = async move {
+            match one {
+                Some(one) => one.activate(why).await,
+                None => nothing(Verdict::RunsAnother),
+            }
+        };
+        Box::pin(run.instrument(span))
+    }
+}
+
+impl<T: Transport> One<T> {
+    /// Taken before anything is done to it: another run may have it.
+    async fn hold(&self) -> Result<(), Failure> {
+        let entity = &self.group.entities[self.entity];
+        let destination = Destination::of(entity, self.transport.owner(), &self.logins)?;
+        self.transport.hold(&destination).await
+    }
+
+    fn device(&self) -> Device<T> {
+        let target = Target {
+            entity: self.group.entities[self.entity].clone(),
+            procedure: self.procedure.clone(),
+            logins: self.logins.clone(),
+            keep: self.means.keep.clone(),
+            folder: self.means.folder.clone(),
+            sessions: self.means.sessions.clone(),
+        };
+        Device::new(self.transport.clone(), target, self.cancel.clone())
+    }
+
+    fn way(&self) -> Way<'_> {
+        Way {
+            entity: &self.group.entities[self.entity].name,
+            procedure: &self.procedure,
+            values: &self.values,
+            ledger: &*self.means.ledger,
+            cancel: &self.cancel,
+        }
+    }
+
+    async fn before(self) -> Result<(), StepFailure> {
+        self.hold().await.map_err(|failure| self.failed(Part::Before, failure))?;
+        let mut device = self.device();
+        let doing = |_: Doing<'_>| {
+            let state = EntityState::Preparing;
+            self.reporter.state(self.entity, state, Step::Command, 0);
+        };
+        let done = self.way().before(&mut device, &[], doing).await;
+        device.close().await;
+        done
+    }
+
+    async fn activate(self, why: Why) -> Arrived {
+        if let Err(failure) = self.hold().await {
+            let verdict = match failure.is_cancelled() {
+                true => Verdict::Cancelled,
+                false => Verdict::Untouched,
+            };
+            return Arrived {
+                failures: vec![self.failed(Part::Activate, failure)],
+                open: why.past,
+                ..nothing(verdict)
+            };
+        }
+        let mut device = self.device();
+        let mut shown = None;
+        let doing = |doing: Doing<'_>| {
+            let state = state_of(doing);
+            if shown.replace(state) != Some(state) {
+                self.reporter.state(self.entity, state, Step::Command, why.attempt);
+            }
+        };
+        let way = self.way();
+        let arrived = (way.activate(&mut device, &why.past, why.asks_first, doing)).await;
+        device.close().await;
+        let entity = &self.group.entities[self.entity];
+        let open = arrived.open.clone();
+        self.means.open.set(entity, &self.group.image, open);
+        arrived
+    }
+
+    fn failed(&self, part: Part, failure: Failure) -> StepFailure {
+        StepFailure {
+            part,
+            number: 0,
+            of: self.procedure.part(part).len(),
+            what: "before it".into(),
+            failure,
+        }
+    }
+}
+
+fn nothing(verdict: Verdict) -> Arrived {
+    Arrived {
+        verdict,
+        runs: None,
+        failures: Vec::new(),
+        open: Vec::new(),
+    }
+}
+
+fn state_of(doing: Doing<'_>) -> EntityState {
+    match (doing.part, &doing.step.deed) {
+        (Part::Before, _) => EntityState::Preparing,
+        (Part::Check, _) => EntityState::Checking,
+        (Part::Activate | Part::Undo, Deed::Restart { .. }) => EntityState::Restarting,
+        (Part::Activate | Part::Undo, _) => EntityState::Activating,
+    }
+}
+
+/// Reports the final state of an entity whose image is in place.
+pub(super) fn arrived(reporter: &Reporter, entity: usize, arrived: &Arrived, attempt: u32) {
+    let state = match arrived.verdict {
+        Verdict::Upgraded => EntityState::Upgraded,
+        Verdict::RolledBack => EntityState::RolledBack,
+        Verdict::Cancelled => EntityState::Cancelled,
+        Verdict::RunsAnother | Verdict::Untouched | Verdict::Failed | Verdict::Unknown => {
+            EntityState::Failed
+        }
+    };
+    let step = arrived.failures.first().map(|failed| failed.failure.step);
+    let step = step.filter(|_| state != EntityState::Upgraded);
+    let (cause, runs) = (arrived.cause(), arrived.runs.clone());
+    reporter.arrived(entity, (state, step), (cause, runs), attempt, Holds::New);
+}
