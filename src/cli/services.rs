@@ -169,7 +169,11 @@ impl Production {
         });
         let folder = inventory.file.parent().map(Path::to_owned);
         let folder = folder.unwrap_or_default();
-        let keep = self.journal.state_dir.clone().unwrap_or_else(|_| folder.clone());
+        let keep = self
+            .journal
+            .state_dir
+            .clone()
+            .unwrap_or_else(|_| folder.clone());
         Means::new(Arc::new(gate), AllOpenSteps::new(open), keep, folder)
     }
 }

@@ -14,11 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::locks::EntityLock;
 use super::write_ahead::Ask;
+use crate::model::procedure::Way;
 use crate::model::{Failure, Fault, Probe, RemotePath, Staging, Step};
 use crate::procedure::{Ledger, StepBegins, StepEnded};
 use crate::transport::{
-    Compared, Destination, Directory, How, ImageDigest, Listed, NotStored, Proof, Remote, Reply,
-    Seen, Sink, Source, Transport,
+    Compared, Destination, Directory, Endpoint, How, ImageDigest, Listed, NotStored, Orders, Proof,
+    Remote, Reply, Seen, Sink, Source, Terminal, Transport,
 };
 
 /// Maximum wait of a transfer: a disk that hangs stops none.
@@ -191,6 +192,24 @@ impl<T: Transport> Transport for Gated<T> {
 
     async fn list(&self, directory: &Directory) -> Result<Vec<Listed>, Failure> {
         self.inner.list(directory).await
+    }
+
+    /// What is done there is written down by those who do it, step by step.
+    async fn terminal(
+        &self,
+        way: Way,
+        endpoint: &Endpoint,
+        cancel: &CancellationToken,
+    ) -> Result<Box<dyn Terminal>, Failure> {
+        self.inner.terminal(way, endpoint, cancel).await
+    }
+
+    async fn orders(
+        &self,
+        endpoint: &Endpoint,
+        cancel: &CancellationToken,
+    ) -> Result<Box<dyn Orders>, Failure> {
+        self.inner.orders(endpoint, cancel).await
     }
 }
 

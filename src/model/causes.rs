@@ -18,6 +18,13 @@ pub(super) fn refused_login(user: &str, with: &str, offers: &str, why: &str) -> 
     said
 }
 
+pub(super) fn after_colon(said: &str) -> String {
+    match said {
+        "" => String::new(),
+        said => format!(": {said}"),
+    }
+}
+
 pub(super) fn unanswered(command: &str, after: Duration, showed: &str) -> String {
     let said = format!("no answer to {command} within {}", units::duration(after));
     match showed {

@@ -6,20 +6,12 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::causes::{causes_in_words, refused_login, unanswered};
+use super::causes::{after_colon, causes_in_words, refused_login, unanswered};
+use super::fault_kind::FaultKind;
 use super::step::{Side, Step};
 use super::units;
-
-/// Whether trying again may help.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FaultKind {
-    Transient,
-    Permanent,
-}
 
 /// The cause of a failure. Text from servers is already fit to be shown ([`super::text::shown`]).
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -280,100 +272,30 @@ pub enum Fault {
     /// The prompt came back without what was expected before it.
     #[error("the device answered {command} with: {answer}")]
     Unexpected { command: String, answer: String },
-    /// What a device, or a program, says in answer to a step, and what it has to say.
-    #[error("it says {is}, and {wanted} was expected")]
-    Differs { is: String, wanted: String },
+    /// `what`: the named group that was compared.
+    #[error("the device says {what} `{is}`, and `{wanted}` was expected")]
+    Differs {
+        what: String,
+        is: String,
+        wanted: String,
+    },
+    /// A program of this host; `said`: the last line of its output.
+    #[error("{program} {}{}", .why, after_colon(.said))]
+    Program {
+        program: String,
+        why: String,
+        said: String,
+    },
+    /// What a step of a procedure does by itself, whatever its parts wait for.
+    #[error("{what} was not done within {}", units::duration(*.after))]
+    Overdue { what: String, after: Duration },
+    #[error("it did not go down within {}", units::duration(*.after))]
+    StaysUp { after: Duration },
+    /// `why`: what the last attempt to reach it came to.
+    #[error("it did not come back within {}: {why}", units::duration(*.after))]
+    StaysDown { after: Duration, why: String },
     #[error("cancelled")]
     Cancelled,
-}
-
-impl Fault {
-    /// Transient or permanent. Replies of the 4yz series are transient (RFC 959 section 4.2.1),
-    /// except 452 and 4yz logins, which stay so until somebody makes room or changes a password.
-    pub fn kind(&self) -> FaultKind {
-        use FaultKind::{Permanent, Transient};
-        match self {
-            Fault::Refused { .. }
-            | Fault::Unreachable { .. }
-            | Fault::ConnectTimeout { .. }
-            | Fault::NoReply { .. }
-            | Fault::Stalled { .. }
-            | Fault::TooSlow { .. }
-            | Fault::NotConfirmed { .. }
-            | Fault::Lost { .. }
-            | Fault::Busy { .. }
-            | Fault::TlsGarbled { .. }
-            | Fault::EarlyConfirmation { .. }
-            | Fault::Taken { .. }
-            | Fault::ShortImage { .. }
-            | Fault::WrongDigest { .. }
-            | Fault::Deceived { .. }
-            | Fault::OtherWriter
-            | Fault::Unanswered { .. }
-            | Fault::NotProven { .. } => Transient,
-            Fault::Reply { code, .. } | Fault::BeforeStore { code, .. } => {
-                transient_if(matches!(code, 400..=499) && !matches!(code, 430 | 452))
-            }
-            Fault::Answer { may_pass, .. } | Fault::File { may_pass, .. } => {
-                transient_if(*may_pass)
-            }
-            Fault::Source { failure, .. } => failure.fault.kind(),
-            Fault::NoSource { causes } => {
-                transient_if(causes.iter().any(|(_, failure)| failure.is_transient()))
-            }
-            Fault::DataWay { fault, .. } => fault.kind(),
-            Fault::Unresolved { .. }
-            | Fault::Malformed { .. }
-            | Fault::LongImage { .. }
-            | Fault::WrongImage { .. }
-            | Fault::UnexpectedSize { .. }
-            | Fault::EmptyImage
-            | Fault::NotVerifiable { .. }
-            | Fault::NoRename { .. }
-            | Fault::NameRefused { .. }
-            | Fault::NoDirectory { .. }
-            | Fault::NotWritable { .. }
-            | Fault::NoFile { .. }
-            | Fault::NotReadable { .. }
-            | Fault::Wants { .. }
-            | Fault::ClientCertificate { .. }
-            | Fault::NoPeer { .. }
-            | Fault::NoCredentials { .. }
-            | Fault::TlsRefused { .. }
-            | Fault::TlsCertificate { .. }
-            | Fault::TlsHandshake { .. }
-            | Fault::TlsSession { .. }
-            | Fault::NoAuthorities { .. }
-            | Fault::HostKeyUnknown { .. }
-            | Fault::HostKeyChanged { .. }
-            | Fault::HostKeyRevoked { .. }
-            | Fault::NoCommonAlgorithm { .. }
-            | Fault::LoginRefused { .. }
-            | Fault::Local(_)
-            | Fault::HeldUp { .. }
-            | Fault::SourceChanged { .. }
-            | Fault::NotTheImage { .. }
-            // It was asked twice.
-            | Fault::WrongSize { .. }
-            | Fault::NamesAlike
-            | Fault::TwoCopies
-            | Fault::Leftover { .. }
-            | Fault::NotRenamed
-            | Fault::NotPutBack { .. }
-            | Fault::Vanished
-            | Fault::Kept { .. }
-            | Fault::Unexpected { .. }
-            | Fault::Differs { .. }
-            | Fault::Cancelled => Permanent,
-        }
-    }
-}
-
-fn transient_if(may_pass: bool) -> FaultKind {
-    match may_pass {
-        true => FaultKind::Transient,
-        false => FaultKind::Permanent,
-    }
 }
 
 /// A fault and the step in which it happened.

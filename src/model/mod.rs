@@ -7,6 +7,7 @@ pub(crate) mod columns;
 pub mod complaint;
 pub mod dialect;
 pub mod failure;
+mod fault_kind;
 pub mod flaw;
 pub mod group;
 pub mod holds;
@@ -35,7 +36,8 @@ pub mod verify;
 
 pub use complaint::Complaint;
 pub use dialect::{Account, Active, DataAddress, DataMode, Dialect};
-pub use failure::{Failure, Fault, FaultKind};
+pub use failure::{Failure, Fault};
+pub use fault_kind::FaultKind;
 pub use flaw::{Flaw, Thing};
 pub use group::{
     DeliveryPolicy, Group, GroupSpec, ImageSpec, Laggards, Limits, MadeGroup, PeerChoice,

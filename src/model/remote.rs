@@ -292,4 +292,9 @@ impl Logins {
     pub fn contains(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
+
+    /// All of them, in no order.
+    pub fn all(&self) -> impl Iterator<Item = &Login> {
+        self.0.values().map(|login| &**login)
+    }
 }

@@ -13,8 +13,10 @@ pub enum Step {
     /// The TCP connection, and the server's greeting.
     Connect,
     Login,
-    /// A line that a procedure sends to the command line of a device, and the answer to it.
+    /// What a procedure sends to the command line of a device, or has a program do, and the answer to it.
     Command,
+    /// Waiting for a device to go and to come back.
+    Restart,
     /// `TYPE I`, asking what the server can do, the size of the file.
     Prepare,
     /// Opening the data connection and the file.
@@ -39,6 +41,7 @@ impl fmt::Display for Step {
             Step::Connect => "connect",
             Step::Login => "login",
             Step::Command => "command",
+            Step::Restart => "restart",
             Step::Prepare => "prepare",
             Step::Open => "open",
             Step::Read => "read",

@@ -4,6 +4,7 @@
 //! `way` brings the three together for one device.
 
 mod course;
+mod device;
 mod hands;
 mod ledger;
 mod means;
@@ -13,6 +14,7 @@ mod values;
 mod way;
 
 pub use course::{PastStep, StepEnd, Verdict};
+pub use device::{Device, Target};
 pub use hands::{Carried, Hands};
 pub use ledger::{Ledger, StepBegins, StepEnded, Unwritten};
 pub use means::Means;

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
+use crate::model::procedure::Way;
 use crate::model::{Address, Failure, Probe, Scheme};
 
 use super::file::FileTransport;
@@ -10,8 +11,12 @@ use super::ftp::FtpTransport;
 use super::http::HttpTransport;
 use super::scp::ScpTransport;
 use super::sftp::SftpTransport;
+use super::terminal::Terminals;
 use super::tftp::TftpTransport;
-use super::{Compared, Destination, Directory, Listed, Remote, Sink, Source, Transport};
+use super::{
+    Compared, Destination, Directory, Endpoint, Listed, Orders, Remote, Sink, Source, Terminal,
+    Transport,
+};
 
 /// Every protocol there is, with what was learned about the servers of this run.
 #[derive(Debug, Default)]
@@ -23,6 +28,7 @@ pub struct AnyTransport {
     scp: ScpTransport,
     http: HttpTransport,
     tftp: TftpTransport,
+    terminals: Terminals,
 }
 
 impl AnyTransport {
@@ -83,5 +89,25 @@ impl Transport for AnyTransport {
     async fn list(&self, directory: &Directory) -> Result<Vec<Listed>, Failure> {
         let transport = self.to(&directory.endpoint.address);
         transport.list(directory).await
+    }
+
+    async fn terminal(
+        &self,
+        way: Way,
+        endpoint: &Endpoint,
+        cancel: &CancellationToken,
+    ) -> Result<Box<dyn Terminal>, Failure> {
+        match way {
+            Way::Ssh => self.terminals.ssh(endpoint, cancel).await,
+            Way::Telnet => self.terminals.telnet(endpoint, cancel).await,
+        }
+    }
+
+    async fn orders(
+        &self,
+        endpoint: &Endpoint,
+        cancel: &CancellationToken,
+    ) -> Result<Box<dyn Orders>, Failure> {
+        self.to(&endpoint.address).orders(endpoint, cancel).await
     }
 }

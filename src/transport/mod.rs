@@ -12,10 +12,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
+use crate::model::procedure::Way;
 use crate::model::staging::{File, Names};
 use crate::model::{
-    Address, Dialect, Failure, Http, Login, Probe, RemotePath, Ssh, Staging, Timeouts, Tls,
-    VerifyMode,
+    Address, Dialect, Failure, Fault, Http, Login, Probe, RemotePath, Ssh, Staging, Step, Timeouts,
+    Tls, VerifyMode,
 };
 
 mod answers;
@@ -24,6 +25,7 @@ mod digest;
 pub mod file;
 pub mod ftp;
 mod http;
+mod orders;
 mod prove;
 mod reach;
 pub(crate) mod read_and_hash;
@@ -41,9 +43,11 @@ mod trial;
 pub use crate::protocol::Entry as Listed;
 pub use answers::{How, Proof, Refusal, RefusalKind, Reply, Seen};
 pub use any::AnyTransport;
+pub use orders::Orders;
 pub(crate) use reach::NoDirectory;
 pub(crate) use redact::Redact;
-pub use terminal::{Terminal, Terminals};
+pub(crate) use tcp::knock;
+pub use terminal::Terminal;
 
 /// A server and how to get at it.
 #[derive(Debug, Clone)]
@@ -168,6 +172,38 @@ pub trait Transport: Send + Sync + 'static {
     /// # Errors
     /// Also for a directory of more than 10,000 entries or 4 MiB of text.
     async fn list(&self, directory: &Directory) -> Result<Vec<Listed>, Failure>;
+
+    /// Opens a command line; over [`Way::Ssh`] the user is logged in, over [`Way::Telnet`] nobody is.
+    ///
+    /// # Errors
+    /// Also where no command line is reached this way.
+    async fn terminal(
+        &self,
+        way: Way,
+        endpoint: &Endpoint,
+        cancel: &CancellationToken,
+    ) -> Result<Box<dyn Terminal>, Failure> {
+        let (address, _) = (&endpoint.address, cancel);
+        let reason = format!(
+            "no command line of {address} is reached over {}",
+            way.word()
+        );
+        Err(Failure::new(Step::Connect, Fault::Local(reason)))
+    }
+
+    /// Opens a session for `SITE` commands (RFC 959 section 4.1.3).
+    ///
+    /// # Errors
+    /// Also where the protocol has none.
+    async fn orders(
+        &self,
+        endpoint: &Endpoint,
+        cancel: &CancellationToken,
+    ) -> Result<Box<dyn Orders>, Failure> {
+        let (scheme, _) = (endpoint.address.scheme.word(), cancel);
+        let reason = format!("there are no SITE commands over {scheme}");
+        Err(Failure::new(Step::Connect, Fault::Local(reason)))
+    }
 }
 
 /// One reading of a remote file.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::model::procedure::SessionSpec;
 use crate::model::staging::Names;
 use crate::model::text::shown;
 use crate::model::{
@@ -33,6 +34,35 @@ impl Endpoint {
             ssh: server.ssh.clone(),
             dialect: server.dialect.clone(),
             http: server.http.clone(),
+        })
+    }
+
+    /// An entity's command line.
+    ///
+    /// # Errors
+    /// The password was not looked up.
+    pub(crate) fn of_session(
+        entity: &Entity,
+        session: &SessionSpec,
+        logins: &Logins,
+    ) -> Result<Self, Failure> {
+        let of_entity = entity.session.as_ref();
+        let host = of_entity.map_or(&entity.address.host, |address| &address.host);
+        let port = of_entity.and_then(|address| address.port);
+        let credentials = session.credentials.as_ref();
+        Ok(Self {
+            address: Address {
+                // What is spoken is said by the session's way; telnet has no scheme.
+                scheme: Scheme::Sftp,
+                host: host.clone(),
+                port: port.unwrap_or(session.port),
+            },
+            login: login(logins, credentials.or(entity.credentials.as_ref()))?,
+            timeouts: entity.timeouts,
+            tls: entity.tls.clone(),
+            ssh: session.ssh.clone(),
+            dialect: entity.dialect.clone(),
+            http: entity.http.clone(),
         })
     }
 }

@@ -9,7 +9,9 @@ use tokio::io::Interest;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout};
 
-use crate::model::{Address, Fault, Scheme};
+use crate::model::{Address, Failure, Fault, Scheme, Step};
+
+use super::Endpoint;
 
 /// A control connection is silent while data flows, and a NAT forgets silent connections: probes
 /// every 30 s keep it in mind, and tell of a host that is gone. `NOOP` would confuse many servers.
@@ -82,6 +84,22 @@ pub(super) async fn connect(address: &Address, limit: Duration) -> Result<TcpStr
     let targets = timeout(limit, resolve(address)).await;
     let targets = targets.map_err(|_| late(address, limit))??;
     connect_to(&targets, address, until, limit).await
+}
+
+/// Whether somebody answers at an address: a connection that is closed again at once.
+///
+/// # Errors
+/// It is refused, or not answered within the `connect` deadline.
+pub(crate) async fn knock(endpoint: &Endpoint) -> Result<(), Failure> {
+    let address = &endpoint.address;
+    if matches!(address.scheme, Scheme::Tftp | Scheme::File) {
+        let reason = format!("{} has no connections", address.scheme.word());
+        return Err(Failure::new(Step::Connect, Fault::Local(reason)));
+    }
+    let connected = connect(address, endpoint.timeouts.connect).await;
+    connected
+        .map(drop)
+        .map_err(|fault| Failure::new(Step::Connect, fault))
 }
 
 /// As [`connect`], where the host was looked up before: `limit` ends at `until`.

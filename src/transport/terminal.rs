@@ -31,7 +31,7 @@ pub trait Terminal: Send {
 
 /// The ways to command lines, with the private keys of this run.
 #[derive(Debug, Clone, Default)]
-pub struct Terminals {
+pub(super) struct Terminals {
     keys: Keys,
 }
 
@@ -40,7 +40,7 @@ impl Terminals {
     ///
     /// # Errors
     /// The server can't be reached, has not the right key, or gives this user no shell.
-    pub async fn ssh(
+    pub(super) async fn ssh(
         &self,
         endpoint: &Endpoint,
         cancel: &CancellationToken,
@@ -57,7 +57,7 @@ impl Terminals {
     ///
     /// # Errors
     /// The server can't be reached.
-    pub async fn telnet(
+    pub(super) async fn telnet(
         &self,
         endpoint: &Endpoint,
         cancel: &CancellationToken,

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use regex::Regex;
 use secrecy::SecretString;
 use subtend::lab::{Lab, Over};
+use subtend::model::procedure::Way;
 use subtend::model::{Address, HostTrust, Login, Outcome, Scheme, Ssh, Timeouts};
-use subtend::procedure::session::{Ended, Expectation, Output, Session, open_ssh, open_telnet};
-use subtend::transport::{Endpoint, Terminals};
+use subtend::procedure::session::{self, Ended, Expectation, Output, Session, Typed};
+use subtend::transport::{AnyTransport, Endpoint};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::run::Run;
@@ -102,18 +103,19 @@ fn endpoint(lab: &Lab, over: Over) -> Endpoint {
 
 async fn open(lab: &Lab, over: Over, family: &Family) -> Session {
     let (endpoint, prompt) = (endpoint(lab, over), Regex::new(family.prompt).unwrap());
-    let (terminals, cancel) = (Terminals::default(), CancellationToken::new());
-    let session = match over {
-        Over::Telnet => open_telnet(&terminals, &endpoint, &prompt, &cancel).await,
-        Over::Ssh => open_ssh(&terminals, &endpoint, &prompt, &cancel).await,
+    let (transport, cancel) = (AnyTransport::default(), CancellationToken::new());
+    let way = match over {
+        Over::Telnet => Way::Telnet,
+        Over::Ssh => Way::Ssh,
     };
+    let session = session::open(&transport, way, &endpoint, &prompt, &cancel).await;
     session.unwrap()
 }
 
 async fn run(session: &mut Session, line: &str, expect: &str, answer: &str) -> Output {
     let answers = [(
         Regex::new(r"(\[confirm\]|\(y/n\)|\(no\)|\[y/N\]:) ?$").unwrap(),
-        answer.to_owned(),
+        Typed::Line(answer.to_owned()),
     )];
     let expect = Regex::new(expect).unwrap();
     let expectation = Expectation {

@@ -40,8 +40,12 @@ impl Run {
     pub fn knowing(inventory: &Inventory, memories: Memories) -> Self {
         let (inventory, logins) = (Arc::new(inventory.clone()), Logins::default());
         let means = Means::unwritten(".".into());
-        let (link, task) =
-            ImageManager::start_with(inventory, logins, AnyTransport::default(), (memories, means));
+        let (link, task) = ImageManager::start_with(
+            inventory,
+            logins,
+            AnyTransport::default(),
+            (memories, means),
+        );
         Self {
             link,
             task,

@@ -225,9 +225,14 @@ impl Devices {
                 })
             }
             Worked::Activate(arrived, attempt) => {
-                let presumed = self.presumed.iter().position(|known| known.entity == entity);
+                let presumed = self
+                    .presumed
+                    .iter()
+                    .position(|known| known.entity == entity);
                 let presumed = presumed.map(|at| self.presumed.swap_remove(at));
-                self.entering = self.entering.saturating_sub(usize::from(presumed.is_some()));
+                self.entering = self
+                    .entering
+                    .saturating_sub(usize::from(presumed.is_some()));
                 if arrived.verdict == Verdict::RunsAnother {
                     match presumed {
                         Some(known) => self.checks.extend([known]),

@@ -137,7 +137,9 @@ impl<T: Transport> One<T> {
     }
 
     async fn before(self) -> Result<(), StepFailure> {
-        self.hold().await.map_err(|failure| self.failed(Part::Before, failure))?;
+        self.hold()
+            .await
+            .map_err(|failure| self.failed(Part::Before, failure))?;
         let mut device = self.device();
         let doing = |_: Doing<'_>| {
             let state = EntityState::Preparing;
@@ -165,7 +167,8 @@ impl<T: Transport> One<T> {
         let doing = |doing: Doing<'_>| {
             let state = state_of(doing);
             if shown.replace(state) != Some(state) {
-                self.reporter.state(self.entity, state, Step::Command, why.attempt);
+                self.reporter
+                    .state(self.entity, state, Step::Command, why.attempt);
             }
         };
         let way = self.way();

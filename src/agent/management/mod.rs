@@ -23,10 +23,10 @@ use crate::pool::Budget;
 use crate::procedure::Means;
 use crate::transport::Transport;
 
+use super::devices::{Devices, Happened};
 use super::digests::Digests;
 use super::members::{Members, Phase};
 use super::passes::Pass;
-use super::devices::{Devices, Happened};
 use super::presumed_installed::PresumedInstalled;
 use super::report::{GroupMeters, Reporter};
 use super::subscription::{Request, Subscription};

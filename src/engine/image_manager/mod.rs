@@ -115,7 +115,11 @@ impl<T: Transport> ImageManager<T> {
         logins: Logins,
         transport: T,
     ) -> (Link, JoinHandle<()>) {
-        let folder = inventory.file.parent().map(Path::to_owned).unwrap_or_default();
+        let folder = inventory
+            .file
+            .parent()
+            .map(Path::to_owned)
+            .unwrap_or_default();
         let known = (Memories::default(), Means::unwritten(folder));
         Self::start_with(inventory, logins, transport, known)
     }

@@ -5,6 +5,7 @@
 //! ends an answer without a prompt.
 
 use regex::Regex;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::screen::{Screen, Shown};
 
@@ -33,6 +34,23 @@ const NEXT_PAGE: &[u8] = b" ";
 /// What a question ends with.
 const QUESTION: [char; 5] = [':', '?', ']', ')', '>'];
 
+/// What is typed at a question.
+#[derive(Debug, Clone)]
+pub enum Typed {
+    Line(String),
+    /// Shown nowhere, and typed once: one that is asked for again was wrong, and too many of those lock the user out.
+    Secret(SecretString),
+}
+
+impl Typed {
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Self::Line(line) => line,
+            Self::Secret(secret) => secret.expose_secret(),
+        }
+    }
+}
+
 /// What was sent, and what is known of the answer before.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
@@ -41,7 +59,7 @@ pub struct Asked<'a> {
     pub prompt: &'a Regex,
     pub expect: Option<&'a Regex>,
     /// Questions, and what is typed then.
-    pub answers: &'a [(Regex, String)],
+    pub answers: &'a [(Regex, Typed)],
     /// The device has shown what was typed before: a prompt alone is an old one.
     pub echoes: bool,
     /// The line is a password, which is asked for again when it is wrong.
@@ -86,6 +104,8 @@ pub struct Exchange<'a> {
     screen: Screen,
     /// Where something was typed last, in the count of the screen's changes.
     typed_at: Option<u64>,
+    /// The answers that are secrets and were typed, by their place.
+    given: Vec<usize>,
 }
 
 impl<'a> Exchange<'a> {
@@ -94,6 +114,7 @@ impl<'a> Exchange<'a> {
             asked,
             screen: Screen::default(),
             typed_at: None,
+            given: Vec::new(),
         }
     }
 
@@ -115,13 +136,21 @@ impl<'a> Exchange<'a> {
         }
         let changes = self.screen.changes();
         if self.typed_at != Some(changes) {
-            let typed = self.asked.answers.iter();
-            let typed = typed.filter(|(question, _)| ends_with(question, &line));
-            let typed = typed.map(|(_, answer)| [answer.as_bytes(), b"\r"].concat());
-            let pager = || is_pager(&line).then(|| NEXT_PAGE.to_vec());
-            if let Some(typed) = typed.into_iter().next().or_else(pager) {
+            let mut answers = self.asked.answers.iter().enumerate();
+            let answer = answers.find(|(_, (question, _))| ends_with(question, &line));
+            if let Some((place, (_, answer))) = answer {
+                if matches!(answer, Typed::Secret(_)) {
+                    if self.given.contains(&place) {
+                        return Decision::Done(Ended::AskedAgain);
+                    }
+                    self.given.push(place);
+                }
                 self.typed_at = Some(changes);
-                return Decision::Send(typed);
+                return Decision::Send([answer.text().as_bytes(), b"\r"].concat());
+            }
+            if is_pager(&line) {
+                self.typed_at = Some(changes);
+                return Decision::Send(NEXT_PAGE.to_vec());
             }
         }
         if self.asked.is_secret && is_password(&line) {

@@ -1,9 +1,15 @@
 //! What a device asks before it shows its prompt.
 
 use regex::Regex;
+use secrecy::ExposeSecret;
+use tokio::time::{Instant, timeout};
+
+use crate::model::text::shown;
+use crate::model::{Fault, Login as Who, Side};
 
 use super::expect::{ends_with, is_password};
 use super::screen::Screen;
+use super::{SETTLE, Session};
 
 /// Requests for a key before the first question.
 const MOST_KEYS: usize = 8;
@@ -77,6 +83,94 @@ fn is_return(line: &str) -> bool {
         "--more--",
     ];
     begins.iter().any(|begin| line.starts_with(begin))
+}
+
+impl Session {
+    pub(super) async fn log_in(&mut self, login: &Who, asks: bool) -> Result<(), Fault> {
+        let mut screen = Screen::default();
+        let mut state = Login::default();
+        let mut until = Instant::now() + self.reply;
+        loop {
+            let typed = match state.next(&screen, &self.prompt, asks) {
+                Next::In => match timeout(SETTLE, self.terminal.read()).await {
+                    Ok(Ok(more)) if !more.is_empty() => {
+                        screen.feed(&more);
+                        if Instant::now() < until {
+                            continue;
+                        }
+                        return Err(self.unanswered("the login", self.reply, &screen));
+                    }
+                    Ok(ended) => {
+                        ended.map_err(|failure| failure.fault)?;
+                        return Err(self.login_closed(login, &state, &screen));
+                    }
+                    Err(_) => return Ok(()),
+                },
+                Next::Refused => return Err(self.refused(login, &screen)),
+                Next::User => Some(login.user.clone()),
+                Next::Password => Some(login.password.expose_secret().to_owned()),
+                Next::Return => Some(String::new()),
+                Next::Wait => None,
+            };
+            if let Some(typed) = typed {
+                self.type_in(format!("{typed}\r").as_bytes()).await?;
+                until = Instant::now() + self.reply;
+                continue;
+            }
+            match self.read(until).await {
+                Ok(None) => return Err(self.unanswered("the login", self.reply, &screen)),
+                Ok(Some(data)) if data.is_empty() => {
+                    return Err(self.login_closed(login, &state, &screen));
+                }
+                Ok(Some(data)) => screen.feed(&data),
+                Err(Fault::Lost { .. }) if state.has_password => {
+                    return Err(self.login_closed(login, &state, &screen));
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
+    fn refused(&self, login: &Who, screen: &Screen) -> Fault {
+        Fault::LoginRefused {
+            user: shown(&login.user),
+            with: "its password".into(),
+            offers: String::new(),
+            why: self.last(screen),
+        }
+    }
+
+    /// Why a device ends a session that it did not begin: its own words decide.
+    fn login_closed(&self, login: &Who, state: &Login, screen: &Screen) -> Fault {
+        let said = self.last(screen);
+        let small = said.to_lowercase();
+        let says = |words: &[&str]| words.iter().any(|word| small.contains(word));
+        match () {
+            () if state.has_password
+                && says(&["incorrect", "invalid", "denied", "fail", "refused", "bad "]) =>
+            {
+                self.refused(login, screen)
+            }
+            () if says(&[
+                "too many", "limit", "maximum", "busy", "in use", "no free", "no more",
+            ]) =>
+            {
+                Fault::Answer {
+                    said: format!("{said} to a session; it has room for no more"),
+                    may_pass: true,
+                }
+            }
+            // Tried again and again, a wrong password locks the user out.
+            () if state.has_password => self.refused(login, screen),
+            () => {
+                let reason = format!("the device ended it before its prompt: {said}");
+                Fault::Lost {
+                    side: Side::Session,
+                    reason: reason.trim_end_matches([':', ' ']).to_owned(),
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]

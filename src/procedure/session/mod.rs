@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use regex::Regex;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::model::text::shown;
@@ -19,10 +19,9 @@ mod login;
 mod open;
 pub mod screen;
 
-pub use expect::Ended;
 use expect::{Answer, Asked, Decision, Exchange};
-use login::Next;
-pub use open::{open_ssh, open_telnet};
+pub use expect::{Ended, Typed};
+pub use open::open;
 use screen::{Screen, Shown};
 
 /// After a prompt nothing more should come. What does shows that it was none, or belongs to it.
@@ -37,7 +36,7 @@ pub struct Expectation<'a> {
     /// None: any answer will do.
     pub expect: Option<&'a Regex>,
     /// Questions, as the device asks them at the end of a line, and what is typed then.
-    pub answers: &'a [(Regex, String)],
+    pub answers: &'a [(Regex, Typed)],
 }
 
 /// An answer, escaped and without passwords.
@@ -65,6 +64,10 @@ pub struct Session {
     echoes: bool,
     /// What comes next may be the rest of an answer that was not waited for.
     is_over: bool,
+    /// The device has ended it.
+    has_ended: bool,
+    /// The last answer, also where it was not the one that was expected.
+    said: String,
 }
 
 impl std::fmt::Debug for Session {
@@ -97,57 +100,14 @@ impl Session {
             longest: login.password.expose_secret().len(),
             echoes: false,
             is_over: false,
+            has_ended: false,
+            said: String::new(),
         };
         match session.log_in(login, asks).await {
             Ok(()) => Ok(session),
             Err(fault) => {
                 session.close().await;
                 Err(Failure::new(Step::Login, fault))
-            }
-        }
-    }
-
-    async fn log_in(&mut self, login: &Login, asks: bool) -> Result<(), Fault> {
-        let mut screen = Screen::default();
-        let mut state = login::Login::default();
-        let mut until = Instant::now() + self.reply;
-        loop {
-            let typed = match state.next(&screen, &self.prompt, asks) {
-                Next::In => match timeout(SETTLE, self.terminal.read()).await {
-                    Ok(Ok(more)) if !more.is_empty() => {
-                        screen.feed(&more);
-                        if Instant::now() < until {
-                            continue;
-                        }
-                        return Err(self.unanswered("the login", self.reply, &screen));
-                    }
-                    Ok(ended) => {
-                        ended.map_err(|failure| failure.fault)?;
-                        return Err(self.login_closed(login, &state, &screen));
-                    }
-                    Err(_) => return Ok(()),
-                },
-                Next::Refused => return Err(self.refused(login, &screen)),
-                Next::User => Some(login.user.clone()),
-                Next::Password => Some(login.password.expose_secret().to_owned()),
-                Next::Return => Some(String::new()),
-                Next::Wait => None,
-            };
-            if let Some(typed) = typed {
-                self.type_in(format!("{typed}\r").as_bytes()).await?;
-                until = Instant::now() + self.reply;
-                continue;
-            }
-            match self.read(until).await {
-                Ok(None) => return Err(self.unanswered("the login", self.reply, &screen)),
-                Ok(Some(data)) if data.is_empty() => {
-                    return Err(self.login_closed(login, &state, &screen));
-                }
-                Ok(Some(data)) => screen.feed(&data),
-                Err(Fault::Lost { .. }) if state.has_password => {
-                    return Err(self.login_closed(login, &state, &screen));
-                }
-                Err(fault) => return Err(fault),
             }
         }
     }
@@ -175,12 +135,17 @@ impl Session {
         expectation: Expectation<'_>,
         within: Duration,
     ) -> Result<Output, Failure> {
-        let secret = secret.expose_secret();
-        self.redact
-            .push(Redact::of(&Login::with_password("", secret), None));
-        self.longest = self.longest.max(secret.len());
-        let asked = (secret, "the password".to_owned(), true);
+        self.conceal(secret);
+        let asked = (secret.expose_secret(), "the password".to_owned(), true);
         self.exchange(asked, expectation, within).await
+    }
+
+    /// What is starred out from now on.
+    fn conceal(&mut self, secret: &SecretString) {
+        let secret = secret.expose_secret();
+        let redact = Redact::of(&Login::with_password("", secret), None);
+        self.redact.push(redact);
+        self.longest = self.longest.max(secret.len());
     }
 
     async fn exchange(
@@ -190,9 +155,21 @@ impl Session {
         within: Duration,
     ) -> Result<Output, Failure> {
         let failed = |fault| Failure::new(Step::Command, fault);
-        if line.chars().any(char::is_control) {
-            let reason = format!("{named} has control characters, and is not sent");
+        self.said.clear();
+        let typed = expectation.answers.iter().map(|(_, typed)| typed.text());
+        if typed
+            .chain([line])
+            .any(|line| line.chars().any(char::is_control))
+        {
+            let reason = format!(
+                "{named}, or what is typed at its questions, has control characters, and is not sent"
+            );
             return Err(failed(Fault::Local(reason)));
+        }
+        for (_, typed) in expectation.answers {
+            if let Typed::Secret(secret) = typed {
+                self.conceal(secret);
+            }
         }
         if self.is_over {
             let reason = "an answer before was not waited for, or it has ended".into();
@@ -210,8 +187,12 @@ impl Session {
         });
         self.is_over = true;
         let ended = self.answered(&mut exchange, line, &named, within).await;
-        let ended = ended.map_err(failed)?;
+        let ended = ended.map_err(|fault| {
+            self.said = self.without_secrets(&exchange.screen().shown());
+            failed(fault)
+        })?;
         self.is_over = ended == Ended::Closed;
+        self.has_ended |= self.is_over;
         let answer = exchange.answer(ended);
         self.echoes |= answer.has_echo && !is_secret;
         self.output(answer, ended, named).map_err(failed)
@@ -264,9 +245,10 @@ impl Session {
         }
     }
 
-    fn output(&self, answer: Answer, ended: Ended, named: String) -> Result<Output, Fault> {
+    fn output(&mut self, answer: Answer, ended: Ended, named: String) -> Result<Output, Fault> {
         let text = self.without_secrets(&answer.shown);
         let text = text.trim_end().to_owned();
+        self.said.clone_from(&text);
         let groups = match (answer.groups, ended) {
             (_, Ended::AskedAgain) => None,
             (None, Ended::Closed) => Some(Vec::new()),
@@ -351,45 +333,29 @@ impl Session {
         }
     }
 
-    fn refused(&self, login: &Login, screen: &Screen) -> Fault {
-        Fault::LoginRefused {
-            user: shown(&login.user),
-            with: "its password".into(),
-            offers: String::new(),
-            why: self.last(screen),
+    /// What came of the last line, escaped and without passwords, also where that was a failure.
+    pub fn said(&self) -> &str {
+        &self.said
+    }
+
+    /// Whether it can be used for another line. What the device has shown unasked meanwhile is dropped: a device ends
+    /// a session that nobody types in, and says so.
+    pub async fn is_ready(&mut self) -> bool {
+        tokio::select! {
+            biased;
+            () = self.gone() => false,
+            // The runtime looks at its sockets before it comes back.
+            () = tokio::task::yield_now() => !self.is_over,
         }
     }
 
-    /// Why a device ends a session that it did not begin: its own words decide.
-    fn login_closed(&self, login: &Login, state: &login::Login, screen: &Screen) -> Fault {
-        let said = self.last(screen);
-        let small = said.to_lowercase();
-        let says = |words: &[&str]| words.iter().any(|word| small.contains(word));
-        match () {
-            () if state.has_password
-                && says(&["incorrect", "invalid", "denied", "fail", "refused", "bad "]) =>
-            {
-                self.refused(login, screen)
-            }
-            () if says(&[
-                "too many", "limit", "maximum", "busy", "in use", "no free", "no more",
-            ]) =>
-            {
-                Fault::Answer {
-                    said: format!("{said} to a session; it has room for no more"),
-                    may_pass: true,
-                }
-            }
-            // Tried again and again, a wrong password locks the user out.
-            () if state.has_password => self.refused(login, screen),
-            () => {
-                let reason = format!("the device ended it before its prompt: {said}");
-                Fault::Lost {
-                    side: Side::Session,
-                    reason: reason.trim_end_matches([':', ' ']).to_owned(),
-                }
-            }
+    /// Waits until the device has ended it. Nothing is lost by giving up the wait, but what it showed meanwhile.
+    pub async fn gone(&mut self) {
+        while !self.has_ended {
+            let read = self.terminal.read().await;
+            self.has_ended = read.map_or(true, |data| data.is_empty());
         }
+        self.is_over = true;
     }
 
     /// Ends it in good order, without waiting long.

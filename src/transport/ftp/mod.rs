@@ -10,7 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::{Failure, Probe};
 
-use super::{Compared, Destination, Directory, Listed, Remote, Sink, Source, Transport};
+use super::trial::unless_cancelled;
+use super::{
+    Compared, Destination, Directory, Endpoint, Listed, Orders, Remote, Sink, Source, Transport,
+};
 
 mod advice;
 mod begin;
@@ -24,6 +27,7 @@ mod greeting;
 mod list;
 mod login;
 mod meaning;
+mod orders;
 mod passive;
 mod probe;
 mod quirks;
@@ -35,6 +39,7 @@ mod space;
 mod stream;
 mod upload;
 
+use orders::FtpOrders;
 use quirks::ServerQuirks;
 use sink::FtpSink;
 use source::FtpSource;
@@ -81,5 +86,17 @@ impl Transport for FtpTransport {
 
     async fn list(&self, directory: &Directory) -> Result<Vec<Listed>, Failure> {
         list::list(&self.quirks, directory).await
+    }
+
+    async fn orders(
+        &self,
+        endpoint: &Endpoint,
+        cancel: &CancellationToken,
+    ) -> Result<Box<dyn Orders>, Failure> {
+        unless_cancelled(cancel, async {
+            let orders = FtpOrders::open(&self.quirks, endpoint).await?;
+            Ok(Box::new(orders) as Box<dyn Orders>)
+        })
+        .await
     }
 }

@@ -177,9 +177,9 @@ async fn a_storm_of_negotiation_is_survived() {
 #[tokio::test]
 async fn cancelling_is_prompt() {
     let (endpoint, _device) = device(b"R1> ", &[b""], true).await;
-    let (terminals, cancel) = (Terminals::default(), CancellationToken::new());
+    let (transport, cancel) = (AnyTransport::default(), CancellationToken::new());
     let prompt = pattern("[#>] $");
-    let mut session = open_telnet(&terminals, &endpoint, &prompt, &cancel)
+    let mut session = open(&transport, Way::Telnet, &endpoint, &prompt, &cancel)
         .await
         .unwrap();
     let running = session.run("show", Expectation::default(), LONG * 100);

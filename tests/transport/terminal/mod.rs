@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use regex::Regex;
 use secrecy::SecretString;
+use subtend::model::procedure::Way;
 use subtend::model::{Failure, Fault, Login, Step};
-use subtend::procedure::session::{Ended, Expectation, Session, open_ssh, open_telnet};
-use subtend::transport::{Endpoint, Terminals};
+use subtend::procedure::session::{Ended, Expectation, Session, Typed, open};
+use subtend::transport::{AnyTransport, Endpoint};
 use tokio_util::sync::CancellationToken;
 
 use crate::common::{SOON, patient, remote_at};
@@ -88,7 +89,7 @@ async fn upgrade(mut session: Session) {
     let echoed = session.run("say latch-4711", any, SOON).await.unwrap();
     assert_eq!(echoed.text, "% Unknown command: say ********");
 
-    let answers = [(pattern(r"\[confirm\]"), "y".to_owned())];
+    let answers = [(pattern(r"\[confirm\]"), Typed::Line("y".to_owned()))];
     let confirm = Expectation {
         expect: None,
         answers: &answers,
@@ -110,10 +111,10 @@ async fn an_upgrade_over_openssh() {
         "internal-sftp",
         &format!("ForceCommand python3 {}", cli().display()),
     );
-    let (terminals, cancel) = (Terminals::default(), CancellationToken::new());
+    let (transport, cancel) = (AnyTransport::default(), CancellationToken::new());
     let prompt = pattern("[#>] $");
     let endpoint = sshd.endpoint();
-    let opened = open_ssh(&terminals, &endpoint, &prompt, &cancel);
+    let opened = open(&transport, Way::Ssh, &endpoint, &prompt, &cancel);
     let session = within(LONG, opened).await.unwrap();
     within(LONG, upgrade(session)).await;
 }
@@ -208,8 +209,9 @@ async fn a_wrong_password_is_sent_once_to_telnetd() {
 }
 
 async fn telnet(endpoint: &Endpoint) -> Result<Session, Failure> {
-    let (terminals, cancel) = (Terminals::default(), CancellationToken::new());
-    open_telnet(&terminals, endpoint, &pattern("[#>] $"), &cancel).await
+    let (transport, cancel) = (AnyTransport::default(), CancellationToken::new());
+    let prompt = pattern("[#>] $");
+    open(&transport, Way::Telnet, endpoint, &prompt, &cancel).await
 }
 
 /// Longer than a local device takes to answer, and short to wait for.

@@ -137,7 +137,7 @@ fn each_page_is_asked_for_once() {
 #[test]
 fn questions_are_answered_once_each() {
     let prompt = pattern("[#>] $");
-    let answers = [(pattern(r"\[confirm\]"), "y".to_owned())];
+    let answers = [(pattern(r"\[confirm\]"), Typed::Line("y".to_owned()))];
     let asked = Asked {
         answers: &answers,
         ..asked("reload", &prompt, None)
@@ -152,6 +152,25 @@ fn questions_are_answered_once_each() {
     assert_eq!(typed, [b"y\r", b"y\r"]);
     assert_eq!(decision, Decision::Done(Ended::Prompt));
     assert_eq!(answer.shown.head, "Proceed? [confirm]y\nSure? [confirm]y");
+}
+
+#[test]
+fn a_secret_answer_is_typed_once() {
+    let prompt = pattern("[#>] $");
+    let secret = Typed::Secret(SecretString::from("sesame"));
+    let answers = [(pattern("Password:"), secret)];
+    let enable = || Asked {
+        answers: &answers,
+        ..asked("enable", &prompt, None)
+    };
+    let wrong: [&[u8]; 2] = [b"enable\r\nPassword: ", b"\r\nPassword: "];
+    let (decision, typed, _) = run(enable(), &wrong);
+    assert_eq!(typed, [b"sesame\r"]);
+    assert_eq!(decision, Decision::Done(Ended::AskedAgain));
+    let right: [&[u8]; 2] = [b"enable\r\nPassword: ", b"\r\n# "];
+    let (decision, typed, _) = run(enable(), &right);
+    assert_eq!(typed, [b"sesame\r"]);
+    assert_eq!(decision, Decision::Done(Ended::Prompt));
 }
 
 #[test]

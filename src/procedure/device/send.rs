@@ -1,0 +1,73 @@
+//! A line for the command line of the device, and what is said at the questions that come.
+
+use crate::model::procedure::{Reaction, ReactionText, StepSpec, Template, Values};
+use crate::model::{Failure, Fault, Login, Side, Step};
+use crate::procedure::session::{Ended, Expectation, Typed};
+use crate::transport::Transport;
+
+use regex::Regex;
+
+use super::expected::Expected;
+use super::{Device, Done, filled_line};
+
+impl<T: Transport> Device<T> {
+    /// # Errors
+    /// Nothing was sent.
+    pub(super) async fn send(
+        &mut self,
+        step: &StepSpec,
+        (line, answers): (&Template, &[Reaction]),
+        values: &Values,
+        before_restart: bool,
+    ) -> Result<Done, Failure> {
+        let line = filled_line(line, values)?;
+        let answers = self.typed(answers, values)?;
+        let expected = Expected::of(step, values)?;
+        let named = self.name(&line);
+        let (session, is_begun) = self.opened(step.within).await?;
+        let expectation = Expectation {
+            expect: expected.pattern,
+            answers: &answers,
+        };
+        *is_begun = true;
+        let ran = session.run(&line, expectation, step.within).await;
+        let said = session.said().to_owned();
+        let output = match ran {
+            Ok(output) => output,
+            Err(failure) => {
+                let result = Err(failure);
+                return Ok(Done { said, result });
+            }
+        };
+        let groups = output.groups.into_iter().collect();
+        let judged = match output.ended {
+            Ended::Closed if !before_restart => Err(Fault::Lost {
+                side: Side::Session,
+                reason: format!("the device ended it in answer to {named}"),
+            }),
+            _ => expected.compare(&groups),
+        };
+        let result = judged
+            .map(|()| groups)
+            .map_err(|fault| Failure::new(Step::Command, fault));
+        Ok(Done { said, result })
+    }
+
+    fn typed(&self, answers: &[Reaction], values: &Values) -> Result<Vec<(Regex, Typed)>, Failure> {
+        let typed = answers.iter().map(|reaction| {
+            let typed = match &reaction.with {
+                ReactionText::Line(line) => Typed::Line(filled_line(line, values)?),
+                ReactionText::Password(name) => {
+                    let login = self.target.logins.get(Some(name));
+                    let login = login.ok_or_else(|| {
+                        let (name, reason) = (name.to_string(), "they were not looked up".into());
+                        Failure::new(Step::Command, Fault::NoCredentials { name, reason })
+                    })?;
+                    Typed::Secret(Login::secret(&login).clone())
+                }
+            };
+            Ok((reaction.to.regex().clone(), typed))
+        });
+        typed.collect()
+    }
+}

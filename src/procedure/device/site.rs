@@ -1,0 +1,52 @@
+//! A `SITE` command, in a session of its own: many devices have room for one only, and files come and go in another.
+
+use tokio::time::timeout;
+
+use crate::model::procedure::{StepSpec, Template, Values};
+use crate::model::{Failure, Fault, Step};
+use crate::transport::Transport;
+
+use super::expected::Expected;
+use super::{Device, Done, Groups, PARTING, filled_line};
+
+/// What the end of a session says of an order that makes a device restart: nothing is wrong.
+fn is_going(failure: &Failure) -> bool {
+    matches!(
+        failure.fault,
+        Fault::Lost { .. } | Fault::Reply { code: 421, .. }
+    )
+}
+
+impl<T: Transport> Device<T> {
+    /// # Errors
+    /// Nothing was sent.
+    pub(super) async fn site(
+        &mut self,
+        step: &StepSpec,
+        line: &Template,
+        values: &Values,
+        before_restart: bool,
+    ) -> Result<Done, Failure> {
+        let line = filled_line(line, values)?;
+        let expected = Expected::of(step, values)?;
+        let named = self.name(&format!("SITE {line}"));
+        let (orders, is_begun) = self.opened_orders(step.within).await?;
+        *is_begun = true;
+        let said = orders.order(&line, step.within).await;
+        let (said, result) = match said {
+            Ok(said) => {
+                let groups = expected.groups(&named, &said);
+                (said, groups)
+            }
+            Err(failure) if before_restart && is_going(&failure) => {
+                (failure.fault.to_string(), Ok(Groups::new()))
+            }
+            Err(failure) => (failure.fault.to_string(), Err(failure.fault)),
+        };
+        if !before_restart && let Some(orders) = self.orders.take() {
+            let _ = timeout(PARTING, orders.close()).await;
+        }
+        let result = result.map_err(|fault| Failure::new(Step::Command, fault));
+        Ok(Done { said, result })
+    }
+}
