@@ -1,8 +1,10 @@
 //! `types` and `procedures`: what is done on a device before and after its image.
 //!
-//! Here are the two sections and what a procedure must be as a whole; `steps` reads one step, `texts` its patterns
-//! and templates, `session` how a command line is reached, and `fits` holds all of it against the entities.
+//! Here are the two sections and what a procedure must be as a whole; `steps` reads one step, `answers` what is
+//! typed in the middle of it, `texts` patterns and templates, `session` how a command line is reached, and `fits`
+//! holds all of it against the entities.
 
+mod answers;
 mod fits;
 mod session;
 mod steps;

@@ -3,13 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::model::procedure::{
-    Deed, Expect, Part, Placeholder, Reaction, ReactionText, StepSpec, Template,
-};
-use crate::model::{CredentialsRef, LoginBy, SecretSource};
+use crate::model::procedure::{Deed, Expect, Part, Placeholder, StepSpec, Template};
 
 use super::super::credentials::absolute;
-use super::super::error::{Complaint, Problems, Span, did_you_mean, quoted};
+use super::super::error::{Complaint, Problems, Span, quoted};
 use super::super::fields::{Fields, Shape};
 use super::super::tree::{Node, Value};
 use super::super::values;
@@ -29,8 +26,6 @@ const STEP: Shape = Shape::new(
     ],
 );
 
-const ANSWER: Shape = Shape::new("an answer", &[&["to", "with", "password"]]);
-
 /// Which of them each further key belongs to.
 const BELONGS: [(&str, &[&str]); 8] = [
     ("expect", &["send", "site", "exec"]),
@@ -47,7 +42,6 @@ const STEP_HELP: &str = "write one of `send: LINE`, `site: COMMAND`, `exec: [PRO
                          `restart: true`";
 const LIST_HELP: &str = "write a list of steps: `[ { send: \"show version\" } ]`";
 const EXEC_HELP: &str = "write `exec: [./reload.sh, \"{address}\"]`";
-const ANSWERS_HELP: &str = "write `answers: [ { to: 'Proceed\\?', with: \"y\" } ]`";
 
 const WITHIN: Duration = Duration::from_secs(30);
 /// A device writes back what it has in memory before it goes, and boots for minutes.
@@ -65,7 +59,7 @@ pub(super) struct Steps<'n> {
 }
 
 pub(super) struct Reader<'n, 'k> {
-    known: Known<'k>,
+    pub(super) known: Known<'k>,
     needs: Vec<(Need, &'n Span)>,
 }
 
@@ -161,7 +155,12 @@ impl<'n, 'k> Reader<'n, 'k> {
     }
 
     /// Text with placeholders, whose labels the entities must have.
-    fn template(&mut self, problems: &mut Problems, node: &'n Node, key: &str) -> Option<Template> {
+    pub(super) fn template(
+        &mut self,
+        problems: &mut Problems,
+        node: &'n Node,
+        key: &str,
+    ) -> Option<Template> {
         let template = texts::template(problems, node, key)?;
         for placeholder in template.placeholders() {
             if let Placeholder::Label(label) = placeholder {
@@ -265,60 +264,6 @@ impl<'n, 'k> Reader<'n, 'k> {
         };
         all.then(|| pattern.map(|pattern| Expect { pattern, is }))
     }
-
-    fn answers(&mut self, problems: &mut Problems, node: &'n Node) -> Option<Vec<Reaction>> {
-        let items = match &node.value {
-            Value::Sequence(items) if !items.is_empty() => items,
-            Value::Broken => return None,
-            _ => {
-                let message = "`answers` is a list of what a device may ask and what is said then";
-                return problems.refuse(&node.span, message, ANSWERS_HELP);
-            }
-        };
-        let read: Vec<_> = (items.iter())
-            .map(|item| self.answer(problems, item))
-            .collect();
-        read.into_iter().collect()
-    }
-
-    fn answer(&mut self, problems: &mut Problems, node: &'n Node) -> Option<Reaction> {
-        let fields = Fields::read(problems, node, &ANSWER);
-        if !fields.are_there() {
-            return None;
-        }
-        let to = fields.require(problems, "to", "'Proceed\\?'");
-        let to = to.and_then(|node| texts::shown(problems, node, "to"));
-        let with = match (fields.key_span("with"), fields.key_span("password")) {
-            (Some(_), None) => {
-                let node = fields.get("with")?;
-                // Enter alone.
-                let line = match node.text() {
-                    Some("") => Template::parse("").ok(),
-                    _ => self.template(problems, node, "with"),
-                };
-                line.map(ReactionText::Line)
-            }
-            (None, Some(_)) => {
-                let node = fields.get("password")?;
-                password(problems, node, self.known.credentials)
-            }
-            (Some(_), Some(at)) => {
-                let message = "an answer has both `with` and `password`";
-                problems.refuse(at, message, "keep one: what is typed, or whose password")
-            }
-            (None, None) if fields.is_meant("with") || fields.is_meant("password") => None,
-            (None, None) => problems.refuse(
-                &node.span,
-                "an answer without `with` or `password`",
-                "add `with: TEXT`, what is typed then (`\"\"` is Enter alone), or `password: \
-                 CREDENTIALS`",
-            ),
-        };
-        Some(Reaction {
-            to: to?,
-            with: with?,
-        })
-    }
 }
 
 /// The one thing that a step does.
@@ -398,31 +343,4 @@ fn located(program: &Template, inventory: &Path) -> Result<Template, Complaint> 
     let folder = braces(&folder.to_string_lossy());
     let written = written.trim_start_matches("./");
     Template::parse(&format!("{}/{written}", folder.trim_end_matches("/.")))
-}
-
-/// Whose password is typed. What stands there instead is never repeated: it may be the password.
-fn password(
-    problems: &mut Problems,
-    node: &Node,
-    known: &[CredentialsRef],
-) -> Option<ReactionText> {
-    let name = node.text().filter(|name| !name.is_empty());
-    let found = name.and_then(|name| known.iter().find(|one| &*one.name == name));
-    let Some(found) = found else {
-        if matches!(node.value, Value::Broken) {
-            return None;
-        }
-        let names = known.iter().map(|one| &*one.name);
-        let help = did_you_mean(name.unwrap_or(""), names, || {
-            "write the name of credentials that stand under `credentials`: `password: NAME`".into()
-        });
-        let message = "these are no credentials of this inventory";
-        return problems.refuse(&node.span, message, help);
-    };
-    if found.by != LoginBy::Password || found.secret == SecretSource::Empty {
-        let message = format!("credentials {} have no password", quoted(&found.name));
-        let help = "name credentials that have one, or write what is typed as `with: TEXT`";
-        return problems.refuse(&node.span, message, help);
-    }
-    Some(ReactionText::Password(found.name.clone()))
 }
