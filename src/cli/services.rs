@@ -35,6 +35,7 @@ const PRACTICE: &str = include_str!("../../inventory.yaml");
 
 /// Which practice network to serve.
 #[cfg(feature = "lab")]
+#[expect(clippy::large_enum_variant, reason = "there is one of them")]
 pub enum Practice<'a> {
     /// The one that every binary carries.
     Embedded,

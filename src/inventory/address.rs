@@ -98,7 +98,7 @@ fn parse_folder(rest: &str) -> Result<(Address, String), Complaint> {
     Ok((address, folder))
 }
 
-fn refuse_user(text: &str) -> Result<(), Complaint> {
+pub(super) fn refuse_user(text: &str) -> Result<(), Complaint> {
     if text.contains('@') {
         return Err(Complaint::new(
             "there is a user or a password in this address: secrets never stand in the inventory",
@@ -167,6 +167,16 @@ pub(super) fn check_keys(problems: &mut Problems, fields: &Fields<'_>, address: 
 }
 
 fn host_and_port(scheme: Scheme, text: &str) -> Result<Address, Complaint> {
+    let (host, port) = host_with_port(text)?;
+    Ok(Address {
+        scheme,
+        host,
+        port: port.unwrap_or(scheme.default_port()),
+    })
+}
+
+/// Reads `host`, `host:port`, `[v6]` or `[v6]:port`.
+pub(super) fn host_with_port(text: &str) -> Result<(String, Option<u16>), Complaint> {
     let (host, port) = if let Some(rest) = text.strip_prefix('[') {
         let (host, after) = rest.split_once(']').ok_or_else(|| {
             Complaint::new(
@@ -203,15 +213,7 @@ fn host_and_port(scheme: Scheme, text: &str) -> Result<Address, Complaint> {
         check_host(host)?;
         (host, port)
     };
-    let port = match port {
-        Some(port) => parse_port(port)?,
-        None => scheme.default_port(),
-    };
-    Ok(Address {
-        scheme,
-        host: host.to_owned(),
-        port,
-    })
+    Ok((host.to_owned(), port.map(parse_port).transpose()?))
 }
 
 fn is_ipv6(text: &str) -> bool {

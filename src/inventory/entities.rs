@@ -17,6 +17,7 @@ use super::dialect;
 use super::error::{Complaint, Problems, quoted};
 use super::fields::{DELIVERY_KEYS, Fields, Shape, TIME_KEYS};
 use super::http;
+use super::procedures::{Place, parse_place};
 use super::ssh;
 use super::taken::Taken;
 use super::tls;
@@ -31,7 +32,7 @@ const ENTITY: Shape = Shape {
             &["name", "type", "version", "address", "path", "credentials"],
             TIME_KEYS,
             DELIVERY_KEYS,
-            &["labels"],
+            &["labels", "session"],
             &TLS_KEYS,
             &SSH_KEYS,
             &FTP_KEYS,
@@ -101,6 +102,7 @@ struct Entry<'n> {
     names: Option<Vec<String>>,
     addresses: Option<Vec<Address>>,
     paths: Option<Vec<RemotePath>>,
+    sessions: Option<Vec<Place>>,
 }
 
 impl<'n> Entry<'n> {
@@ -143,12 +145,17 @@ impl Reader<'_> {
             each(problems, node, &values, parse_address)
         });
         let paths = self.paths(problems, node, &fields, names.as_deref());
+        let sessions = fields.get("session").and_then(|node| {
+            let values = expanded(problems, node, "session", names.as_deref())?;
+            each(problems, node, &values, parse_place)
+        });
         let entry = Entry {
             node,
             fields,
             names,
             addresses,
             paths,
+            sessions,
         };
         for address in entry.addresses() {
             check_keys(problems, &entry.fields, address);
@@ -166,6 +173,7 @@ impl Reader<'_> {
         for (index, name) in names.iter().enumerate() {
             let (address, path) = (entry.address(index), entry.path(index));
             let address = address.unwrap_or(&template.address);
+            let session = pick(entry.sessions.as_deref(), index);
             let credentials = template.credentials.clone();
             entities.push(Arc::new(Entity {
                 name: name.as_str().into(),
@@ -173,6 +181,7 @@ impl Reader<'_> {
                 // Those of `defaults` are for the others.
                 credentials: credentials.filter(|_| address.scheme.has_login()),
                 path: path.unwrap_or(&template.path).clone(),
+                session: session.map(|place| place.beside(&address.host)),
                 ..template.clone()
             }));
         }

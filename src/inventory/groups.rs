@@ -14,6 +14,7 @@ use super::credentials::absolute;
 use super::error::{Problems, Span, quoted, some_of};
 use super::fields::{Fields, Shape, section};
 use super::members::{Targets, targets};
+use super::procedures::Kinds;
 use super::tree::{Node, Value};
 use super::values;
 
@@ -30,6 +31,7 @@ const GROUP: Shape = Shape::new(
         "retries",
         "retry_for",
         "parallel",
+        "activate",
     ]],
 );
 
@@ -46,6 +48,7 @@ pub(super) fn read(
     node: Option<&Node>,
     file: &Path,
     lookup: &Lookup<'_>,
+    kinds: &Kinds<'_>,
 ) -> Vec<Arc<Group>> {
     let mut groups = Vec::new();
     let mut taken: HashMap<usize, &str> = HashMap::new();
@@ -61,7 +64,7 @@ pub(super) fn read(
             (name, file),
             &fields,
             &targets,
-            lookup,
+            (lookup, kinds),
         ));
     }
     groups
@@ -72,7 +75,7 @@ fn read_group(
     (name, file): (&str, &Path),
     fields: &Fields<'_>,
     targets: &Targets<'_>,
-    lookup: &Lookup<'_>,
+    (lookup, kinds): (&Lookup<'_>, &Kinds<'_>),
 ) -> Option<Arc<Group>> {
     let image = fields.require(problems, "image", "adsl-2.4");
     let image = image.and_then(|node| {
@@ -112,7 +115,9 @@ fn read_group(
     });
     let limits = read_limits(problems, fields);
     let parallel = fields.value(problems, "parallel", values::count);
+    let extent = extent(problems, fields, image.map(|image| &**image), kinds);
     let mut sources = sources?.into_iter();
+    let procedure = image.and_then(|image| lookup.procedure(&image.type_));
     Some(Arc::new(Group {
         name: name.into(),
         image: Arc::clone(image?),
@@ -125,9 +130,44 @@ fn read_group(
         laggards: laggards.unwrap_or_default(),
         limits,
         parallel,
-        extent: Extent::default(),
-        procedure: None,
+        extent,
+        procedure,
     }))
+}
+
+/// `activate`: whether the devices are made to run the image, too.
+fn extent(
+    problems: &mut Problems,
+    fields: &Fields<'_>,
+    image: Option<&Image>,
+    kinds: &Kinds<'_>,
+) -> Extent {
+    const CHOICES: [(&str, Option<Extent>); 3] = [
+        ("now", Some(Extent::Upgrade)),
+        ("later", Some(Extent::Deliver)),
+        ("window", None),
+    ];
+    let Some(node) = fields.get("activate") else {
+        return Extent::default();
+    };
+    if let Some(image) = image.filter(|image| !kinds.may_activate(&image.type_)) {
+        problems.complain(
+            &node.span,
+            Flaw::NothingActivates(image.type_.clone()).into(),
+        );
+    }
+    match values::choice(problems, node, "activate", &CHOICES) {
+        Some(Some(extent)) => extent,
+        Some(None) => {
+            problems.report(
+                &node.span,
+                "`activate: window` is not there yet: nothing says when its window is",
+                "write `activate: later`, and activate when it suits, or `activate: now`",
+            );
+            Extent::default()
+        }
+        None => Extent::default(),
+    }
 }
 
 /// Each has its default where it is absent.

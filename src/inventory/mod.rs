@@ -17,6 +17,7 @@ mod fields;
 mod groups;
 mod http;
 mod members;
+mod procedures;
 mod redact;
 pub mod secrets;
 mod ssh;
@@ -60,6 +61,8 @@ const SECTIONS: &[&str] = &[
     "file_servers",
     "images",
     "defaults",
+    "types",
+    "procedures",
     "entities",
     "groups",
 ];
@@ -196,6 +199,17 @@ fn read(root: &tree::Node, file: &Path, problems: &mut Problems) -> Option<Inven
         file,
     );
     let images = catalog::read_images(problems, fields.get("images"));
+    let known = procedures::Known {
+        credentials: &credentials,
+        defaults: &defaults,
+        file,
+    };
+    let kinds = procedures::read(
+        problems,
+        fields.get("types"),
+        fields.get("procedures"),
+        known,
+    );
     let entities = entities::read(
         problems,
         fields.get("entities"),
@@ -203,9 +217,10 @@ fn read(root: &tree::Node, file: &Path, problems: &mut Problems) -> Option<Inven
         &defaults,
         file,
     );
+    procedures::check_entities(problems, &kinds, &entities, &credentials);
     let groups = {
-        let lookup = Lookup::of_file(&entities, &images, &file_servers);
-        groups::read(problems, fields.get("groups"), file, &lookup)
+        let lookup = Lookup::of_file(&entities, &images, &file_servers, &kinds.types);
+        groups::read(problems, fields.get("groups"), file, &lookup, &kinds)
     };
     Some(Inventory {
         file: file.to_path_buf(),
@@ -214,7 +229,7 @@ fn read(root: &tree::Node, file: &Path, problems: &mut Problems) -> Option<Inven
         credentials,
         file_servers,
         images,
-        types: Vec::new(),
+        types: kinds.types,
         entities,
         groups,
     })

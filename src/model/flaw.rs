@@ -102,6 +102,8 @@ pub enum Flaw {
     },
     NoneAtATime,
     BadLimit(BadLimit),
+    /// Images of this type are to be activated, and no procedure says how.
+    NothingActivates(String),
 }
 
 impl Flaw {
@@ -172,6 +174,10 @@ impl Flaw {
             Self::SourceTwice(label) => {
                 format!("the source {} stands twice in the order", quoted(label))
             }
+            Self::NothingActivates(type_) => {
+                let type_ = quoted(type_);
+                format!("type {type_} has no procedure with `activate`")
+            }
             Self::NobodyHasIt {
                 image,
                 type_,
@@ -216,6 +222,10 @@ impl Flaw {
             Self::BadFile { .. } => "write its whole path, like `/media/usb/adsl-2.4.bin`",
             Self::SourceTwice(_) => {
                 "leave it out at the later place: what failed is tried again anyway"
+            }
+            Self::NothingActivates(_) => {
+                "describe one under `procedures` and name it under `types`; without it images are delivered, and \
+                 not activated"
             }
             Self::NobodyHasIt { .. } => {
                 "read it from a file server, or correct the `version` of the entity that has it"

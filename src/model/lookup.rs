@@ -29,12 +29,12 @@ impl<'a> Lookup<'a> {
     pub fn new(inventory: &'a Inventory) -> Self {
         Self {
             groups: &inventory.groups,
-            types: &inventory.types,
             is_being_read: false,
             ..Self::of_file(
                 &inventory.entities,
                 &inventory.images,
                 &inventory.file_servers,
+                &inventory.types,
             )
         }
     }
@@ -44,6 +44,7 @@ impl<'a> Lookup<'a> {
         entities: &'a [Arc<Entity>],
         images: &'a [Arc<Image>],
         file_servers: &'a [Arc<FileServer>],
+        types: &'a [Arc<TypeSpec>],
     ) -> Self {
         // Of several of one name the first.
         let names = entities.iter().enumerate().rev();
@@ -52,7 +53,7 @@ impl<'a> Lookup<'a> {
             images,
             file_servers,
             groups: &[],
-            types: &[],
+            types,
             by_name: names.map(|(at, entity)| (&*entity.name, at)).collect(),
             is_being_read: true,
         }
@@ -85,6 +86,12 @@ impl<'a> Lookup<'a> {
     pub fn procedure(&self, type_: &str) -> Option<Arc<Procedure>> {
         let found = self.types.iter().find(|one| &*one.name == type_);
         found?.procedure.clone()
+    }
+
+    /// Whether a procedure says how an image of a type is activated.
+    pub fn can_activate(&self, type_: &str) -> bool {
+        let procedure = self.procedure(type_);
+        procedure.is_some_and(|procedure| !procedure.activate.is_empty())
     }
 
     /// The index of the entity of this name.
@@ -350,7 +357,7 @@ mod tests {
         let image = super::super::testing::image();
         let (known, read) = (
             Lookup::new(&network),
-            Lookup::of_file(&network.entities, &[], &[]),
+            Lookup::of_file(&network.entities, &[], &[], &[]),
         );
         let said = known.wrong_types(&image, 0..4);
         assert_eq!(said.len(), 1);

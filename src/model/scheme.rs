@@ -138,6 +138,11 @@ impl Scheme {
         }
     }
 
+    /// Whether a `SITE` command can be said there (RFC 959 section 4.1.3).
+    pub fn has_site(self) -> bool {
+        matches!(self, Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit)
+    }
+
     /// Whether there is a way to rename a file there.
     pub fn renames(self) -> bool {
         !matches!(self, Self::Scp | Self::Tftp)

@@ -103,6 +103,9 @@ impl ResolvedDraft {
         let image = image_of(lookup, &made.image, &mut flaws);
         if let Some(image) = image.known() {
             flaws.extend(lookup.wrong_types(image, members.iter().copied()));
+            if made.policy.extent.activates() && !lookup.can_activate(&image.type_) {
+                flaws.push(Flaw::NothingActivates(image.type_.clone()));
+            }
         }
         let is_only = made.then.is_empty();
         let mut of = |spec| source_of(lookup, (spec, is_only), image.known(), &members, &mut flaws);

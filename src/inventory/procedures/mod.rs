@@ -1,0 +1,258 @@
+//! `types` and `procedures`: what is done on a device before and after its image.
+//!
+//! Here are the two sections and what a procedure must be as a whole; `steps` reads one step, `answers` what is
+//! typed in the middle of it, `texts` patterns and templates, `session` how a command line is reached, and `fits`
+//! holds all of it against the entities.
+
+mod answers;
+mod fits;
+mod session;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod texts;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::model::procedure::{Part, Placeholder, StepSpec, Versions};
+use crate::model::{CredentialsRef, Procedure, TypeSpec};
+
+use super::defaults::Defaults;
+use super::error::{Problems, Span, did_you_mean, quoted};
+use super::fields::{Fields, Shape, section};
+use super::tree::Node;
+use super::values;
+
+pub(super) use fits::check_entities;
+pub(super) use session::{Place, parse_place};
+
+use steps::{Reader, Steps};
+
+const TYPE: Shape = Shape::new("a type", &[&["procedure", "versions"]]);
+
+const PROCEDURE: Shape = Shape::new(
+    "a procedure",
+    &[&["session", "before", "deliver", "activate", "check", "undo"]],
+);
+
+const CHECK: &str = "`check: [ { send: \"show version\", expect: 'Version (?<version>\\S+)', is: \
+                     \"{version}\" } ]`: only what the device itself says makes it upgraded";
+
+/// What procedures are read with.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub credentials: &'a [CredentialsRef],
+    pub defaults: &'a Defaults,
+    /// The inventory's, where a path begins.
+    pub file: &'a Path,
+}
+
+/// What a procedure asks of each entity that it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Need {
+    Label(String),
+    /// `SITE` can be said.
+    Site,
+    /// Files can be read.
+    Get,
+    /// Its credentials are taken by the command line.
+    Login,
+}
+
+/// A procedure as it stands in the file.
+struct Written<'n> {
+    procedure: Arc<Procedure>,
+    needs: Vec<(Need, &'n Span)>,
+    /// Whether `activate` stands there, readable or not.
+    may_activate: bool,
+}
+
+/// The two sections. What has errors is here too, so that it can be named.
+#[derive(Default)]
+pub(super) struct Kinds<'n> {
+    pub(super) types: Vec<Arc<TypeSpec>>,
+    procedures: Vec<Written<'n>>,
+    /// Types whose procedure is not known, which is reported.
+    broken: Vec<&'n str>,
+}
+
+impl Kinds<'_> {
+    /// Whether something activates images of this type; also where that is not known for an error.
+    pub(super) fn may_activate(&self, type_: &str) -> bool {
+        let found = self.types.iter().find(|one| &*one.name == type_);
+        let procedure = found.and_then(|one| one.procedure.as_ref());
+        self.broken.contains(&type_)
+            || procedure.is_some_and(|wanted| {
+                let mut written = self.procedures.iter();
+                written.any(|one| Arc::ptr_eq(&one.procedure, wanted) && one.may_activate)
+            })
+    }
+}
+
+pub(super) fn read<'n>(
+    problems: &mut Problems,
+    types: Option<&'n Node>,
+    procedures: Option<&'n Node>,
+    known: Known<'_>,
+) -> Kinds<'n> {
+    let procedures = section(problems, procedures, "procedures");
+    let mut kinds = Kinds {
+        procedures: (procedures.into_iter())
+            .map(|(name, _, node)| procedure(problems, name, node, known))
+            .collect(),
+        ..Kinds::default()
+    };
+    for (name, _, node) in section(problems, types, "types") {
+        let read = type_of(problems, name, node, &mut kinds);
+        kinds.types.push(Arc::new(read));
+    }
+    kinds
+}
+
+fn type_of<'n>(
+    problems: &mut Problems,
+    name: &'n str,
+    node: &'n Node,
+    kinds: &mut Kinds<'n>,
+) -> TypeSpec {
+    let fields = Fields::read(problems, node, &TYPE);
+    let procedure = fields.value(problems, "procedure", |problems, node, key| {
+        let wanted = values::text(problems, node, key)?;
+        let all = kinds.procedures.iter().map(|one| &one.procedure);
+        if let Some(found) = all.clone().find(|one| &*one.name == wanted) {
+            return Some(Arc::clone(found));
+        }
+        let help = did_you_mean(wanted, all.map(|one| &*one.name), || {
+            format!("describe it under `procedures`: `{wanted}: {{ … }}`")
+        });
+        let message = format!("there is no procedure {}", quoted(wanted));
+        problems.refuse(&node.span, message, help)
+    });
+    let is_written = fields.key_span("procedure").is_some() || fields.is_meant("procedure");
+    if procedure.is_none() && (is_written || !fields.are_there()) {
+        kinds.broken.push(name);
+    }
+    let versions = fields.value(problems, "versions", |problems, node, key| {
+        values::choice(problems, node, key, &Versions::ALL)
+    });
+    TypeSpec {
+        name: name.into(),
+        procedure,
+        versions: versions.unwrap_or_default(),
+    }
+}
+
+fn procedure<'n>(
+    problems: &mut Problems,
+    name: &str,
+    node: &'n Node,
+    known: Known<'_>,
+) -> Written<'n> {
+    let fields = Fields::read(problems, node, &PROCEDURE);
+    let session = fields.value(problems, "session", |problems, node, _| {
+        session::read(problems, node, known)
+    });
+    deliver(problems, &fields);
+    let mut reader = Reader::new(known);
+    let parts = Part::ALL.map(|part| {
+        let node = fields.get(part.word())?;
+        Some(reader.list(problems, node, part))
+    });
+    check_whole(problems, node, &fields, &parts);
+    let mut needs = reader.into_needs();
+    let at = fields.key_span("session");
+    if let Some(at) = at.filter(|_| session.as_ref().is_some_and(|one| one.takes_entitys)) {
+        needs.push((Need::Login, at));
+    }
+    let [before, activate, check, undo] =
+        parts.map(|part| part.map_or(Vec::new(), |part| part.steps));
+    Written {
+        procedure: Arc::new(Procedure {
+            name: name.into(),
+            session: session.map(|one| one.spec),
+            before,
+            activate,
+            check,
+            undo,
+        }),
+        needs,
+        may_activate: !fields.are_there()
+            || fields.key_span("activate").is_some()
+            || fields.is_meant("activate"),
+    }
+}
+
+fn deliver(problems: &mut Problems, fields: &Fields<'_>) {
+    let fetches = fields.value(problems, "deliver", |problems, node, key| {
+        values::choice(problems, node, key, &[("push", false), ("fetch", true)])
+    });
+    if let Some(node) = fields.get("deliver").filter(|_| fetches == Some(true)) {
+        problems.report(
+            &node.span,
+            "`deliver: fetch` is not there yet: no device can be made to fetch its image",
+            "write `deliver: push`, or leave the key out: subtend sends the image to the device",
+        );
+    }
+}
+
+/// What a procedure must be as a whole.
+fn check_whole(
+    problems: &mut Problems,
+    node: &Node,
+    fields: &Fields<'_>,
+    parts: &[Option<Steps<'_>>; 4],
+) {
+    let [_, _, check, _] = parts;
+    let written = |key: &str| fields.key_span(key);
+    let missing = |key: &str| written(key).is_none() && !fields.is_meant(key);
+    if fields.are_there() && Part::ALL.iter().all(|part| missing(part.word())) {
+        problems.report(
+            &node.span,
+            "a procedure without steps",
+            "add `before`, `activate` and `check`, or leave the procedure out",
+        );
+    }
+    if let Some(at) = written("undo").filter(|_| missing("activate")) {
+        problems.report(
+            at,
+            "`undo` without `activate`: there is nothing to be undone",
+            "add `activate: [ … ]`, the steps that make the device run the image, or leave it out",
+        );
+    }
+    if let Some(at) = written("activate").filter(|_| missing("check")) {
+        problems.report(
+            at,
+            "`activate` without `check`: nothing would show whether the device runs the image",
+            format!("add {CHECK}"),
+        );
+    }
+    let proves_nothing =
+        |check: &&Steps<'_>| check.is_whole && !check.steps.iter().any(shows_the_version);
+    if check.as_ref().filter(proves_nothing).is_some()
+        && let Some(at) = written("check")
+    {
+        problems.report(
+            at,
+            "no step of `check` compares the version that the device runs with that of the image",
+            format!("add an `is` with `{{version}}`: {CHECK}"),
+        );
+    }
+    let first_sent = parts.iter().flatten().find_map(|part| part.sends);
+    if let Some(at) = first_sent.filter(|_| missing("session")) {
+        problems.report(
+            at,
+            "`send` without `session`: where the device's command line is, is not known",
+            "add `session: { ssh: 22, credentials: NAME }` to the procedure, or `{ telnet: 23, … }`",
+        );
+    }
+}
+
+fn shows_the_version(step: &StepSpec) -> bool {
+    let is = step.expect.as_ref().and_then(|expect| expect.is.as_ref());
+    is.is_some_and(|(_, wanted)| {
+        wanted
+            .placeholders()
+            .any(|one| *one == Placeholder::Version)
+    })
+}

@@ -1,0 +1,187 @@
+//! `session`: how the command line of a device is reached, of a procedure; and where, of an entity.
+
+use std::str::FromStr;
+
+use crate::model::procedure::{Pattern, SessionSpec, Way};
+use crate::model::scheme::SSH_KEYS;
+use crate::model::{CredentialsRef, LoginBy, SessionAddress, Ssh};
+
+use super::super::address::{host_with_port, refuse_user};
+use super::super::credentials;
+use super::super::error::{Complaint, Problems, quoted};
+use super::super::fields::{Fields, Shape};
+use super::super::ssh;
+use super::super::tree::Node;
+use super::super::values;
+use super::Known;
+use super::texts;
+
+const SESSION: Shape = Shape::new(
+    "`session`",
+    &[&["ssh", "telnet", "credentials", "prompt"], &SSH_KEYS],
+);
+
+const WAYS: &str =
+    "write `session: { ssh: 22, credentials: NAME }` or `{ telnet: 23, credentials: NAME }`";
+
+/// What most command lines wait with: `card7#`, `craft@card7(config)> `, `[admin@card7] /system> `, `/ # `. Not
+/// every `#` or `%` at the end of a line: those are what progress is shown with.
+const PROMPT: &str = r"^(\[?[A-Za-z~/][\w.@()/:~-]*\]?( [/~][\w/~-]*)? ?[#>$%]|[#>$] ) ?$";
+
+/// A session that could be read, and whether each entity is logged in to with its own credentials.
+pub(super) struct Session {
+    pub(super) spec: SessionSpec,
+    pub(super) takes_entitys: bool,
+}
+
+pub(super) fn read(problems: &mut Problems, node: &Node, known: Known<'_>) -> Option<Session> {
+    let fields = Fields::read(problems, node, &SESSION);
+    if !fields.are_there() {
+        return None;
+    }
+    let way = way(problems, node, &fields);
+    let named = fields.get("credentials");
+    let credentials = credentials::reference(problems, named, known.credentials);
+    if let (Some(node), Some(name), Some((way, _))) = (named, &credentials, way) {
+        let mut all = known.credentials.iter();
+        let refusal = all.find(|one| one.name == *name);
+        if let Some(complaint) = refusal.and_then(|one| unsuitable(one, way)) {
+            problems.complain(&node.span, complaint);
+        }
+    }
+    let ssh = match way {
+        Some((Way::Telnet, _)) => {
+            no_keys(problems, &fields);
+            Ssh::default()
+        }
+        _ => ssh::read(problems, &fields, &known.defaults.ssh, known.file),
+    };
+    let prompt = match fields.get("prompt") {
+        Some(node) => texts::shown(problems, node, "prompt"),
+        None => Pattern::from_str(PROMPT).ok(),
+    };
+    let (way, port) = way?;
+    Some(Session {
+        takes_entitys: fields.key_span("credentials").is_none() && !fields.is_meant("credentials"),
+        spec: SessionSpec {
+            way,
+            port,
+            credentials,
+            ssh,
+            prompt: prompt?,
+        },
+    })
+}
+
+fn way(problems: &mut Problems, node: &Node, fields: &Fields<'_>) -> Option<(Way, u16)> {
+    let mut port = |key: &str| {
+        fields.value(problems, key, |problems, node, key| {
+            let written = values::text(problems, node, key)?;
+            let port = written.parse::<u16>().ok().filter(|port| *port > 0);
+            port.or_else(|| {
+                let message = format!("{} is not the port of a command line", quoted(written));
+                problems.refuse(
+                    &node.span,
+                    message,
+                    format!("write `{key}: PORT`, from 1 to 65535"),
+                )
+            })
+        })
+    };
+    let (ssh, telnet) = (port("ssh"), port("telnet"));
+    match (fields.key_span("ssh"), fields.key_span("telnet")) {
+        (Some(_), Some(at)) => {
+            let message = "both `ssh` and `telnet` are given";
+            problems.refuse(
+                at,
+                message,
+                "keep one: a command line is reached in one way",
+            )
+        }
+        (None, None) if ["ssh", "telnet"].iter().any(|key| fields.is_meant(key)) => None,
+        (None, None) => {
+            let message = "`session` says neither `ssh` nor `telnet`";
+            problems.refuse(&node.span, message, WAYS)
+        }
+        (Some(_), None) => Some((Way::Ssh, ssh?)),
+        (None, Some(_)) => Some((Way::Telnet, telnet?)),
+    }
+}
+
+fn no_keys(problems: &mut Problems, fields: &Fields<'_>) {
+    for (key, at) in SSH_KEYS
+        .iter()
+        .filter_map(|key| Some((key, fields.key_span(key)?)))
+    {
+        problems.report(
+            at,
+            format!("{} stands beside `telnet`", quoted(key)),
+            "telnet knows no keys and hides nothing: write `ssh: 22`, or leave the key out",
+        );
+    }
+}
+
+/// Why nobody can log in to a command line with these credentials.
+pub(super) fn unsuitable(credentials: &CredentialsRef, way: Way) -> Option<Complaint> {
+    let suits = match way {
+        Way::Ssh => credentials.by != LoginBy::Token,
+        Way::Telnet => credentials.by == LoginBy::Password,
+    };
+    let over = match way {
+        Way::Ssh => "SSH",
+        Way::Telnet => "telnet",
+    };
+    (!suits).then(|| {
+        Complaint::new(
+            format!(
+                "credentials {} identify the user by `{}`, and a command line over {over} does not take that",
+                quoted(&credentials.name),
+                credentials.by.word(),
+            ),
+            "name credentials with a `password` here: `credentials: NAME`",
+        )
+    })
+}
+
+/// Where the command line of an entity is, beside its address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) struct Place {
+    /// That of the entity's address where none is given.
+    host: Option<String>,
+    port: Option<u16>,
+}
+
+impl Place {
+    pub(in super::super) fn beside(&self, host: &str) -> SessionAddress {
+        SessionAddress {
+            host: self.host.clone().unwrap_or_else(|| host.to_owned()),
+            port: self.port,
+        }
+    }
+}
+
+/// Reads `host`, `host:port`, `:port`, `[v6]` or `[v6]:port`.
+pub(in super::super) fn parse_place(text: &str) -> Result<Place, Complaint> {
+    const LIKE: &str =
+        "write `HOST:PORT`, `HOST`, or `\":PORT\"` for another port at the entity's address";
+    refuse_user(text)?;
+    if text.contains('/') {
+        let message = format!("{} is not where a command line is", quoted(text));
+        let help = format!("{LIKE}: in which way it is reached, its procedure says");
+        return Err(Complaint::new(message, help));
+    }
+    if text.chars().all(|c| c.is_ascii_digit()) {
+        let message = format!("{} is not a host", quoted(text));
+        return Err(Complaint::new(message, LIKE));
+    }
+    // A host must stand there for it to be read as any other address.
+    let (is_port, whole) = match text.starts_with(':') && !text.starts_with("::") {
+        true => (true, format!("host{text}")),
+        false => (false, text.to_owned()),
+    };
+    let (host, port) = host_with_port(&whole)?;
+    Ok(Place {
+        host: (!is_port).then_some(host),
+        port,
+    })
+}

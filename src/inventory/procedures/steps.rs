@@ -1,0 +1,346 @@
+//! One step as it is written.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::model::procedure::{Deed, Expect, Part, Placeholder, StepSpec, Template};
+
+use super::super::credentials::absolute;
+use super::super::error::{Complaint, Problems, Span, quoted};
+use super::super::fields::{Fields, Shape};
+use super::super::tree::{Node, Value};
+use super::super::values;
+use super::texts;
+use super::{Known, Need};
+
+/// What a step does: one of them. The last two are not there yet.
+const DEEDS: [&str; 7] = ["send", "site", "exec", "get", "restart", "http", "fetch"];
+
+const STEP: Shape = Shape::new(
+    "a step",
+    &[
+        &DEEDS,
+        &[
+            "expect", "is", "within", "safe", "answers", "to", "down", "back",
+        ],
+    ],
+);
+
+/// Which of them each further key belongs to.
+const BELONGS: [(&str, &[&str]); 8] = [
+    ("expect", &["send", "site", "exec"]),
+    ("is", &["send", "site", "exec"]),
+    ("within", &["send", "site", "exec", "get"]),
+    ("safe", &["send", "site", "exec", "get"]),
+    ("answers", &["send"]),
+    ("to", &["get"]),
+    ("down", &["restart"]),
+    ("back", &["restart"]),
+];
+
+const STEP_HELP: &str = "write one of `send: LINE`, `site: COMMAND`, `exec: [PROGRAM, ARGUMENT]`, `get: FILE` and \
+                         `restart: true`";
+const LIST_HELP: &str = "write a list of steps: `[ { send: \"show version\" } ]`";
+const EXEC_HELP: &str = "write `exec: [./reload.sh, \"{address}\"]`";
+
+const WITHIN: Duration = Duration::from_secs(30);
+/// A device writes back what it has in memory before it goes, and boots for minutes.
+const DOWN: Duration = Duration::from_secs(2 * 60);
+const BACK: Duration = Duration::from_secs(15 * 60);
+
+/// One part of a procedure.
+pub(super) struct Steps<'n> {
+    /// Those that could be read.
+    pub(super) steps: Vec<StepSpec>,
+    /// These are all.
+    pub(super) is_whole: bool,
+    /// Where the first `send` stands.
+    pub(super) sends: Option<&'n Span>,
+}
+
+pub(super) struct Reader<'n, 'k> {
+    pub(super) known: Known<'k>,
+    needs: Vec<(Need, &'n Span)>,
+}
+
+impl<'n, 'k> Reader<'n, 'k> {
+    pub(super) fn new(known: Known<'k>) -> Self {
+        let needs = Vec::new();
+        Self { known, needs }
+    }
+
+    pub(super) fn into_needs(self) -> Vec<(Need, &'n Span)> {
+        self.needs
+    }
+
+    pub(super) fn list(
+        &mut self,
+        problems: &mut Problems,
+        node: &'n Node,
+        part: Part,
+    ) -> Steps<'n> {
+        let mut read = Steps {
+            steps: Vec::new(),
+            is_whole: false,
+            sends: None,
+        };
+        let key = part.word();
+        let items = match &node.value {
+            Value::Sequence(items) => items,
+            Value::Broken => return read,
+            _ => {
+                let kind = node.kind();
+                let message = format!("{} must be a list, and this is {kind}", quoted(key));
+                problems.report(&node.span, message, LIST_HELP);
+                return read;
+            }
+        };
+        if items.is_empty() {
+            let message = format!("the list {} is empty", quoted(key));
+            problems.report(&node.span, message, "add steps, or leave the key out");
+            return read;
+        }
+        for item in items {
+            let fields = Fields::read(problems, item, &STEP);
+            read.sends = read.sends.or_else(|| fields.key_span("send"));
+            let step = self.step(problems, item, &fields, part);
+            read.steps.extend(step);
+        }
+        read.is_whole = read.steps.len() == items.len();
+        read
+    }
+
+    fn step(
+        &mut self,
+        problems: &mut Problems,
+        node: &'n Node,
+        fields: &Fields<'n>,
+        part: Part,
+    ) -> Option<StepSpec> {
+        let (word, at) = which(problems, node, fields)?;
+        check_keys(problems, fields, word);
+        let deed = match word {
+            "send" => self.send(problems, fields),
+            "site" => self.site(problems, fields, at),
+            "exec" => self.exec(problems, fields),
+            "get" => self.get(problems, fields, at),
+            "restart" => restart(problems, fields, (at, part)),
+            _ => {
+                let message = format!("{} is not there yet", quoted(word));
+                problems.refuse(at, message, STEP_HELP)
+            }
+        };
+        let expect = self.expect(problems, fields);
+        let within = fields.value(problems, "within", values::time);
+        let has_within = fields.key_span("within").is_some() || fields.is_meant("within");
+        if word == "exec" && !has_within {
+            problems.report(
+                at,
+                "`exec` without `within`: how long the program may take, nobody else knows",
+                "add `within: 2m`: it is killed then, with all that it has started",
+            );
+        }
+        let safe = fields.value(problems, "safe", values::boolean);
+        let deed = deed?;
+        let within = match &deed {
+            Deed::Restart { down, back } => *down + *back,
+            _ => within.unwrap_or(WITHIN),
+        };
+        Some(StepSpec {
+            deed,
+            expect: expect?,
+            within,
+            safe: safe.unwrap_or(false),
+        })
+    }
+
+    /// Text with placeholders, whose labels the entities must have.
+    pub(super) fn template(
+        &mut self,
+        problems: &mut Problems,
+        node: &'n Node,
+        key: &str,
+    ) -> Option<Template> {
+        let template = texts::template(problems, node, key)?;
+        for placeholder in template.placeholders() {
+            if let Placeholder::Label(label) = placeholder {
+                self.needs.push((Need::Label(label.clone()), &node.span));
+            }
+        }
+        Some(template)
+    }
+
+    fn send(&mut self, problems: &mut Problems, fields: &Fields<'n>) -> Option<Deed> {
+        let line = fields.get("send");
+        let line = line.and_then(|node| self.template(problems, node, "send"));
+        let answers = match fields.get("answers") {
+            Some(node) => self.answers(problems, node),
+            None => Some(Vec::new()),
+        };
+        Some(Deed::Send {
+            line: line?,
+            answers: answers?,
+        })
+    }
+
+    fn site(&mut self, problems: &mut Problems, fields: &Fields<'n>, at: &'n Span) -> Option<Deed> {
+        self.needs.push((Need::Site, at));
+        let node = fields.get("site")?;
+        self.template(problems, node, "site").map(Deed::Site)
+    }
+
+    fn exec(&mut self, problems: &mut Problems, fields: &Fields<'n>) -> Option<Deed> {
+        let node = fields.get("exec")?;
+        let items = match &node.value {
+            Value::Sequence(items) if !items.is_empty() => items,
+            Value::Broken => return None,
+            _ => {
+                let message = "`exec` is a list of a program and its arguments: there is no shell";
+                return problems.refuse(&node.span, message, EXEC_HELP);
+            }
+        };
+        let mut words = Vec::with_capacity(items.len());
+        for (place, item) in items.iter().enumerate() {
+            // An argument may be empty, as `{label.X}` may.
+            let word = match item.text() {
+                Some("") if place > 0 => Template::parse("").ok(),
+                _ => self.template(problems, item, "exec"),
+            };
+            words.push(word);
+        }
+        if let Some(Some(program)) = words.first_mut() {
+            *program = problems.ok(&node.span, located(program, self.known.file))?;
+        }
+        words.into_iter().collect::<Option<_>>().map(Deed::Exec)
+    }
+
+    fn get(&mut self, problems: &mut Problems, fields: &Fields<'n>, at: &'n Span) -> Option<Deed> {
+        self.needs.push((Need::Get, at));
+        let path = fields.get("get");
+        let path = path.and_then(|node| self.template(problems, node, "get"));
+        let to = match fields.key_span("to") {
+            Some(_) => fields.get("to"),
+            None if fields.is_meant("to") => None,
+            None => problems.refuse(
+                at,
+                "`get` without `to`: where the file is kept, is not known",
+                "add `to: \"backup/{entity}-{run}.cfg\"`, a path below the state directory",
+            ),
+        };
+        let to = to.and_then(|node| {
+            let to = self.template(problems, node, "to")?;
+            problems.ok(&node.span, texts::check_kept(&to))?;
+            Some(to)
+        });
+        Some(Deed::Get {
+            path: path?,
+            to: to?,
+        })
+    }
+
+    /// `Some(None)` where nothing is expected.
+    fn expect(&mut self, problems: &mut Problems, fields: &Fields<'n>) -> Option<Option<Expect>> {
+        let pattern = fields.value(problems, "expect", texts::pattern);
+        let is = fields.get("is");
+        let wanted = is.and_then(|node| self.template(problems, node, "is"));
+        if let Some(at) = fields.key_span("is")
+            && fields.key_span("expect").is_none()
+            && !fields.is_meant("expect")
+        {
+            return problems.refuse(
+                at,
+                "`is` without `expect`: there is nothing to compare",
+                "add `expect: 'Version (?<version>\\S+)'`, with a named group around what is compared",
+            );
+        }
+        let is_read = |key: &str, read: bool| read || fields.key_span(key).is_none();
+        let all = is_read("expect", pattern.is_some()) && is_read("is", wanted.is_some());
+        let is = match (is, &pattern, wanted) {
+            (Some(node), Some(pattern), wanted) => {
+                let group = problems.ok(&node.span, texts::compared(pattern))?;
+                wanted.map(|wanted| (group.into(), wanted))
+            }
+            _ => None,
+        };
+        all.then(|| pattern.map(|pattern| Expect { pattern, is }))
+    }
+}
+
+/// The one thing that a step does.
+fn which<'n>(
+    problems: &mut Problems,
+    node: &Node,
+    fields: &Fields<'n>,
+) -> Option<(&'static str, &'n Span)> {
+    if !fields.are_there() {
+        return None;
+    }
+    let mut there = (DEEDS.into_iter()).filter_map(|deed| Some((deed, fields.key_span(deed)?)));
+    match (there.next(), there.next()) {
+        (Some(one), None) => Some(one),
+        (Some((one, _)), Some((other, at))) => {
+            let message = format!("a step has both {} and {}", quoted(one), quoted(other));
+            problems.refuse(
+                at,
+                message,
+                "make two steps of it, in the order in which they are done",
+            )
+        }
+        (None, _) if DEEDS.iter().any(|deed| fields.is_meant(deed)) => None,
+        (None, _) => problems.refuse(&node.span, "a step that does nothing", STEP_HELP),
+    }
+}
+
+/// Reports keys that mean nothing beside what a step does.
+fn check_keys(problems: &mut Problems, fields: &Fields<'_>, deed: &str) {
+    for (key, deeds) in BELONGS {
+        if let Some(at) = fields.key_span(key).filter(|_| !deeds.contains(&deed)) {
+            let message = format!("{} means nothing beside {}", quoted(key), quoted(deed));
+            let belongs: Vec<String> = deeds.iter().map(|deed| quoted(deed)).collect();
+            let help = format!("leave it out: it belongs to {}", belongs.join(", "));
+            problems.report(at, message, help);
+        }
+    }
+}
+
+fn restart(
+    problems: &mut Problems,
+    fields: &Fields<'_>,
+    (at, part): (&Span, Part),
+) -> Option<Deed> {
+    if matches!(part, Part::Before | Part::Check) {
+        problems.report(
+            at,
+            format!(
+                "`restart` in {}, whose steps leave the device as it is",
+                quoted(part.word())
+            ),
+            "move it to `activate` or `undo`, behind the step that makes the device restart",
+        );
+    }
+    let is_true = fields.value(problems, "restart", values::boolean)?;
+    if !is_true {
+        let message = "`restart` can only be `true`";
+        problems.report(at, message, "write `restart: true`, or leave the step out");
+    }
+    let down = fields.value(problems, "down", values::time);
+    let back = fields.value(problems, "back", values::time);
+    Some(Deed::Restart {
+        down: down.unwrap_or(DOWN),
+        back: back.unwrap_or(BACK),
+    })
+}
+
+/// A program beside the inventory by its whole path: where the steps are carried out, the working
+/// directory is another.
+fn located(program: &Template, inventory: &Path) -> Result<Template, Complaint> {
+    let written = program.as_str();
+    if !written.contains('/') || written.starts_with(['/', '{']) {
+        return Ok(program.clone());
+    }
+    let folder = absolute(inventory, ".");
+    let braces = |text: &str| text.replace('{', "{{").replace('}', "}}");
+    let folder = braces(&folder.to_string_lossy());
+    let written = written.trim_start_matches("./");
+    Template::parse(&format!("{}/{written}", folder.trim_end_matches("/.")))
+}
