@@ -5,7 +5,8 @@
 //! The files:
 //!
 //! - `behaviour` the words for what servers do; `settings` what an inventory's `x-lab` key says with them
-//! - `network` [`Lab`]: shows and stops the servers of an inventory; `start` starts them
+//! - `network` [`Lab`]: shows and stops the servers of an inventory; `start` starts them, and
+//!   `as_served` says where they are
 //! - `served` what is shown of it; `server` one server: its listener, its `counter`s, its end and its return
 //! - `life` whether it still lives, and in which boot
 //! - `storage` files with faults, whatever the protocol; `upload` and `download` one transfer; `pace` how fast;
@@ -20,6 +21,7 @@
 //! The lab has a runtime of its own. The libraries start tasks that they never hand out, so shutting
 //! that runtime down is the only way to end all of them, and the only one that we need.
 
+mod as_served;
 mod behaviour;
 mod chunks;
 mod cli;

@@ -1,12 +1,13 @@
 //! The servers of an inventory, started: which listens where, and what each holds at first.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
+use super::as_served::as_served;
 use super::behaviour::Behaviour;
 use super::cli::{Bootable, Machine, Over, Unit, machine};
 use super::device::{Device, Naming, clean};
@@ -19,10 +20,7 @@ use super::served::ServedKind;
 use super::server::{Door, Server, packets};
 use super::settings::LabSettings;
 use crate::model::names::Pattern;
-use crate::model::{
-    Address, Entity, FileServer, Group, HostTrust, Image, Inventory, Name, PeerChoice, Scheme,
-    SourceChoice, Ssh,
-};
+use crate::model::{Address, Entity, FileServer, Image, Inventory, Name, Scheme};
 
 /// Bytes of the file of an entity that has an old version: 4 KiB.
 const OLD_SIZE: u64 = 4096;
@@ -102,7 +100,7 @@ impl Lab {
                 options,
             )?;
         }
-        lab.inventory = lab.as_served(inventory);
+        lab.inventory = as_served(&lab.servers, inventory);
         Ok(lab)
     }
 
@@ -243,70 +241,6 @@ impl Lab {
         runtime.spawn(Arc::clone(&server).serve(doors));
         self.servers.push(server);
         Ok(())
-    }
-
-    /// The inventory with the served addresses, wherever an entity or a file server stands in it, and with
-    /// their host keys where it names none.
-    fn as_served(&self, inventory: &Inventory) -> Inventory {
-        let servers: HashMap<_, _> = (self.servers.iter())
-            .map(|server| ((server.kind, &*server.name), server))
-            .collect();
-        let as_served = |kind, name: &str, address: &mut Address, ssh: &mut Ssh| {
-            let Some(server) = servers.get(&(kind, name)) else {
-                return;
-            };
-            *address = server.served_address();
-            if let (Some(key), HostTrust::Unset) = (server.host_key(), &ssh.trust) {
-                ssh.trust = HostTrust::Key([key].into());
-            }
-        };
-        let entities: BTreeMap<Name, Arc<Entity>> = inventory
-            .entities
-            .iter()
-            .map(|entity| {
-                let mut served = Entity::clone(entity);
-                let kind = ServedKind::Entity;
-                as_served(kind, &entity.name, &mut served.address, &mut served.ssh);
-                (Arc::clone(&entity.name), Arc::new(served))
-            })
-            .collect();
-        let file_servers: BTreeMap<Name, Arc<FileServer>> = inventory
-            .file_servers
-            .iter()
-            .map(|server| {
-                let mut served = FileServer::clone(server);
-                let kind = ServedKind::FileServer;
-                as_served(kind, &server.name, &mut served.address, &mut served.ssh);
-                (Arc::clone(&server.name), Arc::new(served))
-            })
-            .collect();
-        let entity = |old: &Arc<Entity>| Arc::clone(entities.get(&old.name).unwrap_or(old));
-        let all = |old: &[Arc<Entity>]| old.iter().map(entity).collect();
-        let file_server =
-            |old: &Arc<FileServer>| Arc::clone(file_servers.get(&old.name).unwrap_or(old));
-        let source = |old: &SourceChoice| match old {
-            SourceChoice::FileServer(server) => SourceChoice::FileServer(file_server(server)),
-            SourceChoice::File(path) => SourceChoice::File(path.clone()),
-            SourceChoice::Peer(PeerChoice::Named(peer)) => {
-                SourceChoice::Peer(PeerChoice::Named(entity(peer)))
-            }
-            SourceChoice::Peer(PeerChoice::Any(peers)) => {
-                SourceChoice::Peer(PeerChoice::Any(all(peers)))
-            }
-        };
-        let group = |old: &Arc<Group>| {
-            let mut group = Group::clone(old);
-            group.entities = all(&old.entities);
-            group.source = source(&old.source);
-            group.then = old.then.iter().map(source).collect();
-            Arc::new(group)
-        };
-        Inventory {
-            file_servers: inventory.file_servers.iter().map(file_server).collect(),
-            entities: all(&inventory.entities),
-            groups: inventory.groups.iter().map(group).collect(),
-            ..inventory.clone()
-        }
     }
 }
 

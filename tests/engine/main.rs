@@ -36,3 +36,4 @@ mod reach_tftp;
 mod sources;
 #[cfg(feature = "lab")]
 mod universe;
+mod upgrades;

@@ -75,6 +75,19 @@ impl Run {
         self.send(Command::Start { groups, force }).await;
     }
 
+    /// Groups that are made on the spot.
+    pub async fn begin_specs(&self, groups: Vec<GroupSpec>) {
+        let force = false;
+        self.send(Command::Start { groups, force }).await;
+    }
+
+    /// Waits until nothing of what was begun runs any more.
+    pub async fn until_ended(&mut self) {
+        let mut snapshots = self.link.snapshots.clone();
+        let ended = snapshots.wait_for(|snapshot| !snapshot.groups.is_empty() && !snapshot.is_busy());
+        within(LONG, ended).await.expect("the engine goes on");
+    }
+
     pub async fn send(&self, command: Command) {
         self.link.commands.send(command).await.unwrap();
     }

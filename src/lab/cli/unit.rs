@@ -103,7 +103,7 @@ impl Unit {
     }
 
     /// Sets the bank that boots next, from 1; `false` where nothing boots from it.
-    pub(super) fn boots_bank(&self, number: usize) -> bool {
+    pub(in crate::lab) fn boots_bank(&self, number: usize) -> bool {
         let mut machine = self.machine();
         let bank = number.checked_sub(1);
         let Some(bank) = bank.filter(|bank| matches!(machine.banks().get(*bank), Some(Some(_))))

@@ -143,7 +143,7 @@ async fn up(
         };
         utf8 |= said == b"OPTS UTF8 ON";
         if let Some(site) = site::answer(server, &line) {
-            session.say(site.said);
+            session.say(&site.said);
             if site.restarts {
                 let server = Arc::clone(server);
                 // It ends this very session. The lab's runtime ends it at the latest.
