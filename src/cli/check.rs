@@ -10,6 +10,7 @@ use super::args::CheckArgs;
 use super::services::Services;
 use super::{Failed, json_line, select};
 use crate::headless::text::{count, labelled, wrap};
+use crate::model::procedure::{Part, Way};
 use crate::model::text::shown;
 use crate::model::{
     Entity, Group, GroupSpec, Inventory, Laggards, Name, PeerChoice, SourceChoice, VerifyMode,
@@ -150,6 +151,10 @@ fn group(plan: &Plan, one: &PlannedGroup, lines: &mut Vec<String>) {
     row("laggards", &policy.laggards_in_words(), lines);
     row("retries", &policy.limits.retries_in_words(), lines);
     row("parallel", &policy.parallel_in_words(), lines);
+    if let Some(procedure) = &group.procedure {
+        row("procedure", &procedure.in_words(), lines);
+        row("activate", policy.extent_in_words(), lines);
+    }
 }
 
 /// Names in short, each fit to be shown. Not `shown` as a whole: a long list is not to be cut.
@@ -213,6 +218,51 @@ struct JsonGroup<'a> {
     pool: JsonPool,
     #[serde(flatten)]
     policy: JsonPolicy,
+    /// What is done beside the image, and how far a run goes with it; nothing where nothing is.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    done: Option<JsonDone<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonDone<'a> {
+    procedure: JsonProcedure<'a>,
+    activate: &'static str,
+}
+
+#[derive(Serialize)]
+struct JsonProcedure<'a> {
+    name: &'a Name,
+    session: Option<JsonSession>,
+    /// The number of steps in each part.
+    steps: BTreeMap<&'static str, usize>,
+}
+
+#[derive(Serialize)]
+struct JsonSession {
+    way: &'static str,
+    port: u16,
+    /// Whether passwords can be read on the way.
+    clear_text: bool,
+}
+
+impl<'a> JsonDone<'a> {
+    fn of(group: &'a Group) -> Option<Self> {
+        let procedure = group.procedure.as_ref()?;
+        let session = procedure.session.as_ref();
+        let steps = Part::ALL.map(|part| (part.word(), procedure.part(part).len()));
+        Some(Self {
+            procedure: JsonProcedure {
+                name: &procedure.name,
+                session: session.map(|session| JsonSession {
+                    way: session.way.word(),
+                    port: session.port,
+                    clear_text: session.way == Way::Telnet,
+                }),
+                steps: steps.into(),
+            },
+            activate: group.extent.word(),
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -267,6 +317,7 @@ impl<'a> Json<'a> {
                     retry_for: group.limits.retry_for.as_secs_f64(),
                     parallel: group.parallel,
                 },
+                done: JsonDone::of(group),
             }
         });
         Self {

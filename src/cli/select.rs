@@ -30,10 +30,10 @@ pub struct Selection {
 /// engine would refuse to start this.
 pub fn select(args: &RunArgs, inventory: &Inventory) -> Result<Selection, Failed> {
     let specs = match &args.made.image {
-        Some(image) => vec![made(&args.made, image)],
+        Some(image) => vec![made(args, image)],
         None => groups(&args.groups, inventory)?
             .iter()
-            .map(|group| GroupSpec::Named(group.name.to_string()))
+            .map(|group| named(group, args.activate.map(Into::into)))
             .collect(),
     };
     start(specs, inventory, args.force).map_err(|blockers| {
@@ -115,8 +115,24 @@ pub fn groups(names: &[String], inventory: &Inventory) -> Result<Vec<Arc<Group>>
     }
 }
 
+/// A group of the inventory: as it is, or with another extent.
+fn named(group: &Group, extent: Option<Extent>) -> GroupSpec {
+    let Some(extent) = extent.filter(|extent| *extent != group.extent) else {
+        return GroupSpec::Named(group.name.to_string());
+    };
+    let mut spec = GroupSpec::of(group);
+    if let GroupSpec::Made(made) = &mut spec {
+        // By its name, so that what the inventory knows of it besides, like its SHA-256, is not lost.
+        made.image = ImageSpec::Named(group.image.name.to_string());
+        made.policy.extent = extent;
+    }
+    spec
+}
+
 /// A group made on the spot, its entities as they were typed.
-fn made(args: &MadeArgs, image: &str) -> GroupSpec {
+fn made(args: &RunArgs, image: &str) -> GroupSpec {
+    let activate = args.activate;
+    let args = &args.made;
     let mut sources = args.source.iter().map(|source| source.0.clone());
     GroupSpec::Made(MadeGroup {
         name: args.name.clone().unwrap_or_else(|| image.to_owned()),
@@ -129,7 +145,7 @@ fn made(args: &MadeArgs, image: &str) -> GroupSpec {
             laggards: args.laggards.map(Into::into).unwrap_or_default(),
             limits: limits(args),
             parallel: args.parallel,
-            extent: Extent::default(),
+            extent: activate.map(Into::into).unwrap_or_default(),
         },
     })
 }

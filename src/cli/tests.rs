@@ -17,9 +17,9 @@ use super::services::{Engine, Services};
 use super::services::{Lab, Practice};
 use crate::inventory::{self, InventoryErrors};
 use crate::model::{
-    BufferPreference, CredentialsRef, Entity, FileServer, Group, GroupSpec, Image, Inventory,
-    Limits, LoginBy, Logins, MadeGroup, Name, PeerChoice, SecretSource, SourceChoice, SourceSpec,
-    testing,
+    BufferPreference, CredentialsRef, Entity, Extent, FileServer, Group, GroupSpec, Image,
+    Inventory, Limits, LoginBy, Logins, MadeGroup, Name, PeerChoice, SecretSource, SourceChoice,
+    SourceSpec, testing,
 };
 
 struct Fake(Inventory);
@@ -184,6 +184,101 @@ fn limits_of_a_group_made_on_the_spot_are_those_given_and_else_the_defaults() {
             retry_for: Duration::from_secs(600),
             ..default
         }
+    );
+}
+
+/// A group whose devices are upgraded over telnet, and one whose devices have no procedure.
+fn upgrading() -> Inventory {
+    let text = r#"
+credentials: { craft: { user: craft, password: { env: CRAFT } } }
+file_servers: { hq: { url: "ftp://192.0.2.10" } }
+images:
+  adsl-2.4: { file: a.bin, type: adsl, version: "2.4", sha256: d74317c91bffc6a038e7499fc0518b02f598512f532d77f7b90fd730083e36ae }
+  vdsl-3.1: { file: v.bin, type: vdsl, version: "3.1" }
+types: { adsl: { procedure: card } }
+procedures:
+  card:
+    session: { telnet: 23, credentials: craft }
+    activate: [ { send: reload }, { restart: true } ]
+    check: [ { send: "show version", expect: 'Version (?<version>\S+)', is: "{version}" } ]
+defaults: { path: /flash/image.bin }
+entities:
+  - { name: "a-[1-2]", type: adsl, version: "2.3", address: "192.0.2.[21-22]" }
+  - { name: v-1, type: vdsl, version: "1.8", address: 192.0.2.61 }
+groups:
+  adsl: { select: { type: adsl }, image: adsl-2.4, source: { file_server: hq } }
+  vdsl: { select: { type: vdsl }, image: vdsl-3.1, source: { file_server: hq } }
+"#;
+    inventory::parse(text, Path::new("site.yaml")).unwrap()
+}
+
+#[test]
+fn what_a_group_says_of_activation_is_overridden_and_nothing_else_of_it() {
+    let inventory = upgrading();
+    let of = |line: &str| select(&args(line), &inventory).unwrap().specs.remove(0);
+    let named = GroupSpec::Named("adsl".into());
+    assert_eq!(of("adsl"), named);
+    assert_eq!(of("adsl --activate later"), named, "as it is");
+    let plan = crate::plan::plan(&inventory, &[], &[of("adsl --activate now")], false);
+    let group = plan.startable().unwrap().remove(0);
+    let expected = Group {
+        extent: Extent::Upgrade,
+        ..(*inventory.groups[0]).clone()
+    };
+    assert_eq!(*group, expected, "with its SHA-256");
+    let line = "--image adsl-2.4 --source hq --entities a-1 --activate now";
+    let GroupSpec::Made(made) = of(line) else {
+        panic!("it is made on the spot")
+    };
+    assert_eq!(made.policy.extent, Extent::Upgrade);
+    // The console keeps it, and a group that says nothing stays as short as it was.
+    let kept = serde_json::to_string(&GroupSpec::Made(made.clone())).unwrap();
+    assert_eq!(
+        serde_json::from_str::<GroupSpec>(&kept).unwrap(),
+        GroupSpec::Made(made)
+    );
+    let refused = select(&args("--all --activate now"), &inventory).unwrap_err();
+    let refused = refused.to_string();
+    assert!(
+        refused.contains("group `vdsl`: type `vdsl` has no procedure with `activate`"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn the_plan_says_what_is_done_on_devices_beside_their_image() {
+    let args = |json| CheckArgs {
+        online: false,
+        groups: Vec::new(),
+        json,
+    };
+    let file = Path::new("site.yaml");
+    let text = check(&args(false), file, &Fake(upgrading())).unwrap();
+    let (adsl, vdsl) = text.split_once("vdsl: ").unwrap();
+    let words: Vec<&str> = adsl.split_whitespace().collect();
+    let words = words.join(" ");
+    let said = "procedure `card`: over telnet, port 23, passwords in CLEAR TEXT; activate 2 steps, check 1 step";
+    assert!(words.contains(said), "{text}");
+    assert!(words.contains("activate later"), "{text}");
+    assert!(!vdsl.contains("procedure"), "{text}");
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 80),
+        "{text}"
+    );
+
+    let json = check(&args(true), file, &Fake(upgrading())).unwrap();
+    let plan: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let (adsl, vdsl) = (&plan["groups"][0], &plan["groups"][1]);
+    assert_eq!(adsl["activate"], "later");
+    let procedure = serde_json::json!({
+        "name": "card",
+        "session": { "way": "telnet", "port": 23, "clear_text": true },
+        "steps": { "before": 0, "activate": 2, "check": 1, "undo": 0 },
+    });
+    assert_eq!(adsl["procedure"], procedure);
+    assert!(
+        vdsl.get("activate").is_none() && vdsl.get("procedure").is_none(),
+        "{vdsl}"
     );
 }
 

@@ -61,6 +61,16 @@ groups:
     parallel: 2
 "#;
 
+/// What is done on the first shelf, to be put behind [`SITE`].
+pub(crate) const PROCEDURE: &str = r#"
+types: { adsl: { procedure: card } }
+procedures:
+  card:
+    session: { telnet: 23, credentials: craft }
+    activate: [ { send: reload }, { restart: true } ]
+    check: [ { send: "show version", expect: 'Version (?<version>\S+)', is: "{version}" } ]
+"#;
+
 /// An inventory from its YAML.
 pub(crate) fn inventory(yaml: &str) -> Inventory {
     crate::inventory::parse(yaml, Path::new("site.yaml")).unwrap()

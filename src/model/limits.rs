@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::complaint::Complaint;
 use super::group::{DeliveryPolicy, Laggards, Limits};
+use super::procedure::Extent;
 use super::text::quoted;
 use super::units;
 
@@ -111,6 +112,17 @@ impl DeliveryPolicy {
             Laggards::Wait => word.into(),
             Laggards::CatchUp | Laggards::Drop => {
                 format!("{word} after {}", units::limit(self.limits.laggard))
+            }
+        }
+    }
+
+    /// Whether devices are made to run the image.
+    pub fn extent_in_words(&self) -> &'static str {
+        match self.extent {
+            Extent::Deliver => "later: they get the image, and go on with the one that they run",
+            Extent::Upgrade => "now: they are made to run the image, and asked for its version",
+            Extent::Activate => {
+                "now, those that hold the image: they are made to run it, and asked for its version"
             }
         }
     }

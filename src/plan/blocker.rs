@@ -107,6 +107,12 @@ pub enum Finding {
         names::compress(.hosts).join(", ")
     )]
     ClearText { credentials: Name, hosts: Vec<Name> },
+    /// As [`Finding::ClearText`], for command lines over telnet.
+    #[error(
+        "{credentials}: sent in CLEAR TEXT (telnet), readable on the way, to the command line of {}",
+        names::compress(.hosts).join(", ")
+    )]
+    ClearSession { credentials: Name, hosts: Vec<Name> },
     /// Hosts that may choose algorithms which are broken or nearly so.
     #[error(
         "old SSH algorithms are let in (`ssh_legacy`), which can be broken on the way, with {}",

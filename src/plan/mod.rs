@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use crate::model::lookup::Lookup;
 use crate::model::memory::{Layout, check_memory, layout, shares};
+use crate::model::procedure::{SessionSpec, Way};
 use crate::model::{
     Address, CredentialsRef, Entity, Group, GroupSpec, Inventory, Name, PeerChoice, SecretSource,
     SourceChoice, Ssh,
@@ -150,13 +151,24 @@ fn share_memory(inventory: &Inventory, plan: &mut Plan, pools: usize) {
 /// Which credentials are needed, and which passwords can be read on the way.
 fn log_in(inventory: &Inventory, plan: &mut Plan) {
     let mut needed: BTreeSet<&Name> = BTreeSet::new();
-    let mut clear: BTreeMap<&Name, Vec<&Name>> = BTreeMap::new();
+    let (mut clear, mut clear_sessions) = (BTreeMap::new(), BTreeMap::new());
     let mut met = HashSet::new();
     for one in &plan.groups {
         one.contacted(|credentials, address, host| {
             needed.insert(credentials);
             if !address.scheme.is_encrypted() && met.insert((credentials, host)) {
-                clear.entry(credentials).or_default().push(host);
+                let hosts: &mut Vec<Name> = clear.entry(credentials).or_default();
+                hosts.push(host.clone());
+            }
+        });
+    }
+    let mut met = HashSet::new();
+    for one in &plan.groups {
+        one.sessions(|credentials, way, host| {
+            needed.insert(credentials);
+            if way == Way::Telnet && met.insert((credentials, host)) {
+                let hosts: &mut Vec<Name> = clear_sessions.entry(credentials).or_default();
+                hosts.push(host.clone());
             }
         });
     }
@@ -164,13 +176,17 @@ fn log_in(inventory: &Inventory, plan: &mut Plan) {
         if !needed.contains(&known.name) {
             continue;
         }
-        if known.secret != SecretSource::Empty
-            && let Some(hosts) = clear.remove(&known.name)
-        {
-            plan.findings.push(Finding::ClearText {
-                credentials: known.name.clone(),
-                hosts: hosts.into_iter().cloned().collect(),
-            });
+        if known.secret != SecretSource::Empty {
+            let credentials = || known.name.clone();
+            plan.findings.extend(clear.remove(&known.name).map(|hosts| {
+                let credentials = credentials();
+                Finding::ClearText { credentials, hosts }
+            }));
+            plan.findings
+                .extend(clear_sessions.remove(&known.name).map(|hosts| {
+                    let credentials = credentials();
+                    Finding::ClearSession { credentials, hosts }
+                }));
         }
         plan.credentials.push(known.clone());
     }
@@ -233,9 +249,36 @@ impl PlannedGroup {
         let entities = self.send.iter().chain(self.group.peers());
         let entities = entities.filter(|entity| legacy(&entity.ssh, &entity.address));
         let servers = servers.map(|server| server.name.clone());
-        servers
+        let mut hosts: Vec<Name> = (servers)
             .chain(entities.map(|entity| entity.name.clone()))
-            .collect()
+            .collect();
+        if self.session().is_some_and(|session| session.ssh.legacy) {
+            let more = self.send.iter().map(|entity| &entity.name);
+            let more: Vec<Name> = more.filter(|name| !hosts.contains(name)).cloned().collect();
+            hosts.extend(more);
+        }
+        hosts
+    }
+
+    /// The command line that is used.
+    fn session(&self) -> Option<&SessionSpec> {
+        let procedure = self.group.procedure.as_ref()?;
+        procedure.session_of(self.group.extent)
+    }
+
+    /// The command lines that are logged in to, and those whose passwords are typed there.
+    fn sessions<'a>(&'a self, mut log_in: impl FnMut(&'a Name, Way, &'a Name)) {
+        let (Some(session), Some(procedure)) = (self.session(), &self.group.procedure) else {
+            return;
+        };
+        for entity in &self.send {
+            let credentials = session.credentials.as_ref().or(entity.credentials.as_ref());
+            let typed = procedure.steps_of(self.group.extent);
+            let typed = typed.flat_map(|(_, step)| step.deed.passwords());
+            for credentials in credentials.into_iter().chain(typed) {
+                log_in(credentials, session.way, &entity.name);
+            }
+        }
     }
 
     /// The hosts that are logged in to. Entities that are skipped are not.

@@ -235,6 +235,41 @@ fn credentials_are_those_of_the_hosts_that_are_logged_in_to() {
     assert_eq!(needed("reads", false).0, "craft field");
 }
 
+#[test]
+fn command_lines_are_logged_in_to_where_a_step_of_the_run_sends_something_there() {
+    let needed = |before: &str, activate: &str| {
+        let text = format!(
+            "credentials: {{ cli: {{ user: a, password: {{ env: A }} }}, en: {{ user: b, password: {{ env: B }} }} }}
+types: {{ adsl: {{ procedure: card }} }}
+procedures:
+  card:
+    session: {{ telnet: 23, credentials: cli }}
+    before: [ {before} ]
+    activate: [ {{ send: enable, answers: [ {{ to: 'word:', password: en }} ] }} ]
+    check: [ {{ send: ver, expect: '(?<v>.+)', is: \"{{version}}\" }} ]
+images: {{ i: {{ file: f, type: adsl, version: \"2\" }} }}
+entities: [ {{ name: \"e[1-2]\", type: adsl, version: \"1\", address: \"192.0.2.[1-2]\", path: /f }} ]
+groups: {{ g: {{ select: {{ type: adsl }}, image: i, source: {{ file: /f }}, activate: {activate} }} }}
+"
+        );
+        let inventory = crate::inventory::parse(&text, std::path::Path::new("site.yaml"));
+        let inventory = inventory.unwrap();
+        let plan = plan_of(&inventory, &[], &["g"], false);
+        let names = plan.credentials.iter().map(|one| one.name.to_string());
+        (names.collect::<Vec<_>>().join(" "), said(&plan.findings))
+    };
+    let (send, site) = ("{ send: ver }", "{ site: STAT }");
+    let clear = |name: &str| {
+        format!(
+            "{name}: sent in CLEAR TEXT (telnet), readable on the way, to the command line of e[1-2]"
+        )
+    };
+    assert_eq!(needed(site, "later"), (String::new(), vec![]));
+    assert_eq!(needed(send, "later"), ("cli".into(), vec![clear("cli")]));
+    let all = ("cli en".into(), vec![clear("cli"), clear("en")]);
+    assert_eq!(needed(site, "now"), all);
+}
+
 /// Share, number and size of the buffers of a number of groups.
 fn pools(
     memory: u64,

@@ -11,7 +11,7 @@ mod run;
 
 pub use engine::{AttachArgs, CancelArgs, DETACH, StatusArgs, StopArgs};
 pub use look::{CheckArgs, HistoryArgs, RecoverArgs, VerifyArgs};
-pub use run::{LaggardsArg, MadeArgs, RunArgs, SourceArg};
+pub use run::{ActivateArg, LaggardsArg, MadeArgs, RunArgs, SourceArg};
 
 /// The inventory when none is named.
 pub const INVENTORY: &str = "inventory.yaml";

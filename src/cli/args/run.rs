@@ -6,14 +6,15 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 use thiserror::Error;
 
-use crate::model::{Laggards, Limits, SourceSpec};
+use crate::model::{Extent, Laggards, Limits, SourceSpec};
 
 #[derive(Debug, Default, Args)]
 #[command(
     group = ArgGroup::new("what").required(true).args(["all", "groups", "image"]),
     after_help = "Examples:\n  subtend run --all\n  subtend run adsl vdsl --json > run.jsonl\n  \
                   subtend run --image adsl-2.4 --source hq --entities 'shelf1-[01-20]'\n  \
-                  subtend run --image adsl-2.4 --source hq --entities 'shelf1-*' --retries 3\n\n\
+                  subtend run --image adsl-2.4 --source hq --entities 'shelf1-*' --retries 3\n  \
+                  subtend run adsl --activate now\n\n\
                   A failure that may pass (a reset, a timeout, a refused connection, 421, 425,\n\
                   426, 451) is tried again after delays that grow; 530, 552 and 553 are not.\n\
                   Ctrl-C cancels in good order, a second one leaves at once."
@@ -31,6 +32,9 @@ pub struct RunArgs {
     /// Send to entities that have the image already, too
     #[arg(long, help_heading = None::<&str>)]
     pub force: bool,
+    /// Whether devices are made to run the image, whatever the group says [default: as the group says, else later]
+    #[arg(long, help_heading = None::<&str>)]
+    pub activate: Option<ActivateArg>,
     /// Print events as JSON, one object a line, and nothing else on standard output
     #[arg(long, help_heading = None::<&str>)]
     pub json: bool,
@@ -124,6 +128,23 @@ impl From<LaggardsArg> for Laggards {
             LaggardsArg::CatchUp => Self::CatchUp,
             LaggardsArg::Wait => Self::Wait,
             LaggardsArg::Drop => Self::Drop,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ActivateArg {
+    /// As soon as they have it, by the procedure of their type
+    Now,
+    /// They get it, and go on with the one that they run
+    Later,
+}
+
+impl From<ActivateArg> for Extent {
+    fn from(arg: ActivateArg) -> Self {
+        match arg {
+            ActivateArg::Now => Self::Upgrade,
+            ActivateArg::Later => Self::Deliver,
         }
     }
 }

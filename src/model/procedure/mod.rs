@@ -16,6 +16,7 @@ pub use versions::Versions;
 
 use serde::{Deserialize, Serialize};
 
+use super::text::quoted;
 use super::{Name, Ssh};
 
 /// What is known of the entities of one type.
@@ -58,6 +59,14 @@ pub enum Extent {
 impl Extent {
     pub fn is_default(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// As `activate` of a group is written in an inventory.
+    pub fn word(self) -> &'static str {
+        match self.activates() {
+            false => "later",
+            true => "now",
+        }
     }
 
     /// Whether devices are made to run the image.
@@ -111,6 +120,40 @@ impl Procedure {
         let parts = Part::ALL.into_iter();
         parts.flat_map(|part| self.part(part).iter().map(move |step| (part, step)))
     }
+
+    /// Those that a run may carry out which goes so far.
+    pub fn steps_of(&self, extent: Extent) -> impl Iterator<Item = (Part, &StepSpec)> {
+        let steps = self.steps();
+        steps.filter(move |(part, _)| extent.activates() || *part == Part::Before)
+    }
+
+    /// Its command line, where such a run sends something there.
+    pub fn session_of(&self, extent: Extent) -> Option<&SessionSpec> {
+        let sends = |(_, step): (Part, &StepSpec)| matches!(step.deed, Deed::Send { .. });
+        self.session
+            .as_ref()
+            .filter(|_| self.steps_of(extent).any(sends))
+    }
+
+    /// Its name, how devices are reached, and the steps of each part: `card: over ssh, port 22; before 1, check 2`.
+    pub fn in_words(&self) -> String {
+        let session = self.session.as_ref();
+        let session = session.map(|session| format!("{}; ", session.in_words()));
+        let parts = Part::ALL.into_iter();
+        let parts = parts.filter(|part| !self.part(*part).is_empty());
+        let parts = parts.map(|part| {
+            let steps = self.part(part).len();
+            let unit = if steps == 1 { "step" } else { "steps" };
+            format!("{} {steps} {unit}", part.word())
+        });
+        let parts: Vec<String> = parts.collect();
+        let name = quoted(&self.name);
+        format!(
+            "{name}: {}{}",
+            session.unwrap_or_default(),
+            parts.join(", ")
+        )
+    }
 }
 
 /// A device's command line.
@@ -123,6 +166,17 @@ pub struct SessionSpec {
     pub ssh: Ssh,
     /// What ends every answer.
     pub prompt: Pattern,
+}
+
+impl SessionSpec {
+    /// How it is reached, and whether passwords can be read on the way.
+    pub fn in_words(&self) -> String {
+        let clear = match self.way {
+            Way::Ssh => "",
+            Way::Telnet => ", passwords in CLEAR TEXT",
+        };
+        format!("over {}, port {}{clear}", self.way.word(), self.port)
+    }
 }
 
 /// Where the command line of one entity is.
@@ -203,6 +257,18 @@ impl Deed {
             Self::Get { .. } => "get",
             Self::Restart { .. } => "restart",
         }
+    }
+
+    /// The credentials whose passwords are typed in the middle of it.
+    pub fn passwords(&self) -> impl Iterator<Item = &Name> {
+        let answers = match self {
+            Self::Send { answers, .. } => answers.as_slice(),
+            _ => &[],
+        };
+        answers.iter().filter_map(|answer| match &answer.with {
+            ReactionText::Password(credentials) => Some(credentials),
+            ReactionText::Line(_) => None,
+        })
     }
 
     pub fn templates(&self) -> Vec<&Template> {

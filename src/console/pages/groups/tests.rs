@@ -9,7 +9,9 @@ use crate::console::state::Site;
 use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
 use crate::console::update::update as act;
 use crate::model::names::compress;
-use crate::model::{DeliveryPolicy, Flaw, ImageSpec, Laggards, Limits, MadeGroup, SourceSpec};
+use crate::model::{
+    DeliveryPolicy, Extent, Flaw, ImageSpec, Laggards, Limits, MadeGroup, SourceSpec,
+};
 use crate::plan::ResolvedDraft;
 use crate::protocol::{Command, Entry, Event, GroupSpec, Listing, PeerCheck};
 use jiff::Timestamp;
@@ -657,6 +659,28 @@ fn the_yaml_is_read_by_the_inventory_as_the_same_groups() {
             text: yaml + "\n"
         }]
     );
+}
+
+#[test]
+fn activation_is_kept_in_the_yaml() {
+    let yaml = format!("{}{}", testing::SITE, testing::PROCEDURE);
+    let mut site = testing::site_of(testing::inventory(&yaml));
+    let mut spec = GroupSpec::of(&site.inventory.groups[0]);
+    if let GroupSpec::Made(made) = &mut spec {
+        made.name = "tonight".into();
+        made.image = ImageSpec::Named("adsl-2.4".into());
+        made.policy.extent = Extent::Upgrade;
+    }
+    site.kept = vec![spec];
+    let mut state = State::new(site);
+    more(&mut state, "2y");
+    let Some(Dialog::Reading { lines, .. }) = state.shared.dialog() else {
+        panic!("no YAML");
+    };
+    let (before, _) = yaml.split_once("groups:").unwrap();
+    let pasted = format!("{before}\n{}{}", lines.join("\n"), testing::PROCEDURE);
+    let group = &testing::inventory(&pasted).groups[0];
+    assert_eq!((&*group.name, group.extent), ("tonight", Extent::Upgrade));
 }
 
 #[test]

@@ -123,6 +123,9 @@ fn lines_of(inventory: &Inventory, group: &ResolvedDraft) -> Vec<String> {
             lines.extend(order.iter().map(|source| format!("      - {source}")));
         }
     }
+    if !group.policy.extent.is_default() {
+        lines.push(format!("    activate: {}", group.policy.extent.word()));
+    }
     if group.policy.laggards != Laggards::default() {
         lines.push(format!("    laggards: {}", group.policy.laggards.word()));
     }

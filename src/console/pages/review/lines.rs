@@ -189,6 +189,10 @@ fn describe(page: &mut Writer<'_>, shared: &Shared, plan: &Plan, planned: &Plann
     let (laggards, parallel) = (policy.laggards_in_words(), policy.parallel_in_words());
     page.entry("laggards", &format!("{laggards}; {parallel}"));
     page.entry("retries", &policy.limits.retries_in_words());
+    if let Some(procedure) = &group.procedure {
+        page.entry("procedure", &procedure.in_words());
+        page.entry("activate", policy.extent_in_words());
+    }
 }
 
 /// The order of preference.
@@ -247,7 +251,12 @@ fn passwords(page: &mut Writer<'_>, start: &Start) {
     let theme = page.theme;
     let findings = start.plan.findings.iter();
     let mut clear_text = findings
-        .filter(|finding| matches!(finding, Finding::ClearText { .. }))
+        .filter(|finding| {
+            matches!(
+                finding,
+                Finding::ClearText { .. } | Finding::ClearSession { .. }
+            )
+        })
         .peekable();
     if start.passwords.is_empty() && clear_text.peek().is_none() {
         return;

@@ -7,7 +7,7 @@ use super::*;
 use crate::console::pages::State;
 use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
 use crate::model::{
-    DeliveryPolicy, Holding, ImageSpec, Limits, MadeGroup, Probe, SourceSpec, Verified,
+    DeliveryPolicy, Extent, Holding, ImageSpec, Limits, MadeGroup, Probe, SourceSpec, Verified,
 };
 use crate::protocol::{Event, Installed, PeerCheck, ProbeCheck, Secret};
 
@@ -82,6 +82,33 @@ fn limits_are_shown_and_those_without_sense_refused() {
         told.contains("group `mine`") && told.contains("every entity a laggard"),
         "{told}"
     );
+}
+
+#[test]
+fn what_is_done_on_devices_and_passwords_that_telnet_shows_are_on_the_page() {
+    let yaml = format!("{}{}", testing::SITE, testing::PROCEDURE);
+    let page = |extent| {
+        let mut state = State::new(testing::site_of(testing::inventory(&yaml)));
+        let mut spec = made("mine", "adsl-2.4", from("hq"), &["shelf1-01"]);
+        if let GroupSpec::Made(made) = &mut spec {
+            made.policy.extent = extent;
+        }
+        open(&mut state, vec![spec]);
+        let page = screen(&mut state, &testing::idle(), 80, 34, MONO);
+        page.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let done = "procedure `card`: over telnet, port 23, passwords in CLEAR TEXT;";
+    let shown = "! craft: sent in CLEAR TEXT (telnet), readable on the way";
+    let now = page(Extent::Upgrade);
+    for words in [done, "activate now", shown] {
+        assert!(now.contains(words), "{words}: {now}");
+    }
+    let later = page(Extent::Deliver);
+    assert!(
+        later.contains("activate later") && later.contains(done),
+        "{later}"
+    );
+    assert!(!later.contains(shown), "nobody logs in there: {later}");
 }
 
 #[test]
