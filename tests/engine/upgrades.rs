@@ -8,11 +8,11 @@ use std::sync::Arc;
 use subtend::inventory;
 use subtend::lab::{Lab, LabOptions, LabSettings};
 use subtend::model::procedure::Extent;
-use subtend::model::{EntityState, Holds, Inventory, Outcome, Verified};
+use subtend::model::{EntityState, Holds, Inventory, Login, Logins, Outcome, Verified};
 use subtend::protocol::{Event, GroupSpec, Summary};
 
 use crate::support::run::{Run, entity};
-use crate::support::{LONG, within};
+use crate::support::LONG;
 
 /// A site with three kinds of devices, each with a number of entities, and what they do besides.
 fn site(numbers: [usize; 3], extent: &str, behaviour: &str) -> String {
@@ -23,7 +23,7 @@ memory: 4 MiB
 buffer_size: 64 KiB
 credentials: {{ craft: {{ user: craft }} }}
 defaults: {{ credentials: craft, path: /flash/image.bin }}
-file_servers: {{ hq: {{ url: "ftp://127.0.0.1:0/" }} }}
+file_servers: {{ hq: {{ url: "ftp://127.0.0.1/" }} }}
 images:
   telnet-2: {{ file: telnet-2.bin, type: telnet, version: "2" }}
   ssh-2: {{ file: ssh-2.bin, type: ssh, version: "2" }}
@@ -57,9 +57,9 @@ procedures:
     undo:
       - {{ site: BANK 1, within: 20s }}
 entities:
-  - {{ name: "t[001-{telnet:03}]", type: telnet, version: "1", address: "127.0.0.1:0" }}
-  - {{ name: "s[001-{ssh:03}]", type: ssh, version: "1", address: "127.0.0.1:0" }}
-  - {{ name: "f[001-{ftp:03}]", type: site, version: "1", address: "127.0.0.1:0" }}
+  - {{ name: "t[001-{telnet:03}]", type: telnet, version: "1", address: "127.0.1.[1-{telnet}]" }}
+  - {{ name: "s[001-{ssh:03}]", type: ssh, version: "1", address: "127.0.2.[1-{ssh}]" }}
+  - {{ name: "f[001-{ftp:03}]", type: site, version: "1", address: "127.0.3.[1-{ftp}]" }}
 groups:
   telnet: {{ select: {{ type: telnet }}, image: telnet-2, source: {{ file_server: hq }}, activate: {extent} }}
   ssh: {{ select: {{ type: ssh }}, image: ssh-2, source: {{ file_server: hq }}, activate: {extent} }}
@@ -74,11 +74,30 @@ x-lab:
     )
 }
 
+fn logins() -> Logins {
+    let mut logins = Logins::default();
+    logins.insert("craft".into(), Login::with_password("craft", "sesame"));
+    logins
+}
+
+/// Begins these groups.
+async fn begin(lab: &Lab, groups: &[&str]) -> Run {
+    let run = Run::with_logins(lab.inventory(), logins());
+    run.begin(groups).await;
+    run
+}
+
 const GROUPS: [&str; 3] = ["telnet", "ssh", "site"];
 
 async fn start(text: &str) -> Lab {
     let inventory = inventory::parse(text, Path::new("site.yaml"));
-    let inventory = inventory.unwrap_or_else(|errors| panic!("{errors}"));
+    let mut inventory = inventory.unwrap_or_else(|errors| panic!("{errors}"));
+    for entity in &mut inventory.entities {
+        Arc::make_mut(entity).address.port = 0;
+    }
+    for server in &mut inventory.file_servers {
+        Arc::make_mut(server).address.port = 0;
+    }
     let settings = LabSettings::from_inventory_text(text).unwrap();
     let options = LabOptions {
         take_free_ports: true,
@@ -113,7 +132,7 @@ fn assert_sound(lab: &Lab) {
 #[tokio::test(flavor = "multi_thread")]
 async fn devices_are_upgraded_over_telnet_ssh_and_site_and_say_so() {
     let lab = start(&site([3, 3, 3], "now", "")).await;
-    let (summary, events) = Run::start(lab.inventory(), &GROUPS).await.finish().await;
+    let (summary, events) = begin(&lab, &GROUPS).await.finish().await;
     assert_eq!(summary.outcome, Outcome::Delivered, "{summary:#?}");
     assert_eq!(states(&summary), BTreeMap::from([("upgraded", 9)]));
     for name in entities(lab.inventory()) {
@@ -144,7 +163,7 @@ async fn devices_are_upgraded_over_telnet_ssh_and_site_and_say_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_delivered_is_made_to_run_later_and_only_that() {
     let lab = start(&site([2, 1, 1], "later", "")).await;
-    let mut run = Run::start(lab.inventory(), &["telnet"]).await;
+    let mut run = begin(&lab, &["telnet"]).await;
     for name in ["t001", "t002"] {
         run.until_state(name, EntityState::Delivered).await;
         assert_eq!(lab.machine(name).unwrap().version, "1", "a file in flash is no upgrade");
@@ -188,7 +207,7 @@ async fn two_hundred_devices_of_which_one_in_twenty_cant_boot_the_image() {
     "f0[10,20,30]": { cli: { boot_fails: true } }
 "#;
     let lab = start(&site([80, 80, 40], "now", bad)).await;
-    let run = Run::start(lab.inventory(), &GROUPS).await;
+    let run = begin(&lab, &GROUPS).await;
     let (summary, _) = run.finish_within(4 * LONG).await;
     assert_eq!(summary.outcome, Outcome::Partial, "{:?}", states(&summary));
     let expected = BTreeMap::from([("upgraded", 190), ("rolled-back", 10)]);
