@@ -140,8 +140,22 @@ pub fn read_text(path: &Path) -> Result<String, InventoryErrors> {
 ///     staging: rename, delete_first: true, labels: { site: north },
 ///     tls: { ca: certs/lab.pem }, tls_max: 1.2,              # of ftps:// addresses
 ///     known_hosts: certs/known_hosts, ssh_legacy: true }     # of SSH; or `host_key: "SHA256:…"`
+/// types:
+///   adsl: { procedure: card, versions: dotted }            # or semver, date, none; default none
+/// procedures:
+///   card:
+///     session: { ssh: 22, credentials: craft, prompt: '[#>] ?$' }   # or `telnet: 23`; keys of SSH as above
+///     before: [ { get: /flash/startup.cfg, to: "backup/{entity}-{run}.cfg" }, { site: STAT } ]
+///     deliver: push
+///     activate:
+///       - { send: reload, expect: OK, within: 2m, answers: [ { to: '\?', with: "y" }, { to: 'word:', password: craft } ] }
+///       - { exec: [./reload.sh, "{address}"], within: 1m }
+///       - { restart: true, down: 2m, back: 15m }
+///     check: [ { send: version, expect: '(?<version>\S+)', is: "{version}", safe: true } ]
+///     undo: [ { send: "boot {previous}" } ]
 /// entities:
-///   - { name: "shelf1-[01-20]", type: adsl, version: "2.3", address: "192.0.2.[21-40]:2121" }
+///   - { name: "shelf1-[01-20]", type: adsl, version: "2.3", address: "192.0.2.[21-40]:2121",
+///       session: "console1:[2001-2020]" }                  # where its command line is; else at its address
 /// groups:
 ///   adsl:
 ///     select: { type: adsl, name: "shelf1-*", site: [north, east] }
@@ -153,9 +167,10 @@ pub fn read_text(path: &Path) -> Result<String, InventoryErrors> {
 ///     retries: 8                # after transient failures, 0 is never; default 8
 ///     retry_for: 5m             # up to 24h; default 5m
 ///     parallel: 20
+///     activate: now             # or later; default later
 /// ```
 ///
-/// Ranges (`[02-20]`, `[1,3,5-7]`) stand in `name`, `address` and `path` of an entity and are
+/// Ranges (`[02-20]`, `[1,3,5-7]`) stand in `name`, `address`, `path` and `session` of an entity and are
 /// expanded side by side; a value without a range is repeated. Several ranges in one value expand
 /// like nested loops, the last one fastest. Zero padding is kept. One entry makes at most
 /// [`MOST_EXPANDED`](crate::model::names::MOST_EXPANDED) entities. Anchors, aliases and merge keys (`<<`) work.

@@ -609,6 +609,25 @@ fn groups_are_made_on_the_spot_by_the_same_rules() {
     assert!(wrong.contains("every entity a laggard"), "{wrong}");
 }
 
+/// What the reference shows is what is read.
+#[test]
+fn the_procedure_of_the_reference_is_read() {
+    let reference = include_str!("../../docs/inventory.md");
+    let (_, shown) = reference.split_once("```yaml\ntypes:").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    let grouped = grouped(
+        "  g: { select: { type: adsl }, image: adsl-2.4, source: { file_server: hq }, activate: now }\n",
+    );
+    let craft = "credentials: { craft: { user: craft, password: { env: CRAFT } } }";
+    let inventory = good(&format!("{grouped}\n{craft}\ntypes:{shown}"));
+    let procedure = inventory.groups[0].procedure.as_ref().unwrap();
+    let words = procedure.steps().map(|(_, step)| step.deed.word());
+    assert_eq!(
+        words.collect::<Vec<_>>().join(" "),
+        "send get send send restart send send send restart"
+    );
+}
+
 #[test]
 fn a_file_full_of_errors_is_told_in_one_go() {
     let text = include_str!("wrong.yaml");
