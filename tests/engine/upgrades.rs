@@ -11,8 +11,8 @@ use subtend::model::procedure::Extent;
 use subtend::model::{EntityState, Holds, Inventory, Login, Logins, Outcome, Verified};
 use subtend::protocol::{Event, GroupSpec, Summary};
 
-use crate::support::run::{Run, entity};
 use crate::support::LONG;
+use crate::support::run::{Run, entity};
 
 /// A site with three kinds of devices, each with a number of entities, and what they do besides.
 fn site(numbers: [usize; 3], extent: &str, behaviour: &str) -> String {
@@ -138,7 +138,10 @@ async fn devices_are_upgraded_over_telnet_ssh_and_site_and_say_so() {
     for name in entities(lab.inventory()) {
         let said = entity(&summary, name);
         assert_eq!(said.runs.as_deref(), Some("2"), "{said:?}");
-        assert_eq!((said.verified, said.holds), (Verified::Readback, Some(Holds::New)));
+        assert_eq!(
+            (said.verified, said.holds),
+            (Verified::Readback, Some(Holds::New))
+        );
         let state = lab.machine(name).unwrap();
         assert_eq!((&*state.version, state.boots), ("2", 1), "{name}");
         // Before a byte is sent it is asked; then it gets the image, and only then it restarts.
@@ -151,8 +154,14 @@ async fn devices_are_upgraded_over_telnet_ssh_and_site_and_say_so() {
         let place = |wanted: EntityState| order.iter().position(|state| *state == wanted);
         let verifying = place(EntityState::Verifying);
         assert!(place(EntityState::Activating) > verifying, "{order:?}");
-        assert!(place(EntityState::Restarting) > place(EntityState::Activating), "{order:?}");
-        assert!(place(EntityState::Checking) > place(EntityState::Restarting), "{order:?}");
+        assert!(
+            place(EntityState::Restarting) > place(EntityState::Activating),
+            "{order:?}"
+        );
+        assert!(
+            place(EntityState::Checking) > place(EntityState::Restarting),
+            "{order:?}"
+        );
         assert!(!name.starts_with(['t', 's']) || place(EntityState::Preparing) < verifying);
         assert_eq!(order.last(), Some(&EntityState::Upgraded));
     }
@@ -166,7 +175,11 @@ async fn what_was_delivered_is_made_to_run_later_and_only_that() {
     let mut run = begin(&lab, &["telnet"]).await;
     for name in ["t001", "t002"] {
         run.until_state(name, EntityState::Delivered).await;
-        assert_eq!(lab.machine(name).unwrap().version, "1", "a file in flash is no upgrade");
+        assert_eq!(
+            lab.machine(name).unwrap().version,
+            "1",
+            "a file in flash is no upgrade"
+        );
     }
     run.until_ended().await;
     let activate = |name: &str| {
@@ -174,7 +187,8 @@ async fn what_was_delivered_is_made_to_run_later_and_only_that() {
         group.extent = Extent::Activate;
         GroupSpec::of(&group)
     };
-    run.begin_specs(vec![activate("telnet"), activate("site")]).await;
+    run.begin_specs(vec![activate("telnet"), activate("site")])
+        .await;
     run.until_state("t001", EntityState::Upgraded).await;
     run.until_ended().await;
     let (summary, _) = run.finish().await;
@@ -185,7 +199,10 @@ async fn what_was_delivered_is_made_to_run_later_and_only_that() {
             "f001" => {
                 assert_eq!(one.state, EntityState::Failed, "{one:?}");
                 let cause = one.cause.as_deref().unwrap();
-                assert!(cause.contains("no run is known to have delivered this image"), "{cause}");
+                assert!(
+                    cause.contains("no run is known to have delivered this image"),
+                    "{cause}"
+                );
             }
             name => {
                 assert_eq!(one.state, EntityState::Upgraded, "{one:?}");
@@ -214,7 +231,12 @@ async fn two_hundred_devices_of_which_one_in_twenty_cant_boot_the_image() {
     assert_eq!(states(&summary), expected);
     for group in &summary.groups {
         // One reading for each group.
-        assert_eq!((group.passes, group.source_bytes), (1, 200_000), "{}", group.group);
+        assert_eq!(
+            (group.passes, group.source_bytes),
+            (1, 200_000),
+            "{}",
+            group.group
+        );
         for one in &group.entities {
             let state = lab.machine(&one.entity).unwrap();
             assert_eq!(one.runs.as_deref(), Some(&*state.version), "{one:?}");
@@ -225,7 +247,10 @@ async fn two_hundred_devices_of_which_one_in_twenty_cant_boot_the_image() {
                     let cause = one.cause.as_deref().unwrap();
                     let said = "check, step 1 of 1";
                     assert!(cause.starts_with(said), "{cause}");
-                    assert!(cause.contains("says version `1`, and `2` was expected"), "{cause}");
+                    assert!(
+                        cause.contains("says version `1`, and `2` was expected"),
+                        "{cause}"
+                    );
                     assert!(cause.ends_with("`undo` was carried out, and it says that it runs 1"));
                 }
             }

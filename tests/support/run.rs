@@ -84,7 +84,8 @@ impl Run {
     /// Waits until nothing of what was begun runs any more.
     pub async fn until_ended(&mut self) {
         let mut snapshots = self.link.snapshots.clone();
-        let ended = snapshots.wait_for(|snapshot| !snapshot.groups.is_empty() && !snapshot.is_busy());
+        let ended =
+            snapshots.wait_for(|snapshot| !snapshot.groups.is_empty() && !snapshot.is_busy());
         within(LONG, ended).await.expect("the engine goes on");
     }
 

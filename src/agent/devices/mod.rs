@@ -95,7 +95,9 @@ impl Devices {
         for entity in std::mem::take(targets) {
             devices.enter(entity);
         }
-        targets.append(&mut devices.ready);
+        if devices.extent != Extent::Activate {
+            targets.append(&mut devices.ready);
+        }
         devices
     }
 
