@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
-use crate::model::{Failure, Fault, Step, units};
+use crate::model::procedure::Way;
+use crate::model::{Failure, Fault, Side, Step, units};
 use crate::procedure::session::{self, Session};
 use crate::transport::{Endpoint, Orders, Transport, knock};
 
@@ -99,7 +100,7 @@ impl<T: Transport> Device<T> {
         let mut pauses = Pauses::default();
         while Instant::now() < until {
             match timeout_at(until, knock(door)).await {
-                Ok(Err(failure)) if is_nobody(&failure.fault) => last = failure.to_string(),
+                Ok(Err(failure)) if is_nobody(&failure.fault) => last = self.nobody(failure),
                 Ok(_) => {
                     // That others have all the sessions there may be is not the device's doing.
                     let waits = Instant::now();
@@ -121,6 +122,18 @@ impl<T: Transport> Device<T> {
         Err(Failure::new(Step::Restart, Fault::StaysDown { after, why }))
     }
 
+    /// The address of a command line has no scheme of its own.
+    fn nobody(&self, failure: Failure) -> String {
+        let session = self.target.procedure.session.as_ref();
+        match failure.fault {
+            Fault::Refused { address, .. } if session.is_some_and(|it| it.way == Way::Telnet) => {
+                let server = "telnet";
+                Failure::new(failure.step, Fault::Refused { address, server }).to_string()
+            }
+            fault => Failure::new(failure.step, fault).to_string(),
+        }
+    }
+
     async fn is_back(&mut self, went: Instant) -> Result<(), Away> {
         if self.target.procedure.session.is_none() {
             let answered = self.answers_for_its_file().await;
@@ -132,7 +145,7 @@ impl<T: Transport> Device<T> {
         let opened = session::open(&*self.transport, spec.way, &endpoint, prompt, &self.cancel);
         let mut line = opened.await?;
         if went.elapsed() < SOON && timeout(LINGERS, line.gone()).await.is_ok() {
-            let side = crate::model::Side::Session;
+            let side = Side::Session;
             let reason = "it let somebody in and ended that too".into();
             return Err(Failure::new(Step::Restart, Fault::Lost { side, reason }).into());
         }
