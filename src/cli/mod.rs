@@ -174,6 +174,11 @@ async fn dispatch(
             };
             engine_commands::run_detached(run, services, context).await
         }
+        Verb::Activate(args) => {
+            let mut signals = signals()?;
+            let context = CommandContext::new(&mut signals.stop, args.json, board);
+            run::activate(&args, file, services, context).await
+        }
         Verb::Check(args) if args.online => {
             online::check_online(&args, file, services, &mut signals()?.stop).await
         }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Failed;
-use super::args::{MadeArgs, RunArgs};
+use super::args::{ActivateArgs, MadeArgs, RunArgs};
 use crate::model::lookup::Lookup;
 use crate::model::{
     CredentialsRef, DeliveryPolicy, Extent, Flaw, Group, GroupSpec, ImageSpec, Inventory, Limits,
@@ -45,6 +45,28 @@ pub fn select(args: &RunArgs, inventory: &Inventory) -> Result<Selection, Failed
         });
         Failed::usage(said.collect::<Vec<_>>().join("\n"))
     })
+}
+
+/// What is activated.
+///
+/// # Errors
+/// As [`select`]; also where none of the groups can be.
+pub(super) fn activation(args: &ActivateArgs, inventory: &Inventory) -> Result<Selection, Failed> {
+    let mut groups = groups(&args.groups, inventory)?;
+    if args.all {
+        let lookup = Lookup::new(inventory);
+        groups.retain(|group| lookup.can_activate(&group.image.type_));
+        if groups.is_empty() {
+            let file = inventory.file.display();
+            let said = format!("{file} has no group whose type has a procedure with `activate`");
+            return Err(Failed::usage(said));
+        }
+    }
+    let specs = groups
+        .iter()
+        .map(|group| named(group, Some(Extent::Activate)));
+    start(specs.collect(), inventory, false)
+        .map_err(|blockers| Failed::usage(said(&blockers).join("\n")))
 }
 
 /// Groups that are to be started whatever their entities have, by the inventory, already.

@@ -55,6 +55,13 @@ pub struct PastStep {
     pub end: Option<StepEnd>,
 }
 
+impl PastStep {
+    /// Whether it was to make the device run an image, or its previous one.
+    pub fn is_of_activation(&self) -> bool {
+        matches!(self.part, Part::Activate | Part::Undo)
+    }
+}
+
 /// Which version the device has to say that it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Wanted {
@@ -118,7 +125,7 @@ impl<'a> Course<'a> {
     /// the image although nothing is known to have been done.
     pub(super) fn new(procedure: &'a Procedure, past: &[PastStep], asks_first: bool) -> Self {
         let past: Vec<PastStep> = (past.iter().copied())
-            .filter(|step| matches!(step.part, Part::Activate | Part::Undo))
+            .filter(PastStep::is_of_activation)
             .collect();
         let is_begun = past.iter().any(|step| step.end != Some(StepEnd::Undone));
         let mut course = Self {

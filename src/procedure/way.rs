@@ -92,8 +92,8 @@ impl Arrived {
 }
 
 impl Way<'_> {
-    /// The steps before the image. Those that an earlier try of the same run has carried out are not repeated, but
-    /// for such as change nothing.
+    /// The steps before the image. `past`: of a try that something ended. What it has carried out is not repeated, but
+    /// for such as change nothing; and one of which nobody knows is not repeated before the device has answered `check`.
     ///
     /// # Errors
     /// The first that fails.
@@ -104,13 +104,18 @@ impl Way<'_> {
         mut doing: impl FnMut(Doing<'_>) + Send,
     ) -> Result<(), StepFailure> {
         for (number, step) in self.procedure.before.iter().enumerate() {
-            let is_done = past.iter().any(|one| {
-                (one.part, one.number, one.end) == (Part::Before, number, Some(StepEnd::Done))
-            });
-            if is_done && !step.safe && !matches!(step.deed, Deed::Get { .. }) {
-                continue;
-            }
             let part = Part::Before;
+            let of_step = |one: &&PastStep| (one.part, one.number) == (part, number);
+            let past = past.iter().rev().find(of_step);
+            if let Some(past) =
+                past.filter(|_| !step.safe && !matches!(step.deed, Deed::Get { .. }))
+            {
+                match past.end {
+                    Some(StepEnd::Done) => continue,
+                    Some(StepEnd::Undone | StepEnd::Refused) => {}
+                    _ => self.ask(hands, &mut doing).await?,
+                }
+            }
             doing(Doing { part, number, step });
             let next = self.procedure.before.get(number + 1);
             let carried = self
@@ -118,6 +123,30 @@ impl Way<'_> {
                 .await;
             if let Err(failure) = carried.result {
                 return Err(self.failure(part, number, carried.what, failure));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks what it runs, whatever that is.
+    ///
+    /// # Errors
+    /// It does not answer.
+    async fn ask(
+        &self,
+        hands: &mut dyn Hands,
+        doing: &mut (impl FnMut(Doing<'_>) + Send),
+    ) -> Result<(), StepFailure> {
+        let part = Part::Check;
+        for (number, step) in self.procedure.check.iter().enumerate() {
+            doing(Doing { part, number, step });
+            let next = self.procedure.check.get(number + 1);
+            let asked = (part, number, step);
+            let carried = self.carry_out(hands, asked, next, self.values).await;
+            match (end_of(&carried), carried.result) {
+                (StepEnd::Done, _) | (_, Ok(_)) => {}
+                (StepEnd::Refused, _) => return Ok(()),
+                (_, Err(failure)) => return Err(self.failure(part, number, carried.what, failure)),
             }
         }
         Ok(())

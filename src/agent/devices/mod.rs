@@ -117,6 +117,10 @@ impl Devices {
                 true => Vec::new(),
                 false => means.open.of(&group.entities[target], &group.image),
             };
+            let past: Vec<PastStep> = past
+                .into_iter()
+                .filter(PastStep::is_of_activation)
+                .collect();
             let known = presumed.iter().position(|known| known.entity == target);
             if past.is_empty() && known.is_none() {
                 return true;

@@ -11,7 +11,7 @@ mod run;
 
 pub use engine::{AttachArgs, CancelArgs, DETACH, StatusArgs, StopArgs};
 pub use look::{CheckArgs, HistoryArgs, RecoverArgs, VerifyArgs};
-pub use run::{ActivateArg, LaggardsArg, MadeArgs, RunArgs, SourceArg};
+pub use run::{ActivateArg, ActivateArgs, LaggardsArg, MadeArgs, RunArgs, SourceArg};
 
 /// The inventory when none is named.
 pub const INVENTORY: &str = "inventory.yaml";
@@ -129,6 +129,8 @@ impl Arguments {
 pub enum Verb {
     /// Deliver images to groups of entities
     Run(RunArgs),
+    /// Make the entities of groups run the image that was delivered to them
+    Activate(ActivateArgs),
     /// Validate the inventory and print the plan
     Check(CheckArgs),
     /// Open the console on the engine that runs already

@@ -50,10 +50,12 @@ pub(super) fn whole(
     };
     for (place, group) in &mut groups {
         fill(from, run, *place, group)?;
+        let activates = group.activates();
         for one in &mut group.entities {
             one.found = found.remove(&(*place, one.entity.clone()));
             let is_later = later.contains(&(one.address.clone(), one.path.clone()));
             judge(one, *place, &touches, is_later, row.in_doubt);
+            one.after_crash = one.after_crash.of_a_run(one.state, activates);
         }
     }
     Ok(Some(RunWhole {
