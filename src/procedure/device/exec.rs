@@ -122,8 +122,8 @@ fn command(folder: &Path, program: &str, arguments: &[String]) -> Command {
 
 /// A program that runs, and what it prints.
 struct Running {
-    child: Child,
     group: ProcessGroup,
+    child: Child,
     pipes: [Option<Pipe>; 2],
 }
 

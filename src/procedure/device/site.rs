@@ -17,6 +17,14 @@ fn is_going(failure: &Failure) -> bool {
     )
 }
 
+/// What was answered, where there was an answer.
+fn reply(fault: &Fault) -> String {
+    match fault {
+        Fault::Reply { code, text } => format!("{code} {text}"),
+        _ => String::new(),
+    }
+}
+
 impl<T: Transport> Device<T> {
     /// # Errors
     /// Nothing was sent.
@@ -39,9 +47,9 @@ impl<T: Transport> Device<T> {
                 (said, groups)
             }
             Err(failure) if before_restart && is_going(&failure) => {
-                (failure.fault.to_string(), Ok(Groups::new()))
+                (reply(&failure.fault), Ok(Groups::new()))
             }
-            Err(failure) => (failure.fault.to_string(), Err(failure.fault)),
+            Err(failure) => (reply(&failure.fault), Err(failure.fault)),
         };
         if !before_restart && let Some(orders) = self.orders.take() {
             let _ = timeout(PARTING, orders.close()).await;

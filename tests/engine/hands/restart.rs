@@ -128,6 +128,21 @@ async fn a_device_that_restarts_in_mid_answer_has_failed_unless_that_was_wanted(
     }
 }
 
+/// A program that has a device restart has no session with it that would end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_restart_that_a_program_begins_is_seen() {
+    for over in [Over::Telnet, Over::Ssh] {
+        let mut bench = Bench::banks("", over).await;
+        let program = step(Deed::Exec(vec![template("true")]));
+        good(&bench.does_before_restart(&program).await);
+        assert_eq!(bench.open_sessions(), 1);
+        bench.lab.restart(DEVICE, Duration::from_millis(100)).await;
+        within(LONG, bench.lab.until_serving(DEVICE)).await;
+        good(&bench.does(&restart(LONG, LONG)).await);
+        bench.lab.stop().await;
+    }
+}
+
 /// A wrong password that is tried again and again locks the user out.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_is_back_and_lets_nobody_in_is_not_asked_again() {
