@@ -7,6 +7,7 @@ use crate::model::{Failure, Fault, Step};
 use crate::transport::Transport;
 
 use super::expected::Expected;
+use super::gone::unless_gone;
 use super::{Device, Done, Groups, PARTING, filled_line};
 
 /// What the end of a session says of an order that makes a device restart: nothing is wrong.
@@ -38,10 +39,15 @@ impl<T: Transport> Device<T> {
         let line = filled_line(line, values)?;
         let expected = Expected::of(step, values)?;
         let named = self.name(&format!("SITE {line}"));
+        let door = before_restart.then(|| self.remote()).transpose()?;
+        let door = door.map(|remote| remote.endpoint);
         let (orders, is_begun) = self.opened_orders(step.within).await?;
         *is_begun = true;
-        let said = orders.order(&line, step.within).await;
-        let (said, result) = match said {
+        let ordered = orders.order(&line, step.within);
+        let Some(ordered) = unless_gone(ordered, door.as_ref()).await else {
+            return Ok(self.is_gone());
+        };
+        let (said, result) = match ordered {
             Ok(said) => {
                 let groups = expected.groups(&named, &said);
                 (said, groups)
