@@ -84,7 +84,7 @@ impl<T: Transport> Device<T> {
 
     /// A session that is open shows at once that the device goes, however short that is.
     async fn watches(&mut self, within: Duration, before_restart: bool) -> Result<(), Failure> {
-        if !before_restart || self.target.procedure.session.is_none() {
+        if !before_restart || !self.has_session() {
             return Ok(());
         }
         match self.opened(within).await {
@@ -122,8 +122,8 @@ fn command(folder: &Path, program: &str, arguments: &[String]) -> Command {
 
 /// A program that runs, and what it prints.
 struct Running {
-    child: Child,
     group: ProcessGroup,
+    child: Child,
     pipes: [Option<Pipe>; 2],
 }
 

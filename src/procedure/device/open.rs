@@ -77,6 +77,19 @@ impl<T: Transport> Device<T> {
         Ok((session.clone(), endpoint))
     }
 
+    /// Whether there is a command line, and somebody who may log in there.
+    pub(super) fn has_session(&self) -> bool {
+        self.session().is_ok()
+    }
+
+    /// The address that shows whether the device is there.
+    pub(super) fn door(&self) -> Result<Endpoint, Failure> {
+        match self.session() {
+            Ok((_, endpoint)) => Ok(endpoint),
+            Err(_) => Ok(self.remote()?.endpoint),
+        }
+    }
+
     pub(super) fn remote(&self) -> Result<Remote, Failure> {
         Remote::of_entity(&self.target.entity, &self.target.logins)
     }
@@ -187,6 +200,6 @@ mod tests {
 
         let hangs = again("it", within, std::future::pending::<Result<(), Failure>>);
         let said = hangs.await.unwrap_err().to_string();
-        assert_eq!(said, "connect: it was not done within 30s");
+        assert_eq!(said, "connect: it was not done within 30 s");
     }
 }

@@ -37,7 +37,7 @@ async fn a_refused_order_is_a_failure_in_the_words_of_the_device() {
             text: "No such file".into()
         }
     );
-    assert!(!refused.is_undone && refused.said.contains("No such file"));
+    assert!(!refused.is_undone && refused.said == "550 No such file");
     let other = bench.does(&expects(site("BOOT {path}"), "Reboots")).await;
     assert_eq!(
         fault(&other).to_string(),

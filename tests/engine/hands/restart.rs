@@ -1,5 +1,8 @@
 //! Devices that go and come back, or do not.
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
 use super::*;
 
 fn restart(down: Duration, back: Duration) -> StepSpec {
@@ -124,6 +127,63 @@ async fn a_device_that_restarts_in_mid_answer_has_failed_unless_that_was_wanted(
         good(&bench.does_before_restart(&send("show version")).await);
         good(&bench.does(&restart(LONG, LONG)).await);
         assert_eq!(bench.lab.machine(DEVICE).unwrap().boots, 2);
+        bench.lab.stop().await;
+    }
+}
+
+/// A connection that is shown a prompt.
+async fn prompted(listener: &TcpListener) -> TcpStream {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let _ = stream.write_all(b"e001> ").await;
+    stream
+}
+
+/// Its sessions stay open, and nobody answers new ones: nothing else shows that it went.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_loses_its_power_takes_no_leave() {
+    let mut bench = Bench::banks("", Over::Telnet).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let entity = Arc::make_mut(&mut bench.target.entity);
+    entity.session = Some(SessionAddress {
+        host: address.ip().to_string(),
+        port: Some(address.port()),
+    });
+    let transport = Arc::clone(&bench.transport);
+    bench.device = Device::new(transport, bench.target.clone(), bench.cancel.clone());
+    let reload = send("reload");
+    let (carried, session) = tokio::join!(bench.does_before_restart(&reload), async move {
+        let mut session = prompted(&listener).await;
+        while session.read_u8().await.unwrap() != b'\r' {}
+        // It still answers once, and then no more.
+        drop(prompted(&listener).await);
+        session
+    });
+    good(&carried);
+    assert_eq!(bench.open_sessions(), 0);
+    let waits = restart(BRIEF, LONG);
+    let (carried, ended) = tokio::join!(bench.does(&waits), async {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let (first, second) = (prompted(&listener).await, prompted(&listener).await);
+        (listener, first, second)
+    });
+    good(&carried);
+    assert_eq!(bench.open_sessions(), 1);
+    drop((session, ended));
+    bench.lab.stop().await;
+}
+
+/// A program that has a device restart has no session with it that would end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_short_restart_that_a_program_begins_is_seen() {
+    for over in [Over::Telnet, Over::Ssh] {
+        let mut bench = Bench::banks("", over).await;
+        let program = step(Deed::Exec(vec![template("true")]));
+        good(&bench.does_before_restart(&program).await);
+        assert_eq!(bench.open_sessions(), 1);
+        bench.lab.restart(DEVICE, Duration::from_millis(100)).await;
+        within(LONG, bench.lab.until_serving(DEVICE)).await;
+        good(&bench.does(&restart(LONG, LONG)).await);
         bench.lab.stop().await;
     }
 }
