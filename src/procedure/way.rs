@@ -296,6 +296,8 @@ fn is_no(fault: &Fault) -> bool {
             | Fault::Answer { .. }
             | Fault::Unexpected { .. }
             | Fault::Differs { .. }
+            | Fault::Program { .. }
+            | Fault::StaysUp { .. }
     )
 }
 

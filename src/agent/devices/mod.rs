@@ -184,12 +184,17 @@ impl Devices {
             tokio::select! {
                 biased;
                 Some((entity, cause)) = self.checks.next() => match cause {
-                    Some(_) if self.activates => self.activate(entity, Why::default()),
-                    Some(cause) => {
+                    Ok(_) if self.activates => self.activate(entity, Why::default()),
+                    Ok(cause) => {
                         skip(&self.reporter, entity, cause);
                         return Some(Happened::Over);
                     }
-                    None => self.enter(entity),
+                    Err(why) if self.extent == Extent::Activate && !why.is_empty() => {
+                        let reason = format!("it is not known to hold the image still: {why}");
+                        let fault = Fault::Local(reason);
+                        return Some(Happened::Refused(entity, Failure::new(Step::Verify, fault)));
+                    }
+                    Err(_) => self.enter(entity),
                 },
                 Some(joined) = self.tasks.join_next() => match joined {
                     Ok((entity, worked)) => {
