@@ -11,7 +11,7 @@ use super::args::{ActivateArgs, MadeArgs, RunArgs};
 use crate::model::lookup::Lookup;
 use crate::model::{
     CredentialsRef, DeliveryPolicy, Extent, Flaw, Group, GroupSpec, ImageSpec, Inventory, Limits,
-    MadeGroup, Name, SourceSpec,
+    MadeGroup, Name, Procedure, SourceSpec,
 };
 use crate::plan::{Blocker, plan, said};
 
@@ -107,6 +107,32 @@ pub(super) fn credentials(groups: &[Arc<Group>], inventory: &Inventory) -> Vec<C
     let known = inventory.credentials.iter();
     let known = known.filter(|one| used.contains(&one.name));
     known.cloned().collect()
+}
+
+/// As [`credentials`], and those of command lines: what a procedure does there is tried, also where a run would not
+/// come to it.
+pub(super) fn credentials_with_sessions(
+    groups: &[Arc<Group>],
+    inventory: &Inventory,
+) -> Vec<CredentialsRef> {
+    let hosts = credentials(groups, inventory);
+    let procedures = groups.iter().filter_map(|group| group.procedure.as_deref());
+    let sessions: HashSet<&Name> = procedures.flat_map(of_procedure).collect();
+    let needed = |one: &&CredentialsRef| {
+        sessions.contains(&one.name) || hosts.iter().any(|host| host.name == one.name)
+    };
+    let known = inventory.credentials.iter();
+    known.filter(needed).cloned().collect()
+}
+
+/// The credentials that a procedure names: its entities' own come beside.
+pub(super) fn of_procedure(procedure: &Procedure) -> impl Iterator<Item = &Name> {
+    let session = procedure.session.as_ref();
+    let session = session.and_then(|session| session.credentials.as_ref());
+    let typed = procedure
+        .steps()
+        .flat_map(|(_, step)| step.deed.passwords());
+    session.into_iter().chain(typed)
 }
 
 /// The groups of these names, each once; all of them where none is named.

@@ -1,7 +1,7 @@
 //! The way of one device: `before` its image; and from its image in place to one that it runs, or back.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -209,7 +209,7 @@ impl Way<'_> {
     }
 
     /// Written down before and after.
-    async fn carry_out(
+    pub(super) async fn carry_out(
         &self,
         hands: &mut dyn Hands,
         (part, number, step): (Part, usize, &StepSpec),
@@ -235,23 +235,28 @@ impl Way<'_> {
         };
         self.ledger.begins(begins).await;
         let restarts = next.is_some_and(|next| matches!(next.deed, Deed::Restart { .. }));
+        let began = Instant::now();
         let carried = hands.carry_out(step, values, restarts).await;
-        let why = carried.result.as_ref().err();
-        let why = why.map(|failure| failure.fault.to_string());
-        let said = [carried.said.clone()].into_iter().chain(why);
-        let said: Vec<String> = said.filter(|part| !part.is_empty()).collect();
         self.ledger.ended(StepEnded {
             at: Timestamp::now(),
             entity,
             part,
             number,
             end: end_of(&carried),
-            said: said.join("\n"),
+            took: began.elapsed(),
+            said: carried.said.clone(),
+            result: carried.result.clone(),
         });
         carried
     }
 
-    fn failure(&self, part: Part, number: usize, what: String, failure: Failure) -> StepFailure {
+    pub(super) fn failure(
+        &self,
+        part: Part,
+        number: usize,
+        what: String,
+        failure: Failure,
+    ) -> StepFailure {
         let of = self.procedure.part(part).len();
         StepFailure {
             part,

@@ -8,10 +8,12 @@ use thiserror::Error;
 mod engine;
 mod look;
 mod run;
+mod try_procedure;
 
 pub use engine::{AttachArgs, CancelArgs, DETACH, StatusArgs, StopArgs};
 pub use look::{CheckArgs, HistoryArgs, RecoverArgs, VerifyArgs};
 pub use run::{ActivateArg, ActivateArgs, LaggardsArg, MadeArgs, RunArgs, SourceArg};
+pub use try_procedure::{TryProcedureArgs, UntilArg};
 
 /// The inventory when none is named.
 pub const INVENTORY: &str = "inventory.yaml";
@@ -153,6 +155,8 @@ pub enum Verb {
     Recover(RecoverArgs),
     /// Look what the entities of groups hold at their final path
     Verify(VerifyArgs),
+    /// Carry out the procedure of a type on one entity, step by step
+    TryProcedure(TryProcedureArgs),
     /// Serve the practice network of an inventory on loopback until stopped
     #[cfg(feature = "lab")]
     Lab(LabArgs),

@@ -215,11 +215,17 @@ impl<T: Transport> Hands for Device<T> {
             Ok(_) if self.line.is_none() && self.orders.is_none() => self.permit = None,
             Ok(_) => {}
         }
+        let hidden = |groups: Groups| {
+            let groups = groups.into_iter();
+            groups
+                .map(|(name, group)| (name, self.hide(&group)))
+                .collect()
+        };
         Carried {
             what,
             said: said::bounded(self.hide(&done.said)),
             is_undone: done.result.is_err() && !self.is_begun,
-            result: done.result,
+            result: done.result.map(hidden),
         }
     }
 

@@ -105,6 +105,37 @@ impl<T: Transport> Device<T> {
         Ok(())
     }
 
+    /// Opens the command line, if the procedure has one: once, so that whoever waits learns at once what is wrong.
+    ///
+    /// # Errors
+    /// It is not reached, lets nobody in, or shows no prompt.
+    pub async fn log_in(&mut self) -> Result<(), Failure> {
+        if self.target.procedure.session.is_none() {
+            return Ok(());
+        }
+        let cancel = self.cancel.clone();
+        let opening = async {
+            let (spec, endpoint) = self.session()?;
+            self.permitted().await?;
+            let (transport, cancel) = (&*self.transport, &self.cancel);
+            let prompt = spec.prompt.regex();
+            session::open(transport, spec.way, &endpoint, prompt, cancel).await
+        };
+        let opened = tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(Failure::new(Step::Login, Fault::Cancelled)),
+            opened = opening => opened,
+        };
+        match opened {
+            Ok(line) => self.line = Some(line),
+            Err(failure) => {
+                self.permit = None;
+                return Err(failure);
+            }
+        }
+        Ok(())
+    }
+
     /// The session that is open, or a new one; and what is to be set when something is sent there.
     pub(super) async fn opened(
         &mut self,
