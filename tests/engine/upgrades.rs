@@ -89,7 +89,7 @@ async fn begin(lab: &Lab, groups: &[&str]) -> Run {
 
 const GROUPS: [&str; 3] = ["telnet", "ssh", "site"];
 
-async fn start(text: &str) -> Lab {
+pub(crate) async fn start(text: &str) -> Lab {
     let inventory = inventory::parse(text, Path::new("site.yaml"));
     let mut inventory = inventory.unwrap_or_else(|errors| panic!("{errors}"));
     for entity in &mut inventory.entities {
