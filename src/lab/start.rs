@@ -137,7 +137,8 @@ impl Lab {
             fold_case: behaviour.fold_case,
         });
         let held = self.first_file(entity, inventory);
-        device.place(&clean(entity.path.as_str()), held);
+        let runs = behaviour.cli.runs_file.as_deref();
+        device.place(&clean(runs.unwrap_or(entity.path.as_str())), held);
         device
     }
 

@@ -38,7 +38,9 @@ const FAMILIES: [Family; 5] = [
         prompt: "[>#] ?$",
         enables: true,
         boots: &[
+            ("configure terminal", "", ""),
             ("boot system flash:image.bin", "", ""),
+            ("end", "", ""),
             ("write memory", r"\[OK\]", ""),
             ("reload", "", ""),
         ],

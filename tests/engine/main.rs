@@ -27,6 +27,8 @@ mod pressure;
 #[cfg(feature = "lab")]
 mod pressure_depth;
 #[cfg(feature = "lab")]
+mod procedures_ready;
+#[cfg(feature = "lab")]
 mod questions;
 #[cfg(feature = "lab")]
 mod reach;

@@ -49,20 +49,20 @@ procedures:
     activate:
       - {{ send: "set boot {{path}}", expect: OK, within: 20s }}
       - {{ send: restart, within: 20s, answers: [ {{ to: '\(y/n\) $', with: y }} ] }}
-      - {{ restart: true, down: 20s, back: 60s }}
+      - {{ restart: true, down: 5s, back: 60s }}
     check:
       - {{ send: show version, expect: 'Version (?<version>\S+)', is: "{{version}}", within: 20s }}
     undo:
       - {{ send: boot bank 1, expect: OK, within: 20s }}
       - {{ send: restart, within: 20s, answers: [ {{ to: '\(y/n\) $', with: y }} ] }}
-      - {{ restart: true, down: 20s, back: 60s }}
+      - {{ restart: true, down: 5s, back: 60s }}
   over-ssh:
     <<: *banks
     session: {{ ssh: 22, prompt: '> $'{host_key} }}
   over-site:
     activate:
       - {{ site: RESET, within: 20s }}
-      - {{ restart: true, down: 20s, back: 60s }}
+      - {{ restart: true, down: 5s, back: 60s }}
     check:
       - {{ site: VERSION, expect: 'Version (?<version>\S+)', is: "{{version}}", within: 20s }}
     undo:
@@ -93,20 +93,7 @@ x-lab:
             )
             .unwrap();
         }
-        let text = self.text(&entities, "127.0.0.1", "");
-        let inventory = inventory::parse(&text, Path::new("site.yaml"));
-        let mut inventory = inventory.unwrap_or_else(|errors| panic!("{errors}"));
-        for entity in &mut inventory.entities {
-            Arc::make_mut(entity).address.port = 0;
-        }
-        for server in &mut inventory.file_servers {
-            Arc::make_mut(server).address.port = 0;
-        }
-        let settings = LabSettings::from_inventory_text(&text).unwrap();
-        let options = LabOptions {
-            take_free_ports: true,
-        };
-        Lab::start(&inventory, &settings, options).await.unwrap()
+        serve(&self.text(&entities, "127.0.0.1", "")).await
     }
 
     /// The inventory of what is served, for a program that is to find it there.
@@ -131,6 +118,23 @@ x-lab:
         let server = format!("{}:{}", server.host, server.port);
         self.text(&entities, &server, &key.unwrap_or_default())
     }
+}
+
+/// Serves an inventory, each host on a free port.
+pub async fn serve(text: &str) -> Lab {
+    let inventory = inventory::parse(text, Path::new("site.yaml"));
+    let mut inventory = inventory.unwrap_or_else(|errors| panic!("{errors}"));
+    for entity in &mut inventory.entities {
+        Arc::make_mut(entity).address.port = 0;
+    }
+    for server in &mut inventory.file_servers {
+        Arc::make_mut(server).address.port = 0;
+    }
+    let settings = LabSettings::from_inventory_text(text).unwrap();
+    let options = LabOptions {
+        take_free_ports: true,
+    };
+    Lab::start(&inventory, &settings, options).await.unwrap()
 }
 
 /// What its inventory looks up.

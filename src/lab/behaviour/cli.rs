@@ -26,6 +26,8 @@ settings! {
         /// Banks for images, 1 or 2. Absent: what the dialect has.
         #[serde(deserialize_with = "parse::banks")]
         pub banks: Option<u8>,
+        /// The file that it runs at first. Absent: the one at its path.
+        pub runs_file: Option<String>,
         /// From the end of all its connections until it is there again. Absent: 100 ms.
         #[serde(deserialize_with = "parse::time")]
         pub boot_time: Option<Duration>,
@@ -101,6 +103,7 @@ impl CommandLine {
     pub(super) fn meaningless(&self) -> Option<&'static str> {
         let of_machines = [
             ("cli.banks", self.banks.is_some()),
+            ("cli.runs_file", self.runs_file.is_some()),
             ("cli.boot_time", self.boot_time.is_some()),
             ("cli.boot_fails", self.boot_fails),
             ("cli.boots_old", self.boots_old),

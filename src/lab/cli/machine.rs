@@ -15,8 +15,8 @@ const THE_REST: &str = "the rest";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::lab) enum Next {
     Bank(usize),
-    /// What this file holds at that time.
-    File(String),
+    /// What the first of these files holds, at that time, that boots.
+    Files(Vec<String>),
 }
 
 /// What goes wrong when a machine boots.
@@ -43,6 +43,8 @@ pub(in crate::lab) struct Machine {
     set: Next,
     /// The same, as a restart finds it.
     saved: Next,
+    /// A bank that was kept for later.
+    kept: Option<usize>,
     boots: u64,
     ran: BTreeMap<String, u64>,
 }
@@ -56,7 +58,7 @@ pub struct MachineState {
     pub bank: usize,
     /// The version in each bank; `None` where nothing boots.
     pub banks: Vec<Option<String>>,
-    /// The file that boots next; `None` where a bank does.
+    /// The file that boots next, of several the first; `None` where a bank does.
     pub boot_file: Option<String>,
     /// Restarts since the lab began.
     pub boots: u64,
@@ -70,7 +72,7 @@ impl Machine {
     /// One that runs `version`, with one bank or `two`; `boots_file`: it boots what is in that file, unless
     /// otherwise set.
     pub(in crate::lab) fn new(version: &str, two: bool, boots_file: Option<String>) -> Self {
-        let next = boots_file.map_or(Next::Bank(0), Next::File);
+        let next = boots_file.map_or(Next::Bank(0), |file| Next::Files(vec![file]));
         let mut banks = vec![Some(version.to_owned())];
         banks.extend(two.then_some(None));
         Self {
@@ -79,6 +81,7 @@ impl Machine {
             version: version.into(),
             set: next.clone(),
             saved: next,
+            kept: None,
             boots: 0,
             ran: BTreeMap::new(),
         }
@@ -111,6 +114,28 @@ impl Machine {
         self.set = next;
     }
 
+    /// One more file to boot, behind those that are set.
+    pub(in crate::lab) fn add(&mut self, file: &str) {
+        match &mut self.set {
+            Next::Files(files) if files.iter().any(|known| known == file) => {}
+            Next::Files(files) => files.push(file.into()),
+            Next::Bank(_) => self.set = Next::Files(vec![file.into()]),
+        }
+    }
+
+    pub(in crate::lab) fn keep(&mut self) {
+        self.kept = Some(self.running);
+    }
+
+    pub(in crate::lab) fn kept(&self) -> Option<usize> {
+        self.kept
+    }
+
+    /// Whether a restart would lose what was set.
+    pub(in crate::lab) fn is_unsaved(&self) -> bool {
+        self.set != self.saved
+    }
+
     pub(in crate::lab) fn save(&mut self) {
         self.saved = self.set.clone();
     }
@@ -130,16 +155,16 @@ impl Machine {
         *self.ran.entry(counted.into()).or_default() += 1;
     }
 
-    /// The file that a restart boots; `None` where it boots a bank.
-    pub(in crate::lab) fn saved_file(&self) -> Option<String> {
+    /// The files of which a restart boots the first that boots; none where it boots a bank.
+    pub(in crate::lab) fn saved_files(&self) -> &[String] {
         match &self.saved {
-            Next::Bank(_) => None,
-            Next::File(file) => Some(file.clone()),
+            Next::Bank(_) => &[],
+            Next::Files(files) => files,
         }
     }
 
-    /// Restarts; `held` is the version in [`Self::saved_file`], where that is an image that boots here. Whether the
-    /// machine comes back.
+    /// Restarts; `held` is the version in the first of [`Self::saved_files`] that is an image that boots here. Whether
+    /// the machine comes back.
     pub(in crate::lab) fn boot(&mut self, fate: Fate, held: Option<String>) -> bool {
         self.boots += 1;
         // What was not saved is lost.
@@ -149,7 +174,7 @@ impl Machine {
         }
         let (target, found) = match &self.saved {
             Next::Bank(bank) => (*bank, self.banks.get(*bank).cloned().flatten()),
-            Next::File(_) => {
+            Next::Files(_) => {
                 let bank = self.banks.iter().position(|bank| *bank == held);
                 let bank = bank.filter(|_| held.is_some());
                 (bank.unwrap_or_else(|| self.other()), held)
@@ -193,7 +218,7 @@ impl Machine {
             version: self.version.clone(),
             bank: self.running,
             banks: self.banks.clone(),
-            boot_file: self.saved_file(),
+            boot_file: self.saved_files().first().cloned(),
             boots: self.boots,
             ran: self.ran.clone(),
             holds_bootable_image: self.banks.iter().any(Option::is_some),
@@ -212,7 +237,7 @@ mod tests {
     /// A machine with 1 in its first bank, which is to boot a file.
     fn about_to_boot(two: bool) -> Machine {
         let mut machine = Machine::new("1", two, None);
-        machine.set(Next::File("/new".into()));
+        machine.add("/new");
         machine.save();
         machine
     }
@@ -221,7 +246,7 @@ mod tests {
     fn a_good_file_boots_from_the_other_bank_and_the_first_one_is_the_way_back() {
         let mut machine = about_to_boot(true);
         assert_eq!(machine.version(), "1");
-        assert_eq!(machine.saved_file(), held("/new"));
+        assert_eq!(machine.saved_files(), ["/new"]);
         assert!(machine.boot(Fate::default(), held("2")));
         assert_eq!((machine.version(), machine.running()), ("2", 1));
         assert_eq!(machine.banks(), [held("1"), held("2")]);
@@ -238,10 +263,25 @@ mod tests {
     #[test]
     fn what_is_not_saved_is_lost() {
         let mut machine = Machine::new("1", true, None);
-        machine.set(Next::File("/new".into()));
+        machine.add("/new");
         assert!(machine.boot(Fate::default(), held("2")));
         assert_eq!(machine.version(), "1");
         assert_eq!(*machine.next(), Next::Bank(0));
+    }
+
+    #[test]
+    fn files_are_booted_in_order_and_a_bank_that_was_kept_is_known_later() {
+        let mut machine = about_to_boot(true);
+        assert!(!machine.is_unsaved());
+        machine.add("/old");
+        machine.add("/new");
+        assert!(machine.is_unsaved());
+        machine.save();
+        assert_eq!(machine.saved_files(), ["/new", "/old"]);
+        assert_eq!(machine.kept(), None);
+        machine.keep();
+        assert!(machine.boot(Fate::default(), held("2")));
+        assert_eq!((machine.running(), machine.kept()), (1, Some(0)));
     }
 
     #[test]

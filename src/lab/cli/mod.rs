@@ -41,7 +41,9 @@ pub(super) fn machine(version: &str, path: &str, settings: &CommandLine) -> Mach
     let dialect = dialect::of(settings.dialect);
     let boots_file = dialect.boots_file || !settings.has_door();
     let two = (settings.banks).map_or(dialect.two_banks, |banks| banks == 2);
-    Machine::new(version, two, boots_file.then(|| path.to_owned()))
+    let runs = settings.runs_file.clone();
+    let file = runs.or_else(|| boots_file.then(|| path.to_owned()));
+    Machine::new(version, two, file)
 }
 
 /// One session on a command line, until either side closes it.

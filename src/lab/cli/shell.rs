@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::dialect::{Command, Dialect, Does, Mode, Question};
+use super::machine::Next;
 use super::terminal::Terminal;
 use super::text::About;
 use super::unit::Unit;
@@ -54,11 +55,23 @@ impl Shell<'_> {
             let Some(line) = self.terminal.line(true).await? else {
                 return Ok(Step::Leave);
             };
-            match self.carry_out(&line).await? {
+            match self.carry_out_and_say(&line).await? {
                 Step::On { .. } => {}
                 step => return Ok(step),
             }
         }
+    }
+
+    /// Carries a line out, and says whether it failed where the line asks for that.
+    async fn carry_out_and_say(&mut self, line: &str) -> io::Result<Step> {
+        let status = self.dialect.status;
+        let asked = line.strip_suffix(status).filter(|_| !status.is_empty());
+        let step = self.carry_out(asked.unwrap_or(line)).await?;
+        if let (Some(_), Step::On { failed }) = (asked, step) {
+            let said = format!("result={}\n", u8::from(failed));
+            self.terminal.show(&said).await?;
+        }
+        Ok(step)
     }
 
     pub(super) async fn carry_out(&mut self, line: &str) -> io::Result<Step> {
@@ -143,6 +156,25 @@ impl Shell<'_> {
                     }
                 }
             }
+            Does::AddFile { said } => {
+                // As it was named: so it is shown again.
+                let word = about.map_or("", |about| &about.word);
+                self.unit.machine().add(word);
+                self.changes(command, said, about).await
+            }
+            Does::NoFiles { said } => {
+                let running = self.unit.machine().running();
+                self.unit.machine().set(Next::Bank(running));
+                self.changes(command, said, about).await
+            }
+            Does::Keep => {
+                self.unit.machine().keep();
+                self.changes(command, "", about).await
+            }
+            Does::SetKept { empty } => match self.unit.boots_kept() {
+                true => self.changes(command, "", about).await,
+                false => self.fails(empty, about).await,
+            },
             Does::SetBank { said, empty } => {
                 let bank = about.and_then(|about| about.word.parse().ok());
                 match self.unit.boots_bank(bank.unwrap_or(0)) {
@@ -174,9 +206,17 @@ impl Shell<'_> {
                 true => self.changes(command, said, about).await,
                 false => self.fails(empty, about).await,
             },
-            Does::Restart { asks, said } => {
+            Does::Restart { saves, asks, said } => {
+                if let Some(question) = saves
+                    && self.unit.machine().is_unsaved()
+                    && self.confirmed(question, question.asks).await?
+                {
+                    self.unit.machine().save();
+                }
+                let confirm = self.settings().confirm.clone();
                 if let Some(question) = asks
-                    && !self.confirmed(question).await?
+                    && !(self.confirmed(question, confirm.as_deref().unwrap_or(question.asks)))
+                        .await?
                 {
                     return self.fails(question.refused, about).await;
                 }
@@ -199,11 +239,8 @@ impl Shell<'_> {
         Ok(DONE)
     }
 
-    async fn confirmed(&mut self, question: &Question) -> io::Result<bool> {
-        let settings = self.settings();
-        let asks = settings.confirm.as_deref().unwrap_or(question.asks);
-        let asks = asks.to_owned();
-        self.terminal.show(&asks).await?;
+    async fn confirmed(&mut self, question: &Question, asks: &str) -> io::Result<bool> {
+        self.terminal.show(asks).await?;
         let given = match question.is_a_key {
             true => (self.terminal.key().await?).map(|key| char::from(key).to_string()),
             false => self.terminal.line(true).await?,

@@ -61,12 +61,15 @@ pub(super) fn of_machine(text: &str, machine: &Machine) -> String {
         .collect();
     let next = match machine.next() {
         Next::Bank(bank) => format!("bank {}", bank + 1),
-        Next::File(file) => file.clone(),
+        Next::Files(files) => files.join(";"),
     };
+    let saved = machine.saved_files().iter();
+    let saved: String = saved.map(|file| format!("boot system {file}\n")).collect();
     let previous = machine.banks().get(machine.other()).map(held);
     (text.replace("{version}", machine.version()))
         .replace("{bank}", &(machine.running() + 1).to_string())
         .replace("{banks}", &banks)
         .replace("{boot}", &next)
+        .replace("{saved}", &saved)
         .replace("{previous}", &previous.unwrap_or_default())
 }

@@ -96,7 +96,7 @@ impl Unit {
     /// Sets the file that boots next.
     pub(in crate::lab) fn boots_file(&self, path: &str, saves: bool) {
         let mut machine = self.machine();
-        machine.set(Next::File(path.into()));
+        machine.set(Next::Files(vec![path.into()]));
         if saves {
             machine.save();
         }
@@ -113,6 +113,12 @@ impl Unit {
         machine.set(Next::Bank(bank));
         machine.save();
         true
+    }
+
+    /// The bank that was kept boots next; `false` where none was.
+    pub(super) fn boots_kept(&self) -> bool {
+        let kept = self.machine().kept();
+        kept.is_some_and(|bank| self.boots_bank(bank + 1))
     }
 
     /// What is in the other bank boots next; `false` where there is none.
@@ -142,8 +148,10 @@ impl Unit {
             no_fallback: settings.no_fallback,
             never: settings.never_back,
         };
-        let file = self.machine().saved_file();
-        let found = file.and_then(|file| self.version_in(device, &file));
+        let files = self.machine().saved_files().to_vec();
+        let mut held =
+            (files.iter()).map(|file| self.version_in(device, &self.resolved(device, file)));
+        let found = held.find_map(|version| version);
         let boots = self.machine().boot(fate, found);
         self.booted.add(1);
         boots

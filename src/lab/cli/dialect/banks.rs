@@ -13,6 +13,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     more: "--More--",
     wrong: "ERROR: unknown command\n",
     failed: "ERROR: failed\n",
+    status: "",
     abbreviates: true,
     two_banks: true,
     boots_file: false,
@@ -59,6 +60,7 @@ pub(super) static DIALECT: Dialect = Dialect {
             words: "restart",
             mode: Mode::User,
             does: Does::Restart {
+                saves: None,
                 asks: Some(Question {
                     asks: "Restart now? (y/n) ",
                     is_a_key: false,

@@ -5,6 +5,13 @@ use super::{Command, Dialect, Does, Mode, Question};
 
 const SAVED: &str = "Building configuration...\n[OK]\n";
 
+const SAVE: Question = Question {
+    asks: "System configuration has been modified. Save? [yes/no]: ",
+    is_a_key: false,
+    yes: &["yes", "y"],
+    refused: "",
+};
+
 const CONFIRM: Question = Question {
     asks: "Proceed with reload? [confirm]",
     is_a_key: true,
@@ -23,6 +30,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     more: " --More-- ",
     wrong: "% Invalid input detected at '^' marker.\n\n",
     failed: "%Error: operation failed\n",
+    status: "",
     abbreviates: true,
     two_banks: true,
     boots_file: false,
@@ -52,6 +60,17 @@ pub(super) static DIALECT: Dialect = Dialect {
             mode: Mode::User,
             does: Does::NoPages,
         },
+        Command::say("terminal width 0", ""),
+        Command {
+            words: "show privilege",
+            mode: Mode::Privileged,
+            does: Does::Say("Current privilege level is 15\n"),
+        },
+        Command {
+            words: "show startup-config | include ^boot system",
+            mode: Mode::Privileged,
+            does: Does::Say("{saved}"),
+        },
         Command {
             words: "verify /md5 {file}",
             mode: Mode::Privileged,
@@ -71,14 +90,20 @@ pub(super) static DIALECT: Dialect = Dialect {
             does: Does::Enter(Mode::Privileged),
         },
         Command {
+            words: "exit",
+            mode: Mode::Configuration,
+            does: Does::Enter(Mode::Privileged),
+        },
+        // It looks at the file when it boots, and no sooner.
+        Command {
             words: "boot system {file}",
-            mode: Mode::Privileged,
-            // It looks at the file when it boots, and no sooner.
-            does: Does::SetFile {
-                said: "",
-                missing: None,
-                saves: false,
-            },
+            mode: Mode::Configuration,
+            does: Does::AddFile { said: "" },
+        },
+        Command {
+            words: "no boot system",
+            mode: Mode::Configuration,
+            does: Does::NoFiles { said: "" },
         },
         Command {
             words: "write memory",
@@ -89,6 +114,7 @@ pub(super) static DIALECT: Dialect = Dialect {
             words: "reload",
             mode: Mode::Privileged,
             does: Does::Restart {
+                saves: Some(SAVE),
                 asks: Some(CONFIRM),
                 said: "\n%SYS-5-RELOAD: Reload requested\n",
             },

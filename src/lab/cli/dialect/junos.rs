@@ -30,6 +30,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     more: "---(more)---",
     wrong: "                   ^\nunknown command.\n",
     failed: "error: command failed\n",
+    status: "",
     abbreviates: true,
     two_banks: true,
     boots_file: false,
@@ -55,6 +56,15 @@ pub(super) static DIALECT: Dialect = Dialect {
                 missing: "error: could not find file {file}\n",
             },
         },
+        Command::say("set cli screen-width 0", "Screen width set to 0\n"),
+        Command {
+            words: "request system software validate {file}",
+            mode: Mode::User,
+            does: Does::Test {
+                good: "Checking compatibility with configuration\nValidation succeeded\n",
+                bad: REFUSED,
+            },
+        },
         add("request system software add {file}"),
         add("request system software add {file} no-copy"),
         add("request system software add {file} no-validate"),
@@ -71,6 +81,7 @@ pub(super) static DIALECT: Dialect = Dialect {
             words: "request system reboot",
             mode: Mode::User,
             does: Does::Restart {
+                saves: None,
                 asks: Some(Question {
                     asks: "Reboot the system ? [yes,no] (no) ",
                     is_a_key: false,

@@ -14,6 +14,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     more: "-- [Q quit|D dump|down]",
     wrong: "bad command name (line 1 column 1)\n",
     failed: "failure: operation failed\n",
+    status: "",
     abbreviates: false,
     two_banks: false,
     boots_file: true,
@@ -36,7 +37,7 @@ pub(super) static DIALECT: Dialect = Dialect {
             ),
         },
         Command {
-            words: "/file print",
+            words: "/file print where name~\".npk\"",
             mode: Mode::User,
             does: Does::Say(" # NAME    TYPE\n 0 {boot}  package\n"),
         },
@@ -44,6 +45,7 @@ pub(super) static DIALECT: Dialect = Dialect {
             words: "/system reboot",
             mode: Mode::User,
             does: Does::Restart {
+                saves: None,
                 asks: Some(Question {
                     asks: "Reboot, yes? [y/N]: ",
                     is_a_key: true,

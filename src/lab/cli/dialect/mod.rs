@@ -1,8 +1,8 @@
 //! What devices speak on their command lines, as tables: one file per family. `shell` carries them out.
 //!
 //! Texts have `{name}`, `{user}`, `{version}` (what runs), `{bank}` (that it runs from, from 1), `{boot}` (what boots
-//! next), `{previous}` (what is in the other bank), `{banks}` (a line for each), `{file}` (what was named), `{size}`,
-//! `{md5}`, `{sha256}` of it.
+//! next), `{saved}` (a line for each file that a restart would find to boot), `{previous}` (what is in the other bank),
+//! `{banks}` (a line for each), `{file}` (what was named), `{size}`, `{md5}`, `{sha256}` of it.
 
 mod banks;
 mod ios;
@@ -30,6 +30,8 @@ pub(super) struct Dialect {
     pub(super) wrong: &'static str,
     /// For a command that fails on purpose.
     pub(super) failed: &'static str,
+    /// What is written behind a command to be told whether it failed; empty: nothing is.
+    pub(super) status: &'static str,
     /// Whether words can be cut short.
     pub(super) abbreviates: bool,
     pub(super) two_banks: bool,
@@ -83,6 +85,20 @@ pub(super) enum Does {
         missing: Option<&'static str>,
         saves: bool,
     },
+    /// One more file to boot, where those before it don't.
+    AddFile {
+        said: &'static str,
+    },
+    /// No file is set to boot.
+    NoFiles {
+        said: &'static str,
+    },
+    /// Keeps the number of the bank that runs.
+    Keep,
+    /// The bank that was kept boots next.
+    SetKept {
+        empty: &'static str,
+    },
     SetBank {
         said: &'static str,
         empty: &'static str,
@@ -100,6 +116,8 @@ pub(super) enum Does {
         empty: &'static str,
     },
     Restart {
+        /// Asked before where what is set is not saved: yes saves it.
+        saves: Option<Question>,
         asks: Option<Question>,
         said: &'static str,
     },
@@ -134,7 +152,12 @@ impl Dialect {
         mode: Mode,
     ) -> Option<(&'static Command, Option<&'a str>)> {
         let said: Vec<_> = line.split_whitespace().collect();
-        let known = self.commands.iter().filter(|known| known.mode <= mode);
+        // Where a device is configured, nothing else is known.
+        let is_known = |known: &&Command| match mode {
+            Mode::Configuration => known.mode == mode,
+            mode => known.mode <= mode,
+        };
+        let known = self.commands.iter().filter(is_known);
         let mut matching = known.filter_map(|known| {
             let words: Vec<_> = known.words.split(' ').collect();
             if words.len() != said.len() {
@@ -194,7 +217,7 @@ mod tests {
             let dialect = of(Some(name));
             for command in dialect.commands {
                 let line = command.named(Some("x1"));
-                let (found, about) = dialect.find(&line, Mode::Configuration).unwrap();
+                let (found, about) = dialect.find(&line, command.mode).unwrap();
                 assert_eq!(found.words, command.words, "{name:?}");
                 let takes = command.words.contains('{');
                 assert_eq!(about, takes.then_some("x1"), "{line}");
@@ -214,6 +237,8 @@ mod tests {
         assert_eq!(found("sh ver", Mode::User), Some("show version"));
         assert_eq!(found("reload", Mode::User), None);
         assert_eq!(found("reload", Mode::Privileged), Some("reload"));
+        assert_eq!(found("reload", Mode::Configuration), None);
+        assert_eq!(found("boot system a", Mode::Privileged), None);
         let openwrt = of(Some(DialectName::Openwrt));
         assert!(openwrt.find("reb", Mode::User).is_none());
     }

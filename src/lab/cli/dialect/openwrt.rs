@@ -40,6 +40,7 @@ pub(super) static DIALECT: Dialect = Dialect {
     more: "--More--",
     wrong: "-ash: not found\n",
     failed: "Command failed\n",
+    status: "; echo result=$?",
     abbreviates: false,
     two_banks: false,
     boots_file: false,
@@ -60,13 +61,27 @@ pub(super) static DIALECT: Dialect = Dialect {
                 bad: CHECKED,
             },
         },
+        Command {
+            words: "fw_setenv subtend_back $(fw_printenv -n boot_part)",
+            mode: Mode::User,
+            does: Does::Keep,
+        },
+        Command {
+            words: "fw_setenv boot_part $(fw_printenv -n subtend_back)",
+            mode: Mode::User,
+            does: Does::SetKept {
+                empty: "## Error: \"subtend_back\" not defined\n",
+            },
+        },
         upgrade("sysupgrade {file}", Some(CHECKED)),
         upgrade("sysupgrade -n {file}", Some(CHECKED)),
+        upgrade("sysupgrade -c {file}", Some(CHECKED)),
         upgrade("sysupgrade -F {file}", None),
         Command {
             words: "reboot",
             mode: Mode::User,
             does: Does::Restart {
+                saves: None,
                 asks: None,
                 said: "",
             },
