@@ -74,6 +74,21 @@ async fn devices_are_upgraded_over_telnet_ssh_and_site_and_say_so() {
     lab.stop().await;
 }
 
+/// One that is on its way down takes connections, and passwords, and ends them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_ends_soon_after_a_device_went_is_no_refusal() {
+    let ends = "    \"t00*\": { cli: { ends_logins: 2 } }\n";
+    let lab = start(&site([2, 1, 1], "now", ends)).await;
+    let (summary, _) = begin(&lab, &["telnet"]).await.finish().await;
+    assert_eq!(
+        states(&summary),
+        BTreeMap::from([("upgraded", 2)]),
+        "{summary:#?}"
+    );
+    assert_sound(&lab);
+    lab.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_delivered_is_made_to_run_later_and_only_that() {
     let lab = Site {

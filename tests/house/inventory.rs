@@ -131,7 +131,7 @@ fn the_practice_network_is_read_and_has_real_life() {
         .iter()
         .map(|entity| &entity.type_)
         .collect();
-    assert_eq!(types.len(), 2);
+    assert_eq!(types.len(), 3);
     for entity in &inventory.entities {
         assert_eq!(entity.address.host, "127.0.0.1");
         assert!(entity.address.port > 1024);
@@ -144,6 +144,9 @@ fn the_practice_network_is_read_and_has_real_life() {
         panic!("{:?}", vdsl.source);
     };
     assert_eq!(names(peers), "shelf2-01");
+    let olt = inventory.group("olt").unwrap();
+    assert!(olt.extent.activates() && olt.entities.len() > 2);
+    assert!(inventory.procedure("olt").is_some());
 }
 
 #[test]

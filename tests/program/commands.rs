@@ -279,6 +279,20 @@ async fn the_demonstration_delivers_to_all_but_those_that_fail() {
                         .contains("renames nothing")
                 );
             }
+            // It can't boot the image, and says so itself.
+            "shelf3-03" => {
+                assert_eq!(
+                    (&entity["state"], &entity["runs"]),
+                    (&"rolled-back".into(), &"5.1".into())
+                );
+                let cause = entity["cause"].as_str().unwrap();
+                assert!(cause.contains("`5.2` was expected"), "{cause}");
+            }
+            name if name.starts_with("shelf3-") => assert_eq!(
+                (&entity["state"], &entity["runs"]),
+                (&"upgraded".into(), &"5.2".into()),
+                "{entity}"
+            ),
             _ => assert_eq!(entity["state"], "delivered", "{entity}"),
         }
     }

@@ -61,6 +61,8 @@ settings! {
         pub busy_reply: Option<String>,
         /// Passwords are shown as they are typed.
         pub echo_password: bool,
+        /// Logins over telnet that it ends without a word after each restart, as one that is still on its way down.
+        pub ends_logins: Option<u32>,
         /// Its output has colours and moves of the cursor in it.
         pub escapes: bool,
         /// Asked before a restart, in place of what the dialect has.
@@ -123,6 +125,7 @@ impl CommandLine {
             ("cli.max_sessions", self.max_sessions.is_some()),
             ("cli.busy_reply", self.busy_reply.is_some()),
             ("cli.echo_password", self.echo_password),
+            ("cli.ends_logins", self.ends_logins.is_some()),
             ("cli.escapes", self.escapes),
             ("cli.confirm", self.confirm.is_some()),
         ];
@@ -146,6 +149,9 @@ impl CommandLine {
         }
         if let Some(most) = self.max_sessions {
             words.push(format!("has {most} command lines"));
+        }
+        if let Some(logins) = self.ends_logins {
+            words.push(format!("ends {logins} logins after a restart"));
         }
         for (is_so, what) in [
             (self.boot_fails, "boots nothing new"),

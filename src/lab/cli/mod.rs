@@ -99,6 +99,9 @@ async fn over_telnet(server: &Arc<Server>, client: &mut TcpStream) -> io::Result
         let Some(password) = terminal.line(settings.echo_password).await? else {
             return Ok(Step::Leave);
         };
+        if unit.ends_login() {
+            return Ok(Step::Leave);
+        }
         if let_in(server, &user, Some(&password)) {
             let mut shell = shell(server, unit, dialect, terminal, user);
             let step = shell.run().await?;

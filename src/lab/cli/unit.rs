@@ -44,6 +44,8 @@ pub(in crate::lab) struct Unit {
     doors: Vec<(Over, SocketAddr)>,
     /// Sessions on its command lines.
     open: AtomicU32,
+    /// Logins that are still ended since the last restart.
+    to_end: AtomicU32,
     booted: Counter,
 }
 
@@ -63,6 +65,7 @@ impl Unit {
                 .into(),
             doors,
             open: AtomicU32::new(0),
+            to_end: AtomicU32::new(0),
             booted: Counter::default(),
         }
     }
@@ -153,12 +156,23 @@ impl Unit {
             (files.iter()).map(|file| self.version_in(device, &self.resolved(device, file)));
         let found = held.find_map(|version| version);
         let boots = self.machine().boot(fate, found);
+        let to_end = settings.ends_logins.unwrap_or(0);
+        self.to_end.store(to_end, Ordering::Release);
         self.booted.add(1);
         boots
     }
 
     pub(in crate::lab) async fn until_booted(&self, times: u64) {
         self.booted.at_least(times).await;
+    }
+
+    /// Whether a login is ended, as one of those that a restart still ends.
+    pub(super) fn ends_login(&self) -> bool {
+        let less = |left: u32| left.checked_sub(1);
+        let ended = self
+            .to_end
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
+        ended.is_ok()
     }
 
     /// One more session; `None` where there are as many as there may be.

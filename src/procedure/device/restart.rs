@@ -40,6 +40,10 @@ impl From<Failure> for Away {
     }
 }
 
+fn is_refusal(fault: &Fault) -> bool {
+    matches!(fault, Fault::LoginRefused { .. })
+}
+
 impl<T: Transport> Device<T> {
     /// `went`: when it was seen to go in the step before.
     ///
@@ -133,7 +137,13 @@ impl<T: Transport> Device<T> {
         let (spec, endpoint) = self.session()?;
         let prompt = spec.prompt.regex();
         let opened = session::open(&*self.transport, spec.way, &endpoint, prompt, &self.cancel);
-        let mut line = opened.await?;
+        let mut line = match opened.await {
+            // It took this password before it went: what ends now is a device that is not down yet.
+            Err(failure) if went.elapsed() < SOON && is_refusal(&failure.fault) => {
+                return Err(Away::Still(failure));
+            }
+            opened => opened?,
+        };
         if went.elapsed() < SOON && timeout(LINGERS, line.gone()).await.is_ok() {
             let side = Side::Session;
             let reason = "it let somebody in and ended that too".into();
