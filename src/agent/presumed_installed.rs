@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::inspect::{Expected, FanOut, installed};
-use crate::model::{EntityState, Holding, Holds, Step, Verified};
+use crate::model::{EntityState, Failure, Holding, Holds, Step, Verified};
 use crate::protocol::Installed;
 use crate::transport::Transport;
 
@@ -58,7 +58,7 @@ impl PresumedInstalled {
 
 /// The questions that are not answered yet.
 pub(super) struct Checks {
-    asked: FanOut<PresumedInstalled, Option<String>>,
+    asked: FanOut<PresumedInstalled, Result<String, String>>,
     /// The places of those that are cancelled, as they are.
     cancelled: FuturesUnordered<BoxFuture<'static, usize>>,
     cancels: Vec<CancellationToken>,
@@ -85,13 +85,16 @@ impl Checks {
                     &read,
                 );
                 // What becomes of one that was cancelled is said where its turn would be.
-                let found = cancel.run_until_cancelled(found).await?;
-                let cause = known.cause(&found);
-                if cause.is_none() {
-                    let said = found.cause.unwrap_or_default();
+                let Some(found) = cancel.run_until_cancelled(found).await else {
+                    return Err(String::new());
+                };
+                known.cause(&found).ok_or_else(|| {
+                    let said = found
+                        .cause
+                        .unwrap_or_else(|| "it holds another file".into());
                     tracing::info!("not skipped: {said}");
-                }
-                cause
+                    said
+                })
             };
             asked.instrument(span)
         };
@@ -129,20 +132,21 @@ impl Checks {
         self.asked.is_over()
     }
 
-    /// The next answer: an entity, and why it is skipped if it is. `None`: there are no more.
-    pub(super) async fn next(&mut self) -> Option<(usize, Option<String>)> {
+    /// The next answer: an entity, and why it is skipped, or else why not. `None`: there are no more.
+    pub(super) async fn next(&mut self) -> Option<(usize, Result<String, String>)> {
         loop {
             tokio::select! {
                 biased;
                 Some(entity) = self.cancelled.next() => {
                     // It need not wait for its turn to be asked; one that is asked answers itself.
                     if self.asked.withdraw(|known| known.entity == entity).is_some() {
-                        return Some((entity, None));
+                        return Some((entity, Err(String::new())));
                     }
                 }
                 answer = self.asked.next() => {
                     let (known, cause) = answer?;
-                    return Some((known.entity, cause.ok().flatten()));
+                    let cause = cause.unwrap_or_else(|why| Err(Failure::from(why).fault.to_string()));
+                    return Some((known.entity, cause));
                 }
             }
         }

@@ -91,6 +91,22 @@ impl Drop for Hidden {
     }
 }
 
+/// Reads a line that is seen while it is typed, on the controlling terminal.
+///
+/// # Errors
+/// There is no terminal, or it is gone.
+pub(super) fn line(prompt: &str) -> io::Result<String> {
+    use io::{BufRead as _, Read as _, Write as _};
+    /// More than any name has.
+    const LONGEST: u64 = 4096;
+    let mut open = std::fs::OpenOptions::new();
+    let mut tty = open.read(true).write(true).open("/dev/tty")?;
+    tty.write_all(prompt.as_bytes())?;
+    let mut typed = String::new();
+    io::BufReader::new(tty.take(LONGEST)).read_line(&mut typed)?;
+    Ok(typed)
+}
+
 /// Asks for each of the credentials that are to be asked for, and adds the logins.
 ///
 /// # Errors

@@ -3,13 +3,13 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
+use super::Failed;
 use super::ask::{Tty, ask};
 use super::check::COLUMNS;
 use super::services::{Engine, Services};
-use super::{Failed, select};
 use crate::headless::text::labelled;
 use crate::headless::{self, Stop};
-use crate::model::{Group, Inventory, units};
+use crate::model::{CredentialsRef, Group, Inventory, units};
 use crate::protocol::inspect::{Answer, Findings, Weight, rows};
 use crate::protocol::{Command, Event, GroupSpec};
 
@@ -21,11 +21,11 @@ use crate::protocol::{Command, Event, GroupSpec};
 pub(super) async fn inspect<A: Answer>(
     inventory: &Inventory,
     groups: &[Arc<Group>],
+    credentials: Vec<CredentialsRef>,
     command: impl FnOnce(Vec<GroupSpec>) -> Command,
     services: &impl Services,
     stop: &mut Stop,
 ) -> Result<Findings<A>, Failed> {
-    let credentials = select::credentials(groups, inventory);
     // A host without its password is a finding like others.
     let (mut logins, wrong) = services.look_up(&credentials, &inventory.credentials).await;
     for reason in wrong.values() {

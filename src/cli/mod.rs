@@ -3,7 +3,8 @@
 //! - [`args`]: what is typed
 //! - [`services`]: what the commands are put together from
 //! - [`select`]: from arguments to what is started
-//! - [`run`], [`check`], [`online`], [`verify`], [`history`], [`recover`], [`lab`], [`demo`]: a command each
+//! - [`run`], [`check`], [`online`], [`verify`], [`history`], [`recover`], `try_procedure`, [`lab`], [`demo`]: a
+//!   command each
 //! - [`console`]: the screen, for those without a command
 //! - `engine`: the engine as a process of its own; `attach`, `engine_commands`: what talks to it
 //! - `inspect`: what [`online`] and [`verify`] share: asking the engine about hosts, and waiting
@@ -51,6 +52,7 @@ pub mod select;
 pub mod services;
 pub mod signals;
 pub mod state_dir;
+mod try_procedure;
 pub mod verify;
 
 /// The operator's side of a run.
@@ -174,11 +176,21 @@ async fn dispatch(
             };
             engine_commands::run_detached(run, services, context).await
         }
+        Verb::Activate(args) => {
+            let mut signals = signals()?;
+            let context = CommandContext::new(&mut signals.stop, args.json, board);
+            run::activate(&args, file, services, context).await
+        }
         Verb::Check(args) if args.online => {
             online::check_online(&args, file, services, &mut signals()?.stop).await
         }
         Verb::Check(args) => printed(&check::check(&args, file, services)?),
         Verb::Verify(args) => verify::verify(&args, file, services, &mut signals()?.stop).await,
+        Verb::TryProcedure(args) => {
+            let mut signals = signals()?;
+            let context = CommandContext::new(&mut signals.stop, args.json, board);
+            try_procedure::try_procedure(&args, file, &state_dir, services, context).await
+        }
         Verb::Attach(args) => {
             attach::attach(args.watch, services, on_screen(&mut signals()?.stop)).await
         }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::args::CheckArgs;
 use super::check::Planned;
 use super::inspect::{exit_code, findings, inspect};
+use super::select::credentials_with_sessions;
 use super::services::Services;
 use super::{Failed, print};
 use crate::headless::Stop;
@@ -28,6 +29,7 @@ pub async fn check_online(
     let online = inspect(
         &planned.inventory,
         &planned.groups,
+        credentials_with_sessions(&planned.groups, &planned.inventory),
         |groups| {
             let force = false;
             Command::Probe { groups, force }

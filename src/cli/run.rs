@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use super::args::RunArgs;
+use super::args::{ActivateArgs, RunArgs};
 use super::ask::{Prompt, ask};
-use super::select::{Selection, select};
+use super::select::{Selection, activation, select};
 use super::services::{Engine, Services};
 use super::{CommandContext, Failed};
 use crate::headless::{self, Ended, Mode, Options, Stop};
@@ -25,6 +25,22 @@ pub async fn run(
 ) -> Result<u8, Failed> {
     let inventory = services.load(file)?;
     Ok(start(args, inventory, services, context).await?.exit_code())
+}
+
+/// Makes entities run the image that they hold, and says how that ended: the exit code.
+///
+/// # Errors
+/// When nothing was started.
+pub async fn activate(
+    args: &ActivateArgs,
+    file: &Path,
+    services: &impl Services,
+    context: CommandContext<'_, impl Prompt>,
+) -> Result<u8, Failed> {
+    let inventory = services.load(file)?;
+    let selection = activation(args, &inventory)?;
+    let ended = start_selected(selection, false, inventory, services, context).await?;
+    Ok(ended.exit_code())
 }
 
 /// Runs what the arguments select from an inventory that was already read.

@@ -7,11 +7,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Failed;
-use super::args::{MadeArgs, RunArgs};
+use super::args::{ActivateArgs, MadeArgs, RunArgs};
 use crate::model::lookup::Lookup;
 use crate::model::{
     CredentialsRef, DeliveryPolicy, Extent, Flaw, Group, GroupSpec, ImageSpec, Inventory, Limits,
-    MadeGroup, Name, SourceSpec,
+    MadeGroup, Name, Procedure, SourceSpec,
 };
 use crate::plan::{Blocker, plan, said};
 
@@ -45,6 +45,28 @@ pub fn select(args: &RunArgs, inventory: &Inventory) -> Result<Selection, Failed
         });
         Failed::usage(said.collect::<Vec<_>>().join("\n"))
     })
+}
+
+/// What is activated.
+///
+/// # Errors
+/// As [`select`]; also where none of the groups can be.
+pub(super) fn activation(args: &ActivateArgs, inventory: &Inventory) -> Result<Selection, Failed> {
+    let mut groups = groups(&args.groups, inventory)?;
+    if args.all {
+        let lookup = Lookup::new(inventory);
+        groups.retain(|group| lookup.can_activate(&group.image.type_));
+        if groups.is_empty() {
+            let file = inventory.file.display();
+            let said = format!("{file} has no group whose type has a procedure with `activate`");
+            return Err(Failed::usage(said));
+        }
+    }
+    let specs = groups
+        .iter()
+        .map(|group| named(group, Some(Extent::Activate)));
+    start(specs.collect(), inventory, false)
+        .map_err(|blockers| Failed::usage(said(&blockers).join("\n")))
 }
 
 /// Groups that are to be started whatever their entities have, by the inventory, already.
@@ -85,6 +107,32 @@ pub(super) fn credentials(groups: &[Arc<Group>], inventory: &Inventory) -> Vec<C
     let known = inventory.credentials.iter();
     let known = known.filter(|one| used.contains(&one.name));
     known.cloned().collect()
+}
+
+/// As [`credentials`], and those of command lines: what a procedure does there is tried, also where a run would not
+/// come to it.
+pub(super) fn credentials_with_sessions(
+    groups: &[Arc<Group>],
+    inventory: &Inventory,
+) -> Vec<CredentialsRef> {
+    let hosts = credentials(groups, inventory);
+    let procedures = groups.iter().filter_map(|group| group.procedure.as_deref());
+    let sessions: HashSet<&Name> = procedures.flat_map(of_procedure).collect();
+    let needed = |one: &&CredentialsRef| {
+        sessions.contains(&one.name) || hosts.iter().any(|host| host.name == one.name)
+    };
+    let known = inventory.credentials.iter();
+    known.filter(needed).cloned().collect()
+}
+
+/// The credentials that a procedure names: its entities' own come beside.
+pub(super) fn of_procedure(procedure: &Procedure) -> impl Iterator<Item = &Name> {
+    let session = procedure.session.as_ref();
+    let session = session.and_then(|session| session.credentials.as_ref());
+    let typed = procedure
+        .steps()
+        .flat_map(|(_, step)| step.deed.passwords());
+    session.into_iter().chain(typed)
 }
 
 /// The groups of these names, each once; all of them where none is named.

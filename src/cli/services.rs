@@ -175,6 +175,8 @@ impl Production {
             .state_dir
             .clone()
             .unwrap_or_else(|_| folder.clone());
+        // A folder of its own: nothing that is kept can take the place of what else stands there.
+        let keep = keep.join("kept");
         Means::new(Arc::new(gate), AllOpenSteps::new(open), keep, folder)
     }
 }

@@ -31,6 +31,7 @@ pub async fn verify(
     let found = inspect(
         &inventory,
         &groups,
+        select::credentials(&groups, &inventory),
         |groups| Command::Verify {
             groups,
             size_only: args.size,

@@ -4,7 +4,7 @@
 //!
 //! A host is asked because somebody wants to know, never by itself. All go through one [`FanOut`]: a
 //! limited number at a time, answers as they come, and an end at once when it is cancelled, with no
-//! task left. Agents choose their sources by the same answers.
+//! task left. What is tried of procedures meanwhile is done by those who can, behind [`Procedures`]. Agents choose their sources by the same answers.
 
 mod fan_out;
 mod installed;
@@ -12,11 +12,13 @@ pub(crate) mod leftovers;
 mod listing;
 mod peers;
 mod probe;
+mod procedures;
 mod registry;
 mod sources;
 
 pub(crate) use fan_out::FanOut;
 pub(crate) use installed::{Expected, installed};
+pub(crate) use procedures::{Looked, Procedures};
 pub(crate) use registry::{PeerRegistry, Server, server};
 #[cfg(test)]
 pub(crate) use sources::Peer;

@@ -13,14 +13,19 @@ use crate::model::{
 use crate::protocol::{Event, ProbeCheck};
 use crate::transport::{Destination, Transport};
 
-use super::{AT_ONCE, FanOut, Inspector, Sources};
+use super::{AT_ONCE, FanOut, Inspector, Looked, Procedures, Sources};
 
 /// How much of a source's file is read to see that it can be.
 const FIRST_BYTES: usize = 512;
 
 impl<T: Transport> Inspector<T> {
     /// Looks at the sources of groups and at the entities that they would write, each once.
-    pub(crate) async fn probe(self: Arc<Self>, groups: Vec<Arc<Group>>, force: bool) -> Event {
+    pub(crate) async fn probe(
+        self: Arc<Self>,
+        groups: Vec<Arc<Group>>,
+        force: bool,
+        procedures: Arc<dyn Procedures>,
+    ) -> Event {
         let event = |checks, left, ended| Event::Probed {
             at: Timestamp::now(),
             checks,
@@ -34,12 +39,13 @@ impl<T: Transport> Inspector<T> {
             async move { inspector.probe_source(&asked).await }
         };
         let mut sources = FanOut::new(AT_ONCE, &self.cancel, ask);
-        let inspector = self.clone();
-        let mut entities =
-            FanOut::gently(AT_ONCE, &self.cancel, move |(_, entity): &Host<Entity>| {
-                let (inspector, entity) = (inspector.clone(), entity.clone());
-                async move { inspector.probe_entity(&entity).await }
-            });
+        let (inspector, of_entities) = (self.clone(), groups.clone());
+        let ask = move |(place, entity): &Host<Entity>| {
+            let (inspector, entity) = (inspector.clone(), entity.clone());
+            let (group, procedures) = (of_entities[*place].clone(), procedures.clone());
+            async move { inspector.probe_entity(&group, &entity, &*procedures).await }
+        };
+        let mut entities = FanOut::gently(AT_ONCE, &self.cancel, ask);
         for (place, group) in groups.iter().enumerate() {
             let asked = (group.sources().cloned()).map(|choice| Asked {
                 group: group.clone(),
@@ -68,13 +74,12 @@ impl<T: Transport> Inspector<T> {
                 }
                 Some(((place, entity), found)) = entities.next() => {
                     let source = &mut of_groups[place];
-                    match found.unwrap_or_else(|why| Err(why.into())) {
-                        Ok(probe) if probe.free.is_some() && !source.is_known => {
-                            source.waiting.push((entity, probe));
-                            continue;
-                        }
-                        found => vec![entity_check(&groups[place], &entity, source.size, found)],
+                    let found = found.unwrap_or_else(|why| (Err(why.into()), None));
+                    if found.0.as_ref().is_ok_and(|probe| probe.free.is_some()) && !source.is_known {
+                        source.waiting.push((entity, found));
+                        continue;
                     }
+                    vec![entity_check(&groups[place], &entity, source.size, found)]
                 }
                 else => break,
             };
@@ -85,13 +90,26 @@ impl<T: Transport> Inspector<T> {
     }
 
     /// `None`: cancelled. What was written is removed before.
-    async fn probe_entity(&self, entity: &Entity) -> Option<Result<Probe, Failure>> {
+    async fn probe_entity(
+        &self,
+        group: &Group,
+        entity: &Arc<Entity>,
+        procedures: &dyn Procedures,
+    ) -> Option<OnEntity> {
         let found = match Destination::of(entity, self.transport.owner(), &self.logins) {
             Ok(destination) => self.transport.probe(&destination, &self.cancel).await,
             Err(failure) => Err(failure),
         };
-        let is_cancelled = found.as_ref().is_err_and(Failure::is_cancelled);
-        (!is_cancelled).then_some(found)
+        if found.as_ref().is_err_and(Failure::is_cancelled) {
+            return None;
+        }
+        // One that is not there, or that a run has, is not asked for more.
+        let is_there = (found.as_ref().err()).is_none_or(|failure| failure.step != Step::Connect);
+        let looked = match is_there {
+            true => procedures.look(group, entity).await,
+            false => None,
+        };
+        (!self.cancel.is_cancelled()).then_some((found, looked))
     }
 
     /// What a run would read of this source first, by its name in reports, and the bytes of its file
@@ -121,6 +139,9 @@ impl<T: Transport> Inspector<T> {
     }
 }
 
+/// What was found of the file of an entity, and of its procedure.
+type OnEntity = (Result<Probe, Failure>, Option<Looked>);
+
 /// With the place of its group.
 type Host<H> = (usize, Arc<H>);
 
@@ -137,7 +158,7 @@ struct Source {
     size: Option<u64>,
     /// The size is known as well as it will be.
     is_known: bool,
-    waiting: Vec<(Arc<Entity>, Probe)>,
+    waiting: Vec<(Arc<Entity>, OnEntity)>,
 }
 
 impl Source {
@@ -183,7 +204,7 @@ impl Source {
             false => Vec::new(),
         };
         let waiting = waiting.into_iter();
-        let waiting = waiting.map(|(entity, probe)| entity_check(group, &entity, size, Ok(probe)));
+        let waiting = waiting.map(|(entity, found)| entity_check(group, &entity, size, found));
         [check].into_iter().chain(waiting).collect()
     }
 }
@@ -201,6 +222,7 @@ fn check(group: &Group, host: Name) -> ProbeCheck {
         notes: Vec::new(),
         size: None,
         probe: None,
+        procedure: None,
     }
 }
 
@@ -208,7 +230,7 @@ fn entity_check(
     group: &Group,
     entity: &Entity,
     image: Option<u64>,
-    found: Result<Probe, Failure>,
+    (found, looked): OnEntity,
 ) -> ProbeCheck {
     let mut check = check(group, entity.name.clone());
     match found {
@@ -219,6 +241,11 @@ fn entity_check(
         }
         Err(failure) => check.problem = Some(failure.to_string()),
     }
+    let looked = looked.unwrap_or_default();
+    let problems: Vec<String> = check.problem.into_iter().chain(looked.problem).collect();
+    check.problem = (!problems.is_empty()).then(|| problems.join("; "));
+    check.notes.extend(looked.note);
+    check.procedure = looked.check;
     check
 }
 

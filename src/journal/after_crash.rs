@@ -57,6 +57,14 @@ impl AfterCrash {
         self.lacks_image() || self == Self::Activating
     }
 
+    /// The same where its run was also to make it run the image: that is left to do.
+    pub fn of_a_run(self, state: EntityState, activates: bool) -> Self {
+        match self {
+            Self::Delivered if activates && !state.is_final() => Self::Activating,
+            other => other,
+        }
+    }
+
     /// The same in the words of a failure; none where a later run says.
     pub(super) fn holds(self) -> Option<Holds> {
         match self {

@@ -55,6 +55,13 @@ pub struct PastStep {
     pub end: Option<StepEnd>,
 }
 
+impl PastStep {
+    /// Whether it was to make the device run an image, or its previous one.
+    pub fn is_of_activation(&self) -> bool {
+        matches!(self.part, Part::Activate | Part::Undo)
+    }
+}
+
 /// Which version the device has to say that it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Wanted {
@@ -118,7 +125,7 @@ impl<'a> Course<'a> {
     /// the image although nothing is known to have been done.
     pub(super) fn new(procedure: &'a Procedure, past: &[PastStep], asks_first: bool) -> Self {
         let past: Vec<PastStep> = (past.iter().copied())
-            .filter(|step| matches!(step.part, Part::Activate | Part::Undo))
+            .filter(PastStep::is_of_activation)
             .collect();
         let is_begun = past.iter().any(|step| step.end != Some(StepEnd::Undone));
         let mut course = Self {
@@ -174,13 +181,19 @@ impl<'a> Course<'a> {
             }
             (At::Activate(_), _) if !self.is_touched() => At::End(Verdict::Untouched),
             // What it can't be asked now, it can't be asked by `check` either.
-            (At::Activate(number), StepEnd::Unanswered) if self.is_restart(number) => {
+            (At::Activate(number), StepEnd::Unanswered)
+                if self.is_restart(Part::Activate, number) =>
+            {
                 At::End(Verdict::Unknown)
             }
             (At::Activate(_), StepEnd::Unanswered) => {
                 self.first_of(Part::Check, At::Ask, At::End(Verdict::Unknown))
             }
             (At::Activate(_), _) | (At::Check(_), StepEnd::Refused) => self.undo(),
+            // One that doesn't go has gone before, or runs its previous image anyway: it says so itself.
+            (at @ At::Undo(number), StepEnd::Refused) if self.is_restart(Part::Undo, number) => {
+                self.after(at)
+            }
             (At::Undo(_), StepEnd::Unanswered | StepEnd::Undone) => At::End(Verdict::Unknown),
             (At::Undo(_), _) | (At::Confirm(_), StepEnd::Refused) => At::End(Verdict::Failed),
         };
@@ -268,8 +281,8 @@ impl<'a> Course<'a> {
         is_open && spec.is_some_and(|spec| spec.safe || matches!(spec.deed, Deed::Restart { .. }))
     }
 
-    fn is_restart(&self, number: usize) -> bool {
-        let spec = self.procedure.activate.get(number);
+    fn is_restart(&self, part: Part, number: usize) -> bool {
+        let spec = self.procedure.part(part).get(number);
         spec.is_some_and(|spec| matches!(spec.deed, Deed::Restart { .. }))
     }
 

@@ -1,10 +1,13 @@
 //! What is written down of steps, before and after they are carried out.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::model::Name;
 use crate::model::procedure::Part;
+use crate::model::{Failure, Name};
 
 use super::course::StepEnd;
 
@@ -28,8 +31,22 @@ pub struct StepEnded {
     pub part: Part,
     pub number: usize,
     pub end: StepEnd,
-    /// What was answered, escaped and without secrets; then why it failed, if it did.
+    pub took: Duration,
+    /// What was answered, escaped and without secrets.
     pub said: String,
+    /// The named groups of `expect`, without secrets; or why it failed.
+    pub result: Result<BTreeMap<String, String>, Failure>,
+}
+
+impl StepEnded {
+    /// What was answered; then why it failed, if it did.
+    pub fn told(&self) -> String {
+        let why = self.result.as_ref().err();
+        let why = why.map(|failure| failure.fault.to_string());
+        let parts = [self.said.clone()].into_iter().chain(why);
+        let parts: Vec<String> = parts.filter(|part| !part.is_empty()).collect();
+        parts.join("\n")
+    }
 }
 
 /// Where it is written.

@@ -1,7 +1,7 @@
 //! The way of one device: `before` its image; and from its image in place to one that it runs, or back.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -92,8 +92,8 @@ impl Arrived {
 }
 
 impl Way<'_> {
-    /// The steps before the image. Those that an earlier try of the same run has carried out are not repeated, but
-    /// for such as change nothing.
+    /// The steps before the image. `past`: of a try that something ended. What it has carried out is not repeated, but
+    /// for such as change nothing; and one of which nobody knows is not repeated before the device has answered `check`.
     ///
     /// # Errors
     /// The first that fails.
@@ -104,13 +104,18 @@ impl Way<'_> {
         mut doing: impl FnMut(Doing<'_>) + Send,
     ) -> Result<(), StepFailure> {
         for (number, step) in self.procedure.before.iter().enumerate() {
-            let is_done = past.iter().any(|one| {
-                (one.part, one.number, one.end) == (Part::Before, number, Some(StepEnd::Done))
-            });
-            if is_done && !step.safe && !matches!(step.deed, Deed::Get { .. }) {
-                continue;
-            }
             let part = Part::Before;
+            let of_step = |one: &&PastStep| (one.part, one.number) == (part, number);
+            let past = past.iter().rev().find(of_step);
+            if let Some(past) =
+                past.filter(|_| !step.safe && !matches!(step.deed, Deed::Get { .. }))
+            {
+                match past.end {
+                    Some(StepEnd::Done) => continue,
+                    Some(StepEnd::Undone | StepEnd::Refused) => {}
+                    _ => self.ask(hands, &mut doing).await?,
+                }
+            }
             doing(Doing { part, number, step });
             let next = self.procedure.before.get(number + 1);
             let carried = self
@@ -118,6 +123,30 @@ impl Way<'_> {
                 .await;
             if let Err(failure) = carried.result {
                 return Err(self.failure(part, number, carried.what, failure));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks what it runs, whatever that is.
+    ///
+    /// # Errors
+    /// It does not answer.
+    async fn ask(
+        &self,
+        hands: &mut dyn Hands,
+        doing: &mut (impl FnMut(Doing<'_>) + Send),
+    ) -> Result<(), StepFailure> {
+        let part = Part::Check;
+        for (number, step) in self.procedure.check.iter().enumerate() {
+            doing(Doing { part, number, step });
+            let next = self.procedure.check.get(number + 1);
+            let asked = (part, number, step);
+            let carried = self.carry_out(hands, asked, next, self.values).await;
+            match (end_of(&carried), carried.result) {
+                (StepEnd::Done, _) | (_, Ok(_)) => {}
+                (StepEnd::Refused, _) => return Ok(()),
+                (_, Err(failure)) => return Err(self.failure(part, number, carried.what, failure)),
             }
         }
         Ok(())
@@ -180,7 +209,7 @@ impl Way<'_> {
     }
 
     /// Written down before and after.
-    async fn carry_out(
+    pub(super) async fn carry_out(
         &self,
         hands: &mut dyn Hands,
         (part, number, step): (Part, usize, &StepSpec),
@@ -206,23 +235,28 @@ impl Way<'_> {
         };
         self.ledger.begins(begins).await;
         let restarts = next.is_some_and(|next| matches!(next.deed, Deed::Restart { .. }));
+        let began = Instant::now();
         let carried = hands.carry_out(step, values, restarts).await;
-        let why = carried.result.as_ref().err();
-        let why = why.map(|failure| failure.fault.to_string());
-        let said = [carried.said.clone()].into_iter().chain(why);
-        let said: Vec<String> = said.filter(|part| !part.is_empty()).collect();
         self.ledger.ended(StepEnded {
             at: Timestamp::now(),
             entity,
             part,
             number,
             end: end_of(&carried),
-            said: said.join("\n"),
+            took: began.elapsed(),
+            said: carried.said.clone(),
+            result: carried.result.clone(),
         });
         carried
     }
 
-    fn failure(&self, part: Part, number: usize, what: String, failure: Failure) -> StepFailure {
+    pub(super) fn failure(
+        &self,
+        part: Part,
+        number: usize,
+        what: String,
+        failure: Failure,
+    ) -> StepFailure {
         let of = self.procedure.part(part).len();
         StepFailure {
             part,
@@ -267,6 +301,8 @@ fn is_no(fault: &Fault) -> bool {
             | Fault::Answer { .. }
             | Fault::Unexpected { .. }
             | Fault::Differs { .. }
+            | Fault::Program { .. }
+            | Fault::StaysUp { .. }
     )
 }
 

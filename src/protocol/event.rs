@@ -242,6 +242,20 @@ pub struct ProbeCheck {
     pub size: Option<u64>,
     /// Of an entity that answered.
     pub probe: Option<Probe>,
+    /// Of one with a procedure that was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub procedure: Option<ProcedureCheck>,
+}
+
+/// What came of trying the steps of a procedure that change nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcedureCheck {
+    /// To the command line; `false` where there is none.
+    pub logged_in: bool,
+    /// How many steps were tried.
+    pub steps: usize,
+    /// The version that the device says it runs.
+    pub runs: Option<String>,
 }
 
 /// What one entity holds at its final path.

@@ -7,7 +7,7 @@ use crate::model::columns::count;
 use crate::model::text::shown;
 use crate::model::{Abilities, Holding, Name, Probe, names, units};
 
-use super::{Event, Installed, ProbeCheck};
+use super::{Event, Installed, ProbeCheck, ProcedureCheck};
 
 /// All answers to a question so far.
 #[derive(Debug, Clone, Serialize)]
@@ -121,7 +121,8 @@ impl Answer for ProbeCheck {
     }
 
     fn is_mute(&self) -> bool {
-        self.problem.is_none() && self.probe.as_ref().is_some_and(|probe| probe.unasked)
+        let unasked = self.probe.as_ref().is_some_and(|probe| probe.unasked);
+        self.problem.is_none() && self.procedure.is_none() && unasked
     }
 
     fn said(&self) -> (Weight, String, Who<'_>) {
@@ -238,13 +239,34 @@ pub fn rows<'a, A: Answer + 'a>(checks: impl IntoIterator<Item = &'a A>) -> Vec<
 }
 
 fn in_words(check: &ProbeCheck) -> String {
-    match &check.probe {
+    let words = match &check.probe {
         Some(probe) => of_entity(probe),
         None => match check.size {
             Some(size) => format!("it has the file, {}", units::size(size)),
             None => "it has the file".into(),
         },
+    };
+    match &check.procedure {
+        Some(procedure) => format!("{words}; {}", of_procedure(procedure)),
+        None => words,
     }
+}
+
+fn of_procedure(check: &ProcedureCheck) -> String {
+    let mut words = Vec::new();
+    if check.logged_in {
+        words.push("logged in".to_owned());
+    }
+    match &check.runs {
+        Some(runs) => words.push(format!("runs {}", shown(runs))),
+        None if check.steps > 0 => words.push(format!("{} tried", count(check.steps, "step"))),
+        None => {}
+    }
+    let what = match check.logged_in {
+        true => "command line",
+        false => "procedure",
+    };
+    format!("{what}: {}", words.join(", "))
 }
 
 fn of_entity(probe: &Probe) -> String {

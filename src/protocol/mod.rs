@@ -13,7 +13,7 @@ pub use crate::model::GroupSpec;
 pub use command::{Command, Secret, Target};
 pub use event::{
     EntityProgress, EntitySummary, Entry, Event, GroupSummary, Installed, Listing, PeerCheck,
-    ProbeCheck, Summary,
+    ProbeCheck, ProcedureCheck, Summary,
 };
 pub use snapshot::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
 

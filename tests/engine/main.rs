@@ -18,6 +18,8 @@ mod faults;
 mod file_source;
 #[cfg(feature = "lab")]
 mod groups;
+#[cfg(all(unix, feature = "lab"))]
+mod hands;
 #[cfg(feature = "lab")]
 mod order;
 #[cfg(feature = "lab")]

@@ -2,111 +2,21 @@
 //! becomes of each is what it says itself.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
 
-use subtend::inventory;
-use subtend::lab::{Lab, LabOptions, LabSettings};
+use subtend::lab::Lab;
 use subtend::model::procedure::Extent;
-use subtend::model::{EntityState, Holds, Inventory, Login, Logins, Outcome, Verified};
+use subtend::model::{EntityState, Holds, Outcome, Verified};
 use subtend::protocol::{Event, GroupSpec, Summary};
 
 use crate::support::LONG;
 use crate::support::run::{Run, entity};
-
-/// A site with three kinds of devices, each with a number of entities, and what they do besides.
-fn site(numbers: [usize; 3], extent: &str, behaviour: &str) -> String {
-    let [telnet, ssh, ftp] = numbers;
-    format!(
-        r#"
-memory: 4 MiB
-buffer_size: 64 KiB
-credentials: {{ craft: {{ user: craft }} }}
-defaults: {{ credentials: craft, path: /flash/image.bin }}
-file_servers: {{ hq: {{ url: "ftp://127.0.0.1/" }} }}
-images:
-  telnet-2: {{ file: telnet-2.bin, type: telnet, version: "2" }}
-  ssh-2: {{ file: ssh-2.bin, type: ssh, version: "2" }}
-  site-2: {{ file: site-2.bin, type: site, version: "2" }}
-types:
-  telnet: {{ procedure: over-telnet, versions: dotted }}
-  ssh: {{ procedure: over-ssh }}
-  site: {{ procedure: over-site }}
-procedures:
-  over-telnet: &banks
-    session: {{ telnet: 23, prompt: '> $' }}
-    before:
-      - {{ send: show version, expect: 'Version (?<version>\S+)', is: "{{previous}}", safe: true }}
-    activate:
-      - {{ send: "set boot {{path}}", expect: OK, within: 20s }}
-      - {{ send: restart, within: 20s, answers: [ {{ to: '\(y/n\) $', with: y }} ] }}
-      - {{ restart: true, down: 20s, back: 60s }}
-    check:
-      - {{ send: show version, expect: 'Version (?<version>\S+)', is: "{{version}}", within: 20s }}
-    undo:
-      - {{ send: boot bank 1, expect: OK, within: 20s }}
-  over-ssh:
-    <<: *banks
-    session: {{ ssh: 22, prompt: '> $' }}
-  over-site:
-    activate:
-      - {{ site: RESET, within: 20s }}
-      - {{ restart: true, down: 20s, back: 60s }}
-    check:
-      - {{ site: VERSION, expect: 'Version (?<version>\S+)', is: "{{version}}", within: 20s }}
-    undo:
-      - {{ site: BANK 1, within: 20s }}
-entities:
-  - {{ name: "t[001-{telnet:03}]", type: telnet, version: "1", address: "127.0.1.[1-{telnet}]" }}
-  - {{ name: "s[001-{ssh:03}]", type: ssh, version: "1", address: "127.0.2.[1-{ssh}]" }}
-  - {{ name: "f[001-{ftp:03}]", type: site, version: "1", address: "127.0.3.[1-{ftp}]" }}
-groups:
-  telnet: {{ select: {{ type: telnet }}, image: telnet-2, source: {{ file_server: hq }}, activate: {extent} }}
-  ssh: {{ select: {{ type: ssh }}, image: ssh-2, source: {{ file_server: hq }}, activate: {extent} }}
-  site: {{ select: {{ type: site }}, image: site-2, source: {{ file_server: hq }}, activate: {extent} }}
-x-lab:
-  images: {{ telnet-2: {{ size: 200 KB }}, ssh-2: {{ size: 200 KB }}, site-2: {{ size: 200 KB }} }}
-  entities:
-    "t*": {{ cli: {{ telnet: 0, dialect: banks }} }}
-    "s*": {{ cli: {{ ssh: 0, dialect: banks }} }}
-    "f*": {{ cli: {{ site: RESET }} }}
-{behaviour}"#
-    )
-}
-
-fn logins() -> Logins {
-    let mut logins = Logins::default();
-    logins.insert("craft".into(), Login::with_password("craft", "sesame"));
-    logins
-}
+use crate::support::upgrades::{GROUPS, SIZE, Site, assert_sound, entities, logins};
 
 /// Begins these groups.
 async fn begin(lab: &Lab, groups: &[&str]) -> Run {
     let run = Run::with_logins(lab.inventory(), logins());
     run.begin(groups).await;
     run
-}
-
-const GROUPS: [&str; 3] = ["telnet", "ssh", "site"];
-
-async fn start(text: &str) -> Lab {
-    let inventory = inventory::parse(text, Path::new("site.yaml"));
-    let mut inventory = inventory.unwrap_or_else(|errors| panic!("{errors}"));
-    for entity in &mut inventory.entities {
-        Arc::make_mut(entity).address.port = 0;
-    }
-    for server in &mut inventory.file_servers {
-        Arc::make_mut(server).address.port = 0;
-    }
-    let settings = LabSettings::from_inventory_text(text).unwrap();
-    let options = LabOptions {
-        take_free_ports: true,
-    };
-    Lab::start(&inventory, &settings, options).await.unwrap()
-}
-
-fn entities(inventory: &Inventory) -> impl Iterator<Item = &str> {
-    inventory.entities.iter().map(|entity| &*entity.name)
 }
 
 /// How many entities ended in each state.
@@ -118,20 +28,15 @@ fn states(summary: &Summary) -> BTreeMap<&'static str, usize> {
     states
 }
 
-/// Of all devices: nothing that changes them was done twice, and each could start once more.
-fn assert_sound(lab: &Lab) {
-    for name in entities(lab.inventory()) {
-        let state = lab.machine(name).unwrap();
-        assert!(state.holds_bootable_image, "{name}: {state:?}");
-        for (command, times) in &state.ran {
-            assert_eq!(*times, 1, "{name}: {command} in {state:?}");
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn devices_are_upgraded_over_telnet_ssh_and_site_and_say_so() {
-    let lab = start(&site([3, 3, 3], "now", "")).await;
+    let lab = Site {
+        numbers: [3, 3, 3],
+        activate: "now",
+        behaviour: "",
+    }
+    .serve()
+    .await;
     let (summary, events) = begin(&lab, &GROUPS).await.finish().await;
     assert_eq!(summary.outcome, Outcome::Delivered, "{summary:#?}");
     assert_eq!(states(&summary), BTreeMap::from([("upgraded", 9)]));
@@ -171,17 +76,22 @@ async fn devices_are_upgraded_over_telnet_ssh_and_site_and_say_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_delivered_is_made_to_run_later_and_only_that() {
-    let lab = start(&site([2, 1, 1], "later", "")).await;
+    let lab = Site {
+        numbers: [2, 1, 1],
+        activate: "later",
+        behaviour: "",
+    }
+    .serve()
+    .await;
     let mut run = begin(&lab, &["telnet"]).await;
+    run.until_ended().await;
     for name in ["t001", "t002"] {
-        run.until_state(name, EntityState::Delivered).await;
         assert_eq!(
             lab.machine(name).unwrap().version,
             "1",
             "a file in flash is no upgrade"
         );
     }
-    run.until_ended().await;
     let activate = |name: &str| {
         let mut group = (**lab.inventory().group(name).unwrap()).clone();
         group.extent = Extent::Activate;
@@ -189,8 +99,6 @@ async fn what_was_delivered_is_made_to_run_later_and_only_that() {
     };
     run.begin_specs(vec![activate("telnet"), activate("site")])
         .await;
-    run.until_state("t001", EntityState::Upgraded).await;
-    run.until_ended().await;
     let (summary, _) = run.finish().await;
     let again = &summary.groups[1..];
     let states: Vec<_> = again.iter().flat_map(|group| &group.entities).collect();
@@ -211,7 +119,7 @@ async fn what_was_delivered_is_made_to_run_later_and_only_that() {
         }
     }
     // It was not sent again.
-    assert_eq!(lab.bytes_received("t001"), 200_000);
+    assert_eq!(lab.bytes_received("t001"), SIZE);
     assert_eq!(lab.machine("f001").unwrap().boots, 0);
     assert_sound(&lab);
     lab.stop().await;
@@ -223,7 +131,12 @@ async fn two_hundred_devices_of_which_one_in_twenty_cant_boot_the_image() {
     "s0[20,40,60]": { cli: { boots_old: true } }
     "f0[10,20,30]": { cli: { boot_fails: true } }
 "#;
-    let lab = start(&site([80, 80, 40], "now", bad)).await;
+    let site = Site {
+        numbers: [80, 80, 40],
+        activate: "now",
+        behaviour: bad,
+    };
+    let lab = site.serve().await;
     let run = begin(&lab, &GROUPS).await;
     let (summary, _) = run.finish_within(4 * LONG).await;
     assert_eq!(summary.outcome, Outcome::Partial, "{:?}", states(&summary));
@@ -233,7 +146,7 @@ async fn two_hundred_devices_of_which_one_in_twenty_cant_boot_the_image() {
         // One reading for each group.
         assert_eq!(
             (group.passes, group.source_bytes),
-            (1, 200_000),
+            (1, SIZE),
             "{}",
             group.group
         );

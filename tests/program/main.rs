@@ -35,3 +35,5 @@ mod privacy;
 mod recovery;
 #[cfg(all(unix, feature = "lab"))]
 mod secrets;
+#[cfg(all(unix, feature = "lab"))]
+mod upgrades;

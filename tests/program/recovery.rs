@@ -65,7 +65,7 @@ async fn network() -> (Lab, tempfile::TempDir, String) {
 }
 
 /// xorshift64*: good enough to choose moments.
-struct Chance(u64);
+pub(crate) struct Chance(pub(crate) u64);
 
 impl Chance {
     fn next(&mut self) -> u64 {
@@ -75,13 +75,23 @@ impl Chance {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    fn below(&mut self, limit: Duration) -> Duration {
+    pub(crate) fn below(&mut self, limit: Duration) -> Duration {
         Duration::from_micros(self.next() % (limit.as_micros() as u64).max(1))
     }
 }
 
-fn number(variable: &str) -> Option<u64> {
+pub(crate) fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
+}
+
+/// Printed, so that the same moments can be had again.
+pub(crate) fn seed() -> u64 {
+    let seed = number("SUBTEND_SEED").unwrap_or_else(|| {
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+        now.as_micros() as u64 | 1
+    });
+    println!("SUBTEND_SEED={seed}");
+    seed
 }
 
 /// What an entity really holds.
@@ -148,12 +158,7 @@ async fn recover(state: &Path, args: &[&str]) -> (Value, Option<i32>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_at_any_moment_it_knows_what_every_entity_has() {
     let moments = number("SUBTEND_MOMENTS").unwrap_or(2);
-    let seed = number("SUBTEND_SEED").unwrap_or_else(|| {
-        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
-        now.as_micros() as u64 | 1
-    });
-    println!("SUBTEND_SEED={seed}");
-    let mut chance = Chance(seed);
+    let mut chance = Chance(seed());
 
     // How long it takes when nobody kills it.
     let (lab, folder, file) = network().await;

@@ -12,6 +12,7 @@ pub mod real;
 pub mod run;
 pub mod scripted;
 pub mod tls;
+pub mod upgrades;
 
 use std::future::Future;
 use std::time::Duration;

@@ -117,6 +117,10 @@ impl Devices {
                 true => Vec::new(),
                 false => means.open.of(&group.entities[target], &group.image),
             };
+            let past: Vec<PastStep> = past
+                .into_iter()
+                .filter(PastStep::is_of_activation)
+                .collect();
             let known = presumed.iter().position(|known| known.entity == target);
             if past.is_empty() && known.is_none() {
                 return true;
@@ -180,12 +184,17 @@ impl Devices {
             tokio::select! {
                 biased;
                 Some((entity, cause)) = self.checks.next() => match cause {
-                    Some(_) if self.activates => self.activate(entity, Why::default()),
-                    Some(cause) => {
+                    Ok(_) if self.activates => self.activate(entity, Why::default()),
+                    Ok(cause) => {
                         skip(&self.reporter, entity, cause);
                         return Some(Happened::Over);
                     }
-                    None => self.enter(entity),
+                    Err(why) if self.extent == Extent::Activate && !why.is_empty() => {
+                        let reason = format!("it is not known to hold the image still: {why}");
+                        let fault = Fault::Local(reason);
+                        return Some(Happened::Refused(entity, Failure::new(Step::Verify, fault)));
+                    }
+                    Err(_) => self.enter(entity),
                 },
                 Some(joined) = self.tasks.join_next() => match joined {
                     Ok((entity, worked)) => {

@@ -145,7 +145,9 @@ impl<T: Transport> One<T> {
             let state = EntityState::Preparing;
             self.reporter.state(self.entity, state, Step::Command, 0);
         };
-        let done = self.way().before(&mut device, &[], doing).await;
+        let entity = &self.group.entities[self.entity];
+        let past = self.means.open.of(entity, &self.group.image);
+        let done = self.way().before(&mut device, &past, doing).await;
         device.close().await;
         done
     }

@@ -8,10 +8,12 @@ use thiserror::Error;
 mod engine;
 mod look;
 mod run;
+mod try_procedure;
 
 pub use engine::{AttachArgs, CancelArgs, DETACH, StatusArgs, StopArgs};
 pub use look::{CheckArgs, HistoryArgs, RecoverArgs, VerifyArgs};
-pub use run::{ActivateArg, LaggardsArg, MadeArgs, RunArgs, SourceArg};
+pub use run::{ActivateArg, ActivateArgs, LaggardsArg, MadeArgs, RunArgs, SourceArg};
+pub use try_procedure::{TryProcedureArgs, UntilArg};
 
 /// The inventory when none is named.
 pub const INVENTORY: &str = "inventory.yaml";
@@ -129,6 +131,8 @@ impl Arguments {
 pub enum Verb {
     /// Deliver images to groups of entities
     Run(RunArgs),
+    /// Make the entities of groups run the image that was delivered to them
+    Activate(ActivateArgs),
     /// Validate the inventory and print the plan
     Check(CheckArgs),
     /// Open the console on the engine that runs already
@@ -151,6 +155,8 @@ pub enum Verb {
     Recover(RecoverArgs),
     /// Look what the entities of groups hold at their final path
     Verify(VerifyArgs),
+    /// Carry out the procedure of a type on one entity, step by step
+    TryProcedure(TryProcedureArgs),
     /// Serve the practice network of an inventory on loopback until stopped
     #[cfg(feature = "lab")]
     Lab(LabArgs),

@@ -43,6 +43,28 @@ pub struct RunArgs {
     pub detach: bool,
 }
 
+#[derive(Debug, Default, Args)]
+#[command(
+    group = ArgGroup::new("which").required(true).args(["all", "groups"]),
+    after_help = "Examples:\n  subtend activate adsl\n  subtend activate --all --json > activated.jsonl\n\n\
+                  Nothing is sent. An entity is asked first, where it may run the image already, or where\n\
+                  something ended an earlier activation. One that no run is known to have delivered the\n\
+                  image to fails. `undo` of its procedure is for one that does not say that it runs the\n\
+                  image. Exit codes: 0 all say that they run it, 1 some do not, 2 the inventory is wrong,\n\
+                  130 stopped."
+)]
+pub struct ActivateArgs {
+    /// Groups of the inventory
+    #[arg(value_name = "GROUP")]
+    pub groups: Vec<String>,
+    /// All groups whose type has a procedure that activates
+    #[arg(long)]
+    pub all: bool,
+    /// Print events as JSON, one object a line, and nothing else on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// A group made on the spot.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "A group made on the spot")]

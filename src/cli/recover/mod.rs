@@ -24,7 +24,7 @@ use super::{CommandContext, Failed, json_line, print, printed, state_dir};
 use crate::headless::{self, Ended};
 use crate::journal::{AfterCrash, EntityRow, GroupRow, Journal, RunStatus, RunWhole};
 use crate::model::text::shown;
-use crate::model::{Entity, GroupSpec, ImageSpec, Inventory, MadeGroup};
+use crate::model::{DeliveryPolicy, Entity, Extent, GroupSpec, ImageSpec, Inventory, MadeGroup};
 use crate::transport::AnyTransport;
 
 /// What is read, and the width of what is printed.
@@ -96,8 +96,11 @@ pub async fn recover(
             }
         }
     }
+    for one in &mut found.entities {
+        one.holds = (one.holds).of_a_run(one.row.state, one.group.activates());
+    }
     report(args, &run, &found, sources.columns)?;
-    if found.lacking().next().is_none() {
+    if found.open().next().is_none() {
         journal.settle(&run.run.run)?;
         return Ok(headless::OK);
     }
@@ -111,7 +114,7 @@ pub async fn recover(
         // From here on it is the new run that reports what each of them has.
         journal.settle(&run.run.run)?;
     }
-    let elsewhere = found.lacking().any(|one| one.entity.is_none());
+    let elsewhere = found.open().any(|one| one.entity.is_none());
     Ok(ended.exit_code().max(u8::from(elsewhere)))
 }
 
@@ -240,7 +243,7 @@ impl<'a> Found<'a> {
                     && entity.path.as_str() == one.row.path
             };
             one.entity = inventory.entity(&one.row.entity).filter(same).cloned();
-            if one.entity.is_none() && one.holds.lacks_image() {
+            if one.entity.is_none() && one.holds.is_open() {
                 one.seen = Some("not looked at: the inventory does not have it there".into());
             }
         }
@@ -250,8 +253,13 @@ impl<'a> Found<'a> {
         self.entities.iter().filter(|one| one.holds.lacks_image())
     }
 
+    /// Those with which something is left to do.
+    fn open(&self) -> impl Iterator<Item = &Candidate<'a>> {
+        self.entities.iter().filter(|one| one.holds.is_open())
+    }
+
     fn code(&self) -> u8 {
-        match self.lacking().next() {
+        match self.open().next() {
             None => headless::OK,
             Some(_) => headless::NOT_DELIVERED,
         }
@@ -261,29 +269,31 @@ impl<'a> Found<'a> {
     fn specs(&self, run: &RunWhole, inventory: &Inventory) -> Vec<GroupSpec> {
         let mut specs: Vec<GroupSpec> = Vec::new();
         for group in &run.groups {
-            let lacking: Vec<String> = (self.lacking())
-                .filter(|one| std::ptr::eq(one.group, group) && one.entity.is_some())
-                .map(|one| one.row.entity.clone())
-                .collect();
-            let Some(GroupSpec::Made(made)) = group.spec.clone() else {
+            let Some(GroupSpec::Made(made)) = &group.spec else {
                 continue;
             };
-            if lacking.is_empty() {
-                continue;
+            // What has the image is sent nothing: it is asked what it runs.
+            for (has_image, extent) in [(false, made.policy.extent), (true, Extent::Activate)] {
+                let entities: Vec<String> = (self.open())
+                    .filter(|one| std::ptr::eq(one.group, group) && one.entity.is_some())
+                    .filter(|one| one.holds.lacks_image() != has_image)
+                    .map(|one| one.row.entity.clone())
+                    .collect();
+                if entities.is_empty() {
+                    continue;
+                }
+                let made = made.clone();
+                specs.push(GroupSpec::Made(MadeGroup {
+                    name: free_name(&made.name, &specs),
+                    image: listed(made.image, inventory),
+                    entities,
+                    policy: DeliveryPolicy {
+                        extent,
+                        ..made.policy
+                    },
+                    ..made
+                }));
             }
-            let again = |name: &str| specs.iter().any(|spec| spec.name() == name);
-            let name = &made.name;
-            let number = (2..).find(|number| !again(&format!("{name}-{number}")));
-            let name = match (again(name), number) {
-                (true, Some(number)) => format!("{name}-{number}"),
-                _ => name.clone(),
-            };
-            specs.push(GroupSpec::Made(MadeGroup {
-                name,
-                image: listed(made.image, inventory),
-                entities: lacking,
-                ..made
-            }));
         }
         specs
     }
@@ -311,6 +321,14 @@ impl<'a> Found<'a> {
                 .collect(),
         }
     }
+}
+
+/// A name that no other group has.
+fn free_name(name: &str, taken: &[GroupSpec]) -> String {
+    let numbered = (2..).map(|number| format!("{name}-{number}"));
+    let mut names = std::iter::once(name.to_owned()).chain(numbered);
+    let is_free = |name: &String| taken.iter().all(|spec| spec.name() != name);
+    names.find(is_free).unwrap_or_else(|| name.to_owned())
 }
 
 /// The inventory may know the digest of an image that it still lists.

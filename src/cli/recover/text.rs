@@ -93,10 +93,18 @@ fn means(holds: AfterCrash) -> Option<String> {
 
 fn next(args: &RecoverArgs, run: &str, found: &Found<'_>) -> String {
     let lacking = found.lacking().count();
-    if lacking == 0 {
+    let activating = found.open().count() - lacking;
+    if lacking + activating == 0 {
         return "nothing is left to do for this run".into();
     }
-    let lack = format!("{} not known to have the image", count(lacking, "entity"));
+    let lack = match (lacking, activating) {
+        (0, activating) => format!("{} not known to run the image", count(activating, "entity")),
+        (lacking, 0) => format!("{} not known to have the image", count(lacking, "entity")),
+        (lacking, activating) => format!(
+            "{} not known to have the image, {activating} not known to run it",
+            count(lacking, "entity")
+        ),
+    };
     if args.resume {
         return format!("{lack}: sending it again");
     }

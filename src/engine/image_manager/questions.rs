@@ -12,6 +12,7 @@ use crate::model::lookup::Lookup;
 use crate::model::text::quoted;
 use crate::model::{ImageSpec, Name};
 use crate::plan::{Blocker, Footprint, find, find_image, plan, said};
+use crate::procedure::Looks;
 use crate::protocol::{Event, GroupSpec, Secret};
 use crate::transport::Transport;
 
@@ -29,7 +30,15 @@ impl<T: Transport> ImageManager<T> {
         });
         let found = found.collect();
         if let Some((inspector, groups)) = self.begin_inspection(found) {
-            self.asked.inspections.spawn(inspector.probe(groups, force));
+            let looks = Looks {
+                transport: self.transport.clone(),
+                logins: self.logins.clone(),
+                means: self.means.clone(),
+                run: self.run.id.clone(),
+                cancel: self.asked.cancel_inspections.clone(),
+            };
+            let probe = inspector.probe(groups, force, Arc::new(looks));
+            self.asked.inspections.spawn(probe);
         }
     }
 

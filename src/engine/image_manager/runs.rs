@@ -15,7 +15,7 @@ use crate::engine::state::{GroupStart, GroupState};
 use crate::engine::summary::summary;
 use crate::inspect::Expected;
 use crate::model::memory::shares;
-use crate::model::{EntityState, Group, Holds, Name};
+use crate::model::{EntityState, Extent, Group, Holds, Name};
 use crate::plan::{plan, said};
 use crate::pool;
 use crate::protocol::{Event, GroupSpec, Snapshot};
@@ -117,7 +117,8 @@ impl<T: Transport> ImageManager<T> {
             force,
         });
         let targets = self.begin_entities(&mut state, force);
-        let presumed_installed = match force {
+        // Nothing is sent to those that are activated, so nothing is sent anew either.
+        let presumed_installed = match force && group.extent != Extent::Activate {
             true => Vec::new(),
             false => self.presumed_installed(&group, &targets),
         };

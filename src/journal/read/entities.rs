@@ -48,12 +48,19 @@ pub(super) fn whole(
         RunStatus::CutOff => later_touches(from, &row)?,
         RunStatus::Ended | RunStatus::Running => HashSet::new(),
     };
+    let activated_later = match row.status {
+        RunStatus::CutOff => later_activations(from, &row)?,
+        RunStatus::Ended | RunStatus::Running => HashSet::new(),
+    };
     for (place, group) in &mut groups {
         fill(from, run, *place, group)?;
+        let activates = group.activates();
         for one in &mut group.entities {
             one.found = found.remove(&(*place, one.entity.clone()));
-            let is_later = later.contains(&(one.address.clone(), one.path.clone()));
+            let file = (one.address.clone(), one.path.clone());
+            let is_later = later.contains(&file) || activated_later.contains(&file);
             judge(one, *place, &touches, is_later, row.in_doubt);
+            one.after_crash = one.after_crash.of_a_run(one.state, activates);
         }
     }
     Ok(Some(RunWhole {
@@ -147,6 +154,24 @@ fn later_touches(from: &Connection, run: &RunRow) -> rusqlite::Result<HashSet<(S
         from,
         "SELECT DISTINCT address, path FROM touches JOIN runs USING (run)
          WHERE touches.seq > (SELECT seq FROM runs WHERE run = ?1) AND run <> ?1 AND practice = ?2",
+        params![run.run, run.practice],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    Ok(files.into_iter().collect())
+}
+
+/// Those whose entities other runs have since begun to make run an image, by address and path.
+fn later_activations(
+    from: &Connection,
+    run: &RunRow,
+) -> rusqlite::Result<HashSet<(String, String)>> {
+    let files = collect(
+        from,
+        "SELECT DISTINCT e.address, e.path FROM entities e JOIN runs r USING (run)
+         WHERE r.seq > (SELECT seq FROM runs WHERE run = ?1) AND r.practice = ?2
+             AND EXISTS (SELECT 1 FROM steps s
+                 WHERE s.run = e.run AND s.place = e.place AND s.entity = e.name
+                     AND s.part <> 'before')",
         params![run.run, run.practice],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;

@@ -155,6 +155,16 @@ pub struct EntityRow {
     pub steps: Vec<StepRow>,
 }
 
+impl GroupRow {
+    /// Whether its entities were also to run the image.
+    pub fn activates(&self) -> bool {
+        match &self.spec {
+            Some(GroupSpec::Made(made)) => made.policy.extent.activates(),
+            _ => false,
+        }
+    }
+}
+
 /// What was written to an entity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Copied {

@@ -4,21 +4,11 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, Row, params};
 
-use super::columns::{collect, maybe_time, time};
+use super::columns::{collect, maybe_time, state, time};
 use super::rows::StepRow;
-use crate::model::Name;
 use crate::model::procedure::Part;
+use crate::model::{EntityState, Name};
 use crate::procedure::{OpenSteps, PastStep, StepEnd};
-
-/// What is known so far of the steps of one entity.
-#[derive(Clone)]
-struct Known {
-    open: OpenSteps,
-    /// The last run in which there were any, and the place of its group.
-    last: (String, i64),
-    /// That run came to an end which leaves nothing open: whatever is done next is done anew.
-    is_settled: bool,
-}
 
 /// By the entity's name.
 pub(super) fn of_group(
@@ -51,87 +41,100 @@ pub(super) fn of_group(
     Ok(steps)
 }
 
-/// One entity in one group of one run, in order.
-struct Stated {
-    entity: String,
-    state: String,
-    of: Known,
-    step: Option<PastStep>,
-}
-
 /// Of runs against real entities. What was said of an entity in the end (it runs the image, or its previous one)
 /// closes what came before, and so does another image.
 pub(super) fn open(from: &Connection) -> rusqlite::Result<HashMap<Name, OpenSteps>> {
-    let rows = collect(
+    let mut steps = steps(from)?;
+    let entities = collect(
         from,
-        "SELECT e.run, e.place, e.name, e.state, e.address, e.path, g.version, s.part, s.number, s.outcome
+        "SELECT e.run, e.place, e.name, e.state, e.address, e.path, g.version
          FROM entities e JOIN groups g USING (run, place) JOIN runs r USING (run)
-             JOIN steps s ON s.run = e.run AND s.place = e.place AND s.entity = e.name
-         WHERE r.practice = 0 ORDER BY s.seq",
+         WHERE r.practice = 0 AND e.name IN (SELECT DISTINCT entity FROM steps) ORDER BY g.seq",
         [],
-        one,
+        |row| {
+            let of = OpenSteps {
+                address: row.get("address")?,
+                path: row.get("path")?,
+                version: row.get("version")?,
+                steps: Vec::new(),
+            };
+            let key: Key = (row.get("run")?, row.get("place")?, row.get("name")?);
+            Ok((key, state(row, "state")?, of))
+        },
     )?;
-    let mut open: HashMap<Name, Known> = HashMap::new();
-    for row in rows {
-        let name: Name = row.entity.as_str().into();
-        if matches!(row.state.as_str(), "upgraded" | "rolled-back") {
-            open.remove(&name);
-            continue;
-        }
-        let Some(step) = row.step else { continue };
-        let entry = open.entry(name).or_insert_with(|| row.of.clone());
-        let is_same = same_but_steps(&entry.open, &row.of.open);
-        if !is_same || entry.is_settled && entry.last != row.of.last {
-            *entry = row.of.clone();
-        }
-        entry.last = row.of.last;
-        let is_known = matches!(
-            step.end,
-            Some(StepEnd::Done | StepEnd::Refused | StepEnd::Undone)
+    let mut open: HashMap<Name, OpenSteps> = HashMap::new();
+    for (key, state, of) in entities {
+        let name: Name = key.2.as_str().into();
+        let steps = steps.remove(&key).unwrap_or_default();
+        let known = open.remove(&name).filter(|known| is_same(known, &of));
+        let next = after(
+            known.map_or_else(Vec::new, |known| known.steps),
+            state,
+            steps,
         );
-        entry.is_settled = row.state == "failed" && is_known;
-        entry.open.steps.push(step);
+        if !next.is_empty() {
+            open.insert(name, OpenSteps { steps: next, ..of });
+        }
     }
-    let changes = |step: &PastStep| matches!(step.part, Part::Activate | Part::Undo);
-    open.retain(|_, one| !one.is_settled && one.open.steps.iter().any(changes));
-    Ok(open
-        .into_iter()
-        .map(|(name, one)| (name, one.open))
-        .collect())
+    Ok(open)
 }
 
-fn same_but_steps(one: &OpenSteps, other: &OpenSteps) -> bool {
+/// What is open after one more run, in which an entity came to this state by these steps.
+fn after(mut open: Vec<PastStep>, state: EntityState, steps: Vec<PastStep>) -> Vec<PastStep> {
+    open.extend(steps);
+    let last = open.iter().rev().find(|step| step.is_of_activation());
+    let is_known = last.is_none_or(|last| {
+        matches!(
+            last.end,
+            Some(StepEnd::Done | StepEnd::Refused | StepEnd::Undone)
+        )
+    });
+    match state {
+        EntityState::Upgraded | EntityState::RolledBack | EntityState::Skipped => Vec::new(),
+        // It failed in a way that leaves no step in doubt: whatever is done next is done anew.
+        EntityState::Failed if is_known => Vec::new(),
+        // The steps before the image are for one run.
+        state if state.is_final() => {
+            open.retain(PastStep::is_of_activation);
+            open
+        }
+        _ => open,
+    }
+}
+
+fn is_same(one: &OpenSteps, other: &OpenSteps) -> bool {
     (&one.address, &one.path, &one.version) == (&other.address, &other.path, &other.version)
+}
+
+/// A run, the place of a group in it, and an entity's name.
+type Key = (String, i64, String);
+
+fn steps(from: &Connection) -> rusqlite::Result<HashMap<Key, Vec<PastStep>>> {
+    let rows = collect(
+        from,
+        "SELECT run, place, entity, part, number, outcome FROM steps ORDER BY seq",
+        [],
+        |row| {
+            let (part, outcome): (String, Option<String>) = (row.get("part")?, row.get("outcome")?);
+            let number = number(row)?;
+            let step = Part::of(&part).map(|part| PastStep {
+                part,
+                number,
+                end: outcome.as_deref().and_then(StepEnd::of),
+            });
+            let key: Key = (row.get("run")?, row.get("place")?, row.get("entity")?);
+            Ok((key, step))
+        },
+    )?;
+    let mut steps: HashMap<Key, Vec<PastStep>> = HashMap::new();
+    for (key, step) in rows {
+        steps.entry(key).or_default().extend(step);
+    }
+    Ok(steps)
 }
 
 /// No procedure has that many steps.
 fn number(row: &Row<'_>) -> rusqlite::Result<usize> {
     let number: i64 = row.get("number")?;
     Ok(usize::try_from(number).unwrap_or(usize::MAX))
-}
-
-fn one(row: &Row<'_>) -> rusqlite::Result<Stated> {
-    let part: String = row.get("part")?;
-    let outcome: Option<String> = row.get("outcome")?;
-    let number = number(row)?;
-    let step = Part::of(&part).map(|part| PastStep {
-        part,
-        number,
-        end: outcome.as_deref().and_then(StepEnd::of),
-    });
-    Ok(Stated {
-        entity: row.get("name")?,
-        state: row.get("state")?,
-        of: Known {
-            open: OpenSteps {
-                address: row.get("address")?,
-                path: row.get("path")?,
-                version: row.get("version")?,
-                steps: Vec::new(),
-            },
-            last: (row.get("run")?, row.get("place")?),
-            is_settled: false,
-        },
-        step,
-    })
 }

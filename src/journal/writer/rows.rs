@@ -291,7 +291,7 @@ impl Rows {
             signed(step.number as u64),
             micros(step.at),
             step.end.word(),
-            step.said
+            step.told()
         ])?;
         Ok(())
     }

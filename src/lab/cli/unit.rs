@@ -161,7 +161,8 @@ impl Unit {
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |open| {
                 (open < most).then(|| open.saturating_add(1))
             });
-        opened.is_ok().then_some(Open(&self.open))
+        // Made only where it counts: its end counts too.
+        opened.is_ok().then(|| Open(&self.open))
     }
 }
 

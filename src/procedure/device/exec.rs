@@ -3,23 +3,24 @@
 //! It and what it starts are one process group, which is killed when the program has ended, when its time is over,
 //! and when the step is given up: what it leaves behind could go on changing the device.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::model::procedure::{StepSpec, Template, Values};
 use crate::model::text::shown;
-use crate::model::{Failure, Fault, Step};
+use crate::model::{Failure, Fault, Step, units};
 use crate::transport::Transport;
 
 use super::expected::Expected;
 use super::said::{Printed, last_line, plain};
-use super::{Device, Done, Groups, filled};
+use super::{Device, Done, filled};
 
 /// What a program is given of the environment.
 const KEPT: [&str; 4] = ["PATH", "HOME", "LANG", "TZ"];
@@ -54,11 +55,12 @@ impl<T: Transport> Device<T> {
             let (program, said) = (named.clone(), shown(said));
             Failure::new(Step::Command, Fault::Program { program, why, said })
         };
-        let child = command(&self.target.folder, program, arguments).spawn();
-        let mut child = child.map_err(|error| failed(format!("can't be started: {error}"), ""))?;
+        let running = Running::of(command(&self.target.folder, program, arguments));
+        let mut running =
+            running.map_err(|error| failed(format!("can't be started: {error}"), ""))?;
         self.is_begun = true;
         let mut printed = Printed::default();
-        let ended = ran(&mut child, &mut printed, step.within).await;
+        let ended = running.ran(&mut printed, step.within).await;
         let said = plain(&self.hide(&printed.text(self.longest)));
         let last = last_line(&said);
         let result = match ended {
@@ -71,24 +73,27 @@ impl<T: Transport> Device<T> {
             },
             Ok(Some(status)) => Err(failed(format!("failed ({status})"), last)),
             Ok(None) => {
-                let within = crate::model::units::duration(step.within);
+                let within = units::duration(step.within);
                 let why = format!("did not end within {within}, and was killed");
                 Err(failed(why, last))
             }
             Err(error) => Err(failed(format!("can't be waited for: {error}"), last)),
         };
-        let result: Result<Groups, Failure> = result;
         Ok(Done { said, result })
     }
 
     /// A session that is open shows at once that the device goes, however short that is.
     async fn watches(&mut self, within: Duration, before_restart: bool) -> Result<(), Failure> {
-        if !before_restart || self.target.procedure.session.is_none() {
+        if !before_restart || !self.has_session() {
             return Ok(());
         }
         match self.opened(within).await {
             Err(failure) if !failure.is_transient() => Err(failure),
-            _ => Ok(()),
+            Err(_) => {
+                self.permit = None;
+                Ok(())
+            }
+            Ok(_) => Ok(()),
         }
     }
 }
@@ -109,77 +114,103 @@ fn command(folder: &Path, program: &str, arguments: &[String]) -> Command {
                 .filter_map(|name| Some((name, std::env::var_os(name)?))),
         )
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
         .kill_on_drop(true);
     #[cfg(unix)]
     command.process_group(0);
     command
 }
 
-/// Waits for the end of a program; `None`: it was killed after `within`.
-async fn ran(
-    child: &mut Child,
-    printed: &mut Printed,
-    within: Duration,
-) -> std::io::Result<Option<ExitStatus>> {
-    let group = ProcessGroup::of(child);
-    match timeout(within, ended(child, printed, &group)).await {
-        Ok(status) => status.map(Some),
-        Err(_) => {
-            group.kill();
-            // Its own end is that of its group's leader.
-            let _ = timeout(KILLED, child.wait()).await;
-            Ok(None)
-        }
-    }
+/// A program that runs, and what it prints.
+struct Running {
+    group: ProcessGroup,
+    child: Child,
+    pipes: [Option<Pipe>; 2],
 }
 
-async fn ended(
-    child: &mut Child,
-    printed: &mut Printed,
-    group: &ProcessGroup,
-) -> std::io::Result<ExitStatus> {
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let mut printing = pin!(read(stdout, stderr, printed));
-    let mut is_read = false;
-    let status = loop {
-        tokio::select! {
-            status = child.wait() => break status?,
-            () = &mut printing, if !is_read => is_read = true,
-        }
-    };
-    group.kill();
-    if !is_read {
-        let _ = timeout(REST, printing).await;
+#[cfg(unix)]
+type Pipe = tokio::net::unix::pipe::Receiver;
+#[cfg(not(unix))]
+type Pipe = Box<dyn tokio::io::AsyncRead + Send + Unpin>;
+
+impl Running {
+    /// Both outputs are one pipe: what was printed last stands last.
+    #[cfg(unix)]
+    fn of(mut command: Command) -> io::Result<Self> {
+        let (from, to) = io::pipe()?;
+        let from = Pipe::from_owned_fd(from.into())?;
+        let child = command.stdout(to.try_clone()?).stderr(to).spawn()?;
+        Ok(Self {
+            group: ProcessGroup::of(&child),
+            child,
+            pipes: [Some(from), None],
+        })
     }
-    Ok(status)
+
+    #[cfg(not(unix))]
+    fn of(mut command: Command) -> io::Result<Self> {
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let stdout = child.stdout.take().map(|pipe| Box::new(pipe) as Pipe);
+        let stderr = child.stderr.take().map(|pipe| Box::new(pipe) as Pipe);
+        Ok(Self {
+            group: ProcessGroup::of(&child),
+            child,
+            pipes: [stdout, stderr],
+        })
+    }
+
+    /// Waits for its end; `None`: it was killed after `within`.
+    async fn ran(
+        &mut self,
+        printed: &mut Printed,
+        within: Duration,
+    ) -> io::Result<Option<ExitStatus>> {
+        match timeout(within, self.ended(printed)).await {
+            Ok(status) => status.map(Some),
+            Err(_) => {
+                self.group.kill();
+                let _ = timeout(KILLED, self.child.wait()).await;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn ended(&mut self, printed: &mut Printed) -> io::Result<ExitStatus> {
+        let mut reading = pin!(read(&mut self.pipes, printed));
+        let mut is_read = false;
+        let status = loop {
+            tokio::select! {
+                status = self.child.wait() => break status?,
+                () = &mut reading, if !is_read => is_read = true,
+            }
+        };
+        self.group.kill();
+        if !is_read {
+            let _ = timeout(REST, reading).await;
+        }
+        Ok(status)
+    }
 }
 
 /// Reads both to their ends, in the order in which something comes.
-async fn read(
-    stdout: Option<impl AsyncRead + Unpin>,
-    stderr: Option<impl AsyncRead + Unpin>,
-    printed: &mut Printed,
-) {
-    let (mut stdout, mut stderr) = (stdout, stderr);
-    let (mut out, mut err) = (vec![0; PIECE], vec![0; PIECE]);
-    while stdout.is_some() || stderr.is_some() {
+async fn read([first, second]: &mut [Option<Pipe>; 2], printed: &mut Printed) {
+    let (mut one, mut other) = (vec![0; PIECE], vec![0; PIECE]);
+    while first.is_some() || second.is_some() {
         tokio::select! {
-            count = some(&mut stdout, &mut out) => match count {
-                0 => stdout = None,
-                count => printed.take(&out[..count]),
+            count = some(first, &mut one) => match count {
+                0 => *first = None,
+                count => printed.take(&one[..count]),
             },
-            count = some(&mut stderr, &mut err) => match count {
-                0 => stderr = None,
-                count => printed.take(&err[..count]),
+            count = some(second, &mut other) => match count {
+                0 => *second = None,
+                count => printed.take(&other[..count]),
             },
         }
     }
 }
 
 /// Some bytes of what is there; 0 at its end, and also where it can't be read any more.
-async fn some(from: &mut Option<impl AsyncRead + Unpin>, buffer: &mut [u8]) -> usize {
+async fn some(from: &mut Option<Pipe>, buffer: &mut [u8]) -> usize {
     match from {
         Some(from) => from.read(buffer).await.unwrap_or(0),
         None => std::future::pending().await,

@@ -2,12 +2,13 @@
 //!
 //! - here: one step, from its order to what is told of it
 //! - `send` lines for the command line, `site` orders over FTP, `exec` programs of this host, `get` files of the
-//!   device that are kept, `restart` its going and coming back
+//!   device that are kept, `restart` its going and coming back, `gone` what shows that
 //! - `open` sessions, and how many there may be; `expected` what an answer must be; `said` what is told of it
 
 mod exec;
 mod expected;
 mod get;
+mod gone;
 mod open;
 mod restart;
 mod said;
@@ -22,7 +23,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use secrecy::ExposeSecret;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::model::procedure::{Deed, Procedure, StepSpec, Template, Values};
@@ -64,6 +65,8 @@ pub struct Device<T> {
     permit: Option<OwnedSemaphorePermit>,
     /// Something has reached the device or the program in this step.
     is_begun: bool,
+    /// When the device was seen to go without taking leave, in the step before.
+    went: Option<Instant>,
 }
 
 impl<T> std::fmt::Debug for Device<T> {
@@ -108,10 +111,12 @@ impl<T: Transport> Device<T> {
             orders: None,
             permit: None,
             is_begun: false,
+            went: None,
         }
     }
 
     async fn carry(&mut self, step: &StepSpec, values: &Values, before_restart: bool) -> Done {
+        let went = self.went.take();
         let done = match &step.deed {
             Deed::Send { line, answers } => {
                 self.send(step, (line, answers), values, before_restart)
@@ -120,9 +125,19 @@ impl<T: Transport> Device<T> {
             Deed::Site(line) => self.site(step, line, values, before_restart).await,
             Deed::Exec(words) => self.exec(step, words, values, before_restart).await,
             Deed::Get { path, to } => self.get((path, to), values, step.within).await,
-            Deed::Restart { down, back } => self.restart(*down, *back).await,
+            Deed::Restart { down, back } => self.restart(*down, *back, went).await,
         };
         done.unwrap_or_else(Done::from)
+    }
+
+    /// The device went in answer to an order, and left what is open as it is.
+    fn is_gone(&mut self) -> Done {
+        self.forget();
+        self.went = Some(Instant::now());
+        Done {
+            said: String::new(),
+            result: Ok(Groups::new()),
+        }
     }
 
     fn hide(&self, text: &str) -> String {
@@ -200,11 +215,17 @@ impl<T: Transport> Hands for Device<T> {
             Ok(_) if self.line.is_none() && self.orders.is_none() => self.permit = None,
             Ok(_) => {}
         }
+        let hidden = |groups: Groups| {
+            let groups = groups.into_iter();
+            groups
+                .map(|(name, group)| (name, self.hide(&group)))
+                .collect()
+        };
         Carried {
             what,
             said: said::bounded(self.hide(&done.said)),
             is_undone: done.result.is_err() && !self.is_begun,
-            result: done.result,
+            result: done.result.map(hidden),
         }
     }
 

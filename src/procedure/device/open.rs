@@ -77,6 +77,19 @@ impl<T: Transport> Device<T> {
         Ok((session.clone(), endpoint))
     }
 
+    /// Whether there is a command line, and somebody who may log in there.
+    pub(super) fn has_session(&self) -> bool {
+        self.session().is_ok()
+    }
+
+    /// The address that shows whether the device is there.
+    pub(super) fn door(&self) -> Result<Endpoint, Failure> {
+        match self.session() {
+            Ok((_, endpoint)) => Ok(endpoint),
+            Err(_) => Ok(self.remote()?.endpoint),
+        }
+    }
+
     pub(super) fn remote(&self) -> Result<Remote, Failure> {
         Remote::of_entity(&self.target.entity, &self.target.logins)
     }
@@ -88,6 +101,37 @@ impl<T: Transport> Device<T> {
             let permit = sessions.acquire_owned().await;
             // Whoever closes it ends the run.
             self.permit = Some(permit.map_err(|_| Failure::new(Step::Connect, Fault::Cancelled))?);
+        }
+        Ok(())
+    }
+
+    /// Opens the command line, if the procedure has one: once, so that whoever waits learns at once what is wrong.
+    ///
+    /// # Errors
+    /// It is not reached, lets nobody in, or shows no prompt.
+    pub async fn log_in(&mut self) -> Result<(), Failure> {
+        if self.target.procedure.session.is_none() {
+            return Ok(());
+        }
+        let cancel = self.cancel.clone();
+        let opening = async {
+            let (spec, endpoint) = self.session()?;
+            self.permitted().await?;
+            let (transport, cancel) = (&*self.transport, &self.cancel);
+            let prompt = spec.prompt.regex();
+            session::open(transport, spec.way, &endpoint, prompt, cancel).await
+        };
+        let opened = tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(Failure::new(Step::Login, Fault::Cancelled)),
+            opened = opening => opened,
+        };
+        match opened {
+            Ok(line) => self.line = Some(line),
+            Err(failure) => {
+                self.permit = None;
+                return Err(failure);
+            }
         }
         Ok(())
     }
@@ -187,6 +231,6 @@ mod tests {
 
         let hangs = again("it", within, std::future::pending::<Result<(), Failure>>);
         let said = hangs.await.unwrap_err().to_string();
-        assert_eq!(said, "connect: it was not done within 30s");
+        assert_eq!(said, "connect: it was not done within 30 s");
     }
 }

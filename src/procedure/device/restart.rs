@@ -4,23 +4,19 @@
 //! answered. That it is back is shown by its command line at its prompt; one without a command line answers a
 //! question about its file.
 
-use std::future::pending;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use crate::model::{Failure, Fault, Step, units};
-use crate::procedure::session::{self, Session};
-use crate::transport::{Endpoint, Orders, Transport, knock};
+use crate::model::procedure::Way;
+use crate::model::{Failure, Fault, Side, Step, units};
+use crate::procedure::session;
+use crate::transport::{Endpoint, Transport, knock};
 
+use super::gone::{goes, is_nobody};
 use super::open::Pauses;
 use super::{Device, Done, Groups};
 
-/// Between new connections to a device of which nothing is open.
-const EACH: Duration = Duration::from_secs(1);
-/// Beside a session that is watched: one that loses its power ends none, and some take connections for attempts to
-/// break in.
-const BESIDE: Duration = Duration::from_secs(5);
 /// A device that lets somebody in so soon may still be on its way down,
 const SOON: Duration = Duration::from_secs(5);
 /// and ends that session too.
@@ -44,44 +40,39 @@ impl From<Failure> for Away {
     }
 }
 
-/// Whether an attempt to connect says that nobody is there.
-fn is_nobody(fault: &Fault) -> bool {
-    matches!(
-        fault,
-        Fault::Refused { .. } | Fault::Unreachable { .. } | Fault::ConnectTimeout { .. }
-    )
-}
-
 impl<T: Transport> Device<T> {
+    /// `went`: when it was seen to go in the step before.
+    ///
     /// # Errors
     /// It did not go, did not come back, or is back and lets nobody in.
     pub(super) async fn restart(
         &mut self,
         down: Duration,
         back: Duration,
+        went: Option<Instant>,
     ) -> Result<Done, Failure> {
         self.is_begun = true;
         // The device needs none meanwhile, and others do.
         self.permit = None;
         let begun = Instant::now();
-        let door = match self.target.procedure.session.is_some() {
-            true => self.session()?.1,
-            false => self.remote()?.endpoint,
-        };
-        let gone = goes(self.line.as_mut(), self.orders.as_mut(), &door);
-        match timeout(down, gone).await {
-            Ok(gone) => gone?,
-            Err(_) => {
-                let fault = Fault::StaysUp { after: down };
-                return Err(Failure::new(Step::Restart, fault));
+        let door = self.door()?;
+        let went = match went {
+            Some(went) => went,
+            None => {
+                let gone = goes(self.line.as_mut(), self.orders.as_mut(), &door);
+                let Ok(gone) = timeout(down, gone).await else {
+                    let fault = Fault::StaysUp { after: down };
+                    return Err(Failure::new(Step::Restart, fault));
+                };
+                gone?;
+                Instant::now()
             }
-        }
+        };
         self.forget();
-        let went = Instant::now();
         self.back(went, back, &door).await?;
         let said = format!(
             "went after {}, was back {} later",
-            units::duration(went - begun),
+            units::duration(went.saturating_duration_since(begun)),
             units::duration(went.elapsed())
         );
         let result = Ok(Groups::new());
@@ -99,7 +90,7 @@ impl<T: Transport> Device<T> {
         let mut pauses = Pauses::default();
         while Instant::now() < until {
             match timeout_at(until, knock(door)).await {
-                Ok(Err(failure)) if is_nobody(&failure.fault) => last = failure.to_string(),
+                Ok(Err(failure)) if is_nobody(&failure.fault) => last = self.nobody(failure),
                 Ok(_) => {
                     // That others have all the sessions there may be is not the device's doing.
                     let waits = Instant::now();
@@ -121,8 +112,20 @@ impl<T: Transport> Device<T> {
         Err(Failure::new(Step::Restart, Fault::StaysDown { after, why }))
     }
 
+    /// The address of a command line has no scheme of its own.
+    fn nobody(&self, failure: Failure) -> String {
+        let session = self.target.procedure.session.as_ref();
+        match failure.fault {
+            Fault::Refused { address, .. } if session.is_some_and(|it| it.way == Way::Telnet) => {
+                let server = "telnet";
+                Failure::new(failure.step, Fault::Refused { address, server }).to_string()
+            }
+            fault => Failure::new(failure.step, fault).to_string(),
+        }
+    }
+
     async fn is_back(&mut self, went: Instant) -> Result<(), Away> {
-        if self.target.procedure.session.is_none() {
+        if !self.has_session() {
             let answered = self.answers_for_its_file().await;
             self.permit = None;
             return answered;
@@ -132,7 +135,7 @@ impl<T: Transport> Device<T> {
         let opened = session::open(&*self.transport, spec.way, &endpoint, prompt, &self.cancel);
         let mut line = opened.await?;
         if went.elapsed() < SOON && timeout(LINGERS, line.gone()).await.is_ok() {
-            let side = crate::model::Side::Session;
+            let side = Side::Session;
             let reason = "it let somebody in and ended that too".into();
             return Err(Failure::new(Step::Restart, Fault::Lost { side, reason }).into());
         }
@@ -152,56 +155,6 @@ impl<T: Transport> Device<T> {
                 }
                 _ => Ok(()),
             },
-        }
-    }
-}
-
-/// Waits until a device is seen to go.
-///
-/// # Errors
-/// Nothing can show it.
-async fn goes(
-    line: Option<&mut Session>,
-    orders: Option<&mut Box<dyn Orders>>,
-    door: &Endpoint,
-) -> Result<(), Failure> {
-    let is_watched = line.is_some() || orders.is_some();
-    let line_ends = async {
-        match line {
-            Some(line) => line.gone().await,
-            None => pending().await,
-        }
-    };
-    let orders_end = async {
-        match orders {
-            Some(orders) => orders.gone().await,
-            None => pending().await,
-        }
-    };
-    tokio::select! {
-        biased;
-        () = line_ends => Ok(()),
-        () = orders_end => Ok(()),
-        refused = refuses(door, is_watched) => refused,
-    }
-}
-
-/// Waits until nobody answers at an address any more.
-async fn refuses(door: &Endpoint, is_watched: bool) -> Result<(), Failure> {
-    let pause = if is_watched { BESIDE } else { EACH };
-    loop {
-        if is_watched {
-            sleep(pause).await;
-        }
-        match knock(door).await {
-            Err(failure) if is_nobody(&failure.fault) => return Ok(()),
-            Err(failure) if !is_watched && matches!(failure.fault, Fault::Local(_)) => {
-                return Err(Failure::new(Step::Restart, failure.fault));
-            }
-            _ => {}
-        }
-        if !is_watched {
-            sleep(pause).await;
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::transport::Transport;
 use regex::Regex;
 
 use super::expected::Expected;
+use super::gone::unless_gone;
 use super::{Device, Done, filled_line};
 
 impl<T: Transport> Device<T> {
@@ -24,13 +25,17 @@ impl<T: Transport> Device<T> {
         let answers = self.typed(answers, values)?;
         let expected = Expected::of(step, values)?;
         let named = self.name(&line);
+        let door = before_restart.then(|| self.door()).transpose()?;
         let (session, is_begun) = self.opened(step.within).await?;
         let expectation = Expectation {
             expect: expected.pattern,
             answers: &answers,
         };
         *is_begun = true;
-        let ran = session.run(&line, expectation, step.within).await;
+        let ran = session.run(&line, expectation, step.within);
+        let Some(ran) = unless_gone(ran, door.as_ref()).await else {
+            return Ok(self.is_gone());
+        };
         let said = session.said().to_owned();
         let output = match ran {
             Ok(output) => output,

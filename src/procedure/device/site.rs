@@ -7,6 +7,7 @@ use crate::model::{Failure, Fault, Step};
 use crate::transport::Transport;
 
 use super::expected::Expected;
+use super::gone::unless_gone;
 use super::{Device, Done, Groups, PARTING, filled_line};
 
 /// What the end of a session says of an order that makes a device restart: nothing is wrong.
@@ -15,6 +16,14 @@ fn is_going(failure: &Failure) -> bool {
         failure.fault,
         Fault::Lost { .. } | Fault::Reply { code: 421, .. }
     )
+}
+
+/// What was answered, where there was an answer.
+fn reply(fault: &Fault) -> String {
+    match fault {
+        Fault::Reply { code, text } => format!("{code} {text}"),
+        _ => String::new(),
+    }
 }
 
 impl<T: Transport> Device<T> {
@@ -30,18 +39,23 @@ impl<T: Transport> Device<T> {
         let line = filled_line(line, values)?;
         let expected = Expected::of(step, values)?;
         let named = self.name(&format!("SITE {line}"));
+        let door = before_restart.then(|| self.remote()).transpose()?;
+        let door = door.map(|remote| remote.endpoint);
         let (orders, is_begun) = self.opened_orders(step.within).await?;
         *is_begun = true;
-        let said = orders.order(&line, step.within).await;
-        let (said, result) = match said {
+        let ordered = orders.order(&line, step.within);
+        let Some(ordered) = unless_gone(ordered, door.as_ref()).await else {
+            return Ok(self.is_gone());
+        };
+        let (said, result) = match ordered {
             Ok(said) => {
                 let groups = expected.groups(&named, &said);
                 (said, groups)
             }
             Err(failure) if before_restart && is_going(&failure) => {
-                (failure.fault.to_string(), Ok(Groups::new()))
+                (reply(&failure.fault), Ok(Groups::new()))
             }
-            Err(failure) => (failure.fault.to_string(), Err(failure.fault)),
+            Err(failure) => (reply(&failure.fault), Err(failure.fault)),
         };
         if !before_restart && let Some(orders) = self.orders.take() {
             let _ = timeout(PARTING, orders.close()).await;

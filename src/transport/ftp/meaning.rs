@@ -143,7 +143,8 @@ pub(super) fn meant(verb: &str, code: u16, echo: Option<u16>) -> Meant {
         100..200 if is_transfer => Answer,
         // More is to come, also where most servers have nothing to say before the end.
         100..200 => ReadOn,
-        221 => answer(verb == "QUIT"),
+        // Some take their leave before they restart.
+        221 => answer(matches!(verb, "QUIT" | "SITE")),
         227 => answer(verb == "PASV"),
         229 => answer(verb == "EPSV"),
         230 | 232 => answer(is_login),

@@ -417,6 +417,7 @@ fn probe_check(group: &str, host: &str, problem: Option<&str>) -> ProbeCheck {
         notes: Vec::new(),
         size: Some(8 << 20),
         probe: None,
+        procedure: None,
     }
 }
 

@@ -1,0 +1,103 @@
+//! Devices that are looked at before a run: their command lines are logged in to, and what changes nothing is tried.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use crate::inspect::{Looked, Procedures};
+use crate::model::procedure::{Part, Procedure};
+use crate::model::{Entity, Failure, Group, Logins};
+use crate::protocol::ProcedureCheck;
+use crate::transport::{Endpoint, Transport};
+
+use super::device::{Device, Target};
+use super::hands::Hands as _;
+use super::ledger::Unwritten;
+use super::means::Means;
+use super::rehearse::{Rehearsed, safe_steps};
+use super::values::values;
+use super::way::Way;
+
+/// What is tried: what makes a device run another image is not.
+const PARTS: [Part; 2] = [Part::Before, Part::Check];
+
+/// What looking needs.
+pub(crate) struct Looks<T> {
+    pub(crate) transport: Arc<T>,
+    pub(crate) logins: Arc<Logins>,
+    pub(crate) means: Means,
+    pub(crate) run: String,
+    pub(crate) cancel: CancellationToken,
+}
+
+#[async_trait]
+impl<T: Transport> Procedures for Looks<T> {
+    async fn look(&self, group: &Group, entity: &Arc<Entity>) -> Option<Looked> {
+        let procedure = group.procedure.as_ref()?;
+        if !self.is_looked_at(group, procedure, entity) {
+            return None;
+        }
+        let target = Target {
+            entity: entity.clone(),
+            procedure: procedure.clone(),
+            logins: self.logins.clone(),
+            keep: self.means.keep.clone(),
+            folder: self.means.folder.clone(),
+            sessions: self.means.sessions.clone(),
+        };
+        let mut device = Device::new(self.transport.clone(), target, self.cancel.clone());
+        let way = Way {
+            entity: &entity.name,
+            procedure,
+            values: &values(entity, &group.image, &self.run),
+            ledger: &Unwritten,
+            cancel: &self.cancel,
+        };
+        let looked = match device.log_in().await {
+            Ok(()) => looked(group, procedure, way.rehearse(&mut device, &PARTS).await),
+            Err(failure) => not_let_in(group, procedure, &failure),
+        };
+        device.close().await;
+        Some(looked)
+    }
+}
+
+impl<T: Transport> Looks<T> {
+    /// A command line that the run has no use for is looked at where its password is there.
+    fn is_looked_at(&self, group: &Group, procedure: &Procedure, entity: &Entity) -> bool {
+        match &procedure.session {
+            Some(session) => {
+                procedure.session_of(group.extent).is_some()
+                    || Endpoint::of_session(entity, session, &self.logins).is_ok()
+            }
+            None => safe_steps(procedure, &PARTS).next().is_some(),
+        }
+    }
+}
+
+fn not_let_in(group: &Group, procedure: &Procedure, failure: &Failure) -> Looked {
+    let is_used = procedure.session_of(group.extent).is_some();
+    Looked::wrong(format!("command line: {failure}"), is_used)
+}
+
+fn looked(group: &Group, procedure: &Procedure, rehearsed: Rehearsed) -> Looked {
+    let has_session = procedure.session.is_some();
+    if let Some(failure) = rehearsed.failure {
+        let is_used = failure.part == Part::Before || group.extent.activates();
+        let what = match has_session {
+            true => "command line",
+            false => "procedure",
+        };
+        return Looked::wrong(format!("{what}: {failure}"), is_used);
+    }
+    Looked {
+        check: Some(ProcedureCheck {
+            logged_in: has_session,
+            steps: rehearsed.steps,
+            runs: rehearsed.runs,
+        }),
+        problem: None,
+        note: None,
+    }
+}
