@@ -58,8 +58,12 @@ pub(crate) enum Action {
     /// How often and how long an entity is tried again.
     Retries,
     Parallel,
+    /// Whether devices are made to run the image too.
+    Extent,
     // Work.
     Start,
+    /// Make devices run the image that they hold: to the review of that.
+    Activate,
     Cancel,
     CancelAll,
     Retry,

@@ -63,6 +63,9 @@ pub(crate) enum OfGroups {
     Parallel {
         at: usize,
     },
+    Extent {
+        at: usize,
+    },
     Image {
         at: usize,
     },
@@ -104,6 +107,8 @@ pub(crate) struct File {
 pub(crate) enum OfReview {
     /// Whose secret to give.
     Which,
+    /// Whether devices are to be made to run another image.
+    Activate,
     /// The secret of these credentials; a start goes on with it.
     Password { credentials: Name, then: Then },
 }

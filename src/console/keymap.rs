@@ -88,6 +88,7 @@ const REVIEW: Place = Place::On(&[Page::Review]);
 const WATCH: Place = Place::On(&[Page::Watch]);
 const LOG: Place = Place::On(&[Page::Log]);
 const MAKING: Place = Place::On(&[Page::Inventory, Page::Groups]);
+const ACTIVATED: Place = Place::On(&[Page::Groups, Page::Watch]);
 const SORTED: Place = Place::On(&[Page::Inventory, Page::Watch]);
 const SIDEWAYS: Place = Place::On(&[Page::Watch, Page::Log]);
 const DETAILED: Place = Place::On(&[Page::Inventory, Page::Groups, Page::Watch, Page::History]);
@@ -117,6 +118,7 @@ pub(crate) static KEYS: &[Binding] = keys! {
     GROUPS "L" => Laggards, "what becomes of slow entities";
     GROUPS "T" => Retries, "how often entities are tried again";
     GROUPS "P" => Parallel, "how many entities at a time";
+    GROUPS "E" => Extent, "deliver only, or make devices run the image too";
     GROUPS "Space Insert" => Mark, "select the group for the start", "Space select";
     GROUPS "S" => Start, "start what is selected, after a review", "S start";
     REVIEW "S Enter" => Start, "start what is shown", "S start";
@@ -131,6 +133,7 @@ pub(crate) static KEYS: &[Binding] = keys! {
     WATCH "m" => NextFailure, "jump to the next failure", "m next failure";
     SORTED "s" => Sort, "sort by the next column", "s sort";
     SORTED "R" => SortReverse, "reverse the order";
+    ACTIVATED "a" => Activate, "make devices run the image they hold, after a review", "a activate";
     SIDEWAYS "Left h" => Left, "the previous group; dense view: the cell before; log: fewer levels";
     SIDEWAYS "Right l" => Right, "the next group; dense view: the next cell; log: more levels";
     LOG "+" => LogMore, "show more levels", "+/- levels";
@@ -354,6 +357,8 @@ pub(crate) fn commands() -> impl Iterator<Item = (&'static str, Action)> {
         ("laggards", Action::Laggards),
         ("retries", Action::Retries),
         ("parallel", Action::Parallel),
+        ("extent", Action::Extent),
+        ("activate", Action::Activate),
         ("delete", Action::DeleteGroup),
         ("image", Action::PickImage),
         ("source", Action::PickSource),

@@ -24,6 +24,7 @@
 //! | `widgets` | gauges, texts that fit, the order of names |
 
 mod action;
+mod activation;
 mod app;
 mod asked;
 mod dialogs;

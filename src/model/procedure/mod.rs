@@ -17,7 +17,7 @@ pub use versions::Versions;
 use serde::{Deserialize, Serialize};
 
 use super::text::quoted;
-use super::{Name, Ssh};
+use super::{Name, Ssh, units};
 
 /// What is known of the entities of one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,6 +133,35 @@ impl Procedure {
         self.session
             .as_ref()
             .filter(|_| self.steps_of(extent).any(sends))
+    }
+
+    /// What making a device run an image comes to: `3 steps each (send, restart), back within 15 min; then …`.
+    pub fn activation_in_words(&self) -> String {
+        let steps = |part: Part| match self.part(part).len() {
+            1 => "1 step".to_owned(),
+            many => format!("{many} steps"),
+        };
+        let deeds: Vec<&str> = self.activate.iter().map(|step| step.deed.word()).collect();
+        let mut text = format!("{} each ({})", steps(Part::Activate), deeds.join(", "));
+        let back = self.activate.iter().filter_map(|step| match step.deed {
+            Deed::Restart { down, back } => Some(down + back),
+            _ => None,
+        });
+        let back: Duration = back.sum();
+        if !back.is_zero() {
+            text += &format!(", back within {}", units::limit(back));
+        }
+        if !self.check.is_empty() {
+            text += "; then each is asked what it runs";
+        }
+        text += &match self.undo.is_empty() {
+            true => "; there is no `undo`: one that does not run it is left as it is".to_owned(),
+            false => format!(
+                "; one that does not run it is put back by `undo` ({})",
+                steps(Part::Undo)
+            ),
+        };
+        text
     }
 
     /// Its name, how devices are reached, and the steps of each part: `card: over ssh, port 22; before 1, check 2`.

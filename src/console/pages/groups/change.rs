@@ -181,7 +181,7 @@ pub(super) fn copy(
 }
 
 /// A group in full, by name.
-fn spec_of(shared: &Shared, group: &ResolvedDraft, name: &str) -> GroupSpec {
+pub(super) fn spec_of(shared: &Shared, group: &ResolvedDraft, name: &str) -> GroupSpec {
     let entities = &shared.site.inventory.entities;
     let nowhere = || SourceSpec::FileServer(String::new());
     let image = group.image.known().map(|image| image.name.to_string());

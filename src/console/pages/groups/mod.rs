@@ -7,6 +7,7 @@
 //! | `make` | new groups: from marks, from the filter, by type and version |
 //! | `change` | members, name, deletion, laggards, retries; copies of the inventory's groups |
 //! | `image`, `browse` | choosing an image, or a file on a file server |
+//! | `activate` | making devices run the image: with the delivery, or those that hold it already |
 //! | `source` | choosing a file server or a peer |
 //! | `yaml` | the groups made here in the inventory's format |
 //!
@@ -30,6 +31,7 @@ use crate::console::state::{Request, Resolved, Screen, Shared};
 use crate::protocol::{Event, Snapshot};
 use crate::terminal::Theme;
 
+mod activate;
 mod browse;
 mod change;
 mod conflicts;
@@ -134,6 +136,10 @@ pub(crate) fn update(
             None
         }
         Action::Start => start(view, shared),
+        Action::Activate => {
+            activate::review(view, shared, snapshot);
+            None
+        }
         Action::Mark
         | Action::Details
         | Action::AddMembers
@@ -144,7 +150,8 @@ pub(crate) fn update(
         | Action::PickSource
         | Action::Laggards
         | Action::Retries
-        | Action::Parallel => {
+        | Action::Parallel
+        | Action::Extent => {
             let Some(at) = view.current(shared) else {
                 shared.say("there is no group yet: n makes one, A makes them by type and version");
                 return None;
@@ -206,6 +213,10 @@ fn of_group(
         }
         Action::Parallel => {
             change::ask_parallel(shared, at);
+            None
+        }
+        Action::Extent => {
+            activate::ask(shared, at);
             None
         }
         _ => None,
@@ -273,6 +284,7 @@ pub(crate) fn answered(
         (OfGroups::Parallel { at }, Answer::Text(count)) => {
             change::set_parallel(view, shared, at, &count)
         }
+        (OfGroups::Extent { at }, Answer::Chosen(how)) => activate::set(view, shared, at, &how),
         (OfGroups::Image { at }, Answer::Chosen(image)) => image::chosen(view, shared, at, &image),
         (OfGroups::Server { at }, Answer::Chosen(server)) => browse::look(
             shared,

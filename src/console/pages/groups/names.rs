@@ -33,6 +33,13 @@ pub(super) enum BadGroupName {
 
 /// What would be started.
 pub(super) fn chosen(view: &View, shared: &Shared) -> Result<Vec<GroupSpec>, CantStart> {
+    let groups = chosen_groups(view, shared)?;
+    let specs = groups.iter().map(|at| shared.drafts[*at].spec.clone());
+    Ok(specs.collect())
+}
+
+/// The same by their places in the list: what is selected, else the group under the cursor.
+pub(super) fn chosen_groups(view: &View, shared: &Shared) -> Result<Vec<usize>, CantStart> {
     let groups: Vec<usize> = if view.selected.is_empty() {
         view.current(shared).into_iter().collect()
     } else {
@@ -56,8 +63,7 @@ pub(super) fn chosen(view: &View, shared: &Shared) -> Result<Vec<GroupSpec>, Can
             });
         }
     }
-    let specs = groups.iter().map(|at| shared.drafts[*at].spec.clone());
-    Ok(specs.collect())
+    Ok(groups)
 }
 
 /// A group that was made here, to change it; `None` for the inventory's.

@@ -683,6 +683,83 @@ fn activation_is_kept_in_the_yaml() {
     assert_eq!((&*group.name, group.extent), ("tonight", Extent::Upgrade));
 }
 
+/// On the Groups page, with the cursor on `adsl`, whose type has a procedure.
+fn with_procedure() -> State {
+    let yaml = format!("{}{}", testing::SITE, testing::PROCEDURE);
+    let mut state = State::new(testing::site_of(testing::inventory(&yaml)));
+    more(&mut state, "2");
+    state
+}
+
+#[test]
+fn how_far_a_group_goes_is_chosen_where_its_devices_can_be_made_to_run_the_image() {
+    let mut state = with_procedure();
+    more(&mut state, "Ey");
+    assert_eq!(title(&state), "How far adsl-copy goes");
+    let effects = more(&mut state, "<Down><Enter>");
+    assert_eq!(
+        made_of(&kept(&effects)[0]).policy.extent,
+        Extent::Upgrade,
+        "of the copy"
+    );
+    let shown = screen(&mut state, &testing::idle(), 80, 24, MONO);
+    assert!(shown.contains("activate"), "{shown}");
+    assert!(
+        shown.contains("now: they are made to run the image"),
+        "{shown}"
+    );
+    // Enter alone keeps what it is.
+    let effects = more(&mut state, "E<Enter>");
+    assert_eq!(made_of(&kept(&effects)[0]).policy.extent, Extent::Upgrade);
+    let effects = more(&mut state, "E<Up><Enter>");
+    assert_eq!(made_of(&kept(&effects)[0]).policy.extent, Extent::Deliver);
+
+    let (mut state, _) = after("2<Down>Ey");
+    assert!(
+        said(&state).contains("no procedure says how devices of type `vdsl` are made to run"),
+        "{}",
+        said(&state)
+    );
+    assert!(state.shared.dialogs.is_empty());
+    assert_eq!(more(&mut state, "a"), []);
+    assert!(said(&state).contains("no procedure"));
+}
+
+#[test]
+fn those_that_hold_the_image_go_to_the_review_of_their_activation() {
+    let reviewed = |state: &State| {
+        let specs = &state.pages.review.specs;
+        specs
+            .iter()
+            .map(|spec| made_of(spec).clone())
+            .collect::<Vec<_>>()
+    };
+    // Nothing is known of them yet: the engine asks its journal.
+    let mut state = with_procedure();
+    assert_eq!(more(&mut state, "a"), [], "nothing starts");
+    let [made] = &reviewed(&state)[..] else {
+        panic!("no review");
+    };
+    assert_eq!(
+        (made.policy.extent, made.entities.len()),
+        (Extent::Activate, 8)
+    );
+    assert_eq!(state.shared.page, Page::Review);
+
+    // A run tells who holds it.
+    let mut snapshot = testing::snapshot();
+    std::sync::Arc::make_mut(&mut snapshot.groups[0]).phase =
+        crate::protocol::GroupPhase::Ended(crate::model::Outcome::Partial);
+    let mut state = with_procedure();
+    assert_eq!(press(&mut state, &snapshot, "a"), []);
+    let made = reviewed(&state).remove(0);
+    assert_eq!(made.entities, ["shelf1-02", "shelf1-08"]);
+    assert_eq!(
+        (made.name.as_str(), made.image.name()),
+        ("adsl", "adsl-2.4")
+    );
+}
+
 #[test]
 fn without_groups_made_here_there_is_no_yaml() {
     let (state, _) = after("2y");

@@ -8,12 +8,13 @@ use ratatui::text::{Line, Span};
 use crate::console::state::Shared;
 use crate::console::widgets::fit::{cut, plain, span};
 use crate::model::columns::count;
-use crate::model::{Group, Name, PeerChoice, SourceChoice, VerifyMode, names, units};
+use crate::model::{Extent, Group, Name, PeerChoice, SourceChoice, VerifyMode, names, units};
 use crate::plan::{Finding, Plan, PlannedGroup};
 use crate::protocol::inspect::Weight;
 use crate::terminal::{Theme, Tone};
 
 use super::View;
+use super::activate;
 use super::online;
 use super::plan::Start;
 
@@ -55,14 +56,9 @@ pub(super) fn lines<'a>(
 fn head(page: &mut Writer<'_>, view: &View, start: &Start) {
     let theme = page.theme;
     let plan = &start.plan;
-    let (send, skip) = plan.groups.iter().fold((0, 0), |(send, skip), group| {
-        (send + group.send.len(), skip + group.skip.len())
-    });
-    let mut text = format!(
-        "{}: {} get an image",
-        count(view.specs.len(), "group"),
-        count(send, "entity"),
-    );
+    let skip: usize = plan.groups.iter().map(|group| group.skip.len()).sum();
+    let groups = count(view.specs.len(), "group");
+    let mut text = format!("{groups}: {}", activate::deeds(plan));
     if skip > 0 {
         text += &format!(", {skip} skipped");
     }
@@ -144,15 +140,28 @@ fn describe(page: &mut Writer<'_>, shared: &Shared, plan: &Plan, planned: &Plann
     if !versions.is_empty() {
         page.entry("versions", &versions.join(", "));
     }
-    page.entry("source", &sources(shared, plan, planned));
-    let send: Vec<&str> = planned.send.iter().map(|entity| &*entity.name).collect();
-    let nothing = (plan.findings.iter())
-        .find(|one| matches!(one, Finding::NothingToSend { group: of } if *of == group.name));
-    if let Some(nothing) = nothing {
-        page.entry("send to", &nothing.to_string());
+    if group.extent == Extent::Activate {
+        page.entry(
+            "source",
+            "none: nothing is sent to those that hold the image",
+        );
+        send_to(page, plan, planned);
+        skipped(page, planned);
     } else {
-        page.entry("send to", &format!("{}: {}", send.len(), joined(&send)));
+        delivery(page, shared, plan, planned);
     }
+    if let Some(procedure) = &group.procedure {
+        page.entry("procedure", &procedure.in_words());
+        page.entry("activate", &activate::in_words(planned).unwrap_or_default());
+    }
+}
+
+/// How the image gets there.
+fn delivery(page: &mut Writer<'_>, shared: &Shared, plan: &Plan, planned: &PlannedGroup) {
+    let theme = page.theme;
+    let group = &planned.group;
+    page.entry("source", &sources(shared, plan, planned));
+    send_to(page, plan, planned);
     if !planned.send.is_empty() {
         let send = planned.send.iter().map(|entity| &**entity);
         page.entry("verify", &VerifyMode::of_all_in_words(send));
@@ -162,18 +171,7 @@ fn describe(page: &mut Writer<'_>, shared: &Shared, plan: &Plan, planned: &Plann
     if let Some(legacy) = legacy {
         page.hanging("  ! ", &legacy.to_string(), theme.tone(Tone::Look));
     }
-    if !planned.skip.is_empty() {
-        let skip: Vec<&str> = planned.skip.iter().map(|entity| &*entity.name).collect();
-        page.entry(
-            "skip",
-            &format!(
-                "{}: {} (the inventory says version {}; F sends all the same)",
-                skip.len(),
-                joined(&skip),
-                image.version
-            ),
-        );
-    }
+    skipped(page, planned);
     if let Some(pool) = &planned.pool {
         page.entry(
             "pool",
@@ -189,10 +187,41 @@ fn describe(page: &mut Writer<'_>, shared: &Shared, plan: &Plan, planned: &Plann
     let (laggards, parallel) = (policy.laggards_in_words(), policy.parallel_in_words());
     page.entry("laggards", &format!("{laggards}; {parallel}"));
     page.entry("retries", &policy.limits.retries_in_words());
-    if let Some(procedure) = &group.procedure {
-        page.entry("procedure", &procedure.in_words());
-        page.entry("activate", policy.extent_in_words());
+}
+
+fn send_to(page: &mut Writer<'_>, plan: &Plan, planned: &PlannedGroup) {
+    let group = &planned.group;
+    let label = match group.extent {
+        Extent::Activate => "on",
+        Extent::Deliver | Extent::Upgrade => "send to",
+    };
+    let send: Vec<&str> = planned.send.iter().map(|entity| &*entity.name).collect();
+    let nothing = (plan.findings.iter())
+        .find(|one| matches!(one, Finding::NothingToSend { group: of } if *of == group.name));
+    match nothing {
+        Some(nothing) => page.entry(label, &nothing.to_string()),
+        None => page.entry(label, &format!("{}: {}", send.len(), joined(&send))),
     }
+}
+
+fn skipped(page: &mut Writer<'_>, planned: &PlannedGroup) {
+    if planned.skip.is_empty() {
+        return;
+    }
+    let all_the_same = match planned.group.extent {
+        Extent::Activate => "F does it",
+        Extent::Deliver | Extent::Upgrade => "F sends",
+    };
+    let skip: Vec<&str> = planned.skip.iter().map(|entity| &*entity.name).collect();
+    page.entry(
+        "skip",
+        &format!(
+            "{}: {} (the inventory says version {}; {all_the_same} all the same)",
+            skip.len(),
+            joined(&skip),
+            planned.group.image.version
+        ),
+    );
 }
 
 /// The order of preference.

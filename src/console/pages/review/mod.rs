@@ -3,6 +3,7 @@
 //! The rulebook works it out, `lines` says it. Passwords are asked for one after another when the start
 //! is ordered; each goes to the engine as soon as it is given, and is kept nowhere here.
 
+mod activate;
 mod lines;
 mod online;
 mod plan;
@@ -101,7 +102,7 @@ pub(crate) fn update(
     action: Action,
 ) -> Option<Effect> {
     match action {
-        Action::Start | Action::Details => return start(view, shared, snapshot),
+        Action::Start | Action::Details => return start(view, shared, snapshot, false),
         Action::Probe => return look(view, shared, snapshot, Question::Probe),
         Action::Verify => return look(view, shared, snapshot, Question::Verify),
         Action::Back if view.online.goes_on => return online::stop(shared),
@@ -155,7 +156,8 @@ pub(crate) fn against(view: &View, shared: &Shared, snapshot: &Snapshot) -> Vec<
     said(&current(view, shared, snapshot).plan.blockers)
 }
 
-fn start(view: &mut View, shared: &mut Shared, snapshot: &Snapshot) -> Option<Effect> {
+/// `sure`: it was said that devices may be made to run another image.
+fn start(view: &mut View, shared: &mut Shared, snapshot: &Snapshot, sure: bool) -> Option<Effect> {
     if view.specs.is_empty() {
         shared.say("nothing is selected; choose groups on the Groups page");
         return None;
@@ -168,6 +170,9 @@ fn start(view: &mut View, shared: &mut Shared, snapshot: &Snapshot) -> Option<Ef
         return None;
     }
     if ask_first(shared, &start.passwords, Then::Start) {
+        return None;
+    }
+    if !sure && activate::ask(shared, &start.plan) {
         return None;
     }
     view.online = Online::default();
@@ -266,6 +271,7 @@ pub(crate) fn answered(
     answer: Answer,
 ) -> Option<Effect> {
     match (asked, answer) {
+        (OfReview::Activate, Answer::Yes) => start(view, shared, snapshot, true),
         (OfReview::Which, Answer::Chosen(name)) => {
             let known = shared.site.inventory.credentials.iter();
             let found = known.into_iter().find(|one| *one.name == *name)?;
@@ -290,7 +296,7 @@ pub(crate) fn answered(
                     shared.say(format!("the secret of {} is set", shown(&credentials)));
                     None
                 }
-                Then::Start => start(view, shared, snapshot),
+                Then::Start => start(view, shared, snapshot, false),
                 Then::Look(question) => look(view, shared, snapshot, question),
             };
             if let Some(Effect::Send(more)) = more {

@@ -100,7 +100,11 @@ fn what_is_done_on_devices_and_passwords_that_telnet_shows_are_on_the_page() {
     let done = "procedure `card`: over telnet, port 23, passwords in CLEAR TEXT;";
     let shown = "! craft: sent in CLEAR TEXT (telnet), readable on the way";
     let now = page(Extent::Upgrade);
-    for words in [done, "activate now", shown] {
+    for words in [
+        done,
+        "activate makes 1 entity run adsl-2.4: 2 steps each",
+        shown,
+    ] {
         assert!(now.contains(words), "{words}: {now}");
     }
     let later = page(Extent::Deliver);
@@ -560,4 +564,33 @@ fn what_entities_hold_is_shown_with_those_that_lack_the_image_first() {
     };
     told(&mut state, held);
     insta::assert_snapshot!("review_held_80x24", screen(&mut state, &idle, 80, 24, MONO));
+}
+
+#[test]
+fn an_activation_is_said_in_plain_words_and_asked_about_before_it_starts() {
+    let yaml = format!("{}{}", testing::SITE, testing::PROCEDURE);
+    let mut state = State::new(testing::site_of(testing::inventory(&yaml)));
+    let mut spec = made("mine", "adsl-2.4", from("hq"), &["shelf1-[01-03]"]);
+    if let GroupSpec::Made(made) = &mut spec {
+        made.policy.extent = Extent::Activate;
+    }
+    open(&mut state, vec![spec.clone()]);
+    let idle = testing::idle();
+    insta::assert_snapshot!("activation_80x24", screen(&mut state, &idle, 80, 24, MONO));
+    // Neither key starts it; the question does, and only with `y`.
+    for keys in ["SS<Enter><Esc>", "<Enter>S<Enter>n"] {
+        assert_eq!(press(&mut state, &idle, keys), [], "{keys}");
+        assert_eq!(state.shared.page, Page::Review, "{keys}");
+    }
+    assert_eq!(press(&mut state, &idle, "S"), []);
+    insta::assert_snapshot!(
+        "activation_question_80x24",
+        screen(&mut state, &idle, 80, 24, MONO)
+    );
+    let start = Command::Start {
+        groups: vec![spec],
+        force: false,
+    };
+    assert_eq!(press(&mut state, &idle, "y"), [Effect::Send(vec![start])]);
+    assert_eq!(state.shared.page, Page::Watch);
 }

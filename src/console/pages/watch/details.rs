@@ -44,6 +44,14 @@ pub(super) fn of_entity(
              on from the same byte in a later one"
         }
         EntityState::Retrying => "retrying: it waits for its next try, from byte 0",
+        EntityState::Preparing => "preparing: the steps of its procedure before the image",
+        EntityState::Activating => "activating: the steps that make it run an image",
+        EntityState::Restarting => "restarting: it goes, and is waited for until it is back",
+        EntityState::Checking => "checking: it is asked what it runs",
+        EntityState::Upgraded => "upgraded: it said itself that it runs the image",
+        EntityState::RolledBack => {
+            "rolled-back: it was made to run its previous image again, and said itself that it does"
+        }
         EntityState::Delivered if entity.standing() == Standing::Unproven => &unproven,
         state => state.as_str(),
     };
@@ -53,6 +61,9 @@ pub(super) fn of_entity(
     }
     if let Some(cause) = &entity.cause {
         page.entry("cause", cause);
+    }
+    if let Some(runs) = &entity.runs {
+        page.entry("runs", &format!("version {runs}, as it said itself"));
     }
     if let Some(holds) = entity.holds {
         page.entry("holds", &format!("{holds}: {}", holds.words()));

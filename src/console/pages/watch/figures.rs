@@ -1,6 +1,6 @@
 //! Figures that are not in a snapshot but follow from it.
 
-use crate::model::{Bottleneck, EntityState, Standing, Step, Verified};
+use crate::model::{Bottleneck, EntityState, Holds, Standing, Step, Verified};
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot};
 use crate::terminal::Theme;
 
@@ -83,10 +83,11 @@ pub(super) fn totals(group: &GroupSnapshot) -> Totals {
         if entity.state == EntityState::Skipped {
             continue;
         }
-        let size = group.size.unwrap_or(0);
-        let sent = entity.sent.min(size);
+        // Where nothing is read, nobody knows the size: entities that have the image count alike.
+        let size = group.size.unwrap_or(u64::from(is_on(entity)));
+        let sent = if is_on(entity) { size } else { entity.sent };
         totals.to_send += size;
-        totals.sent += sent;
+        totals.sent += sent.min(size);
     }
     totals
 }
@@ -130,8 +131,55 @@ fn is_sending(entity: &EntitySnapshot) -> bool {
     entity.state == EntityState::Sending
 }
 
+/// Whether the image is in place on it, whatever it runs.
+pub(super) fn is_on(entity: &EntitySnapshot) -> bool {
+    let ended = matches!(entity.state, EntityState::Failed | EntityState::Cancelled);
+    entity.state.has_image()
+        || entity.state == EntityState::RolledBack
+        || ended && entity.holds == Some(Holds::New)
+}
+
+/// Whether it is being made to run the image, or its previous one again.
+pub(super) fn is_made_to_run(entity: &EntitySnapshot) -> bool {
+    matches!(
+        entity.state,
+        EntityState::Activating | EntityState::Restarting | EntityState::Checking
+    )
+}
+
+/// Whether devices of the group say what they run.
+pub(super) fn upgrades(group: &GroupSnapshot) -> bool {
+    let says = |one: &EntitySnapshot| {
+        let is_end = matches!(one.state, EntityState::Upgraded | EntityState::RolledBack);
+        one.runs.is_some() || is_end || is_made_to_run(one)
+    };
+    group.entities.iter().any(says)
+}
+
+/// Whether nobody gets the image any more, and devices are still made to run it.
+pub(super) fn activates(group: &GroupSnapshot) -> bool {
+    let mut left = group.entities.iter().filter(|one| !one.state.is_final());
+    !group.phase.is_ended() && left.clone().count() > 0 && left.all(is_made_to_run)
+}
+
+/// How many say that they run the image, of those that are to.
+pub(super) fn upgraded(group: &GroupSnapshot) -> (usize, usize) {
+    let count = |state| {
+        group
+            .entities
+            .iter()
+            .filter(|one| one.state == state)
+            .count()
+    };
+    let all = group.entities.len() - count(EntityState::Skipped);
+    (count(EntityState::Upgraded), all)
+}
+
 pub(super) fn phase(group: &GroupSnapshot) -> String {
+    let prepares = |one: &EntitySnapshot| one.state == EntityState::Preparing;
     match group.phase {
+        _ if activates(group) => "activating".into(),
+        GroupPhase::Starting if group.entities.iter().any(prepares) => "preparing".into(),
         GroupPhase::Starting => "starting".into(),
         GroupPhase::Transferring => "transferring".into(),
         GroupPhase::Draining => "emptying the pool".into(),
@@ -146,6 +194,8 @@ pub(super) fn sign(group: &GroupSnapshot, theme: &Theme) -> &'static str {
         return theme.sign(Standing::Unproven);
     }
     theme.sign(match group.phase {
+        _ if activates(group) => EntityState::Activating,
+        GroupPhase::Ended(Outcome::Delivered) if upgraded(group).0 > 0 => EntityState::Upgraded,
         GroupPhase::Starting => EntityState::Connecting,
         GroupPhase::Transferring | GroupPhase::Draining => EntityState::Sending,
         GroupPhase::Ended(Outcome::Delivered) => EntityState::Delivered,
@@ -162,6 +212,37 @@ pub(super) fn bottleneck(bottleneck: &Bottleneck) -> String {
         Bottleneck::Memory => "memory".into(),
         Bottleneck::None => "none".into(),
     }
+}
+
+/// From which version to which, where a group upgrades: `2.3 -> 2.4`.
+pub(super) fn versions(group: &GroupSnapshot, before: Option<&str>, theme: &Theme) -> String {
+    let arrow = if theme.ascii { "->" } else { "→" };
+    let version = &group.version;
+    match before.filter(|before| !before.is_empty() && *before != &**version) {
+        Some(before) => format!("{before} {arrow} {version}"),
+        None => version.clone(),
+    }
+}
+
+/// What a device that is, or was, made to run the image says, and what was known of it before: `None` for all others.
+/// `versions` is from [`versions`].
+pub(super) fn running(entity: &EntitySnapshot, versions: &str) -> Option<String> {
+    let runs = entity.runs.as_deref();
+    let says = runs.map_or_else(|| "says nothing".into(), |runs| format!("runs {runs}"));
+    Some(match entity.state {
+        EntityState::Upgraded => format!("{versions}, {says}"),
+        EntityState::Failed | EntityState::Cancelled if runs.is_none() => return None,
+        EntityState::RolledBack | EntityState::Failed | EntityState::Cancelled => {
+            let cause = why(entity);
+            let says = runs.map(|_| says);
+            let parts = says.into_iter().chain((!cause.is_empty()).then_some(cause));
+            parts.collect::<Vec<_>>().join(": ")
+        }
+        EntityState::Activating | EntityState::Restarting | EntityState::Checking => {
+            versions.to_owned()
+        }
+        _ => return None,
+    })
 }
 
 /// What there is to say about an entity besides its figures, given the group's [`lag_limit`].

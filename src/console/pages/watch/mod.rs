@@ -22,6 +22,7 @@ use crate::model::text::quoted;
 use crate::protocol::{Command, EntitySnapshot, GroupSnapshot, GroupSpec, Snapshot, Target};
 use crate::terminal::Theme;
 
+mod activate;
 mod dense;
 mod details;
 mod draw;
@@ -146,13 +147,13 @@ impl Screen for View {
 
     fn draw(
         &self,
-        _shared: &Shared,
+        shared: &Shared,
         snapshot: &Snapshot,
         theme: &Theme,
         frame: &mut Frame<'_>,
         area: Rect,
     ) {
-        draw::draw(self, snapshot, theme, frame, area);
+        draw::draw(self, &shared.site.inventory, snapshot, theme, frame, area);
     }
 
     fn observe(&mut self, shared: &mut Shared, snapshot: &Snapshot) {
@@ -303,6 +304,10 @@ pub(crate) fn update(
                 (shared.dialogs).push(Dialog::confirm("Try again?", lines, intent));
             }
             Err(reason) => shared.say(reason.to_string()),
+        },
+        Action::Activate => match activate::spec(view, shared, snapshot, group) {
+            Ok(spec) => shared.request(Request::Review(vec![spec])),
+            Err(reason) => shared.say(reason),
         },
         Action::Verify => {
             let name = group.group.to_string();

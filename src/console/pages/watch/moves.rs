@@ -65,7 +65,9 @@ pub(super) fn next_failure(view: &mut View, shared: &mut Shared, snapshot: &Snap
     let failed = |group: &GroupSnapshot, order: &[usize], rows: std::ops::Range<usize>| {
         rows.into_iter().find(|row| {
             let entity = order.get(*row).and_then(|place| group.entities.get(*place));
-            entity.is_some_and(|entity| entity.state == EntityState::Failed)
+            entity.is_some_and(|entity| {
+                matches!(entity.state, EntityState::Failed | EntityState::RolledBack)
+            })
         })
     };
     let found = (0..=count).find_map(|step| {

@@ -81,7 +81,7 @@ fn taken_up(snapshot: &Snapshot, at: usize) -> HashSet<&str> {
 
 /// What the group was made from: as it was started here, as it is in the inventory, or as the
 /// engine tells.
-fn origin(view: &View, shared: &Shared, group: &GroupSnapshot) -> Option<MadeGroup> {
+pub(super) fn origin(view: &View, shared: &Shared, group: &GroupSnapshot) -> Option<MadeGroup> {
     known(view, shared, group).or_else(|| {
         let image = shared.site.inventory.image(&group.image)?;
         Some(MadeGroup {

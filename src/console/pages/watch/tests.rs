@@ -9,8 +9,8 @@ use super::*;
 use crate::console::pages::State;
 use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
 use crate::model::{
-    Bottleneck, DeliveryPolicy, EntityState, Holds, ImageSpec, Laggards, MadeGroup, Outcome,
-    SourceSpec, Standing, Step, Verified,
+    Bottleneck, DeliveryPolicy, EntityState, Extent, Holds, ImageSpec, Laggards, MadeGroup,
+    Outcome, SourceSpec, Standing, Step, Verified,
 };
 use crate::protocol::GroupPhase;
 use crate::terminal::{Palette, Theme};
@@ -276,6 +276,160 @@ fn sent_and_confirmed_are_told_apart() {
     );
     assert!(shown.contains("confirmed 1 of 7"), "{shown}");
     assert!(line("shelf1-05").contains("send: the server said 552 the flash is full"));
+}
+
+/// `adsl` while its devices are made to run the image, and once all have said what they run.
+fn upgrading() -> Snapshot {
+    use EntityState as S;
+    let mut group = testing::group(
+        "adsl",
+        [
+            S::Upgraded,
+            S::RolledBack,
+            S::Restarting,
+            S::Activating,
+            S::Checking,
+            S::Failed,
+            S::Upgraded,
+            S::Skipped,
+        ]
+        .into_iter()
+        .zip(1..)
+        .map(|(state, at)| testing::entity(&format!("shelf1-0{at}"), state, 8 << 20))
+        .collect(),
+    );
+    (group.phase, group.read, group.used) = (GroupPhase::Draining, 8 << 20, 0);
+    (group.rate, group.time_left) = (0.0, None);
+    for entity in &mut group.entities {
+        entity.runs = match entity.state {
+            S::Upgraded => Some("2.4".into()),
+            S::RolledBack => Some("2.3".into()),
+            _ => None,
+        };
+    }
+    group.entities[1].cause = Some(
+        "check, step 1 of 1 (send \"show version\"): it says version `2.3`, and `2.4` was expected; \
+         `undo` was carried out, and it says that it runs 2.3"
+            .into(),
+    );
+    group.entities[5].cause = Some("activate, step 2 of 2 (restart): not back in 15 min".into());
+    group.entities[5].holds = Some(Holds::New);
+    Snapshot {
+        groups: vec![Arc::new(group)],
+        ..testing::idle()
+    }
+}
+
+#[test]
+fn people_see_which_version_each_device_runs() {
+    let mut snapshot = upgrading();
+    let mut state = watching(&snapshot);
+    press(&mut state, &snapshot, "<Down><Down>");
+    insta::assert_snapshot!(
+        "upgrading_80x24",
+        screen(&mut state, &snapshot, 80, 24, MONO)
+    );
+    let details = press_and_show(&mut state, &snapshot, "<Enter>");
+    for told in [
+        "state       rolled-back: it was made to run its previous image again",
+        "`undo` was carried out, and it",
+        "runs        version 2.3, as it said itself",
+    ] {
+        assert!(details.contains(told), "{told}: {details}");
+    }
+    press(&mut state, &snapshot, "<Esc>");
+    insta::assert_snapshot!(
+        "upgrading_60x16_ascii",
+        screen(&mut state, &snapshot, 60, 16, ASCII)
+    );
+    let group = Arc::make_mut(&mut snapshot.groups[0]);
+    for entity in &mut group.entities[2..5] {
+        (entity.state, entity.runs) = (EntityState::Upgraded, Some("2.4".into()));
+    }
+    group.phase = GroupPhase::Ended(Outcome::Partial);
+    state.observe(&snapshot);
+    insta::assert_snapshot!(
+        "upgraded_80x24",
+        screen(&mut state, &snapshot, 80, 24, MONO)
+    );
+    // It stands out as a failure does.
+    press(&mut state, &snapshot, "gm");
+    assert_eq!(cursor_on(&state, &snapshot), "shelf1-02");
+}
+
+/// Of a run that activates only: nothing is read, and nobody learns how large the image is.
+#[test]
+fn devices_that_hold_the_image_have_all_of_it_although_nothing_was_sent() {
+    let mut snapshot = upgrading();
+    let group = Arc::make_mut(&mut snapshot.groups[0]);
+    (group.size, group.phase, group.passes) = (None, GroupPhase::Starting, 0);
+    for entity in &mut group.entities {
+        entity.sent = 0;
+    }
+    group.entities[5].state = EntityState::Restarting;
+    let mut state = watching(&snapshot);
+    let shown = screen(&mut state, &snapshot, 80, 24, ASCII);
+    for told in [
+        "adsl-2.4 version 2.4, activating",
+        "sent   ################ 100%",
+        "waits for 4 devices",
+    ] {
+        assert!(shown.contains(told), "{told}: {shown}");
+    }
+}
+
+#[test]
+fn a_group_or_one_of_its_devices_goes_to_the_review_of_its_activation() {
+    use EntityState as S;
+    let states = [
+        S::Delivered,
+        S::Delivered,
+        S::RolledBack,
+        S::Upgraded,
+        S::Failed,
+    ];
+    let names = (1..).map(|at| format!("shelf1-0{at}"));
+    let mut group = testing::group(
+        "adsl",
+        (states.into_iter().zip(names))
+            .map(|(state, name)| testing::entity(&name, state, 8 << 20))
+            .collect(),
+    );
+    group.phase = GroupPhase::Ended(Outcome::Partial);
+    let snapshot = Snapshot {
+        groups: vec![Arc::new(group)],
+        ..testing::idle()
+    };
+    let yaml = format!("{}{}", testing::SITE, testing::PROCEDURE);
+    let open = |keys: &str| {
+        let mut state = State::new(testing::site_of(testing::inventory(&yaml)));
+        state.shared.page = Page::Watch;
+        state.observe(&snapshot);
+        assert_eq!(press(&mut state, &snapshot, keys), [], "nothing starts");
+        let said = state
+            .shared
+            .message
+            .as_ref()
+            .map(|message| message.text.clone());
+        let specs = state.pages.review.specs.iter().map(|spec| match spec {
+            GroupSpec::Made(made) => (made.policy.extent, made.entities.join(" ")),
+            GroupSpec::Named(name) => panic!("{name}"),
+        });
+        (specs.collect::<Vec<_>>(), said.unwrap_or_default())
+    };
+    let mut state = State::new(testing::site_of(testing::inventory(&yaml)));
+    state.shared.page = Page::Watch;
+    state.observe(&snapshot);
+    let shown = screen(&mut state, &snapshot, 80, 24, MONO);
+    assert!(shown.contains("1 upgraded  2 to activate: a"), "{shown}");
+    let review = |names: &str| vec![(Extent::Activate, names.to_owned())];
+    assert_eq!(open("a").0, review("shelf1-01 shelf1-02"));
+    assert_eq!(open("<Down><Down>a").0, review("shelf1-02"));
+    let (none, said) = open("<Down><Down><Down>a");
+    assert!(
+        none.is_empty() && said.contains("`shelf1-03` is rolled-back"),
+        "{said}"
+    );
 }
 
 #[test]

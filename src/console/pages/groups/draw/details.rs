@@ -4,6 +4,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use crate::console::activation::can_activate;
 use crate::console::dialogs::Dialog;
 use crate::console::pages::groups::conflicts::{Conflict, beside_runs};
 use crate::console::pages::groups::{View, members};
@@ -50,6 +51,7 @@ pub(super) fn facts(view: &View, shared: &Shared, snapshot: &Snapshot, at: usize
     facts.extend(versions(inventory, group));
     facts.push(Fact::plain("laggards", laggards));
     facts.push(Fact::plain("retries", policy.limits.retries_in_words()));
+    facts.extend(extent(inventory, group));
     facts.extend(results(group, snapshot));
     facts.push(Fact::plain("entities", entities));
     facts
@@ -143,17 +145,33 @@ fn versions(inventory: &Inventory, group: &ResolvedDraft) -> Option<Fact> {
     (!versions.is_empty()).then(|| Fact::plain("versions", versions.join(", ")))
 }
 
+/// How far it goes, where devices can be made to run the image.
+fn extent(inventory: &Inventory, group: &ResolvedDraft) -> Option<Fact> {
+    can_activate(inventory, &group.image.known()?.type_).ok()?;
+    let mut text = group.policy.extent_in_words().to_owned();
+    if !group.policy.extent.activates() {
+        text += "; a makes those that hold it run it";
+    }
+    Some(Fact::plain("activate", text))
+}
+
 /// Of the newest run of the group.
 fn results(group: &ResolvedDraft, snapshot: &Snapshot) -> Option<Fact> {
     let run = run_of(snapshot, group)?;
     let count = |state| run.entities.iter().filter(|one| one.state == state).count();
-    let text = format!(
-        "{} delivered, {} skipped, {} failed of {}",
-        count(EntityState::Delivered),
-        count(EntityState::Skipped),
-        count(EntityState::Failed),
-        run.entities.len()
-    );
+    let words = [
+        (EntityState::Upgraded, "upgraded", false),
+        (EntityState::Delivered, "delivered", true),
+        (EntityState::Skipped, "skipped", true),
+        (EntityState::RolledBack, "rolled back", false),
+        (EntityState::Failed, "failed", true),
+    ];
+    let said = words.into_iter().filter_map(|(state, word, always)| {
+        let many = count(state);
+        (always || many > 0).then(|| format!("{many} {word}"))
+    });
+    let said: Vec<String> = said.collect();
+    let text = format!("{} of {}", said.join(", "), run.entities.len());
     let name = match run.phase.is_ended() {
         true => "last run",
         false => "this run",

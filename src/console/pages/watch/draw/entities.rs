@@ -11,7 +11,7 @@ use crate::console::pages::watch::{Cursor, View, figures, place_of, selected};
 use crate::console::widgets::fit::{cut, plain};
 use crate::console::widgets::gauge::{gauge, percent};
 use crate::console::widgets::table::table;
-use crate::model::{EntityState, columns};
+use crate::model::{EntityState, Inventory, columns};
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot};
 use crate::terminal::{Theme, Tone};
 
@@ -70,7 +70,7 @@ impl Columns {
 
     fn row<'a>(
         &self,
-        entity: &EntitySnapshot,
+        (entity, note): (&EntitySnapshot, &str),
         group: &GroupSnapshot,
         limit: u64,
         theme: &Theme,
@@ -85,23 +85,24 @@ impl Columns {
         } else {
             theme.of_state(standing)
         };
+        let is_on = figures::is_on(entity);
         let percent = match state {
             EntityState::Confirming | EntityState::Verifying => "sent".into(),
             EntityState::Skipped => "-".into(),
-            EntityState::Delivered => "100%".into(),
+            _ if is_on => "100%".into(),
             _ if group.size.is_none() => "-".into(),
             _ => format!("{}%", percent(entity.sent, size)),
         };
-        let bar = if state == EntityState::Skipped {
-            " ".repeat(self.gauge)
-        } else {
-            gauge(entity.sent, size, self.gauge, theme)
+        let bar = match state {
+            EntityState::Skipped => " ".repeat(self.gauge),
+            _ if is_on => gauge(1, 1, self.gauge, theme),
+            _ => gauge(entity.sent, size, self.gauge, theme),
         };
         let word = match state {
-            EntityState::Failed | EntityState::Retrying => style,
+            EntityState::Failed | EntityState::RolledBack | EntityState::Retrying => style,
             _ => Style::new(),
         };
-        let note = |room: usize| cut(&figures::note(entity, limit), room, theme);
+        let note = |room: usize| cut(note, room, theme);
         let [.., rate, lag, room] = self.widths();
         let mut cells = vec![
             Cell::new(cut(&entity.entity, self.name, theme)),
@@ -123,8 +124,26 @@ impl Columns {
     }
 }
 
+/// What is said of an entity besides its figures.
+fn note(
+    inventory: &Inventory,
+    group: &GroupSnapshot,
+    entity: &EntitySnapshot,
+    limit: u64,
+    theme: &Theme,
+) -> String {
+    // The inventory is searched for those alone that say more.
+    let running = figures::running(entity, "").and_then(|_| {
+        let known = inventory.entity(&entity.entity);
+        let before = known.map(|known| &*known.version);
+        figures::running(entity, &figures::versions(group, before, theme))
+    });
+    running.unwrap_or_else(|| figures::note(entity, limit))
+}
+
 pub(super) fn draw_entities(
     view: &View,
+    inventory: &Inventory,
     group: &GroupSnapshot,
     theme: &Theme,
     frame: &mut Frame<'_>,
@@ -138,7 +157,8 @@ pub(super) fn draw_entities(
     let rows = rows.filter_map(|row| {
         let entity = group.entities.get(place_of(view, group, row)?)?;
         let here = row + 1 == cursor.row;
-        Some(columns.row(entity, group, limit, theme, here))
+        let note = note(inventory, group, entity, limit, theme);
+        Some(columns.row((entity, &note), group, limit, theme, here))
     });
     let rows: Vec<Row<'_>> = rows.collect();
     let table = table(columns.head(view, theme), &columns.widths(), 1, theme);
@@ -154,6 +174,7 @@ pub(super) fn on_screen(mut cursor: Cursor, entities: usize, rows: usize) -> Cur
 /// What is under the cursor, in full as far as it fits.
 pub(super) fn footer<'a>(
     view: &View,
+    inventory: &Inventory,
     group: &GroupSnapshot,
     theme: &Theme,
     width: u16,
@@ -180,10 +201,12 @@ pub(super) fn footer<'a>(
         );
         return Line::styled(cut(&text, width, theme), theme.hint());
     };
-    let note = figures::note(entity, figures::lag_limit(group));
+    let note = note(inventory, group, entity, figures::lag_limit(group), theme);
     let mut text = format!("{}: {}", entity.entity, entity.standing());
     // The cause of a retry needs the room, and nothing moves meanwhile.
-    let still = entity.state.is_final() || entity.state == EntityState::Retrying;
+    let still = entity.state.is_final()
+        || entity.state == EntityState::Retrying
+        || figures::is_made_to_run(entity);
     if !still && group.phase != GroupPhase::Starting {
         let size = group.size.unwrap_or(0);
         text += &format!(

@@ -8,7 +8,7 @@ use crate::console::pages::watch::{View, figures};
 use crate::console::widgets::fit::{cut, fit, plain, span};
 use crate::console::widgets::gauge::{gauge, history, percent};
 use crate::model::{Bottleneck, EntityState, Standing, columns, units};
-use crate::protocol::GroupSnapshot;
+use crate::protocol::{EntitySnapshot, GroupSnapshot};
 use crate::terminal::{Theme, Tone};
 
 use super::LABEL;
@@ -17,6 +17,8 @@ pub(super) fn group_lines<'a>(
     view: &View,
     group: &GroupSnapshot,
     totals: &Totals,
+    // How many hold the image and can be made to run it.
+    holders: usize,
     theme: &Theme,
     width: usize,
 ) -> Vec<Line<'a>> {
@@ -34,6 +36,10 @@ pub(super) fn group_lines<'a>(
     };
     let waits = match &group.bottleneck {
         _ if group.phase.is_ended() => String::new(),
+        _ if figures::activates(group) => {
+            let many = group.entities.iter().filter(|one| !one.state.is_final());
+            format!("waits for {}", columns::count(many.count(), "device"))
+        }
         bottleneck => cut(
             &format!("waits for {}", figures::bottleneck(bottleneck)),
             width / 2,
@@ -58,6 +64,20 @@ pub(super) fn group_lines<'a>(
     let label = |text: &str| span(format!("{text:<LABEL$}"), theme.hint());
     if group.phase.is_ended() {
         ended(group, totals, theme, width, &mut lines);
+    } else if figures::activates(group) {
+        // Nothing is read any more, and no buffer is filled.
+        let (done, all) = figures::upgraded(group);
+        let [part, whole] = [done, all].map(|number| number as u64);
+        let version = plain(&group.version, theme);
+        let text = format!(
+            "{} {:>3}%  {done} of {all} say that they run {version}",
+            gauge(part, whole, cells, theme),
+            percent(part, whole)
+        );
+        lines.push(Line::from(vec![
+            label("runs"),
+            Span::raw(cut(&text, width.saturating_sub(LABEL), theme)),
+        ]));
     } else {
         lines.push(Line::from(vec![
             label("source"),
@@ -67,21 +87,27 @@ pub(super) fn group_lines<'a>(
         lines.push(pool(view, group, cells, theme, width));
     }
     let share = percent(totals.sent, totals.to_send);
-    let left = if group.phase.is_ended() {
+    let left = if group.phase.is_ended() || figures::activates(group) {
         String::new()
     } else {
         format!("  left {}", figures::time_left(group.time_left))
     };
     let sent = gauge(totals.sent, totals.to_send, cells, theme);
     let get_it = group.entities.len() - totals.states[figures::rank(EntityState::Skipped)];
-    let confirmed = totals.states[figures::rank(EntityState::Delivered)]
-        + totals.states[figures::rank(Standing::Unproven)];
-    let figures = format!("{sent} {share:>3}%  confirmed {confirmed} of {get_it}{left}  ");
+    let is_on = |one: &&EntitySnapshot| figures::is_on(one);
+    let confirmed = group.entities.iter().filter(is_on).count();
+    let upgraded = match figures::upgrades(group) {
+        true => format!(", {} upgraded", figures::upgraded(group).0),
+        false => String::new(),
+    };
+    let figures =
+        format!("{sent} {share:>3}%  confirmed {confirmed} of {get_it}{upgraded}{left}  ");
     let room = width.saturating_sub(LABEL + columns::width(&figures));
     let hint = match group.unproven() {
         many if many > 0 && group.phase.is_ended() => {
             format!("{many} unproven: v verifies")
         }
+        _ if holders > 0 => format!("{holders} to activate: a"),
         _ => String::new(),
     };
     lines.push(Line::from(vec![

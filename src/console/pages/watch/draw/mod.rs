@@ -9,12 +9,13 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
 
+use crate::console::activation;
 use crate::console::state::Shared;
 use crate::console::widgets::fit::cut;
 use crate::console::widgets::gauge::percent;
 use crate::console::widgets::table::tabs;
-use crate::model::columns;
-use crate::protocol::Snapshot;
+use crate::model::{EntityState, Inventory, columns};
+use crate::protocol::{EntitySnapshot, GroupSnapshot, Snapshot};
 use crate::terminal::Theme;
 
 use super::{View, dense, figures};
@@ -42,6 +43,7 @@ pub(super) fn cursor_rows(shared: &Shared) -> usize {
 
 pub(super) fn draw(
     view: &View,
+    inventory: &Inventory,
     snapshot: &Snapshot,
     theme: &Theme,
     frame: &mut Frame<'_>,
@@ -62,7 +64,14 @@ pub(super) fn draw(
     .areas(area);
     draw_tabs(view, snapshot, theme, frame, tabs);
     let totals = figures::totals(group);
-    let lines = group_lines(view, group, &totals, theme, usize::from(area.width));
+    let lines = group_lines(
+        view,
+        group,
+        &totals,
+        holders(inventory, snapshot, group),
+        theme,
+        usize::from(area.width),
+    );
     for (line, row) in lines.into_iter().zip(figures.rows()) {
         frame.render_widget(line, row);
     }
@@ -70,9 +79,9 @@ pub(super) fn draw(
         frame.render_widget(dense::legend(group, theme, usize::from(area.width)), head);
         dense::draw(view, group, theme, frame, list);
     } else {
-        draw_entities(view, group, theme, frame, head.union(list));
+        draw_entities(view, inventory, group, theme, frame, head.union(list));
     }
-    frame.render_widget(footer(view, group, theme, foot.width), foot);
+    frame.render_widget(footer(view, inventory, group, theme, foot.width), foot);
 }
 
 fn empty(theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
@@ -88,6 +97,20 @@ fn empty(theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
 }
 
 /// The groups side by side, as many as fit around the one that is shown.
+/// How many of an ended group hold the image, and can be made to run it.
+fn holders(inventory: &Inventory, snapshot: &Snapshot, group: &GroupSnapshot) -> usize {
+    let image = inventory
+        .image(&group.image)
+        .filter(|_| group.phase.is_ended());
+    let can = image.is_some_and(|image| activation::can_activate(inventory, &image.type_).is_ok());
+    let delivered = |one: &&EntitySnapshot| one.state == EntityState::Delivered;
+    let names = group.entities.iter().filter(|one| can && delivered(one));
+    match names.clone().next() {
+        None => 0,
+        Some(_) => activation::holders(snapshot, &group.image, names.map(|one| &*one.entity)).len(),
+    }
+}
+
 fn draw_tabs(view: &View, snapshot: &Snapshot, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
     let count = snapshot.groups.len();
     let place = format!(" {} of {count} groups", view.group + 1);
@@ -99,6 +122,9 @@ fn draw_tabs(view: &View, snapshot: &Snapshot, theme: &Theme, frame: &mut Frame<
         let sign = figures::sign(group, theme);
         if group.phase.is_ended() {
             format!(" {sign} {name} ")
+        } else if figures::activates(group) {
+            let (done, all) = figures::upgraded(group);
+            format!(" {sign} {name} {done}/{all} ")
         } else {
             match percent(totals.sent, totals.to_send) {
                 // All is sent, which does not mean that it has arrived.
