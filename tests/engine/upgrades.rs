@@ -78,7 +78,12 @@ async fn devices_are_upgraded_over_telnet_ssh_and_site_and_say_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_that_ends_soon_after_a_device_went_is_no_refusal() {
     let ends = "    \"t00*\": { cli: { ends_logins: 2 } }\n";
-    let lab = start(&site([2, 1, 1], "now", ends)).await;
+    let site = Site {
+        numbers: [2, 1, 1],
+        activate: "now",
+        behaviour: ends,
+    };
+    let lab = site.serve().await;
     let (summary, _) = begin(&lab, &["telnet"]).await.finish().await;
     assert_eq!(
         states(&summary),
