@@ -225,8 +225,8 @@ fn assert_says(said: &str, words: &[&str]) {
 async fn a_procedure_that_is_right_is_shown_step_by_step_and_changes_nothing() {
     let site = Site::start(as_it_is).await;
     for (type_, on, login) in [
-        ("card", "c1", "passwords in CLEAR TEXT"),
-        ("shell", "s1", "login over ssh, port 22"),
+        ("card", "c1", "login over telnet to 127.0.0.1:"),
+        ("shell", "s1", "login over ssh to 127.0.0.1:"),
     ] {
         let (code, said, errors) = site.tries(type_, on, &[]).await;
         assert_eq!(code, Some(0), "{said}{errors}");
@@ -277,7 +277,7 @@ async fn where_a_procedure_goes_wrong_is_seen_with_what_came_back() {
     let words = [
         "FAILED after",
         "no answer to the login within 3 s; the device showed: ",
-        "c4>",
+        "c4> the prompt that was waited for: card# $",
     ];
     assert_says(&said, &words);
 
