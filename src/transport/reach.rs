@@ -37,6 +37,18 @@ impl Endpoint {
         })
     }
 
+    /// Where an entity's command line is. What is spoken is said by the session's way; telnet has no scheme.
+    pub(crate) fn address_of_session(entity: &Entity, session: &SessionSpec) -> Address {
+        let of_entity = entity.session.as_ref();
+        let host = of_entity.map_or(&entity.address.host, |address| &address.host);
+        let port = of_entity.and_then(|address| address.port);
+        Address {
+            scheme: Scheme::Sftp,
+            host: host.clone(),
+            port: port.unwrap_or(session.port),
+        }
+    }
+
     /// An entity's command line.
     ///
     /// # Errors
@@ -46,17 +58,9 @@ impl Endpoint {
         session: &SessionSpec,
         logins: &Logins,
     ) -> Result<Self, Failure> {
-        let of_entity = entity.session.as_ref();
-        let host = of_entity.map_or(&entity.address.host, |address| &address.host);
-        let port = of_entity.and_then(|address| address.port);
         let credentials = session.credentials.as_ref();
         Ok(Self {
-            address: Address {
-                // What is spoken is said by the session's way; telnet has no scheme.
-                scheme: Scheme::Sftp,
-                host: host.clone(),
-                port: port.unwrap_or(session.port),
-            },
+            address: Self::address_of_session(entity, session),
             login: login(logins, credentials.or(entity.credentials.as_ref()))?,
             timeouts: entity.timeouts,
             tls: entity.tls.clone(),

@@ -32,6 +32,8 @@ mod online;
 #[cfg(unix)]
 mod privacy;
 #[cfg(all(unix, feature = "lab"))]
+mod procedures;
+#[cfg(all(unix, feature = "lab"))]
 mod recovery;
 #[cfg(all(unix, feature = "lab"))]
 mod secrets;

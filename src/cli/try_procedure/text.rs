@@ -7,10 +7,11 @@ use super::trial::{Outcome, Told, Tried};
 use crate::cli::args::UntilArg;
 use crate::cli::check::COLUMNS;
 use crate::headless::text::{count, hang, wrap};
-use crate::model::procedure::{Part, SessionSpec, StepSpec};
+use crate::model::procedure::{Part, StepSpec, Way};
 use crate::model::text::{quoted, shown};
 use crate::model::{Failure, Fault, units};
 use crate::procedure::StepEnded;
+use crate::transport::Endpoint;
 
 /// Lines of an answer that are shown; of longer ones the beginning and the end.
 const LINES: usize = 60;
@@ -65,14 +66,16 @@ impl<'a> Text<'a> {
     pub(super) fn told(&self, told: &Told) -> String {
         match told {
             Told::LoggedIn(took, result) => {
-                let session = self.chosen.procedure.session.as_ref();
-                let way = session.map(SessionSpec::in_words).unwrap_or_default();
                 let took = units::duration(*took);
-                let mut lines = vec![String::new(), format!("login {way}")];
-                lines.extend(match result {
-                    Ok(()) => sentence(&format!("passed in {took}")),
-                    Err(failure) => failed(&took, failure),
-                });
+                let mut lines = vec![String::new()];
+                lines.extend(hang(&self.login(), 2, COLUMNS));
+                match result {
+                    Ok(()) => lines.extend(sentence(&format!("passed in {took}"))),
+                    Err(failure) => {
+                        lines.extend(failed(&took, failure));
+                        lines.extend(self.waited_for(failure));
+                    }
+                }
                 paragraph(lines)
             }
             Told::Begins(step) => {
@@ -91,6 +94,29 @@ impl<'a> Text<'a> {
         }
     }
 
+    fn login(&self) -> String {
+        let Some(session) = &self.chosen.procedure.session else {
+            return "login".into();
+        };
+        let address = Endpoint::address_of_session(&self.chosen.entity, session);
+        let clear = match session.way {
+            Way::Ssh => "",
+            Way::Telnet => ", passwords in CLEAR TEXT",
+        };
+        format!("login over {} to {address}{clear}", session.way.word())
+    }
+
+    /// What did not come, where the device was waited for in vain.
+    fn waited_for(&self, failure: &Failure) -> Vec<String> {
+        match (&self.chosen.procedure.session, &failure.fault) {
+            (Some(session), Fault::Unanswered { .. }) => {
+                let prompt = shown(session.prompt.as_str());
+                sentence(&format!("the prompt that was waited for: {prompt}"))
+            }
+            _ => Vec::new(),
+        }
+    }
+
     fn step_ended(&self, step: &StepEnded) -> Vec<String> {
         let mut lines = answer(&step.said);
         let took = units::duration(step.took);
@@ -106,6 +132,7 @@ impl<'a> Text<'a> {
             }
             Err(failure) => {
                 lines.extend(failed(&took, failure));
+                lines.extend(self.waited_for(failure));
                 let expect = spec.and_then(|spec| spec.expect.as_ref());
                 if let (Some(expect), Fault::Unexpected { .. } | Fault::Program { .. }) =
                     (expect, &failure.fault)
