@@ -13,6 +13,7 @@
 //! | `update` | the only code that changes the state; pure |
 //! | `view` | the frame around the pages: title, status line, dialogs on top |
 //! | `pages` | the registry of the pages, and a folder each: inventory, groups, review, watch, log, history |
+//! | `activation` | which groups can be made to run the image that they hold |
 //! | `stopping` | what is asked before work is stopped |
 //! | `state` | what the pages share, as plain data; what a page is |
 //! | `dialogs` | what lies over a page until it is answered |
