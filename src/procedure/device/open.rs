@@ -218,6 +218,6 @@ mod tests {
 
         let hangs = again("it", within, std::future::pending::<Result<(), Failure>>);
         let said = hangs.await.unwrap_err().to_string();
-        assert_eq!(said, "connect: it was not done within 30s");
+        assert_eq!(said, "connect: it was not done within 30 s");
     }
 }
