@@ -232,8 +232,8 @@ impl<'a> Course<'a> {
     /// It was asked, and does not run the image.
     fn after_asking(&self) -> At {
         let is_undone = |step: &&PastStep| step.end == Some(StepEnd::Undone);
-        let steps = self.past.iter().filter(|step| !is_undone(step));
-        let Some(last) = steps.last() else {
+        let mut steps = self.past.iter().filter(|step| !is_undone(step));
+        let Some(last) = steps.next_back() else {
             return At::End(Verdict::RunsAnother);
         };
         let goes_on = last.end == Some(StepEnd::Done);

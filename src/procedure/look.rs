@@ -101,3 +101,74 @@ fn looked(group: &Group, procedure: &Procedure, rehearsed: Rehearsed) -> Looked 
         note: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::procedure::{Deed, Extent, SessionSpec, StepSpec, Template, Way as Door};
+    use crate::model::{Fault, Ssh, Step, testing};
+    use crate::procedure::StepFailure;
+
+    /// Nothing is sent to its command line before the image.
+    fn procedure() -> Procedure {
+        let line = Template::parse("show version").unwrap();
+        let deed = Deed::Send {
+            line,
+            answers: Vec::new(),
+        };
+        let step = StepSpec {
+            deed,
+            expect: None,
+            within: std::time::Duration::from_secs(1),
+            safe: true,
+        };
+        Procedure {
+            name: "p".into(),
+            session: Some(SessionSpec {
+                way: Door::Telnet,
+                port: 23,
+                credentials: None,
+                ssh: Ssh::default(),
+                prompt: "> $".parse().unwrap(),
+            }),
+            before: Vec::new(),
+            activate: vec![step.clone()],
+            check: vec![step],
+            undo: Vec::new(),
+        }
+    }
+
+    fn group(extent: Extent) -> Group {
+        let mut group = testing::group("g", Vec::new());
+        group.extent = extent;
+        group
+    }
+
+    #[test]
+    fn what_the_run_comes_to_is_a_problem_and_the_rest_a_note() {
+        let procedure = procedure();
+        let failure = || Failure::new(Step::Login, Fault::Local("no".into()));
+        let failed = |part| Rehearsed {
+            failure: Some(StepFailure {
+                part,
+                number: 0,
+                of: 1,
+                what: "it".into(),
+                failure: failure(),
+            }),
+            ..Rehearsed::default()
+        };
+        let is_problem = |looked: Looked| {
+            assert!(looked.check.is_none() && looked.problem.is_some() != looked.note.is_some());
+            looked.problem.is_some()
+        };
+        for (extent, uses_it) in [(Extent::Deliver, false), (Extent::Upgrade, true)] {
+            let group = group(extent);
+            let let_in = not_let_in(&group, &procedure, &failure());
+            assert_eq!(is_problem(let_in), uses_it, "{extent:?}");
+            let checked = looked(&group, &procedure, failed(Part::Check));
+            assert_eq!(is_problem(checked), uses_it, "{extent:?}");
+            assert!(is_problem(looked(&group, &procedure, failed(Part::Before))));
+        }
+    }
+}

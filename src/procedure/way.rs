@@ -171,7 +171,10 @@ impl Way<'_> {
                         verdict,
                         runs,
                         failures,
-                        open: is_open.then(|| course.into_past()).unwrap_or_default(),
+                        open: match is_open {
+                            true => course.into_past(),
+                            false => Vec::new(),
+                        },
                     };
                 }
                 Next::Do {

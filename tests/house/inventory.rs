@@ -631,6 +631,22 @@ fn the_procedure_of_the_reference_is_read() {
     );
 }
 
+/// The first step of writing one is an inventory that can be tried.
+#[test]
+fn the_beginning_of_a_procedure_in_the_reference_is_read() {
+    let reference = include_str!("../../docs/inventory.md");
+    let (_, writing) = reference.split_once("### Writing one").unwrap();
+    let (_, shown) = writing.split_once("```yaml\n").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    let shown = shown.replace("\n   ", "\n");
+    let grouped =
+        grouped("  g: { select: { type: adsl }, image: adsl-2.4, source: { file_server: hq } }\n");
+    let craft = "credentials: { craft: { user: craft, password: { env: CRAFT } } }";
+    let inventory = good(&format!("{grouped}\n{craft}\n{}", shown.trim_start()));
+    let procedure = inventory.groups[0].procedure.as_ref().unwrap();
+    assert!(procedure.check[0].safe && procedure.session.is_some());
+}
+
 #[test]
 fn a_file_full_of_errors_is_told_in_one_go() {
     let text = include_str!("wrong.yaml");

@@ -19,6 +19,8 @@ use tokio::process::Command;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_subtend");
 const PASSWORD: &str = "Zx9~harbour~Kq7";
+/// Typed in the middle of a step.
+const ENABLE: &str = "Wv3~harbour~Jd5";
 /// What is looked for: no password that was cut or escaped slips through either.
 const CORE: &str = "harbour";
 const PATH: &str = "/flash/image.bin";
@@ -37,6 +39,7 @@ fn text(at: impl Fn(&str) -> [String; 2], host_key: &str) -> String {
         ("s1", "shell"),
         ("c3", "pattern"),
         ("c4", "prompt"),
+        ("i1", "asks"),
     ];
     let entities: String = (entities.iter())
         .map(|(name, type_)| entity(name, type_))
@@ -45,7 +48,9 @@ fn text(at: impl Fn(&str) -> [String; 2], host_key: &str) -> String {
         r#"
 memory: 4 MiB
 buffer_size: 64 KiB
-credentials: {{ craft: {{ user: craft, password: {{ file: secret }} }} }}
+credentials:
+  craft: {{ user: craft, password: {{ file: secret }} }}
+  enable: {{ user: enable, password: {{ file: enable }} }}
 defaults: {{ credentials: craft, path: {PATH}, timeouts: {{ reply: 3s }} }}
 file_servers: {{ hq: {{ url: "ftp://{hq}/" }} }}
 images:
@@ -58,6 +63,7 @@ types:
   shell: {{ procedure: over-ssh }}
   pattern: {{ procedure: wrong-pattern }}
   prompt: {{ procedure: wrong-prompt }}
+  asks: {{ procedure: asks-for-another }}
 procedures:
   over-telnet: &banks
     session: {{ telnet: 23, prompt: '> $' }}
@@ -83,6 +89,11 @@ procedures:
   wrong-prompt:
     <<: *banks
     session: {{ telnet: 23, prompt: 'card# $' }}
+  asks-for-another:
+    session: {{ telnet: 23, prompt: '[>#] ?$' }}
+    before:
+      - {{ send: enable, answers: [ {{ to: 'Password: ?$', password: enable }} ], safe: true, within: 20s }}
+      - {{ send: show version, expect: 'Version (?<version>[^,\s]+)', safe: true, within: 20s }}
 entities:
 {entities}
 groups:
@@ -94,6 +105,7 @@ x-lab:
   images: {{ card-2: {{ size: 200 KB }}, shell-2: {{ size: 200 KB }}, pattern-2: {{ size: 1 KB }}, prompt-2: {{ size: 1 KB }} }}
   entities:
     "c*": {{ cli: {{ telnet: 0, dialect: banks, password: {PASSWORD}, echo_password: true }} }}
+    "i*": {{ cli: {{ telnet: 0, dialect: ios, password: {PASSWORD}, enable_password: {ENABLE}, echo_password: true }} }}
     "s*": {{ cli: {{ ssh: 0, dialect: banks, password: {PASSWORD} }} }}
 "#,
         hq = at("hq")[0],
@@ -135,12 +147,13 @@ impl Site {
         fs::write(&path, as_served(lab.inventory())).unwrap();
         let file = path.to_str().unwrap().to_owned();
         let site = Self { lab, folder, file };
-        site.password(PASSWORD);
+        site.password("secret", PASSWORD);
+        site.password("enable", ENABLE);
         site
     }
 
-    fn password(&self, password: &str) {
-        let file = self.folder.path().join("secret");
+    fn password(&self, file: &str, password: &str) {
+        let file = self.folder.path().join(file);
         fs::write(&file, password).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
     }
@@ -312,7 +325,7 @@ async fn where_a_procedure_goes_wrong_is_seen_with_what_came_back() {
 async fn a_wrong_password_is_the_cause_and_is_shown_nowhere() {
     let site = Site::start(as_it_is).await;
     let wrong = "Qq4~harbour~wrong";
-    site.password(wrong);
+    site.password("secret", wrong);
     for (type_, on) in [("card", "c1"), ("shell", "s1")] {
         let (code, said, errors) = site.tries(type_, on, &[]).await;
         assert_eq!(code, Some(1), "{said}{errors}");
@@ -320,9 +333,23 @@ async fn a_wrong_password_is_the_cause_and_is_shown_nowhere() {
         assert!(!said.contains("step 1"), "{said}");
     }
     // A right one that the device shows is no part of what came back either.
-    site.password(PASSWORD);
+    site.password("secret", PASSWORD);
     let (code, said, _) = site.tries("card", "c1", &["--json"]).await;
     assert_eq!(code, Some(0), "{said}");
+    // Nor is one that is typed in the middle of a step.
+    let (code, said, errors) = site.tries("asks", "i1", &[]).await;
+    assert_eq!(code, Some(0), "{said}{errors}");
+    assert_says(
+        &said,
+        &[
+            "before, step 1 of 2: send \"enable\"",
+            "***",
+            "i1 says that it runs 1",
+        ],
+    );
+    site.password("enable", wrong);
+    let (_, said, _) = site.tries("asks", "i1", &[]).await;
+    assert_says(&said, &["| Password: ******** | % Access denied"]);
     site.lab.stop().await;
 }
 

@@ -335,6 +335,8 @@ mod tests {
             ),
             ("histroy", ErrorKind::InvalidSubcommand),
             ("history --json --csv", ArgumentConflict),
+            ("try-procedure adsl", MissingRequiredArgument),
+            ("try-procedure adsl --on e1 --until undo", InvalidValue),
             ("run --all --frobnicate", ErrorKind::UnknownArgument),
             ("demo --json", MissingRequiredArgument),
         ] {
