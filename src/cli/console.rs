@@ -14,7 +14,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::args::{HistoryArgs, ScreenArgs};
+use super::args::ScreenArgs;
 use super::attach;
 use super::history;
 use super::saved_groups::{KeepError, SavedGroups};
@@ -269,11 +269,7 @@ impl Storage for Files {
 
     fn past_run(&self, run: &str, columns: usize) -> Result<String, FilesError> {
         let state_dir = self.state_dir.as_deref().map_err(|none| *none)?;
-        let args = HistoryArgs {
-            run: Some(run.to_owned()),
-            ..HistoryArgs::default()
-        };
-        Ok(history::history(&args, state_dir, columns)?)
+        Ok(history::opened(run, state_dir, columns)?)
     }
 }
 

@@ -152,6 +152,7 @@ fn state(event: &Event) -> Option<String> {
         attempt,
         holds,
         verified: checked,
+        runs,
         ..
     } = event
     else {
@@ -169,6 +170,7 @@ fn state(event: &Event) -> Option<String> {
             line += &format!(" (attempt {attempt})");
         }
         EntityState::CatchingUp => line += ": goes on in a later pass",
+        EntityState::Upgraded if runs.is_some() => line += ":",
         EntityState::Delivered
         | EntityState::Upgraded
         | EntityState::Activating
@@ -177,6 +179,14 @@ fn state(event: &Event) -> Option<String> {
         | EntityState::Cancelled
         | EntityState::Skipped => {}
         _ => return None,
+    }
+    if let Some(runs) = runs.as_deref().filter(|_| state.is_final()) {
+        let comma = if *state == EntityState::Upgraded {
+            ""
+        } else {
+            ","
+        };
+        line += &format!("{comma} runs {}", shown(runs));
     }
     if let Some(cause) = cause {
         line += &format!(": {}", shown(cause));
@@ -285,6 +295,21 @@ mod tests {
             Some(
                 "adsl shelf1-03 failed at send (attempt 1): 552 full; it holds what it held before"
             )
+        );
+        let runs = |state_, version: &str, cause| {
+            let mut event = state(state_, None, cause);
+            if let Event::State { runs, .. } = &mut event {
+                *runs = Some(version.into());
+            }
+            said(&event)
+        };
+        assert_eq!(
+            runs(EntityState::Upgraded, "2.4", None).as_deref(),
+            Some("adsl shelf1-03 upgraded: runs 2.4")
+        );
+        assert_eq!(
+            runs(EntityState::RolledBack, "2.3", Some("check: no")).as_deref(),
+            Some("adsl shelf1-03 rolled-back, runs 2.3: check: no")
         );
         let source = Event::Source {
             at,

@@ -23,11 +23,19 @@ pub fn report(summary: &Summary, columns: usize) -> String {
 }
 
 fn total(summary: &Summary) -> String {
-    let outcome = match summary.outcome {
-        Outcome::Delivered => "delivered",
-        Outcome::Partial => "partial: some entities were not delivered",
-        Outcome::Failed => "failed: no entity was delivered",
-        Outcome::Cancelled => "cancelled",
+    let all = || summary.groups.iter().flat_map(|group| &group.entities);
+    let upgrades =
+        |one: &EntitySummary| matches!(one.state, EntityState::Upgraded | EntityState::RolledBack);
+    let outcome = match (summary.outcome, all().any(upgrades)) {
+        (Outcome::Delivered, true) if !all().any(|one| one.state == EntityState::Delivered) => {
+            "upgraded"
+        }
+        (Outcome::Delivered, _) => "delivered",
+        (Outcome::Partial, true) => "partial: some entities were not upgraded",
+        (Outcome::Partial, false) => "partial: some entities were not delivered",
+        (Outcome::Failed, true) => "failed: no entity was upgraded",
+        (Outcome::Failed, false) => "failed: no entity was delivered",
+        (Outcome::Cancelled, _) => "cancelled",
     };
     let unproven = match summary.delivered_unproven {
         0 => String::new(),
@@ -145,13 +153,21 @@ fn counts(group: &GroupSummary) -> String {
         }
         let number = in_state(group, state).count();
         if number > 0 {
-            parts.push(format!("{number} {state}"));
+            parts.push(format!("{number} {}", word(state)));
         }
     }
     if parts.is_empty() {
         parts.push("no entities".into());
     }
     parts.join(", ")
+}
+
+/// A state in a sentence.
+fn word(state: EntityState) -> &'static str {
+    match state {
+        EntityState::RolledBack => "rolled back",
+        state => state.as_str(),
+    }
 }
 
 fn delivered(group: &GroupSummary, proven: bool) -> impl Iterator<Item = &EntitySummary> {
@@ -196,8 +212,8 @@ fn missing(group: &GroupSummary) -> Vec<Missing<'_>> {
             continue;
         }
         let fate = |e: &EntitySummary| {
-            let (cause, left) = (e.cause.clone(), e.left.clone());
-            (e.state, e.step, e.attempts, cause, e.holds, left)
+            let texts = (e.cause.clone(), e.left.clone(), e.runs.clone());
+            (e.state, e.step, e.attempts, e.holds, texts)
         };
         let name = shown(&entity.entity);
         match all
@@ -220,10 +236,17 @@ impl Missing<'_> {
         let mut head = format!(
             "{}: {}",
             names::compress(&self.names).join(", "),
-            entity.state
+            word(entity.state)
         );
-        if let Some(step) = entity.step {
+        // The cause of one that was made to run its previous image again names the step itself.
+        let step = entity
+            .step
+            .filter(|_| entity.state != EntityState::RolledBack);
+        if let Some(step) = step {
             head += &format!(" at {step}");
+        }
+        if let Some(runs) = &entity.runs {
+            head += &format!(", runs {}", shown(runs));
         }
         head += &format!(", {}", count(entity.attempts as usize, "attempt"));
         lines.extend(wrap(&head, 2, columns));
@@ -242,7 +265,8 @@ impl Missing<'_> {
 
 /// Staging files of entities that were delivered all the same (read back under another name, say).
 fn leftovers(group: &GroupSummary, columns: usize, lines: &mut Vec<String>) {
-    for entity in in_state(group, EntityState::Delivered) {
+    let upgraded = in_state(group, EntityState::Upgraded);
+    for entity in in_state(group, EntityState::Delivered).chain(upgraded) {
         if let Some(left) = &entity.left {
             let (name, left) = (shown(&entity.entity), shown(left));
             lines.extend(wrap(

@@ -410,6 +410,37 @@ fn the_summary_for_people() {
 }
 
 #[test]
+fn the_summary_counts_what_runs_the_image_and_says_why_others_do_not() {
+    use EntityState::{RolledBack, Upgraded};
+    let mut summary = summary();
+    summary.groups.truncate(1);
+    let entities = &mut summary.groups[0].entities;
+    entities.clear();
+    for at in 1..=5 {
+        let state = if at > 3 { RolledBack } else { Upgraded };
+        let mut one = result(&format!("t00{at}"), state);
+        one.runs = Some(if state == Upgraded { "2" } else { "1" }.into());
+        if state == RolledBack {
+            let cause = "check, step 1 of 1: it says version `1`, and `2` was expected";
+            (one.step, one.cause) = (Some(Step::Command), Some(cause.into()));
+        }
+        entities.push(one);
+    }
+    let text = report(&summary, 80);
+    for told in [
+        "  3 upgraded, 2 rolled back",
+        "  t[004-005]: rolled back, runs 1, 1 attempt",
+        "      check, step 1 of 1: it says version `1`, and `2` was expected",
+        "partial: some entities were not upgraded",
+    ] {
+        assert!(text.contains(told), "{told}: {text}");
+    }
+    summary.groups[0].entities.truncate(3);
+    summary.outcome = Outcome::Delivered;
+    assert!(report(&summary, 80).contains("\nupgraded - "));
+}
+
+#[test]
 fn the_summary_fits_narrow_terminals() {
     let text = report(&summary(), 40);
     assert!(text.lines().all(|line| width(line) <= 40), "{text}");

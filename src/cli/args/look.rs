@@ -26,7 +26,7 @@ pub struct CheckArgs {
 #[derive(Debug, Default, Args)]
 #[command(
     after_help = "Examples:\n  subtend history\n  subtend history 20261122T2050 --csv > run.csv\n  \
-                  subtend history --entity shelf1-01\n\n\
+                  subtend history --entity shelf1-01 --transcript\n\n\
                   What is told comes from the journal in the state directory; nothing is connected to."
 )]
 pub struct HistoryArgs {
@@ -36,6 +36,9 @@ pub struct HistoryArgs {
     /// What became of one entity; with a run, each of its states there
     #[arg(long, value_name = "NAME")]
     pub entity: Option<String>,
+    /// Every step of procedures, with what devices said
+    #[arg(long)]
+    pub transcript: bool,
     /// Maximum number of runs, the newest; 0: all
     #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = 20)]
     pub limit: usize,

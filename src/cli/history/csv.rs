@@ -44,7 +44,7 @@ fn or_empty(value: &Option<impl ToString>) -> String {
     value.as_ref().map(ToString::to_string).unwrap_or_default()
 }
 
-const ENTITY: [Column<EntityRow>; 13] = [
+const ENTITY: [Column<EntityRow>; 14] = [
     ("entity", |one| one.entity.clone()),
     ("type", |one| one.type_.clone()),
     ("address", |one| one.address.clone()),
@@ -58,10 +58,11 @@ const ENTITY: [Column<EntityRow>; 13] = [
     ("verified", |one| or_empty(&one.copied.verified)),
     ("source", |one| or_empty(&one.copied.source)),
     ("holds", |one| or_empty(&one.holds)),
+    ("runs", |one| or_empty(&one.runs)),
 ];
 
 pub(super) fn runs(runs: &[RunRow]) -> String {
-    let columns: [Column<RunRow>; 17] = [
+    let columns: [Column<RunRow>; 19] = [
         ("run", |run| run.run.clone()),
         ("started", |run| run.started.to_string()),
         ("ended", |run| or_empty(&run.ended)),
@@ -81,6 +82,8 @@ pub(super) fn runs(runs: &[RunRow]) -> String {
         ("delivered_unproven", |run| {
             run.counts.delivered_unproven.to_string()
         }),
+        ("upgraded", |run| run.counts.upgraded.to_string()),
+        ("rolled_back", |run| run.counts.rolled_back.to_string()),
     ];
     table(runs, &columns, None)
 }

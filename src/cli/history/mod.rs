@@ -1,6 +1,7 @@
 //! `subtend history`: past runs, one run whole, what became of one entity; from the journal alone.
 
 mod csv;
+mod steps;
 mod text;
 
 use std::path::Path;
@@ -14,6 +15,7 @@ use crate::console::PastRun;
 use crate::journal::{CutOff, Journal, JournalError, PastRow, RunRow, RunWhole};
 use crate::model::text::quoted;
 
+use steps::Steps;
 pub(super) use text::{moment, who};
 
 /// What is to be printed.
@@ -41,9 +43,21 @@ pub fn history(args: &HistoryArgs, state_dir: &Path, columns: usize) -> Result<S
     let zone = TimeZone::system();
     Ok(match &found {
         Found::Runs(runs, cut_off) => text::runs(runs, cut_off, &zone, columns),
-        Found::Run(run) => text::run(run, &zone, columns),
-        Found::Past(rows) => text::past(rows, args.run.is_some(), &zone, columns),
+        Found::Run(run) => text::run(run, Steps::of(args), &zone, columns),
+        Found::Past(rows) => text::past(rows, args.run.is_some(), Steps::of(args), &zone, columns),
     })
+}
+
+/// One run for the console, with what devices said that did not get where they were to.
+///
+/// # Errors
+/// When the journal can't be read, or knows no such run.
+pub(super) fn opened(run: &str, state_dir: &Path, columns: usize) -> Result<String, Failed> {
+    let none = || Failed::usage("no run was recorded yet");
+    let journal = Journal::open(state_dir)?.ok_or_else(none)?;
+    let whole = whole(&journal, &find(&journal, run)?)?;
+    let zone = TimeZone::system();
+    Ok(text::run(&whole, Steps::OfTroubled, &zone, columns))
 }
 
 /// For the console's history page.
@@ -66,9 +80,18 @@ pub(super) fn past_runs(state_dir: &Path) -> Result<Vec<PastRun>, JournalError> 
             unproven: run.counts.delivered_unproven,
             skipped: run.counts.skipped,
             failed: run.counts.failed,
-            about: format!("{} by {}", run.groups.join(", "), who(run)),
+            about: format!("{}{} by {}", upgraded(run), run.groups.join(", "), who(run)),
         })
         .collect())
+}
+
+/// `(5 upgraded, 1 rolled back) `, where devices were made to run their image.
+fn upgraded(run: &RunRow) -> String {
+    match (run.counts.upgraded, run.counts.rolled_back) {
+        (0, 0) => String::new(),
+        (upgraded, 0) => format!("({upgraded} upgraded) "),
+        (upgraded, back) => format!("({upgraded} upgraded, {back} rolled back) "),
+    }
 }
 
 enum Found {

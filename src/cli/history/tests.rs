@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use super::*;
 use crate::journal::{
     AfterCrash, Amounts, Change, Copied, Counts, EntityRow, GroupRow, Origin, PassRow, Process,
-    RunStatus,
+    RunStatus, StepRow,
 };
 use crate::model::{EntityState, Holds, Outcome};
 
@@ -166,10 +166,15 @@ fn history_for_people_fits_80_columns_and_escapes_what_came_from_outside() {
     }];
     let texts = [
         text::runs(&rows, &cut_off, utc, 80),
-        text::run(&whole(RunStatus::Ended, Some(Outcome::Partial)), utc, 80),
-        text::run(&whole(RunStatus::CutOff, None), utc, 80),
-        text::past(&[past()], false, utc, 80),
-        text::past(&[past()], true, utc, 80),
+        text::run(
+            &whole(RunStatus::Ended, Some(Outcome::Partial)),
+            Steps::Short,
+            utc,
+            80,
+        ),
+        text::run(&whole(RunStatus::CutOff, None), Steps::Short, utc, 80),
+        text::past(&[past()], false, Steps::Short, utc, 80),
+        text::past(&[past()], true, Steps::Short, utc, 80),
     ];
     for text in &texts {
         assert!(
@@ -213,4 +218,104 @@ fn without_a_journal_there_is_nothing_to_tell() {
     args.run = Some("2026".into());
     assert_eq!(history(&args, folder.path(), 80).unwrap_err().code, 2);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// One that was upgraded and one that was rolled back, with what was done on both.
+fn upgraded() -> RunWhole {
+    let step =
+        |second: i64, part: &str, number, what: &str, outcome: Option<&str>, said: &str| StepRow {
+            at: at(second),
+            part: part.into(),
+            number,
+            what: what.into(),
+            ended: outcome.map(|_| at(second + 12)),
+            outcome: outcome.map(Into::into),
+            said: Some(said.into()),
+        };
+    let steps = |version: &str| {
+        vec![
+            step(
+                1,
+                "activate",
+                0,
+                "send \"set boot\"",
+                Some("done"),
+                "set boot\nOK\n>",
+            ),
+            step(20, "activate", 1, "restart", Some("done"), ""),
+            step(
+                40,
+                "check",
+                0,
+                "send \"show version\"",
+                Some("refused"),
+                &format!("  Version {version}\u{1b}[2J\n>"),
+            ),
+        ]
+    };
+    let mut whole = whole(RunStatus::Ended, Some(Outcome::Partial));
+    let counts = &mut whole.run.counts;
+    (counts.delivered, counts.delivered_unproven, counts.upgraded) = (0, 0, 18);
+    (counts.failed, counts.rolled_back) = (0, 1);
+    let entities = &mut whole.groups[0].entities;
+    (entities[0].state, entities[0].runs) = (EntityState::Upgraded, Some("2.4".into()));
+    (entities[1].state, entities[1].runs) = (EntityState::RolledBack, Some("2.3".into()));
+    (entities[1].step, entities[1].holds) = (Some("command".into()), Some(Holds::New));
+    entities[1].cause =
+        Some("check, step 1 of 1: it says version `2.3`, and `2.4` was expected".into());
+    (entities[0].steps, entities[1].steps) = (steps("2.4"), steps("2.3"));
+    entities[1]
+        .steps
+        .push(step(60, "undo", 0, "send \"boot bank 1\"", None, ""));
+    whole
+}
+
+#[test]
+fn what_was_done_on_devices_is_told_with_its_time_and_what_they_said() {
+    let utc = &TimeZone::UTC;
+    let whole = upgraded();
+    let of = |at: usize| PastRow {
+        entity: whole.groups[0].entities[at].clone(),
+        ..past()
+    };
+    let texts = [
+        text::runs(std::slice::from_ref(&whole.run), &[], utc, 80),
+        text::run(&whole, Steps::Short, utc, 80),
+        text::run(&whole, Steps::OfTroubled, utc, 80),
+        text::past(&[of(1)], false, Steps::Short, utc, 80),
+        text::past(&[of(0)], true, Steps::All, utc, 80),
+    ];
+    for text in &texts {
+        let fits = text.lines().all(|line| line.chars().count() <= 80);
+        assert!(fits && !text.contains('\u{1b}'), "{text}");
+    }
+    let said = |steps| {
+        text::run(&whole, steps, utc, 80)
+            .matches("Version 2.4")
+            .count()
+    };
+    assert_eq!((said(Steps::OfTroubled), said(Steps::All)), (0, 1));
+    insta::assert_snapshot!(texts.join("----\n"));
+}
+
+#[test]
+fn spreadsheets_and_scripts_have_the_versions_that_run() {
+    let whole = upgraded();
+    let csv = csv::run(&whole);
+    let lines: Vec<&str> = csv.split_terminator("\r\n").collect();
+    assert!(
+        lines[0].ends_with(",runs") && lines[1].ends_with(",2.4"),
+        "{csv}"
+    );
+    let csv = csv::runs(std::slice::from_ref(&whole.run));
+    assert!(
+        csv.contains(",upgraded,rolled_back\r\n") && csv.ends_with(",18,1\r\n"),
+        "{csv}"
+    );
+    let json = whole.json().unwrap();
+    let entity = &json["groups"][0]["entities"][1];
+    assert_eq!(
+        (&entity["runs"], &entity["steps"][2]["outcome"]),
+        (&"2.3".into(), &"refused".into())
+    );
 }

@@ -10,7 +10,9 @@ use crate::journal::{
 };
 use crate::model::columns::{count, cut, fit, hang, labelled, width, wrap};
 use crate::model::text::shown;
-use crate::model::{EntityState, UNPROVEN_HINT, units};
+use crate::model::{EntityState, Outcome, UNPROVEN_HINT, units};
+
+use super::steps::{self, Steps};
 
 /// Between two columns.
 const GAP: &str = "  ";
@@ -21,7 +23,7 @@ pub(in crate::cli) fn moment(at: Timestamp, zone: &TimeZone) -> String {
     local.strftime("%Y-%m-%d %H:%M").to_string()
 }
 
-fn clock(at: Timestamp, zone: &TimeZone) -> String {
+pub(super) fn clock(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%H:%M:%S").to_string()
 }
 
@@ -55,6 +57,11 @@ pub(super) fn status(run: &RunRow) -> &'static str {
 
 pub(super) fn outcome(run: &RunRow) -> String {
     match (run.status, run.outcome) {
+        (RunStatus::Ended, Some(Outcome::Delivered))
+            if run.counts.upgraded > 0 && run.counts.delivered == 0 =>
+        {
+            "upgraded".into()
+        }
         (RunStatus::Ended, Some(outcome)) => outcome.to_string(),
         _ => status(run).into(),
     }
@@ -107,6 +114,8 @@ pub(super) fn runs(runs: &[RunRow], cut_off: &[CutOff], zone: &TimeZone, columns
             groups.join(", ")
         );
         for (number, word) in [
+            (run.counts.upgraded, "upgraded"),
+            (run.counts.rolled_back, "rolled back"),
             (run.counts.delivered_unproven, "unproven"),
             (run.counts.cancelled, "cancelled"),
             (run.counts.unfinished, "unfinished"),
@@ -132,7 +141,7 @@ fn row(label: &str, text: &str, columns: usize, lines: &mut Vec<String>) {
     lines.extend(labelled(&format!("  {label}"), text, 12, columns));
 }
 
-pub(super) fn run(whole: &RunWhole, zone: &TimeZone, columns: usize) -> String {
+pub(super) fn run(whole: &RunWhole, steps: Steps, zone: &TimeZone, columns: usize) -> String {
     let run = &whole.run;
     let mut lines = vec![format!("run {}: {}", shown(&run.run), outcome(run))];
     let began = run.started.to_zoned(zone.clone());
@@ -181,6 +190,7 @@ pub(super) fn run(whole: &RunWhole, zone: &TimeZone, columns: usize) -> String {
         group(
             one,
             run.status == RunStatus::CutOff,
+            steps,
             zone,
             columns,
             &mut lines,
@@ -192,6 +202,7 @@ pub(super) fn run(whole: &RunWhole, zone: &TimeZone, columns: usize) -> String {
 fn group(
     group: &GroupRow,
     cut_off: bool,
+    steps: Steps,
     zone: &TimeZone,
     columns: usize,
     lines: &mut Vec<String>,
@@ -263,6 +274,7 @@ fn group(
         if let Some(why) = why(one) {
             lines.extend(wrap(&why, 6, columns));
         }
+        steps::lines(one, steps, zone, columns, lines);
     }
 }
 
@@ -289,6 +301,9 @@ fn held(one: &EntityRow) -> String {
 /// `send: the server said 552 …`, what was left behind, and what it holds now.
 fn why(one: &EntityRow) -> Option<String> {
     let mut parts = Vec::new();
+    if let Some(runs) = &one.runs {
+        parts.push(format!("runs {}", shown(runs)));
+    }
     if let Some(cause) = &one.cause {
         let step = one.step.as_deref();
         let step = step.map_or_else(String::new, |step| format!("{}: ", shown(step)));
@@ -297,7 +312,11 @@ fn why(one: &EntityRow) -> Option<String> {
     if let Some(left) = &one.copied.left {
         parts.push(format!("left behind: {}", shown(left)));
     }
-    if let (EntityState::Failed | EntityState::Cancelled, Some(holds)) = (one.state, one.holds) {
+    let ended = matches!(
+        one.state,
+        EntityState::Failed | EntityState::RolledBack | EntityState::Cancelled
+    );
+    if let Some(holds) = one.holds.filter(|_| ended) {
         parts.push(holds.words().into());
     }
     if (one.found).is_some_and(|found| found.staging == StagingFile::Removed) {
@@ -307,7 +326,15 @@ fn why(one: &EntityRow) -> Option<String> {
 }
 
 /// With `all`, each change of its state too.
-pub(super) fn past(rows: &[PastRow], all: bool, zone: &TimeZone, columns: usize) -> String {
+pub(super) fn past(
+    rows: &[PastRow],
+    all: bool,
+    steps: Steps,
+    zone: &TimeZone,
+    columns: usize,
+) -> String {
+    // One entity has few of them.
+    let is_whole = |one: &EntityRow| all || steps == Steps::All || !one.state.is_success();
     let mut lines = Vec::new();
     if let Some(newest) = rows.first() {
         let one = &newest.entity;
@@ -341,10 +368,8 @@ pub(super) fn past(rows: &[PastRow], all: bool, zone: &TimeZone, columns: usize)
             one.standing().as_str(),
         ]));
         lines.extend(wrap(&story(row), 6, columns));
-        if !all {
-            continue;
-        }
-        for change in &one.changes {
+        let changes = one.changes.iter().filter(|_| all);
+        for change in changes {
             let mut text = format!("{} {}", clock(change.at, zone), change.state);
             if let Some(step) = &change.step {
                 text += &format!(", {}", shown(step));
@@ -357,6 +382,9 @@ pub(super) fn past(rows: &[PastRow], all: bool, zone: &TimeZone, columns: usize)
             }
             lines.extend(wrap(&text, 6, columns));
         }
+        if is_whole(one) {
+            steps::every(one, steps, zone, columns, &mut lines);
+        }
     }
     finished(lines)
 }
@@ -367,7 +395,7 @@ fn story(row: &PastRow) -> String {
     if let Some(source) = &one.copied.source {
         parts.push(format!("from {}", shown(source)));
     }
-    if one.state == EntityState::Delivered {
+    if matches!(one.state, EntityState::Delivered | EntityState::Upgraded) {
         parts.push(units::size(one.copied.bytes));
         parts.push(match one.copied.verified.as_deref() {
             None | Some("none") => "delivered, not verified".into(),

@@ -91,6 +91,17 @@ fn means(holds: AfterCrash) -> Option<String> {
     Some(means.into())
 }
 
+/// What going on does with those that lack the image, and with those that are not known to run it.
+fn again(lacking: usize, activating: usize) -> &'static str {
+    match (lacking, activating) {
+        (0, _) => "each is asked first what it runs",
+        (_, 0) => "the image is sent to them again",
+        _ => {
+            "the image is sent again to those that lack it, and the others are asked first what they run"
+        }
+    }
+}
+
 fn next(args: &RecoverArgs, run: &str, found: &Found<'_>) -> String {
     let lacking = found.lacking().count();
     let activating = found.open().count() - lacking;
@@ -106,10 +117,11 @@ fn next(args: &RecoverArgs, run: &str, found: &Found<'_>) -> String {
         ),
     };
     if args.resume {
-        return format!("{lack}: sending it again");
+        return format!("{lack}: {}", again(lacking, activating));
     }
     let mut ways = vec![format!(
-        "`subtend recover {run} --resume` sends it to them again"
+        "`subtend recover {run} --resume` goes on: {}",
+        again(lacking, activating)
     )];
     if !args.check && !args.clean && !args.readback {
         ways.push("--check looks at those that are staged or unknown".into());

@@ -89,7 +89,10 @@ impl Columns {
             | EntityState::Retrying
             | EntityState::Cancelled => why(entity),
             EntityState::Delivered | EntityState::Upgraded => {
-                let time = units::duration(seconds(entity.seconds));
+                let mut time = units::duration(seconds(entity.seconds));
+                if let Some(runs) = &entity.runs {
+                    time = format!("runs {}, {time}", shown(runs));
+                }
                 match entity.standing() {
                     Standing::Unproven => {
                         format!("{time}, delivered, {}", verified(entity.verified))
@@ -120,6 +123,9 @@ fn why(entity: &EntitySnapshot) -> String {
         Some(step) => format!("{step}: {}", shown(cause)),
         None => shown(cause),
     };
+    if let Some(runs) = &entity.runs {
+        text = format!("runs {}: {text}", shown(runs));
+    }
     if entity.attempt > 1 {
         text = format!("attempt {}, {text}", entity.attempt);
     }
