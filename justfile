@@ -27,11 +27,15 @@ matrix:
 
 # All histories of a placement with up to three faults.
 walk faults="3":
-    SUBTEND_FAULTS={{faults}} cargo test --locked --profile walk --lib histories -- --nocapture
+    SUBTEND_FAULTS={{faults}} cargo test --locked --release --config profile.release.package.subtend.opt-level=2 \
+        --config profile.release.package.subtend.debug-assertions=true \
+        --config profile.release.package.subtend.overflow-checks=true --lib histories -- --nocapture
 
 # Two runs that come in on each other, with two faults: half an hour.
 competing:
-    cargo test --locked --profile walk --lib histories -- --ignored --nocapture
+    cargo test --locked --release --config profile.release.package.subtend.opt-level=2 \
+        --config profile.release.package.subtend.debug-assertions=true \
+        --config profile.release.package.subtend.overflow-checks=true --lib histories -- --ignored --nocapture
 
 # Killed at random moments, and random networks of failing devices.
 chaos moments="50" universes="12" crowd="200":
