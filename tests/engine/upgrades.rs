@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use subtend::lab::Lab;
 use subtend::model::procedure::Extent;
 use subtend::model::{EntityState, Holds, Outcome, Verified};
-use subtend::protocol::{Event, GroupSpec, Summary};
+use subtend::protocol::{Event, GroupSpec, Summary, Target};
 
-use crate::support::LONG;
-use crate::support::run::{Run, entity};
+use crate::support::run::{Run, assert_untouched, entity};
 use crate::support::upgrades::{GROUPS, SIZE, Site, assert_sound, entities, logins};
+use crate::support::{LONG, within};
 
 /// Begins these groups.
 async fn begin(lab: &Lab, groups: &[&str]) -> Run {
@@ -189,6 +189,69 @@ async fn two_hundred_devices_of_which_one_in_twenty_cant_boot_the_image() {
             }
         }
     }
+    assert_sound(&lab);
+    lab.stop().await;
+}
+
+/// What was begun on a device stays begun, whoever is tired of waiting for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_was_given_up_while_it_restarts_is_asked_first_the_next_time() {
+    let slow = "    \"t00*\": { cli: { boot_time: 4s } }\n";
+    let site = Site {
+        numbers: [1, 1, 1],
+        activate: "now",
+        behaviour: slow,
+    };
+    let lab = site.serve().await;
+    let mut run = begin(&lab, &["telnet"]).await;
+    run.until_state("t001", EntityState::Restarting).await;
+    within(LONG, lab.until_booted("t001", 1)).await;
+    run.cancel(Target::All).await;
+    run.until_state("t001", EntityState::Cancelled).await;
+    run.until_ended().await;
+    // It starts while nobody looks.
+    within(LONG, lab.until_serving("t001")).await;
+    let mut group = (**lab.inventory().group("telnet").unwrap()).clone();
+    group.extent = Extent::Activate;
+    run.begin_specs(vec![GroupSpec::of(&group)]).await;
+    let (summary, events) = run.finish().await;
+    let said = &summary.groups[1].entities[0];
+    assert_eq!(said.state, EntityState::Upgraded, "{said:?}");
+    let second: Vec<EntityState> = (events.iter().rev())
+        .filter_map(|event| match event {
+            Event::State { state, .. } => Some(*state),
+            _ => None,
+        })
+        .take_while(|state| *state != EntityState::Cancelled)
+        .collect();
+    assert!(!second.contains(&EntityState::Activating), "{second:?}");
+    assert_eq!(lab.machine("t001").unwrap().boots, 1);
+    assert_sound(&lab);
+    lab.stop().await;
+}
+
+/// Nothing is sent to a device that is not what it is taken for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_whose_steps_before_the_image_fail_gets_nothing() {
+    let silent = "    \"t001\": { cli: { error_on: show version } }\n";
+    let site = Site {
+        numbers: [2, 1, 1],
+        activate: "now",
+        behaviour: silent,
+    };
+    let lab = site.serve().await;
+    let (summary, _) = begin(&lab, &["telnet"]).await.finish().await;
+    let said = entity(&summary, "t001");
+    assert_eq!(said.state, EntityState::Failed, "{said:?}");
+    assert_eq!(said.holds, Some(Holds::Old));
+    let cause = said.cause.as_deref().unwrap();
+    assert!(
+        cause.starts_with("before, step 1 of 1 (send \"show version\"): "),
+        "{cause}"
+    );
+    assert_untouched(&lab, "t001");
+    assert_eq!(lab.bytes_received("t001"), 0);
+    assert_eq!(entity(&summary, "t002").state, EntityState::Upgraded);
     assert_sound(&lab);
     lab.stop().await;
 }

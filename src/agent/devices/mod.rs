@@ -32,8 +32,8 @@ pub(super) enum Happened {
     Joins(usize),
     /// It does not, and has its final state.
     Over,
-    /// It does not, for this reason.
-    Refused(usize, Failure),
+    /// It does not, for this reason; and what it holds, where that is known.
+    Refused(usize, Failure, Option<Holds>),
 }
 
 /// Why an activation begins.
@@ -192,7 +192,8 @@ impl Devices {
                     Err(why) if self.extent == Extent::Activate && !why.is_empty() => {
                         let reason = format!("it is not known to hold the image still: {why}");
                         let fault = Fault::Local(reason);
-                        return Some(Happened::Refused(entity, Failure::new(Step::Verify, fault)));
+                        let failure = Failure::new(Step::Verify, fault);
+                        return Some(Happened::Refused(entity, failure, None));
                     }
                     Err(_) => self.enter(entity),
                 },
@@ -216,7 +217,7 @@ impl Devices {
         }
         let reason = "no run is known to have delivered this image to it; `subtend run` does";
         let fault = Fault::Local(reason.into());
-        Happened::Refused(entity, Failure::new(Step::Select, fault))
+        Happened::Refused(entity, Failure::new(Step::Select, fault), None)
     }
 
     fn worked(&mut self, entity: usize, worked: Worked) -> Option<Happened> {
@@ -231,7 +232,8 @@ impl Devices {
                             true => Fault::Cancelled,
                             false => Fault::Local(cause),
                         };
-                        Happened::Refused(entity, Failure::new(failed.failure.step, fault))
+                        let failure = Failure::new(failed.failure.step, fault);
+                        Happened::Refused(entity, failure, Some(Holds::Old))
                     }
                 })
             }
@@ -272,8 +274,8 @@ impl Devices {
                         until = Instant::now() + limit;
                     }
                     Some(Happened::Over) => {}
-                    Some(Happened::Refused(entity, failure)) => {
-                        not_delivered(&self.reporter, entity, &failure, 1, Some(Holds::Old));
+                    Some(Happened::Refused(entity, failure, holds)) => {
+                        not_delivered(&self.reporter, entity, &failure, 1, holds);
                     }
                     None => break,
                 },

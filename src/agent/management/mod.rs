@@ -111,12 +111,12 @@ impl<T: Transport> ManagementAgent<T> {
                     not_delivered(&work.reporter, entity, &failure, 1, Some(Holds::Old));
                 }
                 while let Some(happened) = devices.next().await {
-                    let (entity, failure) = match &happened {
-                        Happened::Joins(entity) => (*entity, &failure),
-                        Happened::Refused(entity, failure) => (*entity, failure),
+                    let (entity, failure, holds) = match &happened {
+                        Happened::Joins(entity) => (*entity, &failure, Some(Holds::Old)),
+                        Happened::Refused(entity, failure, holds) => (*entity, failure, *holds),
                         Happened::Over => continue,
                     };
-                    not_delivered(&work.reporter, entity, failure, 1, Some(Holds::Old));
+                    not_delivered(&work.reporter, entity, failure, 1, holds);
                 }
                 return;
             }
@@ -194,8 +194,8 @@ impl<T: Transport> Delivery<T> {
                 Some(request) = asked.recv() => self.waiting.push(request),
                 Some(happened) = self.devices.next() => match happened {
                     Happened::Joins(entity) => self.members.join(entity, Instant::now()),
-                    Happened::Refused(entity, failure) => {
-                        not_delivered(&self.work.reporter, entity, &failure, 1, Some(Holds::Old));
+                    Happened::Refused(entity, failure, holds) => {
+                        not_delivered(&self.work.reporter, entity, &failure, 1, holds);
                     }
                     Happened::Over => {}
                 },
