@@ -274,6 +274,8 @@ pub(super) fn note(entity: &EntitySnapshot, limit: u64) -> String {
 /// The step and the cause of a failure, where the cause does not name the step itself.
 fn why(entity: &EntitySnapshot) -> String {
     match (entity.step, &entity.cause) {
+        // Of a procedure the cause names part and number.
+        (Some(Step::Command | Step::Restart), Some(cause)) => cause.clone(),
         (Some(step), Some(cause)) if !cause.starts_with(&step.to_string()) => {
             format!("{step}: {cause}")
         }
