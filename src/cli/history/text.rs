@@ -305,7 +305,8 @@ fn why(one: &EntityRow) -> Option<String> {
         parts.push(format!("runs {}", shown(runs)));
     }
     if let Some(cause) = &one.cause {
-        let step = one.step.as_deref();
+        // Of a procedure the cause names part and number.
+        let step = (one.step.as_deref()).filter(|step| !matches!(*step, "command" | "restart"));
         let step = step.map_or_else(String::new, |step| format!("{}: ", shown(step)));
         parts.push(step + &shown(cause));
     }

@@ -4,7 +4,7 @@ use super::super::text::{cut, fit, width};
 use super::super::words::{percent, seconds, verified};
 use super::{Line, Room, Tone};
 use crate::model::text::shown;
-use crate::model::{EntityState, Standing, units};
+use crate::model::{EntityState, Standing, Step, units};
 use crate::protocol::{EntitySnapshot, GroupSnapshot};
 
 /// The columns of one group's entities.
@@ -120,8 +120,9 @@ fn why(entity: &EntitySnapshot) -> String {
         return String::new();
     };
     let mut text = match entity.step {
+        // Of a procedure the cause names part and number.
+        None | Some(Step::Command | Step::Restart) => shown(cause),
         Some(step) => format!("{step}: {}", shown(cause)),
-        None => shown(cause),
     };
     if let Some(runs) = &entity.runs {
         text = format!("runs {}: {text}", shown(runs));

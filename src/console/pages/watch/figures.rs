@@ -176,6 +176,9 @@ pub(super) fn upgraded(group: &GroupSnapshot) -> (usize, usize) {
 }
 
 pub(super) fn phase(group: &GroupSnapshot) -> String {
+    use crate::model::Outcome;
+    let some = upgraded(group).0 > 0;
+    let is_no_mere_delivery = |one: &EntitySnapshot| some && one.state != EntityState::Delivered;
     let prepares = |one: &EntitySnapshot| one.state == EntityState::Preparing;
     match group.phase {
         _ if activates(group) => "activating".into(),
@@ -183,6 +186,9 @@ pub(super) fn phase(group: &GroupSnapshot) -> String {
         GroupPhase::Starting => "starting".into(),
         GroupPhase::Transferring => "transferring".into(),
         GroupPhase::Draining => "emptying the pool".into(),
+        GroupPhase::Ended(Outcome::Delivered) if group.entities.iter().all(is_no_mere_delivery) => {
+            "ended: upgraded".into()
+        }
         GroupPhase::Ended(outcome) => format!("ended: {outcome}"),
     }
 }
@@ -274,6 +280,8 @@ pub(super) fn note(entity: &EntitySnapshot, limit: u64) -> String {
 /// The step and the cause of a failure, where the cause does not name the step itself.
 fn why(entity: &EntitySnapshot) -> String {
     match (entity.step, &entity.cause) {
+        // Of a procedure the cause names part and number.
+        (Some(Step::Command | Step::Restart), Some(cause)) => cause.clone(),
         (Some(step), Some(cause)) if !cause.starts_with(&step.to_string()) => {
             format!("{step}: {cause}")
         }

@@ -194,14 +194,22 @@ pub(super) fn ended(
         1 => "once".into(),
         passes => format!("in {}", columns::count(passes as usize, "pass")),
     };
-    let read = format!(
-        "{} {passes} from {}, {} confirmed, in {}",
-        units::size(group.source_bytes),
-        group.source,
-        units::size(totals.confirmed),
-        units::duration(std::time::Duration::try_from_secs_f64(group.seconds).unwrap_or_default())
-    );
-    let digest = group.sha256.as_deref().unwrap_or("not read to its end");
+    let took = std::time::Duration::try_from_secs_f64(group.seconds).unwrap_or_default();
+    let took = units::duration(took);
+    let read = match group.passes {
+        0 => format!("nothing, in {took}"),
+        _ => format!(
+            "{} {passes} from {}, {} confirmed, in {took}",
+            units::size(group.source_bytes),
+            group.source,
+            units::size(totals.confirmed)
+        ),
+    };
+    let unread = match group.passes {
+        0 => "not known: nothing was read",
+        _ => "not read to its end",
+    };
+    let digest = group.sha256.as_deref().unwrap_or(unread);
     for (label, text) in [("read", read.as_str()), ("sha256", digest)] {
         lines.push(Line::from(vec![
             span(format!("{label:<LABEL$}"), theme.hint()),
