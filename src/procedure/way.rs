@@ -152,7 +152,8 @@ impl Way<'_> {
         Ok(())
     }
 
-    /// Makes a device run the image that is in place on it. `past`: as [`Course::new`].
+    /// Makes a device run the image that is in place on it. `past`: what was written
+    /// down of earlier tries with the same image, in order.
     pub async fn activate(
         &self,
         hands: &mut dyn Hands,
