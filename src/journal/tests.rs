@@ -22,6 +22,7 @@ use crate::protocol::{Command, Event, GroupSpec, Link, Snapshot, Summary};
 use crate::transport::{Destination, Endpoint, Remote};
 
 mod order;
+mod steps;
 
 const RUN: &str = "20261122T205000Z-1a2b";
 const LIMIT: Duration = Duration::from_secs(30);
