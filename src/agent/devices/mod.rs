@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::model::procedure::Extent;
 use crate::model::{Failure, Fault, Holds, Laggards, Step};
-use crate::procedure::{Arrived, PastStep, StepFailure, Verdict};
+use crate::procedure::{Arrived, PastStep, StepEnd, StepFailure, Verdict};
 use crate::transport::Transport;
 
 use super::management::{Assignment, not_delivered};
@@ -117,16 +117,17 @@ impl Devices {
                 true => Vec::new(),
                 false => means.open.of(&group.entities[target], &group.image),
             };
-            let past: Vec<PastStep> = past
-                .into_iter()
-                .filter(PastStep::is_of_activation)
-                .collect();
+            let is_begun =
+                |step: &PastStep| step.is_of_activation() && step.end != Some(StepEnd::Undone);
+            let past: Vec<PastStep> = past.into_iter().filter(is_begun).collect();
             let known = presumed.iter().position(|known| known.entity == target);
             if past.is_empty() && known.is_none() {
                 return true;
             }
             let known = known.map(|at| presumed.swap_remove(at));
-            self.entering += usize::from(past.is_empty());
+            // One of which something was begun does not come back from that to what it was taken for.
+            let known = known.filter(|_| past.is_empty());
+            self.entering += usize::from(known.is_some());
             self.presumed.extend(known);
             let why = Why {
                 attempt: 0,
