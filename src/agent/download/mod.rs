@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use giving_up::{Unopened, cancelled, gone, source_failed};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{
     EntityState, Failure, Fault, Holds, Image, Laggards, Limits, RemotePath, Staging, Step,
     Verified,
 };
-use crate::placement::{Delivery, Known, Opened};
+use crate::placement::{Delivery, Known, NotOpened, Opened};
 use crate::pool::Next;
 use crate::transport::{Destination, ImageDigest, Transport};
 
@@ -29,6 +30,8 @@ use super::transfer::is_about_the_image;
 /// How long removing what was written may take. A live entity needs less; on a dead one it would be
 /// waited in vain.
 const CLEAN_UP: Duration = Duration::from_secs(5);
+/// How long opening a file may go on after a cancellation.
+const OPENING: Duration = Duration::from_millis(500);
 /// After a cancellation: the operator waits.
 const HURRIED: Duration = Duration::from_millis(1500);
 
@@ -139,13 +142,25 @@ impl<T: Transport> DownloadAgent<T> {
             }
         }
         destination.size = self.digests.size(&self.image);
+        // What is not sending bytes gets memory of its own for as long as it lasts: a task
+        // is as large as the largest thing that it ever does, and there is one per entity.
+        let mut opening = Box::pin(self.open(&destination, &mut progress));
         let opened = tokio::select! {
             biased;
-            () = self.cancel.cancelled() => Err(None),
-            // What is not sending bytes gets memory of its own for as long as it lasts: a task
-            // is as large as the largest thing that it ever does, and there is one per entity.
-            opened = Box::pin(self.open(&destination, &mut progress)) => opened.map_err(Some),
+            () = self.cancel.cancelled() => None,
+            opened = &mut opening => Some(opened.map_err(Some)),
         };
+        let opened = match opened {
+            Some(opened) => opened,
+            // What takes the file under its own name loses its old one by it.
+            None if destination.staging == Staging::Direct => Err(None),
+            // As where the source fails.
+            None => match timeout(OPENING, opening.as_mut()).await {
+                Ok(Ok(opened)) => Ok(opened),
+                Ok(Err(_)) | Err(_) => Err(None),
+            },
+        };
+        drop(opening);
         let (mut delivery, opened) = match opened {
             Ok(opened) => opened,
             Err(not_opened) => {
@@ -163,6 +178,7 @@ impl<T: Transport> DownloadAgent<T> {
                 let bytes = delivery.image().map_or(0, |image| image.size);
                 return self.placed(delivery, bytes, verified).await;
             }
+            Opened::Staged if self.cancel.is_cancelled() => Err(cancelled(progress.step)),
             Opened::Staged => {
                 tracing::info!("a whole copy is there already");
                 delivery.image().ok_or_else(gone)
@@ -233,7 +249,19 @@ impl<T: Transport> DownloadAgent<T> {
             tokio::select! {
                 biased;
                 () = subscription.leave.cancelled() => {}
-                () = subscription.broken.cancelled() => return Err(Unopened::GivenUp(source_failed(subscription).await)),
+                () = subscription.broken.cancelled() => {
+                    let failure = source_failed(subscription).await;
+                    if destination.staging == Staging::Direct {
+                        return Err(Unopened::GivenUp(failure));
+                    }
+                    // Dropped half way, it could open the file behind the back of what removes it.
+                    return match timeout(CLEAN_UP, opening).await {
+                        Ok(opened) => opened.map_err(|unopened| {
+                            Unopened::Entity(NotOpened { failure, ..unopened })
+                        }),
+                        Err(_) => Err(Unopened::GivenUp(failure)),
+                    };
+                }
                 opened = &mut opening => return opened.map_err(Unopened::Entity),
             }
             self.leave(progress, Step::Connect)
