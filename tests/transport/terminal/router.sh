@@ -95,7 +95,10 @@ verify() {
 save() {
     echo 'Building configuration...'
     cp "$dir/running" "$dir/saved"
-    echo '[OK]'
+    # It ends its line with its prompt, and has more to do before.
+    printf '[OK]'
+    sleep 0.3
+    echo
 }
 
 reload() {
