@@ -1,7 +1,7 @@
 //! A router with a scripted command line behind a real server, which goes with the router and comes back with it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -29,6 +29,11 @@ pub struct Router {
 impl Router {
     /// `asks`: its command line asks who comes, as behind telnet.
     pub fn start(make: &'static dyn Make, asks: bool) -> Self {
+        Self::with(make, asks, None)
+    }
+
+    /// With a folder for its flash, which something else serves.
+    pub fn with(make: &'static dyn Make, asks: bool, flash: Option<&Path>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().to_owned();
         // The user that an SSH server gives it to is another one.
@@ -37,6 +42,9 @@ impl Router {
         fs::copy(router.join("router.sh"), folder.join("router.sh")).unwrap();
         fs::write(folder.join("password"), PASSWORD).unwrap();
         fs::write(folder.join("enable"), ENABLE).unwrap();
+        if let Some(flash) = flash {
+            symlink(flash, folder.join("flash")).unwrap();
+        }
         does(&folder, "install");
         let program = folder.join("session");
         let (here, what) = (folder.display(), if asks { "login" } else { "shell" });

@@ -25,7 +25,7 @@ boot() {
 }
 
 install() {
-    mkdir "$dir/flash"
+    mkdir -p "$dir/flash"
     echo 'version 1' >"$dir/flash/image-1.bin"
     echo 'boot system flash:/image-1.bin' >"$dir/saved"
     boot

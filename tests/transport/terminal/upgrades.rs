@@ -6,25 +6,29 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use subtend::inventory;
-use subtend::model::{Login, Logins};
+use subtend::model::{EntityState, Login, Logins};
 use subtend::procedure::{
     Arrived, Device, Hands, Ledger, StepBegins, StepEnded, Target, Verdict, Way, values,
 };
+use subtend::protocol::EntitySummary;
 use subtend::transport::AnyTransport;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::router::{ENABLE, Router};
 use crate::support::real::{
-    BUSYBOX_TELNETD, DROPBEAR, INETUTILS_TELNETD, Make, OPENSSH, PASSWORD, require_or_skip,
+    BUSYBOX_TELNETD, DROPBEAR, INETUTILS_TELNETD, Make, OPENSSH, PASSWORD, PYFTPDLIB, RealServer,
+    require_or_skip,
 };
+use crate::support::run::{Run, entity};
 use crate::support::{LONG, within};
 
 const FILE: &str = "image-2.bin";
 
 /// An inventory with the router, and the procedure as it is given to operators; `pages`: without the lines that
-/// switch paging off.
-fn site(router: &Router, pages: bool) -> String {
+/// switch paging off; `ftp`: where files come from and go to.
+fn site(router: &Router, pages: bool, ftp: [&str; 2]) -> String {
+    let [source, flash] = ftp;
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/procedures/cisco-ios.yaml");
     let fragment = std::fs::read_to_string(file).unwrap();
     let session = match &router.host_key {
@@ -43,13 +47,13 @@ credentials:
   craft: {{ user: craft, password: {{ env: SUBTEND_CRAFT }} }}
   enable: {{ user: enable, password: {{ env: SUBTEND_ENABLE }} }}
 defaults: {{ credentials: craft, staging: direct, timeouts: {{ reply: 30s }} }}
-file_servers: {{ hq: {{ url: "ftp://127.0.0.1/" }} }}
+file_servers: {{ hq: {{ url: "ftp://{source}/", credentials: craft }} }}
 images: {{ new: {{ file: new.bin, type: cisco-ios, version: "2" }} }}
 entities:
   - name: r1
     type: cisco-ios
     version: "1"
-    address: "ftp://127.0.0.1"
+    address: "ftp://{flash}"
     session: ":{}"
     path: "flash:/{FILE}"
     labels: {{ fallback: "flash:/image-1.bin" }}
@@ -59,6 +63,13 @@ groups: {{ all: {{ entities: [r1], image: new, source: {{ file_server: hq }}, ac
         router.port,
         lines.join("\n")
     )
+}
+
+fn logins() -> Logins {
+    let mut logins = Logins::default();
+    logins.insert("craft".into(), Login::with_password("craft", PASSWORD));
+    logins.insert("enable".into(), Login::with_password("enable", ENABLE));
+    logins
 }
 
 /// Everything that is written down.
@@ -93,18 +104,18 @@ impl Ledger for Transcript {
 
 /// The whole way, with this as the image; and what was written down of it.
 async fn upgraded(router: &Router, image: &str, pages: bool) -> (Arrived, String) {
-    let read = inventory::parse(&site(router, pages), Path::new("site.yaml"));
+    let read = inventory::parse(
+        &site(router, pages, ["127.0.0.1"; 2]),
+        Path::new("site.yaml"),
+    );
     let inventory = read.unwrap_or_else(|errors| panic!("{errors}"));
     let entity = &inventory.entities[0];
     let procedure = inventory.procedure("cisco-ios").unwrap();
-    let mut logins = Logins::default();
-    logins.insert("craft".into(), Login::with_password("craft", PASSWORD));
-    logins.insert("enable".into(), Login::with_password("enable", ENABLE));
     let folder = tempfile::tempdir().unwrap();
     let target = Target {
         entity: Arc::clone(entity),
         procedure: Arc::clone(procedure),
-        logins: Arc::new(logins),
+        logins: Arc::new(logins()),
         keep: folder.path().to_owned(),
         folder: folder.path().to_owned(),
         sessions: Arc::new(Semaphore::new(1)),
@@ -206,4 +217,45 @@ async fn over_telnetd_of_inetutils() {
 #[tokio::test(flavor = "multi_thread")]
 async fn over_telnetd_of_busybox() {
     goes_both_ways(&BUSYBOX_TELNETD, true).await;
+}
+
+/// By the engine: the image comes from a real server for FTP, and goes through another one to the flash of the router.
+async fn is_run(image: &str) -> (EntitySummary, Router) {
+    let start = || RealServer::start(&PYFTPDLIB);
+    let (source, flash) = (start(), start());
+    let image = format!("{image}\n{}", "of the maker\n".repeat(20_000));
+    source.put("new.bin", image.as_bytes());
+    flash.put_folder("flash:");
+    let router = Router::with(
+        &BUSYBOX_TELNETD,
+        true,
+        Some(&flash.dir().join("files/flash:")),
+    );
+    let ftp = [&source, &flash].map(|server| server.address.to_string());
+    let text = site(&router, false, [&ftp[0], &ftp[1]]);
+    let read = inventory::parse(&text, Path::new("site.yaml"));
+    let inventory = read.unwrap_or_else(|errors| panic!("{errors}"));
+    let run = Run::with_logins(&inventory, logins());
+    run.begin(&["all"]).await;
+    let (summary, _) = run.finish_within(2 * LONG).await;
+    let size = image.len() as u64;
+    assert_eq!(summary.groups[0].source_bytes, size, "{summary:?}");
+    assert!(flash.file("flash:/image-2.bin").unwrap() == image.as_bytes());
+    (entity(&summary, "r1").clone(), router)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_delivers_the_image_over_ftp_and_has_it_booted_over_telnet() {
+    if !require_or_skip(&PYFTPDLIB) || !require_or_skip(&BUSYBOX_TELNETD) {
+        return;
+    }
+    let (good, bad) = tokio::join!(is_run("version 2"), is_run("scrap"));
+    let (said, router) = good;
+    assert_eq!(said.state, EntityState::Upgraded, "{said:?}");
+    assert_eq!(said.runs.as_deref(), Some("2"), "{said:?}");
+    assert_eq!((&*router.version(), router.count("reload")), ("2", 1));
+    let (said, router) = bad;
+    assert_eq!(said.state, EntityState::RolledBack, "{said:?}");
+    assert_eq!(said.runs.as_deref(), Some("1"), "{said:?}");
+    assert_eq!((&*router.version(), router.count("reload")), ("1", 2));
 }
