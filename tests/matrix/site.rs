@@ -201,6 +201,7 @@ impl Site {
                 ports: wanted.ports,
                 disk: wanted.disk,
                 ssh: wanted.ssh,
+                command_line: None,
             };
             RealServer::start_with(line.make, &options)
         };

@@ -33,6 +33,8 @@ const PAGERS_AROUND: [(&str, &str); 4] = [
 const NEXT_PAGE: &[u8] = b" ";
 /// What a question ends with.
 const QUESTION: [char; 5] = [':', '?', ']', ')', '>'];
+/// What it looks like and is not: the outcome of what was done, after which the prompt is still to come.
+const OUTCOMES: [&str; 6] = ["ok", "done", "failed", "passed", "success", "complete"];
 
 /// What is typed at a question.
 #[derive(Debug, Clone)]
@@ -159,9 +161,10 @@ impl<'a> Exchange<'a> {
         if ends_with(self.asked.prompt, &line) && !self.is_old_prompt() {
             return Decision::Done(Ended::Prompt);
         }
-        let is_question = line.trim_end().ends_with(QUESTION);
         match self.asked.expect {
-            Some(expect) if is_question && !has_groups(expect) && ends_with(expect, &line) => {
+            Some(expect)
+                if is_question(&line) && !has_groups(expect) && ends_with(expect, &line) =>
+            {
                 Decision::Done(Ended::Question)
             }
             _ => Decision::Wait,
@@ -259,6 +262,17 @@ fn is_pager(line: &str) -> bool {
         || PAGERS_AROUND
             .iter()
             .any(|(first, last)| line.starts_with(first) && line.ends_with(last))
+}
+
+fn is_question(line: &str) -> bool {
+    let line = line.trim_end();
+    let inner = line.strip_suffix([']', ')']);
+    let inner = inner.and_then(|inner| inner.rsplit(['[', '(']).next());
+    let is_outcome = inner.is_some_and(|inner| {
+        let inner = inner.trim().to_lowercase();
+        OUTCOMES.contains(&inner.as_str())
+    });
+    line.ends_with(QUESTION) && !is_outcome
 }
 
 /// Whether a line asks for a password.

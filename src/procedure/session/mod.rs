@@ -26,6 +26,8 @@ use screen::{Screen, Shown};
 
 /// After a prompt nothing more should come. What does shows that it was none, or belongs to it.
 const SETTLE: Duration = Duration::from_millis(20);
+/// A question waits for whoever is asked; a line that only looks like one goes on.
+const ASKS: Duration = Duration::from_secs(1);
 /// Lines, and characters, of what was shown last that stand in a cause.
 const LAST_LINES: usize = 3;
 const LAST: usize = 200;
@@ -223,9 +225,10 @@ impl Session {
                     continue;
                 }
                 Decision::Done(ended) => {
-                    let settled = Instant::now() + SETTLE;
+                    let is_question = ended == Ended::Question;
+                    let settled = Instant::now() + if is_question { ASKS } else { SETTLE };
                     match self.read(settled.min(until)).await {
-                        Ok(None) if settled <= until => return Ok(ended),
+                        Ok(None) if is_question || settled <= until => return Ok(ended),
                         data => data,
                     }
                 }

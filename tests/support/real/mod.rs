@@ -13,6 +13,7 @@ mod process;
 mod scripts;
 mod server;
 mod ssh;
+mod telnet;
 mod tftp;
 
 use std::fmt::Debug;
@@ -30,6 +31,7 @@ pub use self::inetd::INETUTILS;
 pub use self::scripts::{AIOFTP, FTP_SRV, FTPD_JS, PYFTPDLIB, TWISTED};
 pub use self::server::RealServer;
 pub use self::ssh::{DROPBEAR, OPENSSH, PASSPHRASE, PROFTPD_SFTP, SSH_MAKES, SshLogin, SshSetup};
+pub use self::telnet::{BUSYBOX_TELNETD, INETUTILS_TELNETD};
 pub use self::tftp::{ATFTPD, TFTP_MAKES, TFTPD_HPA};
 
 /// Whom the sessions of some run as: their users can't be root.
@@ -98,6 +100,8 @@ pub struct Options<'a> {
     pub disk: Option<u64>,
     /// Of SSH alone.
     pub ssh: SshSetup,
+    /// Of SSH and telnet: the program that every session runs, whatever it asks for.
+    pub command_line: Option<&'a Path>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -119,6 +123,7 @@ pub struct Place<'a> {
     pub sessions: Option<usize>,
     pub ports: Option<RangeInclusive<u16>>,
     pub ssh: SshSetup,
+    pub command_line: Option<&'a Path>,
 }
 
 /// What shows that a server serves.
@@ -171,7 +176,7 @@ fn brought() -> PathBuf {
 fn program(name: &str) -> Option<PathBuf> {
     let debian = brought().join("debian");
     let path = std::env::var_os("PATH").unwrap_or_default();
-    ["usr/sbin", "usr/bin"]
+    ["usr/sbin", "usr/bin", "bin"]
         .map(|dir| debian.join(dir))
         .into_iter()
         .chain(std::env::split_paths(&path))

@@ -1,7 +1,7 @@
 //! One server that runs, its files, and what can be done to it.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,9 @@ enum Running {
         disk: bool,
     },
     Inetd {
-        _serves: Inetd,
+        serves: Option<Inetd>,
+        command: Vec<String>,
+        limit: Option<usize>,
     },
 }
 
@@ -104,10 +106,13 @@ impl RealServer {
             sessions: options.sessions,
             ports: options.ports.map(free_ports),
             ssh: options.ssh,
+            command_line: options.command_line,
         };
         let running = match make.serves(&place) {
             Serves::Sessions(command) => Running::Inetd {
-                _serves: Inetd::start(listener?, command, options.sessions),
+                serves: Some(Inetd::start(listener?, command.clone(), options.sessions)),
+                command,
+                limit: options.sessions,
             },
             Serves::Daemon(mut command) => {
                 drop(listener);
@@ -139,14 +144,25 @@ impl RealServer {
 
     /// Whether it serves, started if it is a process.
     fn up(&mut self) -> bool {
-        let Running::Daemon {
-            process,
-            command,
-            shows,
-            disk,
-        } = &mut self.running
-        else {
-            return true;
+        let (process, command, shows, disk) = match &mut self.running {
+            Running::Daemon {
+                process,
+                command,
+                shows,
+                disk,
+            } => (process, command, shows, disk),
+            Running::Inetd {
+                serves,
+                command,
+                limit,
+            } => {
+                if serves.is_none() {
+                    let listener = TcpListener::bind(self.address).ok();
+                    *serves =
+                        listener.map(|listener| Inetd::start(listener, command.clone(), *limit));
+                }
+                return serves.is_some();
+            }
         };
         let mut daemon = Daemon::start(command);
         if !daemon.is_ready(self.address, *shows) {
@@ -188,7 +204,7 @@ impl RealServer {
     pub fn stop(&mut self) {
         match &mut self.running {
             Running::Daemon { process, .. } => drop(process.take()),
-            Running::Inetd { .. } => panic!("{} is no process", self.make.name()),
+            Running::Inetd { serves, .. } => drop(serves.take()),
         }
     }
 

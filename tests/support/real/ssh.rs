@@ -122,6 +122,9 @@ impl Make for OpenSsh {
             text += &format!(" -P {}", place.ssh.refuses.join(","));
         }
         text.push('\n');
+        if let Some(program) = place.command_line {
+            text += &format!("ForceCommand {}\n", program.display());
+        }
         let config = place.dir.join("sshd.conf");
         fs::write(&config, text).unwrap();
         let mut command = command("sshd");
@@ -186,6 +189,9 @@ impl Make for Dropbear {
             .arg(place.address.to_string())
             .arg("-P")
             .arg(place.dir.join("pid"));
+        if let Some(program) = place.command_line {
+            command.arg("-c").arg(program);
+        }
         for kind in ["ed25519", "rsa"] {
             command
                 .arg("-r")

@@ -91,6 +91,30 @@ async fn an_endless_device_is_bounded_and_ends_with_the_deadline() {
 }
 
 #[tokio::test]
+async fn a_line_that_looks_like_a_question_and_goes_on_is_none() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = remote_at(listener.local_addr().unwrap(), patient()).endpoint;
+    let _device = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"R1> ").await.unwrap();
+        line(&mut stream, &mut Vec::new()).await;
+        stream.write_all(b"copied (1 of 2)").await.unwrap();
+        // It copies.
+        tokio::time::sleep(BRIEF).await;
+        stream
+            .write_all(b"\r\ncopied (2 of 2)\r\nR1> ")
+            .await
+            .unwrap();
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    });
+    let mut session = opened(&endpoint).await;
+    let copied = pattern(r"copied \(\d of 2\)");
+    let output = session.run("copy", expects(&copied), LONG).await.unwrap();
+    assert_eq!(output.text, "copied (1 of 2)\ncopied (2 of 2)");
+    assert_eq!(output.ended, Ended::Prompt);
+}
+
+#[tokio::test]
 async fn a_password_that_is_echoed_is_shown_nowhere() {
     let answers: [&[u8]; 3] = [
         b"craft\r\nPassword: ",

@@ -2,6 +2,8 @@
 //! and over devices that misbehave to the byte.
 
 mod devices;
+mod router;
+mod upgrades;
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;

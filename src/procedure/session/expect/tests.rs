@@ -189,6 +189,33 @@ fn a_question_that_is_expected_ends_the_answer_and_a_password_that_is_asked_for_
 }
 
 #[test]
+fn what_was_done_is_no_question() {
+    let prompt = pattern("[#>] $");
+    for (said, pattern_) in [
+        ("[OK]", r"\[OK\]"),
+        ("copy ( done )", "done"),
+        ("[Failed]", "(?i)failed"),
+    ] {
+        let expect = pattern(pattern_);
+        let write = asked("write", &prompt, Some(&expect));
+        let shown = format!("write\r\n{said}");
+        assert_eq!(run(write, &[shown.as_bytes()]).0, Decision::Wait, "{said}");
+        let all = format!("{shown}\r\nR1# ");
+        assert_eq!(
+            run(write, &[all.as_bytes()]).0,
+            Decision::Done(Ended::Prompt)
+        );
+    }
+    for asks in ["Reload? [confirm]", "Which? (ok/no)", "[ok]?", "Save [OK]:"] {
+        let expect = pattern(&regex::escape(asks));
+        let reload = asked("reload", &prompt, Some(&expect));
+        let shown = format!("reload\r\n{asks}");
+        let decision = run(reload, &[shown.as_bytes()]).0;
+        assert_eq!(decision, Decision::Done(Ended::Question), "{asks}");
+    }
+}
+
+#[test]
 fn an_old_prompt_is_no_answer_of_a_device_that_echoes() {
     let prompt = pattern("[#>] $");
     let asked = Asked {
