@@ -313,21 +313,30 @@ pub(super) fn past(
 pub(super) fn delivered(from: &Connection) -> rusqlite::Result<HashMap<Name, Known>> {
     let rows = collect(
         from,
-        "SELECT e.name, e.address, e.path, e.changed, e.run, e.bytes, e.verified,
+        "WITH known AS (
+             SELECT e.*, max(e.seq, ifnull((
+                 SELECT max(f.seq) FROM found f
+                 WHERE f.run = e.run AND f.place = e.place AND f.entity = e.name
+                     AND f.holds = 'new'), 0)) AS since
+             FROM entities e)
+         SELECT e.name, e.address, e.path, e.changed, e.run, e.verified,
+             CASE e.bytes WHEN 0 THEN g.size ELSE e.bytes END AS bytes,
              g.image, g.version, g.type, g.sha256
-         FROM entities e JOIN groups g USING (run, place) JOIN runs r USING (run)
+         FROM known e JOIN groups g USING (run, place) JOIN runs r USING (run)
          WHERE (e.state IN ('delivered', 'upgraded', 'rolled-back', 'activating', 'restarting', 'checking')
-                 OR e.state IN ('failed', 'cancelled') AND e.holds = 'new' AND e.verified IS NOT NULL)
+                 OR e.state IN ('failed', 'cancelled') AND e.holds = 'new' AND e.verified IS NOT NULL
+                 -- What was looked at after its run was cut off, and found in place.
+                 OR e.since > e.seq)
              AND r.practice = 0
              AND NOT EXISTS (
                  SELECT 1 FROM touches t
-                 WHERE t.address = e.address AND t.path = e.path AND t.seq > e.seq
+                 WHERE t.address = e.address AND t.path = e.path AND t.seq > e.since
                      AND (t.what = 'rename' OR t.staged = 0))
              AND NOT EXISTS (
                  SELECT 1 FROM found f
-                 WHERE f.run = e.run AND f.place = e.place AND f.entity = e.name AND f.seq > e.seq
+                 WHERE f.run = e.run AND f.place = e.place AND f.entity = e.name AND f.seq > e.since
                      AND f.holds <> 'new')
-         ORDER BY e.seq",
+         ORDER BY e.since",
         [],
         |row| {
             Ok(Known {

@@ -2,6 +2,7 @@
 //! in one way or another.
 
 use super::*;
+use crate::model::Holds;
 use crate::model::procedure::Part;
 use crate::procedure::{AllOpenSteps, Ledger as _, PastStep, StepBegins, StepEnd, StepEnded};
 
@@ -137,4 +138,22 @@ fn steps_before_the_image_are_open_in_a_run_that_was_cut_off_and_in_no_other() {
         run(dir.path(), "r2", &[], EntityState::Delivered);
         assert_eq!(open(dir.path()), [], "{became}");
     }
+}
+
+/// What was about to get its name when its run was cut off, and is found to have it, was delivered: it can be made to
+/// run.
+#[test]
+fn an_image_that_was_found_in_place_after_a_crash_was_delivered() {
+    let dir = TempDir::new().unwrap();
+    run(dir.path(), RUN, &[], EntityState::Verifying);
+    let journal = Journal::open(dir.path()).unwrap().unwrap();
+    assert!(!journal.delivered().unwrap().contains_key("e1"));
+    let found = |holds| Found {
+        holds,
+        staging: StagingFile::Absent,
+    };
+    journal.found(RUN, "e1", found(Holds::New)).unwrap();
+    assert_eq!(journal.delivered().unwrap()["e1"].run, RUN);
+    journal.found(RUN, "e1", found(Holds::Old)).unwrap();
+    assert!(!journal.delivered().unwrap().contains_key("e1"));
 }
