@@ -16,7 +16,7 @@ use crate::engine::ImageManager;
 use crate::inventory::{self, InventoryErrors, secrets, secrets::Resolved};
 use crate::journal::{self, Gate, Gated, Journal, Recorder};
 use crate::model::{CredentialsRef, Inventory, Logins, Memories, Name, Remembered};
-use crate::procedure::{AllOpenSteps, Means};
+use crate::procedure::{AllOpenSteps, Means, kept};
 use crate::protocol::Link;
 use crate::transport::AnyTransport;
 
@@ -170,13 +170,8 @@ impl Production {
         });
         let folder = inventory.file.parent().map(Path::to_owned);
         let folder = folder.unwrap_or_default();
-        let keep = self
-            .journal
-            .state_dir
-            .clone()
-            .unwrap_or_else(|_| folder.clone());
-        // A folder of its own: nothing that is kept can take the place of what else stands there.
-        let keep = keep.join("kept");
+        let state_dir = self.journal.state_dir.as_deref().ok();
+        let keep = kept(state_dir, &folder);
         Means::new(Arc::new(gate), AllOpenSteps::new(open), keep, folder)
     }
 }

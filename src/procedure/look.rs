@@ -11,7 +11,7 @@ use crate::model::{Entity, Failure, Group, Logins};
 use crate::protocol::ProcedureCheck;
 use crate::transport::{Endpoint, Transport};
 
-use super::device::{Device, Target};
+use super::device::Device;
 use super::hands::Hands as _;
 use super::ledger::Unwritten;
 use super::means::Means;
@@ -38,14 +38,7 @@ impl<T: Transport> Procedures for Looks<T> {
         if !self.is_looked_at(group, procedure, entity) {
             return None;
         }
-        let target = Target {
-            entity: entity.clone(),
-            procedure: procedure.clone(),
-            logins: self.logins.clone(),
-            keep: self.means.keep.clone(),
-            folder: self.means.folder.clone(),
-            sessions: self.means.sessions.clone(),
-        };
+        let target = self.means.target(entity, procedure, &self.logins);
         let mut device = Device::new(self.transport.clone(), target, self.cancel.clone());
         let way = Way {
             entity: &entity.name,

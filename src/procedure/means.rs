@@ -1,15 +1,24 @@
 //! What a process has to carry procedures out with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::model::{Entity, Logins, Procedure};
+
+use super::device::Target;
 use super::ledger::{Ledger, Unwritten};
 use super::open_steps::AllOpenSteps;
 
 /// Sessions with command lines that are open at one time: more are of no use on a host of two cores.
 const SESSIONS: usize = 64;
+
+/// The folder of what is read from devices to be kept: one of its own, so that nothing of it can take the place of what
+/// else stands in the state directory. Without one, below the folder of the inventory.
+pub fn kept(state_dir: Option<&Path>, folder: &Path) -> PathBuf {
+    state_dir.unwrap_or(folder).join("kept")
+}
 
 #[derive(Debug, Clone)]
 pub struct Means {
@@ -36,6 +45,23 @@ impl Means {
             keep,
             folder,
             sessions: Arc::new(Semaphore::new(SESSIONS)),
+        }
+    }
+
+    /// What is done on an entity, and what is needed for that.
+    pub fn target(
+        &self,
+        entity: &Arc<Entity>,
+        procedure: &Arc<Procedure>,
+        logins: &Arc<Logins>,
+    ) -> Target {
+        Target {
+            entity: entity.clone(),
+            procedure: procedure.clone(),
+            logins: logins.clone(),
+            keep: self.keep.clone(),
+            folder: self.folder.clone(),
+            sessions: self.sessions.clone(),
         }
     }
 

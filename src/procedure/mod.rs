@@ -21,7 +21,7 @@ pub use device::{Device, Target};
 pub use hands::{Carried, Hands};
 pub use ledger::{Ledger, StepBegins, StepEnded, Unwritten};
 pub(crate) use look::Looks;
-pub use means::Means;
+pub use means::{Means, kept};
 pub use open_steps::{AllOpenSteps, OpenSteps};
 pub use rehearse::{Rehearsed, safe_steps};
 pub use values::{values, values_without_image};

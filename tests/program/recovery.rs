@@ -148,7 +148,7 @@ fn compare(lab: &Lab, report: &Value) -> BTreeMap<String, usize> {
     counts
 }
 
-async fn recover(state: &Path, args: &[&str]) -> (Value, Option<i32>) {
+pub(crate) async fn recover(state: &Path, args: &[&str]) -> (Value, Option<i32>) {
     let args = [&["recover", "--json"], args].concat();
     let (lines, code, said) = Program::keeping(state, &args).end().await;
     let last = lines.last().unwrap_or_else(|| panic!("{args:?}: {said}"));

@@ -5,14 +5,13 @@
 //! every run prints.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Instant;
 
 use serde_json::Value;
 use subtend::lab::Lab;
 use tempfile::TempDir;
 
-use crate::recovery::{Chance, number, seed};
+use crate::recovery::{Chance, number, recover, seed};
 use crate::support::program::Program;
 use crate::support::upgrades::{Site, assert_sound, entities};
 
@@ -30,13 +29,6 @@ async fn network() -> (Lab, TempDir, String) {
     let file = folder.path().join("site.yaml");
     std::fs::write(&file, SITE.as_served(&lab)).unwrap();
     (lab, folder, file.to_str().unwrap().to_owned())
-}
-
-async fn recover(state: &Path, args: &[&str]) -> (Value, Option<i32>) {
-    let args = [&["recover", "--json"], args].concat();
-    let (lines, code, said) = Program::keeping(state, &args).end().await;
-    let last = lines.last().unwrap_or_else(|| panic!("{args:?}: {said}"));
-    (serde_json::from_str(last).unwrap(), code)
 }
 
 /// What each entity said last.

@@ -5,6 +5,7 @@
 
 mod task;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -55,7 +56,7 @@ pub(super) struct Devices {
     has_before: bool,
     activates: bool,
     /// Those that may be asked by [`Checks`] once they have said that they run another version.
-    presumed: Vec<PresumedInstalled>,
+    presumed: BTreeMap<usize, PresumedInstalled>,
     /// Entities whose tasks decide whether they get the image.
     entering: usize,
     /// They get the image as soon as somebody asks.
@@ -74,7 +75,9 @@ impl Devices {
         let procedure = group.procedure.as_ref();
         let activates = group.extent.activates()
             && procedure.is_some_and(|procedure| !procedure.activate.is_empty());
-        let mut presumed = work.presumed_installed.clone();
+        let presumed = work.presumed_installed.iter().cloned();
+        let mut presumed: BTreeMap<usize, PresumedInstalled> =
+            presumed.map(|known| (known.entity, known)).collect();
         let mut devices = Self {
             reporter: work.reporter.clone(),
             checks: Checks::begin(transport, work),
@@ -83,15 +86,15 @@ impl Devices {
             extent: group.extent,
             has_before: procedure.is_some_and(|procedure| !procedure.before.is_empty()),
             activates,
-            presumed: Vec::new(),
+            presumed: BTreeMap::new(),
             entering: 0,
             ready: Vec::new(),
         };
         if activates {
             devices.take_up(work, targets, &mut presumed);
         }
-        targets.retain(|target| presumed.iter().all(|known| known.entity != *target));
-        devices.checks.extend(presumed);
+        targets.retain(|target| !presumed.contains_key(target));
+        devices.checks.extend(presumed.into_values());
         for entity in std::mem::take(targets) {
             devices.enter(entity);
         }
@@ -107,7 +110,7 @@ impl Devices {
         &mut self,
         work: &Assignment,
         targets: &mut Vec<usize>,
-        presumed: &mut Vec<PresumedInstalled>,
+        presumed: &mut BTreeMap<usize, PresumedInstalled>,
     ) {
         let group = &work.group;
         let means = &work.means;
@@ -120,15 +123,15 @@ impl Devices {
             let is_begun =
                 |step: &PastStep| step.is_of_activation() && step.end != Some(StepEnd::Undone);
             let past: Vec<PastStep> = past.into_iter().filter(is_begun).collect();
-            let known = presumed.iter().position(|known| known.entity == target);
+            let known = presumed.remove(&target);
             if past.is_empty() && known.is_none() {
                 return true;
             }
-            let known = known.map(|at| presumed.swap_remove(at));
             // One of which something was begun does not come back from that to what it was taken for.
-            let known = known.filter(|_| past.is_empty());
-            self.entering += usize::from(known.is_some());
-            self.presumed.extend(known);
+            if let Some(known) = known.filter(|_| past.is_empty()) {
+                self.entering += 1;
+                self.presumed.insert(target, known);
+            }
             let why = Why {
                 attempt: 0,
                 past,
@@ -239,11 +242,7 @@ impl Devices {
                 })
             }
             Worked::Activate(arrived, attempt) => {
-                let presumed = self
-                    .presumed
-                    .iter()
-                    .position(|known| known.entity == entity);
-                let presumed = presumed.map(|at| self.presumed.swap_remove(at));
+                let presumed = self.presumed.remove(&entity);
                 self.entering = self
                     .entering
                     .saturating_sub(usize::from(presumed.is_some()));

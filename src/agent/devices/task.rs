@@ -12,7 +12,7 @@ use crate::agent::spans;
 use crate::model::procedure::{Deed, Part, Procedure, Values};
 use crate::model::{EntityState, Failure, Group, Holds, Logins, Step};
 use crate::procedure::{
-    Arrived, Device, Doing, Hands as _, Means, StepFailure, Target, Verdict, Way, values,
+    Arrived, Device, Doing, Hands as _, Means, StepFailure, Verdict, Way, values,
 };
 use crate::transport::{Destination, Transport};
 
@@ -115,14 +115,8 @@ impl<T: Transport> One<T> {
     }
 
     fn device(&self) -> Device<T> {
-        let target = Target {
-            entity: self.group.entities[self.entity].clone(),
-            procedure: self.procedure.clone(),
-            logins: self.logins.clone(),
-            keep: self.means.keep.clone(),
-            folder: self.means.folder.clone(),
-            sessions: self.means.sessions.clone(),
-        };
+        let entity = &self.group.entities[self.entity];
+        let target = (self.means).target(entity, &self.procedure, &self.logins);
         Device::new(self.transport.clone(), target, self.cancel.clone())
     }
 

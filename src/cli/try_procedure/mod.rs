@@ -1,4 +1,4 @@
-//! `subtend try-procedure`: the procedure of a type, step by step on one device, for whoever writes it.
+//! `subtend try-procedure`: the procedure of a type, step by step on one device, for those who write it.
 //!
 //! - `chosen`: what is tried, on which device, with which values; pure
 //! - `trial`: carrying it out, with the entity held against other runs
@@ -9,7 +9,7 @@ mod json;
 mod text;
 mod trial;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -28,7 +28,7 @@ use crate::headless::{self, Stop};
 use crate::journal::{EntityLock, Journal, NotLocked};
 use crate::model::text::{quoted, shown};
 use crate::model::{CredentialsRef, Fault, Inventory, Logins};
-use crate::procedure::{AllOpenSteps, Target};
+use crate::procedure::{AllOpenSteps, Target, kept};
 use crate::transport::AnyTransport;
 use chosen::Chosen;
 use trial::{Told, Trial, Tried};
@@ -140,7 +140,7 @@ fn trial(
             entity: entity.clone(),
             procedure: chosen.procedure.clone(),
             logins: Arc::new(logins),
-            keep: state_dir.map_or_else(|| folder.clone(), PathBuf::from),
+            keep: kept(state_dir, &folder),
             folder,
             sessions: Arc::new(Semaphore::new(1)),
         },

@@ -1,9 +1,9 @@
 //! One device, and what carries the steps of its procedure out on it.
 //!
-//! - here: one step, from its order to what is told of it
+//! - here: one step, from its order to what is reported of it
 //! - `send` lines for the command line, `site` orders over FTP, `exec` programs of this host, `get` files of the
 //!   device that are kept, `restart` its going and coming back, `gone` what shows that
-//! - `open` sessions, and how many there may be; `expected` what an answer must be; `said` what is told of it
+//! - `open` sessions, and how many there may be; `expected` what an answer must be; `said` what is reported of it
 
 mod exec;
 mod expected;

@@ -99,13 +99,13 @@ impl<T: Transport> Device<T> {
         if self.permit.is_none() {
             let sessions = std::sync::Arc::clone(&self.target.sessions);
             let permit = sessions.acquire_owned().await;
-            // Whoever closes it ends the run.
+            // Closing it ends the run.
             self.permit = Some(permit.map_err(|_| Failure::new(Step::Connect, Fault::Cancelled))?);
         }
         Ok(())
     }
 
-    /// Opens the command line, if the procedure has one: once, so that whoever waits learns at once what is wrong.
+    /// Opens the command line, if the procedure has one: once, so that what is wrong is reported at once.
     ///
     /// # Errors
     /// It is not reached, lets nobody in, or shows no prompt.

@@ -1,8 +1,8 @@
-//! What is told of an answer: bounded, and without characters that act on a terminal.
+//! What is reported of an answer: bounded, and without characters that act on a terminal.
 
 use crate::model::text::push_shown;
 
-/// Bytes of what is told.
+/// The maximum number of bytes of what is reported.
 pub(super) const MOST: usize = 64 * 1024;
 /// Of those, what says how much was left out.
 const NOTE: usize = 64;

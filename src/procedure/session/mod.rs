@@ -26,7 +26,7 @@ use screen::{Screen, Shown};
 
 /// After a prompt nothing more should come. What does shows that it was none, or belongs to it.
 const SETTLE: Duration = Duration::from_millis(20);
-/// A question waits for whoever is asked; a line that only looks like one goes on.
+/// A question waits for an answer; a line that only looks like one goes on.
 const ASKS: Duration = Duration::from_secs(1);
 /// Lines, and characters, of what was shown last that stand in a cause.
 const LAST_LINES: usize = 3;
