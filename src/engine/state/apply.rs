@@ -27,7 +27,9 @@ impl GroupState {
                     record.enter(*state, *step, cause.clone(), *attempt);
                     record.holds = *holds;
                     record.runs = runs.clone().or(record.runs.take());
-                    let is_good = matches!(state, EntityState::Delivered | EntityState::Upgraded);
+                    // What an earlier run has delivered was checked by that one.
+                    let is_good = *state == EntityState::Delivered
+                        || *state == EntityState::Upgraded && record.confirmed > 0;
                     *verified = is_good.then_some(record.verified);
                 }
             }
