@@ -2,7 +2,7 @@
 
 use subtend::model::{Fault, Holds, Step, Timeouts, Verified};
 use subtend::placement::Delivery;
-use subtend::transport::Transport;
+use subtend::transport::{Reply, Transport};
 
 use super::turns::{Body, Turn, Turns};
 use super::*;
@@ -482,4 +482,28 @@ async fn an_entity_that_is_not_there_was_not_begun() {
     );
     assert_eq!(not_opened.failure.step, Step::Connect);
     assert_eq!(not_opened.holds, Some(Holds::Nothing));
+}
+
+/// Requests over two connections have no order: a server may begin one that was given up after it has said that there
+/// is no such file.
+#[tokio::test]
+async fn a_file_that_comes_late_of_an_upload_that_was_given_up_is_removed() {
+    let given_up = created().reading(Body::Bytes(1)).holding();
+    let gone = Turn::says(*b"HTTP/1.1 204 No Content\r\n\r\n");
+    let server = Turns::start(vec![given_up, absent(), absent(), gone]).await;
+    let destination = upload_to(&server, Upload::Put, Some(400_000));
+    let mut sink = (transport().open_sink(&destination).await).unwrap();
+    let path = RemotePath::new("/flash/image.bin").unwrap();
+    sink.store(&path).await.unwrap();
+    sink.write(b"0").await.unwrap();
+    let arrives = async {
+        while server.asked().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(SOON, arrives).await;
+    sink.abort();
+    assert_eq!(sink.delete(&path).await, Ok(Reply::Done));
+    let deleted = "DELETE /flash/image.bin HTTP/1.1";
+    assert_eq!(server.lines()[1..], [deleted; 3]);
 }

@@ -4,6 +4,8 @@
 //! Where the entity takes a form, its path is that of a program: what that answers with is no file, so nothing
 //! is asked of it, and a delivery is as good as its confirmation.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use http::header::{LOCATION, RANGE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -26,10 +28,20 @@ use super::upload::Upload;
 mod confirm;
 mod prove;
 
+/// Pauses before a file is asked for again that an upload which was given up may still bring. Requests over two
+/// connections have no order: the server may come to one that was sent first after one that was sent later.
+const LATE: [Duration; 3] = [
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+];
+
 pub(super) struct HttpSink {
     client: Client,
     destination: Destination,
     upload: Option<Upload>,
+    /// A request with a file was sent, and not answered: it may be carried out at any time.
+    is_unanswered: bool,
 }
 
 impl HttpSink {
@@ -42,6 +54,7 @@ impl HttpSink {
             client: client.map_err(|fault| Failure::new(Step::Connect, fault))?,
             destination: destination.clone(),
             upload: None,
+            is_unanswered: false,
         })
     }
 
@@ -177,6 +190,7 @@ impl HttpSink {
         let url = self.client.url(path).map_err(not_begun)?;
         self.upload = None;
         self.upload = Some(Upload::open(&self.client, &way, path, url, size).await?);
+        self.is_unanswered = true;
         Ok(())
     }
 }
@@ -217,11 +231,18 @@ impl Sink for HttpSink {
     }
 
     async fn delete(&mut self, path: &RemotePath) -> Result<Reply, Failure> {
-        let none = HeaderMap::new();
-        let response = self
-            .command(Step::Discard, Method::DELETE, path, none)
-            .await?;
-        Ok(self.replied(Step::Discard, response).await)
+        let mut pauses = LATE.into_iter();
+        loop {
+            let none = HeaderMap::new();
+            let response = self
+                .command(Step::Discard, Method::DELETE, path, none)
+                .await?;
+            let is_absent = matches!(response.status().as_u16(), 404 | 410);
+            match pauses.next().filter(|_| is_absent && self.is_unanswered) {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => return Ok(self.replied(Step::Discard, response).await),
+            }
+        }
     }
 
     async fn rename(&mut self, from: &RemotePath, to: &RemotePath) -> Result<Reply, Failure> {
@@ -304,6 +325,7 @@ impl Sink for HttpSink {
             return Ok(());
         };
         let response = upload.finish().await?;
+        self.is_unanswered = false;
         self.confirmed(response).await
     }
 
