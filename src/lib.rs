@@ -11,6 +11,7 @@ pub mod remote;
 pub mod terminal;
 // The engine.
 pub mod agent;
+pub mod campaign;
 pub mod engine;
 mod inspect;
 pub mod journal;

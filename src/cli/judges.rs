@@ -52,6 +52,7 @@ fn made(name: &str, image: &str, source: SourceSpec, entities: &[&str]) -> MadeG
         then: Vec::new(),
         entities: entities.iter().map(|name| (*name).to_owned()).collect(),
         policy: DeliveryPolicy::default(),
+        campaign: Box::default(),
     }
 }
 
@@ -408,6 +409,7 @@ impl Case {
                 then,
                 entities,
                 policy,
+                campaign: _,
             } = made;
             if let ImageSpec::Described {
                 name,

@@ -219,6 +219,7 @@ mod tests {
                     parallel: Some(4),
                     ..DeliveryPolicy::default()
                 },
+                campaign: Box::default(),
             })
         };
         let limited = GroupSpec::Made(MadeGroup {
@@ -237,6 +238,7 @@ mod tests {
                 parallel: None,
                 extent: Default::default(),
             },
+            campaign: Box::default(),
         });
         vec![
             made(

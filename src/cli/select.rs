@@ -195,6 +195,7 @@ fn made(args: &RunArgs, image: &str) -> GroupSpec {
             parallel: args.parallel,
             extent: activate.map(Into::into).unwrap_or_default(),
         },
+        campaign: Box::default(),
     })
 }
 

@@ -168,6 +168,7 @@ pub(crate) fn group(name: &str, entities: Vec<EntitySnapshot>) -> GroupSnapshot 
         time_left: Some(17.0),
         seconds: 4.0,
         entities,
+        campaign: None,
     }
 }
 
@@ -191,6 +192,7 @@ pub(crate) fn entity(name: &str, state: EntityState, sent: u64) -> EntitySnapsho
         },
         holds: None,
         left: None,
+        wave: None,
     }
 }
 

@@ -10,6 +10,8 @@ pub const OK: u8 = 0;
 pub const NOT_DELIVERED: u8 = 1;
 /// The command line or the inventory is wrong, and nothing was started.
 pub const USAGE: u8 = 2;
+/// Something waits: a pause, a window, or entities that are offline.
+pub const WAITS: u8 = 3;
 /// Stopped by the operator.
 pub const CANCELLED: u8 = 130;
 
@@ -19,6 +21,7 @@ pub fn exit_code(summary: &Summary) -> u8 {
         Outcome::Delivered => OK,
         Outcome::Partial | Outcome::Failed => NOT_DELIVERED,
         Outcome::Cancelled => CANCELLED,
+        Outcome::Waiting => WAITS,
     }
 }
 

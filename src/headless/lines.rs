@@ -96,6 +96,7 @@ fn line(event: &Event) -> Option<(Timestamp, String)> {
             (*at, format!("run {run}: {groups} in {memory}"))
         }
         Event::State { at, .. } => (*at, state(event)?),
+        Event::Campaign { at, group, change } => (*at, format!("{} {}", shown(group), change)),
         Event::Pass { at, .. } => (*at, pass(event)?),
         Event::Source {
             at,

@@ -24,7 +24,7 @@ mod words;
 pub(crate) use crate::model::columns as text;
 
 pub use board::{Board, Notes};
-pub use exit::{CANCELLED, NOT_DELIVERED, OK, USAGE, exit_code};
+pub use exit::{CANCELLED, NOT_DELIVERED, OK, USAGE, WAITS, exit_code};
 pub use mode::{Look, Mode};
 pub use report::report;
 pub use watch::{Ended, Options, Stop, run};

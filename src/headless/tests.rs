@@ -36,6 +36,7 @@ fn entity(name: &str, state: EntityState, sent: u64) -> EntitySnapshot {
         },
         holds: None,
         left: None,
+        wave: None,
     }
 }
 
@@ -62,6 +63,7 @@ fn group(name: &str, entities: Vec<EntitySnapshot>) -> GroupSnapshot {
         time_left: Some(17.0),
         seconds: 2.0,
         entities,
+        campaign: None,
     }
 }
 

@@ -132,6 +132,7 @@ fn read_group(
         parallel,
         extent,
         procedure,
+        campaign: Arc::default(),
     }))
 }
 

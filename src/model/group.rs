@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::campaign::Campaign;
 use super::complaint::Complaint;
 use super::inventory::{Entity, FileServer, Image, Name};
 use super::procedure::{Extent, Procedure};
@@ -29,6 +30,7 @@ pub struct Group {
     pub extent: Extent,
     /// That of the image's type, if it has one.
     pub procedure: Option<Arc<Procedure>>,
+    pub campaign: Arc<Campaign>,
 }
 
 impl Group {
@@ -195,6 +197,8 @@ pub struct MadeGroup {
     pub entities: Vec<String>,
     #[serde(flatten)]
     pub policy: DeliveryPolicy,
+    #[serde(default, skip_serializing_if = "Campaign::is_default")]
+    pub campaign: Box<Campaign>,
 }
 
 impl GroupSpec {
@@ -208,6 +212,7 @@ impl GroupSpec {
             then: group.then.iter().map(SourceSpec::of).collect(),
             entities: entities.map(|entity| entity.name.to_string()).collect(),
             policy: group.policy(),
+            campaign: Box::new((*group.campaign).clone()),
         })
     }
 
@@ -373,6 +378,7 @@ mod tests {
                 then: order[1..].iter().map(spec).collect(),
                 entities: Vec::new(),
                 policy: DeliveryPolicy::default(),
+                campaign: Box::default(),
             };
             made.prefer(SourceSpec::from_label(chosen));
             let all = std::iter::once(&made.source).chain(&made.then);

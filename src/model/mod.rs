@@ -2,6 +2,7 @@
 //!
 //! Everything above this module speaks in these words; nothing here knows what is above.
 
+pub mod campaign;
 mod causes;
 pub(crate) mod columns;
 pub mod complaint;
@@ -34,6 +35,7 @@ pub mod tls;
 pub mod units;
 pub mod verify;
 
+pub use campaign::Campaign;
 pub use complaint::Complaint;
 pub use dialect::{Account, Active, DataAddress, DataMode, Dialect};
 pub use failure::{Failure, Fault};

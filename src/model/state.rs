@@ -18,6 +18,8 @@ pub enum EntityState {
     Confirming,
     Verifying,
     Retrying,
+    /// It can't be reached, and is asked again later.
+    Offline,
     /// The image is in place, and the device is made to run it, or its previous one again.
     Activating,
     /// It was made to start anew, and is waited for.
@@ -70,6 +72,7 @@ impl EntityState {
             Self::Confirming => "confirming",
             Self::Verifying => "verifying",
             Self::Retrying => "retrying",
+            Self::Offline => "offline",
             Self::Activating => "activating",
             Self::Restarting => "restarting",
             Self::Checking => "checking",
@@ -169,6 +172,8 @@ pub enum Outcome {
     /// None was.
     Failed,
     Cancelled,
+    /// Some entity has not begun or is offline, and nothing is under way: it goes on later.
+    Waiting,
 }
 
 impl fmt::Display for Outcome {
@@ -178,6 +183,7 @@ impl fmt::Display for Outcome {
             Self::Partial => "partial",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
+            Self::Waiting => "waiting",
         })
     }
 }

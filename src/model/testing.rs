@@ -76,6 +76,7 @@ pub(crate) fn group(name: &str, entities: Vec<Arc<Entity>>) -> Group {
         parallel: None,
         extent: Default::default(),
         procedure: None,
+        campaign: Default::default(),
     }
 }
 

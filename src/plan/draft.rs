@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::model::lookup::{Lookup, twice};
 use crate::model::{
-    DeliveryPolicy, Flaw, Group, GroupSpec, Image, ImageSpec, Inventory, MadeGroup, PeerChoice,
-    SourceChoice, SourceSpec, names,
+    Campaign, DeliveryPolicy, Flaw, Group, GroupSpec, Image, ImageSpec, Inventory, MadeGroup,
+    PeerChoice, SourceChoice, SourceSpec, names,
 };
 
 use super::beside::Footprint;
@@ -49,6 +49,7 @@ pub struct ResolvedDraft {
     /// Those that go on where it fails, in this order.
     pub then: Vec<Chosen<SourceChoice>>,
     pub policy: DeliveryPolicy,
+    pub campaign: Arc<Campaign>,
     /// All that is wrong with it.
     pub flaws: Vec<Flaw>,
 }
@@ -66,6 +67,7 @@ impl ResolvedDraft {
                     source: Chosen::NotYet,
                     then: Vec::new(),
                     policy: DeliveryPolicy::default(),
+                    campaign: Arc::default(),
                     flaws: vec![flaw],
                 },
             },
@@ -82,6 +84,7 @@ impl ResolvedDraft {
             source: Chosen::Known(group.source.clone()),
             then: group.then.iter().cloned().map(Chosen::Known).collect(),
             policy: group.policy(),
+            campaign: Arc::clone(&group.campaign),
             flaws: Vec::new(),
         }
     }
@@ -120,6 +123,7 @@ impl ResolvedDraft {
             source,
             then,
             policy: made.policy,
+            campaign: Arc::new((*made.campaign).clone()),
             flaws,
         }
     }
@@ -170,6 +174,7 @@ impl ResolvedDraft {
                     parallel: self.policy.parallel,
                     extent: self.policy.extent,
                     procedure,
+                    campaign: self.campaign,
                 })
             }
             _ => Err(self.flaws),
@@ -323,6 +328,7 @@ mod tests {
             then: Vec::new(),
             entities: vec!["old".into()],
             policy: DeliveryPolicy::default(),
+            campaign: Box::default(),
         };
         let said = |flaws: Vec<Flaw>| flaws.iter().map(ToString::to_string).collect();
         make_group(&network(), &made).map_err(said)

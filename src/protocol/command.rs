@@ -17,6 +17,14 @@ pub enum Command {
     Cancel {
         target: Target,
     },
+    /// Lets no other entity of a group begin; those that are under way go on.
+    Pause {
+        group: String,
+    },
+    /// Lets a group go on that is paused, whoever or whatever has paused it.
+    Resume {
+        group: String,
+    },
     /// What credentials log in with, a password, passphrase or token. It lives in the engine alone from here on.
     Login {
         credentials: String,

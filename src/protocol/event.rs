@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::campaign::Change;
 use crate::model::GroupSpec;
 use crate::model::{
     Bottleneck, EntityState, Holding, Holds, Name, Outcome, Probe, Standing, Step, Verified,
@@ -55,6 +56,13 @@ pub enum Event {
         #[serde(default)]
         time_left: Option<f64>,
         entities: Vec<EntityProgress>,
+    },
+    /// A group that is gone through in waves, or at certain times, went on or was stopped.
+    Campaign {
+        at: Timestamp,
+        group: Name,
+        #[serde(flatten)]
+        change: Change,
     },
     Depth {
         at: Timestamp,
@@ -192,6 +200,7 @@ impl Event {
             | Self::Left { .. } => false,
             Self::Run { .. }
             | Self::State { .. }
+            | Self::Campaign { .. }
             | Self::Progress { .. }
             | Self::Depth { .. }
             | Self::Pass { .. }

@@ -4,12 +4,14 @@
 //! socket. State changes come as [`Event`]s and are never lost; progress is sampled from the newest
 //! [`Snapshot`], and figures in between may be skipped.
 
+mod campaign;
 mod command;
 mod event;
 pub mod inspect;
 mod snapshot;
 
 pub use crate::model::GroupSpec;
+pub use campaign::{CampaignSnapshot, Change, Held, HeldBy, PauseReason, Wait, WaveSnapshot};
 pub use command::{Command, Secret, Target};
 pub use event::{
     EntityProgress, EntitySummary, Entry, Event, GroupSummary, Installed, Listing, PeerCheck,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::campaign::CampaignSnapshot;
 use crate::model::{
     Bottleneck, EntityState, Holds, Laggards, Name, Outcome, Standing, Step, Verified,
 };
@@ -93,6 +94,9 @@ pub struct GroupSnapshot {
     #[serde(default)]
     pub time_left: Option<f64>,
     pub seconds: f64,
+    /// How the group is gone through; absent where all entities begin at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<Box<CampaignSnapshot>>,
     pub entities: Vec<EntitySnapshot>,
 }
 
@@ -123,6 +127,9 @@ pub struct EntitySnapshot {
     pub runs: Option<String>,
     /// A staging file that could not be removed.
     pub left: Option<String>,
+    /// The wave that it belongs to, from 1; absent where there are no waves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wave: Option<usize>,
 }
 
 impl EntitySnapshot {

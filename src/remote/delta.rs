@@ -157,6 +157,7 @@ fn head(group: &GroupSnapshot) -> GroupSnapshot {
         bottleneck: group.bottleneck.clone(),
         time_left: group.time_left,
         seconds: group.seconds,
+        campaign: group.campaign.clone(),
         entities: Vec::new(),
     }
 }
@@ -178,16 +179,18 @@ fn is_same_but_moved(known: &EntitySnapshot, now: &EntitySnapshot) -> bool {
         holds,
         runs,
         left,
+        wave,
     } = known;
     (entity, state, step, cause, holds)
         == (&now.entity, &now.state, &now.step, &now.cause, &now.holds)
-        && (attempt, staged, verified, runs, left)
+        && (attempt, staged, verified, runs, left, wave)
             == (
                 &now.attempt,
                 &now.staged,
                 &now.verified,
                 &now.runs,
                 &now.left,
+                &now.wave,
             )
 }
 

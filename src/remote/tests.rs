@@ -39,6 +39,7 @@ fn entity(number: usize) -> EntitySnapshot {
         verified: Verified::None,
         holds: None,
         left: None,
+        wave: None,
     }
 }
 
@@ -65,6 +66,7 @@ fn group(name: &str, entities: usize) -> GroupSnapshot {
         time_left: Some(12.5),
         seconds: 2.5,
         entities: (0..entities).map(entity).collect(),
+        campaign: None,
     }
 }
 

@@ -893,6 +893,7 @@ async fn a_failed_entity_is_tried_again_while_its_group_runs() {
             then: Vec::new(),
             entities: entities.iter().map(ToString::to_string).collect(),
             policy: subtend::model::DeliveryPolicy::default(),
+            campaign: Box::default(),
         })],
         force: false,
     };

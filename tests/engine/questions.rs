@@ -454,6 +454,7 @@ async fn a_login_that_was_refused_is_given_anew_and_accepted() {
             then: Vec::new(),
             entities: vec!["e001".into()],
             policy: subtend::model::DeliveryPolicy::default(),
+            campaign: Box::default(),
         })],
         force: false,
     };
@@ -523,6 +524,7 @@ async fn a_described_image_is_delivered() {
             then: Vec::new(),
             entities: vec!["e*".into()],
             policy: subtend::model::DeliveryPolicy::default(),
+            campaign: Box::default(),
         })
     };
     let start = |size| Command::Start {

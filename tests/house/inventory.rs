@@ -547,6 +547,7 @@ fn groups_are_made_on_the_spot_by_the_same_rules() {
                 parallel,
                 ..DeliveryPolicy::default()
             },
+            campaign: Box::default(),
         };
         make_group(&inventory, &made).map_err(|flaws| said(&flaws))
     };
@@ -596,6 +597,7 @@ fn groups_are_made_on_the_spot_by_the_same_rules() {
                 limits,
                 ..DeliveryPolicy::default()
             },
+            campaign: Box::default(),
         };
         make_group(&inventory, &made).map_err(|flaws| said(&flaws))
     };

@@ -189,6 +189,7 @@ fn snapshot(sent: u64, phase: GroupPhase) -> Snapshot {
         verified: Verified::None,
         holds: None,
         left: None,
+        wave: None,
     };
     let group = GroupSnapshot {
         group: "adsl".into(),
@@ -212,6 +213,7 @@ fn snapshot(sent: u64, phase: GroupPhase) -> Snapshot {
         time_left: None,
         seconds: 1.0,
         entities: vec![entity],
+        campaign: None,
     };
     Snapshot {
         at: Timestamp::UNIX_EPOCH,

@@ -56,6 +56,7 @@ pub fn network(entities: usize, image_size: u64) -> (Inventory, LabSettings) {
         parallel: None,
         extent: subtend::model::Extent::default(),
         procedure: None,
+        campaign: Arc::default(),
     };
     let inventory = Inventory {
         file: "network.yaml".into(),

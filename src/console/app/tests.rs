@@ -245,7 +245,9 @@ fn snapshot(running: usize) -> Arc<Snapshot> {
                 verified: Verified::None,
                 holds: None,
                 left: None,
+                wave: None,
             }],
+            campaign: None,
         })
     };
     Arc::new(Snapshot {

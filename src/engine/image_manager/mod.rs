@@ -279,6 +279,9 @@ impl<T: Transport> ImageManager<T> {
         match command {
             Command::Start { groups, force } => self.begin(groups, force),
             Command::Cancel { target } => self.stop(&target),
+            Command::Pause { group } | Command::Resume { group } => {
+                self.refuse(format!("`{group}` can't be paused yet"));
+            }
             Command::Login {
                 credentials,
                 secret,

@@ -267,6 +267,7 @@ impl GroupState {
             bottleneck,
             time_left,
             seconds: self.seconds(),
+            campaign: None,
             entities,
         }
     }
@@ -347,6 +348,7 @@ impl EntityRecord {
             holds: self.holds,
             runs: self.runs.clone(),
             left: self.left.clone(),
+            wave: None,
         }
     }
 }

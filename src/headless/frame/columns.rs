@@ -60,7 +60,9 @@ impl Columns {
                 Standing::In(
                     EntityState::Failed | EntityState::RolledBack | EntityState::Cancelled,
                 ) => Tone::Bad,
-                Standing::In(EntityState::Retrying | EntityState::CatchingUp) => Tone::Watch,
+                Standing::In(
+                    EntityState::Retrying | EntityState::Offline | EntityState::CatchingUp,
+                ) => Tone::Watch,
                 Standing::Unproven => Tone::Watch,
                 Standing::In(EntityState::Delivered | EntityState::Upgraded) => Tone::Good,
                 Standing::In(_) => Tone::Plain,
@@ -87,6 +89,7 @@ impl Columns {
             EntityState::Failed
             | EntityState::RolledBack
             | EntityState::Retrying
+            | EntityState::Offline
             | EntityState::Cancelled => why(entity),
             EntityState::Delivered | EntityState::Upgraded => {
                 let mut time = units::duration(seconds(entity.seconds));

@@ -123,7 +123,7 @@ fn chosen<T>(items: &[T], room: usize, rank: impl Fn(&T) -> usize) -> Vec<bool> 
 fn rank(entity: &EntitySnapshot) -> usize {
     match entity.state {
         EntityState::Failed | EntityState::RolledBack => 0,
-        EntityState::Retrying => 1,
+        EntityState::Retrying | EntityState::Offline => 1,
         EntityState::Connecting
         | EntityState::Preparing
         | EntityState::Activating

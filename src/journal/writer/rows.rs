@@ -12,6 +12,9 @@ use crate::protocol::Event;
 
 use super::{Rows, micros, signed};
 
+/// The kind of notes that are a [`Change`](crate::protocol::Change), as JSON.
+pub(in crate::journal) const CAMPAIGN: &str = "campaign";
+
 pub(super) fn list(names: &[Arc<str>]) -> String {
     serde_json::to_string(names).unwrap_or_default()
 }
@@ -31,6 +34,7 @@ impl Rows {
             Event::Pass { .. }
             | Event::Source { .. }
             | Event::Image { .. }
+            | Event::Campaign { .. }
             | Event::Depth { .. } => self.of_group(to, event),
             // Figures, and what was asked and answered, are no part of what became of a run.
             Event::Progress { .. }
@@ -182,6 +186,10 @@ impl Rows {
                     params![self.run, self.place(group), size.map(signed), sha256],
                 )?;
                 Ok(())
+            }
+            Event::Campaign { at, group, change } => {
+                let text = serde_json::to_string(change).unwrap_or_default();
+                self.note(to, self.place(group), *at, CAMPAIGN, &text)
             }
             Event::Depth {
                 at,

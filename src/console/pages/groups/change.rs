@@ -198,6 +198,7 @@ pub(super) fn spec_of(shared: &Shared, group: &ResolvedDraft, name: &str) -> Gro
             .collect(),
         entities: members.map(|at| entities[*at].name.to_string()).collect(),
         policy: group.policy,
+        campaign: Box::new((*group.campaign).clone()),
     })
 }
 

@@ -276,6 +276,7 @@ mod tests {
                 then: Vec::new(),
                 entities: entities.iter().map(|name| (*name).to_owned()).collect(),
                 policy: DeliveryPolicy::default(),
+                campaign: Box::default(),
             }),
             from_inventory: false,
         }

@@ -122,6 +122,7 @@ fn add(shared: &mut Shared, name: &str, entities: &[usize]) {
             then: Vec::new(),
             entities: members.collect(),
             policy: DeliveryPolicy::default(),
+            campaign: Box::default(),
         }),
         from_inventory: false,
     };

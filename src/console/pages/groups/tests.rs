@@ -124,6 +124,7 @@ fn a_group_is_made_of_the_marked_entities() {
             then: Vec::new(),
             entities: vec!["shelf1-01".into(), "shelf1-03".into()],
             policy: DeliveryPolicy::default(),
+            campaign: Box::default(),
         })]
     );
 }

@@ -44,7 +44,7 @@ pub(super) fn urgency(state: Option<EntityState>) -> u8 {
     use EntityState as S;
     match state {
         Some(S::Failed | S::RolledBack) => 0,
-        Some(S::Retrying) => 1,
+        Some(S::Retrying | S::Offline) => 1,
         Some(S::CatchingUp) => 2,
         Some(S::Connecting | S::Preparing) => 3,
         Some(S::Sending) => 4,

@@ -30,6 +30,7 @@ fn made(name: &str, image: &str, source: SourceSpec, entities: &[&str]) -> Group
         then: Vec::new(),
         entities: entities.iter().map(|name| (*name).into()).collect(),
         policy: DeliveryPolicy::default(),
+        campaign: Box::default(),
     })
 }
 

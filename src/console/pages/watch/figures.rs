@@ -61,6 +61,7 @@ pub(super) fn short(standing: impl Into<Standing>) -> &'static str {
         EntityState::Confirming => "confirm",
         EntityState::Verifying => "verify",
         EntityState::Retrying => "retry",
+        EntityState::Offline => "offline",
         EntityState::Activating => "activate",
         EntityState::Restarting => "restart",
         EntityState::Checking => "check",
@@ -205,6 +206,7 @@ pub(super) fn sign(group: &GroupSnapshot, theme: &Theme) -> &'static str {
         GroupPhase::Starting => EntityState::Connecting,
         GroupPhase::Transferring | GroupPhase::Draining => EntityState::Sending,
         GroupPhase::Ended(Outcome::Delivered) => EntityState::Delivered,
+        GroupPhase::Ended(Outcome::Waiting) => EntityState::Waiting,
         GroupPhase::Ended(Outcome::Cancelled) => EntityState::Cancelled,
         GroupPhase::Ended(Outcome::Partial | Outcome::Failed) => EntityState::Failed,
     })

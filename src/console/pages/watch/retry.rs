@@ -94,6 +94,7 @@ pub(super) fn origin(view: &View, shared: &Shared, group: &GroupSnapshot) -> Opt
                 laggards: group.laggards,
                 ..DeliveryPolicy::default()
             },
+            campaign: Box::default(),
         })
     })
 }
@@ -121,6 +122,7 @@ fn known(view: &View, shared: &Shared, group: &GroupSnapshot) -> Option<MadeGrou
                 then: group.then.iter().map(SourceSpec::of).collect(),
                 entities: Vec::new(),
                 policy: group.policy(),
+                campaign: Box::new((*group.campaign).clone()),
             }),
         });
     // A draft may have been given another image since.

@@ -691,6 +691,7 @@ fn what_failed_is_tried_again_as_a_group_of_its_own() {
             then: Vec::new(),
             entities: vec!["shelf1-02".into(), "shelf1-03".into()],
             policy: DeliveryPolicy::default(),
+            campaign: Box::default(),
         })
     };
     let start = |spec, force| {
@@ -757,6 +758,7 @@ fn a_retry_reads_from_where_the_group_was_told_to() {
             parallel: Some(2),
             extent: Default::default(),
         },
+        campaign: Box::default(),
     });
     assert_eq!(groups, &[expected]);
 }

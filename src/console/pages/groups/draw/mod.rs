@@ -245,6 +245,7 @@ fn standing(
                 Outcome::Delivered => (EntityState::Delivered, Tone::Good),
                 Outcome::Partial | Outcome::Failed => (EntityState::Failed, Tone::Bad),
                 Outcome::Cancelled => (EntityState::Cancelled, Tone::Look),
+                Outcome::Waiting => (EntityState::Waiting, Tone::Look),
             };
             match run.map_or(0, GroupSnapshot::unproven) {
                 0 => (theme.sign(state), outcome.to_string(), tone),

@@ -1,0 +1,199 @@
+//! How a group is gone through: what changed, and how it stands.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::columns::count;
+use crate::model::units;
+
+/// What changed. Enough to know, after the engine was killed at any moment, where it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+pub enum Change {
+    /// Entities of this wave may begin.
+    WaveBegins {
+        /// From 1.
+        wave: usize,
+        entities: usize,
+    },
+    /// Each of them has come to an end, or is offline.
+    WaveEnds {
+        wave: usize,
+        /// The image is proven there, and runs where that was asked for.
+        good: usize,
+        /// Delivered, with a content that nobody has looked at.
+        unproven: usize,
+        failed: usize,
+        offline: usize,
+    },
+    /// No other entity begins until somebody says to go on.
+    Paused(PauseReason),
+    Resumed,
+    /// No other entity begins for now.
+    Waits(Wait),
+    /// What was waited for has come.
+    Goes,
+}
+
+/// What has paused a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "kebab-case")]
+pub enum PauseReason {
+    Operator,
+    /// The wave went well, and the operator is asked before the next one.
+    Asks {
+        wave: usize,
+    },
+    /// So many have failed, and stop at so many.
+    Failures {
+        failed: usize,
+        stops_at: usize,
+    },
+    /// Of the last wave only an unproven part is in place, so that it shows nothing.
+    Unproven {
+        wave: usize,
+        unproven: usize,
+    },
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "for", rename_all = "kebab-case")]
+pub enum Wait {
+    /// The time of the start.
+    Start { until: Timestamp },
+    /// The window opens then; `None`: never again.
+    Window { until: Option<Timestamp> },
+    /// What is left of the window is too short for one more; the next one opens then.
+    Room {
+        until: Option<Timestamp>,
+        /// Seconds that one takes, as far as is known.
+        takes: u64,
+    },
+    /// Passwords of these credentials, which the engine does not have.
+    Secrets { credentials: Vec<String> },
+}
+
+/// How it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CampaignSnapshot {
+    /// In order; one where the group has no waves.
+    pub waves: Vec<WaveSnapshot>,
+    /// The one that is under way, or was last, from 1; 0 before the first.
+    pub wave: usize,
+    /// Since when, and why, no other entity begins.
+    pub held: Option<Held>,
+    /// Entities that may begin when nothing holds them.
+    pub untouched: usize,
+    pub offline: usize,
+    /// Failures so far that count, since the group was last resumed, and the number at which it stops.
+    pub failed: usize,
+    pub stops_at: Option<usize>,
+    /// Bytes a second that the group is held to.
+    pub rate: Option<u64>,
+}
+
+/// Why no other entity begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    pub since: Timestamp,
+    pub by: HeldBy,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeldBy {
+    Pause(PauseReason),
+    Wait(Wait),
+}
+
+/// One wave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaveSnapshot {
+    pub entities: usize,
+    /// Begun, and not at an end.
+    pub under_way: usize,
+    pub good: usize,
+    pub unproven: usize,
+    pub failed: usize,
+    pub offline: usize,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WaveBegins { wave, entities } => {
+                write!(f, "wave {wave} begins: {}", count(*entities, "entity"))
+            }
+            Self::WaveEnds {
+                wave,
+                good,
+                unproven,
+                failed,
+                offline,
+            } => {
+                write!(f, "wave {wave} has ended: {good} good")?;
+                for (many, what) in [
+                    (unproven, "unproven"),
+                    (failed, "failed"),
+                    (offline, "offline"),
+                ] {
+                    if *many > 0 {
+                        write!(f, ", {many} {what}")?;
+                    }
+                }
+                Ok(())
+            }
+            Self::Paused(reason) => write!(f, "is paused: {reason}"),
+            Self::Resumed => f.write_str("goes on"),
+            Self::Waits(wait) => write!(f, "waits {wait}"),
+            Self::Goes => f.write_str("waits no more"),
+        }
+    }
+}
+
+impl fmt::Display for PauseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Operator => f.write_str("by an operator"),
+            Self::Asks { wave } => write!(f, "wave {wave} went well; the next one is to be let go"),
+            Self::Failures { failed, stops_at } => {
+                write!(f, "{failed} failed, and it stops after {stops_at}")
+            }
+            Self::Unproven { wave, unproven } => write!(
+                f,
+                "nothing in wave {wave} is proven: the content of {} was not looked at",
+                count(*unproven, "copy")
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start { until } => write!(f, "for its start at {until}"),
+            Self::Window { until: Some(until) } => {
+                write!(f, "for its window, which opens at {until}")
+            }
+            Self::Window { until: None } => f.write_str("for its window, which never opens again"),
+            Self::Room { until, takes } => {
+                let takes = units::duration(Duration::from_secs(*takes));
+                write!(
+                    f,
+                    "for its next window: one entity takes {takes}, and less is left"
+                )?;
+                match until {
+                    Some(until) => write!(f, "; that opens at {until}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Secrets { credentials } => {
+                write!(f, "for the secret of {}", credentials.join(", "))
+            }
+        }
+    }
+}
