@@ -3,6 +3,7 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::continued::Continued;
 use crate::model::{GroupSpec, ImageSpec};
 
 /// Names refer to the inventory that the engine was started with.
@@ -13,6 +14,10 @@ pub enum Command {
     Start {
         groups: Vec<GroupSpec>,
         force: bool,
+    },
+    /// Goes on with groups of a run that was left: a run of its own, which has the ends of that one in it.
+    Continue {
+        groups: Vec<Continued>,
     },
     Cancel {
         target: Target,

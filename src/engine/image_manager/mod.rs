@@ -279,6 +279,7 @@ impl<T: Transport> ImageManager<T> {
         match command {
             Command::Start { groups, force } => self.begin(groups, force),
             Command::Cancel { target } => self.stop(&target),
+            Command::Continue { .. } => self.refuse("nothing can be continued yet".into()),
             Command::Pause { group } | Command::Resume { group } => {
                 self.refuse(format!("`{group}` can't be paused yet"));
             }

@@ -1,0 +1,51 @@
+//! A group of a run that the engine was lost of, or that was left waiting, as far as it came: it goes on from there.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::campaign::Change;
+use crate::model::{EntityState, GroupSpec, Holds, Name, Step, Verified};
+
+/// One group. Entities that are not among `ended` begin anew, whatever they were doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Continued {
+    /// With all entities that it began with, so that its waves are the same.
+    pub spec: GroupSpec,
+    pub force: bool,
+    /// The run that it was a part of.
+    pub run: String,
+    pub ended: Vec<EndedBefore>,
+    pub offline: Vec<OfflineBefore>,
+    /// In order.
+    pub changes: Vec<ChangedBefore>,
+}
+
+/// An entity that came to an end there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedBefore {
+    pub entity: Name,
+    pub state: EntityState,
+    pub step: Option<Step>,
+    pub cause: Option<String>,
+    pub attempts: u32,
+    pub holds: Option<Holds>,
+    pub runs: Option<String>,
+    pub verified: Verified,
+    /// Confirmed by it.
+    pub bytes: u64,
+}
+
+/// One that could not be reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OfflineBefore {
+    pub entity: Name,
+    /// When it was first found to be offline.
+    pub since: Timestamp,
+}
+
+/// What happened to the group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangedBefore {
+    pub at: Timestamp,
+    pub change: Change,
+}
