@@ -12,6 +12,7 @@ mod gathering;
 mod laggards;
 mod management;
 mod members;
+mod offline;
 mod pace;
 mod passes;
 mod presumed_installed;

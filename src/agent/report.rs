@@ -90,6 +90,12 @@ impl Reporter {
         self.state_of(entity, (state, step), (cause, None), attempt, holds);
     }
 
+    /// It was found to be offline by an earlier engine, at that time.
+    pub(crate) fn offline_since(&self, entity: usize, at: Timestamp, cause: String) {
+        let (state, step) = (EntityState::Offline, Some(Step::Connect));
+        self.state_at(at, entity, (state, step), (Some(cause), None), 0, None);
+    }
+
     /// The same of a device that was asked what it runs.
     pub(crate) fn arrived(
         &self,
@@ -105,13 +111,25 @@ impl Reporter {
     fn state_of(
         &self,
         entity: usize,
+        became: (EntityState, Option<Step>),
+        said: (Option<String>, Option<String>),
+        attempt: u32,
+        holds: Option<Holds>,
+    ) {
+        self.state_at(Timestamp::now(), entity, became, said, attempt, holds);
+    }
+
+    fn state_at(
+        &self,
+        at: Timestamp,
+        entity: usize,
         (state, step): (EntityState, Option<Step>),
         (cause, runs): (Option<String>, Option<String>),
         attempt: u32,
         holds: Option<Holds>,
     ) {
         self.event(Event::State {
-            at: Timestamp::now(),
+            at,
             group: self.group.name.clone(),
             entity: self.name(entity),
             state,

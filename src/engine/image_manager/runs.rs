@@ -133,6 +133,7 @@ impl<T: Transport> ImageManager<T> {
                 file_servers: self.inventory.file_servers.clone(),
                 holders: self.holders.clone(),
                 presumed_installed,
+                offline_before: Vec::new(),
                 means: self.means.clone(),
                 run: self.run.id.clone(),
                 force,
