@@ -21,6 +21,8 @@ mod groups;
 #[cfg(all(unix, feature = "lab"))]
 mod hands;
 #[cfg(feature = "lab")]
+mod offline;
+#[cfg(feature = "lab")]
 mod order;
 #[cfg(feature = "lab")]
 mod pressure;
