@@ -3,7 +3,10 @@
 //! | file | what |
 //! | --- | --- |
 //! | `clock` | the time of day, which tests set |
+//! | `waves` | in which order, and in which wave, each entity begins |
 
 mod clock;
+mod waves;
 
 pub use clock::{Clock, SystemClock};
+pub use waves::waves;
