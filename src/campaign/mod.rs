@@ -2,11 +2,17 @@
 //!
 //! | file | what |
 //! | --- | --- |
+//! | `course` | the state machine: waves, pauses, waits; who is admitted |
+//! | `standing` | where each entity is, as far as that matters here |
+//! | `calendar` | when a window is open |
 //! | `clock` | the time of day, which tests set |
-//! | `waves` | in which order, and in which wave, each entity begins |
 
+mod calendar;
 mod clock;
-mod waves;
+mod course;
+mod standing;
 
+pub use calendar::{Calendar, Hours, UnknownZone};
 pub use clock::{Clock, SystemClock};
-pub use waves::waves;
+pub use course::{Course, Gate, Terms};
+pub use standing::Standing;
