@@ -138,8 +138,9 @@ impl Together {
 
     /// A label that matters, of which both have the same value.
     fn in_common<'a>(&self, one: &'a Labels, other: &Labels) -> Option<(&'a String, &'a String)> {
-        one.iter()
-            .find(|(label, value)| self.never.contains_key(*label) && other.get(*label) == Some(value))
+        one.iter().find(|(label, value)| {
+            self.never.contains_key(*label) && other.get(*label) == Some(value)
+        })
     }
 
     /// An entity was reported to be in this state, and to hold this.

@@ -160,7 +160,10 @@ async fn one_that_never_comes_fails_when_its_time_is_over_and_the_others_do_not_
     });
     let asked = asked.count();
     assert!((3..=5).contains(&asked), "{asked}");
-    assert!(cause.ends_with(&format!("asked {asked} times meanwhile")), "{cause}");
+    assert!(
+        cause.ends_with(&format!("asked {asked} times meanwhile")),
+        "{cause}"
+    );
     lab.revive("e002").await;
     assert_untouched(&lab, "e002");
     lab.stop().await;
@@ -197,7 +200,10 @@ async fn those_that_are_offline_hold_nothing_and_end_at_once_when_they_are_cance
     let empty = snapshots.wait_for(|snapshot| snapshot.pool_bytes == 0);
     let snapshot = within(LONG, empty).await.unwrap().clone();
     assert!(snapshot.is_busy());
-    assert_eq!((snapshot.groups[0].used, snapshot.groups[0].time_left), (0, None));
+    assert_eq!(
+        (snapshot.groups[0].used, snapshot.groups[0].time_left),
+        (0, None)
+    );
     let passes = snapshot.groups[0].passes;
 
     // One of them, and then all.
@@ -214,7 +220,10 @@ async fn those_that_are_offline_hold_nothing_and_end_at_once_when_they_are_cance
     let took = began.elapsed();
     assert!(took < 3 * SECOND, "{took:?}");
     assert_eq!(summary.outcome, Outcome::Cancelled);
-    assert_eq!(summary.groups[0].passes, passes, "no pass was read for them");
+    assert_eq!(
+        summary.groups[0].passes, passes,
+        "no pass was read for them"
+    );
     for name in off {
         let said = entity(&summary, name);
         assert_eq!(

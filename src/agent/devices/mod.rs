@@ -5,7 +5,7 @@
 
 mod task;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,14 +13,14 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::model::procedure::Extent;
-use crate::model::{Failure, Fault, Holds, Laggards, Step};
+use crate::model::{EntityState, Failure, Fault, Holds, Laggards, Step};
 use crate::procedure::{Arrived, PastStep, StepEnd, Verdict};
 use crate::transport::Transport;
 
 use super::management::{Assignment, not_delivered};
 use super::offline::{Absent, Away, Door, Turn};
 use super::presumed_installed::{Checks, NotSkipped, PresumedInstalled, skip};
-use super::report::Reporter;
+use super::report::{Reporter, lock};
 use crate::transport::Endpoint;
 use task::{Before, Tasks};
 
@@ -88,24 +88,19 @@ pub(super) struct Devices {
     /// Those that can't be reached, and what is done on them when they can.
     absent: Absent,
     then: HashMap<usize, Then>,
+    /// Making them run the image has to be admitted.
+    has_to_be_admitted: bool,
+    /// They have the image, and wait for that.
+    held: BTreeMap<usize, Why>,
 }
 
 impl Devices {
-    /// Begins with what is to be known before any of the targets gets the image; those that need no question are left
-    /// in `targets`.
-    pub(super) fn begin<T: Transport>(
-        transport: &Arc<T>,
-        work: &Assignment,
-        targets: &mut Vec<usize>,
-    ) -> Self {
+    pub(super) fn new<T: Transport>(transport: &Arc<T>, work: &Assignment) -> Self {
         let group = &work.group;
         let procedure = group.procedure.as_ref();
         let activates = group.extent.activates()
             && procedure.is_some_and(|procedure| !procedure.activate.is_empty());
-        let presumed = work.presumed_installed.iter().cloned();
-        let mut presumed: BTreeMap<usize, PresumedInstalled> =
-            presumed.map(|known| (known.entity, known)).collect();
-        let mut devices = Self {
+        Self {
             reporter: work.reporter.clone(),
             checks: Checks::begin(transport, work),
             tasks: JoinSet::new(),
@@ -116,24 +111,35 @@ impl Devices {
             presumed: BTreeMap::new(),
             entering: 0,
             ready: Vec::new(),
+            has_to_be_admitted: group.campaign.window_is_for_activation,
+            held: BTreeMap::new(),
             absent: Absent::new(&work.reporter, &work.cancels),
             then: HashMap::new(),
-        };
+        }
+    }
+
+    /// Begins with what is to be known before any of the targets gets the image; those that need no question are left
+    /// in `targets`.
+    pub(super) fn admit(&mut self, work: &Assignment, targets: &mut Vec<usize>) {
+        let admitted: HashSet<usize> = targets.iter().copied().collect();
+        let presumed = work.presumed_installed.iter();
+        let presumed = presumed.filter(|known| admitted.contains(&known.entity));
+        let mut presumed: BTreeMap<usize, PresumedInstalled> =
+            (presumed.map(|known| (known.entity, known.clone()))).collect();
         let offline: HashMap<usize, Timestamp> = work.offline_before.iter().copied().collect();
         for target in std::mem::take(targets) {
-            let then = devices.first(work, target, presumed.remove(&target));
-            let door = devices.door(target, &then);
+            let then = self.first(work, target, presumed.remove(&target));
+            let door = self.door(target, &then);
             match offline.get(&target) {
-                Some(since) if devices.absent.expect(target, *since, door) => {
-                    devices.then.insert(target, then);
+                Some(since) if self.absent.expect(target, *since, door) => {
+                    self.then.insert(target, then);
                 }
-                _ => devices.start(target, then),
+                _ => self.start(target, then),
             }
         }
-        if devices.extent != Extent::Activate {
-            targets.append(&mut devices.ready);
+        if self.extent != Extent::Activate {
+            targets.append(&mut self.ready);
         }
-        devices
     }
 
     /// What one begins with. Those that were being made to run the image when something ended it, and those that may
@@ -194,8 +200,31 @@ impl Devices {
         self.activates
     }
 
-    /// Makes an entity run the image that is in place on it.
+    /// Makes an entity run the image that is in place on it, at once or when that is admitted. What something has cut
+    /// off in the middle is not left there.
     pub(super) fn activate(&mut self, entity: usize, why: Why) {
+        if !self.has_to_be_admitted || !why.past.is_empty() {
+            return self.activate_now(entity, why);
+        }
+        let cause = "it has the image, and waits until it may be made to run it".to_owned();
+        let waits = (EntityState::Waiting, None);
+        (self.reporter).became(entity, waits, Some(cause), why.attempt, None);
+        lock(&self.reporter.course).is_ready(entity);
+        self.held.insert(entity, why);
+    }
+
+    /// It may be made to run the image. Whether it waits for that.
+    pub(super) fn release(&mut self, entity: usize) -> bool {
+        let held = self.held.remove(&entity);
+        held.map(|why| self.activate_now(entity, why)).is_some()
+    }
+
+    /// It will not be made to run the image. Whether it has waited for that.
+    pub(super) fn withdraw(&mut self, entity: usize) -> bool {
+        self.held.remove(&entity).is_some()
+    }
+
+    fn activate_now(&mut self, entity: usize, why: Why) {
         let run = self.begin.activate(entity, why.clone());
         self.tasks
             .spawn(async move { (entity, Worked::Activate(run.await, why)) });
@@ -208,6 +237,11 @@ impl Devices {
     /// Whether anything is under way, other than that some are waited for.
     fn is_busy(&self) -> bool {
         !(self.checks.is_empty() && self.tasks.is_empty() && self.ready.is_empty())
+    }
+
+    /// One that gets the image, when somebody asks who does.
+    pub(super) fn put_back(&mut self, entity: usize) {
+        self.ready.push(entity);
     }
 
     /// Whether nobody's way to the image is open still.
@@ -448,7 +482,7 @@ impl Devices {
         let waits = self.reporter.group.laggards == Laggards::Wait;
         let limit = self.reporter.group.limits.laggard;
         let mut until = Instant::now() + limit;
-        while !self.all_entered() || targets.is_empty() && !self.is_empty() {
+        while !self.all_entered() || targets.is_empty() && self.is_busy() {
             tokio::select! {
                 biased;
                 happened = self.next() => match happened {
@@ -465,6 +499,5 @@ impl Devices {
                 () = sleep_until(until), if !waits && !targets.is_empty() => break,
             }
         }
-        targets.sort_unstable();
     }
 }

@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
 use crate::agent::management::not_delivered;
-use crate::agent::report::Reporter;
+use crate::agent::report::{Reporter, lock};
 use crate::agent::spans;
+use crate::campaign::{Answer, Gate};
 use crate::inspect::FanOut;
 use crate::model::{Address, EntityState, Failure, Fault, Holds, Step};
 use crate::transport::knock_at;
@@ -59,6 +60,9 @@ struct Known {
 
 /// Maximum number that are asked at one time.
 const AT_ONCE: usize = 32;
+
+/// How often it is looked whether the window has opened.
+const CLOSED: Duration = Duration::from_secs(1);
 
 /// One that is asked.
 struct Asked {
@@ -258,8 +262,15 @@ impl Absent {
             if self.is_empty() {
                 return None;
             }
-            self.knock();
-            let due = self.roll.as_ref().and_then(Roll::next);
+            let gate = lock(&self.reporter.course).gate();
+            let due = match gate {
+                // None may begin in any case.
+                Gate::Closed => Some(Instant::now() + CLOSED),
+                Gate::Open | Gate::Started => {
+                    self.knock();
+                    self.roll.as_ref().and_then(Roll::next)
+                }
+            };
             let due = async {
                 match due {
                     Some(due) => sleep_until(due.into()).await,
@@ -308,6 +319,15 @@ impl Absent {
         }
     }
 
+    /// Others may have begun meanwhile that it is never under way with. Where it is its activation that has to be
+    /// admitted, that is asked then.
+    fn may_begin(&self, entity: usize) -> Answer {
+        match self.reporter.group.campaign.window_is_for_activation {
+            true => Answer::Begins,
+            false => self.reporter.take(entity),
+        }
+    }
+
     fn knocked(&mut self, entity: usize, answer: Result<(), Failure>) -> Option<Turn> {
         let roll = self.roll.as_mut().filter(|roll| roll.waits(entity))?;
         match answer {
@@ -320,10 +340,25 @@ impl Absent {
                 }
                 (!self.report(entity, missed)).then_some(Turn::Over(entity))
             }
-            Ok(()) => {
-                roll.answered(entity, Instant::now());
-                Some(Turn::Answers(entity))
-            }
+            Ok(()) => match self.may_begin(entity) {
+                Answer::Begins => {
+                    if let Some(roll) = &mut self.roll {
+                        roll.answered(entity, Instant::now());
+                    }
+                    Some(Turn::Answers(entity))
+                }
+                Answer::Waits(_) => {
+                    if let Some(roll) = &mut self.roll {
+                        roll.postpone(entity, Instant::now());
+                    }
+                    None
+                }
+                Answer::Refused(lost) => {
+                    let fault = Fault::Local(lost.to_string());
+                    self.end(entity, &Failure::new(Step::Select, fault));
+                    Some(Turn::Over(entity))
+                }
+            },
         }
     }
 }

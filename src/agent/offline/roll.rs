@@ -10,6 +10,9 @@ use crate::model::units;
 /// Whatever is written, nobody is asked more often.
 const SHORTEST: Duration = Duration::from_millis(100);
 
+/// For one that answers, and has to wait for something else.
+const SOON: Duration = Duration::from_secs(1);
+
 /// Where one is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
@@ -170,6 +173,13 @@ impl Roll {
         if let Some(one) = self.all.get_mut(&entity) {
             one.before = one.waited(now);
             one.phase = Phase::Answers;
+        }
+    }
+
+    /// Somebody has answered, and nothing can be done now: it is asked again soon.
+    pub(super) fn postpone(&mut self, entity: usize, now: Instant) {
+        if let Some(one) = self.all.get_mut(&entity) {
+            one.phase = Phase::Until(now + SOON);
         }
     }
 

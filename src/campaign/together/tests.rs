@@ -48,7 +48,11 @@ impl World {
         let mut together = Together::default();
         let (first, second) = (together.start(Some("pair")), together.start(None));
         let entities = pairs.iter().enumerate().map(|(place, pair)| {
-            let group = if place + 1 == pairs.len() { second } else { first };
+            let group = if place + 1 == pairs.len() {
+                second
+            } else {
+                first
+            };
             (entity(&format!("e{place}"), *pair), group)
         });
         Self {
@@ -81,7 +85,8 @@ impl World {
                         assert!(self.are_mates(place, mate));
                     }
                     Answer::Refused(lost) => {
-                        let mate = (self.entities.iter()).position(|(one, _)| one.name == lost.mate);
+                        let mate =
+                            (self.entities.iter()).position(|(one, _)| one.name == lost.mate);
                         let mate = mate.unwrap();
                         assert_eq!(before[mate], At::Lost);
                         assert!(self.are_mates(place, mate));
@@ -113,7 +118,11 @@ impl World {
         let places: Vec<usize> = (0..self.at.len()).filter(under_way).collect();
         for one in &places {
             for other in &places {
-                assert!(!self.are_mates(*one, *other), "{one} and {other}: {:?}", self.at);
+                assert!(
+                    !self.are_mates(*one, *other),
+                    "{one} and {other}: {:?}",
+                    self.at
+                );
             }
         }
     }
