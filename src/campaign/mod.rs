@@ -8,6 +8,7 @@
 //! | `standing` | where each entity is, as far as that matters here |
 //! | `calendar` | when a window is open |
 //! | `clock` | the time of day, which tests set |
+//! | `calendar` | when a window is open, by the clock on the wall of its zone |
 
 mod calendar;
 mod clock;

@@ -62,7 +62,7 @@ struct Wall {
     /// The latest that it does not show again, and the latest that it has shown up to then.
     lowest: Vec<usize>,
     highest: Vec<usize>,
-    /// Less than nine days from a minute at which it was set, or in the first weeks.
+    /// Less than three days from a minute at which it was set, or in the first days.
     eventful: Vec<bool>,
 }
 
@@ -88,9 +88,9 @@ impl Wall {
         for minute in 1..highest.len() {
             highest[minute] = highest[minute].max(highest[minute - 1]);
         }
-        let near = 9 * 1440;
+        let near = 3 * 1440;
         let mut eventful = vec![false; shown.len()];
-        eventful[..3 * near].fill(true);
+        eventful[..near].fill(true);
         for set in 1..shown.len() {
             if shown[set] != shown[set - 1] + 1 {
                 let end = (set + near).min(shown.len());
@@ -143,7 +143,7 @@ impl Wall {
     fn is_asked(&self, hours: &[(bool, Option<usize>)], minute: usize) -> bool {
         let mut near = minute.saturating_sub(1)..minute + 2;
         let changes = near.any(|near| hours[near].0 != hours[minute].0);
-        minute.is_multiple_of(509) || (self.eventful[minute] && changes)
+        minute.is_multiple_of(2003) || (self.eventful[minute] && changes)
     }
 }
 
