@@ -6,7 +6,7 @@
 //! | `waves` | which entities begin together |
 //! | `terms` | what a group asks for |
 //! | `standing` | where each entity is, as far as that matters here |
-//! | `calendar` | when a window is open |
+//! | `calendar` | when a window is open, by the clock on the wall of its zone |
 //! | `clock` | the time of day, which tests set |
 //! | `together` | which entities are never under way at one time |
 
