@@ -17,10 +17,11 @@ pub(super) struct Totals {
 }
 
 /// What needs a look first comes first.
-pub(super) const STATES: [Standing; 18] = [
+pub(super) const STATES: [Standing; 19] = [
     Standing::In(EntityState::Failed),
     Standing::In(EntityState::RolledBack),
     Standing::In(EntityState::Retrying),
+    Standing::In(EntityState::Offline),
     Standing::In(EntityState::CatchingUp),
     Standing::In(EntityState::Cancelled),
     Standing::Unproven,
