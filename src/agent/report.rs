@@ -143,9 +143,6 @@ impl Reporter {
         holds: Option<Holds>,
     ) {
         lock(&self.course).became(entity, state);
-        if let Some(known) = self.group.entities.get(entity) {
-            lock(&self.mates.together).became(&known.name, state, holds);
-        }
         self.event(Event::State {
             at,
             group: self.group.name.clone(),
@@ -159,6 +156,10 @@ impl Reporter {
             verified: None,
             runs,
         });
+        // Nobody is seen to begin before it is said that this one has ended.
+        if let Some(known) = self.group.entities.get(entity) {
+            lock(&self.mates.together).became(&known.name, state, holds);
+        }
     }
 
     /// Whether an entity may begin beside those that are under way; then it is taken.

@@ -43,5 +43,7 @@ mod reach_tftp;
 #[cfg(feature = "lab")]
 mod sources;
 #[cfg(feature = "lab")]
+mod together;
+#[cfg(feature = "lab")]
 mod universe;
 mod upgrades;
