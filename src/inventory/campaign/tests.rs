@@ -140,7 +140,7 @@ fn the_window_may_be_for_activation_alone() {
 
 #[test]
 fn what_is_wrong_is_said_where_it_stands_with_its_numbers() {
-    for (keys, expected) in [
+    let cases = [
         (
             "waves: []",
             "1:8 the list `waves` is empty (write their sizes in a list, like `waves: [1, 10%, rest]`)",
@@ -247,7 +247,7 @@ fn what_is_wrong_is_said_where_it_stands_with_its_numbers() {
         ),
         (
             "start: { at: \"2026-12-01 01:00\", zone: Berlin }",
-            "1:41 there is no time zone `Berlin` (did you mean `Europe/Berlin`?)",
+            "1:40 there is no time zone `Berlin` (did you mean `Europe/Berlin`?)",
         ),
         (
             "start: { at: \"2026-03-29 02:30\", zone: Europe/Berlin }",
@@ -345,9 +345,12 @@ fn what_is_wrong_is_said_where_it_stands_with_its_numbers() {
             "downgrade: never",
             "1:12 `downgrade` can't be `never` (possible are `refuse`, `allow`)",
         ),
-    ] {
-        assert_eq!(told(keys), [expected], "{keys}");
-    }
+    ];
+    let wrong = cases.iter().filter(|(keys, said)| told(keys) != [*said]);
+    let wrong: Vec<String> = wrong
+        .map(|(keys, said)| format!("{keys}\n  {:#?}\n  {said}", told(keys)))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
@@ -400,4 +403,38 @@ fn a_small_group_may_have_fewer_entities_than_waves() {
     let text = text("waves: [1, 10%, rest]\nproceed: ask")
         .replace("select: { type: adsl }", "entities: [s1-01]");
     assert!(parse(&text, Path::new("/site/inventory.yaml")).is_ok());
+}
+
+/// What a console writes out is what is read.
+#[test]
+fn what_is_written_out_is_read_as_the_same() {
+    let campaigns = [
+        "",
+        "waves: [1, 2.5%]\norder: [{ ring: [lab, \"x: \\\"y\\\" #\"] }, shelf]\nproceed: ask\nstop_after: 3",
+        "waves: [1, rest]\nby: shelf\nstart: 2026-10-25T02:30+01:00[Europe/Berlin]\ntogether: { never: shelf }",
+        "window: sat,mon 22:00-00:00 UTC\ntakes: 1m 30s\noffline: { wait: 36h, first: 90s }\nactivate: window",
+        "start: 2026-10-25T02:30Z\noffline: wait 30s\ndowngrade: allow\nfrom: '>2.1 !=2.2'\nstop_after: 2%",
+    ];
+    for keys in campaigns {
+        let first = group(keys);
+        let mut written: Vec<String> = (first.campaign.written().iter())
+            .map(|(key, value)| format!("{key}: {value}"))
+            .collect();
+        written.push(format!(
+            "activate: {}",
+            first.campaign.activate_word(first.extent)
+        ));
+        let again = group(&written.join("\n"));
+        assert_eq!(
+            (&again.campaign, again.extent),
+            (&first.campaign, first.extent)
+        );
+        // Times are equal by their instant alone.
+        assert_eq!(again.campaign.written(), first.campaign.written());
+        // So it is kept in the state directory, and comes to an engine.
+        let kept = serde_json::to_string(&*first.campaign).unwrap();
+        let kept: Campaign = serde_json::from_str(&kept).unwrap();
+        assert_eq!(kept, *first.campaign);
+        assert_eq!(kept.written(), first.campaign.written());
+    }
 }

@@ -44,8 +44,8 @@ fn list(items: impl Iterator<Item = String>) -> String {
 }
 
 impl Campaign {
-    /// What differs from the default, as keys of a group and their values in YAML. `activate` is among them where
-    /// the window is for it.
+    /// What differs from the default, as keys of a group and their values in YAML. What the window is for stands in
+    /// `activate`, beside how far the group goes.
     pub fn written(&self) -> Vec<(&'static str, String)> {
         let mut keys = Vec::new();
         let mut write = |key, value: Option<String>| keys.extend(value.map(|value| (key, value)));
@@ -84,8 +84,6 @@ impl Campaign {
             )
         });
         write("window", window);
-        let for_activation = self.window_is_for_activation.then(|| "window".into());
-        write("activate", for_activation);
         write("takes", self.takes.map(units::written));
         let offline = match self.offline {
             Offline::Fail => None,
