@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 use super::frame::{Line, Room, Tone, frame};
@@ -126,11 +127,15 @@ fn many(number: usize) -> Snapshot {
     snapshot(vec![group("adsl", entities.collect())])
 }
 
-fn room(columns: usize, rows: usize, utf8: bool) -> Room {
+static UTC: TimeZone = TimeZone::UTC;
+
+fn room(columns: usize, rows: usize, utf8: bool) -> Room<'static> {
     Room {
         columns,
         rows,
         utf8,
+        now: Timestamp::UNIX_EPOCH,
+        zone: &UTC,
     }
 }
 
@@ -360,6 +365,7 @@ fn summary() -> Summary {
     failed.left = Some("/flash/image.bin.subtend".into());
     entities.push(failed);
     let adsl = GroupSummary {
+        campaign: None,
         group: "adsl".into(),
         image: "adsl-2.4".into(),
         source: "hq".into(),
@@ -379,6 +385,7 @@ fn summary() -> Summary {
         entity
     };
     let vdsl = GroupSummary {
+        campaign: None,
         group: "vdsl".into(),
         image: "vdsl-1.9".into(),
         source: "peer:shelf2-09".into(),
