@@ -298,6 +298,7 @@ pub(crate) fn screen(
         rows: height,
     };
     update::update(state, snapshot, resize);
+    state.shared.time.now = snapshot.at;
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal
         .draw(|frame| view::draw(state, snapshot, &theme, frame))

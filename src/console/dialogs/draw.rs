@@ -69,6 +69,16 @@ fn content<'a>(
             lines.push(Line::styled("y yes   n no", theme.title()));
             (title.as_str(), lines)
         }
+        Dialog::Sheet {
+            title, lines, keys, ..
+        } => {
+            let mut lines = plain(lines, theme);
+            let [enter, esc] = keys;
+            lines.push(Line::raw(""));
+            let keys = format!("Enter {enter}   Esc {esc}");
+            lines.push(Line::styled(keys, theme.title()));
+            (title.as_str(), lines)
+        }
         Dialog::Text {
             title,
             lines,
@@ -239,6 +249,7 @@ mod tests {
         };
         for dialog in [
             Dialog::confirm(text(), [text()], intent()),
+            Dialog::sheet(text(), vec![text()], ["go on", "leave it"], intent()),
             Dialog::text(text(), &text(), intent()),
             Dialog::password(text(), vec![text()], intent()),
             Dialog::list(text(), vec![row], intent()),

@@ -3,6 +3,7 @@
 
 mod share;
 mod window;
+mod words;
 
 use std::time::Duration;
 

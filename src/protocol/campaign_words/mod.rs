@@ -120,6 +120,14 @@ impl Wait {
 }
 
 impl Held {
+    /// When it ends by itself.
+    pub fn until(&self) -> Option<Timestamp> {
+        match &self.by {
+            HeldBy::Pause(_) => None,
+            HeldBy::Wait(wait) => wait.until(),
+        }
+    }
+
     /// Why, since when, and how long still.
     pub fn in_words(&self, now: Timestamp, zone: &TimeZone) -> String {
         let since = of_today(self.since, now, zone);
