@@ -341,6 +341,7 @@ impl Watching {
 
     /// The bytes that bring the terminal from the last picture to this one.
     pub(crate) fn draw(&mut self, snapshot: &Snapshot) -> Vec<u8> {
+        self.state.shared.time.now = snapshot.at;
         let state = &self.state;
         (self.canvas).draw(|frame| view::draw(state, snapshot, &COLOURS, frame))
     }

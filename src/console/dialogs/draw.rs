@@ -27,7 +27,14 @@ const ASCII: border::Set<'_> = border::Set {
 };
 
 pub(super) fn draw(dialog: &Dialog, rows: usize, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
-    let (title, lines) = content(dialog, rows, usize::from(area.width), theme);
+    let (title, mut lines) = content(dialog, rows, usize::from(area.width), theme);
+    // Within border and padding; made for a screen that was wider, say.
+    let room = usize::from(area.width).saturating_sub(4);
+    for line in lines.iter_mut().filter(|line| line.width() > room) {
+        let style = line.spans.first().map_or(line.style, |first| first.style);
+        let text: String = line.spans.iter().map(|span| &*span.content).collect();
+        *line = Line::styled(columns::cut(&text, room, !theme.ascii), style);
+    }
     let widest = lines
         .iter()
         .map(Line::width)

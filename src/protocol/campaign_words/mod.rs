@@ -170,9 +170,9 @@ impl CampaignSnapshot {
     /// Why nobody begins, since when, and what is next; `None` where nothing holds it.
     pub fn held_in_words(&self, now: Timestamp, zone: &TimeZone) -> Option<String> {
         let Some(held) = &self.held else {
-            let text = || {
-                let many = count(self.offline, "entity");
-                format!("waits for {many} offline, each of which is asked again by itself")
+            let text = || match self.offline {
+                1 => "1 entity is offline, and asked again by itself".into(),
+                many => format!("{many} entities are offline, and asked again by themselves"),
             };
             return self.is_at_rest().then(text);
         };

@@ -42,10 +42,14 @@ impl CampaignSnapshot {
                 return steps;
             }
         }
+        // Figures alone: some forty columns, which every screen has.
         let mut steps = self.folded(here, 0);
-        // Where not even that fits, what is under way is what is left.
-        if taken(&steps) > columns {
-            steps = vec![self.step(here)];
+        for step in &mut steps {
+            let figures = step.text.find(" of ").or_else(|| {
+                let words = step.text.char_indices().filter(|(_, c)| *c == ' ');
+                words.map(|(at, _)| at).next()
+            });
+            step.text.truncate(figures.unwrap_or(step.text.len()));
         }
         steps
     }

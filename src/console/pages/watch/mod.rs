@@ -24,6 +24,8 @@ use crate::protocol::{Command, EntitySnapshot, GroupSnapshot, GroupSpec, Snapsho
 use crate::terminal::Theme;
 
 mod activate;
+#[cfg(test)]
+mod campaign_tests;
 mod dense;
 mod details;
 mod draw;
