@@ -14,11 +14,13 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::calendar::{Calendar, Hours};
+use super::calendar::{Calendar, Hours, UnknownZone};
 use super::standing::Standing;
 use crate::model::campaign::Proceed;
 use crate::model::{EntityState, Verified};
-use crate::protocol::{CampaignSnapshot, Change, Held, HeldBy, PauseReason, Wait, WaveSnapshot};
+use crate::protocol::{
+    CampaignSnapshot, Change, Event, Held, HeldBy, PauseReason, Wait, WaveSnapshot,
+};
 
 /// What a group asks for.
 #[derive(Debug, Clone)]
@@ -31,9 +33,10 @@ pub struct Terms {
     /// None begins before.
     pub start: Option<Timestamp>,
     /// None begins outside.
-    pub calendar: Option<Calendar>,
-    /// How long one entity takes, while nothing is measured.
+    pub calendar: Option<Result<Calendar, UnknownZone>>,
+    /// How long one entity takes: at least, where the operator says so, else while nothing is measured.
     pub takes: Duration,
+    pub takes_at_least: bool,
     /// What has to be admitted is that they run the image: all get it at once.
     pub of_activation: bool,
     /// Bytes a second.
@@ -52,7 +55,7 @@ pub enum Gate {
     Closed,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Course {
     terms: Terms,
     /// By place.
@@ -69,6 +72,10 @@ pub struct Course {
     took: Option<Duration>,
     paused: Option<(Timestamp, PauseReason)>,
     waits: Option<(Timestamp, Wait)>,
+    /// It is not the time, whether or not somebody waits for it.
+    is_shut: bool,
+    /// Credentials whose secrets are missing.
+    needs: Vec<String>,
     changes: Vec<(Timestamp, Change)>,
 }
 
@@ -110,6 +117,8 @@ impl Course {
             took: None,
             paused: None,
             waits: None,
+            is_shut: false,
+            needs: Vec::new(),
             changes: Vec::new(),
         }
     }
@@ -147,6 +156,20 @@ impl Course {
                 entity.standing = standing.unwrap_or(entity.standing);
             }
         }
+    }
+
+    /// The same, of an event.
+    pub fn heard(&mut self, place: usize, event: &Event) {
+        match event {
+            Event::State { state, .. } => self.became(place, *state),
+            Event::Stored { verified, .. } => self.stored(place, *verified),
+            _ => {}
+        }
+    }
+
+    /// Nothing begins before there are the secrets of these credentials.
+    pub fn needs(&mut self, credentials: Vec<String>) {
+        self.needs = credentials;
     }
 
     /// An entity has confirmed the image, and how that was checked. Comes before its state.
@@ -227,14 +250,12 @@ impl Course {
 
     /// Whether attempts may begin.
     pub fn gate(&self) -> Gate {
-        let by_time = match self.waits {
-            Some(_) if self.terms.of_activation => Gate::Open,
-            Some(_) => Gate::Closed,
-            None => Gate::Open,
-        };
+        if self.is_shut && !self.terms.of_activation {
+            return Gate::Closed;
+        }
         match self.paused {
-            Some(_) if by_time == Gate::Open => Gate::Started,
-            _ => by_time,
+            Some(_) => Gate::Started,
+            None => Gate::Open,
         }
     }
 
@@ -242,9 +263,27 @@ impl Course {
         self.paused.is_some() || self.waits.is_some()
     }
 
+    pub fn is_paused(&self) -> bool {
+        self.paused.is_some()
+    }
+
+    /// All that what it does next hangs on, but for how late it is.
+    #[cfg(test)]
+    pub(super) fn key(&self) -> impl Eq + std::hash::Hash + use<> {
+        let standing = |entity: &Entity| (entity.standing, entity.is_ready);
+        let standings: Vec<_> = self.entities.iter().map(standing).collect();
+        let paused = self
+            .paused
+            .as_ref()
+            .map(|(_, reason)| format!("{reason:?}"));
+        let waits = self.waits.as_ref().map(|(_, wait)| format!("{wait:?}"));
+        let wave = (self.wave, self.ended, self.cleared, self.forgiven);
+        (standings, paused, waits, wave)
+    }
+
     /// Nothing is left to do, or to wait for.
     pub fn is_over(&self) -> bool {
-        self.members().all(|entity| entity.standing.is_final())
+        self.all().all(|entity| entity.standing.is_final())
     }
 
     /// The entities to which nothing was done, and that no task knows of.
@@ -255,6 +294,23 @@ impl Course {
             entity.is_some_and(|entity| entity.standing == Standing::Untouched && entity.is_ready)
         })
         .collect()
+    }
+
+    /// The places of those that get the image, in the order in which they begin.
+    pub fn members(&self) -> Vec<usize> {
+        self.terms.waves.concat()
+    }
+
+    /// Sorts places as they begin.
+    pub fn sort(&self, places: &mut [usize]) {
+        let order = self.members();
+        let mut ranks = vec![usize::MAX; self.entities.len()];
+        for (rank, place) in order.into_iter().enumerate() {
+            if let Some(known) = ranks.get_mut(place) {
+                *known = rank;
+            }
+        }
+        places.sort_by_key(|place| ranks.get(*place).copied());
     }
 
     /// What has changed since it was asked last.
@@ -280,7 +336,7 @@ impl Course {
 
     /// How it stands, where there is anything to show.
     pub fn snapshot(&self) -> Option<CampaignSnapshot> {
-        if !self.terms.is_shown && self.paused.is_none() {
+        if !self.terms.is_shown && self.paused.is_none() && self.needs.is_empty() {
             return None;
         }
         let waves = (0..self.terms.waves.len()).map(|wave| self.counted(wave));
@@ -295,26 +351,26 @@ impl Course {
             waves: waves.collect(),
             wave: self.wave.map_or(0, |wave| wave + 1),
             held: pause.or(wait).map(held),
-            untouched: self.members().filter(untouched).count(),
-            offline: self.members().filter(offline).count(),
+            untouched: self.all().filter(untouched).count(),
+            offline: self.all().filter(offline).count(),
             failed: self.failed() - self.forgiven.min(self.failed()),
             stops_at: self.terms.stops_at,
             rate: self.terms.rate,
         })
     }
 
-    fn members(&self) -> impl Iterator<Item = &Entity> {
+    fn all(&self) -> impl Iterator<Item = &Entity> {
         self.entities.iter().filter(|entity| entity.wave.is_some())
     }
 
     fn failed(&self) -> usize {
         let failed = |entity: &&Entity| entity.standing == Standing::Failed;
-        self.members().filter(failed).count()
+        self.all().filter(failed).count()
     }
 
     /// Somebody may still begin for the first time.
     fn has_more(&self) -> bool {
-        self.members().any(|entity| entity.standing.is_untouched())
+        self.all().any(|entity| entity.standing.is_untouched())
     }
 
     fn counted(&self, wave: usize) -> WaveSnapshot {
@@ -421,8 +477,10 @@ impl Course {
 
     /// What time has to bring before somebody else may begin.
     fn wait(&mut self, now: Timestamp) {
-        let unfinished = self.members().any(|entity| !entity.standing.is_final());
-        let wait = self.waits_for(now).filter(|_| unfinished);
+        let wait = self.waits_for(now);
+        self.is_shut = wait.is_some();
+        // Those that are under way are not waited with; they may have to be tried again.
+        let wait = wait.filter(|_| self.has_more());
         let is_new = match (&self.waits, &wait) {
             (Some((_, before)), Some(wait)) => !before.is_like(wait),
             (before, wait) => before.is_some() != wait.is_some(),
@@ -436,13 +494,19 @@ impl Course {
     }
 
     fn waits_for(&self, now: Timestamp) -> Option<Wait> {
+        if !self.needs.is_empty() {
+            let credentials = self.needs.clone();
+            return Some(Wait::Secrets { credentials });
+        }
         // Once it was time, a clock that is set back does not make it early again.
         if let Some(until) = self.terms.start.filter(|_| self.wave.is_none())
             && now < until
         {
             return Some(Wait::Start { until });
         }
-        let calendar = self.terms.calendar.as_ref()?;
+        let Ok(calendar) = self.terms.calendar.as_ref()? else {
+            return Some(Wait::Window { until: None });
+        };
         match calendar.hours(now) {
             Hours::Closed { opens } => Some(Wait::Window { until: opens }),
             Hours::Open { until } => {
@@ -463,7 +527,11 @@ impl Course {
 
     /// How long one more takes.
     fn takes(&self) -> Duration {
-        self.took.unwrap_or(self.terms.takes)
+        let said = self.terms.takes;
+        match self.took {
+            Some(took) if self.terms.takes_at_least => took.max(said),
+            took => took.unwrap_or(said),
+        }
     }
 
     fn begin_wave(&mut self, now: Timestamp) {

@@ -18,7 +18,7 @@ pub use campaign::{
 };
 pub use campaign_words::{Mark, STEP_GAP, Step};
 pub use command::{Command, Secret, Target};
-pub use continued::{ChangedBefore, Continued, EndedBefore, OfflineBefore};
+pub use continued::{ChangedBefore, Continued, DELIVERED_BY_RUN, EndedBefore, OfflineBefore};
 pub use event::{
     EntityProgress, EntitySummary, Entry, Event, GroupSummary, Installed, Listing, PeerCheck,
     ProbeCheck, ProcedureCheck, Summary,
