@@ -6,7 +6,6 @@
 //! | `waves` | which entities begin together |
 //! | `terms` | what a group asks for |
 //! | `standing` | where each entity is, as far as that matters here |
-//! | `calendar` | when a window is open |
 //! | `clock` | the time of day, which tests set |
 //! | `calendar` | when a window is open, by the clock on the wall of its zone |
 
