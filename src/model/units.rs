@@ -37,6 +37,19 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     time.map_err(|_| UnitError::Time(text.into()))
 }
 
+/// As [`parse_duration`], for what takes days (`14d`, `1w 12h`), which have 24 hours each here.
+///
+/// # Errors
+/// The text is no duration.
+pub fn parse_days(text: &str) -> Result<Duration, UnitError> {
+    parse_duration(text).or_else(|error| {
+        let span = text.trim().parse::<jiff::Span>();
+        let days = jiff::SpanRelativeTo::days_are_24_hours();
+        let time = span.and_then(|span| span.to_duration(days));
+        time.and_then(Duration::try_from).map_err(|_| error)
+    })
+}
+
 /// A size for people: `8.0 MiB`, `512 B`.
 pub fn size(bytes: u64) -> String {
     ByteSize::b(bytes).display().iec().to_string()
@@ -98,9 +111,37 @@ pub fn written(time: Duration) -> String {
     format!("{:#}", jiff::SignedDuration::new(seconds, nanos))
 }
 
+/// A duration as [`parse_days`] reads it, nothing rounded away: `14d`, `36h`.
+pub fn written_days(time: Duration) -> String {
+    const DAY: u64 = 24 * 3600;
+    match (time.as_secs(), time.subsec_nanos()) {
+        (seconds @ 1.., 0) if seconds.is_multiple_of(DAY) => format!("{}d", seconds / DAY),
+        _ => written(time),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_have_24_hours() {
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        for (text, time, shown) in [
+            ("14d", hours(336), "14d"),
+            ("1w 12h", hours(180), "180h"),
+            ("36h", hours(36), "36h"),
+            ("48h", hours(48), "2d"),
+            ("20m", Duration::from_secs(1200), "20m"),
+        ] {
+            assert_eq!(parse_days(text), Ok(time), "{text}");
+            assert_eq!(written_days(time), shown);
+            assert_eq!(parse_days(shown), Ok(time));
+        }
+        for text in ["-2d", "1mo", "1y", "14", "P1M", "soon"] {
+            assert!(parse_days(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn sizes_and_times_are_read_as_written() {

@@ -4,9 +4,11 @@
 //! - `runs`: runs in figures; `entities`: one run whole, and what each entity holds
 //! - `offline`: which entities are waited for
 //! - `steps`: what was done on entities beside their images
+//! - `continued`: what another engine goes on with
 //! - `columns`: columns into values
 
 mod columns;
+mod continued;
 mod entities;
 mod offline;
 mod rows;
@@ -19,6 +21,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
+pub use continued::WaitingRun;
 pub use rows::{
     Amounts, Change, Copied, Counts, CutOff, EntityRow, GroupRow, Known, NoRun, PassRow, PastRow,
     Process, RunRow, RunStatus, RunWhole, StepRow,
@@ -113,6 +116,17 @@ impl Journal {
     /// Runs that were cut off and not dealt with, the newest first.
     pub fn cut_off(&self) -> Result<Vec<CutOff>, JournalError> {
         self.named(cut_off(&self.connection, &self.state_dir))
+    }
+
+    /// Runs that another engine is to go on with, the oldest first: they were cut off, or parked, and have a group that
+    /// is gone through in waves or at certain times, or were begun by a resident engine.
+    pub fn waiting(&self) -> Result<Vec<WaitingRun>, JournalError> {
+        self.named(continued::waiting(&self.connection, &self.state_dir))
+    }
+
+    /// What is cancelled in this run from here on is to be taken up again.
+    pub fn park(&self, run: &str) -> Result<(), JournalError> {
+        self.named(continued::park(&self.connection, run))
     }
 
     /// The newest image that each entity got, by its name. An entity that was about to get another
