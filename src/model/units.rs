@@ -78,6 +78,19 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
+/// A duration for people that may be days: `14 d`, `2 d 03 h`, `5 h 12 min`; below an hour as [`duration`].
+pub fn long(time: Duration) -> String {
+    let hours = time.as_secs() / 3600;
+    let (of_day, minutes) = (hours % 24, time.as_secs() / 60 % 60);
+    match (hours / 24, hours) {
+        (_, 0) => duration(time),
+        (0, _) if minutes == 0 => format!("{hours} h"),
+        (0, _) => format!("{hours} h {minutes:02} min"),
+        (days, _) if of_day == 0 => format!("{days} d"),
+        (days, _) => format!("{days} d {of_day:02} h"),
+    }
+}
+
 /// A limit for people, nothing rounded away: `2 s`, `5 min`, `1 h`, `1m 30s`.
 pub fn limit(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -150,6 +163,21 @@ mod tests {
         assert_eq!(duration(Duration::from_millis(4321)), "4.3 s");
         assert_eq!(duration(Duration::from_secs(30)), "30 s");
         assert_eq!(duration(Duration::from_secs(125)), "2m 05s");
+    }
+
+    #[test]
+    fn long_times_are_days_and_hours() {
+        for (seconds, words) in [
+            (59, "59 s"),
+            (3599, "59m 59s"),
+            (3600, "1 h"),
+            (18_720, "5 h 12 min"),
+            (86_400, "1 d"),
+            (183_600, "2 d 03 h"),
+            (14 * 86_400 + 59, "14 d"),
+        ] {
+            assert_eq!(long(Duration::from_secs(seconds)), words);
+        }
     }
 
     #[test]

@@ -8,15 +8,17 @@ use jiff::Timestamp;
 
 use crate::sources::passes;
 use crate::support::run::{Run, assert_delivered, assert_untouched, entity};
+use crate::support::upgrades::{Site, assert_sound, logins};
 use crate::support::{GROUP, IMAGE, LONG, SERVER, behave, does, lab, network, with_group, within};
 use subtend::campaign::Clock;
 use subtend::lab::LabSettings;
 use subtend::model::campaign::{
     Campaign, Days, Percent, Proceed, StopAfter, TimeOfDay, Wave, Window,
 };
-use subtend::model::{EntityState, Inventory, Outcome, Verified};
+use subtend::model::{EntityState, Inventory, Logins, Outcome, Verified};
 use subtend::protocol::{
-    Change, ChangedBefore, Command, Continued, EndedBefore, Event, HeldBy, PauseReason, Wait,
+    Change, ChangedBefore, Command, Continued, EndedBefore, EntitySnapshot, Event, HeldBy,
+    PauseReason, Wait,
 };
 
 const MIB: u64 = 1 << 20;
@@ -407,7 +409,7 @@ async fn nothing_begins_outside_the_window_and_a_skipped_hour_opens_at_its_end()
     );
     let lab = lab(&inventory, &settings).await;
     let clock = SetClock::at("2027-03-28T00:59:59Z");
-    let mut run = Run::with_clock(lab.inventory(), clock.clone());
+    let mut run = Run::with_clock(lab.inventory(), Logins::default(), clock.clone());
     run.begin(&[GROUP]).await;
     let opens: Timestamp = "2027-03-28T01:00:00Z".parse().unwrap();
     let waits = |wanted: Wait| move |event: &Event| matches!(event, Event::Campaign { change: Change::Waits(wait), .. } if *wait == wanted);
@@ -432,5 +434,71 @@ async fn nothing_begins_outside_the_window_and_a_skipped_hour_opens_at_its_end()
     clock.set("2027-03-29T00:30:00Z");
     let (summary, _) = run.finish().await;
     assert_eq!(summary.outcome, Outcome::Delivered, "{summary:?}");
+    lab.stop().await;
+}
+
+/// The image comes by day; devices are made to run it by night, in waves.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_delivered_by_day_is_made_to_run_in_the_window() {
+    let site = Site {
+        numbers: [4, 1, 1],
+        activate: "now",
+        behaviour: "",
+    };
+    let lab = site.serve().await;
+    let mut inventory = lab.inventory().clone();
+    let campaign = Campaign {
+        waves: vec![Wave::Count(1), Wave::Rest],
+        window: Some(Window {
+            days: Days::ALL,
+            from: TimeOfDay::new(1, 0).unwrap(),
+            to: TimeOfDay::new(5, 0).unwrap(),
+            zone: "UTC".into(),
+        }),
+        window_is_for_activation: true,
+        ..Campaign::default()
+    };
+    let group = inventory
+        .groups
+        .iter_mut()
+        .find(|group| &*group.name == "telnet");
+    Arc::make_mut(group.unwrap()).campaign = Arc::new(campaign);
+    let clock = SetClock::at("2026-11-27T12:00:00Z");
+    let run = Run::with_clock(&inventory, logins(), clock.clone());
+    run.begin(&["telnet"]).await;
+    let mut snapshots = run.link.snapshots.clone();
+    let delivered = snapshots.wait_for(|snapshot| {
+        let Some(group) = snapshot.groups.first() else {
+            return false;
+        };
+        let has_it = |one: &EntitySnapshot| one.confirmed > 0 && one.state == EntityState::Waiting;
+        group.entities.iter().all(has_it)
+    });
+    let snapshot = within(LONG, delivered).await.unwrap().clone();
+    let held = snapshot.groups[0].campaign.clone().unwrap().held.unwrap();
+    let opens: Timestamp = "2026-11-28T01:00:00Z".parse().unwrap();
+    assert_eq!(held.by, HeldBy::Wait(Wait::Window { until: Some(opens) }));
+    let names = ["t001", "t002", "t003", "t004"];
+    for name in names {
+        let state = lab.machine(name).unwrap();
+        assert_eq!(state.version, "1", "{state:?}");
+    }
+    clock.set("2026-11-28T01:00:00Z");
+    let (summary, events) = run.finish().await;
+    assert_eq!(summary.outcome, Outcome::Delivered, "{summary:?}");
+    for name in names {
+        assert_eq!(entity(&summary, name).state, EntityState::Upgraded);
+        assert_eq!(lab.machine(name).unwrap().version, "2");
+    }
+    // The second wave begins when the first one runs the image.
+    let at = |wanted: &dyn Fn(&Event) -> bool| events.iter().position(wanted).unwrap();
+    let first = at(
+        &|event| matches!(event, Event::State { entity, state: EntityState::Upgraded, .. } if &**entity == "t001"),
+    );
+    let second = at(
+        &|event| matches!(event, Event::State { entity, state: EntityState::Activating, .. } if &**entity != "t001"),
+    );
+    assert!(first < second);
+    assert_sound(&lab);
     lab.stop().await;
 }

@@ -55,15 +55,14 @@ impl Run {
     }
 
     /// An engine whose windows open by this clock.
-    pub fn with_clock(inventory: &Inventory, clock: Arc<dyn Clock>) -> Self {
+    pub fn with_clock(inventory: &Inventory, logins: Logins, clock: Arc<dyn Clock>) -> Self {
         let surroundings = Surroundings {
             clock,
             ..Surroundings::new(Memories::default(), Means::unwritten(".".into()))
         };
         let inventory = Arc::new(inventory.clone());
         let transport = AnyTransport::default();
-        let (link, task) =
-            ImageManager::start_with(inventory, Logins::default(), transport, surroundings);
+        let (link, task) = ImageManager::start_with(inventory, logins, transport, surroundings);
         Self {
             link,
             task,

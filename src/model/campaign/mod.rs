@@ -9,6 +9,7 @@
 //! | `offline` | how long what can't be reached is asked again |
 //! | `requirement` | versions that an image may be put on |
 //! | `rules` | what is wrong with it for a group |
+//! | `words` | what is set, for people |
 //! | `written` | all of it as an inventory has it |
 
 mod offline;
@@ -17,6 +18,7 @@ pub mod rules;
 mod share;
 pub mod start;
 mod window;
+mod words;
 mod written;
 
 use std::time::Duration;

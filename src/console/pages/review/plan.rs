@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use crate::console::state::{Site, running};
-use crate::model::Name;
+use crate::model::{CredentialsRef, Name};
 use crate::plan::{Footprint, Plan, plan};
 use crate::protocol::{GroupSpec, Snapshot};
 
@@ -30,6 +30,17 @@ pub(super) struct Password {
     pub(super) missing: Option<String>,
 }
 
+impl Password {
+    pub(super) fn of(one: &CredentialsRef, site: &Site) -> Self {
+        Self {
+            credentials: one.name.clone(),
+            user: one.user.clone(),
+            secret: one.by.secret(),
+            missing: site.without_password.get(&one.name).cloned(),
+        }
+    }
+}
+
 /// Looks at a start of these groups beside what runs.
 pub(super) fn start(site: &Site, snapshot: &Snapshot, specs: &[GroupSpec], force: bool) -> Start {
     let running: Vec<Footprint> = running(snapshot).collect();
@@ -38,12 +49,7 @@ pub(super) fn start(site: &Site, snapshot: &Snapshot, specs: &[GroupSpec], force
     let unknown = needed.filter(|one| {
         site.without_password.contains_key(&one.name) || site.to_ask.contains(&one.name)
     });
-    let passwords = unknown.map(|one| Password {
-        credentials: one.name.clone(),
-        user: one.user.clone(),
-        secret: one.by.secret(),
-        missing: site.without_password.get(&one.name).cloned(),
-    });
+    let passwords = unknown.map(|one| Password::of(one, site));
     Start {
         passwords: passwords.collect(),
         plan,
