@@ -10,6 +10,8 @@
 
 use subtend_support as support;
 
+#[cfg(all(unix, feature = "lab"))]
+mod campaigns;
 mod cli;
 #[cfg(all(unix, feature = "lab"))]
 mod commands;
