@@ -1,5 +1,6 @@
 //! Deltas, frames, and a server whose engine does as the test says.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
 use jiff::Timestamp;
