@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -215,16 +216,17 @@ pub(super) fn campaign_lines(group: &str, campaign: &CampaignSnapshot) -> Vec<St
 
 /// Why nothing begins, and what lets it go on.
 pub(super) fn held_in_words(group: &str, held: &Held) -> String {
-    let group = shown(group);
+    let why = held.in_words(Timestamp::now(), &TimeZone::system());
     match &held.by {
-        HeldBy::Pause(reason) => {
-            format!("is paused: {reason}; `subtend resume {group}` lets it go on")
+        HeldBy::Pause(_) => {
+            let group = shown(group);
+            format!("{why}; `subtend resume {group}` lets it go on")
         }
-        HeldBy::Wait(wait @ Wait::Secrets { credentials }) => {
+        HeldBy::Wait(Wait::Secrets { credentials }) => {
             let names: Vec<String> = credentials.iter().map(|name| shown(name)).collect();
-            format!("waits {wait}; `subtend login {}` gives it", names.join(" "))
+            format!("{why}; `subtend login {}` gives it", names.join(" "))
         }
-        HeldBy::Wait(wait) => format!("waits {wait}"),
+        HeldBy::Wait(_) => why,
     }
 }
 

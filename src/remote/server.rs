@@ -305,6 +305,10 @@ fn done(order: &Command) -> Option<String> {
         Command::Verify { groups, .. } => {
             format!("looks at what the entities of {} hold", named(groups))
         }
+        Command::Continue { groups } => {
+            let names: Vec<String> = groups.iter().map(|one| shown(one.spec.name())).collect();
+            format!("goes on with {}", names.join(", "))
+        }
         Command::CancelInspection => "stops looking at entities".into(),
         Command::Pause { group } => format!("pauses {}", shown(group)),
         Command::Resume { group } => format!("lets {} go on", shown(group)),

@@ -6,12 +6,14 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 use thiserror::Error;
 
 mod again;
+mod campaign;
 mod engine;
 mod look;
 mod run;
 mod try_procedure;
 
 pub use again::AgainArgs;
+pub use campaign::{CampaignArgs, DowngradeArg, ProceedArg};
 pub use engine::{
     AttachArgs, CancelArgs, DETACH, LoginArgs, PauseArgs, ResumeArgs, ServeArgs, StatusArgs,
     StopArgs,
