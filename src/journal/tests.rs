@@ -21,6 +21,7 @@ use crate::model::{
 use crate::protocol::{Command, Event, GroupSpec, Link, Snapshot, Summary};
 use crate::transport::{Destination, Endpoint, Remote};
 
+mod continued;
 mod order;
 mod steps;
 

@@ -40,6 +40,8 @@ mod procedures;
 #[cfg(all(unix, feature = "lab"))]
 mod recovery;
 #[cfg(all(unix, feature = "lab"))]
+mod resident;
+#[cfg(all(unix, feature = "lab"))]
 mod secrets;
 #[cfg(all(unix, feature = "lab"))]
 mod upgrades;
