@@ -11,3 +11,4 @@ mod console;
 mod inventory;
 mod layers;
 mod supply;
+mod unit;
