@@ -25,7 +25,7 @@ mod trust;
 
 pub(crate) use management::{Assignment, ManagementAgent};
 pub(crate) use presumed_installed::PresumedInstalled;
-pub(crate) use report::{GroupMeters, PassMeter, Report, ReportKind, Reporter};
+pub(crate) use report::{GroupMeters, PassCounters, PassMeter, Report, ReportKind, Reporter};
 
 use crate::model::Failure;
 use crate::pool;

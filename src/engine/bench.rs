@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::GroupMeters;
+use crate::caps::Caps;
 use crate::model::{EntityState, Inventory, Step};
 use crate::protocol::{Event, Snapshot};
 
@@ -23,9 +24,10 @@ impl Sending {
     pub(crate) fn of(inventory: &Inventory) -> Option<Self> {
         let group = inventory.groups.first()?.clone();
         let names: Vec<_> = group.entities.iter().map(|one| one.name.clone()).collect();
+        let meters = GroupMeters::new(&group, &Caps::new(&[]));
         let mut state = GroupState::new(GroupStart {
             group,
-            meters: GroupMeters::new(&names),
+            meters,
             cancel: CancellationToken::new(),
             force: false,
             depth: watch::channel(32).0,

@@ -247,6 +247,7 @@ fn read(root: &tree::Node, file: &Path, problems: &mut Problems) -> Option<Inven
         types: kinds.types,
         entities,
         groups,
+        rates: Vec::new(),
     })
 }
 

@@ -194,6 +194,8 @@ pub enum Bottleneck {
     Source,
     Entity(super::Name),
     Memory,
+    /// What it is on holds the group to its rate.
+    Cap(super::Capped),
     #[default]
     None,
 }
@@ -204,6 +206,7 @@ impl fmt::Display for Bottleneck {
             Self::Source => f.write_str("source"),
             Self::Entity(name) => write!(f, "entity:{name}"),
             Self::Memory => f.write_str("memory"),
+            Self::Cap(on) => write!(f, "cap:{on}"),
             Self::None => f.write_str("none"),
         }
     }
@@ -222,9 +225,10 @@ impl<'de> Deserialize<'de> for Bottleneck {
             "source" => Self::Source,
             "memory" => Self::Memory,
             "none" => Self::None,
-            other => match other.strip_prefix("entity:") {
-                Some(name) => Self::Entity(name.into()),
-                None => return Err(serde::de::Error::custom(format!("no bottleneck: {other}"))),
+            other => match (other.strip_prefix("entity:"), other.strip_prefix("cap:")) {
+                (Some(name), _) => Self::Entity(name.into()),
+                (None, Some(on)) => Self::Cap(on.parse().map_err(serde::de::Error::custom)?),
+                _ => return Err(serde::de::Error::custom(format!("no bottleneck: {other}"))),
             },
         })
     }

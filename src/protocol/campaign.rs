@@ -36,6 +36,8 @@ pub enum Change {
     Waits(Wait),
     /// What was waited for has come.
     Goes,
+    /// It is held to so many bytes a second from now on; `None`: to none.
+    Rate { rate: Option<u64> },
 }
 
 /// What has paused a group.
@@ -151,6 +153,10 @@ impl fmt::Display for Change {
             Self::Resumed => f.write_str("goes on"),
             Self::Waits(wait) => write!(f, "waits {wait}"),
             Self::Goes => f.write_str("waits no more"),
+            Self::Rate { rate: Some(rate) } => {
+                write!(f, "is held to {} from now on", units::rate(*rate as f64))
+            }
+            Self::Rate { rate: None } => f.write_str("is held to no rate any more"),
         }
     }
 }

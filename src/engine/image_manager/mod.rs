@@ -2,6 +2,7 @@
 //! out anew whenever a group joins or ends, and publishes what it knows.
 
 mod questions;
+mod rates;
 mod reports;
 mod runs;
 
@@ -17,6 +18,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::Report;
+use crate::caps::Caps;
 use crate::inspect::PeerRegistry;
 use crate::model::{Group, Inventory, Logins, Memories, Remembered};
 use crate::pool::Budget;
@@ -49,6 +51,7 @@ pub struct ImageManager<T: Transport> {
     run: CurrentRun,
     began: Instant,
     holders: PeerRegistry,
+    caps: Arc<Caps>,
     memories: Memories,
     /// What procedures are carried out with.
     means: Means,
@@ -163,6 +166,7 @@ impl<T: Transport> ImageManager<T> {
                 depths: Depths::new(inventory.memory, inventory.buffers.least_memory()),
                 host: HostWatch::default(),
             },
+            caps: Caps::new(&inventory.rates),
             inventory,
             logins: Arc::new(logins),
             transport: Arc::new(transport),
@@ -283,6 +287,7 @@ impl<T: Transport> ImageManager<T> {
             Command::Pause { group } | Command::Resume { group } => {
                 self.refuse(format!("`{group}` can't be paused yet"));
             }
+            Command::Rate { on, rate } => self.hold_to(on, rate),
             Command::Login {
                 credentials,
                 secret,

@@ -15,7 +15,7 @@ use crate::engine::state::{GroupStart, GroupState};
 use crate::engine::summary::summary;
 use crate::inspect::Expected;
 use crate::model::memory::shares;
-use crate::model::{EntityState, Extent, Group, Holds, Name};
+use crate::model::{Capped, EntityState, Extent, Group, Holds, Name};
 use crate::plan::{plan, said};
 use crate::pool;
 use crate::protocol::{Event, GroupSpec, Snapshot};
@@ -98,8 +98,9 @@ impl<T: Transport> ImageManager<T> {
 
     pub(super) fn begin_group(&mut self, group: Arc<Group>, share: u64, force: bool) {
         let layout = pool::layout(share, self.inventory.buffers);
-        let names = group.entities.iter().map(|entity| entity.name.clone());
-        let meters = GroupMeters::new(&names.collect::<Vec<_>>());
+        let rate = group.campaign.rate;
+        self.caps.set(Capped::Group(group.name.clone()), rate);
+        let meters = GroupMeters::new(&group, &self.caps);
         let cancel = self.agents.cancel.child_token();
         let (keep, depth) = watch::channel(layout.buffers);
         let group_index = self.groups.len();
