@@ -151,7 +151,6 @@ impl GroupCaps {
     fn is_everywhere(&self, label: &str, value: &str) -> bool {
         let key = (Name::from(label), Name::from(value));
         let has = |entity: &Arc<Entity>| entity.labels.get(label).is_some_and(|own| own == value);
-        *(lock(&self.everywhere).entry(key))
-            .or_insert_with(|| self.group.entities.iter().all(has))
+        *(lock(&self.everywhere).entry(key)).or_insert_with(|| self.group.entities.iter().all(has))
     }
 }

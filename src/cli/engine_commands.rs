@@ -1,4 +1,4 @@
-//! `run --detach`, `status`, `cancel`, `stop`: short connections to an engine in a process of its own.
+//! `run --detach`, `status`, `cancel`, `rate`, `stop`: short connections to an engine in a process of its own.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::args::{CancelArgs, RunArgs};
+use super::args::{CancelArgs, RateArgs, RunArgs};
 use super::ask::Prompt;
 use super::attach::{login_commands, no_engine, secret_variables};
 use super::engine::{self, Start, connect};
@@ -21,6 +21,7 @@ use super::{CommandContext, Failed, print};
 use crate::headless;
 use crate::inventory;
 use crate::journal::{CutOff, Journal};
+use crate::model::rate::held_to;
 use crate::model::text::{escaped, quoted, shown};
 use crate::protocol::{Command, Event, GroupPhase, GroupSnapshot, Snapshot, Target};
 use crate::remote::{Connection, Remote, RemoteError, Wants, Welcome};
@@ -286,6 +287,36 @@ pub(super) async fn cancel(args: &CancelArgs, state_dir: &StateDir) -> Result<u8
         }
     }
     print(&format!("cancelled: {}\n", listed(&wanted)));
+    Ok(headless::OK)
+}
+
+/// Changes what something is held to, and returns when it is.
+///
+/// # Errors
+/// No engine runs, or it refuses.
+pub(super) async fn rate(args: &RateArgs, state_dir: &StateDir) -> Result<u8, Failed> {
+    let Some(mut connection) = connect(state_dir, Wants::Errand).await? else {
+        return Err(no_engine(state_dir));
+    };
+    let (on, rate) = (args.target.clone(), args.rate.0);
+    let said = held_to(&on, rate);
+    connection.order(Command::Rate { on, rate }).await?;
+    let answered = timeout(ANSWER, async {
+        loop {
+            let Remote::Event(event) = connection.next().await? else {
+                continue;
+            };
+            match *event {
+                Event::Notice { text, .. } if text == said => return Ok(()),
+                Event::Refused { reason, .. } => {
+                    return Err(Failed::usage(format!("refused: {}", shown(&reason))));
+                }
+                _ => {}
+            }
+        }
+    });
+    answered.await.map_err(|_| RemoteError::Silent)??;
+    print(&format!("{}\n", shown(&said)));
     Ok(headless::OK)
 }
 

@@ -196,6 +196,7 @@ async fn dispatch(
         }
         Verb::Status(args) => engine_commands::status(args.json, &state_dir).await,
         Verb::Cancel(args) => engine_commands::cancel(&args, &state_dir).await,
+        Verb::Rate(args) => engine_commands::rate(&args, &state_dir).await,
         Verb::Stop(args) => engine_commands::stop(args.cancel, &state_dir).await,
         Verb::Engine => engine::engine(file, state_dir, services).await,
         Verb::Detach => printed(&format!("{DETACH}\n")),

@@ -10,8 +10,8 @@ use super::Failed;
 use super::args::{ActivateArgs, MadeArgs, RunArgs};
 use crate::model::lookup::Lookup;
 use crate::model::{
-    CredentialsRef, DeliveryPolicy, Extent, Flaw, Group, GroupSpec, ImageSpec, Inventory, Limits,
-    MadeGroup, Name, Procedure, SourceSpec,
+    Campaign, CredentialsRef, DeliveryPolicy, Extent, Flaw, Group, GroupSpec, ImageSpec, Inventory,
+    Limits, MadeGroup, Name, Procedure, SourceSpec,
 };
 use crate::plan::{Blocker, plan, said};
 
@@ -195,7 +195,10 @@ fn made(args: &RunArgs, image: &str) -> GroupSpec {
             parallel: args.parallel,
             extent: activate.map(Into::into).unwrap_or_default(),
         },
-        campaign: Box::default(),
+        campaign: Box::new(Campaign {
+            rate: args.rate,
+            ..Campaign::default()
+        }),
     })
 }
 

@@ -132,11 +132,7 @@ fn of_pass(pass: &PassFigures, figures: &Figures, before: Finding) -> Finding {
 }
 
 /// What holds the pass up, and which entity does most.
-fn holder(
-    pass: &PassFigures,
-    figures: &Figures,
-    before: Finding,
-) -> (Finding, Option<usize>) {
+fn holder(pass: &PassFigures, figures: &Figures, before: Finding) -> (Finding, Option<usize>) {
     if pass.published == 0 {
         return (Finding::None, None);
     }

@@ -56,7 +56,12 @@ impl HeldFigures {
                 true => track.starved,
                 false => starved,
             };
-            smooth(&mut track.starves, part(starved, before, elapsed), elapsed, OVER);
+            smooth(
+                &mut track.starves,
+                part(starved, before, elapsed),
+                elapsed,
+                OVER,
+            );
             (track.pass, track.starved) = (pass, starved);
         }
         let known = std::mem::take(&mut self.passes);
@@ -68,7 +73,12 @@ impl HeldFigures {
                     total: pass.held,
                     part: 0.0,
                 });
-                smooth(&mut track.part, part(pass.held, track.total, elapsed), elapsed, OVER);
+                smooth(
+                    &mut track.part,
+                    part(pass.held, track.total, elapsed),
+                    elapsed,
+                    OVER,
+                );
                 track.total = pass.held;
                 track
             })

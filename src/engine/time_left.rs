@@ -174,7 +174,13 @@ mod tests {
         let mut told = None;
         for tenth in 0..=tenths {
             let now = start + Duration::from_millis(tenth * 100);
-            told = left.sample(now, Some(64 * MIB), read(tenth), &sent(tenth), (bottleneck, None));
+            told = left.sample(
+                now,
+                Some(64 * MIB),
+                read(tenth),
+                &sent(tenth),
+                (bottleneck, None),
+            );
         }
         told
     }

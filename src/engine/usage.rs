@@ -84,7 +84,11 @@ impl Reading {
         Self {
             passes: passes.collect(),
             readers: readers.collect(),
-            held: meters.entities.iter().map(|one| one.held.totals()).collect(),
+            held: meters
+                .entities
+                .iter()
+                .map(|one| one.held.totals())
+                .collect(),
             at: Instant::now(),
         }
     }
@@ -217,7 +221,11 @@ impl Usage {
         self.figures.held.sample(reading, elapsed);
         for pass in &mut self.figures.passes {
             // More buffers make no cap faster.
-            pass.held_up &= !self.figures.held.holds(&self.figures.reads, &self.figures.blame, pass.pass);
+            pass.held_up &=
+                !self
+                    .figures
+                    .held
+                    .holds(&self.figures.reads, &self.figures.blame, pass.pass);
         }
         &self.figures
     }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use crate::model::limits::BadLimit;
 use crate::model::lookup::Lookup;
+use crate::model::rate::Sharing;
 use crate::model::{
-    Extent, Flaw, Group, Image, Laggards, Limits, PeerChoice, SourceChoice, SourceSpec,
+    Campaign, Extent, Flaw, Group, Image, Laggards, Limits, PeerChoice, SourceChoice, SourceSpec,
 };
 
 use super::credentials::absolute;
@@ -15,6 +16,7 @@ use super::error::{Problems, Span, quoted, some_of};
 use super::fields::{Fields, Shape, section};
 use super::members::{Targets, targets};
 use super::procedures::Kinds;
+use super::rates;
 use super::tree::{Node, Value};
 use super::values;
 
@@ -32,6 +34,7 @@ const GROUP: Shape = Shape::new(
         "retry_for",
         "parallel",
         "activate",
+        "rate",
     ]],
 );
 
@@ -115,6 +118,10 @@ fn read_group(
     });
     let limits = read_limits(problems, fields);
     let parallel = fields.value(problems, "parallel", values::count);
+    let rate = rates::read(problems, fields, || {
+        let entities = wanted.iter().map(|at| &*lookup.entities[*at]);
+        Sharing::of(entities, parallel)
+    });
     let extent = extent(problems, fields, image.map(|image| &**image), kinds);
     let mut sources = sources?.into_iter();
     let procedure = image.and_then(|image| lookup.procedure(&image.type_));
@@ -132,7 +139,10 @@ fn read_group(
         parallel,
         extent,
         procedure,
-        campaign: Arc::default(),
+        campaign: Arc::new(Campaign {
+            rate,
+            ..Campaign::default()
+        }),
     }))
 }
 

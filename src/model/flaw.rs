@@ -102,6 +102,8 @@ pub enum Flaw {
     },
     NoneAtATime,
     BadLimit(BadLimit),
+    /// A cap without sense, or that the entities don't survive.
+    BadRate(Complaint),
     /// Images of this type are to be activated, and no procedure says how.
     NothingActivates(String),
 }
@@ -114,9 +116,10 @@ impl Flaw {
 
     fn message(&self) -> String {
         match self {
-            Self::BadName(known) | Self::BadPattern(known) | Self::BadImage(known) => {
-                known.message.clone()
-            }
+            Self::BadName(known)
+            | Self::BadPattern(known)
+            | Self::BadImage(known)
+            | Self::BadRate(known) => known.message.clone(),
             Self::BadLimit(limit) => limit.message.clone(),
             Self::NoEntities => "no entities are named".into(),
             Self::NoImage => "no image is chosen".into(),
@@ -194,7 +197,10 @@ impl Flaw {
 
     fn help(&self) -> &str {
         match self {
-            Self::BadName(known) | Self::BadPattern(known) | Self::BadImage(known) => &known.help,
+            Self::BadName(known)
+            | Self::BadPattern(known)
+            | Self::BadImage(known)
+            | Self::BadRate(known) => &known.help,
             Self::BadLimit(limit) => &limit.help,
             Self::NoEntities => "name at least one",
             Self::NoImage | Self::NoSource => "choose one",

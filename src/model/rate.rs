@@ -111,6 +111,15 @@ pub struct Cap {
     pub rate: u64,
 }
 
+/// `the group adsl is held to 2.0 MiB/s`.
+pub fn held_to(on: &Capped, rate: Option<u64>) -> String {
+    let words = on.in_words();
+    match rate {
+        Some(rate) => format!("{words} is held to {}", units::rate(rate as f64)),
+        None => format!("{words} is held to no rate any more"),
+    }
+}
+
 /// Bytes a second, from a text like `2 MiB/s`.
 ///
 /// # Errors
@@ -167,6 +176,15 @@ pub struct Sharing {
 }
 
 impl Sharing {
+    /// Of one alone.
+    pub fn one(timeouts: Timeouts) -> Self {
+        Self {
+            entities: 1,
+            progress: timeouts.progress,
+            min_rate: timeouts.min_rate,
+        }
+    }
+
     /// Of these, at most `parallel` at a time; `None` where there are none.
     pub fn of<'a>(
         entities: impl Iterator<Item = &'a Entity>,
@@ -174,21 +192,12 @@ impl Sharing {
     ) -> Option<Self> {
         let mut all: Option<Self> = None;
         for entity in entities {
-            let Timeouts {
-                progress, min_rate, ..
-            } = entity.timeouts;
-            all = Some(match all {
-                None => Self {
-                    entities: 1,
-                    progress,
-                    min_rate,
-                },
-                Some(all) => Self {
-                    entities: all.entities + 1,
-                    progress: all.progress.min(progress),
-                    min_rate: all.min_rate.max(min_rate),
-                },
-            });
+            let one = Self::one(entity.timeouts);
+            all = Some(all.map_or(one, |all| Self {
+                entities: all.entities + 1,
+                progress: all.progress.min(one.progress),
+                min_rate: all.min_rate.max(one.min_rate),
+            }));
         }
         let most = parallel.unwrap_or(usize::MAX);
         all.map(|all| Self {

@@ -24,12 +24,12 @@ use crate::model::{Failure, Fault, Image, Step};
 use crate::pool::FreeBuffer;
 use crate::transport::{ImageDigest, Source, Transport};
 
-use super::{PassCounters, Writer};
 use super::digests::{Digests, Opened, State};
 use super::pace::Pace;
 use super::report::{GroupMeters, Reporter, lock};
 use super::route::Route;
 use super::trust::{Givers, to_blame, with};
+use super::{PassCounters, Writer};
 
 /// How one pass came to its end, as its transfer agent saw it.
 #[derive(Debug)]
@@ -356,7 +356,9 @@ impl<T: Transport> TransferAgent<T> {
     }
 
     fn count(&self, bytes: usize) {
-        self.counters.read.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.counters
+            .read
+            .fetch_add(bytes as u64, Ordering::Relaxed);
         let all = &self.meters.source_bytes;
         all.fetch_add(bytes as u64, Ordering::Relaxed);
     }

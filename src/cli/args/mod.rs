@@ -10,7 +10,7 @@ mod look;
 mod run;
 mod try_procedure;
 
-pub use engine::{AttachArgs, CancelArgs, DETACH, StatusArgs, StopArgs};
+pub use engine::{AttachArgs, CancelArgs, DETACH, RateArgs, StatusArgs, StopArgs};
 pub use look::{CheckArgs, HistoryArgs, RecoverArgs, VerifyArgs};
 pub use run::{ActivateArg, ActivateArgs, LaggardsArg, MadeArgs, RunArgs, SourceArg};
 pub use try_procedure::{TryProcedureArgs, UntilArg};
@@ -141,6 +141,8 @@ pub enum Verb {
     Status(StatusArgs),
     /// Cancel groups that run; entities keep the file they have
     Cancel(CancelArgs),
+    /// Change the rate that something is held to, while it runs
+    Rate(RateArgs),
     /// End the engine, when what runs has ended
     Stop(StopArgs),
     /// What happens to a run when its terminal is lost, and how to keep the engine
@@ -264,10 +266,11 @@ mod tests {
             retries,
             retry_for,
             parallel,
+            rate,
         } = run_args(
             "run --image adsl-2.4 --source hq --source peer:any --entities shelf1-* shelf2-01 --entities olt \
              --name tonight --laggards drop --laggard-limit 500ms --retries 0 --retry-for 10m \
-             --parallel 4",
+             --parallel 4 --rate 2MiB/s",
         )
         .made;
         assert_eq!(image.as_deref(), Some("adsl-2.4"));
@@ -280,6 +283,7 @@ mod tests {
         assert_eq!(retries, Some(0));
         assert_eq!(retry_for, Some(Duration::from_secs(600)));
         assert_eq!(parallel, Some(4));
+        assert_eq!(rate, Some(2 << 20));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::model::rate::{self, Sharing};
-use crate::model::{Capped, Complaint, units};
+use crate::model::{Capped, Complaint};
 use crate::protocol::{Change, Event};
 use crate::transport::Transport;
 
@@ -20,12 +20,7 @@ impl<T: Transport> ImageManager<T> {
         }
         self.caps.set(on.clone(), rate);
         let at = Timestamp::now();
-        let said = match rate {
-            Some(rate) => units::rate(rate as f64),
-            None => "no rate any more".to_owned(),
-        };
-        let words = on.in_words();
-        let text = format!("{words} is held to {said}");
+        let text = rate::held_to(&on, rate);
         if let Capped::Group(group) = on {
             let change = Change::Rate { rate };
             self.tell(Event::Campaign { at, group, change });
@@ -58,8 +53,14 @@ impl<T: Transport> ImageManager<T> {
     fn is_known(&self, on: &Capped) -> Result<(), Complaint> {
         let inventory = &self.inventory;
         let (is_known, help) = match on {
-            Capped::FileServer(name) => (inventory.file_server(name).is_some(), "`subtend check` shows what there is"),
-            Capped::Entity(name) => (inventory.entity(name).is_some(), "`subtend check` shows what there is"),
+            Capped::FileServer(name) => (
+                inventory.file_server(name).is_some(),
+                "`subtend check` shows what there is",
+            ),
+            Capped::Entity(name) => (
+                inventory.entity(name).is_some(),
+                "`subtend check` shows what there is",
+            ),
             Capped::Label { label, value } => (
                 inventory.labelled(label, value).next().is_some(),
                 "no entity has it",
