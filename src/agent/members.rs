@@ -39,6 +39,8 @@ pub(super) struct Member {
     pub(super) holds: Option<Holds>,
     /// Those with the same number are behind one server.
     server: usize,
+    /// Those with a lower one begin first, where not all can.
+    rank: usize,
     /// It may hold what it was sent: it is looked at before a pass is read for it.
     pub(super) looks_first: bool,
     /// It could have begun, had there been room: it waits for its turn, not to be tried again.
@@ -46,7 +48,7 @@ pub(super) struct Member {
 }
 
 impl Member {
-    fn new(entity: usize, limits: Limits, now: Instant) -> Self {
+    fn new(entity: usize, (limits, rank): (Limits, usize), now: Instant) -> Self {
         Self {
             entity,
             phase: Phase::Waits { from: now },
@@ -59,6 +61,7 @@ impl Member {
             may_be_placed: false,
             holds: None,
             server: entity,
+            rank,
             looks_first: false,
             had_no_room: false,
         }
@@ -71,6 +74,8 @@ pub(super) struct Members {
     /// By their places in the group.
     pub(super) all: Vec<Member>,
     limits: Limits,
+    /// The number of each entity's server, by its place in the group.
+    servers: Option<Vec<usize>>,
     /// Maximum number that work at one time.
     at_once: usize,
     /// Maximum number of entities of a server that work at one time, where it has refused more.
@@ -87,12 +92,14 @@ impl Members {
         limits: Limits,
         now: Instant,
     ) -> Self {
-        let member = |&entity: &usize| Member::new(entity, limits, now);
-        let mut all: Vec<Member> = targets.iter().map(member).collect();
+        let ranked = targets.iter().enumerate();
+        let member = |(rank, &entity): (usize, &usize)| Member::new(entity, (limits, rank), now);
+        let mut all: Vec<Member> = ranked.map(member).collect();
         all.sort_by_key(|member| member.entity);
         Self {
             all,
             limits,
+            servers: None,
             at_once: parallel.unwrap_or(usize::MAX).max(1),
             most: HashMap::new(),
             can_begin: None,
@@ -100,21 +107,31 @@ impl Members {
         }
     }
 
-    /// One more that gets the image. `server`: the number of those behind the same server, where
-    /// there are any.
+    /// One more that gets the image.
     pub(super) fn join(&mut self, entity: usize, now: Instant) {
-        let member = Member::new(entity, self.limits, now);
+        let mut member = Member::new(entity, (self.limits, self.all.len()), now);
+        let servers = self.servers.iter().flatten();
+        member.server = servers.copied().nth(entity).unwrap_or(entity);
         let at = self.all.partition_point(|other| other.entity < entity);
         self.all.insert(at, member);
     }
 
-    /// Tells which entities are behind one server.
-    pub(super) fn behind<S: Hash + Eq>(mut self, server: impl Fn(usize) -> S) -> Self {
+    /// Which entities of the group, of this number, are behind one server.
+    pub(super) fn behind<S: Hash + Eq>(
+        mut self,
+        entities: usize,
+        server: impl Fn(usize) -> S,
+    ) -> Self {
         let mut numbers: HashMap<S, usize> = HashMap::new();
-        for member in &mut self.all {
+        let mut number = |entity| {
             let next = numbers.len();
-            member.server = *numbers.entry(server(member.entity)).or_insert(next);
+            *numbers.entry(server(entity)).or_insert(next)
+        };
+        let servers: Vec<usize> = (0..entities).map(&mut number).collect();
+        for member in &mut self.all {
+            member.server = servers.get(member.entity).copied().unwrap_or(member.entity);
         }
+        self.servers = Some(servers);
         self
     }
 
@@ -146,7 +163,9 @@ impl Members {
             }
         }
         let mut ready = Vec::new();
-        for member in &mut self.all {
+        let mut by_rank: Vec<&mut Member> = self.all.iter_mut().collect();
+        by_rank.sort_by_key(|member| member.rank);
+        for member in by_rank {
             if !matches!(member.phase, Phase::Waits { from } if from <= now) {
                 continue;
             }
@@ -161,6 +180,7 @@ impl Members {
             }
             ready.push(member.entity);
         }
+        ready.sort_unstable();
         if ready.is_empty() {
             self.can_begin = None;
         } else {
@@ -565,7 +585,8 @@ mod tests {
         let now = Instant::now();
         let limits = Limits::default();
         // The first three are behind one server.
-        let mut members = Members::new(&[0, 1, 2, 3], None, limits, now).behind(|one| one.max(2));
+        let mut members =
+            Members::new(&[0, 1, 2, 3], None, limits, now).behind(4, |one| one.max(2));
         for entity in 0..4 {
             members.begins(entity, now);
         }

@@ -25,7 +25,9 @@ mod trust;
 
 pub(crate) use management::{Assignment, ManagementAgent};
 pub(crate) use presumed_installed::PresumedInstalled;
-pub(crate) use report::{GroupMeters, PassCounters, PassMeter, Report, ReportKind, Reporter};
+pub(crate) use report::{
+    GroupMeters, PassCounters, PassMeter, Report, ReportKind, Reporter, SharedCourse, lock,
+};
 
 use crate::model::Failure;
 use crate::pool;

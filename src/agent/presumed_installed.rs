@@ -16,7 +16,7 @@ use tracing::Instrument;
 
 use crate::inspect::{Expected, FanOut, installed};
 use crate::model::{EntityState, Failure, Holding, Holds, Step, Verified};
-use crate::protocol::Installed;
+use crate::protocol::{DELIVERED_BY_RUN, Installed};
 use crate::transport::Transport;
 
 use super::management::Assignment;
@@ -52,7 +52,7 @@ impl PresumedInstalled {
                 "its size was asked again: by size alone, no digest of it is known"
             }
         };
-        Some(format!("delivered by run {} on {at}; {how}", self.run))
+        Some(format!("{DELIVERED_BY_RUN}{} on {at}; {how}", self.run))
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+use crate::campaign::Course;
 use crate::caps::{Caps, GroupCaps, HeldMeter};
 use crate::model::{EntityState, Group, Holds, Name, Step, Verified};
 use crate::pool::ReaderMeter;
@@ -37,12 +38,17 @@ pub(crate) enum ReportKind {
     Ended,
 }
 
+/// Who of a group may begin. The lock is held for a decision alone.
+pub(crate) type SharedCourse = Arc<Mutex<Course>>;
+
 /// The way of one group's reports. Agents name entities by their index in the group.
 #[derive(Debug, Clone)]
 pub(crate) struct Reporter {
     pub(crate) index: usize,
     pub(crate) group: Arc<Group>,
     pub(crate) reports: mpsc::UnboundedSender<Report>,
+    /// Learns where each entity is before anybody else does.
+    pub(crate) course: SharedCourse,
 }
 
 impl Reporter {
@@ -111,6 +117,7 @@ impl Reporter {
         attempt: u32,
         holds: Option<Holds>,
     ) {
+        lock(&self.course).became(entity, state);
         self.event(Event::State {
             at: Timestamp::now(),
             group: self.group.name.clone(),
@@ -126,8 +133,18 @@ impl Reporter {
         });
     }
 
+    /// What has changed about who may begin.
+    pub(crate) fn campaign(&self) {
+        let changes = lock(&self.course).changes();
+        for (at, change) in changes {
+            let group = self.group.name.clone();
+            self.event(Event::Campaign { at, group, change });
+        }
+    }
+
     /// The entity holds the whole image under its final name. Followed by its state.
     pub(crate) fn stored(&self, entity: usize, bytes: u64, verified: Verified) {
+        lock(&self.course).stored(entity, verified);
         self.event(Event::Stored {
             at: Timestamp::now(),
             group: self.group.name.clone(),
@@ -303,6 +320,6 @@ impl GroupMeters {
     }
 }
 
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

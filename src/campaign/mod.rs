@@ -2,8 +2,25 @@
 //!
 //! | file | what |
 //! | --- | --- |
+//! | `course` | the state machine: waves, pauses, waits; who is admitted |
+//! | `waves` | which entities begin together |
+//! | `terms` | what a group asks for |
+//! | `standing` | where each entity is, as far as that matters here |
+//! | `calendar` | when a window is open |
 //! | `clock` | the time of day, which tests set |
 
+mod calendar;
 mod clock;
+mod course;
+#[cfg(test)]
+mod histories;
+mod standing;
+mod terms;
+mod waves;
 
+pub use calendar::{Calendar, Hours, UnknownZone};
 pub use clock::{Clock, SystemClock};
+pub use course::{Course, Gate, Terms};
+pub use standing::Standing;
+pub use terms::{ASSUMED_RATE, takes};
+pub use waves::waves;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use color_eyre::eyre;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::engine::ImageManager;
+use crate::engine::{ImageManager, Surroundings};
 use crate::inventory::{self, InventoryErrors, secrets, secrets::Resolved};
 use crate::journal::{self, Gate, Gated, Journal, Recorder};
 use crate::model::{CredentialsRef, Inventory, Logins, Memories, Name, Remembered};
@@ -226,7 +226,7 @@ impl Services for Production {
         let (recorder, gate) = Recorder::new(self.journal.clone());
         let means = self.means(&inventory, gate.clone());
         let transport = Gated::new(AnyTransport::of(owner), gate);
-        let known = (self.memories(&inventory), means);
+        let known = Surroundings::new(self.memories(&inventory), means);
         let (link, task) = ImageManager::start_with(inventory.clone(), logins, transport, known);
         let (link, task) = recorder.record(link, task, inventory);
         Engine { link, task }

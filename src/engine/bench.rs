@@ -1,12 +1,13 @@
 //! The making of snapshots, to be measured (`cli/drawing.rs`): a group at work without a network.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::GroupMeters;
+use crate::campaign::{Course, Terms};
 use crate::caps::Caps;
 use crate::model::{EntityState, Inventory, Step};
 use crate::protocol::{Event, Snapshot};
@@ -25,7 +26,9 @@ impl Sending {
         let group = inventory.groups.first()?.clone();
         let names: Vec<_> = group.entities.iter().map(|one| one.name.clone()).collect();
         let meters = GroupMeters::new(&group, &Caps::new(&[]));
+        let course = Course::new(Terms::of(&group, &[]), 0);
         let mut state = GroupState::new(GroupStart {
+            course: Arc::new(Mutex::new(course)),
             group,
             meters,
             cancel: CancellationToken::new(),

@@ -19,6 +19,6 @@ mod summary;
 mod time_left;
 mod usage;
 
-pub use image_manager::ImageManager;
+pub use image_manager::{ImageManager, Surroundings};
 pub use log::write as log_event;
 pub use summary::summary;

@@ -31,15 +31,16 @@ pub enum Change {
     },
     /// No other entity begins until somebody says to go on.
     Paused(PauseReason),
-    Resumed,
+    Resumed {
+        /// Failures that stop it no more.
+        forgiven: usize,
+    },
     /// No other entity begins for now.
     Waits(Wait),
     /// What was waited for has come.
     Goes,
     /// It is held to so many bytes a second from now on; `None`: to none.
-    Rate {
-        rate: Option<u64>,
-    },
+    Rate { rate: Option<u64> },
 }
 
 /// What has paused a group.
@@ -56,10 +57,17 @@ pub enum PauseReason {
         failed: usize,
         stops_at: usize,
     },
-    /// Of the last wave only an unproven part is in place, so that it shows nothing.
+    /// Nothing in the wave is proven, so that it shows nothing.
     Unproven {
         wave: usize,
         unproven: usize,
+        failed: usize,
+        offline: usize,
+    },
+    /// Some of the wave have failed, and nothing says how many may.
+    WaveFailed {
+        wave: usize,
+        failed: usize,
     },
 }
 
@@ -79,6 +87,16 @@ pub enum Wait {
     },
     /// Passwords of these credentials, which the engine does not have.
     Secrets { credentials: Vec<String> },
+}
+
+impl Wait {
+    /// Whether it is the same wait, though it may have become longer.
+    pub fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Room { until, .. }, Self::Room { until: later, .. }) => until == later,
+            _ => self == other,
+        }
+    }
 }
 
 /// How it stands.
@@ -115,7 +133,7 @@ pub enum HeldBy {
 }
 
 /// One wave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct WaveSnapshot {
     pub entities: usize,
     /// Begun, and not at an end.
@@ -152,7 +170,7 @@ impl fmt::Display for Change {
                 Ok(())
             }
             Self::Paused(reason) => write!(f, "is paused: {reason}"),
-            Self::Resumed => f.write_str("goes on"),
+            Self::Resumed { .. } => f.write_str("goes on"),
             Self::Waits(wait) => write!(f, "waits {wait}"),
             Self::Goes => f.write_str("waits no more"),
             Self::Rate { rate: Some(rate) } => {
@@ -171,11 +189,29 @@ impl fmt::Display for PauseReason {
             Self::Failures { failed, stops_at } => {
                 write!(f, "{failed} failed, and it stops after {stops_at}")
             }
-            Self::Unproven { wave, unproven } => write!(
-                f,
-                "nothing in wave {wave} is proven: the content of {} was not looked at",
-                count(*unproven, "copy")
-            ),
+            Self::Unproven {
+                wave,
+                unproven,
+                failed,
+                offline,
+            } => {
+                let counts = [
+                    (unproven, "unproven"),
+                    (failed, "failed"),
+                    (offline, "offline"),
+                ];
+                let counts = counts.iter().filter(|(many, _)| **many > 0);
+                let counts: Vec<String> = counts
+                    .map(|(many, what)| format!("{many} {what}"))
+                    .collect();
+                write!(f, "nothing in wave {wave} is proven: {}", counts.join(", "))
+            }
+            Self::WaveFailed { wave, failed } => {
+                write!(
+                    f,
+                    "{failed} of wave {wave} failed, and no `stop_after` says how many may"
+                )
+            }
         }
     }
 }

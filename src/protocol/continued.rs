@@ -20,6 +20,37 @@ pub struct Continued {
     pub changes: Vec<ChangedBefore>,
 }
 
+impl Continued {
+    /// What an entity has come to; `None`: it begins anew.
+    /// What it was held to last, where that was changed.
+    pub fn rate(&self) -> Option<Option<u64>> {
+        let rates = self
+            .changes
+            .iter()
+            .filter_map(|before| match &before.change {
+                Change::Rate { rate } => Some(*rate),
+                _ => None,
+            });
+        rates.last()
+    }
+
+    pub fn of(&self, entity: &str) -> Option<&EndedBefore> {
+        self.ended.iter().find(|ended| &*ended.entity == entity)
+    }
+}
+
+impl EndedBefore {
+    /// Whether it was left out from the beginning, because the inventory said that it has the image. One that was
+    /// asked for it and has it was a part of the run.
+    pub fn is_left_out(&self) -> bool {
+        let asked = |cause: &str| cause.starts_with(DELIVERED_BY_RUN);
+        self.state == EntityState::Skipped && !self.cause.as_deref().is_some_and(asked)
+    }
+}
+
+/// How the cause begins why an entity is skipped that an earlier run has delivered the image to.
+pub const DELIVERED_BY_RUN: &str = "delivered by run ";
+
 /// An entity that came to an end there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndedBefore {

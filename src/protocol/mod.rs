@@ -14,7 +14,7 @@ mod snapshot;
 pub use crate::model::GroupSpec;
 pub use campaign::{CampaignSnapshot, Change, Held, HeldBy, PauseReason, Wait, WaveSnapshot};
 pub use command::{Command, Secret, Target};
-pub use continued::{ChangedBefore, Continued, EndedBefore, OfflineBefore};
+pub use continued::{ChangedBefore, Continued, DELIVERED_BY_RUN, EndedBefore, OfflineBefore};
 pub use event::{
     EntityProgress, EntitySummary, Entry, Event, GroupSummary, Installed, Listing, PeerCheck,
     ProbeCheck, ProcedureCheck, Summary,

@@ -11,6 +11,8 @@
 use subtend_support as support;
 
 #[cfg(feature = "lab")]
+mod campaigns;
+#[cfg(feature = "lab")]
 mod command_lines;
 #[cfg(all(target_os = "linux", feature = "lab"))]
 mod faults;

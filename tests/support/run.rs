@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use subtend::engine::ImageManager;
+use subtend::engine::{ImageManager, Surroundings};
 use subtend::lab::Lab;
 use subtend::model::{EntityState, Inventory, Logins, Memories, Step};
 use subtend::procedure::Means;
@@ -44,7 +44,7 @@ impl Run {
             inventory,
             logins,
             AnyTransport::default(),
-            (memories, means),
+            Surroundings::new(memories, means),
         );
         Self {
             link,

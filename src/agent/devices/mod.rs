@@ -5,20 +5,20 @@
 
 mod task;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::model::procedure::Extent;
-use crate::model::{Failure, Fault, Holds, Laggards, Step};
+use crate::model::{EntityState, Failure, Fault, Holds, Laggards, Step};
 use crate::procedure::{Arrived, PastStep, StepEnd, StepFailure, Verdict};
 use crate::transport::Transport;
 
 use super::management::{Assignment, not_delivered};
 use super::presumed_installed::{Checks, PresumedInstalled, skip};
-use super::report::Reporter;
+use super::report::{Reporter, lock};
 use task::Tasks;
 
 /// What one task came to.
@@ -61,24 +61,19 @@ pub(super) struct Devices {
     entering: usize,
     /// They get the image as soon as somebody asks.
     ready: Vec<usize>,
+    /// Making them run the image has to be admitted.
+    has_to_be_admitted: bool,
+    /// They have the image, and wait for that.
+    held: BTreeMap<usize, Why>,
 }
 
 impl Devices {
-    /// Begins with what is to be known before any of the targets gets the image; those that need no question are left
-    /// in `targets`.
-    pub(super) fn begin<T: Transport>(
-        transport: &Arc<T>,
-        work: &Assignment,
-        targets: &mut Vec<usize>,
-    ) -> Self {
+    pub(super) fn new<T: Transport>(transport: &Arc<T>, work: &Assignment) -> Self {
         let group = &work.group;
         let procedure = group.procedure.as_ref();
         let activates = group.extent.activates()
             && procedure.is_some_and(|procedure| !procedure.activate.is_empty());
-        let presumed = work.presumed_installed.iter().cloned();
-        let mut presumed: BTreeMap<usize, PresumedInstalled> =
-            presumed.map(|known| (known.entity, known)).collect();
-        let mut devices = Self {
+        Self {
             reporter: work.reporter.clone(),
             checks: Checks::begin(transport, work),
             tasks: JoinSet::new(),
@@ -89,19 +84,30 @@ impl Devices {
             presumed: BTreeMap::new(),
             entering: 0,
             ready: Vec::new(),
-        };
-        if activates {
-            devices.take_up(work, targets, &mut presumed);
+            has_to_be_admitted: group.campaign.window_is_for_activation,
+            held: BTreeMap::new(),
+        }
+    }
+
+    /// Begins with what is to be known before any of the targets gets the image; those that need no question are left
+    /// in `targets`.
+    pub(super) fn admit(&mut self, work: &Assignment, targets: &mut Vec<usize>) {
+        let admitted: HashSet<usize> = targets.iter().copied().collect();
+        let presumed = work.presumed_installed.iter();
+        let presumed = presumed.filter(|known| admitted.contains(&known.entity));
+        let mut presumed: BTreeMap<usize, PresumedInstalled> =
+            (presumed.map(|known| (known.entity, known.clone()))).collect();
+        if self.activates {
+            self.take_up(work, targets, &mut presumed);
         }
         targets.retain(|target| !presumed.contains_key(target));
-        devices.checks.extend(presumed.into_values());
+        self.checks.extend(presumed.into_values());
         for entity in std::mem::take(targets) {
-            devices.enter(entity);
+            self.enter(entity);
         }
-        if devices.extent != Extent::Activate {
-            targets.append(&mut devices.ready);
+        if self.extent != Extent::Activate {
+            targets.append(&mut self.ready);
         }
-        devices
     }
 
     /// Those that were being made to run the image when something ended it, and those that may run it already, are
@@ -159,8 +165,31 @@ impl Devices {
         self.activates
     }
 
-    /// Makes an entity run the image that is in place on it.
+    /// Makes an entity run the image that is in place on it, at once or when that is admitted. What something has cut
+    /// off in the middle is not left there.
     pub(super) fn activate(&mut self, entity: usize, why: Why) {
+        if !self.has_to_be_admitted || !why.past.is_empty() {
+            return self.activate_now(entity, why);
+        }
+        let cause = "it has the image, and waits until it may be made to run it".to_owned();
+        let waits = (EntityState::Waiting, None);
+        (self.reporter).became(entity, waits, Some(cause), why.attempt, None);
+        lock(&self.reporter.course).is_ready(entity);
+        self.held.insert(entity, why);
+    }
+
+    /// It may be made to run the image. Whether it waits for that.
+    pub(super) fn release(&mut self, entity: usize) -> bool {
+        let held = self.held.remove(&entity);
+        held.map(|why| self.activate_now(entity, why)).is_some()
+    }
+
+    /// It will not be made to run the image. Whether it has waited for that.
+    pub(super) fn withdraw(&mut self, entity: usize) -> bool {
+        self.held.remove(&entity).is_some()
+    }
+
+    fn activate_now(&mut self, entity: usize, why: Why) {
         let attempt = why.attempt;
         let run = self.begin.activate(entity, why);
         self.tasks
@@ -282,6 +311,5 @@ impl Devices {
                 () = sleep_until(until), if !waits && !targets.is_empty() => break,
             }
         }
-        targets.sort_unstable();
     }
 }

@@ -8,8 +8,10 @@ use tracing::Instrument;
 use crate::agent::devices::Why;
 use crate::agent::download::{Attempt, DownloadAgent};
 use crate::agent::members::{Member, Phase};
+use crate::agent::report::lock;
 use crate::agent::spans;
 use crate::agent::subscription::Subscription;
+use crate::campaign::Gate;
 use crate::inspect::{Server, server};
 use crate::model::{EntityState, Failure, Fault, Holds, Step};
 use crate::placement::Known;
@@ -24,7 +26,18 @@ impl<T: Transport> Delivery<T> {
         if self.broken.is_some() {
             return;
         }
+        let gate = lock(&self.work.course).gate();
+        if gate == Gate::Closed {
+            return;
+        }
         let mut ready = self.members.ready(now);
+        if gate == Gate::Started {
+            let mut began = |&entity: &usize| {
+                let member = self.members.of(entity);
+                member.is_some_and(|member| member.attempt > 0)
+            };
+            ready.retain(&mut began);
+        }
         // Those may need no pass. One that does asks for a subscription when its file is open.
         ready.retain(|&entity| {
             let looks_first = |member: &mut Member| member.looks_first;

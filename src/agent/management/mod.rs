@@ -6,6 +6,7 @@
 //! or had to wait for its turn, from a later pass over the whole image, or from one that is still at
 //! its start.
 
+mod admission;
 mod attempts;
 mod passes;
 mod tasks;
@@ -13,10 +14,11 @@ mod tasks;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::campaign::Clock;
 use crate::inspect::{PeerRegistry, Sources, server};
 use crate::model::{EntityState, Failure, Fault, FileServer, Group, Holds, Laggards, Logins, Step};
 use crate::pool::Budget;
@@ -28,7 +30,7 @@ use super::digests::Digests;
 use super::members::{Members, Phase};
 use super::passes::Pass;
 use super::presumed_installed::PresumedInstalled;
-use super::report::{GroupMeters, Reporter};
+use super::report::{GroupMeters, Reporter, SharedCourse, lock};
 use super::subscription::{Request, Subscription};
 use super::transfer::PassEnd;
 use tasks::{Agents, Ended, Task};
@@ -41,8 +43,9 @@ const NEAR: u64 = 16;
 /// What a management agent is to do.
 pub(crate) struct Assignment {
     pub(crate) group: Arc<Group>,
-    /// The places in the group of those that get the image; the others are skipped.
-    pub(crate) targets: Vec<usize>,
+    /// Says of those that get the image when they may begin; the others are skipped.
+    pub(crate) course: SharedCourse,
+    pub(crate) clock: Arc<dyn Clock>,
     /// One an entity of the group.
     pub(crate) cancels: Vec<CancellationToken>,
     pub(crate) cancel: CancellationToken,
@@ -71,20 +74,57 @@ pub(crate) struct ManagementAgent<T: Transport> {
     pub(crate) work: Assignment,
 }
 
+/// What is left of a delivery when nothing of it runs any more: some of the group may begin later.
+struct Left<T: Transport> {
+    agent: ManagementAgent<T>,
+    devices: Devices,
+    known: Known,
+}
+
+/// What is known of the image by the passes so far.
+#[derive(Default)]
+struct Known {
+    digests: Arc<Digests>,
+    /// Number of passes.
+    begun: u32,
+}
+
 impl<T: Transport> ManagementAgent<T> {
-    /// Delivers the image. Ends when no task of the group runs any more, and says so.
+    /// As [`Self::run`], once there are the secrets that it needs.
+    pub(crate) async fn run_with(mut self, secrets: oneshot::Receiver<Arc<Logins>>) {
+        let cancel = self.work.cancel.clone();
+        if let Some(Ok(logins)) = cancel.run_until_cancelled(secrets).await {
+            self.work.logins = logins;
+        }
+        self.run().await;
+    }
+
+    /// Delivers the image. Ends when no task of the group runs any more and none will, and says so.
     pub(crate) async fn run(mut self) {
         let reporter = self.work.reporter.clone();
-        let mut targets = std::mem::take(&mut self.work.targets);
-        let mut devices = Devices::begin(&self.transport, &self.work, &mut targets);
-        devices.gather(&mut targets).await;
-        if !targets.is_empty() {
-            self.deliver(&targets, devices).await;
+        let mut devices = Devices::new(&self.transport, &self.work);
+        let mut known = Known::default();
+        let mut admitted = self.first(&mut devices).await;
+        while let Some(mut targets) = admitted {
+            devices.admit(&self.work, &mut targets);
+            devices.gather(&mut targets).await;
+            lock(&self.work.course).sort(&mut targets);
+            if !targets.is_empty() {
+                let left = self.deliver(&targets, devices, known).await;
+                Left {
+                    agent: self,
+                    devices,
+                    known,
+                } = left;
+            }
+            admitted = self.next(&mut devices).await;
         }
+        admission::cancel(&self.work, &mut devices, |_| true);
+        reporter.campaign();
         reporter.ended();
     }
 
-    async fn deliver(self, targets: &[usize], mut devices: Devices) {
+    async fn deliver(self, targets: &[usize], mut devices: Devices, known: Known) -> Left<T> {
         let work = &self.work;
         let chosen = tokio::select! {
             biased;
@@ -103,7 +143,9 @@ impl<T: Transport> ManagementAgent<T> {
             work.group.limits,
             Instant::now(),
         )
-        .behind(|entity| server(&work.group.entities[entity].address));
+        .behind(work.group.entities.len(), |entity| {
+            server(&work.group.entities[entity].address)
+        });
         let sources = match chosen {
             Ok(sources) => sources,
             Err(failure) => {
@@ -118,7 +160,11 @@ impl<T: Transport> ManagementAgent<T> {
                     };
                     not_delivered(&work.reporter, entity, failure, 1, holds);
                 }
-                return;
+                return Left {
+                    agent: self,
+                    devices,
+                    known,
+                };
             }
         };
         let (requests, asked) = mpsc::unbounded_channel();
@@ -131,8 +177,8 @@ impl<T: Transport> ManagementAgent<T> {
             members,
             devices,
             passes: Vec::new(),
-            begun: 0,
-            digests: Arc::default(),
+            begun: known.begun,
+            digests: known.digests,
             requests,
             waiting: Vec::new(),
             agents: Agents::default(),
@@ -142,7 +188,7 @@ impl<T: Transport> ManagementAgent<T> {
             },
             broken: None,
         };
-        delivery.run(asked).await;
+        delivery.run(asked).await
     }
 }
 
@@ -179,11 +225,13 @@ struct Delivery<T: Transport> {
 }
 
 impl<T: Transport> Delivery<T> {
-    async fn run(mut self, mut asked: mpsc::UnboundedReceiver<Request>) {
+    /// Ends when nothing runs any more; some may begin later.
+    async fn run(mut self, mut asked: mpsc::UnboundedReceiver<Request>) -> Left<T> {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let cancel = self.work.cancel.clone();
         loop {
+            self.admit();
             self.begin_what_can();
             if self.members.all_done() && self.agents.is_empty() && self.devices.is_empty() {
                 break;
@@ -207,6 +255,15 @@ impl<T: Transport> Delivery<T> {
         }
         for pass in &self.passes {
             self.work.meters.end_pass(pass.number);
+        }
+        let (transport, work) = (self.transport, self.work);
+        Left {
+            agent: ManagementAgent { transport, work },
+            devices: self.devices,
+            known: Known {
+                digests: self.digests,
+                begun: self.begun,
+            },
         }
     }
 

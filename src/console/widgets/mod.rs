@@ -1,6 +1,5 @@
-//! Pieces of pages: gauges and short histories, cells of tables, texts that fit, the order of names.
+//! Pieces of pages: gauges, short histories, cells of tables and texts that fit.
 
 pub(crate) mod fit;
 pub(crate) mod gauge;
-pub(crate) mod natural;
 pub(crate) mod table;

@@ -1,6 +1,7 @@
 //! The image manager's one task: it takes commands, starts management agents, shares the memory
 //! out anew whenever a group joins or ends, and publishes what it knows.
 
+mod campaigns;
 mod questions;
 mod rates;
 mod reports;
@@ -18,6 +19,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::Report;
+use crate::campaign::{Clock, SystemClock};
 use crate::caps::Caps;
 use crate::inspect::PeerRegistry;
 use crate::model::{Group, Inventory, Logins, Memories, Remembered};
@@ -31,6 +33,8 @@ use super::host::HostWatch;
 use super::log;
 use super::state::GroupState;
 use super::summary::summary;
+
+pub(super) use campaigns::Needs;
 
 /// Minimum interval between two snapshots; nobody reads faster.
 const TICK: Duration = Duration::from_millis(100);
@@ -55,12 +59,35 @@ pub struct ImageManager<T: Transport> {
     memories: Memories,
     /// What procedures are carried out with.
     means: Means,
+    clock: Arc<dyn Clock>,
     pools: Pools,
     groups: Vec<GroupState>,
     agents: Agents,
     asked: Asked,
     watchers: Watchers,
     finishing: bool,
+}
+
+/// What an engine finds where it is started.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// What earlier runs are known to have delivered.
+    pub memories: Memories,
+    /// What procedures are carried out with.
+    pub means: Means,
+    /// By which windows open.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Surroundings {
+    /// With the clock of the host.
+    pub fn new(memories: Memories, means: Means) -> Self {
+        Self {
+            memories,
+            means,
+            clock: Arc::new(SystemClock),
+        }
+    }
 }
 
 /// What is started while nothing runs is a run of its own.
@@ -123,19 +150,23 @@ impl<T: Transport> ImageManager<T> {
             .parent()
             .map(Path::to_owned)
             .unwrap_or_default();
-        let known = (Memories::default(), Means::unwritten(folder));
-        Self::start_with(inventory, logins, transport, known)
+        let surroundings = Surroundings::new(Memories::default(), Means::unwritten(folder));
+        Self::start_with(inventory, logins, transport, surroundings)
     }
 
-    /// As [`Self::start`], with what earlier runs are known to have delivered, and with what procedures are carried out
-    /// with. Entities that are
-    /// said to have an image are asked before they are skipped or read.
+    /// As [`Self::start`], in these surroundings. Entities that are said to have an image are asked before they are
+    /// skipped or read.
     pub fn start_with(
         inventory: Arc<Inventory>,
         logins: Logins,
         transport: T,
-        (memories, means): (Memories, Means),
+        surroundings: Surroundings,
     ) -> (Link, JoinHandle<()>) {
+        let Surroundings {
+            memories,
+            means,
+            clock,
+        } = surroundings;
         let holders = PeerRegistry::default();
         for image in &inventory.images {
             for entity in &inventory.entities {
@@ -161,6 +192,7 @@ impl<T: Transport> ImageManager<T> {
             holders,
             memories,
             means,
+            clock,
             pools: Pools {
                 budget: Budget::new(inventory.memory),
                 depths: Depths::new(inventory.memory, inventory.buffers.least_memory()),
@@ -283,10 +315,9 @@ impl<T: Transport> ImageManager<T> {
         match command {
             Command::Start { groups, force } => self.begin(groups, force),
             Command::Cancel { target } => self.stop(&target),
-            Command::Continue { .. } => self.refuse("nothing can be continued yet".into()),
-            Command::Pause { group } | Command::Resume { group } => {
-                self.refuse(format!("`{group}` can't be paused yet"));
-            }
+            Command::Continue { groups } => self.go_on(groups),
+            Command::Pause { group } => self.pause(&group),
+            Command::Resume { group } => self.resume(&group),
             Command::Rate { on, rate } => self.hold_to(on, rate),
             Command::Login {
                 credentials,

@@ -157,7 +157,10 @@ impl<T: Transport> ImageManager<T> {
             ));
         };
         match secrets::login(known, secret.expose().into()) {
-            Ok(login) => Arc::make_mut(&mut self.logins).insert(known.name.clone(), login),
+            Ok(login) => {
+                Arc::make_mut(&mut self.logins).insert(known.name.clone(), login);
+                self.has_secrets();
+            }
             Err(error) => self.refuse(error.to_string()),
         }
     }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::agent::lock;
 use crate::model::rate::{self, Sharing};
 use crate::model::{Capped, Complaint};
 use crate::protocol::{Change, Event};
@@ -22,6 +23,9 @@ impl<T: Transport> ImageManager<T> {
         let at = Timestamp::now();
         let text = rate::held_to(&on, rate);
         if let Capped::Group(group) = on {
+            if let Some(state) = self.running(&group) {
+                lock(&state.course).hold_to(rate);
+            }
             let change = Change::Rate { rate };
             self.tell(Event::Campaign { at, group, change });
         }

@@ -17,6 +17,7 @@ impl<T: Transport> ImageManager<T> {
         match report.kind {
             ReportKind::Event(mut event) => {
                 group.apply(&mut event);
+                group.measure_how_long(&event);
                 self.remember(report.group, &event);
                 self.tell(event);
             }

@@ -2,26 +2,70 @@
 
 use std::hash::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use futures_util::future::FutureExt as _;
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tracing::Instrument;
 
-use crate::agent::{Assignment, GroupMeters, ManagementAgent, PresumedInstalled, Reporter, spans};
+use crate::agent::{
+    Assignment, GroupMeters, ManagementAgent, PresumedInstalled, Reporter, SharedCourse, lock,
+    spans,
+};
+use crate::campaign::{Course, Terms};
 use crate::engine::depth::Change;
 use crate::engine::state::{GroupStart, GroupState};
 use crate::engine::summary::summary;
 use crate::inspect::Expected;
 use crate::model::memory::shares;
-use crate::model::{Capped, EntityState, Extent, Group, Holds, Name};
-use crate::plan::{plan, said};
+use crate::model::{Capped, Entity, EntityState, Extent, Group, Holds, Name};
+use crate::plan::{Footprint, plan, said};
 use crate::pool;
-use crate::protocol::{Event, GroupSpec, Snapshot};
+use crate::protocol::{ChangedBefore, Continued, Event, GroupSpec, Snapshot};
 use crate::transport::Transport;
 
 use super::ImageManager;
+use super::campaigns::Needs;
+
+/// A group that is about to begin.
+pub(super) struct Starting {
+    pub(super) group: Arc<Group>,
+    pub(super) force: bool,
+    /// Credentials whose secrets the engine does not have.
+    pub(super) needs: Vec<Name>,
+    /// What it goes on from.
+    pub(super) past: Option<Continued>,
+}
+
+impl Starting {
+    pub(super) fn footprint(&self) -> Footprint {
+        let entities = self.group.entities.iter();
+        let left = entities.filter(|entity| {
+            let past = self.past.as_ref();
+            past.and_then(|past| past.of(&entity.name)).is_none()
+        });
+        Footprint::of(&self.group, left, self.force)
+    }
+}
+
+/// The places of those that are or were to get the image: those that the inventory says have it are in no wave.
+fn targets(group: &Group, force: bool, past: Option<&Continued>) -> Vec<usize> {
+    let has_it = |entity: &Entity| match past.and_then(|past| past.of(&entity.name)) {
+        Some(ended) => ended.is_left_out(),
+        None => !force && group.has_image(entity),
+    };
+    let places = group.entities.iter().enumerate();
+    let places = places.filter(|(_, entity)| !has_it(entity));
+    places.map(|(place, _)| place).collect()
+}
+
+/// Where nobody knows its time zone, no window opens: the rulebook refuses such a group.
+fn course(group: &Group, targets: &[usize]) -> SharedCourse {
+    let terms = Terms::of(group, targets);
+    Arc::new(Mutex::new(Course::new(terms, group.entities.len())))
+}
 
 /// When the run began, and a few digits that tell apart two that began in the same second.
 pub(super) fn run_id() -> String {
@@ -45,26 +89,36 @@ impl<T: Transport> ImageManager<T> {
             Ok(groups) => groups,
             Err(blockers) => return self.refuse(said(&blockers).join("; ")),
         };
+        let starting = groups.into_iter().map(|group| Starting {
+            group,
+            force,
+            needs: Vec::new(),
+            past: None,
+        });
+        self.start_all(starting.collect());
+    }
+
+    pub(super) fn start_all(&mut self, groups: Vec<Starting>) {
         if groups.is_empty() {
             return;
         }
+        let running = self.footprints().len();
         if !self.runs() {
             self.begin_run();
         }
-        let names: Vec<Name> = groups.iter().map(|group| group.name.clone()).collect();
+        let names: Vec<Name> = groups.iter().map(|one| one.group.name.clone()).collect();
         self.tell(Event::Run {
             at: Timestamp::now(),
             run: self.run.id.clone(),
             groups: names,
             memory: self.inventory.memory,
         });
-        let running = running.len();
         let shares = shares(self.inventory.memory, running + groups.len());
         let joining = shares[running..].to_vec();
         let changes = self.pools.depths.make_room(groups.len());
         self.change_depths(changes);
-        for (group, share) in groups.into_iter().zip(joining) {
-            self.begin_group(group, share, force);
+        for (starting, share) in groups.into_iter().zip(joining) {
+            self.begin_group(starting, share);
         }
         self.publish();
     }
@@ -96,16 +150,26 @@ impl<T: Transport> ImageManager<T> {
         self.tell(Event::Ended { summary });
     }
 
-    pub(super) fn begin_group(&mut self, group: Arc<Group>, share: u64, force: bool) {
+    pub(super) fn begin_group(&mut self, starting: Starting, share: u64) {
+        let Starting {
+            group,
+            force,
+            needs,
+            past,
+        } = starting;
         let layout = pool::layout(share, self.inventory.buffers);
-        let rate = group.campaign.rate;
+        let changed = past.as_ref().and_then(Continued::rate);
+        let rate = changed.unwrap_or(group.campaign.rate);
         self.caps.set(Capped::Group(group.name.clone()), rate);
         let meters = GroupMeters::new(&group, &self.caps);
         let cancel = self.agents.cancel.child_token();
         let (keep, depth) = watch::channel(layout.buffers);
         let group_index = self.groups.len();
+        let targets = targets(&group, force, past.as_ref());
+        let course = course(&group, &targets);
         let mut state = GroupState::new(GroupStart {
             group: group.clone(),
+            course: course.clone(),
             meters: meters.clone(),
             cancel: cancel.clone(),
             force,
@@ -117,17 +181,23 @@ impl<T: Transport> ImageManager<T> {
             spec: Box::new(GroupSpec::of(&group)),
             force,
         });
-        let targets = self.begin_entities(&mut state, force);
+        let targets = self.begin_entities(&mut state, force, past.as_ref());
+        if let Some(past) = &past {
+            self.goes_on(&mut state, past);
+        }
         // Nothing is sent to those that are activated, so nothing is sent anew either.
-        let presumed_installed = match force && group.extent != Extent::Activate {
-            true => Vec::new(),
-            false => self.presumed_installed(&group, &targets),
-        };
+        let anew = force && group.extent != Extent::Activate;
+        let mut presumed_installed = self.presumed_installed(&group, &targets);
+        presumed_installed.retain(|known| {
+            // What the run has delivered that is gone on with is as good as what this one has.
+            !anew || past.as_ref().is_some_and(|past| past.run == known.run)
+        });
         let span = spans::group(&group.name);
         let agent = ManagementAgent {
             transport: self.transport.clone(),
             work: Assignment {
-                targets,
+                course: course.clone(),
+                clock: self.clock.clone(),
                 cancels: state.cancels.clone(),
                 cancel,
                 logins: self.logins.clone(),
@@ -136,7 +206,7 @@ impl<T: Transport> ImageManager<T> {
                 presumed_installed,
                 means: self.means.clone(),
                 run: self.run.id.clone(),
-                force,
+                force: force && past.is_none(),
                 budget: self.pools.budget.clone(),
                 buffer_size: layout.buffer_size,
                 depth,
@@ -145,6 +215,7 @@ impl<T: Transport> ImageManager<T> {
                     index: group_index,
                     group: group.clone(),
                     reports: self.agents.reports.clone(),
+                    course: course.clone(),
                 },
                 group,
             },
@@ -152,18 +223,50 @@ impl<T: Transport> ImageManager<T> {
         self.pools
             .depths
             .join(group_index, layout.buffers, layout.buffer_size);
+        let run = match needs.is_empty() {
+            true => agent.run().boxed(),
+            false => {
+                lock(&course).needs(needs.iter().map(ToString::to_string).collect());
+                let (begin, secrets) = oneshot::channel();
+                state.needs = Some(Needs { needs, begin });
+                agent.run_with(secrets).boxed()
+            }
+        };
         self.groups.push(state);
         self.watchers.ended.push(None);
         self.agents
             .handles
-            .push(self.agents.tasks.spawn(agent.run().instrument(span)));
+            .push(self.agents.tasks.spawn(run.instrument(span)));
+    }
+
+    /// What has happened to the group in another engine belongs to this run, too.
+    fn goes_on(&mut self, state: &mut GroupState, past: &Continued) {
+        let changes = past.changes.iter().map(|one| (one.at, one.change.clone()));
+        lock(&state.course).restore(changes);
+        for ChangedBefore { at, change } in past.changes.clone() {
+            let group = state.group.name.clone();
+            self.tell(Event::Campaign { at, group, change });
+        }
     }
 
     /// Skips the entities that have the image, and returns which of the others are to get it.
-    fn begin_entities(&self, state: &mut GroupState, force: bool) -> Vec<usize> {
+    fn begin_entities(
+        &self,
+        state: &mut GroupState,
+        force: bool,
+        past: Option<&Continued>,
+    ) -> Vec<usize> {
         let group = state.group.clone();
         let mut targets = Vec::new();
         for (index, entity) in group.entities.iter().enumerate() {
+            if let Some(ended) = past.and_then(|past| past.of(&entity.name)) {
+                for mut event in Self::ended_before(&group, ended) {
+                    lock(&state.course).heard(index, &event);
+                    state.apply(&mut event);
+                    self.tell(event);
+                }
+                continue;
+            }
             let skipped = !force && group.has_image(entity);
             let mut event = Event::State {
                 at: Timestamp::now(),

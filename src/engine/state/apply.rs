@@ -1,8 +1,11 @@
 //! What agents report changes the state of a group here alone.
 
+use std::time::Duration;
+
 use hex::FromHex as _;
 use jiff::Timestamp;
 
+use crate::agent::lock;
 use crate::model::{EntityState, Name};
 use crate::protocol::{Event, GroupPhase};
 
@@ -72,6 +75,22 @@ impl GroupState {
             }
             Event::Depth { reason, .. } => self.figures.depth_reason = Some(reason.clone()),
             _ => {}
+        }
+    }
+
+    /// One that went well at once shows how long one takes: others have waited, or will wait, for something else.
+    pub(in crate::engine) fn measure_how_long(&mut self, event: &Event) {
+        if let Event::State {
+            entity,
+            state: EntityState::Delivered | EntityState::Upgraded,
+            attempt: 1,
+            ..
+        } = event
+            && !self.group.campaign.window_is_for_activation
+            && let Some(seconds) = self.record(entity).and_then(|record| record.seconds)
+            && let Ok(time) = Duration::try_from_secs_f64(seconds)
+        {
+            lock(&self.course).took(time);
         }
     }
 

@@ -10,13 +10,14 @@ use std::time::Instant;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::agent::{GroupMeters, PassMeter};
+use crate::agent::{GroupMeters, PassMeter, SharedCourse, lock};
 use crate::caps::Kind;
 use crate::model::{Bottleneck, Capped, EntityState, Group, Holds, Name, Outcome, Step, Verified};
 use crate::plan::Footprint;
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot};
 
 use super::bottleneck::{BottleneckFinder, Finding, Progress};
+use super::image_manager::Needs;
 use super::rate::RateMeter;
 use super::time_left::{Sending, TimeLeft};
 use super::usage::{Reading, Usage};
@@ -24,6 +25,9 @@ use super::usage::{Reading, Usage};
 /// One group of a run, from its start to its end and after.
 pub(super) struct GroupState {
     pub(super) group: Arc<Group>,
+    pub(super) course: SharedCourse,
+    /// What it waits for before anything else.
+    pub(super) needs: Option<Needs>,
     pub(super) meters: Arc<GroupMeters>,
     pub(super) cancel: CancellationToken,
     pub(super) cancels: Vec<CancellationToken>,
@@ -88,6 +92,7 @@ pub(super) struct EntityRecord {
 /// What a group is made from when it is started.
 pub(super) struct GroupStart {
     pub(super) group: Arc<Group>,
+    pub(super) course: SharedCourse,
     pub(super) meters: Arc<GroupMeters>,
     pub(super) cancel: CancellationToken,
     pub(super) force: bool,
@@ -99,6 +104,7 @@ impl GroupState {
     pub(super) fn new(start: GroupStart) -> Self {
         let GroupStart {
             group,
+            course,
             meters,
             cancel,
             force,
@@ -129,6 +135,8 @@ impl GroupState {
                 read: 0,
             },
             group,
+            course,
+            needs: None,
             meters,
             cancel,
             cancels,
@@ -240,9 +248,14 @@ impl GroupState {
         self.find_read();
         let passes = self.meters.passes();
         let used = passes.iter().map(|pass| pass.pool.stats().used).sum();
+        let course = lock(&self.course);
         let entities: Vec<EntitySnapshot> = (self.entities.iter_mut())
             .zip(&self.meters.entities)
-            .map(|(record, meter)| record.snapshot(meter.sent(), meter.lag()))
+            .enumerate()
+            .map(|(place, (record, meter))| EntitySnapshot {
+                wave: course.wave_of(place),
+                ..record.snapshot(meter.sent(), meter.lag())
+            })
             .collect();
         let (bottleneck, time_left) = match self.phase {
             GroupPhase::Ended(_) => (Bottleneck::None, None),
@@ -276,7 +289,7 @@ impl GroupState {
             bottleneck,
             time_left,
             seconds: self.seconds(),
-            campaign: None,
+            campaign: course.snapshot().map(Box::new),
             entities,
         }
     }

@@ -6,14 +6,17 @@
 //!
 //! - `pattern`: ranges expanded, patterns matched
 //! - `fold`: names folded into ranges
+//! - `natural`: the order in which people expect them
 
 use super::complaint::Complaint;
 use super::text::quoted;
 
 mod fold;
+mod natural;
 mod pattern;
 
 pub use fold::compress;
+pub use natural::natural;
 pub use pattern::{MOST_EXPANDED, Pattern};
 
 /// A name must fit a column and a file name.

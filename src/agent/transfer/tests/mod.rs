@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::campaign::{Course, Terms};
 use crate::inspect::PeerRegistry;
 use crate::model::{
     Entity, FileServer, Group, Image, Limits, Logins, Name, PeerChoice, SourceChoice, testing,
@@ -123,6 +124,7 @@ async fn run(likes: &[Like], peers: u32, is_known: bool) -> (Outcome, Result<(),
                 index: 0,
                 group: group.clone(),
                 reports: reports.clone(),
+                course: Arc::new(Mutex::new(Course::new(Terms::of(&group, &[]), 0))),
             },
             cancel: CancellationToken::new(),
             broken: CancellationToken::new(),

@@ -4,7 +4,7 @@ use crate::console::asked::{Asked, File, OfGroups, Place};
 use crate::console::dialogs::{Dialog, Row};
 use crate::console::effect::Effect;
 use crate::console::state::Shared;
-use crate::console::widgets::natural::natural;
+use crate::model::names::natural;
 use crate::model::text::shown;
 use crate::model::{ImageSpec, SourceSpec, names, units};
 use crate::protocol::Command;

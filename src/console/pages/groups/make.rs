@@ -7,7 +7,7 @@ use crate::console::dialogs::{Dialog, Row};
 use crate::console::effect::Effect;
 use crate::console::page::Page;
 use crate::console::state::{Draft, Shared};
-use crate::console::widgets::natural::natural;
+use crate::model::names::natural;
 use crate::model::{DeliveryPolicy, ImageSpec, MadeGroup, SourceSpec, names};
 use crate::protocol::GroupSpec;
 

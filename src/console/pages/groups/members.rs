@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::console::widgets::natural::natural;
+use crate::model::names::natural;
 use crate::model::{FileServer, Inventory, Name, names};
 use crate::plan::ResolvedDraft;
 

@@ -10,7 +10,7 @@ use crate::console::asked::{Asked, OfGroups};
 use crate::console::dialogs::{Dialog, Row};
 use crate::console::effect::Effect;
 use crate::console::state::Shared;
-use crate::console::widgets::natural::natural;
+use crate::model::names::natural;
 use crate::model::{Entity, SourceSpec, units};
 use crate::protocol::{Command, GroupSpec, PeerCheck};
 

@@ -22,8 +22,8 @@ use crate::console::action::Action;
 use crate::console::effect::Effect;
 use crate::console::scroll::Scroll;
 use crate::console::state::{Request, Screen, Shared};
-use crate::console::widgets::natural::natural;
 use crate::model::EntityState;
+use crate::model::names::natural;
 use crate::protocol::{EntitySnapshot, GroupSnapshot, Snapshot};
 use crate::terminal::Theme;
 

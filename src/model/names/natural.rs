@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 /// As people order names: numbers in them by their value, so `slot9` stands before `slot10`.
-pub(crate) fn natural(a: &str, b: &str) -> Ordering {
+pub fn natural(a: &str, b: &str) -> Ordering {
     let (mut left, mut right) = (a.as_bytes(), b.as_bytes());
     while let (Some(first), Some(second)) = (left.first(), right.first()) {
         if first.is_ascii_digit() && second.is_ascii_digit() {
