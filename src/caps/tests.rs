@@ -150,7 +150,7 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn a_cap_is_never_exceeded(
@@ -167,10 +167,10 @@ proptest! {
     /// Whatever was before, and however large their pieces are.
     #[test]
     fn all_that_want_more_get_equally_much_and_together_all_there_is(
-        rate in rates(),
+        rate in 1024_u64..10 * MIB,
         before in prop::collection::vec(op(), 0..60),
-        pieces in prop::collection::vec(1_usize..300_000, 1..8),
-        ticks in 100_u64..400,
+        pieces in prop::collection::vec(1000_usize..300_000, 1..8),
+        ticks in 100_u64..200,
         tick in 1_u64..45,
     ) {
         let mut world = World::new(rate, 8);
@@ -184,6 +184,7 @@ proptest! {
         // Everybody begins at the same level, and what was granted before is over.
         world.carry_out(&Op::Pass(200));
         world.granted = vec![0; 8];
+        world.takers.iter_mut().for_each(|taker| taker.got = 0);
         let wants = pieces.len();
         for _ in 0..ticks {
             // Until nobody is granted anything more at this moment.
@@ -205,13 +206,9 @@ proptest! {
         prop_assert!((all as f64) <= could + beside);
         prop_assert!(all as f64 >= could - beside, "{all} of {could}");
         let turn = (0.1 * rate as f64 + 1.0) as u64;
-        let got = &world.granted[..wants];
+        let got = &world.granted[..pieces.len()];
         let (least, most) = (got.iter().min().unwrap(), got.iter().max().unwrap());
-        // One that had got most before the others begin may wait for them to come up to it, once.
-        let before: Vec<u64> = world.takers[..wants].iter().map(|one| one.got).collect();
-        let level = before.iter().max().unwrap() - before.iter().min().unwrap();
-        prop_assert!(level <= 2 * turn + 300_000 || before.iter().any(|got| *got == 0), "{before:?}");
-        let _ = (least, most);
+        prop_assert!(most - least <= 2 * turn, "{got:?}, and a turn is {turn}");
     }
 }
 
@@ -363,12 +360,15 @@ async fn a_changed_rate_holds_from_then_on() {
         }
         match to {
             Some(to) => {
-                let (least, most) = (to as f64 * 0.05 - 1.0, to as f64 * 0.25 + 2.0);
-                assert!((sent as f64) <= most, "{from:?} to {to}: {sent}");
-                let is_up = from.is_none_or(|from| from < to) && from.is_some();
+                // A tenth of a second, and what goes beside; what came before is waited for at most as long.
                 assert!(
-                    !is_up || sent as f64 >= least.min(to as f64 * 0.0),
-                    "{sent}"
+                    sent as f64 <= to as f64 * 0.25 + 2.0,
+                    "{from:?} to {to}: {sent}"
+                );
+                let takes_effect = sent as f64 >= to as f64 * 0.03;
+                assert!(
+                    takes_effect || from.is_none_or(|from| from < 5000),
+                    "{from:?} to {to}: {sent}"
                 );
             }
             None => assert!(sent > 100 * MIB, "{sent}"),

@@ -235,11 +235,8 @@ impl Sharing {
         let (progress, min_rate) = (units::limit(self.progress), self.min_rate);
         let why = match u128::from(min_rate) * self.progress.as_millis() >= u128::from(PIECE) * 1000
         {
-            true => format!("their `min_rate` is {}", units::rate(min_rate as f64)),
-            false => format!(
-                "each must get {} within its `progress` of {progress}",
-                units::size(PIECE)
-            ),
+            true => format!("`min_rate` is {}", units::rate(min_rate as f64)),
+            false => format!("`progress` is {progress}, for {}", units::size(PIECE)),
         };
         let fewer = match entities {
             1 => "",

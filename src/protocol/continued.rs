@@ -21,7 +21,6 @@ pub struct Continued {
 }
 
 impl Continued {
-    /// What an entity has come to; `None`: it begins anew.
     /// What it was held to last, where that was changed.
     pub fn rate(&self) -> Option<Option<u64>> {
         let rates = self
@@ -34,6 +33,7 @@ impl Continued {
         rates.last()
     }
 
+    /// What an entity has come to; `None`: it begins anew.
     pub fn of(&self, entity: &str) -> Option<&EndedBefore> {
         self.ended.iter().find(|ended| &*ended.entity == entity)
     }

@@ -10,4 +10,5 @@
 mod console;
 mod inventory;
 mod layers;
+mod rates;
 mod supply;
