@@ -1,5 +1,6 @@
 //! One cap: those that share it wait in a line, and only the first of them for the clock.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,11 +12,39 @@ use super::lock;
 use super::schedule::Schedule;
 use super::turns::{Place, Turns};
 
+/// Those that wait for the time are woken at multiples of this.
+const BEAT: Duration = Duration::from_millis(10);
+
 /// Shared by all that come under it.
 #[derive(Debug)]
 pub(super) struct Cap {
-    epoch: Instant,
+    clock: Arc<Clock>,
     state: Mutex<State>,
+}
+
+/// What all caps have in common.
+#[derive(Debug)]
+pub(super) struct Clock {
+    epoch: Instant,
+    /// Streams under caps.
+    pub(super) crowd: AtomicUsize,
+}
+
+impl Clock {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            epoch: Instant::now(),
+            crowd: AtomicUsize::new(0),
+        })
+    }
+
+    /// A moment at which others are woken too, soon after this one: a thousand timers cost more than a hundred. What
+    /// is late by it is made up for.
+    fn beat(&self, at: Duration) -> Instant {
+        let beats = at.as_nanos().div_ceil(BEAT.as_nanos());
+        let beats = u32::try_from(beats).unwrap_or(u32::MAX);
+        self.epoch + BEAT.saturating_mul(beats)
+    }
 }
 
 #[derive(Debug)]
@@ -23,6 +52,8 @@ struct State {
     /// `None`: it was lifted, and holds nobody up any more.
     schedule: Option<Schedule>,
     turns: Turns<Arc<Notify>>,
+    /// Those that share it, whether or not they wait.
+    sharing: usize,
     /// How often it was changed.
     changes: u64,
 }
@@ -45,12 +76,14 @@ enum Answer {
 }
 
 impl Cap {
-    pub(super) fn new(rate: u64) -> Arc<Self> {
+    pub(super) fn new(rate: u64, clock: Arc<Clock>) -> Arc<Self> {
+        let now = clock.epoch.elapsed();
         Arc::new(Self {
-            epoch: Instant::now(),
+            clock,
             state: Mutex::new(State {
-                schedule: Some(Schedule::new(rate, Duration::ZERO)),
+                schedule: Some(Schedule::new(rate, now)),
                 turns: Turns::default(),
+                sharing: 0,
                 changes: 0,
             }),
         })
@@ -73,7 +106,7 @@ impl Cap {
     }
 
     fn now(&self) -> Duration {
-        self.epoch.elapsed()
+        self.clock.epoch.elapsed()
     }
 
     fn ask(&self, claim: &mut Claimed, place: Place, most: usize) -> Answer {
@@ -81,16 +114,17 @@ impl Cap {
         let mut state = lock(&self.state);
         let state = &mut *state;
         let first = state.turns.is_first(place);
-        let waiting = state.turns.waiting();
+        let sharing = state.sharing;
+        let crowd = self.clock.crowd.load(Ordering::Relaxed);
         let granted = match &mut state.schedule {
             None => most,
             Some(_) if !first => return Answer::Line,
-            Some(schedule) => match schedule.grant(now, most, waiting) {
+            Some(schedule) => match schedule.grant(now, most, (sharing, crowd)) {
                 Ok(granted) => granted,
                 Err(until) => return Answer::Until(until),
             },
         };
-        claim.got = state.turns.served(place, granted);
+        claim.got = Some(state.turns.served(place, granted));
         claim.changes = state.changes;
         state.ring();
         Answer::Granted(granted)
@@ -99,8 +133,8 @@ impl Cap {
 
 #[derive(Debug, Default)]
 struct Claimed {
-    /// Bytes under this cap, as far as its line has to know.
-    got: u64,
+    /// Bytes under this cap, as far as its line has to know; `None` before the first.
+    got: Option<u64>,
     /// At the last grant.
     changes: u64,
 }
@@ -118,6 +152,7 @@ pub(super) struct Claim {
 
 impl Claim {
     pub(super) fn new(cap: Arc<Cap>, kind: Kind, is_common: bool) -> Self {
+        lock(&cap.state).sharing += 1;
         Self {
             cap,
             bell: Arc::default(),
@@ -132,7 +167,12 @@ impl Claim {
     pub(super) async fn take(&mut self, most: usize, held: &HeldMeter) -> usize {
         let place = {
             let mut state = lock(&self.cap.state);
-            state.turns.enter(self.claimed.got, self.bell.clone())
+            let crowd = self.cap.clock.crowd.load(Ordering::Relaxed);
+            let schedule = state.schedule.as_ref();
+            let credit = schedule.map_or(0, |schedule| schedule.credit(state.sharing, crowd));
+            state
+                .turns
+                .enter(self.claimed.got, credit, self.bell.clone())
         };
         let mut line = Line {
             cap: &self.cap,
@@ -146,7 +186,7 @@ impl Claim {
                     return granted;
                 }
                 Answer::Line => None,
-                Answer::Until(until) => Some(self.cap.epoch + until),
+                Answer::Until(until) => Some(self.cap.clock.beat(until)),
             };
             wait.get_or_insert_with(|| held.waits(self.kind, self.is_common));
             match until {
@@ -169,8 +209,15 @@ impl Claim {
         if let Some(schedule) = &mut state.schedule {
             schedule.give_back(bytes);
         }
-        self.claimed.got = self.claimed.got.saturating_sub(bytes as u64);
+        let got = self.claimed.got;
+        self.claimed.got = got.map(|got| got.saturating_sub(bytes as u64));
         state.ring();
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        lock(&self.cap.state).sharing -= 1;
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::model::{self, Capped, Entity, Group, Name};
 
-use super::cap::{Cap, Claim};
+use super::cap::{Cap, Claim, Clock};
 use super::held::Kind;
 use super::lock;
 use super::pacer::{Pacer, Under};
@@ -16,16 +16,22 @@ use super::pacer::{Pacer, Under};
 #[derive(Debug)]
 pub(crate) struct Caps {
     known: Mutex<BTreeMap<Capped, (u64, Arc<Cap>)>>,
+    pub(super) clock: Arc<Clock>,
     /// How often any was set.
     changes: watch::Sender<u64>,
 }
 
 impl Caps {
     pub(crate) fn new(caps: &[model::Cap]) -> Arc<Self> {
+        let clock = Clock::new();
         let caps = caps.iter();
-        let known = caps.map(|cap| (cap.on.clone(), (cap.rate, Cap::new(cap.rate))));
+        let known = caps.map(|cap| {
+            let made = Cap::new(cap.rate, clock.clone());
+            (cap.on.clone(), (cap.rate, made))
+        });
         Arc::new(Self {
             known: Mutex::new(known.collect()),
+            clock,
             changes: watch::channel(0).0,
         })
     }
@@ -49,7 +55,7 @@ impl Caps {
                     known.remove(&on);
                 }
                 (None, Some(rate)) => {
-                    known.insert(on, (rate, Cap::new(rate)));
+                    known.insert(on, (rate, Cap::new(rate, self.clock.clone())));
                 }
                 (None, None) => return,
             }
@@ -118,6 +124,10 @@ impl GroupCaps {
 
     pub(super) fn changes(&self) -> watch::Receiver<u64> {
         self.all.changes()
+    }
+
+    pub(super) fn clock(&self) -> &Arc<Clock> {
+        &self.all.clock
     }
 
     /// In the order in which they are asked: its own first, which nobody else waits for, that of the group last.

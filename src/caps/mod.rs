@@ -10,7 +10,8 @@
 //! | `source` | a file that is read under the cap of its server |
 //! | `held` | how long was waited, for what watches |
 //!
-//! In any stretch of time a cap lets through at most its rate for that long, and a tenth of a second's worth beside.
+//! In any stretch of time a cap lets through at most its rate for that long, and a tenth of a second's worth beside, three
+//! tenths where a thousand streams are held: each turn costs the processor the same, however much it brings.
 //! A changed rate holds from then on: what was granted under the old one and not sent is asked for anew.
 
 mod cap;

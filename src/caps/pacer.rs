@@ -1,12 +1,13 @@
 //! One stream of bytes under all caps that it comes under.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::watch;
 
 use crate::model::{Entity, Name};
 
-use super::cap::Claim;
+use super::cap::{Claim, Clock};
 use super::held::HeldMeter;
 use super::known::GroupCaps;
 
@@ -25,6 +26,8 @@ pub(crate) struct Pacer {
     under: Under,
     changes: watch::Receiver<u64>,
     claims: Vec<Claim>,
+    /// While there are any.
+    counted: Option<Counted>,
     /// Bytes that were granted and are not sent yet.
     kept: usize,
     held: Arc<HeldMeter>,
@@ -35,7 +38,9 @@ impl Pacer {
         let mut changes = caps.changes();
         changes.mark_unchanged();
         let claims = caps.claims(&under);
+        let counted = Counted::of(&claims, &caps);
         Self {
+            counted,
             caps,
             under,
             changes,
@@ -87,6 +92,7 @@ impl Pacer {
         self.changes.mark_unchanged();
         self.give_back();
         self.claims = self.caps.claims(&self.under);
+        self.counted = Counted::of(&self.claims, &self.caps);
     }
 
     fn give_back(&mut self) {
@@ -102,6 +108,27 @@ impl Pacer {
 impl Drop for Pacer {
     fn drop(&mut self) {
         self.give_back();
+    }
+}
+
+/// One of the crowd that is under caps.
+#[derive(Debug)]
+struct Counted(Arc<Clock>);
+
+impl Counted {
+    fn of(claims: &[Claim], caps: &GroupCaps) -> Option<Self> {
+        if claims.is_empty() {
+            return None;
+        }
+        let clock = caps.clock().clone();
+        clock.crowd.fetch_add(1, Ordering::Relaxed);
+        Some(Self(clock))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.crowd.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -10,7 +10,7 @@ pub(super) type Place = (u64, u64);
 #[derive(Debug)]
 pub(super) struct Turns<T> {
     line: BTreeMap<Place, T>,
-    /// What the one that was served last had got: one that comes from elsewhere is taken to have got as much.
+    /// The most that one had got that was served: one that is new is taken to have got as much.
     level: u64,
     tickets: u64,
 }
@@ -26,10 +26,12 @@ impl<T> Default for Turns<T> {
 }
 
 impl<T> Turns<T> {
-    /// Waits from now on; `got` is what it has got so far.
-    pub(super) fn enter(&mut self, got: u64, who: T) -> Place {
+    /// Waits from now on; `got` is what it has got so far, `None` of a new one. One that was busy elsewhere is behind the
+    /// others by `credit` at most.
+    pub(super) fn enter(&mut self, got: Option<u64>, credit: u64, who: T) -> Place {
         self.tickets += 1;
-        let place = (got.max(self.level), self.tickets);
+        let least = self.level.saturating_sub(credit);
+        let place = (got.map_or(self.level, |got| got.max(least)), self.tickets);
         self.line.insert(place, who);
         place
     }
@@ -41,10 +43,6 @@ impl<T> Turns<T> {
 
     pub(super) fn first(&self) -> Option<&T> {
         self.line.first_key_value().map(|(_, who)| who)
-    }
-
-    pub(super) fn waiting(&self) -> usize {
-        self.line.len()
     }
 
     /// It waits no more. Whether it was the first.

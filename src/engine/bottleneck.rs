@@ -201,6 +201,7 @@ fn at_the_end(figures: &Figures, entities: &[Progress], before: Finding) -> Find
 
 #[cfg(test)]
 mod tests {
+    use super::super::usage::{PassReading, Reading};
     use super::*;
 
     fn pass(waited: f64, lost: f64, turns: f64, starved: f64) -> PassFigures {
@@ -331,6 +332,7 @@ mod tests {
             passes: vec![first, later],
             reads: vec![Some(1), Some(2)],
             blame: vec![0.9, 0.0],
+            ..Figures::default()
         };
         let entities = sent(&[900, 100]);
         assert_eq!(
@@ -360,5 +362,55 @@ mod tests {
             finder.sample(at(1100), &slow, &entities),
             Finding::Entity(1)
         );
+    }
+
+    /// As found after two seconds in which entities waited at caps, by their kind, for this part of the time.
+    fn held_at(pass: PassFigures, blame: &[f64], kinds: [f64; 3], source: f64) -> Finding {
+        let mut figures = figures(pass, blame);
+        let start = Instant::now();
+        for tenth in 1..=20_u32 {
+            let passed = Duration::from_millis(100) * tenth;
+            let reading = Reading {
+                at: start + passed,
+                passes: vec![PassReading {
+                    pass: pass.pass,
+                    depth: 16,
+                    allocated: 16,
+                    used: 8,
+                    published: 100,
+                    ended: false,
+                    waited: Duration::ZERO,
+                    held: passed.mul_f64(source),
+                }],
+                readers: vec![None; blame.len()],
+                held: vec![kinds.map(|part| passed.mul_f64(part)); blame.len()],
+            };
+            figures.held.sample(&reading, Duration::from_millis(100));
+        }
+        find(&figures, &sent(&vec![1000; blame.len()]), Finding::None)
+    }
+
+    #[test]
+    fn what_is_behind_it_may_be_a_cap() {
+        let none = [0.0; 3];
+        let waits = pass(0.9, 0.0, 0.0, 0.0);
+        let starves = pass(0.0, 0.0, 0.0, 0.9);
+        let turns = pass(0.5, 0.2, 0.3, 0.5);
+        for (pass, kinds, source, expected) in [
+            (waits, [0.9, 0.0, 0.0], 0.0, Finding::Capped(0, Kind::Own)),
+            (waits, [0.2, 0.6, 0.1], 0.0, Finding::Capped(0, Kind::Label)),
+            (waits, [0.0, 0.1, 0.8], 0.0, Finding::GroupCap),
+            // It is slow itself.
+            (waits, [0.1, 0.0, 0.2], 0.0, Finding::Entity(0)),
+            (starves, none, 0.9, Finding::SourceCap),
+            (starves, none, 0.3, Finding::Source),
+            // What is read for it waits for the source, whatever it waited for before.
+            (starves, [0.0, 0.0, 0.6], 0.1, Finding::Source),
+            (turns, [0.0, 0.0, 0.8], 0.0, Finding::GroupCap),
+            (turns, none, 0.0, Finding::Memory),
+        ] {
+            let found = held_at(pass, &[0.5, 0.4], kinds, source);
+            assert_eq!(found, expected, "{pass:?} {kinds:?} {source}");
+        }
     }
 }

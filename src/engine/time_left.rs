@@ -261,4 +261,44 @@ mod tests {
         };
         near(after(40, |_| 64 * MIB, entities, Finding::Entity(0)), 62.0);
     }
+
+    #[test]
+    fn where_a_cap_holds_the_group_its_rate_tells_the_time() {
+        let entities = |tenth: u64| vec![sends(tenth * MIB / 20), sends(tenth * MIB / 20)];
+        let mut left = TimeLeft::default();
+        let start = Instant::now();
+        let mut told = None;
+        for tenth in 0..=40 {
+            let mut all = entities(tenth);
+            // It has not begun, and all that it will get goes through the cap too.
+            all.push(Sending {
+                is_to_come: true,
+                ..Sending::default()
+            });
+            let now = start + Duration::from_millis(tenth * 100);
+            let bottleneck = (Finding::GroupCap, Some(MIB));
+            told = left.sample(now, Some(64 * MIB), 64 * MIB, &all, bottleneck);
+        }
+        // 3 of 64 MiB, less 2 that were sent to each of two.
+        near(told, 3.0 * 64.0 - 4.0);
+        // Raised: from that moment on.
+        let bottleneck = (Finding::GroupCap, Some(4 * MIB));
+        let now = start + Duration::from_millis(4100);
+        let told = left.sample(now, Some(64 * MIB), 64 * MIB, &entities(41), bottleneck);
+        near(told, (128.0 - 4.1) / 4.0);
+    }
+
+    #[test]
+    fn one_that_its_own_cap_holds_up_takes_as_long_as_that_says() {
+        let entities = |tenth: u64| vec![sends(tenth * MIB), sends(tenth * MIB / 10)];
+        let mut left = TimeLeft::default();
+        let start = Instant::now();
+        let mut told = None;
+        for tenth in 0..=20 {
+            let now = start + Duration::from_millis(tenth * 100);
+            let bottleneck = (Finding::Capped(1, Kind::Own), Some(MIB / 2));
+            told = left.sample(now, Some(64 * MIB), 64 * MIB, &entities(tenth), bottleneck);
+        }
+        near(told, 124.0);
+    }
 }

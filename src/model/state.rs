@@ -233,3 +233,28 @@ impl<'de> Deserialize<'de> for Bottleneck {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_group_waits_for_is_read_as_it_is_shown() {
+        for text in [
+            "source",
+            "memory",
+            "none",
+            "entity:shelf1-01",
+            "cap:group:adsl",
+            "cap:entity:shelf1-01",
+            "cap:label:site=north",
+            "cap:file-server:hq",
+        ] {
+            let json = format!("\"{text}\"");
+            let bottleneck: Bottleneck = serde_json::from_str(&json).unwrap();
+            assert_eq!(serde_json::to_string(&bottleneck).unwrap(), json);
+        }
+        assert!(serde_json::from_str::<Bottleneck>("\"cap:\"").is_err());
+        assert!(serde_json::from_str::<Bottleneck>("\"sauce\"").is_err());
+    }
+}

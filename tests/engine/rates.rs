@@ -39,6 +39,8 @@ fn capped(
         })
         .collect();
     inventory.entities.clone_from(&all);
+    // Less than the image.
+    inventory.memory = 512 * KIB;
     let mut campaign = Campaign::default();
     for (text, rate) in caps {
         match on(text) {

@@ -66,7 +66,7 @@ fn rates_without_sense_are_refused_with_their_place_and_the_numbers() {
             "",
             "",
             "",
-            "3:48 a cap of 0 would hold everything up for ever: write a size a second, like `2 MiB/s`, or none at \
+            "3:47 a cap of 0 would hold everything up for ever: write a size a second, like `2 MiB/s`, or none at \
              all; `subtend pause` holds a group",
         ),
         (
@@ -74,21 +74,21 @@ fn rates_without_sense_are_refused_with_their_place_and_the_numbers() {
             "",
             "",
             "",
-            "3:48 `5` is not a rate: write a size a second, like `2 MiB/s`",
+            "3:47 `5` is not a rate: write a size a second, like `2 MiB/s`",
         ),
         (
             "",
             ", rate: 100 B/s",
             "",
             "",
-            "8:111 a cap of 100 B/s brings nothing to an end: write at least 1.0 KiB/s",
+            "8:114 a cap of 100 B/s brings nothing to an end: write at least 1.0 KiB/s",
         ),
         (
             "",
             ", rate: 1500 B/s",
             "",
             "",
-            "8:111 a cap of 1.5 KiB/s is too small: `progress` is 2 s, for 4.0 KiB: write at \
+            "8:114 a cap of 1.5 KiB/s is too small: `progress` is 2 s, for 4.0 KiB: write at \
              least 3 KiB/s",
         ),
         (
@@ -96,14 +96,14 @@ fn rates_without_sense_are_refused_with_their_place_and_the_numbers() {
             "",
             ", rate: 40 KiB/s",
             "",
-            "11:84 a cap of 40.0 KiB/s leaves each of 40 entities 1.0 KiB/s: `progress` is 2 s, for 4.0 KiB: write at least 81 KiB/s, or let fewer begin at one time (`parallel`)",
+            "11:87 a cap of 40.0 KiB/s leaves each of 40 entities 1.0 KiB/s: `progress` is 2 s, for 4.0 KiB: write at least 81 KiB/s, or let fewer begin at one time (`parallel`)",
         ),
         (
             "",
             "",
             ", parallel: 10, rate: 10 KiB/s",
             "",
-            "11:98 a cap of 10.0 KiB/s leaves each of 10 entities 1.0 KiB/s: `progress` is 2 s, for 4.0 KiB: write at least 21 KiB/s, or let fewer begin at one time (`parallel`)",
+            "11:101 a cap of 10.0 KiB/s leaves each of 10 entities 1.0 KiB/s: `progress` is 2 s, for 4.0 KiB: write at least 21 KiB/s, or let fewer begin at one time (`parallel`)",
         ),
         (
             "",
