@@ -12,6 +12,7 @@ mod gathering;
 mod laggards;
 mod management;
 mod members;
+mod offline;
 mod pace;
 mod passes;
 mod presumed_installed;
@@ -26,7 +27,7 @@ mod trust;
 pub(crate) use management::{Assignment, ManagementAgent};
 pub(crate) use presumed_installed::PresumedInstalled;
 pub(crate) use report::{
-    GroupMeters, PassCounters, PassMeter, Report, ReportKind, Reporter, SharedCourse, lock,
+    GroupMeters, Mates, PassCounters, PassMeter, Report, ReportKind, Reporter, SharedCourse, lock,
 };
 
 use crate::model::Failure;

@@ -34,8 +34,9 @@ pub struct Terms {
     pub start: Option<Timestamp>,
     /// None begins outside.
     pub calendar: Option<Result<Calendar, UnknownZone>>,
-    /// How long one entity takes, while nothing is measured.
+    /// How long one entity takes: at least, where the operator says so, else while nothing is measured.
     pub takes: Duration,
+    pub takes_at_least: bool,
     /// What has to be admitted is that they run the image: all get it at once.
     pub of_activation: bool,
     /// Bytes a second.
@@ -54,7 +55,7 @@ pub enum Gate {
     Closed,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Course {
     terms: Terms,
     /// By place.
@@ -232,6 +233,11 @@ impl Course {
 
     /// Those that may begin now, in order; each is returned once.
     pub fn begin(&mut self, now: Timestamp) -> Vec<usize> {
+        self.begin_if(now, |_| true)
+    }
+
+    /// The same of those that nothing else keeps back, which is asked last.
+    pub fn begin_if(&mut self, now: Timestamp, mut may: impl FnMut(usize) -> bool) -> Vec<usize> {
         self.look(now);
         if self.is_held() {
             return Vec::new();
@@ -245,6 +251,7 @@ impl Course {
             if let Some(entity) = self.entities.get_mut(*place)
                 && entity.standing == Standing::Untouched
                 && entity.is_ready
+                && may(*place)
             {
                 entity.standing = Standing::Admitted;
                 begin.push(*place);
@@ -533,7 +540,11 @@ impl Course {
 
     /// How long one more takes.
     fn takes(&self) -> Duration {
-        self.took.unwrap_or(self.terms.takes)
+        let said = self.terms.takes;
+        match self.took {
+            Some(took) if self.terms.takes_at_least => took.max(said),
+            took => took.unwrap_or(said),
+        }
     }
 
     fn begin_wave(&mut self, now: Timestamp) {

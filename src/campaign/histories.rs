@@ -3,7 +3,7 @@
 //!
 //! What may begin is judged by rules of their own, from what happened alone.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -31,6 +31,7 @@ enum Mode {
 }
 
 /// A group, and all that an onlooker has seen of it.
+#[derive(Clone)]
 struct World {
     terms: Terms,
     course: Course,
@@ -84,16 +85,6 @@ impl World {
         }
     }
 
-    /// Played anew from its beginning.
-    fn play(terms: &Terms, moves: &[Move]) -> Self {
-        let mut world = Self::new(terms.clone());
-        world.step();
-        for one in moves {
-            world.make(*one);
-        }
-        world
-    }
-
     fn now(&self) -> Timestamp {
         at(self.is_open)
     }
@@ -107,7 +98,7 @@ impl World {
     fn step(&mut self) {
         self.settle();
         let begin = self.course.begin(self.now());
-        self.journal.extend(self.course.changes());
+        self.write();
         for entity in begin {
             self.judge(entity);
             assert_eq!(self.modes[entity], Mode::Idle, "it begins twice");
@@ -180,8 +171,16 @@ impl World {
             Move::Clock => self.is_open = !self.is_open,
             Move::Crash => self.crash(),
         }
-        self.journal.extend(self.course.changes());
+        self.write();
         self.step();
+    }
+
+    /// How late it is is known to whoever reads it.
+    fn write(&mut self) {
+        let changes = self.course.changes().into_iter();
+        let lasting =
+            |(_, change): &(Timestamp, Change)| !matches!(change, Change::Waits(_) | Change::Goes);
+        self.journal.extend(changes.filter(lasting));
     }
 
     /// Another engine goes on, with what was written down.
@@ -261,9 +260,11 @@ enum Move {
 /// Walks all histories; their states are far fewer. The number of states.
 fn walk(terms: &Terms) -> usize {
     let mut known = HashSet::new();
-    let mut open = vec![Vec::new()];
-    while let Some(moves) = open.pop() {
-        let world = World::play(terms, &moves);
+    let mut world = World::new(terms.clone());
+    world.step();
+    // The shortest first, so that what is written down stays short.
+    let mut open = VecDeque::from([world]);
+    while let Some(world) = open.pop_front() {
         let key = (
             world.modes.clone(),
             world.is_open,
@@ -273,12 +274,13 @@ fn walk(terms: &Terms) -> usize {
         if !known.insert(key) {
             continue;
         }
-        World::play(terms, &moves).comes_to_an_end();
         for one in world.moves() {
-            let mut longer = moves.clone();
-            longer.push(one);
-            open.push(longer);
+            let mut next = world.clone();
+            next.make(one);
+            open.push_back(next);
         }
+        let mut world = world;
+        world.comes_to_an_end();
     }
     known.len()
 }
@@ -291,6 +293,7 @@ fn terms(waves: &[&[usize]], stops_at: Option<usize>, proceed: Proceed, window: 
         start: None,
         calendar: window.then(|| Calendar::new(&opens_daily())),
         takes: Duration::from_secs(60),
+        takes_at_least: false,
         of_activation: false,
         rate: None,
         is_shown: true,

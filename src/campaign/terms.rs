@@ -32,6 +32,7 @@ impl Terms {
             start: campaign.start.as_ref().map(jiff::Zoned::timestamp),
             calendar: campaign.window.as_ref().map(Calendar::new),
             takes: takes(group),
+            takes_at_least: campaign.takes.is_some(),
             of_activation: campaign.window_is_for_activation,
             rate: campaign.rate,
             is_shown: !campaign.is_default(),

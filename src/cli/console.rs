@@ -364,6 +364,7 @@ mod tests {
             left: None,
         };
         let group = |entities: &&[(&str, EntityState)]| GroupSummary {
+            campaign: None,
             group: "g".into(),
             image: "i".into(),
             source: "s".into(),

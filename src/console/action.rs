@@ -65,6 +65,8 @@ pub(crate) enum Action {
     /// Make devices run the image that they hold: to the review of that.
     Activate,
     Cancel,
+    /// Lets no other entity of the group begin; one that is paused goes on, after a question.
+    Pause,
     CancelAll,
     Retry,
     /// Send to entities too that have the image already, or not (review).

@@ -1,7 +1,7 @@
 //! What dialogs ask, and what is answered: plain values, which the shell hands back to the page that asked.
 
 use crate::model::{GroupSpec, Name};
-use crate::protocol::{Secret, Target};
+use crate::protocol::{Held, Secret, Target};
 
 use super::action::Action;
 
@@ -134,6 +134,11 @@ pub(crate) enum Question {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum OfWatch {
     Retry(Box<Retry>),
+    /// Whether a group goes on that is held like this.
+    Resume {
+        group: Name,
+        held: Box<Held>,
+    },
 }
 
 /// What a retry would start.

@@ -21,10 +21,21 @@ pub(crate) enum Scope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Confirm,
+    /// A question that Enter answers.
+    Sheet,
     Text,
     Command,
     List,
     Reading,
+}
+
+/// What a page wants in the status line.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Hints {
+    /// These come first, in place of what the table says of the same key.
+    pub(crate) first: Vec<&'static str>,
+    /// Keys, as the hints of the table begin.
+    pub(crate) without: Vec<&'static str>,
 }
 
 /// One row of the table.
@@ -93,6 +104,7 @@ const SORTED: Place = Place::On(&[Page::Inventory, Page::Watch]);
 const SIDEWAYS: Place = Place::On(&[Page::Watch, Page::Log]);
 const DETAILED: Place = Place::On(&[Page::Inventory, Page::Groups, Page::Watch, Page::History]);
 const YES_NO: Place = Place::In(&[Kind::Confirm]);
+const SHEET: Place = Place::In(&[Kind::Sheet]);
 const TEXT: Place = Place::In(&[Kind::Text, Kind::Command]);
 const CHOICE: Place = Place::In(&[Kind::List, Kind::Reading]);
 const READING: Place = Place::In(&[Kind::Reading]);
@@ -128,6 +140,7 @@ pub(crate) static KEYS: &[Binding] = keys! {
     WATCH "v" => Verify, "look what the group's entities hold now";
     REVIEW "P" => Password, "give a password, also instead of one given before", "P password";
     WATCH "x" => Cancel, "cancel the entity or the group, after a question", "x cancel";
+    WATCH "p" => Pause, "pause the group: no other entity begins; or go on, after a question", "p pause";
     WATCH "r" => Retry, "try again what failed in the group", "r retry";
     WATCH "e" => Zoom, "dense view: a cell an entity, or back", "e dense";
     WATCH "m" => NextFailure, "jump to the next failure", "m next failure";
@@ -168,6 +181,8 @@ pub(crate) static KEYS: &[Binding] = keys! {
     // Dialogs.
     YES_NO "y" + "Y" => Yes, "yes", "y yes";
     YES_NO "n Esc" + "N Ctrl-C" => No, "no", "n no";
+    SHEET "Enter" => Yes, "go on", "Enter go on";
+    SHEET "Esc q" + "n N Ctrl-C" => No, "leave it as it is", "Esc leave it";
     TEXT "Tab" => Complete, "complete", "Tab complete";
     TEXT "Enter" => Submit, "take it", "Enter ok";
     TEXT "Esc" + "Ctrl-C" => Back, "close", "Esc close";
@@ -293,7 +308,7 @@ pub(crate) fn bindings(scope: Scope) -> impl Iterator<Item = &'static Binding> {
 }
 
 /// The status line: the hints that fit, the most local ones first.
-pub(crate) fn hints(scope: Scope, columns: u16) -> String {
+pub(crate) fn hints(scope: Scope, columns: u16, wanted: &Hints) -> String {
     if scope == Scope::Typing {
         return "Enter keep the filter  Esc clear it".into();
     }
@@ -303,16 +318,23 @@ pub(crate) fn hints(scope: Scope, columns: u16) -> String {
     let general = |binding: &'static Binding| binding.hint.filter(|_| everywhere(&binding));
     let mut last: Vec<&str> = bindings(scope).filter_map(general).collect();
     let mut first: Vec<&str> = Vec::new();
+    let key = |hint: &'static str| hint.split(' ').next().unwrap_or_default();
+    let is_left_out = |hint: &&'static str| {
+        let others = wanted.first.iter().copied().map(key);
+        let mut others = others.chain(wanted.without.iter().copied());
+        others.any(|other| other == key(hint))
+    };
     let fits = |first: &[&str], last: &[&str]| {
         (width(first) + width(last)).saturating_sub(2) <= usize::from(columns)
     };
     while !last.is_empty() && !fits(&[], &last) {
         last.remove(0);
     }
-    for hint in bindings(scope)
+    let of_table = bindings(scope)
         .filter(|binding| !everywhere(binding))
         .filter_map(|one| one.hint)
-    {
+        .filter(|hint| !is_left_out(hint));
+    for hint in wanted.first.iter().copied().chain(of_table) {
         first.push(hint);
         if !fits(&first, &last) {
             first.pop();
@@ -335,6 +357,7 @@ pub(crate) fn commands() -> impl Iterator<Item = (&'static str, Action)> {
         ("start", Action::Start),
         ("cancel", Action::Cancel),
         ("cancel-all", Action::CancelAll),
+        ("pause", Action::Pause),
         ("retry", Action::Retry),
         ("force", Action::Force),
         ("password", Action::Password),
@@ -385,6 +408,7 @@ mod tests {
         let pages = pages.map(Scope::Page);
         let kinds = [
             Kind::Confirm,
+            Kind::Sheet,
             Kind::Text,
             Kind::Command,
             Kind::List,
@@ -445,12 +469,23 @@ mod tests {
     #[test]
     fn the_status_line_fits_and_tells_how_to_get_help_and_out() {
         for page in Page::ALL.into_iter().chain([Page::History]) {
-            let line = hints(Scope::Page(page), 80);
+            let line = hints(Scope::Page(page), 80, &Hints::default());
             assert!(
                 line.len() <= 80 && line.contains("? help") && line.contains("q quit"),
                 "{line}"
             );
         }
-        assert!(hints(Scope::Page(Page::Watch), 20).len() <= 20);
+        let watch = Scope::Page(Page::Watch);
+        assert!(hints(watch, 20, &Hints::default()).len() <= 20);
+        let wanted = Hints {
+            first: vec!["a activate", "p go on"],
+            without: vec!["x"],
+        };
+        let line = hints(watch, 80, &wanted);
+        assert!(line.starts_with("a activate  p go on  r retry"), "{line}");
+        assert!(
+            !line.contains("pause") && !line.contains("cancel"),
+            "{line}"
+        );
     }
 }

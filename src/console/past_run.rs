@@ -13,6 +13,7 @@ pub struct PastRun {
     pub unproven: usize,
     pub skipped: usize,
     pub failed: usize,
-    /// Its groups, and who started it.
+    pub groups: Vec<String>,
+    /// Who started it, and what there is to say beside the figures.
     pub about: String,
 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Display;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use tui_input::Input;
@@ -17,6 +19,7 @@ use crate::terminal::{OutputFigures, Theme};
 use super::action::Action;
 use super::dialogs::Dialog;
 use super::effect::Effect;
+use super::keymap::Hints;
 use super::message::Message;
 use super::page::Page;
 
@@ -56,6 +59,15 @@ pub(crate) struct Shared {
     /// What the terminal has been sent, as of the last picture.
     pub(crate) output: OutputFigures,
     pub(crate) engine: EngineSeen,
+    pub(crate) time: Time,
+}
+
+/// How late it is, as of the last picture, and where the operator is. The loop sets both: nothing else here knows a
+/// clock.
+#[derive(Debug, Clone)]
+pub(crate) struct Time {
+    pub(crate) now: Timestamp,
+    pub(crate) zone: TimeZone,
 }
 
 /// What is picked on the inventory page.
@@ -88,6 +100,8 @@ pub(crate) enum Request {
     Expect(Vec<GroupSpec>),
     /// Groups are others now.
     Regrouped,
+    /// These credentials have no secret, and a group waits for it.
+    Secret(Vec<String>),
 }
 
 /// A page: what it keeps for itself, what an action does on it, and how it looks.
@@ -116,6 +130,16 @@ pub(crate) trait Screen {
     /// The operator comes to it.
     fn enter(&mut self, _shared: &mut Shared, _snapshot: &Snapshot) -> Option<Effect> {
         None
+    }
+
+    /// What the status line says first, and the keys that it leaves out, since they would do nothing now.
+    fn hints(&self, _shared: &Shared, _snapshot: &Snapshot) -> Hints {
+        Hints::default()
+    }
+
+    /// It shows how long it is until something, so that time alone changes it.
+    fn counts_down(&self, _snapshot: &Snapshot) -> bool {
+        false
     }
 
     /// A new snapshot, at the pace of the pictures.
@@ -249,6 +273,10 @@ impl Shared {
             answers: Answers::default(),
             output: OutputFigures::default(),
             engine: EngineSeen::default(),
+            time: Time {
+                now: Timestamp::UNIX_EPOCH,
+                zone: TimeZone::UTC,
+            },
             site,
         }
     }

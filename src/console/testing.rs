@@ -298,6 +298,7 @@ pub(crate) fn screen(
         rows: height,
     };
     update::update(state, snapshot, resize);
+    state.shared.time.now = snapshot.at;
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal
         .draw(|frame| view::draw(state, snapshot, &theme, frame))
@@ -340,6 +341,7 @@ impl Watching {
 
     /// The bytes that bring the terminal from the last picture to this one.
     pub(crate) fn draw(&mut self, snapshot: &Snapshot) -> Vec<u8> {
+        self.state.shared.time.now = snapshot.at;
         let state = &self.state;
         (self.canvas).draw(|frame| view::draw(state, snapshot, &COLOURS, frame))
     }

@@ -7,10 +7,10 @@ use ratatui::text::Line;
 use ratatui::widgets::Tabs;
 use unicode_width::UnicodeWidthStr;
 
-use crate::protocol::Snapshot;
+use crate::protocol::{GroupSnapshot, Snapshot};
 
 use super::dialogs;
-use super::keymap;
+use super::keymap::{self, Hints, Scope};
 use super::page::Page;
 use super::pages::State;
 use super::widgets::fit::plain;
@@ -42,7 +42,11 @@ pub(crate) fn draw(state: &State, snapshot: &Snapshot, theme: &Theme, frame: &mu
     draw_title(state, snapshot, theme, frame, title);
     (state.screen()).draw(&state.shared, snapshot, theme, frame, page);
     draw_message(state, theme, frame, message);
-    let hints = keymap::hints(state.scope(), keys.width);
+    let wanted = match state.scope() {
+        Scope::Page(_) => (state.screen()).hints(&state.shared, snapshot),
+        _ => Hints::default(),
+    };
+    let hints = keymap::hints(state.scope(), keys.width, &wanted);
     frame.render_widget(Line::styled(hints, theme.hint()), keys);
     let rows = state.shared.list_rows();
     dialogs::draw(&state.shared.dialogs, rows, theme, frame, page);
@@ -55,13 +59,10 @@ fn draw_title(
     frame: &mut Frame<'_>,
     area: Rect,
 ) {
-    let running = snapshot.running().count();
-    let right = match (state.shared.frozen.is_some(), running) {
-        (true, _) => "FROZEN".to_owned(),
-        _ if state.shared.engine.is_gone => "no engine".to_owned(),
-        (_, 0) => "idle".to_owned(),
-        (_, 1) => "1 group runs".to_owned(),
-        (_, many) => format!("{many} groups run"),
+    let right = match state.shared.frozen.is_some() {
+        true => "FROZEN".to_owned(),
+        false if state.shared.engine.is_gone => "no engine".to_owned(),
+        false => at_work(snapshot),
     };
     let others = match state.shared.engine.others {
         0 => String::new(),
@@ -83,6 +84,38 @@ fn draw_title(
     frame.render_widget(Line::styled(name, theme.title()), first);
     frame.render_widget(tabs, rest);
     frame.render_widget(Line::styled(right, theme.title()).right_aligned(), area);
+}
+
+/// `1 group runs`, `2 run, 1 paused`.
+fn at_work(snapshot: &Snapshot) -> String {
+    let paused = |group: &GroupSnapshot| {
+        let campaign = group.campaign.as_ref();
+        campaign.is_some_and(|campaign| campaign.pause().is_some())
+    };
+    let (mut runs, mut pauses, mut waits) = (0_usize, 0_usize, 0_usize);
+    for group in snapshot.running() {
+        *match group.is_at_rest() {
+            false => &mut runs,
+            true if paused(group) => &mut pauses,
+            true => &mut waits,
+        } += 1;
+    }
+    let groups = |many: usize, one: &str, more: &str| match many {
+        1 => format!("1 group {one}"),
+        _ => format!("{many} groups {more}"),
+    };
+    match (runs, pauses, waits) {
+        (0, 0, 0) => "idle".into(),
+        (runs, 0, 0) => groups(runs, "runs", "run"),
+        (0, pauses, 0) => groups(pauses, "paused", "paused"),
+        (0, 0, waits) => groups(waits, "waits", "wait"),
+        _ => {
+            let parts = [(runs, "run"), (pauses, "paused"), (waits, "wait")];
+            let parts = parts.iter().filter(|(many, _)| *many > 0);
+            let parts: Vec<String> = parts.map(|(many, word)| format!("{many} {word}")).collect();
+            parts.join(", ")
+        }
+    }
 }
 
 /// The program's name, and the pages with their digits: of what does not fit, the name goes first, then the
@@ -145,7 +178,13 @@ mod tests {
     #[test]
     fn the_title_leaves_room_for_the_status_from_60_columns_up() {
         for width in usize::from(SMALLEST.0)..120 {
-            for status in ["idle", "FROZEN", "1 group runs", "999 groups run"] {
+            for status in [
+                "idle",
+                "FROZEN",
+                "1 group runs",
+                "999 groups run",
+                "99 run, 9 paused, 9 wait",
+            ] {
                 let room = width - status.len() - 1;
                 for page in Page::ALL.into_iter().chain([Page::History]) {
                     let line = drawn(page, room);

@@ -40,6 +40,7 @@ fn of_group(group: &GroupSnapshot) -> GroupSummary {
         source_bytes: group.source_bytes,
         passes: group.passes,
         delivered_unproven: group.unproven(),
+        campaign: (group.campaign.as_deref()).map(|campaign| Box::new(campaign.into())),
         entities: group.entities.iter().map(of_entity).collect(),
     }
 }

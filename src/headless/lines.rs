@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::report::report;
 use super::text::count;
@@ -20,6 +21,7 @@ pub(super) struct Lines {
     utf8: bool,
     /// The newest progress line of each group, to leave out what says nothing new.
     last: HashMap<Name, String>,
+    zone: TimeZone,
 }
 
 impl Lines {
@@ -28,6 +30,7 @@ impl Lines {
             out,
             utf8,
             last: HashMap::new(),
+            zone: TimeZone::system(),
         }
     }
 
@@ -47,7 +50,7 @@ impl View for Lines {
     }
 
     fn event(&mut self, event: &Event) {
-        if let Some((at, line)) = line(event) {
+        if let Some((at, line)) = line(event, &self.zone) {
             self.print(at, &line);
         }
     }
@@ -83,7 +86,7 @@ impl View for Lines {
 }
 
 /// An event that people want to see, in words.
-fn line(event: &Event) -> Option<(Timestamp, String)> {
+fn line(event: &Event, zone: &TimeZone) -> Option<(Timestamp, String)> {
     Some(match event {
         Event::Run {
             at,
@@ -96,7 +99,10 @@ fn line(event: &Event) -> Option<(Timestamp, String)> {
             (*at, format!("run {run}: {groups} in {memory}"))
         }
         Event::State { at, .. } => (*at, state(event)?),
-        Event::Campaign { at, group, change } => (*at, format!("{} {}", shown(group), change)),
+        Event::Campaign { at, group, change } => {
+            let change = change.in_words(*at, zone);
+            (*at, format!("{} {change}", shown(group)))
+        }
         Event::Pass { at, .. } => (*at, pass(event)?),
         Event::Source {
             at,
@@ -170,6 +176,7 @@ fn state(event: &Event) -> Option<String> {
             }
             line += &format!(" (attempt {attempt})");
         }
+        EntityState::Offline => {}
         EntityState::CatchingUp => line += ": goes on in a later pass",
         EntityState::Upgraded if runs.is_some() => line += ":",
         EntityState::Delivered
@@ -276,7 +283,7 @@ mod tests {
             holds: None,
             verified: None,
         };
-        let said = |event: &Event| line(event).map(|(_, line)| line);
+        let said = |event: &Event| line(event, &TimeZone::UTC).map(|(_, line)| line);
         assert_eq!(
             said(&state(EntityState::CatchingUp, Some(Step::Send), None)).as_deref(),
             Some("adsl shelf1-03 catching-up: goes on in a later pass")

@@ -7,7 +7,7 @@
 //! - `mode`: which of the three ways of showing it fits this terminal
 //! - `json`, `lines`, `screen`: the three ways
 //! - `frame`: what a screen shows (pure); `words`: what all three say in the same words
-//! - `report`: the summary for people
+//! - `report`: the summary for people; `waves`: what it says of a group that was gone through in waves
 //! - `board`: log lines, while a screen is drawn
 
 mod board;
@@ -19,6 +19,7 @@ mod mode;
 mod report;
 mod screen;
 mod watch;
+mod waves;
 mod words;
 
 pub(crate) use crate::model::columns as text;

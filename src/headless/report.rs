@@ -4,18 +4,28 @@
 //! named, with the step, the cause, what it holds now and what was left behind. Entities that share all of that share
 //! a paragraph: 200 entities behind a file server that went away are one.
 
+use jiff::tz::TimeZone;
+
 use crate::model::text::shown;
 use crate::model::{EntityState, Outcome, Standing, UNPROVEN_HINT, Verified, names, units};
 use crate::protocol::{EntitySummary, GroupSummary, Summary};
 
 use super::text::{count, wrap};
+use super::waves;
 use super::words::{seconds, verified};
 
-/// The summary in lines of at most `columns` cells.
+/// The summary in lines of at most `columns` cells, with times of this host's zone.
 pub fn report(summary: &Summary, columns: usize) -> String {
+    report_in(summary, columns, &TimeZone::system())
+}
+
+pub(super) fn report_in(summary: &Summary, columns: usize, zone: &TimeZone) -> String {
     let mut lines = Vec::new();
     for one in &summary.groups {
         group(one, columns, &mut lines);
+        if let Some(text) = waves::in_words(one, summary.at, zone) {
+            lines.extend(wrap(&text, 2, columns));
+        }
         lines.push(String::new());
     }
     lines.extend(wrap(&total(summary), 0, columns));
@@ -36,7 +46,7 @@ fn total(summary: &Summary) -> String {
         (Outcome::Failed, true) => "failed: no entity was upgraded",
         (Outcome::Failed, false) => "failed: no entity was delivered",
         (Outcome::Cancelled, _) => "cancelled",
-        (Outcome::Waiting, _) => "waiting: some entities have not begun",
+        (Outcome::Waiting, _) => "waiting: some entities have not begun, or are offline",
     };
     let unproven = match summary.delivered_unproven {
         0 => String::new(),

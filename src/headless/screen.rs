@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use ratatui::style::Style;
 
 use super::frame::{Line, Room, Tone, frame};
@@ -18,6 +20,7 @@ pub(super) struct Screen {
     look: Look,
     board: Inline,
     note: Option<String>,
+    zone: TimeZone,
 }
 
 impl Screen {
@@ -27,6 +30,7 @@ impl Screen {
             board: Inline::new(!look.utf8),
             look,
             note: None,
+            zone: TimeZone::system(),
         }
     }
 
@@ -38,6 +42,9 @@ impl Screen {
             // So does the last row: the cursor rests there.
             rows: usize::from(rows.max(2) - 1),
             utf8: self.look.utf8,
+            // The engine's time stands still where nothing is done.
+            now: snapshot.at.max(Timestamp::now()),
+            zone: &self.zone,
         };
         let lines = frame(snapshot, self.note.as_deref(), room);
         let lines = styled(&lines, self.look.colour);

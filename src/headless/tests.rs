@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use proptest::prelude::*;
 
 use super::frame::{Line, Room, Tone, frame};
-use super::report::report;
+use super::report::{report, report_in};
 use super::screen::styled;
 use super::text::width;
 use super::{Ended, exit_code};
 use crate::model::{Bottleneck, EntityState, Laggards, Outcome, Step, Verified};
 use crate::protocol::{
-    EntitySnapshot, EntitySummary, GroupPhase, GroupSnapshot, GroupSummary, Snapshot, Summary,
+    CampaignSnapshot, EntitySnapshot, EntitySummary, GroupPhase, GroupSnapshot, GroupSummary, Held,
+    HeldBy, PauseReason, Snapshot, Summary, Wait, WaveSnapshot,
 };
 use crate::terminal::Inline;
 
@@ -126,11 +128,15 @@ fn many(number: usize) -> Snapshot {
     snapshot(vec![group("adsl", entities.collect())])
 }
 
-fn room(columns: usize, rows: usize, utf8: bool) -> Room {
+static UTC: TimeZone = TimeZone::UTC;
+
+fn room(columns: usize, rows: usize, utf8: bool) -> Room<'static> {
     Room {
         columns,
         rows,
         utf8,
+        now: Timestamp::UNIX_EPOCH,
+        zone: &UTC,
     }
 }
 
@@ -360,6 +366,7 @@ fn summary() -> Summary {
     failed.left = Some("/flash/image.bin.subtend".into());
     entities.push(failed);
     let adsl = GroupSummary {
+        campaign: None,
         group: "adsl".into(),
         image: "adsl-2.4".into(),
         source: "hq".into(),
@@ -379,6 +386,7 @@ fn summary() -> Summary {
         entity
     };
     let vdsl = GroupSummary {
+        campaign: None,
         group: "vdsl".into(),
         image: "vdsl-1.9".into(),
         source: "peer:shelf2-09".into(),
@@ -471,4 +479,92 @@ fn exit_codes_are_those_that_scripts_rely_on() {
     assert_eq!(ended(summary().groups, &["no such group"]).exit_code(), 1);
     assert_eq!(Ended::Left.exit_code(), 130);
     assert_eq!(Ended::Lost.exit_code(), 1);
+}
+
+/// 1 + 20 + 179, stopped in the second wave.
+fn stopped() -> Snapshot {
+    use EntityState::*;
+    let wave = |entities, good, failed| WaveSnapshot {
+        entities,
+        good,
+        failed,
+        ..WaveSnapshot::default()
+    };
+    let reason = PauseReason::Failures {
+        failed: 4,
+        stops_at: 4,
+    };
+    let entities = (1..=200).map(|at| match at {
+        1..=13 => entity(&format!("line-{at:03}"), Delivered, 32 << 20),
+        14..=17 => entity(&format!("line-{at:03}"), Failed, 1 << 20),
+        _ => entity(&format!("line-{at:03}"), Waiting, 0),
+    });
+    let mut group = group("adsl", entities.collect());
+    group.campaign = Some(Box::new(CampaignSnapshot {
+        waves: vec![wave(1, 1, 0), wave(20, 12, 4), wave(179, 0, 0)],
+        wave: 2,
+        held: Some(Held {
+            since: Timestamp::UNIX_EPOCH,
+            by: HeldBy::Pause(reason),
+        }),
+        untouched: 183,
+        offline: 0,
+        failed: 4,
+        stops_at: Some(4),
+        rate: None,
+    }));
+    snapshot(vec![group])
+}
+
+#[test]
+fn a_group_that_is_held_says_so_below_its_header() {
+    insta::assert_snapshot!(
+        "held_79x12",
+        text(&frame(&stopped(), None, room(79, 12, true)))
+    );
+    insta::assert_snapshot!(
+        "held_39x12",
+        text(&frame(&stopped(), None, room(39, 12, false)))
+    );
+    for (columns, rows) in (2..90).zip((1..30).cycle()) {
+        let lines = frame(&stopped(), None, room(columns, rows, false));
+        assert!(lines.len() <= rows);
+        assert!(lines.iter().all(|line| width(&line.text) <= columns));
+    }
+}
+
+#[test]
+fn the_summary_says_where_it_stopped_and_what_to_do_next() {
+    let mut snapshot = stopped();
+    let told = |snapshot: &Snapshot| {
+        let mut summary = summary();
+        summary.groups.truncate(1);
+        let campaign = snapshot.groups[0].campaign.as_deref();
+        summary.groups[0].campaign = campaign.map(|campaign| Box::new(campaign.into()));
+        let report = report_in(&summary, 80, &UTC);
+        let line = report.lines().position(|line| line.contains(" wave"));
+        let lines = report.lines().skip(line.unwrap());
+        lines
+            .take_while(|line| !line.is_empty())
+            .collect::<Vec<_>>()
+            .join("\n")
+    };
+    insta::assert_snapshot!(told(&snapshot), @"");
+    let campaign = |snapshot: &mut Snapshot, by| {
+        let group = Arc::make_mut(&mut snapshot.groups[0]);
+        let campaign = group.campaign.as_mut().unwrap();
+        campaign.held = by;
+    };
+    let since = Timestamp::UNIX_EPOCH;
+    let until = Some("1970-01-02T01:00:00Z".parse().unwrap());
+    let by = HeldBy::Wait(Wait::Window { until });
+    campaign(&mut snapshot, Some(Held { since, by }));
+    insta::assert_snapshot!(told(&snapshot), @"");
+    campaign(&mut snapshot, None);
+    let group = Arc::make_mut(&mut snapshot.groups[0]);
+    (
+        group.campaign.as_mut().unwrap().wave,
+        group.campaign.as_mut().unwrap().untouched,
+    ) = (3, 0);
+    insta::assert_snapshot!(told(&snapshot), @"");
 }

@@ -17,6 +17,7 @@ pub mod inventory;
 pub mod limits;
 pub mod lookup;
 pub mod memory;
+pub mod moments;
 pub mod names;
 pub mod probe;
 pub mod procedure;

@@ -1,13 +1,7 @@
 //! How a group is gone through: what changed, and how it stands.
 
-use std::fmt;
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-
-use crate::model::columns::count;
-use crate::model::units;
 
 /// What changed. Enough to know, after the engine was killed at any moment, where it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +112,32 @@ pub struct CampaignSnapshot {
     pub rate: Option<u64>,
 }
 
+/// How it stood at the end of a run, for the summary.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CampaignSummary {
+    /// In order; one where the group has no waves.
+    pub waves: Vec<WaveSnapshot>,
+    /// The one that was under way, or was last, from 1; 0 where none has begun.
+    pub wave: usize,
+    /// Entities that have not begun.
+    pub untouched: usize,
+    pub offline: usize,
+    /// Since when, and why, no other entity begins.
+    pub held: Option<Held>,
+}
+
+impl From<&CampaignSnapshot> for CampaignSummary {
+    fn from(campaign: &CampaignSnapshot) -> Self {
+        Self {
+            waves: campaign.waves.clone(),
+            wave: campaign.wave,
+            untouched: campaign.untouched,
+            offline: campaign.offline,
+            held: campaign.held.clone(),
+        }
+    }
+}
+
 /// Why no other entity begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Held {
@@ -142,102 +162,4 @@ pub struct WaveSnapshot {
     pub unproven: usize,
     pub failed: usize,
     pub offline: usize,
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::WaveBegins { wave, entities } => {
-                write!(f, "wave {wave} begins: {}", count(*entities, "entity"))
-            }
-            Self::WaveEnds {
-                wave,
-                good,
-                unproven,
-                failed,
-                offline,
-            } => {
-                write!(f, "wave {wave} has ended: {good} good")?;
-                for (many, what) in [
-                    (unproven, "unproven"),
-                    (failed, "failed"),
-                    (offline, "offline"),
-                ] {
-                    if *many > 0 {
-                        write!(f, ", {many} {what}")?;
-                    }
-                }
-                Ok(())
-            }
-            Self::Paused(reason) => write!(f, "is paused: {reason}"),
-            Self::Resumed { .. } => f.write_str("goes on"),
-            Self::Waits(wait) => write!(f, "waits {wait}"),
-            Self::Goes => f.write_str("waits no more"),
-            Self::Rate { rate: Some(rate) } => {
-                write!(f, "is held to {} from now on", units::rate(*rate as f64))
-            }
-            Self::Rate { rate: None } => f.write_str("is held to no rate any more"),
-        }
-    }
-}
-
-impl fmt::Display for PauseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Operator => f.write_str("by an operator"),
-            Self::Asks { wave } => write!(f, "wave {wave} went well; the next one is to be let go"),
-            Self::Failures { failed, stops_at } => {
-                write!(f, "{failed} failed, and it stops after {stops_at}")
-            }
-            Self::Unproven {
-                wave,
-                unproven,
-                failed,
-                offline,
-            } => {
-                let counts = [
-                    (unproven, "unproven"),
-                    (failed, "failed"),
-                    (offline, "offline"),
-                ];
-                let counts = counts.iter().filter(|(many, _)| **many > 0);
-                let counts: Vec<String> = counts
-                    .map(|(many, what)| format!("{many} {what}"))
-                    .collect();
-                write!(f, "nothing in wave {wave} is proven: {}", counts.join(", "))
-            }
-            Self::WaveFailed { wave, failed } => {
-                write!(
-                    f,
-                    "{failed} of wave {wave} failed, and no `stop_after` says how many may"
-                )
-            }
-        }
-    }
-}
-
-impl fmt::Display for Wait {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Start { until } => write!(f, "for its start at {until}"),
-            Self::Window { until: Some(until) } => {
-                write!(f, "for its window, which opens at {until}")
-            }
-            Self::Window { until: None } => f.write_str("for its window, which never opens again"),
-            Self::Room { until, takes } => {
-                let takes = units::duration(Duration::from_secs(*takes));
-                write!(
-                    f,
-                    "for its next window: one entity takes {takes}, and less is left"
-                )?;
-                match until {
-                    Some(until) => write!(f, "; that opens at {until}"),
-                    None => Ok(()),
-                }
-            }
-            Self::Secrets { credentials } => {
-                write!(f, "for the secret of {}", credentials.join(", "))
-            }
-        }
-    }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::campaign::Change;
+use super::campaign::{CampaignSummary, Change};
 use crate::model::GroupSpec;
 use crate::model::{
     Bottleneck, EntityState, Holding, Holds, Name, Outcome, Probe, Standing, Step, Verified,
@@ -329,6 +329,9 @@ pub struct GroupSummary {
     /// As above, of this group.
     #[serde(default)]
     pub delivered_unproven: usize,
+    /// How it was gone through; absent where all entities began at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub campaign: Option<Box<CampaignSummary>>,
     pub entities: Vec<EntitySummary>,
 }
 

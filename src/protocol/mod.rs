@@ -5,6 +5,7 @@
 //! [`Snapshot`], and figures in between may be skipped.
 
 mod campaign;
+mod campaign_words;
 mod command;
 mod continued;
 mod event;
@@ -12,7 +13,10 @@ pub mod inspect;
 mod snapshot;
 
 pub use crate::model::GroupSpec;
-pub use campaign::{CampaignSnapshot, Change, Held, HeldBy, PauseReason, Wait, WaveSnapshot};
+pub use campaign::{
+    CampaignSnapshot, CampaignSummary, Change, Held, HeldBy, PauseReason, Wait, WaveSnapshot,
+};
+pub use campaign_words::{Mark, STEP_GAP, Step};
 pub use command::{Command, Secret, Target};
 pub use continued::{ChangedBefore, Continued, DELIVERED_BY_RUN, EndedBefore, OfflineBefore};
 pub use event::{

@@ -36,6 +36,12 @@ impl Snapshot {
 }
 
 impl GroupSnapshot {
+    /// Whether it has not ended, and nothing is done in it at this moment: it is paused, or waits.
+    pub fn is_at_rest(&self) -> bool {
+        let campaign = self.campaign.as_ref();
+        !self.phase.is_ended() && campaign.is_some_and(|campaign| campaign.is_at_rest())
+    }
+
     /// The entities that it is not done with, which no other group may have meanwhile.
     pub fn unfinished(&self) -> impl Iterator<Item = &EntitySnapshot> {
         self.entities.iter().filter(|one| !one.state.is_final())

@@ -305,6 +305,12 @@ fn done(order: &Command) -> Option<String> {
             });
             format!("holds {} to {rate}", shown(&on.in_words()))
         }
+        Command::Continue { groups } => {
+            let names: Vec<String> = groups.iter().map(|one| shown(one.spec.name())).collect();
+            format!("goes on with {}", names.join(", "))
+        }
+        Command::Pause { group } => format!("pauses {}", shown(group)),
+        Command::Resume { group } => format!("lets {} go on", shown(group)),
         Command::CancelInspection => "stops looking at entities".into(),
         Command::Cancel { target } => match target {
             Target::All => "cancels everything".into(),

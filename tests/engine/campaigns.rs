@@ -1,14 +1,25 @@
 //! Groups that are gone through in waves, that stop by themselves, and that are paused.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use crate::sources::passes;
 use crate::support::run::{Run, assert_delivered, assert_untouched, entity};
-use crate::support::{GROUP, IMAGE, SERVER, behave, does, lab, network, with_group};
+use crate::support::upgrades::{Site, assert_sound, logins};
+use crate::support::{GROUP, IMAGE, LONG, SERVER, behave, does, lab, network, with_group, within};
+use subtend::campaign::Clock;
 use subtend::lab::LabSettings;
-use subtend::model::campaign::{Campaign, Percent, Proceed, StopAfter, Wave};
-use subtend::model::{EntityState, Inventory, Outcome};
-use subtend::protocol::{Change, Command, Event, HeldBy, PauseReason};
+use subtend::model::campaign::{
+    Campaign, Days, Percent, Proceed, StopAfter, TimeOfDay, Wave, Window,
+};
+use subtend::model::{EntityState, Inventory, Logins, Outcome, Verified};
+use subtend::protocol::{
+    Change, ChangedBefore, Command, Continued, EndedBefore, EntitySnapshot, Event, HeldBy,
+    PauseReason, Wait,
+};
 
 const MIB: u64 = 1 << 20;
 
@@ -203,8 +214,14 @@ async fn a_group_without_a_campaign_can_be_paused() {
     let group = GROUP.to_owned();
     run.send(Command::Pause { group }).await;
     run.until(paused(PauseReason::Operator)).await;
-    run.until_state("e001", EntityState::Delivered).await;
-    run.until_state("e002", EntityState::Delivered).await;
+    let mut snapshots = run.link.snapshots.clone();
+    let delivered = snapshots.wait_for(|snapshot| {
+        let entities = &snapshot.groups[0].entities[..2];
+        entities
+            .iter()
+            .all(|one| one.state == EntityState::Delivered)
+    });
+    within(LONG, delivered).await.unwrap();
     for number in 3..=6 {
         assert_untouched(&lab, &name(number));
         assert_eq!(lab.sessions(&name(number)), 0);
@@ -221,4 +238,267 @@ fn slow(mut settings: LabSettings) -> LabSettings {
         behave(&mut settings, &name(number), does("{ rate: 2 MiB/s }"));
     }
     settings
+}
+
+/// What another engine would be given that goes on where this one was.
+fn continued(run: &str, events: &[Event]) -> Continued {
+    let mut ended: BTreeMap<String, EndedBefore> = BTreeMap::new();
+    let mut stored = BTreeMap::new();
+    let mut changes = Vec::new();
+    let mut spec = None;
+    for event in events {
+        match event {
+            Event::Group { spec: one, .. } => spec = Some((**one).clone()),
+            Event::Stored {
+                entity,
+                bytes,
+                verified,
+                ..
+            } => drop(stored.insert(entity.to_string(), (*bytes, *verified))),
+            Event::State {
+                entity,
+                state,
+                step,
+                cause,
+                attempt,
+                holds,
+                runs,
+                ..
+            } if state.is_final() => {
+                let (bytes, verified) = stored
+                    .get(&**entity)
+                    .copied()
+                    .unwrap_or((0, Verified::None));
+                ended.insert(
+                    entity.to_string(),
+                    EndedBefore {
+                        entity: entity.clone(),
+                        state: *state,
+                        step: *step,
+                        cause: cause.clone(),
+                        attempts: *attempt,
+                        holds: *holds,
+                        runs: runs.clone(),
+                        verified,
+                        bytes,
+                    },
+                );
+            }
+            Event::Campaign { at, change, .. } => changes.push(ChangedBefore {
+                at: *at,
+                change: change.clone(),
+            }),
+            _ => {}
+        }
+    }
+    Continued {
+        spec: spec.unwrap(),
+        force: false,
+        run: run.into(),
+        ended: ended.into_values().collect(),
+        offline: Vec::new(),
+        changes,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_engine_goes_on_in_the_pause_and_touches_nothing_that_has_ended() {
+    let (mut inventory, mut settings) = network(6, MIB / 4);
+    with_campaign(
+        &mut inventory,
+        Campaign {
+            waves: vec![Wave::Count(2), Wave::Rest],
+            ..Campaign::default()
+        },
+    );
+    // Without `stop_after`, what fails in a wave is looked at before the next one.
+    behave(&mut settings, "e002", does("{ disk_full_at: 0 B }"));
+    let lab = lab(&inventory, &settings).await;
+    let mut run = Run::start(lab.inventory(), &[GROUP]).await;
+    let failed = PauseReason::WaveFailed { wave: 1, failed: 1 };
+    run.until(paused(failed.clone())).await;
+    let past = continued("r1", &run.events);
+    run.kill();
+    let sessions: Vec<u64> = (1..=2)
+        .map(|number| lab.sessions(&name(number)) as u64)
+        .collect();
+
+    let mut run = Run::idle(lab.inventory());
+    run.send(Command::Continue { groups: vec![past] }).await;
+    run.until(paused(failed)).await;
+    for number in 3..=6 {
+        assert_untouched(&lab, &name(number));
+    }
+    let mut snapshots = run.link.snapshots.clone();
+    let held = snapshots.wait_for(|snapshot| {
+        let group = snapshot.groups.first();
+        group.is_some_and(|group| {
+            group
+                .campaign
+                .as_ref()
+                .is_some_and(|one| one.held.is_some())
+        })
+    });
+    assert_eq!(
+        held.await.unwrap().groups[0]
+            .campaign
+            .as_ref()
+            .unwrap()
+            .untouched,
+        4
+    );
+    resume(&run).await;
+    let (summary, _) = run.finish().await;
+    assert_eq!(summary.outcome, Outcome::Partial);
+    let said = entity(&summary, "e001");
+    assert_eq!(
+        (said.state, said.bytes, said.verified.is_proof()),
+        (EntityState::Delivered, MIB / 4, true)
+    );
+    assert_eq!(entity(&summary, "e002").state, EntityState::Failed);
+    for number in 3..=6 {
+        assert_delivered(&lab, &summary, &name(number), IMAGE);
+    }
+    let now: Vec<u64> = (1..=2)
+        .map(|number| lab.sessions(&name(number)) as u64)
+        .collect();
+    // It is read as a peer, perhaps, and never asked to take anything.
+    assert_eq!(now[1], sessions[1]);
+    lab.stop().await;
+}
+
+/// A clock that tests set.
+#[derive(Debug)]
+struct SetClock(Mutex<Timestamp>);
+
+impl SetClock {
+    fn at(text: &str) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(text.parse().unwrap())))
+    }
+
+    fn set(&self, text: &str) {
+        *self.0.lock().unwrap() = text.parse().unwrap();
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
+/// In Berlin, clocks go from 02:00 to 03:00 on 2027-03-28.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_begins_outside_the_window_and_a_skipped_hour_opens_at_its_end() {
+    let (mut inventory, settings) = network(3, MIB / 4);
+    let time = |hours, minutes| TimeOfDay::new(hours, minutes).unwrap();
+    with_campaign(
+        &mut inventory,
+        Campaign {
+            waves: vec![Wave::Count(1), Wave::Rest],
+            proceed: Proceed::Ask,
+            window: Some(Window {
+                days: Days::ALL,
+                from: time(2, 30),
+                to: time(4, 0),
+                zone: "Europe/Berlin".into(),
+            }),
+            takes: Some(Duration::from_secs(600)),
+            ..Campaign::default()
+        },
+    );
+    let lab = lab(&inventory, &settings).await;
+    let clock = SetClock::at("2027-03-28T00:59:59Z");
+    let mut run = Run::with_clock(lab.inventory(), Logins::default(), clock.clone());
+    run.begin(&[GROUP]).await;
+    let opens: Timestamp = "2027-03-28T01:00:00Z".parse().unwrap();
+    let waits = |wanted: Wait| move |event: &Event| matches!(event, Event::Campaign { change: Change::Waits(wait), .. } if *wait == wanted);
+    run.until(waits(Wait::Window { until: Some(opens) })).await;
+    assert_eq!(lab.sessions("e001"), 0);
+    clock.set("2027-03-28T01:00:00Z");
+    run.until(paused(PauseReason::Asks { wave: 1 })).await;
+
+    // Let go when less is left than one takes: the next day, an hour earlier by UTC.
+    clock.set("2027-03-28T01:55:00Z");
+    resume(&run).await;
+    let next: Timestamp = "2027-03-29T00:30:00Z".parse().unwrap();
+    run.until(|event| {
+        matches!(event, Event::Campaign { change: Change::Waits(Wait::Room { until, .. }), .. }
+            if *until == Some(next))
+    })
+    .await;
+    for number in 2..=3 {
+        assert_untouched(&lab, &name(number));
+        assert_eq!(lab.sessions(&name(number)), 0);
+    }
+    clock.set("2027-03-29T00:30:00Z");
+    let (summary, _) = run.finish().await;
+    assert_eq!(summary.outcome, Outcome::Delivered, "{summary:?}");
+    lab.stop().await;
+}
+
+/// The image comes by day; devices are made to run it by night, in waves.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_delivered_by_day_is_made_to_run_in_the_window() {
+    let site = Site {
+        numbers: [4, 1, 1],
+        activate: "now",
+        behaviour: "",
+    };
+    let lab = site.serve().await;
+    let mut inventory = lab.inventory().clone();
+    let campaign = Campaign {
+        waves: vec![Wave::Count(1), Wave::Rest],
+        window: Some(Window {
+            days: Days::ALL,
+            from: TimeOfDay::new(1, 0).unwrap(),
+            to: TimeOfDay::new(5, 0).unwrap(),
+            zone: "UTC".into(),
+        }),
+        window_is_for_activation: true,
+        ..Campaign::default()
+    };
+    let group = inventory
+        .groups
+        .iter_mut()
+        .find(|group| &*group.name == "telnet");
+    Arc::make_mut(group.unwrap()).campaign = Arc::new(campaign);
+    let clock = SetClock::at("2026-11-27T12:00:00Z");
+    let run = Run::with_clock(&inventory, logins(), clock.clone());
+    run.begin(&["telnet"]).await;
+    let mut snapshots = run.link.snapshots.clone();
+    let delivered = snapshots.wait_for(|snapshot| {
+        let Some(group) = snapshot.groups.first() else {
+            return false;
+        };
+        let has_it = |one: &EntitySnapshot| one.confirmed > 0 && one.state == EntityState::Waiting;
+        group.entities.iter().all(has_it)
+    });
+    let snapshot = within(LONG, delivered).await.unwrap().clone();
+    let held = snapshot.groups[0].campaign.clone().unwrap().held.unwrap();
+    let opens: Timestamp = "2026-11-28T01:00:00Z".parse().unwrap();
+    assert_eq!(held.by, HeldBy::Wait(Wait::Window { until: Some(opens) }));
+    let names = ["t001", "t002", "t003", "t004"];
+    for name in names {
+        let state = lab.machine(name).unwrap();
+        assert_eq!(state.version, "1", "{state:?}");
+    }
+    clock.set("2026-11-28T01:00:00Z");
+    let (summary, events) = run.finish().await;
+    assert_eq!(summary.outcome, Outcome::Delivered, "{summary:?}");
+    for name in names {
+        assert_eq!(entity(&summary, name).state, EntityState::Upgraded);
+        assert_eq!(lab.machine(name).unwrap().version, "2");
+    }
+    // The second wave begins when the first one runs the image.
+    let at = |wanted: &dyn Fn(&Event) -> bool| events.iter().position(wanted).unwrap();
+    let first = at(
+        &|event| matches!(event, Event::State { entity, state: EntityState::Upgraded, .. } if &**entity == "t001"),
+    );
+    let second = at(
+        &|event| matches!(event, Event::State { entity, state: EntityState::Activating, .. } if &**entity != "t001"),
+    );
+    assert!(first < second);
+    assert_sound(&lab);
+    lab.stop().await;
 }

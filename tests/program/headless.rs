@@ -251,6 +251,7 @@ fn summary(outcome: Outcome) -> Summary {
         delivered_bytes: 32,
         delivered_unproven: 0,
         groups: vec![GroupSummary {
+            campaign: None,
             group: "adsl".into(),
             image: "adsl-2.4".into(),
             source: "hq".into(),

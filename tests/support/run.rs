@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use subtend::campaign::Clock;
 use subtend::engine::{ImageManager, Surroundings};
 use subtend::lab::Lab;
 use subtend::model::{EntityState, Inventory, Logins, Memories, Step};
@@ -51,6 +52,27 @@ impl Run {
             task,
             events: Vec::new(),
         }
+    }
+
+    /// An engine whose windows open by this clock.
+    pub fn with_clock(inventory: &Inventory, logins: Logins, clock: Arc<dyn Clock>) -> Self {
+        let surroundings = Surroundings {
+            clock,
+            ..Surroundings::new(Memories::default(), Means::unwritten(".".into()))
+        };
+        let inventory = Arc::new(inventory.clone());
+        let transport = AnyTransport::default();
+        let (link, task) = ImageManager::start_with(inventory, logins, transport, surroundings);
+        Self {
+            link,
+            task,
+            events: Vec::new(),
+        }
+    }
+
+    /// Ends it as a killed process does.
+    pub fn kill(self) {
+        self.task.abort();
     }
 
     /// Starts groups of the inventory.

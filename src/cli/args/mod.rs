@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 use thiserror::Error;
 
+mod campaign;
 mod engine;
 mod look;
 mod run;
 mod try_procedure;
 
+pub use campaign::{CampaignArgs, DowngradeArg, ProceedArg};
 pub use engine::{AttachArgs, CancelArgs, DETACH, RateArgs, StatusArgs, StopArgs};
 pub use look::{CheckArgs, HistoryArgs, RecoverArgs, VerifyArgs};
 pub use run::{ActivateArg, ActivateArgs, LaggardsArg, MadeArgs, RunArgs, SourceArg};

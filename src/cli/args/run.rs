@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 use thiserror::Error;
 
+use super::CampaignArgs;
 use crate::model::rate::read_rate;
 use crate::model::{Extent, Laggards, Limits, SourceSpec};
 
@@ -15,7 +16,8 @@ use crate::model::{Extent, Laggards, Limits, SourceSpec};
     after_help = "Examples:\n  subtend run --all\n  subtend run adsl vdsl --json > run.jsonl\n  \
                   subtend run --image adsl-2.4 --source hq --entities 'shelf1-[01-20]'\n  \
                   subtend run --image adsl-2.4 --source hq --entities 'shelf1-*' --retries 3\n  \
-                  subtend run adsl --activate now\n\n\
+                  subtend run adsl --activate now\n  \
+                  subtend run adsl --waves 1,10%,rest --stop-after 2% --offline 'wait 14d'\n\n\
                   A failure that may pass (a reset, a timeout, a refused connection, 421, 425,\n\
                   426, 451) is tried again after delays that grow; 530, 552 and 553 are not.\n\
                   Ctrl-C cancels in good order, a second one leaves at once."
@@ -36,6 +38,8 @@ pub struct RunArgs {
     /// Whether devices are made to run the image, whatever the group says [default: as the group says, else later]
     #[arg(long, help_heading = None::<&str>)]
     pub activate: Option<ActivateArg>,
+    #[command(flatten)]
+    pub campaign: CampaignArgs,
     /// Print events as JSON, one object a line, and nothing else on standard output
     #[arg(long, help_heading = None::<&str>)]
     pub json: bool,
@@ -164,12 +168,21 @@ pub enum ActivateArg {
     Now,
     /// They get it, and go on with the one that they run
     Later,
+    /// They get it at any time, and are made to run it in the window
+    Window,
+}
+
+impl ActivateArg {
+    /// Whether the window is for that alone.
+    pub fn is_in_window(self) -> bool {
+        self == Self::Window
+    }
 }
 
 impl From<ActivateArg> for Extent {
     fn from(arg: ActivateArg) -> Self {
         match arg {
-            ActivateArg::Now => Self::Upgrade,
+            ActivateArg::Now | ActivateArg::Window => Self::Upgrade,
             ActivateArg::Later => Self::Deliver,
         }
     }

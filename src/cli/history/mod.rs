@@ -80,17 +80,18 @@ pub(super) fn past_runs(state_dir: &Path) -> Result<Vec<PastRun>, JournalError> 
             unproven: run.counts.delivered_unproven,
             skipped: run.counts.skipped,
             failed: run.counts.failed,
-            about: format!("{}{} by {}", upgraded(run), run.groups.join(", "), who(run)),
+            groups: run.groups.clone(),
+            about: format!("by {}{}", who(run), upgraded(run)),
         })
         .collect())
 }
 
-/// `(5 upgraded, 1 rolled back) `, where devices were made to run their image.
+/// ` (5 upgraded, 1 rolled back)`, where devices were made to run their image.
 fn upgraded(run: &RunRow) -> String {
     match (run.counts.upgraded, run.counts.rolled_back) {
         (0, 0) => String::new(),
-        (upgraded, 0) => format!("({upgraded} upgraded) "),
-        (upgraded, back) => format!("({upgraded} upgraded, {back} rolled back) "),
+        (upgraded, 0) => format!(" ({upgraded} upgraded)"),
+        (upgraded, back) => format!(" ({upgraded} upgraded, {back} rolled back)"),
     }
 }
 

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use crossterm::event as typed;
 use crossterm::event::{KeyCode, KeyEventKind, MouseButton, MouseEventKind};
+use jiff::tz::TimeZone;
 use nix::sys::signal::Signal as Posix;
 use pictures::{Pictures, ready};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -99,6 +100,7 @@ pub async fn run(
     state.shared.page = Page::first(runs);
     state.shared.engine.shared = options.shared;
     state.shared.engine.watch_only = options.watch_only;
+    state.shared.time.zone = TimeZone::system();
     let app = App {
         screen: Some(screen),
         work: Work::new(link.commands.clone(), keeper),
@@ -282,6 +284,9 @@ impl<D: Device, K: Storage> App<D, K> {
             _ => None,
         };
         let Some(action) = action else { return };
+        if action == Action::Yes && self.is_typed_ahead() {
+            return self.say_typed_ahead();
+        }
         if let (Action::Quit, Some(leaving)) = (&action, &mut self.leaving) {
             leaving.at_once = leaving.cancelled || self.state.shared.engine.shared;
             return self.leave(!self.state.shared.engine.shared);

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::console::action::Action;
+use crate::console::dialogs::Dialog;
 use crate::console::update::update;
 use crate::console::view;
 use crate::console::work::Storage;
@@ -26,7 +27,14 @@ pub(super) struct Pictures {
     /// Something besides the log and the figures of the output.
     changed: bool,
     drawn: Instant,
+    /// Since when the sheet on top is on its way to the screen, and how many pictures have followed.
+    sheet: Option<(Instant, u32)>,
 }
+
+/// Nobody has read a sheet and decided sooner: what is typed before was typed before it was there.
+const READ: Duration = Duration::from_millis(400);
+/// Minimum interval between two pictures of a time that counts down.
+const SECOND: Duration = Duration::from_secs(1);
 
 impl Pictures {
     /// The first one is due at once.
@@ -37,6 +45,7 @@ impl Pictures {
             due: Some(now),
             changed: true,
             drawn: now,
+            sheet: None,
         }
     }
 }
@@ -48,8 +57,39 @@ impl<D: Device, K: Storage> App<D, K> {
         let picture = self.pictures.due.filter(|_| !busy);
         let log =
             (self.pictures.due.is_none() && self.watches_log()).then(|| Instant::now() + LOG_PACE);
+        let counts = self.pictures.due.is_none() && self.counts_down();
+        let clock = counts.then(|| self.pictures.drawn + SECOND);
         let end = self.leaving.and_then(|leaving| leaving.until);
-        [picture, log, end].into_iter().flatten().min()
+        [picture, log, clock, end].into_iter().flatten().min()
+    }
+
+    /// It shows what time alone changes.
+    fn counts_down(&self) -> bool {
+        let shared = &self.state.shared;
+        let is_live = self.screen.is_some() && shared.frozen.is_none();
+        is_live
+            && self
+                .state
+                .screen()
+                .counts_down(&self.link.snapshots.borrow())
+    }
+
+    /// Whether the sheet on top can't have been read yet.
+    pub(super) fn is_typed_ahead(&self) -> bool {
+        let is_sheet = matches!(self.state.shared.dialog(), Some(Dialog::Sheet { .. }));
+        let output = self.screen.as_ref().map(|screen| &screen.output);
+        let is_idle = output.is_some_and(Output::is_idle);
+        // A picture is begun when the one before it has arrived.
+        let sheet = self.pictures.sheet;
+        let was_read =
+            sheet.is_some_and(|(at, followed)| (is_idle || followed > 0) && at.elapsed() >= READ);
+        is_sheet && !was_read
+    }
+
+    pub(super) fn say_typed_ahead(&mut self) {
+        let text = "that was typed before the question could be read: Enter again goes on";
+        self.state.shared.say(text);
+        self.now();
     }
 
     pub(super) fn watches_log(&self) -> bool {
@@ -79,6 +119,10 @@ impl<D: Device, K: Storage> App<D, K> {
         let seen = self.state.take_log();
         if seen && self.pictures.due.is_none() {
             self.pictures.due = Some(now.max(self.pictures.drawn + LOG_PACE));
+        }
+        if self.pictures.due.is_none() && self.pictures.drawn + SECOND <= now && self.counts_down()
+        {
+            self.pictures.due = Some(now);
         }
         let Some(screen) = &mut self.screen else {
             self.pictures.due = None;
@@ -121,6 +165,7 @@ impl<D: Device, K: Storage> App<D, K> {
                 });
         }
         let snapshot = self.link.snapshots.borrow().clone();
+        self.state.shared.time.now = jiff::Timestamp::now().max(snapshot.at);
         self.state.observe(&snapshot);
         let (state, theme) = (&self.state, &screen.theme);
         let picture = screen
@@ -134,6 +179,10 @@ impl<D: Device, K: Storage> App<D, K> {
         screen.enter = false;
         screen.output.send(bytes, now);
         self.pictures.drawn = now;
+        let is_sheet = matches!(self.state.shared.dialog(), Some(Dialog::Sheet { .. }));
+        let before = self.pictures.sheet;
+        let followed = before.map_or((now, 0), |(at, followed)| (at, followed.saturating_add(1)));
+        self.pictures.sheet = is_sheet.then_some(followed);
         self.pictures.due = None;
         self.pictures.changed = false;
     }

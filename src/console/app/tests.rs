@@ -13,7 +13,10 @@ use tokio::task::JoinHandle;
 
 use crate::console::past_run::PastRun;
 use crate::model::{Bottleneck, EntityState, Laggards, Outcome, Verified};
-use crate::protocol::{Command, EntitySnapshot, GroupPhase, GroupSnapshot, GroupSpec, Target};
+use crate::protocol::{
+    CampaignSnapshot, Command, EntitySnapshot, GroupPhase, GroupSnapshot, GroupSpec, Held, HeldBy,
+    PauseReason, Target, WaveSnapshot,
+};
 
 use super::*;
 
@@ -167,7 +170,11 @@ impl Stage {
 
     async fn type_in(&self, keys: &str) {
         for key in keys.chars() {
-            let event = KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE);
+            let key = match key {
+                '\r' => KeyCode::Enter,
+                key => KeyCode::Char(key),
+            };
+            let event = KeyEvent::new(key, KeyModifiers::NONE);
             self.presses.send(typed::Event::Key(event)).await.unwrap();
         }
     }
@@ -449,4 +456,45 @@ async fn an_engine_that_breaks_down_is_told_and_the_console_can_be_left() {
     stage.until_it_shows("the engine has broken down").await;
     stage.type_in("q").await;
     stage.closed().await;
+}
+
+/// A key that was typed before its question could be read, on a slow line, begins no wave.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_typed_ahead_of_a_question_does_not_answer_it() {
+    let mut stage = Stage::open(1);
+    let mut all = snapshot(1);
+    let group = Arc::make_mut(&mut Arc::make_mut(&mut all).groups[0]);
+    let name = group.group.to_string();
+    let since = Timestamp::UNIX_EPOCH;
+    group.campaign = Some(Box::new(CampaignSnapshot {
+        waves: vec![WaveSnapshot {
+            entities: 2,
+            good: 1,
+            ..WaveSnapshot::default()
+        }],
+        wave: 1,
+        held: Some(Held {
+            since,
+            by: HeldBy::Pause(PauseReason::Operator),
+        }),
+        untouched: 1,
+        offline: 0,
+        failed: 0,
+        stops_at: None,
+        rate: None,
+    }));
+    stage.snapshots.send_replace(all);
+    stage.until_it_shows("by an operator").await;
+    for key in ["p", "\r"] {
+        stage.type_in(key).await;
+    }
+    stage
+        .until_it_shows("before the question could be read")
+        .await;
+    assert!(stage.commands.try_recv().is_err(), "nothing was ordered");
+    // Somebody reads.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    stage.type_in("\r").await;
+    assert_eq!(stage.ordered().await, Command::Resume { group: name });
+    stage.end();
 }

@@ -27,7 +27,14 @@ const ASCII: border::Set<'_> = border::Set {
 };
 
 pub(super) fn draw(dialog: &Dialog, rows: usize, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
-    let (title, lines) = content(dialog, rows, usize::from(area.width), theme);
+    let (title, mut lines) = content(dialog, rows, usize::from(area.width), theme);
+    // Within border and padding; made for a screen that was wider, say.
+    let room = usize::from(area.width).saturating_sub(4);
+    for line in lines.iter_mut().filter(|line| line.width() > room) {
+        let style = line.spans.first().map_or(line.style, |first| first.style);
+        let text: String = line.spans.iter().map(|span| &*span.content).collect();
+        *line = Line::styled(columns::cut(&text, room, !theme.ascii), style);
+    }
     let widest = lines
         .iter()
         .map(Line::width)
@@ -67,6 +74,16 @@ fn content<'a>(
             let mut lines = plain(lines, theme);
             lines.push(Line::raw(""));
             lines.push(Line::styled("y yes   n no", theme.title()));
+            (title.as_str(), lines)
+        }
+        Dialog::Sheet {
+            title, lines, keys, ..
+        } => {
+            let mut lines = plain(lines, theme);
+            let [enter, esc] = keys;
+            lines.push(Line::raw(""));
+            let keys = format!("Enter {enter}   Esc {esc}");
+            lines.push(Line::styled(keys, theme.title()));
             (title.as_str(), lines)
         }
         Dialog::Text {
@@ -239,6 +256,7 @@ mod tests {
         };
         for dialog in [
             Dialog::confirm(text(), [text()], intent()),
+            Dialog::sheet(text(), vec![text()], ["go on", "leave it"], intent()),
             Dialog::text(text(), &text(), intent()),
             Dialog::password(text(), vec![text()], intent()),
             Dialog::list(text(), vec![row], intent()),

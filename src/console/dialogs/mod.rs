@@ -30,6 +30,14 @@ pub(crate) enum Dialog {
         lines: Vec<String>,
         intent: Asked,
     },
+    /// The same, of what goes on: Enter is yes, once it could be read.
+    Sheet {
+        title: String,
+        lines: Vec<String>,
+        /// What Enter does, and what Esc does.
+        keys: [&'static str; 2],
+        intent: Asked,
+    },
     Text {
         title: String,
         lines: Vec<String>,
@@ -74,6 +82,7 @@ impl Dialog {
     pub(crate) fn kind(&self) -> Kind {
         match self {
             Self::Confirm { .. } => Kind::Confirm,
+            Self::Sheet { .. } => Kind::Sheet,
             Self::Text { .. } | Self::Password { .. } => Kind::Text,
             Self::Command { .. } => Kind::Command,
             Self::List { .. } => Kind::List,
@@ -99,6 +108,20 @@ impl Dialog {
         Self::Confirm {
             title: title.into(),
             lines: lines.into_iter().collect(),
+            intent,
+        }
+    }
+
+    pub(crate) fn sheet(
+        title: impl Into<String>,
+        lines: Vec<String>,
+        keys: [&'static str; 2],
+        intent: Asked,
+    ) -> Self {
+        Self::Sheet {
+            title: title.into(),
+            lines,
+            keys,
             intent,
         }
     }
@@ -161,7 +184,7 @@ pub(crate) fn update(dialogs: &mut Vec<Dialog>, rows: usize, action: Action) -> 
         return Outcome::Nothing;
     };
     let outcome = match (dialog, action) {
-        (Dialog::Confirm { intent, .. }, Action::Yes) => {
+        (Dialog::Confirm { intent, .. } | Dialog::Sheet { intent, .. }, Action::Yes) => {
             Outcome::Answered(intent.clone(), Answer::Yes)
         }
         (Dialog::Text { input, intent, .. }, Action::Submit) => {

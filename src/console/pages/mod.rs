@@ -73,7 +73,7 @@ fn page_of(action: &Action, here: Page) -> Page {
 
 fn page_asked(request: &Request) -> Page {
     match request {
-        Request::Review(_) | Request::Verify(_) => Page::Review,
+        Request::Review(_) | Request::Verify(_) | Request::Secret(_) => Page::Review,
         Request::Expect(_) => Page::Watch,
         Request::Regrouped => Page::Inventory,
     }
@@ -146,7 +146,7 @@ impl State {
             Asked::Review(asked) => {
                 review::answered(&mut pages.review, shared, snapshot, asked, answer)
             }
-            Asked::Watch(asked) => pages.watch.answered(asked, answer),
+            Asked::Watch(asked) => pages.watch.answered(shared, snapshot, asked, answer),
             Asked::Log(asked) => log::answered(&mut pages.log, shared, asked, answer),
         };
         self.pass_on(snapshot, effect)

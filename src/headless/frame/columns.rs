@@ -24,7 +24,7 @@ const STATE: usize = 11;
 const RATE: usize = 12;
 
 impl Columns {
-    pub(super) fn new(group: &GroupSnapshot, room: Room) -> Self {
+    pub(super) fn new(group: &GroupSnapshot, room: Room<'_>) -> Self {
         let longest = group
             .entities
             .iter()

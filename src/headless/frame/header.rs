@@ -11,7 +11,7 @@ use crate::protocol::{GroupPhase, GroupSnapshot};
 /// the blanks before it, and its text.
 struct Part(u8, &'static str, String);
 
-pub(super) fn header(group: &GroupSnapshot, room: Room) -> Line {
+pub(super) fn header(group: &GroupSnapshot, room: Room<'_>) -> Line {
     const GAP: &str = "  ";
     let mut parts = vec![
         Part(0, "", shown(&group.group)),
@@ -25,6 +25,11 @@ pub(super) fn header(group: &GroupSnapshot, room: Room) -> Line {
         GroupPhase::Ended(outcome) => {
             parts.push(Part(1, GAP, outcome.to_string()));
             parts.push(Part(4, GAP, units::duration(seconds(group.seconds))));
+        }
+        _ if group.is_at_rest() => {
+            let campaign = group.campaign.as_ref();
+            let word = campaign.and_then(|one| one.word(room.now, room.zone));
+            parts.push(Part(1, GAP, word.unwrap_or_default()));
         }
         GroupPhase::Starting => parts.push(Part(1, GAP, "starting".into())),
         GroupPhase::Transferring | GroupPhase::Draining => {

@@ -4,8 +4,12 @@
 //! run or failed stay and the rest is counted; where columns are short, the gauge goes first, then
 //! rate and lag.
 
+mod campaign;
 mod columns;
 mod header;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use crate::model::EntityState;
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
@@ -32,24 +36,36 @@ pub(super) struct Line {
     pub(super) tone: Tone,
 }
 
-/// The room there is.
+/// The room there is, and how late it is for its reader.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Room {
+pub(super) struct Room<'a> {
     pub(super) columns: usize,
     pub(super) rows: usize,
     pub(super) utf8: bool,
+    pub(super) now: Timestamp,
+    pub(super) zone: &'a TimeZone,
 }
 
 /// The snapshot as at most `rows` lines of at most `columns` cells; `note` is the last one.
-pub(super) fn frame(snapshot: &Snapshot, note: Option<&str>, room: Room) -> Vec<Line> {
+pub(super) fn frame(snapshot: &Snapshot, note: Option<&str>, room: Room<'_>) -> Vec<Line> {
     let rows = room.rows.saturating_sub(usize::from(note.is_some()));
     let mut lines = Vec::new();
     if snapshot.groups.len() > rows {
         many_groups(snapshot, rows, room, &mut lines);
     } else {
-        let shares = shares(&snapshot.groups, rows - snapshot.groups.len());
-        for (group, share) in snapshot.groups.iter().zip(shares) {
+        let mut left = rows - snapshot.groups.len();
+        let heads = snapshot.groups.iter().map(|group| {
+            // Where not even these fit, headers say that a group is held.
+            let more = Some(campaign::lines(group, room)).filter(|lines| lines.len() <= left);
+            let more = more.unwrap_or_default();
+            left -= more.len();
+            more
+        });
+        let heads: Vec<Vec<Line>> = heads.collect();
+        let shares = shares(&snapshot.groups, left);
+        for ((group, head), share) in snapshot.groups.iter().zip(heads).zip(shares) {
             lines.push(header(group, room));
+            lines.extend(head);
             entities(group, share, room, &mut lines);
         }
     }
@@ -65,7 +81,7 @@ pub(super) fn frame(snapshot: &Snapshot, note: Option<&str>, room: Room) -> Vec<
 }
 
 /// Not even the headers fit: those that run first, the rest counted.
-fn many_groups(snapshot: &Snapshot, rows: usize, room: Room, lines: &mut Vec<Line>) {
+fn many_groups(snapshot: &Snapshot, rows: usize, room: Room<'_>, lines: &mut Vec<Line>) {
     let Some(rows) = rows.checked_sub(1) else {
         return;
     };
@@ -140,7 +156,7 @@ fn rank(entity: &EntitySnapshot) -> usize {
     }
 }
 
-fn entities(group: &GroupSnapshot, rows: usize, room: Room, lines: &mut Vec<Line>) {
+fn entities(group: &GroupSnapshot, rows: usize, room: Room<'_>, lines: &mut Vec<Line>) {
     // One row is kept for counting those that have none.
     let fits = rows >= group.entities.len();
     let keep = chosen(
@@ -165,7 +181,7 @@ fn entities(group: &GroupSnapshot, rows: usize, room: Room, lines: &mut Vec<Line
 }
 
 /// `… 12 more: 8 waiting, 4 delivered`, the most frequent first.
-fn more(states: &[&'static str], what: &str, room: Room) -> Line {
+fn more(states: &[&'static str], what: &str, room: Room<'_>) -> Line {
     let dots = if room.utf8 { "…" } else { "..." };
     let number = match what {
         "" => states.len().to_string(),

@@ -33,6 +33,8 @@ use crate::terminal::Theme;
 
 mod activate;
 mod browse;
+#[cfg(test)]
+mod campaign_tests;
 mod change;
 mod conflicts;
 mod draw;

@@ -21,6 +21,8 @@ use crate::console::scroll::Scroll;
 use crate::console::state::{Screen, Shared};
 use crate::console::widgets::fit::{cut, right};
 use crate::console::widgets::table::table;
+use crate::model::columns::width;
+use crate::model::text::shown;
 use crate::protocol::Snapshot;
 use crate::terminal::{Theme, Tone};
 
@@ -100,6 +102,25 @@ pub(crate) fn opened(shared: &mut Shared, run: &str, text: &str) {
     (shared.dialogs).push(Dialog::reading(format!("Run {run}"), lines));
 }
 
+/// The names of its groups, as many as fit, and behind all of them what else there is.
+fn about(run: &PastRun, room: usize) -> String {
+    let all = run.groups.len();
+    let names = |many: usize| match all - many {
+        0 => run.groups.join(", "),
+        more => format!("{} and {more} more", run.groups[..many].join(", ")),
+    };
+    let fits = |many: &usize| width(&shown(&names(*many))) <= room;
+    let many = (1..=all).rev().find(fits).unwrap_or(1.min(all));
+    let mut text = names(many);
+    if many == all {
+        text += &format!(" {}", run.about);
+        if run.unproven > 0 {
+            text += &format!(" ({} unproven)", run.unproven);
+        }
+    }
+    text
+}
+
 /// `2026-11-22 21:50`.
 const BEGAN: usize = 16;
 const OUTCOME: usize = 9;
@@ -107,8 +128,8 @@ const OUTCOME: usize = 9;
 pub(crate) fn draw(view: &View, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
     let [_, body] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(area);
     let fixed = [BEGAN, OUTCOME, 9, 7, 6];
-    let about = usize::from(area.width).saturating_sub(fixed.iter().sum::<usize>() + fixed.len());
-    let widths: Vec<usize> = fixed.into_iter().chain([about]).collect();
+    let rest = usize::from(area.width).saturating_sub(fixed.iter().sum::<usize>() + fixed.len());
+    let widths: Vec<usize> = fixed.into_iter().chain([rest]).collect();
     let cells = |began: &str, outcome: &str, counts: [&str; 3], about: &str| {
         let [delivered, skipped, failed] = counts;
         Row::new([
@@ -145,14 +166,11 @@ pub(crate) fn draw(view: &View, theme: &Theme, frame: &mut Frame<'_>, area: Rect
         let [delivered, skipped, failed] =
             [run.delivered, run.skipped, run.failed].map(|number| number.to_string());
         let counts = [delivered.as_str(), &skipped, &failed];
-        let (outcome, about) = match (run.outcome.as_str(), run.unproven) {
-            (outcome, 0) => (outcome, run.about.clone()),
-            ("delivered", _) => (
-                "unproven",
-                format!("({} unproven) {}", run.unproven, run.about),
-            ),
-            (outcome, many) => (outcome, format!("({many} unproven) {}", run.about)),
+        let outcome = match (run.outcome.as_str(), run.unproven) {
+            ("delivered", 1..) => "unproven",
+            (outcome, _) => outcome,
         };
+        let about = about(run, widths[5]);
         let style = match outcome {
             _ if row == scroll.cursor => theme.cursor(),
             "delivered" => theme.tone(Tone::Plain),

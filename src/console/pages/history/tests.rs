@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::console::message::Message;
+use crate::console::pages::State;
 use crate::console::testing::{self, ASCII, MONO, press, screen};
 use crate::console::update::update;
 
@@ -15,7 +16,8 @@ fn run(number: usize, outcome: &str) -> PastRun {
         unproven: usize::from(number == 10),
         skipped: 2,
         failed: 1,
-        about: "adsl, vdsl by craft@noc7 from 192.0.2.7 \u{1b}[31m".into(),
+        groups: vec!["adsl".into(), "vdsl".into()],
+        about: "by craft@noc7 from 192.0.2.7 \u{1b}[31m".into(),
     }
 }
 
@@ -77,4 +79,25 @@ fn the_cursor_is_always_on_the_screen() {
     // Fewer than there were.
     update(&mut state, &idle, Action::Past(vec![run(7, "failed")]));
     assert!(screen(&mut state, &idle, 80, 24, MONO).contains("21:07"));
+}
+
+/// Names that don't fit are counted, and none is cut where another one could be taken for it.
+#[test]
+fn groups_that_have_no_room_are_counted() {
+    let mut state = testing::state();
+    let idle = testing::idle();
+    press(&mut state, &idle, "H");
+    let groups = (1..=9).map(|at| format!("bremen-mitte-{at}")).collect();
+    let mut many = run(10, "partial");
+    many.groups = groups;
+    update(&mut state, &idle, Action::Past(vec![many]));
+    let row = |state: &mut State, width| {
+        let shown = screen(state, &idle, width, 24, ASCII);
+        let line = shown.lines().nth(2).unwrap();
+        line.split_once("      1 ").unwrap().1.to_owned()
+    };
+    assert_eq!(row(&mut state, 80), "bremen-mitte-1 and 8 more");
+    assert_eq!(row(&mut state, 60), "breme~");
+    let wide = row(&mut state, 200);
+    assert!(wide.contains("bremen-mitte-9 by craft@noc7") && wide.contains("(1 unproven)"));
 }

@@ -79,6 +79,7 @@ impl Screen for View {
                 open(self, shared, specs);
                 return look(self, shared, snapshot, Question::Verify);
             }
+            Request::Secret(credentials) => ask_for(shared, &credentials),
             _ => {}
         }
         None
@@ -239,6 +240,20 @@ fn ask(shared: &mut Shared, password: &Password, left: usize, then: Then) {
     (shared.dialogs).push(Dialog::password(title, lines, intent));
 }
 
+/// For a group that waits for it: the secret of the first of these.
+fn ask_for(shared: &mut Shared, credentials: &[String]) {
+    let known = &shared.site.inventory.credentials;
+    let found = credentials
+        .iter()
+        .find_map(|name| known.iter().find(|one| *one.name == **name));
+    let Some(found) = found else {
+        shared.complain("the inventory has none of these credentials any more");
+        return;
+    };
+    let password = Password::of(found, &shared.site);
+    ask(shared, &password, credentials.len(), Then::Nothing);
+}
+
 /// Also one that was given before may have been wrong.
 fn which_password(view: &mut View, shared: &mut Shared, snapshot: &Snapshot) {
     let start = current(view, shared, snapshot);
@@ -275,12 +290,7 @@ pub(crate) fn answered(
         (OfReview::Which, Answer::Chosen(name)) => {
             let known = shared.site.inventory.credentials.iter();
             let found = known.into_iter().find(|one| *one.name == *name)?;
-            let password = Password {
-                credentials: found.name.clone(),
-                user: found.user.clone(),
-                secret: found.by.secret(),
-                missing: shared.site.without_password.get(&found.name).cloned(),
-            };
+            let password = Password::of(found, &shared.site);
             ask(shared, &password, 1, Then::Nothing);
             None
         }

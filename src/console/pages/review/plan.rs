@@ -3,8 +3,10 @@
 //! The engine checks again and has the last word; here the operator sees it before anything is
 //! sent.
 
+use jiff::Timestamp;
+
 use crate::console::state::{Site, running};
-use crate::model::Name;
+use crate::model::{CredentialsRef, Name};
 use crate::plan::{Footprint, Plan, plan};
 use crate::protocol::{GroupSpec, Snapshot};
 
@@ -12,6 +14,8 @@ use crate::protocol::{GroupSpec, Snapshot};
 #[derive(Debug)]
 pub(super) struct Start {
     pub(super) plan: Plan,
+    /// As the engine has it.
+    pub(super) now: Timestamp,
     pub(super) passwords: Vec<Password>,
 }
 
@@ -26,6 +30,17 @@ pub(super) struct Password {
     pub(super) missing: Option<String>,
 }
 
+impl Password {
+    pub(super) fn of(one: &CredentialsRef, site: &Site) -> Self {
+        Self {
+            credentials: one.name.clone(),
+            user: one.user.clone(),
+            secret: one.by.secret(),
+            missing: site.without_password.get(&one.name).cloned(),
+        }
+    }
+}
+
 /// Looks at a start of these groups beside what runs.
 pub(super) fn start(site: &Site, snapshot: &Snapshot, specs: &[GroupSpec], force: bool) -> Start {
     let running: Vec<Footprint> = running(snapshot).collect();
@@ -34,14 +49,10 @@ pub(super) fn start(site: &Site, snapshot: &Snapshot, specs: &[GroupSpec], force
     let unknown = needed.filter(|one| {
         site.without_password.contains_key(&one.name) || site.to_ask.contains(&one.name)
     });
-    let passwords = unknown.map(|one| Password {
-        credentials: one.name.clone(),
-        user: one.user.clone(),
-        secret: one.by.secret(),
-        missing: site.without_password.get(&one.name).cloned(),
-    });
+    let passwords = unknown.map(|one| Password::of(one, site));
     Start {
         passwords: passwords.collect(),
         plan,
+        now: snapshot.at,
     }
 }

@@ -1,11 +1,13 @@
 //! Everything that is known about an entity, or a group, to read at one's leisure.
 
 use crate::console::dialogs::Dialog;
-use crate::console::state::Site;
+use std::collections::BTreeMap;
+
+use crate::console::state::{Shared, Site};
 use crate::model::columns::wrap;
 use crate::model::text::shown;
 use crate::model::{
-    DeliveryPolicy, EntityState, Evidence, Standing, UNPROVEN_HINT, Verified, units,
+    EntityState, Evidence, MadeGroup, Standing, UNPROVEN_HINT, Verified, names, units,
 };
 use crate::protocol::{EntitySnapshot, GroupSnapshot};
 
@@ -26,8 +28,11 @@ pub(super) fn of_entity(
         &format!("{} version {}", group.image, group.version),
     );
     let known = site.inventory.entity(&entity.entity);
+    if let (Some(wave), Some(campaign)) = (entity.wave, group.campaign.as_deref()) {
+        page.entry("wave", &format!("{wave} of {}", campaign.waves.len()));
+    }
     if let Some(known) = known {
-        page.entry("before", &format!("version {}", known.version));
+        page.entry("versions", &before_and_after(&known.version, group, entity));
         page.entry("address", &known.address.to_string());
         page.entry("file", known.path.as_str());
     }
@@ -43,6 +48,7 @@ pub(super) fn of_entity(
             "catching-up: it held up the others, so it left their pass with its file open and goes \
              on from the same byte in a later one"
         }
+        EntityState::Offline => "offline: it can't be reached, and is asked again by itself",
         EntityState::Retrying => "retrying: it waits for its next try, from byte 0",
         EntityState::Preparing => "preparing: the steps of its procedure before the image",
         EntityState::Activating => "activating: the steps that make it run an image",
@@ -97,9 +103,20 @@ pub(super) fn of_entity(
     Dialog::reading(shown(&entity.entity), page.lines)
 }
 
+/// `2.3 -> 2.4, runs 2.4`: what it had before, what it gets, and what it says that it runs.
+fn before_and_after(before: &str, group: &GroupSnapshot, entity: &EntitySnapshot) -> String {
+    let runs = entity.runs.as_deref();
+    let runs = runs.map_or_else(String::new, |runs| format!(", runs {runs}"));
+    match before {
+        "" => format!("not known -> {}{runs}", group.version),
+        before => format!("{before} -> {}{runs}", group.version),
+    }
+}
+
 pub(super) fn of_group(
+    shared: &Shared,
     group: &GroupSnapshot,
-    policy: Option<DeliveryPolicy>,
+    origin: Option<&MadeGroup>,
     width: usize,
 ) -> Dialog {
     let totals = figures::totals(group);
@@ -108,7 +125,7 @@ pub(super) fn of_group(
         "image",
         &format!("{} version {}", group.image, group.version),
     );
-    page.entry("state", &figures::phase(group));
+    page.entry("state", &figures::phase(group, &shared.time));
     let why = group.source_reason.as_deref();
     let why = why.map_or_else(String::new, |reason| format!("; {reason}"));
     page.entry("source", &format!("{}{why}", group.source));
@@ -138,10 +155,25 @@ pub(super) fn of_group(
             group.used
         ),
     );
-    if let Some(policy) = policy {
+    if let Some(origin) = origin {
+        let policy = origin.policy;
         page.entry("laggards", &policy.laggards_in_words());
         page.entry("retries", &policy.limits.retries_in_words());
         page.entry("parallel", &policy.parallel_in_words());
+        for (name, text) in origin.campaign.in_words() {
+            page.entry(name, &text);
+        }
+    }
+    if let Some(campaign) = group.campaign.as_deref() {
+        let time = &shared.time;
+        if let Some(held) = campaign.held_in_words(time.now, &time.zone) {
+            page.entry("now", &held);
+        }
+    }
+    let inventory = &shared.site.inventory;
+    let image = inventory.image(&group.image);
+    if let Some(procedure) = image.and_then(|image| inventory.procedure(&image.type_)) {
+        page.entry("procedure", &procedure.in_words());
     }
     if let Some(reason) = &group.depth_reason {
         page.entry("depth", &format!("last changed: {reason}"));
@@ -154,7 +186,25 @@ pub(super) fn of_group(
             page.entry(state.as_str(), &count.to_string());
         }
     }
+    versions(&mut page, shared, group);
     Dialog::reading(format!("Group {}", shown(&group.group)), page.lines)
+}
+
+/// The versions of all entities, with those that have them.
+fn versions(page: &mut Page, shared: &Shared, group: &GroupSnapshot) {
+    let mut found: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for entity in &group.entities {
+        let known = shared.site.inventory.entity(&entity.entity);
+        let before = known.map_or("", |known| &*known.version);
+        let text = before_and_after(before, group, entity);
+        let text = format!("{text}, {}", entity.standing().as_str());
+        found.entry(text).or_default().push(&entity.entity);
+    }
+    for (at, (versions, names)) in found.iter().enumerate() {
+        let label = if at == 0 { "versions" } else { "" };
+        page.entry(label, &format!("{versions}:"));
+        page.entry("", &names::compress(names).join(", "));
+    }
 }
 
 fn bytes(bytes: u64) -> String {
@@ -180,7 +230,10 @@ impl Page {
     }
 
     fn entry(&mut self, label: &str, text: &str) {
-        for (at, line) in wrap(&shown(text), 0, self.width).into_iter().enumerate() {
+        // Lists of names are longer than one text from outside may be: word by word.
+        let words: Vec<String> = text.split_whitespace().map(shown).collect();
+        let lines = wrap(&words.join(" "), 0, self.width);
+        for (at, line) in lines.into_iter().enumerate() {
             let label = if at == 0 { label } else { "" };
             // A continued line keeps its place: leading blanks are kept by the dialog.
             self.lines.push(format!("{label:<LABEL$}{line}"));

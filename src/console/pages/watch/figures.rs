@@ -1,7 +1,9 @@
 //! Figures that are not in a snapshot but follow from it.
 
-use crate::model::{Bottleneck, EntityState, Holds, Standing, Step, Verified};
-use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot};
+use crate::console::activation;
+use crate::console::state::Time;
+use crate::model::{Bottleneck, EntityState, Holds, Inventory, Standing, Step, Verified};
+use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
 use crate::terminal::Theme;
 
 /// What a group comes to.
@@ -17,10 +19,11 @@ pub(super) struct Totals {
 }
 
 /// What needs a look first comes first.
-pub(super) const STATES: [Standing; 18] = [
+pub(super) const STATES: [Standing; 19] = [
     Standing::In(EntityState::Failed),
     Standing::In(EntityState::RolledBack),
     Standing::In(EntityState::Retrying),
+    Standing::In(EntityState::Offline),
     Standing::In(EntityState::CatchingUp),
     Standing::In(EntityState::Cancelled),
     Standing::Unproven,
@@ -176,12 +179,42 @@ pub(super) fn upgraded(group: &GroupSnapshot) -> (usize, usize) {
     (count(EntityState::Upgraded), all)
 }
 
-pub(super) fn phase(group: &GroupSnapshot) -> String {
+/// `paused`, `waits 01:00`: how a group stands in which nothing is done.
+pub(super) fn rests(group: &GroupSnapshot, time: &Time) -> Option<String> {
+    let campaign = group.campaign.as_deref().filter(|_| group.is_at_rest())?;
+    campaign.word(time.now, &time.zone)
+}
+
+/// Whether somebody has to say that it goes on.
+fn is_paused(group: &GroupSnapshot) -> bool {
+    let campaign = group.campaign.as_deref();
+    campaign.is_some_and(|campaign| campaign.pause().is_some())
+}
+
+/// How many of an ended group hold the image, and can be made to run it.
+pub(super) fn holders(inventory: &Inventory, snapshot: &Snapshot, group: &GroupSnapshot) -> usize {
+    let image = inventory
+        .image(&group.image)
+        .filter(|_| group.phase.is_ended());
+    let can = image.is_some_and(|image| activation::can_activate(inventory, &image.type_).is_ok());
+    let delivered = |one: &&EntitySnapshot| one.state == EntityState::Delivered;
+    let names = group.entities.iter().filter(|one| can && delivered(one));
+    match names.clone().next() {
+        None => 0,
+        Some(_) => activation::holders(snapshot, &group.image, names.map(|one| &*one.entity)).len(),
+    }
+}
+
+pub(super) fn phase(group: &GroupSnapshot, time: &Time) -> String {
     use crate::model::Outcome;
     let some = upgraded(group).0 > 0;
     let is_no_mere_delivery = |one: &EntitySnapshot| some && one.state != EntityState::Delivered;
     let prepares = |one: &EntitySnapshot| one.state == EntityState::Preparing;
+    if let Some(word) = rests(group, time) {
+        return word;
+    }
     match group.phase {
+        phase if !phase.is_ended() && is_paused(group) => "paused, some still under way".into(),
         _ if activates(group) => "activating".into(),
         GroupPhase::Starting if group.entities.iter().any(prepares) => "preparing".into(),
         GroupPhase::Starting => "starting".into(),
@@ -199,6 +232,12 @@ pub(super) fn sign(group: &GroupSnapshot, theme: &Theme) -> &'static str {
     use crate::model::Outcome;
     if matches!(group.phase, GroupPhase::Ended(Outcome::Delivered)) && group.unproven() > 0 {
         return theme.sign(Standing::Unproven);
+    }
+    if group.is_at_rest() {
+        return match is_paused(group) {
+            true => "=",
+            false => theme.sign(EntityState::Waiting),
+        };
     }
     theme.sign(match group.phase {
         _ if activates(group) => EntityState::Activating,
@@ -274,6 +313,8 @@ pub(super) fn note(entity: &EntitySnapshot, limit: u64) -> String {
             "asked whether it has it still".into()
         }
         EntityState::Cancelled => entity.cause.clone().unwrap_or_default(),
+        // When it is asked next is a part of it.
+        EntityState::Offline => why(entity),
         _ if lags(entity, limit) => "falls behind".into(),
         _ if entity.attempt > 1 => format!("try {}", entity.attempt),
         _ => String::new(),

@@ -14,6 +14,7 @@ use crate::console::action::Action;
 use crate::console::asked::{Answer, Asked, OfWatch};
 use crate::console::dialogs::Dialog;
 use crate::console::effect::Effect;
+use crate::console::keymap::Hints;
 use crate::console::page::Page;
 use crate::console::state::{Request, Screen, Shared};
 use crate::console::stopping::confirm_cancel;
@@ -23,12 +24,15 @@ use crate::protocol::{Command, EntitySnapshot, GroupSnapshot, GroupSpec, Snapsho
 use crate::terminal::Theme;
 
 mod activate;
+#[cfg(test)]
+mod campaign_tests;
 mod dense;
 mod details;
 mod draw;
 mod figures;
 mod moves;
 mod order;
+mod pause;
 mod retry;
 #[cfg(test)]
 mod tests;
@@ -124,14 +128,25 @@ struct Awaited {
 }
 
 impl View {
-    pub(crate) fn answered(&mut self, asked: OfWatch, answer: Answer) -> Option<Effect> {
-        let (OfWatch::Retry(retry), Answer::Yes) = (asked, answer) else {
+    pub(crate) fn answered(
+        &mut self,
+        shared: &mut Shared,
+        snapshot: &Snapshot,
+        asked: OfWatch,
+        answer: Answer,
+    ) -> Option<Effect> {
+        if answer != Answer::Yes {
             return None;
-        };
-        let groups = vec![retry.spec];
-        expect(self, &groups);
-        let force = retry.force;
-        Some(Effect::Send(vec![Command::Start { groups, force }]))
+        }
+        match asked {
+            OfWatch::Retry(retry) => {
+                let groups = vec![retry.spec];
+                expect(self, &groups);
+                let force = retry.force;
+                Some(Effect::Send(vec![Command::Start { groups, force }]))
+            }
+            OfWatch::Resume { group, held } => pause::resumed(shared, snapshot, &group, &held),
+        }
     }
 }
 
@@ -153,7 +168,17 @@ impl Screen for View {
         frame: &mut Frame<'_>,
         area: Rect,
     ) {
-        draw::draw(self, &shared.site.inventory, snapshot, theme, frame, area);
+        draw::draw(self, shared, snapshot, theme, frame, area);
+    }
+
+    fn hints(&self, shared: &Shared, snapshot: &Snapshot) -> Hints {
+        hints(self, shared, snapshot)
+    }
+
+    fn counts_down(&self, snapshot: &Snapshot) -> bool {
+        let campaign = shown(self, snapshot).and_then(|group| group.campaign.as_deref());
+        let held = campaign.and_then(|campaign| campaign.held.as_ref());
+        held.is_some_and(|held| held.until().is_some())
     }
 
     fn observe(&mut self, shared: &mut Shared, snapshot: &Snapshot) {
@@ -210,6 +235,33 @@ pub(crate) fn observe(view: &mut View, shared: &Shared, snapshot: &Snapshot) {
     sort(view, shared, snapshot);
 }
 
+/// What can be done now comes first.
+fn hints(view: &View, shared: &Shared, snapshot: &Snapshot) -> Hints {
+    let mut hints = Hints::default();
+    let Some(group) = shown(view, snapshot) else {
+        return hints;
+    };
+    let orders = !shared.engine.watch_only;
+    match pause::hint(group).filter(|_| orders) {
+        // Else it has its place in the table.
+        Some(hint) if group.is_at_rest() => hints.first.push(hint),
+        Some("p pause") => {}
+        Some(hint) => hints.first.push(hint),
+        None => hints.without.push("p"),
+    }
+    let ended = group.phase.is_ended();
+    if orders && figures::holders(&shared.site.inventory, snapshot, group) > 0 {
+        hints.first.push("a activate");
+    }
+    if ended || !orders {
+        hints.without.push("x");
+    }
+    if ended && orders && retry::retry(view, shared, snapshot, view.group).is_ok() {
+        hints.first.push("r retry");
+    }
+    hints
+}
+
 fn shown<'a>(view: &View, snapshot: &'a Snapshot) -> Option<&'a GroupSnapshot> {
     snapshot.groups.get(view.group).map(|group| &**group)
 }
@@ -227,7 +279,7 @@ fn sort(view: &mut View, shared: &Shared, snapshot: &Snapshot) {
     let Some(group) = shown(view, snapshot) else {
         return;
     };
-    let rows = draw::cursor_rows(shared);
+    let rows = draw::cursor_rows(view, shared, group);
     let here = view.cursor.row.checked_sub(1);
     let here = here.and_then(|row| view.order.get(row)).copied();
     view.order = order::order(group, view.sort, view.reverse);
@@ -267,7 +319,7 @@ pub(crate) fn update(
         return None;
     };
     let len = group.entities.len();
-    let rows = draw::cursor_rows(shared);
+    let rows = draw::cursor_rows(view, shared, group);
     match action {
         Action::Left => sideways(view, shared, snapshot, -1),
         Action::Right => sideways(view, shared, snapshot, 1),
@@ -292,11 +344,15 @@ pub(crate) fn update(
             let columns = usize::from(shared.columns);
             let dialog = match selected(view, group) {
                 Some(entity) => details::of_entity(&shared.site, group, entity, columns),
-                None => details::of_group(group, retry::policy(view, shared, group), columns),
+                None => {
+                    let origin = retry::known(view, shared, group);
+                    details::of_group(shared, group, origin.as_ref(), columns)
+                }
             };
             shared.dialogs.push(dialog);
         }
         Action::Cancel => return cancel(view, shared, snapshot, group),
+        Action::Pause => return pause::press(shared, group),
         Action::Retry => match retry::retry(view, shared, snapshot, view.group) {
             Ok(retry) => {
                 let lines = retry::question(&retry, group);
@@ -315,8 +371,8 @@ pub(crate) fn update(
             let spec = started.unwrap_or(GroupSpec::Named(name));
             shared.request(Request::Verify(vec![spec]));
         }
-        Action::Click { row } => click(view, shared, usize::from(row), len),
-        action if view.dense => dense_move(view, shared, &action, len),
+        Action::Click { row } => click(view, shared, group, usize::from(row)),
+        action if view.dense => dense_move(view, shared, group, &action),
         action => view.cursor.follow(&action, len, rows),
     }
     None

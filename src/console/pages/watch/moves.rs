@@ -26,10 +26,11 @@ pub(super) fn sideways(view: &mut View, shared: &Shared, snapshot: &Snapshot, by
 }
 
 /// A row of the table, or the group's own figures. Cells are too small to be clicked by their row.
-pub(super) fn click(view: &mut View, shared: &Shared, row: usize, len: usize) {
+pub(super) fn click(view: &mut View, shared: &Shared, group: &GroupSnapshot, row: usize) {
     // Above the page there is the title.
-    let first = 1 + draw::rows_above(shared);
-    let visible = draw::cursor_rows(shared);
+    let first = 1 + draw::rows_above(view, shared, group);
+    let visible = draw::cursor_rows(view, shared, group);
+    let len = group.entities.len();
     match row.checked_sub(first) {
         None if row > 0 => view.cursor.to(0, len, visible),
         Some(at) if at < visible && !view.dense && view.cursor.offset + at < len => {
@@ -40,9 +41,10 @@ pub(super) fn click(view: &mut View, shared: &Shared, row: usize, len: usize) {
 }
 
 /// Up and down move by a line of cells.
-pub(super) fn dense_move(view: &mut View, shared: &Shared, action: &Action, len: usize) {
+pub(super) fn dense_move(view: &mut View, shared: &Shared, group: &GroupSnapshot, action: &Action) {
+    let len = group.entities.len();
     let line = dense::cells_in_a_line(shared);
-    let page = line * draw::cursor_rows(shared).max(1);
+    let page = line * draw::cursor_rows(view, shared, group).max(1);
     let row = view.cursor.row;
     let row = match action {
         Action::Up => row.saturating_sub(line),
@@ -90,7 +92,9 @@ pub(super) fn next_failure(view: &mut View, shared: &mut Shared, snapshot: &Snap
         show(view, shared, snapshot, place);
     }
     sort(view, shared, snapshot);
-    let len = shown(view, snapshot).map_or(0, |group| group.entities.len());
-    let rows = draw::cursor_rows(shared);
-    view.cursor.to(row + 1, len, rows);
+    let Some(group) = shown(view, snapshot) else {
+        return;
+    };
+    let rows = draw::cursor_rows(view, shared, group);
+    view.cursor.to(row + 1, group.entities.len(), rows);
 }

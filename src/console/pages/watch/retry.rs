@@ -11,7 +11,7 @@ use crate::model::text::{quoted, shown};
 use crate::model::{
     DeliveryPolicy, EntityState, GroupSpec, ImageSpec, MadeGroup, Name, SourceSpec,
 };
-use crate::protocol::{GroupSnapshot, Snapshot};
+use crate::protocol::{EntitySnapshot, GroupSnapshot, Snapshot};
 
 use super::View;
 
@@ -22,6 +22,9 @@ pub(super) enum NoRetry {
     NoGroup,
     #[error("nothing failed in {}", quoted(.0))]
     NothingFailed(Name),
+    /// To be tried again it would have to be made to run what it did not run well.
+    #[error("nothing failed in {}, {many} rolled back: its start (2, S) sends to them again", quoted(.group))]
+    RolledBack { group: Name, many: usize },
     #[error("nothing is left to try again in {}: a later group has it", quoted(.0))]
     TakenUp(Name),
     #[error("the image {} is not known any more", quoted(.0))]
@@ -44,7 +47,13 @@ pub(super) fn retry(
         .map(|one| one.entity.to_string())
         .collect();
     if entities.is_empty() {
+        let back = |one: &&EntitySnapshot| one.state == EntityState::RolledBack;
+        let many = group.entities.iter().filter(back).count();
         return Err(match later.is_empty() {
+            true if many > 0 => NoRetry::RolledBack {
+                group: group.group.clone(),
+                many,
+            },
             true => NoRetry::NothingFailed(group.group.clone()),
             false => NoRetry::TakenUp(group.group.clone()),
         });
@@ -99,16 +108,8 @@ pub(super) fn origin(view: &View, shared: &Shared, group: &GroupSnapshot) -> Opt
     })
 }
 
-/// How a group is sent to, where that is known here.
-pub(super) fn policy(
-    view: &View,
-    shared: &Shared,
-    group: &GroupSnapshot,
-) -> Option<DeliveryPolicy> {
-    known(view, shared, group).map(|made| made.policy)
-}
-
-fn known(view: &View, shared: &Shared, group: &GroupSnapshot) -> Option<MadeGroup> {
+/// As it was started here, or as it is described, where that is known here.
+pub(super) fn known(view: &View, shared: &Shared, group: &GroupSnapshot) -> Option<MadeGroup> {
     let inventory = &shared.site.inventory;
     let drafts = shared.drafts.iter().map(|draft| &draft.spec);
     let mut known = (view.started.get(&*group.group).into_iter())

@@ -8,7 +8,7 @@ use crate::console::activation::can_activate;
 use crate::console::dialogs::Dialog;
 use crate::console::pages::groups::conflicts::{Conflict, beside_runs};
 use crate::console::pages::groups::{View, members};
-use crate::console::state::Shared;
+use crate::console::state::{Shared, Time};
 use crate::console::widgets::fit::{cut, plain};
 use crate::model::columns::hang;
 use crate::model::{EntityState, Inventory, PeerChoice, SourceChoice, units};
@@ -52,6 +52,9 @@ pub(super) fn facts(view: &View, shared: &Shared, snapshot: &Snapshot, at: usize
     facts.push(Fact::plain("laggards", laggards));
     facts.push(Fact::plain("retries", policy.limits.retries_in_words()));
     facts.extend(extent(inventory, group));
+    let campaign = group.campaign.in_words().into_iter();
+    facts.extend(campaign.map(|(name, text)| Fact::plain(name, text)));
+    facts.extend(held(group, snapshot, &shared.time));
     facts.extend(results(group, snapshot));
     facts.push(Fact::plain("entities", entities));
     facts
@@ -145,14 +148,36 @@ fn versions(inventory: &Inventory, group: &ResolvedDraft) -> Option<Fact> {
     (!versions.is_empty()).then(|| Fact::plain("versions", versions.join(", ")))
 }
 
-/// How far it goes, where devices can be made to run the image.
-fn extent(inventory: &Inventory, group: &ResolvedDraft) -> Option<Fact> {
-    can_activate(inventory, &group.image.known()?.type_).ok()?;
-    let mut text = group.policy.extent_in_words().to_owned();
-    if !group.policy.extent.activates() {
-        text += "; a makes those that hold it run it";
+/// How far it goes, where devices can be made to run the image, and what is done on them.
+fn extent(inventory: &Inventory, group: &ResolvedDraft) -> Vec<Fact> {
+    let Some(image) = group.image.known() else {
+        return Vec::new();
+    };
+    let procedure = inventory.procedure(&image.type_);
+    let procedure = procedure.map(|one| Fact::plain("procedure", one.in_words()));
+    let mut facts = Vec::from_iter(procedure);
+    if can_activate(inventory, &image.type_).is_ok() {
+        let mut text = group.policy.extent_in_words().to_owned();
+        if !group.policy.extent.activates() {
+            text += "; a makes those that hold it run it";
+        }
+        facts.insert(0, Fact::plain("activate", text));
     }
-    Some(Fact::plain("activate", text))
+    facts
+}
+
+/// Why nobody of its run begins.
+fn held(group: &ResolvedDraft, snapshot: &Snapshot, time: &Time) -> Option<Fact> {
+    let run = run_of(snapshot, group).filter(|run| !run.phase.is_ended())?;
+    let text = run
+        .campaign
+        .as_deref()?
+        .held_in_words(time.now, &time.zone)?;
+    Some(Fact {
+        name: "now",
+        text,
+        tone: Tone::Look,
+    })
 }
 
 /// Of the newest run of the group.

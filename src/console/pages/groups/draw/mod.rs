@@ -15,7 +15,7 @@ use crate::console::widgets::fit::{cut, right, share};
 use crate::console::widgets::table::table;
 use crate::model::{EntityState, Inventory, Outcome, Standing};
 use crate::plan::{Chosen, ResolvedDraft};
-use crate::protocol::{GroupPhase, GroupSnapshot, Snapshot};
+use crate::protocol::{GroupPhase, GroupSnapshot, PauseReason, Snapshot};
 use crate::terminal::{Theme, Tone};
 
 use super::conflicts::beside_runs;
@@ -128,7 +128,7 @@ fn draw_list(
         longest.unwrap_or(0).clamp(titles[at].len(), most)
     };
     const ENTITIES: usize = 5;
-    const STATE: usize = 13;
+    const STATE: usize = 14;
     let columns = [
         (wanted(0, 26), 10),
         (ENTITIES, ENTITIES),
@@ -212,6 +212,25 @@ fn run_of<'s>(snapshot: &'s Snapshot, group: &ResolvedDraft) -> Option<&'s Group
         .map(|run| &**run)
 }
 
+/// How one stands that has not ended.
+fn at_work(
+    run: Option<&GroupSnapshot>,
+    shared: &Shared,
+    theme: &Theme,
+) -> (&'static str, String, Tone) {
+    let campaign = run.and_then(|run| run.campaign.as_deref());
+    let word = campaign.and_then(|one| one.word(shared.time.now, &shared.time.zone));
+    let (sign, tone) = match campaign.and_then(|campaign| campaign.pause()) {
+        Some(PauseReason::Failures { .. } | PauseReason::WaveFailed { .. }) => ("=", Tone::Bad),
+        Some(_) => ("=", Tone::Look),
+        None if run.is_some_and(GroupSnapshot::is_at_rest) => {
+            (theme.sign(EntityState::Waiting), Tone::Busy)
+        }
+        None => (theme.sign(EntityState::Sending), Tone::Busy),
+    };
+    (sign, word.unwrap_or_else(|| "runs".into()), tone)
+}
+
 /// How a group stands: a sign and a word.
 fn standing(
     view: &View,
@@ -224,7 +243,7 @@ fn standing(
     let conflicts = &view.conflicts[at];
     let run = run_of(snapshot, group);
     if run.is_some_and(|run| !run.phase.is_ended()) {
-        return (theme.sign(EntityState::Sending), "runs".into(), Tone::Busy);
+        return at_work(run, shared, theme);
     }
     let mut blocking = conflicts.iter().filter(|one| one.blocks());
     if let Some(conflict) = blocking.clone().find(|one| !one.is_gap()) {

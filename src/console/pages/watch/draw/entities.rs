@@ -17,9 +17,14 @@ use crate::terminal::{Theme, Tone};
 
 use super::{LAG, PERCENT, RATE, STATE};
 
+/// `wave`, and numbers of as many digits.
+const WAVE: usize = 4;
+
 /// The widths of the table of entities.
 pub(super) struct Columns {
     name: usize,
+    /// Where there are waves, and room for them.
+    wave: Option<usize>,
     gauge: usize,
     width: usize,
 }
@@ -33,20 +38,28 @@ impl Columns {
             70..100 => (20, 10),
             _ => (32, 20),
         };
+        let has_waves = width >= 100 && group.entities.iter().any(|one| one.wave.is_some());
         Self {
             name: longest.unwrap_or(0).clamp(6, most),
+            wave: has_waves.then_some(WAVE),
             gauge,
             width,
         }
     }
 
-    fn widths(&self) -> [usize; 7] {
-        let left = [self.name, STATE, self.gauge, PERCENT, RATE, LAG];
-        let rest = self
-            .width
-            .saturating_sub(left.iter().sum::<usize>() + left.len());
-        let [name, state, gauge, percent, rate, lag] = left;
-        [name, state, gauge, percent, rate, lag, rest]
+    fn widths(&self) -> Vec<usize> {
+        let others = [STATE, self.gauge, PERCENT, RATE, LAG];
+        let mut widths: Vec<usize> = (std::iter::once(self.name).chain(self.wave))
+            .chain(others)
+            .collect();
+        widths.push(self.rest(&widths));
+        widths
+    }
+
+    /// What is left for words.
+    fn rest(&self, others: &[usize]) -> usize {
+        let taken = others.iter().sum::<usize>() + others.len();
+        self.width.saturating_sub(taken)
     }
 
     fn head<'a>(&self, view: &View, theme: &Theme) -> Row<'a> {
@@ -57,15 +70,17 @@ impl Columns {
             (true, true) => "^",
         };
         let mark = |sort: Sort| if view.sort == sort { arrow } else { "" };
-        Row::new([
-            Cell::new(format!("entity{}", mark(Sort::Name))),
+        let name = Cell::new(format!("entity{}", mark(Sort::Name)));
+        let wave = self.wave.map(|_| Cell::new("wave"));
+        let others = [
             Cell::new(format!("state{}", mark(Sort::State))),
             Cell::new("sent"),
             Cell::new(""),
             Cell::new(format!("{:>RATE$}", format!("rate{}", mark(Sort::Rate)))),
             Cell::new(format!("{:>LAG$}", format!("lag{}", mark(Sort::Lag)))),
             Cell::new(" note"),
-        ])
+        ];
+        Row::new(std::iter::once(name).chain(wave).chain(others))
     }
 
     fn row<'a>(
@@ -99,24 +114,33 @@ impl Columns {
             _ => gauge(entity.sent, size, self.gauge, theme),
         };
         let word = match state {
-            EntityState::Failed | EntityState::RolledBack | EntityState::Retrying => style,
+            EntityState::Failed
+            | EntityState::RolledBack
+            | EntityState::Retrying
+            | EntityState::Offline => style,
             _ => Style::new(),
         };
         let note = |room: usize| cut(note, room, theme);
-        let [.., rate, lag, room] = self.widths();
-        let mut cells = vec![
-            Cell::new(cut(&entity.entity, self.name, theme)),
+        let room = self.widths().pop().unwrap_or_default();
+        let mut cells = vec![Cell::new(cut(&entity.entity, self.name, theme))];
+        cells.extend(self.wave.map(|_| {
+            let wave = entity
+                .wave
+                .map_or_else(String::new, |wave| wave.to_string());
+            Cell::new(format!("{wave:>WAVE$}"))
+        }));
+        cells.extend([
             Cell::new(format!("{sign} {standing}")).style(style),
             Cell::new(bar),
             Cell::new(format!("{percent:>PERCENT$}")),
-        ];
+        ]);
         if matches!(state, EntityState::Sending | EntityState::CatchingUp) {
             cells.push(Cell::new(format!("{:>RATE$}", figures::rate(entity.rate))));
             cells.push(Cell::new(format!("{:>LAG$}", entity.lag)));
             cells.push(Cell::new(format!(" {}", note(room.saturating_sub(1)))));
         } else {
             // Without figures there is more room for words.
-            let note = note(rate + lag + room);
+            let note = note(RATE + LAG + room);
             cells.push(Cell::new(format!("  {note}")).style(word).column_span(3));
         }
         let row = Row::new(cells);
@@ -184,7 +208,9 @@ pub(super) fn footer<'a>(
         let sorted = view.sort.title();
         let view = if view.dense { "cells" } else { "rows" };
         let why = match &group.depth_reason {
-            Some(reason) if !group.phase.is_ended() => format!("; pool: {reason}"),
+            Some(reason) if !group.phase.is_ended() && !group.is_at_rest() => {
+                format!("; pool: {reason}")
+            }
             _ => String::new(),
         };
         if group.phase.is_ended() && group.unproven() > 0 {
@@ -205,7 +231,8 @@ pub(super) fn footer<'a>(
     let mut text = format!("{}: {}", entity.entity, entity.standing());
     // The cause of a retry needs the room, and nothing moves meanwhile.
     let still = entity.state.is_final()
-        || entity.state == EntityState::Retrying
+        || matches!(entity.state, EntityState::Retrying | EntityState::Offline)
+        || entity.state == EntityState::Waiting && group.is_at_rest()
         || figures::is_made_to_run(entity);
     if !still && group.phase != GroupPhase::Starting {
         let size = group.size.unwrap_or(0);

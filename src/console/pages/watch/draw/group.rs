@@ -4,30 +4,79 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::console::pages::watch::figures::{STATES, Totals};
-use crate::console::pages::watch::{View, figures};
+use crate::console::pages::watch::{HISTORY, View, figures};
+use crate::console::state::Shared;
 use crate::console::widgets::fit::{cut, fit, plain, span};
 use crate::console::widgets::gauge::{gauge, history, percent};
 use crate::model::{Bottleneck, EntityState, Standing, columns, units};
 use crate::protocol::{EntitySnapshot, GroupSnapshot};
 use crate::terminal::{Theme, Tone};
 
-use super::LABEL;
+use super::{LABEL, Reads, campaign};
 
-pub(super) fn group_lines<'a>(
-    view: &View,
-    group: &GroupSnapshot,
-    totals: &Totals,
-    // How many hold the image and can be made to run it.
-    holders: usize,
-    theme: &Theme,
-    width: usize,
-) -> Vec<Line<'a>> {
+/// A group as it is seen, and what follows from that.
+pub(super) struct Face<'s> {
+    pub(super) view: &'s View,
+    pub(super) shared: &'s Shared,
+    pub(super) group: &'s GroupSnapshot,
+    pub(super) totals: &'s Totals,
+    /// How many hold the image and can be made to run it.
+    pub(super) holders: usize,
+    pub(super) reads: Reads,
+    pub(super) theme: &'s Theme,
+    pub(super) width: usize,
+    pub(super) is_low: bool,
+}
+
+pub(super) fn group_lines<'a>(face: &Face<'_>) -> Vec<Line<'a>> {
+    let mut lines = vec![title(face)];
+    let campaign = campaign::lines(face.shared, face.group, face.theme, face.width);
+    let is_short = face.is_low && !campaign.is_empty();
+    lines.extend(campaign);
+    match face.reads {
+        Reads::Nothing => lines.push(runs(face)),
+        Reads::Rests => {}
+        Reads::Now if face.group.phase.is_ended() => ended(face, &mut lines),
+        Reads::Now => {
+            lines.push(source(face));
+            if !is_short {
+                lines.push(pool(face));
+            }
+        }
+    }
+    lines.push(sent(face));
+    lines.push(counts(face.totals, face.theme, face.width));
+    lines
+}
+
+fn cells(width: usize) -> usize {
+    match width {
+        ..70 => 6,
+        70..100 => 16,
+        _ => 30,
+    }
+}
+
+fn label<'a>(text: &str, theme: &Theme) -> Span<'a> {
+    span(format!("{text:<LABEL$}"), theme.hint())
+}
+
+fn title<'a>(face: &Face<'_>) -> Line<'a> {
+    let Face {
+        view,
+        shared,
+        group,
+        theme,
+        width,
+        ..
+    } = face;
+    let (group, theme, width) = (*group, *theme, *width);
     let title = format!(
         "{}: {} version {}, {}",
         plain(&group.group, theme),
         plain(&group.image, theme),
         plain(&group.version, theme),
-        figures::phase(group)
+        figures::phase(group, &shared.time)
     );
     let style = if view.cursor.row == 0 {
         theme.cursor()
@@ -35,7 +84,7 @@ pub(super) fn group_lines<'a>(
         theme.title()
     };
     let waits = match &group.bottleneck {
-        _ if group.phase.is_ended() => String::new(),
+        _ if group.phase.is_ended() || group.is_at_rest() => String::new(),
         _ if figures::activates(group) => {
             let many = group.entities.iter().filter(|one| !one.state.is_final());
             format!("waits for {}", columns::count(many.count(), "device"))
@@ -54,48 +103,62 @@ pub(super) fn group_lines<'a>(
         _ => theme.tone(Tone::Look),
     };
     let room = width.saturating_sub(columns::width(&waits) + 1);
-    let mut lines = vec![Line::from(vec![
+    Line::from(vec![
         span(fit(&title, room, theme), style),
         Span::raw(" "),
         span(waits, waits_style),
-    ])];
-    let cells = match width {
-        ..70 => 6,
-        70..100 => 16,
-        _ => 30,
-    };
-    let label = |text: &str| span(format!("{text:<LABEL$}"), theme.hint());
-    if group.phase.is_ended() {
-        ended(group, totals, theme, width, &mut lines);
-    } else if figures::activates(group) {
-        // Nothing is read any more, and no buffer is filled.
-        let (done, all) = figures::upgraded(group);
-        let [part, whole] = [done, all].map(|number| number as u64);
-        let version = plain(&group.version, theme);
-        let text = format!(
-            "{} {:>3}%  {done} of {all} say that they run {version}",
-            gauge(part, whole, cells, theme),
-            percent(part, whole)
-        );
-        lines.push(Line::from(vec![
-            label("runs"),
-            Span::raw(cut(&text, width.saturating_sub(LABEL), theme)),
-        ]));
-    } else {
-        lines.push(Line::from(vec![
-            label("source"),
-            Span::raw(read(group, cells, theme)),
-            span(format!("  {}", pass(group, theme, width)), Style::new()),
-        ]));
-        lines.push(pool(view, group, cells, theme, width));
-    }
+    ])
+}
+
+/// Nothing is read any more, and no buffer is filled.
+fn runs<'a>(face: &Face<'_>) -> Line<'a> {
+    let (group, theme) = (face.group, face.theme);
+    let (done, all) = figures::upgraded(group);
+    let [part, whole] = [done, all].map(|number| number as u64);
+    let version = plain(&group.version, theme);
+    let text = format!(
+        "{} {:>3}%  {done} of {all} say that they run {version}",
+        gauge(part, whole, cells(face.width), theme),
+        percent(part, whole)
+    );
+    let room = face.width.saturating_sub(LABEL);
+    Line::from(vec![
+        label("runs", theme),
+        Span::raw(cut(&text, room, theme)),
+    ])
+}
+
+fn source<'a>(face: &Face<'_>) -> Line<'a> {
+    let (group, theme, width) = (face.group, face.theme, face.width);
+    let read = read(group, cells(width), theme);
+    let room = width.saturating_sub(LABEL + columns::width(&read) + 2);
+    Line::from(vec![
+        label("source", theme),
+        Span::raw(read),
+        span(
+            format!("  {}", cut(&pass(group, theme, width), room, theme)),
+            Style::new(),
+        ),
+    ])
+}
+
+fn sent<'a>(face: &Face<'_>) -> Line<'a> {
+    let Face {
+        group,
+        totals,
+        theme,
+        width,
+        holders,
+        ..
+    } = face;
+    let (group, theme, width, holders) = (*group, *theme, *width, *holders);
     let share = percent(totals.sent, totals.to_send);
-    let left = if group.phase.is_ended() || figures::activates(group) {
+    let left = if face.reads != Reads::Now || group.phase.is_ended() {
         String::new()
     } else {
         format!("  left {}", figures::time_left(group.time_left))
     };
-    let sent = gauge(totals.sent, totals.to_send, cells, theme);
+    let sent = gauge(totals.sent, totals.to_send, cells(width), theme);
     let get_it = group.entities.len() - totals.states[figures::rank(EntityState::Skipped)];
     let is_on = |one: &&EntitySnapshot| figures::is_on(one);
     let confirmed = group.entities.iter().filter(is_on).count();
@@ -113,16 +176,14 @@ pub(super) fn group_lines<'a>(
         _ if holders > 0 => format!("{holders} to activate: a"),
         _ => String::new(),
     };
-    lines.push(Line::from(vec![
-        label("sent"),
+    Line::from(vec![
+        label("sent", theme),
         Span::raw(figures),
         span(cut(&hint, room, theme), theme.tone(Tone::Look)),
-    ]));
-    lines.push(counts(totals, theme, width));
-    lines
+    ])
 }
 
-pub(super) fn read(group: &GroupSnapshot, cells: usize, theme: &Theme) -> String {
+fn read(group: &GroupSnapshot, cells: usize, theme: &Theme) -> String {
     let size = group.size.unwrap_or(0);
     let whole = group.size.map_or("?".into(), units::size);
     format!(
@@ -134,7 +195,7 @@ pub(super) fn read(group: &GroupSnapshot, cells: usize, theme: &Theme) -> String
     )
 }
 
-pub(super) fn pass(group: &GroupSnapshot, theme: &Theme, width: usize) -> String {
+fn pass(group: &GroupSnapshot, theme: &Theme, width: usize) -> String {
     let source = plain(&group.source, theme);
     let text = match group.passes {
         0 | 1 => format!("from {source}"),
@@ -152,47 +213,30 @@ pub(super) fn pass(group: &GroupSnapshot, theme: &Theme, width: usize) -> String
 }
 
 /// Occupancy, depth and size, and how it was in the last seconds.
-pub(super) fn pool<'a>(
-    view: &View,
-    group: &GroupSnapshot,
-    cells: usize,
-    theme: &Theme,
-    width: usize,
-) -> Line<'a> {
+fn pool<'a>(face: &Face<'_>) -> Line<'a> {
+    let (view, group, theme, width) = (face.view, face.group, face.theme, face.width);
     let (used, depth) = (group.used as u64, group.depth as u64);
     let figures = format!(
         "{} {} filled, {} free, {depth} x {}  ",
-        gauge(used, depth, cells, theme),
+        gauge(used, depth, cells(width), theme),
         group.used,
         group.depth.saturating_sub(group.used),
         units::size(group.buffer_size).replace(".0 ", " ")
     );
     let room = width.saturating_sub(LABEL + columns::width(&figures));
-    let past = view
-        .history
-        .get(&view.group)
-        .map_or_else(String::new, |past| {
-            history(
-                past.samples.iter().copied(),
-                100,
-                room.min(crate::console::pages::watch::HISTORY),
-                theme,
-            )
-        });
+    let past = (view.history.get(&view.group)).map_or_else(String::new, |past| {
+        let samples = past.samples.iter().copied();
+        history(samples, 100, room.min(HISTORY), theme)
+    });
     Line::from(vec![
-        span(format!("{:<LABEL$}", "pool"), theme.hint()),
+        label("pool", theme),
         Span::raw(figures),
         span(past, theme.hint()),
     ])
 }
 
-pub(super) fn ended(
-    group: &GroupSnapshot,
-    totals: &Totals,
-    theme: &Theme,
-    width: usize,
-    lines: &mut Vec<Line<'_>>,
-) {
+fn ended(face: &Face<'_>, lines: &mut Vec<Line<'_>>) {
+    let (group, theme) = (face.group, face.theme);
     let passes = match group.passes {
         1 => "once".into(),
         passes => format!("in {}", columns::count(passes as usize, "pass")),
@@ -205,7 +249,7 @@ pub(super) fn ended(
             "{} {passes} from {}, {} confirmed, in {took}",
             units::size(group.source_bytes),
             group.source,
-            units::size(totals.confirmed)
+            units::size(face.totals.confirmed)
         ),
     };
     let unread = match group.passes {
@@ -213,17 +257,16 @@ pub(super) fn ended(
         _ => "not read to its end",
     };
     let digest = group.sha256.as_deref().unwrap_or(unread);
-    for (label, text) in [("read", read.as_str()), ("sha256", digest)] {
-        lines.push(Line::from(vec![
-            span(format!("{label:<LABEL$}"), theme.hint()),
-            Span::raw(cut(text, width.saturating_sub(LABEL), theme)),
-        ]));
+    let room = face.width.saturating_sub(LABEL);
+    for (name, text) in [("read", read.as_str()), ("sha256", digest)] {
+        let text = Span::raw(cut(text, room, theme));
+        lines.push(Line::from(vec![label(name, theme), text]));
     }
 }
 
 /// How many entities are in which state: in words as far as there is room, then in signs, which
 /// the rows below explain.
-pub(super) fn counts<'a>(totals: &Totals, theme: &Theme, width: usize) -> Line<'a> {
+fn counts<'a>(totals: &Totals, theme: &Theme, width: usize) -> Line<'a> {
     let present = || (STATES.iter().zip(totals.states)).filter(|(_, count)| *count > 0);
     let text = |state: Standing, count: usize, style: usize| {
         let sign = theme.sign(state);

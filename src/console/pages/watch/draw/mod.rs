@@ -1,49 +1,95 @@
 //! How a group looks: the groups at the top, the group's own figures, then its entities.
 
+mod campaign;
 mod entities;
 mod group;
 
 use entities::{draw_entities, footer};
-use group::group_lines;
+use group::{Face, group_lines};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
 
-use crate::console::activation;
 use crate::console::state::Shared;
 use crate::console::widgets::fit::cut;
 use crate::console::widgets::gauge::percent;
 use crate::console::widgets::table::tabs;
-use crate::model::{EntityState, Inventory, columns};
-use crate::protocol::{EntitySnapshot, GroupSnapshot, Snapshot};
+use crate::model::{Extent, columns};
+use crate::protocol::{GroupSnapshot, Snapshot};
 use crate::terminal::Theme;
 
-use super::{View, dense, figures};
+use super::{View, dense, figures, retry};
 
 /// The width of the words before a group's figures.
 const LABEL: usize = 7;
 
-/// The rows of a group's own figures; one less on a low screen, where entities matter more.
-fn block_rows(page_rows: usize) -> usize {
-    if page_rows >= 18 { 5 } else { 4 }
+/// The screen is so low that entities matter more than the last figures of their group.
+fn is_low(page_rows: usize) -> bool {
+    page_rows < 18
+}
+
+/// The rows of a group's own figures.
+fn block_rows(view: &View, shared: &Shared, group: &GroupSnapshot, page_rows: usize) -> usize {
+    let more = campaign::rows(shared, group);
+    let rows = 5 + more
+        - match reads(view, shared, group) {
+            Reads::Now => 0,
+            // Neither source nor pool, and in place of them what devices run.
+            Reads::Nothing => 1,
+            Reads::Rests => 2,
+        };
+    match is_low(page_rows) {
+        false => rows,
+        // Without the counts, and without the pool where there is more to say.
+        true => rows - 1 - usize::from(more > 0 && reads(view, shared, group) == Reads::Now),
+    }
+}
+
+/// What of a group is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reads {
+    /// Or was.
+    Now,
+    /// Its devices are made to run what they hold.
+    Nothing,
+    /// It is paused, or waits.
+    Rests,
+}
+
+fn reads(view: &View, shared: &Shared, group: &GroupSnapshot) -> Reads {
+    if group.phase.is_ended() && group.passes > 0 {
+        return Reads::Now;
+    }
+    // Only where it can matter, since groups are searched for it.
+    let only_activates = || {
+        let known = retry::known(view, shared, group);
+        let known = known.is_some_and(|made| made.policy.extent == Extent::Activate);
+        known || figures::upgrades(group)
+    };
+    match group.passes {
+        _ if figures::activates(group) => Reads::Nothing,
+        0 if only_activates() => Reads::Nothing,
+        _ if group.is_at_rest() => Reads::Rests,
+        _ => Reads::Now,
+    }
 }
 
 /// The groups, the figures of the one that is shown, the head of the table.
-pub(super) fn rows_above(shared: &Shared) -> usize {
-    block_rows(shared.page_rows()) + 2
+pub(super) fn rows_above(view: &View, shared: &Shared, group: &GroupSnapshot) -> usize {
+    block_rows(view, shared, group, shared.page_rows()) + 2
 }
 
 /// Rows for entities, or lines of cells; below them there is a line about the one under the cursor.
-pub(super) fn cursor_rows(shared: &Shared) -> usize {
+pub(super) fn cursor_rows(view: &View, shared: &Shared, group: &GroupSnapshot) -> usize {
     shared
         .page_rows()
-        .saturating_sub(rows_above(shared) + 1)
+        .saturating_sub(rows_above(view, shared, group) + 1)
         .max(1)
 }
 
 pub(super) fn draw(
     view: &View,
-    inventory: &Inventory,
+    shared: &Shared,
     snapshot: &Snapshot,
     theme: &Theme,
     frame: &mut Frame<'_>,
@@ -53,7 +99,8 @@ pub(super) fn draw(
         empty(theme, frame, area);
         return;
     };
-    let block = block_rows(usize::from(area.height));
+    let inventory = &shared.site.inventory;
+    let block = block_rows(view, shared, group, usize::from(area.height));
     let [tabs, figures, head, list, foot] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Length(u16::try_from(block).unwrap_or(5)),
@@ -62,16 +109,18 @@ pub(super) fn draw(
         Constraint::Length(1),
     ])
     .areas(area);
-    draw_tabs(view, snapshot, theme, frame, tabs);
-    let totals = figures::totals(group);
-    let lines = group_lines(
+    draw_tabs(view, shared, snapshot, theme, frame, tabs);
+    let lines = group_lines(&Face {
         view,
+        shared,
         group,
-        &totals,
-        holders(inventory, snapshot, group),
+        totals: &figures::totals(group),
+        holders: figures::holders(inventory, snapshot, group),
+        reads: reads(view, shared, group),
         theme,
-        usize::from(area.width),
-    );
+        width: usize::from(area.width),
+        is_low: is_low(usize::from(area.height)),
+    });
     for (line, row) in lines.into_iter().zip(figures.rows()) {
         frame.render_widget(line, row);
     }
@@ -97,21 +146,14 @@ fn empty(theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
 }
 
 /// The groups side by side, as many as fit around the one that is shown.
-/// How many of an ended group hold the image, and can be made to run it.
-fn holders(inventory: &Inventory, snapshot: &Snapshot, group: &GroupSnapshot) -> usize {
-    let image = inventory
-        .image(&group.image)
-        .filter(|_| group.phase.is_ended());
-    let can = image.is_some_and(|image| activation::can_activate(inventory, &image.type_).is_ok());
-    let delivered = |one: &&EntitySnapshot| one.state == EntityState::Delivered;
-    let names = group.entities.iter().filter(|one| can && delivered(one));
-    match names.clone().next() {
-        None => 0,
-        Some(_) => activation::holders(snapshot, &group.image, names.map(|one| &*one.entity)).len(),
-    }
-}
-
-fn draw_tabs(view: &View, snapshot: &Snapshot, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
+fn draw_tabs(
+    view: &View,
+    shared: &Shared,
+    snapshot: &Snapshot,
+    theme: &Theme,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) {
     let count = snapshot.groups.len();
     let place = format!(" {} of {count} groups", view.group + 1);
     let room = usize::from(area.width).saturating_sub(place.len());
@@ -122,6 +164,8 @@ fn draw_tabs(view: &View, snapshot: &Snapshot, theme: &Theme, frame: &mut Frame<
         let sign = figures::sign(group, theme);
         if group.phase.is_ended() {
             format!(" {sign} {name} ")
+        } else if let Some(word) = figures::rests(group, &shared.time) {
+            format!(" {sign} {name} {word} ")
         } else if figures::activates(group) {
             let (done, all) = figures::upgraded(group);
             format!(" {sign} {name} {done}/{all} ")
