@@ -69,12 +69,35 @@ pub(super) fn activation(args: &ActivateArgs, inventory: &Inventory) -> Result<S
         .map_err(|blockers| Failed::usage(said(&blockers).join("\n")))
 }
 
+/// Groups of a past run.
+///
+/// # Errors
+/// As [`select`].
+pub(super) fn again(
+    specs: Vec<GroupSpec>,
+    force: bool,
+    inventory: &Inventory,
+) -> Result<Selection, Failed> {
+    start(specs, inventory, force).map_err(|blockers| Failed::usage(said(&blockers).join("\n")))
+}
+
+/// Whether any of these is gone through in a way that waits: it is to survive this process.
+pub(super) fn waits(specs: &[GroupSpec], inventory: &Inventory) -> bool {
+    specs.iter().any(|spec| match spec {
+        GroupSpec::Made(made) => !made.campaign.is_default(),
+        GroupSpec::Named(name) => {
+            let group = inventory.groups.iter().find(|group| *group.name == **name);
+            group.is_some_and(|group| !group.campaign.is_default())
+        }
+    })
+}
+
 /// Groups that are to be started whatever their entities have, by the inventory, already.
 ///
 /// # Errors
 /// As [`select`].
 pub(super) fn forced(specs: Vec<GroupSpec>, inventory: &Inventory) -> Result<Selection, Failed> {
-    start(specs, inventory, true).map_err(|blockers| Failed::usage(said(&blockers).join("\n")))
+    again(specs, true, inventory)
 }
 
 fn start(

@@ -21,6 +21,7 @@ use crate::model::{
 use crate::protocol::{Command, Event, GroupSpec, Link, Snapshot, Summary};
 use crate::transport::{Destination, Endpoint, Remote};
 
+mod continued;
 mod order;
 mod steps;
 
@@ -72,6 +73,7 @@ impl Engine {
         let (recorder, gate) = Recorder::new(Settings {
             state_dir: Ok(state_dir.to_owned()),
             practice: false,
+            resident: false,
             tell_cut_off: true,
         });
         let (link, task) = recorder.record(link, tokio::spawn(async {}), inventory());

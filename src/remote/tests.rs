@@ -1,5 +1,6 @@
 //! Deltas, frames, and a server whose engine does as the test says.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 
 use jiff::Timestamp;
@@ -178,6 +179,8 @@ impl Stage {
         let about = About {
             inventory: "/site.yaml".into(),
             text: "memory: 1 MiB\n".into(),
+            logins: BTreeSet::new(),
+            stays: false,
         };
         let served =
             tokio::spawn(async move { serve(link, &mut claimed, about, &mut stopped).await });

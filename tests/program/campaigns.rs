@@ -12,15 +12,14 @@ use crate::support::upgrades::{Site, assert_sound};
 
 /// The group that the waves are of; the other kinds have one device each.
 const GROUP: &str = "telnet";
-const WAVES: &str =
-    "now, waves: [1, 10%, rest], stop_after: 2%, order: [{ ring: [canary, early] }]";
+const WAVES: &str = "now, waves: [1, 10%, rest], stop_after: 2%, order: [{ ring: [canary] }]";
 /// Ten of two hundred can't boot the image; five of them are in the second wave.
 const BAD: [usize; 10] = [3, 7, 11, 15, 19, 40, 80, 120, 160, 200];
 
 async fn network(numbers: [usize; 3], behaviour: &'static str) -> (Lab, TempDir, String) {
     let site = Site {
         numbers,
-        activate: WAVES,
+        activate: "now",
         behaviour,
     };
     let lab = site.serve().await;
@@ -30,6 +29,9 @@ async fn network(numbers: [usize; 3], behaviour: &'static str) -> (Lab, TempDir,
     // The last device is the first to be tried.
     let last = format!("name: t{:03}, ", numbers[0]);
     let text = text.replace(&last, &format!("{last}labels: {{ ring: canary }}, "));
+    let before = "image: telnet-2, source: { file_server: hq }, activate: now";
+    assert!(text.contains(before));
+    let text = text.replace(before, &before.replace("now", WAVES));
     std::fs::write(&file, text).unwrap();
     (lab, folder, file.to_str().unwrap().to_owned())
 }
@@ -39,11 +41,16 @@ fn states(summary: &Value) -> BTreeMap<String, String> {
     let groups = summary["groups"].as_array().unwrap().iter();
     let entities = groups.flat_map(|group| group["entities"].as_array().unwrap());
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    entities.map(|one| (text(&one["entity"]), text(&one["state"]))).collect()
+    entities
+        .map(|one| (text(&one["entity"]), text(&one["state"])))
+        .collect()
 }
 
 fn parsed(lines: &[String]) -> Vec<Value> {
-    lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    lines
+        .iter()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 /// Which wave each entity is of: the canary, then a tenth, then the rest.
@@ -64,7 +71,10 @@ async fn two_hundred_devices_are_upgraded_in_the_order_asked_for() {
     let events = parsed(&lines);
     let states = states(events.last().unwrap());
     assert_eq!(states.len(), 200);
-    assert!(states.values().all(|state| state == "upgraded"), "{states:?}");
+    assert!(
+        states.values().all(|state| state == "upgraded"),
+        "{states:?}"
+    );
     // Nothing of a wave begins before all of the one before runs the image.
     let mut now = 0;
     let mut done = [0; 4];
@@ -122,13 +132,19 @@ async fn an_image_that_some_cannot_boot_stops_in_the_second_wave_and_the_rest_is
     }
     println!("{counts:?}");
     assert_eq!(summary["outcome"], "waiting");
-    let paused = events.iter().find(|event| event["what"] == "paused").unwrap();
+    let paused = events
+        .iter()
+        .find(|event| event["what"] == "paused")
+        .unwrap();
     assert_eq!(paused["reason"], "failures", "{paused}");
 
     // The engine waits with it. Somebody who has looked at it ends it.
     let (lines, _, said) = Program::keeping(state, &["status"]).end().await;
     let shown = lines.join("\n");
-    assert!(shown.contains("paused") || shown.contains("stopped"), "{shown}{said}");
+    assert!(
+        shown.contains("paused") || shown.contains("stopped"),
+        "{shown}{said}"
+    );
     let (_, code, said) = Program::keeping(state, &["stop", "--cancel"]).end().await;
     assert_eq!(code, Some(0), "{said}");
     assert_sound(&lab);

@@ -10,6 +10,8 @@
 
 use subtend_support as support;
 
+#[cfg(all(unix, feature = "lab"))]
+mod campaigns;
 mod cli;
 #[cfg(all(unix, feature = "lab"))]
 mod commands;
@@ -27,6 +29,8 @@ mod headless;
 mod journal;
 #[cfg(feature = "lab")]
 mod log;
+#[cfg(all(unix, feature = "lab"))]
+mod offline;
 #[cfg(feature = "lab")]
 mod online;
 #[cfg(unix)]
@@ -35,6 +39,8 @@ mod privacy;
 mod procedures;
 #[cfg(all(unix, feature = "lab"))]
 mod recovery;
+#[cfg(all(unix, feature = "lab"))]
+mod resident;
 #[cfg(all(unix, feature = "lab"))]
 mod secrets;
 #[cfg(all(unix, feature = "lab"))]

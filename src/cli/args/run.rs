@@ -20,7 +20,9 @@ use crate::model::{Extent, Laggards, Limits, SourceSpec};
                   subtend run adsl --waves 1,10%,rest --stop-after 2% --offline 'wait 14d'\n\n\
                   A failure that may pass (a reset, a timeout, a refused connection, 421, 425,\n\
                   426, 451) is tried again after delays that grow; 530, 552 and 553 are not.\n\
-                  Ctrl-C cancels in good order, a second one leaves at once."
+                  Ctrl-C cancels in good order, a second one leaves at once.\n\
+                  A group with waves, a start, a window, or devices that are waited for runs in a process\n\
+                  of its own: exit code 3 says that nothing is under way there, and something waits."
 )]
 pub struct RunArgs {
     /// Groups of the inventory
@@ -43,6 +45,9 @@ pub struct RunArgs {
     /// Print events as JSON, one object a line, and nothing else on standard output
     #[arg(long, help_heading = None::<&str>)]
     pub json: bool,
+    /// Stay until nothing waits any more, too: a pause, a window, devices that are off
+    #[arg(long, conflicts_with = "detach", help_heading = None::<&str>)]
+    pub wait: bool,
     /// Start it in a process of its own and return; `subtend help detach` says more
     #[arg(long, conflicts_with = "json", help_heading = None::<&str>)]
     pub detach: bool,
