@@ -69,7 +69,7 @@ impl Planned {
     }
 
     pub(super) fn json(&self, online: Option<&Findings<ProbeCheck>>) -> Result<String, Failed> {
-        json_line(&Json::new(&self.plan, online))
+        json_line(&Json::new(&self.plan, online, Timestamp::now()))
     }
 }
 
@@ -236,6 +236,44 @@ struct JsonGroup<'a> {
     /// What is done beside the image, and how far a run goes with it; nothing where nothing is.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     done: Option<JsonDone<'a>>,
+    /// How it is gone through, where that is not as always.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    campaign: Option<JsonCampaign>,
+}
+
+#[derive(Serialize)]
+struct JsonCampaign {
+    waves: Vec<JsonWave>,
+    /// Entities that are done in one window, where there is one, and windows that all of them take.
+    fits: Option<usize>,
+    windows: Option<usize>,
+    notes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct JsonWave {
+    entities: Vec<Name>,
+    /// Not before, at the assumed rate. Null: never.
+    begins: Option<Timestamp>,
+}
+
+impl JsonCampaign {
+    fn of(one: &PlannedGroup, now: Timestamp) -> Option<Self> {
+        if one.group.campaign.is_default() {
+            return None;
+        }
+        let schedule = schedule(one, now);
+        let waves = schedule.waves.iter().map(|wave| JsonWave {
+            entities: wave.entities.iter().map(|one| one.name.clone()).collect(),
+            begins: wave.begins,
+        });
+        Some(Self {
+            waves: waves.collect(),
+            fits: schedule.fits,
+            windows: schedule.windows,
+            notes: said(&schedule.notes),
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -299,7 +337,7 @@ struct JsonPolicy {
 }
 
 impl<'a> Json<'a> {
-    fn new(plan: &'a Plan, online: Option<&'a Findings<ProbeCheck>>) -> Self {
+    fn new(plan: &'a Plan, online: Option<&'a Findings<ProbeCheck>>, now: Timestamp) -> Self {
         let names = |entities: &'a [Arc<Entity>]| entities.iter().map(|one| &one.name).collect();
         let groups = plan.groups.iter().map(|one| {
             let group = &one.group;
@@ -333,6 +371,7 @@ impl<'a> Json<'a> {
                     parallel: group.parallel,
                 },
                 done: JsonDone::of(group),
+                campaign: JsonCampaign::of(one, now),
             }
         });
         Self {

@@ -130,6 +130,7 @@ fn read_group(
     let members: Vec<&Entity> = members.map(|at| &*lookup.entities[*at]).collect();
     let judged = Judged {
         entities: &members,
+        all: lookup.entities,
         image: image.map(|(_, image)| image),
         versions: image.map_or(Versions::None, |(_, image)| lookup.versions(&image.type_)),
     };

@@ -116,6 +116,7 @@ impl ResolvedDraft {
         let image_known = image.known().map(|image| &**image);
         let judged = Judged {
             entities: &entities,
+            all: lookup.entities,
             image: image_known,
             versions: image_known.map_or(Versions::None, |image| lookup.versions(&image.type_)),
         };

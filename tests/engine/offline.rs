@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use subtend::lab::Lab;
+use jiff::Timestamp;
 use subtend::model::campaign::{Campaign, Offline};
 use subtend::model::{EntityState, Group, Holds, Inventory, Limits, Outcome, Staging};
-use subtend::protocol::{Event, Target};
+use subtend::protocol::{Command, Continued, Event, GroupSpec, OfflineBefore, Target};
 
 use crate::support::run::{Run, assert_delivered, assert_untouched, entity};
 use crate::support::upgrades::{Site, assert_sound, logins};
@@ -78,28 +78,19 @@ fn chance(seed: &mut u64) -> u64 {
 async fn thirty_of_two_hundred_that_come_back_get_the_image_by_few_passes() {
     let (mut inventory, settings) = network(200, MIB);
     waiting(&mut inventory, 300 * SECOND);
-    let lab = Arc::new(lab(&inventory, &settings).await);
+    let lab = lab(&inventory, &settings).await;
     let mut seed = 0x5eed;
     let mut off = BTreeSet::new();
     while off.len() < 30 {
         off.insert(format!("e{:03}", 1 + chance(&mut seed) % 200));
     }
     for name in &off {
-        lab.kill(name).await;
+        // Its port stays its own meanwhile.
+        let after = Duration::from_millis(1500 + chance(&mut seed) % 5000);
+        lab.restart(name, after).await;
     }
     let run = Run::start(lab.inventory(), &[GROUP]).await;
-    let mut back = tokio::task::JoinSet::new();
-    for name in off.clone() {
-        let after = Duration::from_millis(500 + chance(&mut seed) % 5000);
-        let lab = lab.clone();
-        back.spawn(async move {
-            // A device's own time, not one that the test waits for.
-            tokio::time::sleep(after).await;
-            lab.revive(&name).await;
-        });
-    }
     let (summary, events) = run.finish().await;
-    while back.join_next().await.is_some() {}
 
     assert_eq!(summary.outcome, Outcome::Delivered);
     let passes = summary.groups[0].passes;
@@ -119,7 +110,7 @@ async fn thirty_of_two_hundred_that_come_back_get_the_image_by_few_passes() {
         let attempts = entity(&summary, &name).attempts;
         assert!(attempts <= 2, "{name}: {attempts}");
     }
-    Arc::into_inner(lab).unwrap().stop().await;
+    lab.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -284,7 +275,9 @@ async fn devices_whose_steps_come_first_are_waited_for_too() {
     let lab = site.serve().await;
     let mut inventory = lab.inventory().clone();
     for group in &mut inventory.groups {
-        waits(Arc::make_mut(group), 300 * SECOND);
+        let group = Arc::make_mut(group);
+        waits(group, 300 * SECOND);
+        group.limits.retries = 0;
     }
     let off = ["t002", "s002", "f002"];
     for name in off {
@@ -361,7 +354,7 @@ async fn one_at_a_time_does_not_mean_that_one_that_is_off_holds_up_the_rest() {
         group.parallel = Some(1);
         waits(group, 300 * SECOND);
     });
-    let lab: Lab = lab(&inventory, &settings).await;
+    let lab = lab(&inventory, &settings).await;
     lab.kill("e001").await;
     let mut run = Run::start(lab.inventory(), &[GROUP]).await;
     for name in ["e002", "e003", "e004"] {
@@ -370,5 +363,60 @@ async fn one_at_a_time_does_not_mean_that_one_that_is_off_holds_up_the_rest() {
     lab.revive("e001").await;
     let (summary, _) = run.finish().await;
     assert_eq!(summary.outcome, Outcome::Delivered);
+    lab.stop().await;
+}
+
+/// What an earlier engine has waited counts, and a clock that was set back since does not make it longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_earlier_engine_has_waited_counts() {
+    let (mut inventory, settings) = network(4, MIB);
+    waiting(&mut inventory, 60 * SECOND);
+    let lab = lab(&inventory, &settings).await;
+    lab.kill("e001").await;
+    lab.kill("e002").await;
+    let now = Timestamp::now();
+    let long_ago = now - 59 * SECOND;
+    let before = |name: &str, since| OfflineBefore {
+        entity: name.into(),
+        since,
+    };
+    let groups = vec![Continued {
+        spec: GroupSpec::of(&lab.inventory().groups[0]),
+        force: false,
+        run: "before".into(),
+        ended: Vec::new(),
+        offline: vec![
+            before("e001", long_ago),
+            before("e002", now + 3600 * SECOND),
+            // It is back.
+            before("e003", long_ago),
+        ],
+        changes: Vec::new(),
+    }];
+    let mut run = Run::idle(lab.inventory());
+    run.send(Command::Continue { groups }).await;
+    let failed = run.until_state("e001", EntityState::Failed).await;
+    let Event::State { cause, attempt, .. } = failed else {
+        unreachable!()
+    };
+    let cause = cause.unwrap();
+    assert!(cause.contains("at last: connect: "), "{cause}");
+    assert!(cause.contains("as long as it may be: 1m 0"), "{cause}");
+    assert_eq!(attempt, 0, "it was only asked");
+    let first = run.events.iter().find_map(|event| match event {
+        Event::State {
+            entity,
+            state: EntityState::Offline,
+            at,
+            ..
+        } if &**entity == "e001" => Some(*at),
+        _ => None,
+    });
+    assert_eq!(first, Some(long_ago));
+    lab.revive("e002").await;
+    let (summary, _) = run.finish().await;
+    for name in ["e002", "e003", "e004"] {
+        assert_delivered(&lab, &summary, name, IMAGE);
+    }
     lab.stop().await;
 }

@@ -633,6 +633,37 @@ fn the_procedure_of_the_reference_is_read() {
     );
 }
 
+/// What the reference shows of campaigns is what is read, and every key of its table is one.
+#[test]
+fn the_campaign_of_the_reference_is_read() {
+    let reference = include_str!("../../docs/inventory.md");
+    let (_, section) = reference.split_once("### Campaigns").unwrap();
+    let (_, shown) = section.split_once("```yaml\ngroups:").unwrap();
+    let (shown, table) = shown.split_once("```").unwrap();
+    let site = r#"
+file_servers: { hq: { url: "ftp://192.0.2.10" } }
+images: { adsl-2.4: { file: a.bin, type: adsl, version: "2.4" } }
+types: { adsl: { versions: dotted } }
+defaults: { path: /a, labels: { ring: lab, pair: p } }
+entities:
+  - { name: "a[1-4]", type: adsl, version: "2.3", address: "192.0.2.[21-24]", labels: { shelf: s1 } }
+  - { name: "b[1-4]", type: adsl, version: "2.3", address: "192.0.2.[31-34]", labels: { shelf: s2 } }
+groups:"#;
+    let inventory = good(&format!("{site}{shown}"));
+    let group = &inventory.groups[0];
+    let written = group.campaign.written();
+    let keys: Vec<&str> = written.iter().map(|(key, _)| *key).collect();
+    assert_eq!(keys.len(), 11, "{keys:?}");
+    let (table, _) = table.split_once("\n\nA time").unwrap();
+    let rows: Vec<&str> = (table.lines())
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .collect();
+    // What is the default there is not written out.
+    let known = keys.iter().chain(&["downgrade"]);
+    assert!(known.clone().all(|key| rows.contains(key)), "{rows:?}");
+    assert_eq!(rows.len(), known.count(), "{rows:?}");
+}
+
 /// The first step of writing one is an inventory that can be tried.
 #[test]
 fn the_beginning_of_a_procedure_in_the_reference_is_read() {

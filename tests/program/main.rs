@@ -29,6 +29,8 @@ mod headless;
 mod journal;
 #[cfg(feature = "lab")]
 mod log;
+#[cfg(all(unix, feature = "lab"))]
+mod offline;
 #[cfg(feature = "lab")]
 mod online;
 #[cfg(unix)]

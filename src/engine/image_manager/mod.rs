@@ -134,6 +134,8 @@ struct Watchers {
     snapshots: watch::Sender<Arc<Snapshot>>,
     /// Of groups that have ended: these change no more.
     ended: Vec<Option<Arc<GroupSnapshot>>>,
+    /// Whether anything was reported since the last snapshot, and how many ticks have passed without one.
+    news: (bool, u32),
 }
 
 impl<T: Transport> ImageManager<T> {
@@ -220,6 +222,7 @@ impl<T: Transport> ImageManager<T> {
                 events,
                 snapshots,
                 ended: Vec::new(),
+                news: (false, 0),
             },
             finishing: false,
         };
@@ -264,7 +267,7 @@ impl<T: Transport> ImageManager<T> {
                     Some(command) => self.obey(command),
                     None => (self.finishing, closed) = (true, true),
                 },
-                _ = tick.tick() => if self.runs() {
+                _ = tick.tick() => if self.runs() && self.has_news() {
                     self.adjust();
                     self.publish();
                 },

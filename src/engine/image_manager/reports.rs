@@ -3,14 +3,33 @@
 use jiff::Timestamp;
 
 use crate::agent::{Report, ReportKind, lock};
+use crate::engine::state::GroupState;
 use crate::model::{EntityState, Holds, Remembered};
 use crate::protocol::Event;
 use crate::transport::Transport;
 
 use super::ImageManager;
 
+/// Ticks between two snapshots while all waits.
+const QUIET: u32 = 10;
+
 impl<T: Transport> ImageManager<T> {
+    /// Whether a snapshot is worth its while: a group of which all that is left waits, for days it may be, changes by
+    /// what is reported of it, and by its age.
+    pub(super) fn has_news(&mut self) -> bool {
+        let (is_reported, passed) = &mut self.watchers.news;
+        *passed += 1;
+        let has_news = std::mem::take(is_reported)
+            || *passed >= QUIET
+            || self.groups.iter().any(GroupState::is_under_way);
+        if has_news {
+            *passed = 0;
+        }
+        has_news
+    }
+
     pub(super) fn reduce(&mut self, report: Report) {
+        self.watchers.news.0 = true;
         let Some(group) = self.groups.get_mut(report.group) else {
             return;
         };

@@ -186,6 +186,11 @@ impl GroupState {
         matches!(self.phase, GroupPhase::Ended(_))
     }
 
+    /// Whether anything is done on an entity, or read for one.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.image.reading > 0 || self.entities.iter().any(|one| is_active(one.state))
+    }
+
     pub(super) fn outcome(&self) -> Outcome {
         outcome(self.entities.iter().map(|record| record.state))
     }

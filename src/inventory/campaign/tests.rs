@@ -279,7 +279,7 @@ fn what_is_wrong_is_said_where_it_stands_with_its_numbers() {
         ),
         (
             "window: { from: \"01:00\", to: \"02:00\", zone: Europe/Berlim }",
-            "1:44 there is no time zone `Europe/Berlim` (did you mean `Europe/Berlin`?)",
+            "1:45 there is no time zone `Europe/Berlim` (did you mean `Europe/Berlin`?)",
         ),
         (
             "window: 01:00-01:10 UTC\ntakes: 20m",
@@ -327,7 +327,7 @@ fn what_is_wrong_is_said_where_it_stands_with_its_numbers() {
         ),
         (
             "together: { never: pair }",
-            "1:11 no two entities of the group share a value of `pair`: each of 1 value is there once (give those that must not be under way together one value, or leave `together` out)",
+            "1:11 no two entities share a value of `pair`: each of 1 value in the group is there once (give those that must not be under way together one value, or leave `together` out)",
         ),
         (
             "together: { never: site }",
@@ -396,6 +396,15 @@ fn one_mistake_is_one_error_and_all_are_said_in_one_go() {
         .replace("select: { type: adsl }", "entities: [s1-01, nobody]");
     let errors = parse(&text, Path::new("/site/inventory.yaml")).unwrap_err();
     assert_eq!(errors.errors().len(), 1, "{errors}");
+}
+
+/// Two groups of one engine may run at one time.
+#[test]
+fn what_shares_a_value_may_be_in_another_group() {
+    let other = "  - { name: v, type: vdsl, version: \"1\", address: \"192.0.2.99\", labels: { pair: p } }\ngroups:";
+    let text = text("together: { never: pair }").replace("groups:", other);
+    let read = parse(&text, Path::new("/site/inventory.yaml"));
+    assert!(read.is_ok(), "{}", read.unwrap_err());
 }
 
 #[test]

@@ -154,7 +154,7 @@ fn a_group_has_the_procedure_of_its_images_type_and_activates_when_told_to() {
     let later = ENTITIES.replace("activate: now", "activate: window");
     let said = told(&[SITE, PROCEDURE, &later]);
     assert!(
-        said[0].contains("`activate: window` is not there yet"),
+        said[0].contains("`activate: window` without `window`"),
         "{said:?}"
     );
     // What is wrong with the procedure is said there, and not again at the group.

@@ -2,7 +2,6 @@
 //!
 //! - `rows`: the plain data
 //! - `runs`: runs in figures; `entities`: one run whole, and what each entity holds
-//! - `offline`: which entities are waited for
 //! - `steps`: what was done on entities beside their images
 //! - `continued`: what another engine goes on with
 //! - `columns`: columns into values
@@ -10,7 +9,6 @@
 mod columns;
 mod continued;
 mod entities;
-mod offline;
 mod rows;
 mod runs;
 mod steps;
@@ -100,12 +98,6 @@ impl Journal {
     /// One run whole.
     pub fn run(&self, run: &str) -> Result<Option<RunWhole>, JournalError> {
         self.named(whole(&self.connection, &self.state_dir, run))
-    }
-
-    /// The entities of a group that can't be reached, by the place of the group in its run, and since when each was
-    /// waited for: since then nothing was done on it that it has answered.
-    pub fn offline(&self, run: &str, place: i64) -> Result<Vec<(Name, Timestamp)>, JournalError> {
-        self.named(offline::of_group(&self.connection, run, place))
     }
 
     /// What became of one entity, the newest first.

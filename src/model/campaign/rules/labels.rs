@@ -85,9 +85,9 @@ impl Campaign {
         let values = values(group, label);
         if values.is_empty() {
             found.push(unknown_label("together", None, label, group));
-        } else if values.values().all(|having| *having < 2) {
+        } else if !is_shared(group, label) {
             let message = format!(
-                "no two entities of the group share a value of {}: each of {} is there once",
+                "no two entities share a value of {}: each of {} in the group is there once",
                 quoted(label),
                 columns::count(values.len(), "value")
             );
@@ -109,6 +109,18 @@ fn values<'a>(group: &Judged<'a>, label: &str) -> BTreeMap<&'a str, usize> {
         *values.entry(value.as_str()).or_default() += 1;
     }
     values
+}
+
+/// Whether an entity of the group shares its value with another, of whichever group: they may run at one time.
+fn is_shared(group: &Judged<'_>, label: &str) -> bool {
+    let mine = values(group, label);
+    let all = group.all.iter().filter_map(|one| one.labels.get(label));
+    let mut having: BTreeMap<&str, usize> = BTreeMap::new();
+    for value in all {
+        *having.entry(value).or_default() += 1;
+    }
+    mine.iter()
+        .any(|(value, many)| *many > 1 || having.get(value).is_some_and(|all| *all > 1))
 }
 
 fn unknown_label(

@@ -4,6 +4,8 @@
 mod labels;
 mod times;
 
+use std::sync::Arc;
+
 use super::super::complaint::Complaint;
 use super::super::procedure::Versions;
 use super::super::{Entity, Image, columns};
@@ -26,6 +28,8 @@ pub struct BadCampaign {
 #[derive(Clone, Copy)]
 pub struct Judged<'a> {
     pub entities: &'a [&'a Entity],
+    /// Of the inventory.
+    pub all: &'a [Arc<Entity>],
     pub image: Option<&'a Image>,
     /// How versions of the image's type compare.
     pub versions: Versions,
