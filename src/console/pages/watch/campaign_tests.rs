@@ -284,7 +284,7 @@ fn nothing_is_sent_while_nothing_changes() {
         };
         console.draw(&later(-59));
         for second in -58..0 {
-            assert_eq!(console.draw(&later(second)), [], "{second}");
+            assert!(console.draw(&later(second)).is_empty(), "{second}");
         }
         // Until 01:00 it is 3 h 12 min sharp.
         let drawn = console.draw(&later(0));
