@@ -20,6 +20,8 @@ pub(super) enum Phase {
     Waits { from: Instant },
     /// Its download agent runs.
     Works,
+    /// It is offline: what asks it says when it can begin.
+    Away,
     /// It has a final state.
     Done,
 }
@@ -116,6 +118,41 @@ impl Members {
         self.all.insert(at, member);
     }
 
+    /// One that was offline answers. What it is to get is asked for when its file is open, and what was tried before
+    /// counts no more.
+    pub(super) fn answers(&mut self, entity: usize, now: Instant) {
+        if self.of(entity).is_none() {
+            self.join(entity, now);
+        }
+        let limits = self.limits;
+        if let Some(member) = self.of(entity) {
+            member.phase = Phase::Waits { from: now };
+            member.looks_first = true;
+            member.tries = Tries::new(limits);
+        }
+    }
+
+    /// It can't be reached: nothing of it runs, and it has no turn.
+    pub(super) fn away(&mut self, entity: usize) {
+        if let Some(member) = self.of(entity) {
+            member.phase = Phase::Away;
+        }
+    }
+
+    /// It has a final state.
+    pub(super) fn done(&mut self, entity: usize) {
+        if let Some(member) = self.of(entity) {
+            member.phase = Phase::Done;
+        }
+    }
+
+    /// No pass is read for it before it was looked at.
+    pub(super) fn looks_first(&mut self, entity: usize) {
+        if let Some(member) = self.of(entity) {
+            member.looks_first = true;
+        }
+    }
+
     /// Which entities of the group, of this number, are behind one server.
     pub(super) fn behind<S: Hash + Eq>(
         mut self,
@@ -192,13 +229,8 @@ impl Members {
     /// Whether a pass is begun for those that are [`ready`](Self::ready): others that work may
     /// free a place, or be tried again, a moment later.
     pub(super) fn gathered(&self, ready: &[usize], now: Instant) -> bool {
-        if self
-            .all
-            .iter()
-            .filter(|member| member.phase != Phase::Done)
-            .count()
-            == 1
-        {
+        let is_there = |member: &&Member| !matches!(member.phase, Phase::Done | Phase::Away);
+        if self.all.iter().filter(is_there).count() == 1 {
             return true;
         }
         let has_turn = self.has_turn(ready);

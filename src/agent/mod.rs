@@ -12,6 +12,7 @@ mod gathering;
 mod laggards;
 mod management;
 mod members;
+mod offline;
 mod pace;
 mod passes;
 mod presumed_installed;
@@ -25,7 +26,9 @@ mod trust;
 
 pub(crate) use management::{Assignment, ManagementAgent};
 pub(crate) use presumed_installed::PresumedInstalled;
-pub(crate) use report::{GroupMeters, PassMeter, Report, ReportKind, Reporter, SharedCourse, lock};
+pub(crate) use report::{
+    GroupMeters, Mates, PassMeter, Report, ReportKind, Reporter, SharedCourse, lock,
+};
 
 use crate::model::Failure;
 use crate::pool;

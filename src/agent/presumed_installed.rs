@@ -56,9 +56,18 @@ impl PresumedInstalled {
     }
 }
 
+/// Why one is not skipped.
+#[derive(Debug, Default)]
+pub(super) struct NotSkipped {
+    /// Empty: it was cancelled.
+    pub(super) why: String,
+    /// It could not be looked at.
+    pub(super) failure: Option<Failure>,
+}
+
 /// The questions that are not answered yet.
 pub(super) struct Checks {
-    asked: FanOut<PresumedInstalled, Result<String, String>>,
+    asked: FanOut<PresumedInstalled, Result<String, NotSkipped>>,
     /// The places of those that are cancelled, as they are.
     cancelled: FuturesUnordered<BoxFuture<'static, usize>>,
     cancels: Vec<CancellationToken>,
@@ -85,15 +94,15 @@ impl Checks {
                     &read,
                 );
                 // What becomes of one that was cancelled is said where its turn would be.
-                let Some(found) = cancel.run_until_cancelled(found).await else {
-                    return Err(String::new());
+                let Some((found, failure)) = cancel.run_until_cancelled(found).await else {
+                    return Err(NotSkipped::default());
                 };
                 known.cause(&found).ok_or_else(|| {
-                    let said = found
+                    let why = found
                         .cause
                         .unwrap_or_else(|| "it holds another file".into());
-                    tracing::info!("not skipped: {said}");
-                    said
+                    tracing::info!("not skipped: {why}");
+                    NotSkipped { why, failure }
                 })
             };
             asked.instrument(span)
@@ -132,21 +141,24 @@ impl Checks {
         self.asked.is_over()
     }
 
-    /// The next answer: an entity, and why it is skipped, or else why not. `None`: there are no more.
-    pub(super) async fn next(&mut self) -> Option<(usize, Result<String, String>)> {
+    /// The next answer: of whom, and why it is skipped, or else why not. `None`: there are no more.
+    pub(super) async fn next(&mut self) -> Option<(PresumedInstalled, Result<String, NotSkipped>)> {
         loop {
             tokio::select! {
                 biased;
                 Some(entity) = self.cancelled.next() => {
                     // It need not wait for its turn to be asked; one that is asked answers itself.
-                    if self.asked.withdraw(|known| known.entity == entity).is_some() {
-                        return Some((entity, Err(String::new())));
+                    if let Some(known) = self.asked.withdraw(|known| known.entity == entity) {
+                        return Some((known, Err(NotSkipped::default())));
                     }
                 }
                 answer = self.asked.next() => {
                     let (known, cause) = answer?;
-                    let cause = cause.unwrap_or_else(|why| Err(Failure::from(why).fault.to_string()));
-                    return Some((known.entity, cause));
+                    let cause = cause.unwrap_or_else(|why| {
+                        let why = Failure::from(why).fault.to_string();
+                        Err(NotSkipped { why, failure: None })
+                    });
+                    return Some((known, cause));
                 }
             }
         }

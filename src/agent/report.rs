@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use crate::campaign::Course;
+use crate::campaign::{Answer, Course, SharedTogether, Started};
 use crate::model::{EntityState, Group, Holds, Name, Step, Verified};
 use crate::pool::ReaderMeter;
 use crate::protocol::Event;
@@ -48,6 +48,14 @@ pub(crate) struct Reporter {
     pub(crate) reports: mpsc::UnboundedSender<Report>,
     /// Learns where each entity is before anybody else does.
     pub(crate) course: SharedCourse,
+    pub(crate) mates: Mates,
+}
+
+/// What keeps an entity back while others are under way, and when its group was started.
+#[derive(Debug, Clone)]
+pub(crate) struct Mates {
+    pub(crate) together: SharedTogether,
+    pub(crate) started: Started,
 }
 
 impl Reporter {
@@ -96,6 +104,12 @@ impl Reporter {
         self.state_of(entity, (state, step), (cause, None), attempt, holds);
     }
 
+    /// It was found to be offline by an earlier engine, at that time.
+    pub(crate) fn offline_since(&self, entity: usize, at: Timestamp, cause: String) {
+        let (state, step) = (EntityState::Offline, Some(Step::Connect));
+        self.state_at(at, entity, (state, step), (Some(cause), None), 0, None);
+    }
+
     /// The same of a device that was asked what it runs.
     pub(crate) fn arrived(
         &self,
@@ -111,6 +125,18 @@ impl Reporter {
     fn state_of(
         &self,
         entity: usize,
+        became: (EntityState, Option<Step>),
+        said: (Option<String>, Option<String>),
+        attempt: u32,
+        holds: Option<Holds>,
+    ) {
+        self.state_at(Timestamp::now(), entity, became, said, attempt, holds);
+    }
+
+    fn state_at(
+        &self,
+        at: Timestamp,
+        entity: usize,
         (state, step): (EntityState, Option<Step>),
         (cause, runs): (Option<String>, Option<String>),
         attempt: u32,
@@ -118,7 +144,7 @@ impl Reporter {
     ) {
         lock(&self.course).became(entity, state);
         self.event(Event::State {
-            at: Timestamp::now(),
+            at,
             group: self.group.name.clone(),
             entity: self.name(entity),
             state,
@@ -130,6 +156,18 @@ impl Reporter {
             verified: None,
             runs,
         });
+        // Nobody is seen to begin before it is said that this one has ended.
+        if let Some(known) = self.group.entities.get(entity) {
+            lock(&self.mates.together).became(&known.name, state, holds);
+        }
+    }
+
+    /// Whether an entity may begin beside those that are under way; then it is taken.
+    pub(crate) fn take(&self, entity: usize) -> Answer {
+        let known = self.group.entities.get(entity);
+        known.map_or(Answer::Begins, |known| {
+            lock(&self.mates.together).take(self.mates.started, known)
+        })
     }
 
     /// What has changed about who may begin.

@@ -227,6 +227,11 @@ impl Course {
 
     /// Those that may begin now, in order; each is returned once.
     pub fn begin(&mut self, now: Timestamp) -> Vec<usize> {
+        self.begin_if(now, |_| true)
+    }
+
+    /// The same of those that nothing else keeps back, which is asked last.
+    pub fn begin_if(&mut self, now: Timestamp, mut may: impl FnMut(usize) -> bool) -> Vec<usize> {
         self.look(now);
         if self.is_held() {
             return Vec::new();
@@ -240,6 +245,7 @@ impl Course {
             if let Some(entity) = self.entities.get_mut(*place)
                 && entity.standing == Standing::Untouched
                 && entity.is_ready
+                && may(*place)
             {
                 entity.standing = Standing::Admitted;
                 begin.push(*place);

@@ -6,9 +6,9 @@
 //! | `waves` | which entities begin together |
 //! | `terms` | what a group asks for |
 //! | `standing` | where each entity is, as far as that matters here |
-//! | `calendar` | when a window is open |
-//! | `clock` | the time of day, which tests set |
 //! | `calendar` | when a window is open, by the clock on the wall of its zone |
+//! | `clock` | the time of day, which tests set |
+//! | `together` | which entities are never under way at one time |
 
 mod calendar;
 mod clock;
@@ -17,6 +17,7 @@ mod course;
 mod histories;
 mod standing;
 mod terms;
+mod together;
 mod waves;
 
 pub use calendar::{Calendar, Hours, UnknownZone};
@@ -24,4 +25,5 @@ pub use clock::{Clock, SystemClock};
 pub use course::{Course, Gate, Terms};
 pub use standing::Standing;
 pub use terms::{ASSUMED_RATE, takes};
+pub use together::{Answer, Lost, SharedTogether, Started, Together};
 pub use waves::waves;

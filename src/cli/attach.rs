@@ -129,7 +129,7 @@ pub(super) fn secret_variables(inventory: &Inventory) -> Vec<&str> {
 }
 
 /// Credentials that the engine does not have yet.
-fn missing(inventory: &Inventory, connection: &Connection) -> Vec<CredentialsRef> {
+pub(super) fn missing(inventory: &Inventory, connection: &Connection) -> Vec<CredentialsRef> {
     let known = &connection.welcome.logins;
     (inventory.credentials.iter())
         .filter(|one| one.secret != SecretSource::Empty)

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::args::CheckArgs;
@@ -16,7 +17,7 @@ use crate::model::{
     Entity, Group, GroupSpec, Inventory, Laggards, Name, PeerChoice, SourceChoice, VerifyMode,
     names, units,
 };
-use crate::plan::{Finding, Plan, PlannedGroup, plan, said};
+use crate::plan::{Finding, Plan, PlannedGroup, plan, said, schedule};
 use crate::protocol::ProbeCheck;
 use crate::protocol::inspect::Findings;
 
@@ -64,7 +65,7 @@ impl Planned {
     }
 
     pub(super) fn text(&self) -> String {
-        text(&self.inventory, &self.plan)
+        text(&self.inventory, &self.plan, Timestamp::now())
     }
 
     pub(super) fn json(&self, online: Option<&Findings<ProbeCheck>>) -> Result<String, Failed> {
@@ -74,8 +75,8 @@ impl Planned {
 
 pub(super) const COLUMNS: usize = 80;
 
-/// The plan for people.
-pub fn text(inventory: &Inventory, plan: &Plan) -> String {
+/// The plan for people, of a start at that time.
+pub fn text(inventory: &Inventory, plan: &Plan, now: Timestamp) -> String {
     let head = format!(
         "{}: {}, {} for {}",
         inventory.file.display(),
@@ -86,12 +87,12 @@ pub fn text(inventory: &Inventory, plan: &Plan) -> String {
     let mut lines = wrap(&shown(&head), 0, COLUMNS);
     for one in &plan.groups {
         lines.push(String::new());
-        group(plan, one, &mut lines);
+        group(plan, one, now, &mut lines);
     }
     lines.join("\n") + "\n"
 }
 
-fn group(plan: &Plan, one: &PlannedGroup, lines: &mut Vec<String>) {
+fn group(plan: &Plan, one: &PlannedGroup, now: Timestamp, lines: &mut Vec<String>) {
     let group = &one.group;
     let image = &group.image;
     let (skipped, sent) = (&one.skip, &one.send);
@@ -154,6 +155,20 @@ fn group(plan: &Plan, one: &PlannedGroup, lines: &mut Vec<String>) {
     if let Some(procedure) = &group.procedure {
         row("procedure", &procedure.in_words(), lines);
         row("activate", policy.extent_in_words(), lines);
+    }
+    campaign(plan, one, now, lines);
+}
+
+/// How it is gone through, and what is to be known before.
+fn campaign(plan: &Plan, one: &PlannedGroup, now: Timestamp, lines: &mut Vec<String>) {
+    let schedule = schedule(one, now);
+    for said in schedule.in_words() {
+        row(&said.label, &said.text, lines);
+    }
+    let of_group = |one_of: &&Finding| matches!(one_of, Finding::NotCompared { group, .. } if *group == one.group.name);
+    let notes = plan.findings.iter().filter(of_group).chain(&schedule.notes);
+    for note in notes {
+        row("note", &note.to_string(), lines);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The engine as a process of its own, and how it is started and found by the others.
 
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use super::log_file::LogFile;
 use super::services::{Engine, Services};
 use super::signals::without_terminal;
 use super::state_dir::StateDir;
+use super::take_up::take_up;
 use super::{Failed, state_dir};
 use crate::headless;
 use crate::inventory;
@@ -121,13 +123,13 @@ impl Start<'_> {
                     changed,
                 });
             }
-            let alone = welcome.others == 0;
+            let (alone, stays) = (welcome.others == 0, welcome.stays);
             let busy = match connection.snapshot().await {
                 Ok(snapshot) => snapshot.is_busy(),
                 Err(RemoteError::Ended) => continue,
                 Err(error) => return Err(error.into()),
             };
-            if alone && !busy {
+            if alone && !busy && !stays {
                 end(&mut connection, false).await?;
                 continue;
             }
@@ -241,19 +243,20 @@ pub(super) async fn engine(
 ) -> Result<u8, Failed> {
     // It is the leader already when it is started by hand; then it stays in that session.
     let _ = setsid();
-    let begun = begin(file, &state_dir, services).await;
+    let begun = begin(file, &state_dir, services, Stays::No).await;
     let mut out = io::stdout();
     let said = match &begun {
         Ok(_) => READY.to_owned(),
         Err(failed) => format!("{failed}\n"),
     };
     let _ = out.write_all(said.as_bytes()).and_then(|()| out.flush());
-    let (Engine { link, task }, mut claimed, about) = begun?;
+    let (Engine { mut link, task }, mut claimed, about) = begun?;
     // The process that waits for the first words sees their end.
-    let instead = state_dir
-        .map_err(io::Error::other)
-        .and_then(|dir| log(&dir))
-        .or_else(|_| OpenOptions::new().write(true).open("/dev/null"));
+    let instead = match &state_dir {
+        Ok(state_dir) => log(state_dir),
+        Err(no_home) => Err(io::Error::other(*no_home)),
+    };
+    let instead = instead.or_else(|_| OpenOptions::new().write(true).open("/dev/null"));
     if let Ok(instead) = instead {
         let _ = dup2_stdout(instead);
     }
@@ -263,6 +266,9 @@ pub(super) async fn engine(
         about.inventory.display()
     );
     let mut signals = without_terminal()?;
+    if let Ok(state_dir) = &state_dir {
+        take_up(&mut link, state_dir, &about.inventory).await;
+    }
     if !remote::serve(link, &mut claimed, about, &mut signals.stop).await {
         tracing::warn!("a second signal: ends at once");
         return Ok(headless::CANCELLED);
@@ -274,25 +280,51 @@ pub(super) async fn engine(
     Ok(headless::OK)
 }
 
-async fn begin(
+/// Whether an engine ends when nobody is there and nothing runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stays {
+    No,
+    /// And looks up secrets itself: no client need come.
+    Yes,
+}
+
+/// Starts an engine, and takes its place.
+///
+/// # Errors
+/// The inventory is wrong, or there is an engine already.
+pub(super) async fn begin(
     file: &Path,
     state_dir: &StateDir,
     services: &impl Services,
+    stays: Stays,
 ) -> Result<(Engine, Claimed, About), Failed> {
     let file = known_as(file);
     let endpoint = endpoint(state_dir)?;
     let text = inventory::read_text(&file)?;
     let inventory = inventory::parse(&text, &file)?;
     let claimed = endpoint.claim()?;
-    // The others come from clients that connect, and know them. Nothing is read for these.
     let mut logins = Logins::default();
-    let credentials = inventory.credentials.iter();
-    for empty in credentials.filter(|one| one.secret == SecretSource::Empty) {
+    let mut known = BTreeSet::new();
+    let all = &inventory.credentials;
+    if stays == Stays::Yes {
+        let wrong;
+        (logins, wrong) = services.look_up(all, all).await;
+        for why in wrong.values() {
+            // A client may bring it.
+            tracing::warn!("{why}");
+        }
+        let has = all.iter().filter(|one| logins.contains(&one.name));
+        known.extend(has.map(|one| one.name.to_string()));
+    }
+    // The others come from clients that connect, and know them. Nothing is read for these.
+    for empty in all.iter().filter(|one| one.secret == SecretSource::Empty) {
         logins.insert(empty.name.clone(), Login::of(empty, "".into()));
     }
     let about = About {
         inventory: file,
         text,
+        logins: known,
+        stays: stays == Stays::Yes,
     };
     Ok((services.engine(Arc::new(inventory), logins), claimed, about))
 }

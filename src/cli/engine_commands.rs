@@ -1,42 +1,137 @@
-//! `run --detach`, `status`, `cancel`, `stop`: short connections to an engine in a process of its own.
+//! `run --detach`, `cancel`, `pause`, `resume`, `login`, `stop`: short connections to an engine in a process of its own.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::tz::TimeZone;
-use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::args::{CancelArgs, RunArgs};
+use super::args::{CancelArgs, LoginArgs, RunArgs};
 use super::ask::Prompt;
-use super::attach::{login_commands, no_engine, secret_variables};
+use super::attach::{login_commands, missing, no_engine, secret_variables};
 use super::engine::{self, Start, connect};
 use super::run::log_in;
-use super::select::{Selection, select};
+use super::select::{Selection, again, select};
 use super::services::Services;
 use super::state_dir::StateDir;
 use super::{CommandContext, Failed, print};
 use crate::headless;
 use crate::inventory;
-use crate::journal::{CutOff, Journal};
 use crate::model::text::{escaped, quoted, shown};
-use crate::protocol::{Command, Event, GroupPhase, GroupSnapshot, Snapshot, Target};
+use crate::model::{CredentialsRef, Inventory};
+use crate::protocol::{Command, Event, GroupSnapshot, GroupSpec, HeldBy, Snapshot, Target};
 use crate::remote::{Connection, Remote, RemoteError, Wants, Welcome};
 
 /// An engine answers within this time.
 const ANSWER: Duration = Duration::from_secs(20);
+/// Interval between two questions whether it has taken a secret.
+const AGAIN: Duration = Duration::from_millis(50);
 /// An engine that has said its last word gives its endpoint up within this time.
 const GONE: Duration = Duration::from_secs(10);
 
-/// What `run --detach` is to start.
+/// What is started in an engine of its own.
 #[derive(Debug)]
-pub(super) struct DetachedRun<'a> {
-    pub(super) args: &'a RunArgs,
+pub(super) struct ResidentRun<'a> {
+    pub(super) wanted: Wanted<'a>,
     pub(super) file: &'a Path,
     pub(super) state_dir: &'a StateDir,
     pub(super) verbose: u8,
+}
+
+/// Which groups.
+#[derive(Debug)]
+pub(super) enum Wanted<'a> {
+    Arguments(&'a RunArgs),
+    /// Those of a run that is over.
+    Again {
+        specs: Vec<GroupSpec>,
+        force: bool,
+    },
+}
+
+impl Wanted<'_> {
+    fn select(&self, inventory: &Inventory) -> Result<(Selection, bool), Failed> {
+        Ok(match self {
+            Self::Arguments(args) => (select(args, inventory)?, args.force),
+            Self::Again { specs, force } => (again(specs.clone(), *force, inventory)?, *force),
+        })
+    }
+}
+
+/// A connection to the engine, and what it is to be given.
+pub(super) struct Prepared {
+    pub(super) connection: Connection,
+    /// What it needs to know, and then the start of these groups.
+    pub(super) commands: Vec<Command>,
+    pub(super) groups: Vec<String>,
+}
+
+impl ResidentRun<'_> {
+    /// Finds or starts the engine, with all that it needs for these groups.
+    ///
+    /// # Errors
+    /// When nothing was started.
+    pub(super) async fn prepare(
+        self,
+        wants: Wants,
+        services: &impl Services,
+        prompt: &mut impl Prompt,
+    ) -> Result<Prepared, Failed> {
+        let endpoint = engine::endpoint(self.state_dir)?;
+        let state_dir = self.state_dir.clone()?;
+        let file = engine::known_as(self.file);
+        // Named as it was typed in what is wrong with it.
+        let text = inventory::read_text(self.file)?;
+        inventory::parse(&text, self.file)?;
+        let inventory = inventory::parse(&text, &file)?;
+        let (selection, force) = self.wanted.select(&inventory)?;
+        let Selection {
+            specs,
+            mut credentials,
+        } = selection;
+        // An engine that runs may have looked them up itself.
+        let running = connect(self.state_dir, Wants::Errand).await?;
+        if let Some(running) = running.filter(|running| running.welcome.inventory == file) {
+            let known = &running.welcome.logins;
+            credentials.retain(|one| !known.iter().any(|name| **name == *one.name));
+        }
+        let logins = log_in(&credentials, &inventory, services, prompt).await?;
+        let start = Start {
+            inventory: &file,
+            text: &text,
+            secret: secret_variables(&inventory),
+            state_dir: &state_dir,
+            verbose: self.verbose,
+        };
+        let found = start.connect(&endpoint, wants).await?;
+        let connection = found.connection;
+        if found.changed {
+            return Err(changed(&connection.welcome));
+        }
+        let mut commands = login_commands(&credentials, &logins);
+        let groups = specs.iter().map(|spec| spec.name().to_owned()).collect();
+        commands.push(Command::Start {
+            groups: specs,
+            force,
+        });
+        Ok(Prepared {
+            connection,
+            commands,
+            groups,
+        })
+    }
+}
+
+fn changed(welcome: &Welcome) -> Failed {
+    let process = welcome.process;
+    let then = match welcome.stays {
+        true => "restart `subtend serve`, which goes on with what runs".to_owned(),
+        false => "wait until what runs has ended, or use another --state-dir".to_owned(),
+    };
+    Failed::usage(format!(
+        "the inventory file has changed since the engine (process {process}) has read it; nothing was \
+         started: {then}"
+    ))
 }
 
 /// Starts a run in a process of its own, and returns once it is under way.
@@ -44,51 +139,27 @@ pub(super) struct DetachedRun<'a> {
 /// # Errors
 /// When nothing was started.
 pub(super) async fn run_detached(
-    run: DetachedRun<'_>,
+    run: ResidentRun<'_>,
     services: &impl Services,
     mut context: CommandContext<'_, impl Prompt>,
 ) -> Result<u8, Failed> {
-    let endpoint = engine::endpoint(run.state_dir)?;
-    let state_dir = run.state_dir.clone()?;
-    let file = engine::known_as(run.file);
-    // Named as it was typed in what is wrong with it.
-    let text = inventory::read_text(run.file)?;
-    inventory::parse(&text, run.file)?;
-    let inventory = inventory::parse(&text, &file)?;
-    let Selection { specs, credentials } = select(run.args, &inventory)?;
-    let logins = log_in(&credentials, &inventory, services, &mut context.prompt).await?;
-    let start = Start {
-        inventory: &file,
-        text: &text,
-        secret: secret_variables(&inventory),
-        state_dir: &state_dir,
-        verbose: run.verbose,
-    };
-    let found = start.connect(&endpoint, Wants::Errand).await?;
-    let mut connection = found.connection;
+    let prepared = run.prepare(Wants::Errand, services, &mut context.prompt);
+    let Prepared {
+        mut connection,
+        commands,
+        groups,
+    } = prepared.await?;
     let process = connection.welcome.process;
-    if found.changed {
-        return Err(Failed::usage(format!(
-            "the inventory file has changed since the engine (process {process}) has read it; nothing was \
-             started: wait until what runs has ended, or use another --state-dir"
-        )));
-    }
-    for command in login_commands(&credentials, &logins) {
+    for command in commands {
         connection.order(command).await?;
     }
-    let wanted: Vec<String> = specs.iter().map(|spec| spec.name().to_owned()).collect();
-    let order = Command::Start {
-        groups: specs,
-        force: run.args.force,
-    };
-    connection.order(order).await?;
-    let started = timeout(ANSWER, started(&mut connection, &wanted)).await;
+    let started = timeout(ANSWER, started(&mut connection, &groups)).await;
     let run = started.map_err(|_| RemoteError::Silent)??;
     print(&format!(
         "run {}: {} started (process {process}); `subtend attach` shows it, `subtend status` tells how it \
          stands, `subtend cancel --all` cancels it\n",
         shown(&run),
-        listed(&wanted),
+        listed(&groups),
     ));
     Ok(headless::OK)
 }
@@ -115,129 +186,9 @@ async fn started(connection: &mut Connection, groups: &[String]) -> Result<Strin
     }
 }
 
-fn listed(groups: &[String]) -> String {
+pub(super) fn listed(groups: &[String]) -> String {
     let names: Vec<String> = groups.iter().map(|name| shown(name)).collect();
     names.join(", ")
-}
-
-/// Prints how the engine stands.
-///
-/// # Errors
-/// It does not answer, or is of another version.
-pub(super) async fn status(json: bool, state_dir: &StateDir) -> Result<u8, Failed> {
-    let Some(mut connection) = connect(state_dir, Wants::Errand).await? else {
-        let cut_off = cut_off(state_dir);
-        print(&match json {
-            true => format!("{}\n", json!({ "engine": null, "cut_off": ids(&cut_off) })),
-            false => {
-                let cut_off = cut_off.iter().map(CutOff::sentence);
-                let lines = std::iter::once("no engine runs".to_owned()).chain(cut_off);
-                lines.map(|line| line + "\n").collect()
-            }
-        });
-        return Ok(headless::OK);
-    };
-    let snapshot = timeout(ANSWER, connection.snapshot()).await;
-    let snapshot = snapshot.map_err(|_| RemoteError::Silent)??;
-    let welcome = &connection.welcome;
-    print(&match json {
-        true => format!("{}\n", as_json(welcome, &snapshot, &cut_off(state_dir))),
-        false => as_text(welcome, &snapshot),
-    });
-    Ok(headless::OK)
-}
-
-/// Runs that were cut off; the journal may have none, or not be readable, which others report.
-fn cut_off(state_dir: &StateDir) -> Vec<CutOff> {
-    let Ok(state_dir) = state_dir else {
-        return Vec::new();
-    };
-    let journal = Journal::open(state_dir).ok().flatten();
-    journal.map_or_else(Vec::new, |journal| journal.cut_off().unwrap_or_default())
-}
-
-fn ids(cut_off: &[CutOff]) -> Vec<&str> {
-    cut_off.iter().map(|run| run.run.as_str()).collect()
-}
-
-fn phase(group: &GroupSnapshot) -> (&'static str, Option<String>) {
-    match group.phase {
-        GroupPhase::Starting => ("starting", None),
-        GroupPhase::Transferring => ("transferring", None),
-        GroupPhase::Draining => ("draining", None),
-        GroupPhase::Ended(outcome) => ("ended", Some(outcome.to_string())),
-    }
-}
-
-fn states(group: &GroupSnapshot) -> BTreeMap<&'static str, usize> {
-    let mut states = BTreeMap::new();
-    for entity in &group.entities {
-        *states.entry(entity.state.as_str()).or_insert(0) += 1;
-    }
-    states
-}
-
-fn as_json(welcome: &Welcome, snapshot: &Snapshot, cut_off: &[CutOff]) -> Value {
-    let groups: Vec<Value> = (snapshot.groups.iter())
-        .map(|group| {
-            let (phase, outcome) = phase(group);
-            json!({
-                "group": group.group, "image": group.image, "source": group.source,
-                "phase": phase, "outcome": outcome, "read": group.read, "size": group.size,
-                "seconds": group.seconds, "time_left": group.time_left,
-                "entities": states(group),
-            })
-        })
-        .collect();
-    json!({
-        "engine": {
-            "process": welcome.process, "version": welcome.version, "since": welcome.since,
-            "inventory": welcome.inventory, "viewers": welcome.others, "run": snapshot.run,
-            "busy": snapshot.is_busy(), "groups": groups,
-        },
-        "cut_off": ids(cut_off),
-    })
-}
-
-fn as_text(welcome: &Welcome, snapshot: &Snapshot) -> String {
-    let since = welcome.since.to_zoned(TimeZone::system());
-    let consoles = match welcome.others {
-        0 => "no console".to_owned(),
-        1 => "1 console".to_owned(),
-        many => format!("{many} consoles"),
-    };
-    let mut text = format!(
-        "engine: process {}, since {}, on {}, {consoles}\n",
-        welcome.process,
-        since.strftime("%F %T"),
-        shown(&welcome.inventory.display().to_string())
-    );
-    if snapshot.groups.is_empty() {
-        text.push_str("nothing was started\n");
-    }
-    for group in &snapshot.groups {
-        let (phase, outcome) = phase(group);
-        let ended = outcome.is_some();
-        let phase = outcome.map_or_else(|| phase.to_owned(), |how| format!("{phase}: {how}"));
-        let read = match group.size {
-            Some(size) if size > 0 && !ended => {
-                format!(", {} % read", group.read.min(size) * 100 / size)
-            }
-            _ => String::new(),
-        };
-        let states: Vec<String> = states(group)
-            .into_iter()
-            .map(|(state, number)| format!("{number} {state}"))
-            .collect();
-        text.push_str(&format!(
-            "{}: {} from {}, {phase}{read}; {}\n",
-            shown(&group.group),
-            shown(&group.image),
-            shown(&group.source),
-            states.join(", ")
-        ));
-    }
-    text
 }
 
 /// Cancels groups, and returns when they have ended.
@@ -305,4 +256,127 @@ pub(super) async fn stop(cancel: bool, state_dir: &StateDir) -> Result<u8, Faile
     let _ = timeout(GONE, engine::gone(&engine::endpoint(state_dir)?)).await;
     print("the engine has ended\n");
     Ok(headless::OK)
+}
+
+/// Pauses a group, or lets it go on, and returns once that is so.
+///
+/// # Errors
+/// No engine runs, or it refuses.
+pub(super) async fn pause(group: &str, does: bool, state_dir: &StateDir) -> Result<u8, Failed> {
+    let Some(mut connection) = connect(state_dir, Wants::Errand).await? else {
+        return Err(no_engine(state_dir));
+    };
+    let snapshot = connection.snapshot().await?;
+    if !snapshot.running().any(|one| *one.group == *group) {
+        let running: Vec<&str> = snapshot.running().map(|one| &*one.group).collect();
+        return Err(Failed::usage(match running.as_slice() {
+            [] => "nothing runs".to_owned(),
+            some => format!(
+                "no group {} runs; there is {}",
+                quoted(group),
+                some.join(", ")
+            ),
+        }));
+    }
+    let name = group.to_owned();
+    connection
+        .order(match does {
+            true => Command::Pause { group: name },
+            false => Command::Resume { group: name },
+        })
+        .await?;
+    let is_done = |snapshot: &Snapshot| {
+        let one = snapshot.running().find(|one| *one.group == *group);
+        one.is_none_or(|one| is_paused(one) == does)
+    };
+    let done = timeout(ANSWER, async {
+        loop {
+            match connection.next().await? {
+                Remote::Snapshot(snapshot) if is_done(&snapshot) => return Ok(()),
+                Remote::Event(event) => {
+                    if let Event::Refused { reason, .. } = *event {
+                        return Err(Failed::usage(format!("refused: {}", shown(&reason))));
+                    }
+                }
+                Remote::Snapshot(_) => {}
+            }
+        }
+    });
+    done.await.map_err(|_| RemoteError::Silent)??;
+    print(&match does {
+        true => format!(
+            "{} is paused; `subtend resume {group}` lets it go on\n",
+            shown(group)
+        ),
+        false => format!("{} goes on\n", shown(group)),
+    });
+    Ok(headless::OK)
+}
+
+fn is_paused(group: &GroupSnapshot) -> bool {
+    let held = group
+        .campaign
+        .as_ref()
+        .and_then(|campaign| campaign.held.as_ref());
+    held.is_some_and(|held| matches!(held.by, HeldBy::Pause(_)))
+}
+
+/// Gives the engine secrets of its inventory's credentials: those that are named, or all that it does not have.
+///
+/// # Errors
+/// No engine runs, there are no such credentials, or a secret can't be had.
+pub(super) async fn login(
+    args: &LoginArgs,
+    state_dir: &StateDir,
+    services: &impl Services,
+    prompt: &mut impl Prompt,
+) -> Result<u8, Failed> {
+    let Some(connection) = connect(state_dir, Wants::Errand).await? else {
+        return Err(no_engine(state_dir));
+    };
+    let welcome = &connection.welcome;
+    let inventory = inventory::parse(&welcome.text, &welcome.inventory)
+        .map_err(|errors| Failed::other(format!("the engine's inventory is wrong\n\n{errors}")))?;
+    let wanted = match args.credentials.as_slice() {
+        [] => missing(&inventory, &connection),
+        names => named(names, &inventory)?,
+    };
+    if wanted.is_empty() {
+        print("the engine has all that it needs\n");
+        return Ok(headless::OK);
+    }
+    let logins = log_in(&wanted, &inventory, services, prompt).await?;
+    // A password may be typed for longer than an engine waits for one that reads nothing.
+    drop(connection);
+    let Some(mut connection) = connect(state_dir, Wants::Errand).await? else {
+        return Err(no_engine(state_dir));
+    };
+    for command in login_commands(&wanted, &logins) {
+        connection.order(command).await?;
+    }
+    let names: Vec<String> = wanted.iter().map(|one| one.name.to_string()).collect();
+    let given = |welcome: &Welcome| names.iter().all(|name| welcome.logins.contains(name));
+    // The engine has them when it says so.
+    let taken = timeout(ANSWER, async {
+        loop {
+            match connect(state_dir, Wants::Errand).await? {
+                Some(connection) if given(&connection.welcome) => return Ok(()),
+                Some(_) => sleep(AGAIN).await,
+                None => return Err(no_engine(state_dir)),
+            }
+        }
+    });
+    taken.await.map_err(|_| RemoteError::Silent)??;
+    print(&format!("given: {}\n", listed(&names)));
+    Ok(headless::OK)
+}
+
+fn named(names: &[String], inventory: &Inventory) -> Result<Vec<CredentialsRef>, Failed> {
+    let known = |name: &String| {
+        let one = inventory.credentials.iter().find(|one| *one.name == **name);
+        one.cloned().ok_or_else(|| {
+            Failed::usage(format!("the inventory has no credentials {}", quoted(name)))
+        })
+    };
+    names.iter().map(known).collect()
 }

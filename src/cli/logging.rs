@@ -99,6 +99,18 @@ pub fn start_for_engine(
     Registry::default().with(no_secrets()).with(file).try_init()
 }
 
+/// Starts the log of an engine in the foreground: to standard error, which its service manager keeps.
+///
+/// # Errors
+/// When a log was started before.
+pub fn start_for_service(verbose: u8, filter: Option<&str>) -> Result<(), TryInitError> {
+    let written = lines(io::stderr).with_filter(chosen(filter, in_file(verbose)));
+    Registry::default()
+        .with(no_secrets())
+        .with(written)
+        .try_init()
+}
+
 /// Starts the log of a console whose engine is a process of its own, and has the file: to the log
 /// page alone. Returns that file.
 ///

@@ -6,7 +6,9 @@
 //! - [`run`], [`check`], [`online`], [`verify`], [`history`], [`recover`], `try_procedure`, [`lab`], [`demo`]: a
 //!   command each
 //! - [`console`]: the screen, for those without a command
-//! - `engine`: the engine as a process of its own; `attach`, `engine_commands`: what talks to it
+//! - `engine`: the engine as a process of its own; `serve`: the one that stays; `take_up`: what both go on with;
+//!   `notify`: what a service manager hears; `attach`, `engine_commands`, `status`, `follow`: what talks to it
+//! - `again`: the groups of a past run once more
 //! - `inspect`: what [`online`] and [`verify`] share: asking the engine about hosts, and waiting
 //! - [`ask`], [`signals`](mod@signals), [`logging`]: the operator's side
 //! - `failed`: why a command ended early, and the exit code that says so
@@ -27,6 +29,7 @@ pub use failed::Failed;
 use services::Services;
 use signals::signals;
 
+mod again;
 pub mod args;
 pub mod ask;
 mod attach;
@@ -37,21 +40,26 @@ pub mod demo;
 mod engine;
 mod engine_commands;
 mod failed;
+mod follow;
 pub mod history;
 mod inspect;
 #[cfg(feature = "lab")]
 pub mod lab;
 mod log_file;
 pub mod logging;
+mod notify;
 pub mod online;
 pub mod privacy;
 pub mod recover;
 pub mod run;
 pub mod saved_groups;
 pub mod select;
+mod serve;
 pub mod services;
 pub mod signals;
 pub mod state_dir;
+mod status;
+mod take_up;
 mod try_procedure;
 pub mod verify;
 
@@ -85,6 +93,9 @@ pub fn start_log(arguments: &Arguments, board: Board) -> Result<Option<PathBuf>,
     let filter = std::env::var(logging::VARIABLE).ok();
     let verbose = arguments.common.verbose;
     let state_dir = state_dir::state_dir(arguments.common.state_dir.as_deref());
+    if matches!(arguments.verb, Some(Verb::Serve(_))) {
+        return logging::start_for_service(verbose, filter.as_deref()).map(|()| None);
+    }
     if matches!(arguments.verb, Some(Verb::Engine)) {
         return logging::start_for_engine(verbose, filter.as_deref(), state_dir).map(|()| None);
     }
@@ -122,6 +133,7 @@ async fn execute_in(arguments: Arguments, log_file: Option<PathBuf>, board: &Boa
         state_dir: state_dir::state_dir(arguments.common.state_dir.as_deref())
             .map_err(|no_home| no_home.to_string()),
         practice: arguments.verb.as_ref().is_some_and(Verb::is_practice),
+        resident: matches!(arguments.verb, Some(Verb::Serve(_))),
         // It reports them itself, or is about to take one of them up again.
         tell_cut_off: !matches!(arguments.verb, Some(Verb::Recover(_))),
     };
@@ -165,16 +177,19 @@ async fn dispatch(
         Verb::Run(args) => {
             let mut signals = signals()?;
             let context = CommandContext::new(&mut signals.stop, args.json, board);
-            if !args.detach {
+            if !args.detach && (state_dir.is_err() || !run::waits(&args, file, services)?) {
                 return run::run(&args, file, services, context).await;
             }
-            let run = engine_commands::DetachedRun {
-                args: &args,
+            let run = engine_commands::ResidentRun {
+                wanted: engine_commands::Wanted::Arguments(&args),
                 file,
                 state_dir: &state_dir,
                 verbose: arguments.common.verbose,
             };
-            engine_commands::run_detached(run, services, context).await
+            match args.detach {
+                true => engine_commands::run_detached(run, services, context).await,
+                false => follow::run_watched(run, args.wait, services, context).await,
+            }
         }
         Verb::Activate(args) => {
             let mut signals = signals()?;
@@ -194,10 +209,14 @@ async fn dispatch(
         Verb::Attach(args) => {
             attach::attach(args.watch, services, on_screen(&mut signals()?.stop)).await
         }
-        Verb::Status(args) => engine_commands::status(args.json, &state_dir).await,
+        Verb::Status(args) => status::status(args.json, &state_dir).await,
+        Verb::Pause(args) => engine_commands::pause(&args.group, true, &state_dir).await,
+        Verb::Resume(args) => engine_commands::pause(&args.group, false, &state_dir).await,
+        Verb::Login(args) => engine_commands::login(&args, &state_dir, services, &mut Tty).await,
         Verb::Cancel(args) => engine_commands::cancel(&args, &state_dir).await,
         Verb::Stop(args) => engine_commands::stop(args.cancel, &state_dir).await,
         Verb::Engine => engine::engine(file, state_dir, services).await,
+        Verb::Serve(_) => serve::serve(file, &state_dir, services).await,
         Verb::Detach => printed(&format!("{DETACH}\n")),
         Verb::History(args) => printed(&history::history(&args, &state_dir?, columns())?),
         Verb::Recover(args) => {
@@ -209,6 +228,16 @@ async fn dispatch(
                 columns: columns(),
             };
             recover::recover(&args, sources, services, context).await
+        }
+        Verb::Again(args) => {
+            let mut signals = signals()?;
+            let context = CommandContext::new(&mut signals.stop, args.json, board);
+            let sources = again::Sources {
+                state_dir: &state_dir,
+                inventory: named,
+                verbose: arguments.common.verbose,
+            };
+            again::again(&args, sources, services, context).await
         }
         #[cfg(feature = "lab")]
         Verb::Lab(args) => lab::lab(&args, file, services, &mut signals()?.stop).await,

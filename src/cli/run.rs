@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::args::{ActivateArgs, RunArgs};
 use super::ask::{Prompt, ask};
-use super::select::{Selection, activation, select};
+use super::select::{self, Selection, activation, select};
 use super::services::{Engine, Services};
 use super::{CommandContext, Failed};
 use crate::headless::{self, Ended, Mode, Options, Stop};
@@ -25,6 +25,16 @@ pub async fn run(
 ) -> Result<u8, Failed> {
     let inventory = services.load(file)?;
     Ok(start(args, inventory, services, context).await?.exit_code())
+}
+
+/// Whether it is gone through in a way that waits, so that it is to survive this process.
+///
+/// # Errors
+/// The inventory is wrong, or does not have what is named.
+pub(super) fn waits(args: &RunArgs, file: &Path, services: &impl Services) -> Result<bool, Failed> {
+    let inventory = services.load(file)?;
+    let Selection { specs, .. } = select(args, &inventory)?;
+    Ok(select::waits(&specs, &inventory))
 }
 
 /// Makes entities run the image that they hold, and says how that ended: the exit code.

@@ -204,6 +204,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::model::campaign::start::read_start;
+    use crate::model::campaign::{Campaign, Offline, StopAfter, Wave, Window};
     use crate::model::{DeliveryPolicy, ImageSpec, Laggards, Limits, MadeGroup, SourceSpec};
 
     fn groups() -> Vec<GroupSpec> {
@@ -238,7 +240,15 @@ mod tests {
                 parallel: None,
                 extent: Default::default(),
             },
-            campaign: Box::default(),
+            campaign: Box::new(Campaign {
+                waves: vec![Wave::Count(1), Wave::Rest],
+                stop_after: StopAfter::read("2%").ok(),
+                start: read_start("2026-10-25T02:30+01:00[Europe/Berlin]").ok(),
+                window: Window::read("mon-fri 01:00-05:00 Europe/Berlin").ok(),
+                offline: Offline::read("wait 14d").unwrap(),
+                from: Some(">=2.1".into()),
+                ..Campaign::default()
+            }),
         });
         vec![
             made(
@@ -310,8 +320,10 @@ mod tests {
             kept(&folder).save(groups).unwrap();
             fs::read_to_string(&file).unwrap()
         };
-        assert!(!text(&groups()[..4]).contains("limits"));
-        assert!(text(&groups()).contains("limits"));
+        for word in ["limits", "campaign"] {
+            assert!(!text(&groups()[..4]).contains(word));
+            assert!(text(&groups()).contains(word));
+        }
         // Nothing else is left there, and the inventory is as it was.
         assert_eq!(fs::read_dir(file.parent().unwrap()).unwrap().count(), 1);
         assert_eq!(

@@ -7,11 +7,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Failed;
-use super::args::{ActivateArgs, MadeArgs, RunArgs};
+use super::args::{ActivateArg, ActivateArgs, MadeArgs, RunArgs};
 use crate::model::lookup::Lookup;
 use crate::model::{
-    CredentialsRef, DeliveryPolicy, Extent, Flaw, Group, GroupSpec, ImageSpec, Inventory, Limits,
-    MadeGroup, Name, Procedure, SourceSpec,
+    Campaign, CredentialsRef, DeliveryPolicy, Extent, Flaw, Group, GroupSpec, ImageSpec, Inventory,
+    Limits, MadeGroup, Name, Procedure, SourceSpec,
 };
 use crate::plan::{Blocker, plan, said};
 
@@ -33,7 +33,7 @@ pub fn select(args: &RunArgs, inventory: &Inventory) -> Result<Selection, Failed
         Some(image) => vec![made(args, image)],
         None => groups(&args.groups, inventory)?
             .iter()
-            .map(|group| named(group, args.activate.map(Into::into)))
+            .map(|group| named(group, args.activate.map(Into::into), &campaign(args, group)))
             .collect(),
     };
     start(specs, inventory, args.force).map_err(|blockers| {
@@ -64,9 +64,32 @@ pub(super) fn activation(args: &ActivateArgs, inventory: &Inventory) -> Result<S
     }
     let specs = groups
         .iter()
-        .map(|group| named(group, Some(Extent::Activate)));
+        .map(|group| named(group, Some(Extent::Activate), &group.campaign));
     start(specs.collect(), inventory, false)
         .map_err(|blockers| Failed::usage(said(&blockers).join("\n")))
+}
+
+/// Groups of a past run.
+///
+/// # Errors
+/// As [`select`].
+pub(super) fn again(
+    specs: Vec<GroupSpec>,
+    force: bool,
+    inventory: &Inventory,
+) -> Result<Selection, Failed> {
+    start(specs, inventory, force).map_err(|blockers| Failed::usage(said(&blockers).join("\n")))
+}
+
+/// Whether any of these is gone through in a way that waits: it is to survive this process.
+pub(super) fn waits(specs: &[GroupSpec], inventory: &Inventory) -> bool {
+    specs.iter().any(|spec| match spec {
+        GroupSpec::Made(made) => !made.campaign.is_default(),
+        GroupSpec::Named(name) => {
+            let group = inventory.groups.iter().find(|group| *group.name == **name);
+            group.is_some_and(|group| !group.campaign.is_default())
+        }
+    })
 }
 
 /// Groups that are to be started whatever their entities have, by the inventory, already.
@@ -74,7 +97,7 @@ pub(super) fn activation(args: &ActivateArgs, inventory: &Inventory) -> Result<S
 /// # Errors
 /// As [`select`].
 pub(super) fn forced(specs: Vec<GroupSpec>, inventory: &Inventory) -> Result<Selection, Failed> {
-    start(specs, inventory, true).map_err(|blockers| Failed::usage(said(&blockers).join("\n")))
+    again(specs, true, inventory)
 }
 
 fn start(
@@ -163,16 +186,27 @@ pub fn groups(names: &[String], inventory: &Inventory) -> Result<Vec<Arc<Group>>
     }
 }
 
-/// A group of the inventory: as it is, or with another extent.
-fn named(group: &Group, extent: Option<Extent>) -> GroupSpec {
-    let Some(extent) = extent.filter(|extent| *extent != group.extent) else {
+/// The campaign of a group of the inventory, with what the arguments say in its place.
+fn campaign(args: &RunArgs, group: &Group) -> Campaign {
+    let mut campaign = args.campaign.over(&group.campaign);
+    if let Some(activate) = args.activate {
+        campaign.window_is_for_activation = activate.is_in_window();
+    }
+    campaign
+}
+
+/// A group of the inventory: as it is, or with another extent or campaign.
+fn named(group: &Group, extent: Option<Extent>, campaign: &Campaign) -> GroupSpec {
+    let extent = extent.unwrap_or(group.extent);
+    if extent == group.extent && *campaign == *group.campaign {
         return GroupSpec::Named(group.name.to_string());
-    };
+    }
     let mut spec = GroupSpec::of(group);
     if let GroupSpec::Made(made) = &mut spec {
         // By its name, so that what the inventory knows of it besides, like its SHA-256, is not lost.
         made.image = ImageSpec::Named(group.image.name.to_string());
         made.policy.extent = extent;
+        *made.campaign = campaign.clone();
     }
     spec
 }
@@ -180,6 +214,8 @@ fn named(group: &Group, extent: Option<Extent>) -> GroupSpec {
 /// A group made on the spot, its entities as they were typed.
 fn made(args: &RunArgs, image: &str) -> GroupSpec {
     let activate = args.activate;
+    let mut campaign = args.campaign.over(&Campaign::default());
+    campaign.window_is_for_activation = activate.is_some_and(ActivateArg::is_in_window);
     let args = &args.made;
     let mut sources = args.source.iter().map(|source| source.0.clone());
     GroupSpec::Made(MadeGroup {
@@ -195,7 +231,7 @@ fn made(args: &RunArgs, image: &str) -> GroupSpec {
             parallel: args.parallel,
             extent: activate.map(Into::into).unwrap_or_default(),
         },
-        campaign: Box::default(),
+        campaign: Box::new(campaign),
     })
 }
 

@@ -16,6 +16,8 @@ use super::services::{Engine, Services};
 #[cfg(feature = "lab")]
 use super::services::{Lab, Practice};
 use crate::inventory::{self, InventoryErrors};
+use crate::model::campaign::start::read_start;
+use crate::model::campaign::{Campaign, Downgrade, Offline, Proceed, StopAfter, Wave, Window};
 use crate::model::{
     BufferPreference, CredentialsRef, Entity, Extent, FileServer, Group, GroupSpec, Image,
     Inventory, Limits, LoginBy, Logins, MadeGroup, Name, PeerChoice, SecretSource, SourceChoice,
@@ -109,10 +111,19 @@ fn inventory() -> Inventory {
     }
 }
 
+/// The words of a line, with quotes around some.
+fn words(line: &str) -> Vec<&str> {
+    let parts = line.split('\'').enumerate();
+    parts
+        .flat_map(|(at, part)| match at % 2 {
+            0 => part.split_whitespace().collect(),
+            _ => vec![part],
+        })
+        .collect()
+}
+
 fn args(line: &str) -> RunArgs {
-    let words = ["subtend", "run"]
-        .into_iter()
-        .chain(line.split_whitespace());
+    let words = ["subtend", "run"].into_iter().chain(words(line));
     match Arguments::try_parse_from(words).unwrap().verb {
         Some(Verb::Run(args)) => args,
         other => panic!("{other:?}"),
@@ -237,6 +248,11 @@ fn what_a_group_says_of_activation_is_overridden_and_nothing_else_of_it() {
         serde_json::from_str::<GroupSpec>(&kept).unwrap(),
         GroupSpec::Made(made)
     );
+    let window = "--window '01:00-05:00 UTC' --activate window";
+    let GroupSpec::Made(made) = of(&format!("adsl {window}")) else {
+        panic!("it is not as the inventory has it")
+    };
+    assert!(made.campaign.window_is_for_activation && made.policy.extent == Extent::Upgrade);
     let refused = select(&args("--all --activate now"), &inventory).unwrap_err();
     let refused = refused.to_string();
     assert!(
@@ -422,4 +438,70 @@ fn a_plan_with_too_little_memory_ends_with_2() {
         told.contains("for 3 groups") && told.contains("1.5 MiB"),
         "{told}"
     );
+}
+
+#[test]
+fn how_groups_are_gone_through_is_said_on_the_command_line_too() {
+    let mut inventory = upgrading();
+    let campaign = |of: GroupSpec| match of {
+        GroupSpec::Made(made) => *made.campaign,
+        GroupSpec::Named(name) => panic!("{name} as it is"),
+    };
+    let flags = "--waves 1,rest --proceed ask --stop-after 50% --start 2026-12-01T01:00[Europe/Berlin] \
+                 --offline 'wait 14d' --downgrade allow";
+    let all = Campaign {
+        waves: vec![Wave::Count(1), Wave::Rest],
+        proceed: Proceed::Ask,
+        stop_after: StopAfter::read("50%").ok(),
+        start: read_start("2026-12-01T01:00[Europe/Berlin]").ok(),
+        offline: Offline::read("wait 14d").unwrap(),
+        downgrade: Downgrade::Allow,
+        ..Campaign::default()
+    };
+    let of = |line: &str, inventory: &Inventory| {
+        let selected = select(&args(line), inventory);
+        selected.map(|mut selection| selection.specs.remove(0))
+    };
+    let made = format!("--image adsl-2.4 --source hq --entities a-* {flags}");
+    assert_eq!(campaign(of(&made, &inventory).unwrap()), all);
+    // What is not given is as the group says.
+    let group = Arc::make_mut(&mut inventory.groups[0]);
+    group.campaign = Arc::new(Campaign {
+        from: None,
+        never_together: None,
+        takes: None,
+        window: Window::read("01:00-05:00 UTC").ok(),
+        ..Campaign::default()
+    });
+    let window = group.campaign.window.clone();
+    assert_eq!(
+        of("adsl", &inventory).unwrap(),
+        GroupSpec::Named("adsl".into())
+    );
+    let expected = Campaign { window, ..all };
+    assert_eq!(
+        campaign(of(&format!("adsl {flags}"), &inventory).unwrap()),
+        expected
+    );
+    // The rules are those of the inventory.
+    let refused = of("adsl --waves 9,rest", &inventory).unwrap_err();
+    let refused = refused.to_string();
+    assert!(
+        refused.contains("more than the group has: 2 entities"),
+        "{refused}"
+    );
+    for (flag, words) in [
+        ("--waves 0,rest", "nobody in it"),
+        ("--stop-after 200%", "more than all"),
+        ("--start tomorrow", "no time with a zone"),
+        ("--window 1-5", "is no window"),
+        ("--offline 'wait 0s'", "wait for 0"),
+        ("--takes 0s", "no entity takes 0"),
+    ] {
+        let line = format!("subtend run adsl {flag}");
+        let said = Arguments::try_parse_from(self::words(&line))
+            .unwrap_err()
+            .to_string();
+        assert!(said.contains(words), "{flag}: {said}");
+    }
 }

@@ -1,7 +1,7 @@
 //! Exit codes (`docs/scripting.md`): scripts branch on these.
 
 use super::Ended;
-use crate::model::Outcome;
+use crate::model::{EntityState, Outcome};
 use crate::protocol::Summary;
 
 /// Every entity was delivered, or skipped because it already has the image.
@@ -15,9 +15,12 @@ pub const WAITS: u8 = 3;
 /// Stopped by the operator.
 pub const CANCELLED: u8 = 130;
 
-/// The exit code of a run that came to a summary.
+/// The exit code of a run that came to a summary. A failure is worth a look, whatever waits beside it.
 pub fn exit_code(summary: &Summary) -> u8 {
+    let entities = || summary.groups.iter().flat_map(|group| &group.entities);
+    let failed = |state| matches!(state, EntityState::Failed | EntityState::RolledBack);
     match summary.outcome {
+        Outcome::Waiting if entities().any(|one| failed(one.state)) => NOT_DELIVERED,
         Outcome::Delivered => OK,
         Outcome::Partial | Outcome::Failed => NOT_DELIVERED,
         Outcome::Cancelled => CANCELLED,

@@ -176,6 +176,7 @@ fn state(event: &Event) -> Option<String> {
             }
             line += &format!(" (attempt {attempt})");
         }
+        EntityState::Offline => {}
         EntityState::CatchingUp => line += ": goes on in a later pass",
         EntityState::Upgraded if runs.is_some() => line += ":",
         EntityState::Delivered

@@ -57,6 +57,11 @@ impl Mode {
         }
     }
 
+    /// Whether standard output is for lines of JSON alone.
+    pub fn is_json(&self) -> bool {
+        matches!(self, Self::Json)
+    }
+
     /// Whether a screen is drawn, so that nothing else may write to the terminal.
     pub fn is_screen(&self) -> bool {
         matches!(self, Self::Screen(_))

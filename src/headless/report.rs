@@ -46,7 +46,7 @@ fn total(summary: &Summary) -> String {
         (Outcome::Failed, true) => "failed: no entity was upgraded",
         (Outcome::Failed, false) => "failed: no entity was delivered",
         (Outcome::Cancelled, _) => "cancelled",
-        (Outcome::Waiting, _) => "waiting: some entities have not begun",
+        (Outcome::Waiting, _) => "waiting: some entities have not begun, or are offline",
     };
     let unproven = match summary.delivered_unproven {
         0 => String::new(),

@@ -72,7 +72,9 @@ impl<T: Transport> Inspector<T> {
             async move {
                 let (transport, logins) = (&inspector.transport, &inspector.logins);
                 let (group, entity, expected) = asked;
-                installed(transport, (&group, &entity), logins, expected, &read).await
+                let (found, _) =
+                    installed(transport, (&group, &entity), logins, expected, &read).await;
+                found
             }
         });
         let mut told = interval(TOLD);
@@ -184,26 +186,27 @@ async fn digest<T: Transport>(
 }
 
 /// Looks at one entity: with a digest that it computes, else by reading its file; by its size alone
-/// where no SHA-256 is given.
+/// where no SHA-256 is given. And why it could not be looked at, where it could not.
 pub(crate) async fn installed<T: Transport>(
     transport: &Arc<T>,
     (group, entity): (&Group, &Entity),
     logins: &Logins,
     expected: Expected,
     read: &AtomicU64,
-) -> Installed {
+) -> (Installed, Option<Failure>) {
     let scheme = entity.address.scheme;
     if scheme.evidence() == Evidence::Nothing {
         let cause = format!(
             "nothing can be asked about a file over {}",
             scheme.in_words()
         );
-        return unknown(group, entity, cause);
+        return (unknown(group, entity, cause), None);
     }
     let compared = match Remote::of_entity(entity, logins) {
         Ok(remote) => compare(&**transport, &remote, expected, read).await,
         Err(failure) => Err(failure),
     };
+    let failure = compared.as_ref().err().cloned();
     let (holds, verified, size, cause) = compared.unwrap_or_else(|failure| {
         let holds = match failure.fault {
             Fault::NoFile { .. } => Holding::Missing,
@@ -212,13 +215,14 @@ pub(crate) async fn installed<T: Transport>(
         (holds, Verified::None, None, failure.to_string())
     });
     let cause = Some(cause).filter(|_| holds != Holding::Has);
-    Installed {
+    let found = Installed {
         holds,
         verified,
         size,
         cause,
         ..unknown(group, entity, String::new())
-    }
+    };
+    (found, failure)
 }
 
 type Compared = (Holding, Verified, Option<u64>, String);

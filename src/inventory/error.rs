@@ -40,6 +40,11 @@ pub(super) struct Problems {
 }
 
 impl Problems {
+    /// How many there are so far.
+    pub(super) fn len(&self) -> usize {
+        self.list.len() + self.unlisted
+    }
+
     pub(super) fn report(
         &mut self,
         at: &Span,

@@ -4,12 +4,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::model::campaign::Judged;
 use crate::model::limits::BadLimit;
 use crate::model::lookup::Lookup;
+use crate::model::procedure::Versions;
 use crate::model::{
-    Extent, Flaw, Group, Image, Laggards, Limits, PeerChoice, SourceChoice, SourceSpec,
+    Entity, Extent, Flaw, Group, Image, Laggards, Limits, PeerChoice, SourceChoice, SourceSpec,
 };
 
+use super::campaign;
 use super::credentials::absolute;
 use super::error::{Problems, Span, quoted, some_of};
 use super::fields::{Fields, Shape, section};
@@ -20,19 +23,22 @@ use super::values;
 
 const GROUP: Shape = Shape::new(
     "a group",
-    &[&[
-        "select",
-        "entities",
-        "image",
-        "source",
-        "sources",
-        "laggards",
-        "laggard_limit",
-        "retries",
-        "retry_for",
-        "parallel",
-        "activate",
-    ]],
+    &[
+        &[
+            "select",
+            "entities",
+            "image",
+            "source",
+            "sources",
+            "laggards",
+            "laggard_limit",
+            "retries",
+            "retry_for",
+            "parallel",
+            "activate",
+        ],
+        campaign::KEYS,
+    ],
 );
 
 const SOURCE: Shape = Shape::new("`source`", &[&["file_server", "file", "peer"]]);
@@ -57,13 +63,15 @@ pub(super) fn read(
         if !fields.are_there() {
             continue;
         }
+        let before = problems.len();
         let targets = targets(problems, &fields, at, lookup);
+        let is_whole = problems.len() == before;
         claim(problems, name, &targets, lookup, &mut taken);
         groups.extend(read_group(
             problems,
             (name, file),
             &fields,
-            &targets,
+            (&targets, is_whole),
             (lookup, kinds),
         ));
     }
@@ -74,7 +82,7 @@ fn read_group(
     problems: &mut Problems,
     (name, file): (&str, &Path),
     fields: &Fields<'_>,
-    targets: &Targets<'_>,
+    (targets, is_whole): (&Targets<'_>, bool),
     (lookup, kinds): (&Lookup<'_>, &Kinds<'_>),
 ) -> Option<Arc<Group>> {
     let image = fields.require(problems, "image", "adsl-2.4");
@@ -115,7 +123,18 @@ fn read_group(
     });
     let limits = read_limits(problems, fields);
     let parallel = fields.value(problems, "parallel", values::count);
-    let extent = extent(problems, fields, image.map(|image| &**image), kinds);
+    let image = image.map(|image| (image, &**image));
+    let (extent, in_window) = extent(problems, fields, image.map(|(_, image)| image), kinds);
+    // Of a group that is not known, nothing is too much or too little.
+    let members = wanted.iter().filter(|_| is_whole);
+    let members: Vec<&Entity> = members.map(|at| &*lookup.entities[*at]).collect();
+    let judged = Judged {
+        entities: &members,
+        image: image.map(|(_, image)| image),
+        versions: image.map_or(Versions::None, |(_, image)| lookup.versions(&image.type_)),
+    };
+    let campaign = campaign::read(problems, fields, &judged, in_window);
+    let image = image.map(|(image, _)| image);
     let mut sources = sources?.into_iter();
     let procedure = image.and_then(|image| lookup.procedure(&image.type_));
     Some(Arc::new(Group {
@@ -132,24 +151,24 @@ fn read_group(
         parallel,
         extent,
         procedure,
-        campaign: Arc::default(),
+        campaign: Arc::new(campaign),
     }))
 }
 
-/// `activate`: whether the devices are made to run the image, too.
+/// `activate`: whether the devices are made to run the image, too, and whether the window is for that alone.
 fn extent(
     problems: &mut Problems,
     fields: &Fields<'_>,
     image: Option<&Image>,
     kinds: &Kinds<'_>,
-) -> Extent {
-    const CHOICES: [(&str, Option<Extent>); 3] = [
-        ("now", Some(Extent::Upgrade)),
-        ("later", Some(Extent::Deliver)),
-        ("window", None),
+) -> (Extent, bool) {
+    const CHOICES: [(&str, (Extent, bool)); 3] = [
+        ("now", (Extent::Upgrade, false)),
+        ("later", (Extent::Deliver, false)),
+        ("window", (Extent::Upgrade, true)),
     ];
     let Some(node) = fields.get("activate") else {
-        return Extent::default();
+        return Default::default();
     };
     if let Some(image) = image.filter(|image| !kinds.may_activate(&image.type_)) {
         problems.complain(
@@ -157,18 +176,7 @@ fn extent(
             Flaw::NothingActivates(image.type_.clone()).into(),
         );
     }
-    match values::choice(problems, node, "activate", &CHOICES) {
-        Some(Some(extent)) => extent,
-        Some(None) => {
-            problems.report(
-                &node.span,
-                "`activate: window` is not there yet: nothing says when its window is",
-                "write `activate: later`, and activate when it suits, or `activate: now`",
-            );
-            Extent::default()
-        }
-        None => Extent::default(),
-    }
+    values::choice(problems, node, "activate", &CHOICES).unwrap_or_default()
 }
 
 /// Each has its default where it is absent.

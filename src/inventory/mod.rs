@@ -7,6 +7,7 @@
 
 mod able;
 mod address;
+mod campaign;
 mod catalog;
 mod credentials;
 mod defaults;
@@ -167,7 +168,19 @@ pub fn read_text(path: &Path) -> Result<String, InventoryErrors> {
 ///     retries: 8                # after transient failures, 0 is never; default 8
 ///     retry_for: 5m             # up to 24h; default 5m
 ///     parallel: 20
-///     activate: now             # or later; default later
+///     activate: now             # or later, window; default later
+///     waves: [1, 10%, rest]     # of so many entities each, `rest` last
+///     by: shelf                 # equal values of this label in one wave
+///     order: [site, { ring: [lab, pilot] }]    # by labels; of `ring` these values first
+///     proceed: ask              # after each wave; or auto; default auto
+///     stop_after: 2%            # failures, or a number of them
+///     start: "2026-12-01T01:00[Europe/Berlin]" # or { at: "2026-12-01 01:00", zone: Europe/Berlin }
+///     window: { days: mon-fri, from: "01:00", to: "05:00", zone: Europe/Berlin }
+///     takes: 20m                # one entity, where the size and the rate do not say
+///     offline: wait 14d         # or { wait: 14d, first: 1m }, fail; default fail
+///     together: { never: pair } # equal values of this label never under way at one time
+///     downgrade: refuse         # or allow; default refuse
+///     from: ">=2.1, <3"         # versions that the image may be put on
 /// ```
 ///
 /// Ranges (`[02-20]`, `[1,3,5-7]`) stand in `name`, `address`, `path` and `session` of an entity and are

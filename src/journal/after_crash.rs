@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn what_is_certain_is_said_and_nothing_else() {
         use EntityState::{
-            Cancelled, Delivered, Failed, Retrying, Sending, Skipped, Verifying, Waiting,
+            Cancelled, Delivered, Failed, Offline, Retrying, Sending, Skipped, Verifying, Waiting,
         };
         use LastTouch::{Final, Nothing, Staging};
         for (state, touch, left, expected) in [
@@ -181,6 +181,10 @@ mod tests {
             (Sending, Staging, false, AfterCrash::Staged),
             (Retrying, Staging, false, AfterCrash::Staged),
             (Verifying, Final, false, AfterCrash::Unknown),
+            // One that can't be reached is as it was when it was done with last.
+            (Offline, Nothing, false, AfterCrash::Untouched),
+            (Offline, Staging, false, AfterCrash::Staged),
+            (Offline, Final, false, AfterCrash::Unknown),
             (Delivered, Final, false, AfterCrash::Delivered),
             (Skipped, Nothing, false, AfterCrash::Skipped),
             (Failed, Nothing, false, AfterCrash::Untouched),

@@ -37,7 +37,7 @@ pub use locks::{EntityLock, NotLocked};
 pub use origin::Origin;
 pub use read::{
     Amounts, Change, Copied, Counts, CutOff, EntityRow, GroupRow, Journal, Known, NoRun, PassRow,
-    PastRow, Process, RunRow, RunStatus, RunWhole, StepRow,
+    PastRow, Process, RunRow, RunStatus, RunWhole, StepRow, WaitingRun,
 };
 pub use store::{UnsafeFolder, check_folder};
 pub use write_ahead::{Recorder, Settings};

@@ -4,7 +4,7 @@
 //! lines. A migration is never changed once it was released; the next one is added below it.
 
 /// Each brings a file from the version of its place to the next one.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, ORDER_AND_HOLDS, STEPS];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, ORDER_AND_HOLDS, STEPS, PARKED];
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 const FIRST: &str = "
@@ -154,6 +154,14 @@ CREATE INDEX steps_of_entity ON steps (run, place, entity, seq);
 CREATE INDEX steps_by_name ON steps (entity, seq);
 -- The version that it said last that it runs.
 ALTER TABLE entities ADD COLUMN runs TEXT;
+";
+
+const PARKED: &str = "
+-- The number from which on what was cancelled is to be taken up again: its engine was asked to end, and not to give up.
+ALTER TABLE runs ADD COLUMN parked INTEGER;
+-- Begun by an engine that goes on with what it finds.
+ALTER TABLE runs ADD COLUMN resident INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE notes ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
 ";
 
 const ORDER_AND_HOLDS: &str = "

@@ -72,6 +72,7 @@ impl Engine {
         let (recorder, gate) = Recorder::new(Settings {
             state_dir: Ok(state_dir.to_owned()),
             practice: false,
+            resident: false,
             tell_cut_off: true,
         });
         let (link, task) = recorder.record(link, tokio::spawn(async {}), inventory());

@@ -2,6 +2,7 @@
 //!
 //! The inventory shows a flaw with its line and column; [`crate::plan`] shows it with the group's name.
 
+use super::campaign::BadCampaign;
 use super::complaint::{Complaint, some_of};
 use super::inventory::Name;
 use super::limits::BadLimit;
@@ -102,6 +103,7 @@ pub enum Flaw {
     },
     NoneAtATime,
     BadLimit(BadLimit),
+    BadCampaign(BadCampaign),
     /// Images of this type are to be activated, and no procedure says how.
     NothingActivates(String),
 }
@@ -118,6 +120,7 @@ impl Flaw {
                 known.message.clone()
             }
             Self::BadLimit(limit) => limit.message.clone(),
+            Self::BadCampaign(bad) => bad.complaint.message.clone(),
             Self::NoEntities => "no entities are named".into(),
             Self::NoImage => "no image is chosen".into(),
             Self::NoSource => "no source is chosen".into(),
@@ -196,6 +199,7 @@ impl Flaw {
         match self {
             Self::BadName(known) | Self::BadPattern(known) | Self::BadImage(known) => &known.help,
             Self::BadLimit(limit) => &limit.help,
+            Self::BadCampaign(bad) => &bad.complaint.help,
             Self::NoEntities => "name at least one",
             Self::NoImage | Self::NoSource => "choose one",
             Self::NoneAtATime => "give a number from 1, or none for all at a time",

@@ -9,7 +9,7 @@ use super::flaw::{Flaw, Thing};
 use super::group::{Group, PeerChoice};
 use super::inventory::{Entity, FileServer, Image, Inventory, Name};
 use super::names::Pattern;
-use super::procedure::{Procedure, TypeSpec};
+use super::procedure::{Procedure, TypeSpec, Versions};
 use super::remote::RemotePath;
 
 /// All that a group can refer to. Entities are known by their index in the inventory.
@@ -86,6 +86,12 @@ impl<'a> Lookup<'a> {
     pub fn procedure(&self, type_: &str) -> Option<Arc<Procedure>> {
         let found = self.types.iter().find(|one| &*one.name == type_);
         found?.procedure.clone()
+    }
+
+    /// How versions of a type compare.
+    pub fn versions(&self, type_: &str) -> Versions {
+        let found = self.types.iter().find(|one| &*one.name == type_);
+        found.map_or(Versions::None, |one| one.versions)
     }
 
     /// Whether a procedure says how an image of a type is activated.

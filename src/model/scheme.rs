@@ -108,6 +108,11 @@ impl Scheme {
         }
     }
 
+    /// Whether somebody who answers can be told from nobody without asking for anything.
+    pub fn has_connections(self) -> bool {
+        !matches!(self, Self::Tftp | Self::File)
+    }
+
     /// Whether passwords and images can't be read on the way.
     pub fn is_encrypted(self) -> bool {
         match self {

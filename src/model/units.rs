@@ -37,6 +37,19 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
     time.map_err(|_| UnitError::Time(text.into()))
 }
 
+/// As [`parse_duration`], for what takes days (`14d`, `1w 12h`), which have 24 hours each here.
+///
+/// # Errors
+/// The text is no duration.
+pub fn parse_days(text: &str) -> Result<Duration, UnitError> {
+    parse_duration(text).or_else(|error| {
+        let span = text.trim().parse::<jiff::Span>();
+        let days = jiff::SpanRelativeTo::days_are_24_hours();
+        let time = span.and_then(|span| span.to_duration(days));
+        time.and_then(Duration::try_from).map_err(|_| error)
+    })
+}
+
 /// A size for people: `8.0 MiB`, `512 B`.
 pub fn size(bytes: u64) -> String {
     ByteSize::b(bytes).display().iec().to_string()
@@ -65,6 +78,19 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
+/// A duration for people that may be days: `14 d`, `2 d 03 h`, `5 h 12 min`; below an hour as [`duration`].
+pub fn long(time: Duration) -> String {
+    let hours = time.as_secs() / 3600;
+    let (of_day, minutes) = (hours % 24, time.as_secs() / 60 % 60);
+    match (hours / 24, hours) {
+        (_, 0) => duration(time),
+        (0, _) if minutes == 0 => format!("{hours} h"),
+        (0, _) => format!("{hours} h {minutes:02} min"),
+        (days, _) if of_day == 0 => format!("{days} d"),
+        (days, _) => format!("{days} d {of_day:02} h"),
+    }
+}
+
 /// A limit for people, nothing rounded away: `2 s`, `5 min`, `1 h`, `1m 30s`.
 pub fn limit(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -85,9 +111,37 @@ pub fn written(time: Duration) -> String {
     format!("{:#}", jiff::SignedDuration::new(seconds, nanos))
 }
 
+/// A duration as [`parse_days`] reads it, nothing rounded away: `14d`, `36h`.
+pub fn written_days(time: Duration) -> String {
+    const DAY: u64 = 24 * 3600;
+    match (time.as_secs(), time.subsec_nanos()) {
+        (seconds @ 1.., 0) if seconds.is_multiple_of(DAY) => format!("{}d", seconds / DAY),
+        _ => written(time),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn days_have_24_hours() {
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        for (text, time, shown) in [
+            ("14d", hours(336), "14d"),
+            ("1w 12h", hours(180), "180h"),
+            ("36h", hours(36), "36h"),
+            ("48h", hours(48), "2d"),
+            ("20m", Duration::from_secs(1200), "20m"),
+        ] {
+            assert_eq!(parse_days(text), Ok(time), "{text}");
+            assert_eq!(written_days(time), shown);
+            assert_eq!(parse_days(shown), Ok(time));
+        }
+        for text in ["-2d", "1mo", "1y", "14", "P1M", "soon"] {
+            assert!(parse_days(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn sizes_and_times_are_read_as_written() {
@@ -109,6 +163,21 @@ mod tests {
         assert_eq!(duration(Duration::from_millis(4321)), "4.3 s");
         assert_eq!(duration(Duration::from_secs(30)), "30 s");
         assert_eq!(duration(Duration::from_secs(125)), "2m 05s");
+    }
+
+    #[test]
+    fn long_times_are_days_and_hours() {
+        for (seconds, words) in [
+            (59, "59 s"),
+            (3599, "59m 59s"),
+            (3600, "1 h"),
+            (18_720, "5 h 12 min"),
+            (86_400, "1 d"),
+            (183_600, "2 d 03 h"),
+            (14 * 86_400 + 59, "14 d"),
+        ] {
+            assert_eq!(long(Duration::from_secs(seconds)), words);
+        }
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! The reasons against a start, and what is to be said about one: typed, and in words here alone.
 
 use std::fmt;
+use std::time::Duration;
 
+use jiff::Zoned;
 use thiserror::Error;
 
+use crate::model::campaign::start;
 use crate::model::memory::TooLittleMemory;
+use crate::model::procedure::Versions;
 use crate::model::text::{quoted, shown};
-use crate::model::{Flaw, Name, Thing, names};
+use crate::model::{Flaw, Name, Thing, names, units};
 
 /// Why nothing can be started.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -72,8 +76,51 @@ pub enum Blocker {
         written: Vec<Name>,
         force: bool,
     },
+    /// Entities run something newer than the image, by the inventory.
+    #[error(
+        "group {}: the image {} is version {}, which is older than what {} of them {}: {}; write \
+         `downgrade: allow` where that is meant, or leave them out",
+        quoted(.group), quoted(.image), quoted(.version), number(.newer), run_or_runs(.newer), versions(.newer)
+    )]
+    Downgrade {
+        group: String,
+        image: Name,
+        version: String,
+        newer: Vec<(String, Vec<Name>)>,
+    },
+    /// Entities don't run what the image may be put on, or nobody can say so.
+    #[error(
+        "group {}: the image {} may be put on {} alone (`from`), and {} of them {} something else: {}; leave \
+         them out, or bring them to such a version first",
+        quoted(.group), quoted(.image), quoted(.from), number(.others), run_or_runs(.others), versions(.others)
+    )]
+    NotFrom {
+        group: String,
+        image: Name,
+        from: String,
+        others: Vec<(String, Vec<Name>)>,
+    },
     #[error(transparent)]
     Memory(TooLittleMemory),
+}
+
+fn number(by_version: &[(String, Vec<Name>)]) -> usize {
+    by_version.iter().map(|(_, names)| names.len()).sum()
+}
+
+fn run_or_runs(by_version: &[(String, Vec<Name>)]) -> &'static str {
+    match number(by_version) {
+        1 => "runs",
+        _ => "run",
+    }
+}
+
+/// Each version with those that run it.
+fn versions(by_version: &[(String, Vec<Name>)]) -> String {
+    let said: Vec<String> = (by_version.iter())
+        .map(|(version, names)| format!("{} on {}", quoted(version), folded(names)))
+        .collect();
+    said.join(", ")
 }
 
 fn or_unforced(force: bool) -> &'static str {
@@ -119,6 +166,41 @@ pub enum Finding {
         folded(.hosts)
     )]
     LegacySsh { group: Name, hosts: Vec<Name> },
+    /// Versions that nobody can say of whether they are newer than the image's.
+    #[error(
+        "whether version {} is older can't be said, since these are not {}: {}",
+        quoted(.version), .how.word(), versions(.unknown)
+    )]
+    NotCompared {
+        group: Name,
+        version: String,
+        how: Versions,
+        unknown: Vec<(String, Vec<Name>)>,
+    },
+    #[error("its start, {}, is past: it begins as soon as it may", start::in_words(.start))]
+    StartIsPast { group: Name, start: Zoned },
+    /// As far as is assumed.
+    #[error(
+        "one entity takes about {}{}, and its window is open for {}: nothing would ever begin; write a longer \
+         `window`, or `takes: 20m` where that is known",
+        units::duration(*.takes), at_rate(*.assumed), units::limit(*.open)
+    )]
+    TooLongForWindow {
+        group: Name,
+        takes: Duration,
+        open: Duration,
+        /// Bytes a second.
+        assumed: Option<u64>,
+    },
+    /// What a change of clocks does to a window that is to come.
+    #[error("{note}")]
+    ClocksChange { group: Name, note: String },
+}
+
+fn at_rate(assumed: Option<u64>) -> String {
+    assumed.map_or(String::new(), |rate| {
+        format!(" at an assumed {}", units::rate(rate as f64))
+    })
 }
 
 /// Each in words.

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::model::campaign::Judged;
 use crate::model::lookup::{Lookup, twice};
+use crate::model::procedure::Versions;
 use crate::model::{
     Campaign, DeliveryPolicy, Flaw, Group, GroupSpec, Image, ImageSpec, Inventory, MadeGroup,
     PeerChoice, SourceChoice, SourceSpec, names,
@@ -110,6 +112,19 @@ impl ResolvedDraft {
                 flaws.push(Flaw::NothingActivates(image.type_.clone()));
             }
         }
+        let entities: Vec<_> = (members.iter()).map(|at| &*lookup.entities[*at]).collect();
+        let image_known = image.known().map(|image| &**image);
+        let judged = Judged {
+            entities: &entities,
+            image: image_known,
+            versions: image_known.map_or(Versions::None, |image| lookup.versions(&image.type_)),
+        };
+        flaws.extend(
+            made.campaign
+                .flaws(&judged)
+                .into_iter()
+                .map(Flaw::BadCampaign),
+        );
         let is_only = made.then.is_empty();
         let mut of = |spec| source_of(lookup, (spec, is_only), image.known(), &members, &mut flaws);
         let source = of(&made.source);

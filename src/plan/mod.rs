@@ -10,6 +10,8 @@
 //! | --- | --- |
 //! | `draft` | a group as it is asked for, its names looked up, and what is wrong with it by itself |
 //! | `beside` | what can't go on at the same time |
+//! | `versions` | what must not be put on what |
+//! | `schedule` | when waves may begin, and what fits into a window |
 //! | `blocker` | the reasons against a start, and what is to be said about one, in words |
 //!
 //! What is wrong with a group by itself is a [`Flaw`](crate::model::Flaw). The rules for that are on
@@ -19,8 +21,10 @@
 mod beside;
 mod blocker;
 mod draft;
+mod schedule;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -36,6 +40,7 @@ use crate::model::{
 pub use beside::{Footprint, beside, left_out};
 pub use blocker::{Blocker, Finding, said};
 pub use draft::{Chosen, ResolvedDraft, find, find_image, make_group};
+pub use schedule::{Pace, PlannedWave, Row, Schedule, schedule};
 
 /// What a start would do and need, or why it can't be.
 #[derive(Debug, Clone)]
@@ -96,7 +101,11 @@ pub fn plan(
         match find(&lookup, spec) {
             Ok(group) => {
                 joining.push(Footprint::of(&group, &group.entities, force));
-                plan.groups.push(PlannedGroup::new(group, force));
+                let how = lookup.versions(&group.image.type_);
+                let one = PlannedGroup::new(group, force);
+                (plan.blockers).extend(versions::blockers(&one.group, &one.send, how));
+                (plan.findings).extend(versions::finding(&one.group, &one.send, how));
+                plan.groups.push(one);
             }
             Err(blockers) => plan.blockers.extend(blockers),
         }

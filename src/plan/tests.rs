@@ -4,6 +4,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::campaign::{Campaign, Downgrade};
+use crate::model::procedure::{TypeSpec, Versions};
 use crate::model::testing::{self, inventory};
 use crate::model::{BufferPreference, LoginBy, SMALLEST_BUFFER as SMALLEST};
 
@@ -367,4 +369,86 @@ proptest! {
             }
         }
     }
+}
+
+/// Those with which `adsl` has versions that compare.
+fn versioned(how: Versions, campaign: Campaign, versions: &[(&str, &str)]) -> Inventory {
+    let mut inventory = inventory(8 << 20, BufferPreference::Size(256 << 10));
+    let entities = versions.iter();
+    inventory.entities = entities
+        .map(|(name, version)| Arc::new(testing::entity(name, version)))
+        .collect();
+    inventory.types = vec![Arc::new(TypeSpec {
+        name: "adsl".into(),
+        procedure: None,
+        versions: how,
+    })];
+    let mut group = testing::group("g", inventory.entities.clone());
+    group.campaign = Arc::new(campaign);
+    inventory.groups.push(Arc::new(group));
+    inventory
+}
+
+#[test]
+fn an_older_image_is_put_on_nothing_unless_that_is_allowed() {
+    let versions = [
+        ("a1", "1.9"),
+        ("a2", "3"),
+        ("a3", "2.1"),
+        ("a4", "2"),
+        ("a5", "3"),
+    ];
+    let refuse = || versioned(Versions::Dotted, Campaign::default(), &versions);
+    for force in [false, true] {
+        let plan = plan_of(&refuse(), &[], &["g"], force);
+        let expected = "group `g`: the image `adsl-2` is version `2`, which is older than what 3 of them run: \
+                        `2.1` on a3, `3` on a2, a5; write `downgrade: allow` where that is meant, or leave them out";
+        assert_eq!(said(&plan.blockers), [expected], "force: {force}");
+    }
+    let allow = Campaign {
+        downgrade: Downgrade::Allow,
+        ..Campaign::default()
+    };
+    let inventory = versioned(Versions::Dotted, allow, &versions);
+    assert!(plan_of(&inventory, &[], &["g"], false).blockers.is_empty());
+    // Nobody knows how they compare.
+    let inventory = versioned(Versions::None, Campaign::default(), &versions);
+    let plan = plan_of(&inventory, &[], &["g"], false);
+    assert!(plan.blockers.is_empty() && plan.findings.is_empty());
+    let inventory = versioned(Versions::Semver, Campaign::default(), &versions);
+    let plan = plan_of(&inventory, &[], &["g"], false);
+    assert!(plan.blockers.is_empty());
+    let expected = "whether version `2` is older can't be said, since these are not semver: `1.9` on a1, `2.1` on a3, \
+                    `3` on a2, a5";
+    assert_eq!(said(&plan.findings), [expected]);
+}
+
+#[test]
+fn an_image_is_put_only_on_versions_that_it_may_be_put_on() {
+    let from = |from: &str| Campaign {
+        from: Some(from.into()),
+        ..Campaign::default()
+    };
+    let versions = [("a1", "1.2"), ("a2", "1.9"), ("a3", "2")];
+    let blockers = |text: &str, force| {
+        let inventory = versioned(Versions::Dotted, from(text), &versions);
+        said(&plan_of(&inventory, &[], &["g"], force).blockers)
+    };
+    assert_eq!(blockers(">=1.2", false), [""; 0]);
+    let expected = "group `g`: the image `adsl-2` may be put on `>=1.5, <2` alone (`from`), and 1 of them runs \
+                    something else: `1.2` on a1; leave them out, or bring them to such a version first";
+    assert_eq!(blockers(">=1.5, <2", false), [expected]);
+    // One that has it is skipped, unless it gets it again.
+    assert!(blockers(">=1.5, <2", true)[0].contains("`2` on a3"));
+    // Not knowing is no yes.
+    let inventory = versioned(
+        Versions::Semver,
+        from(">=1.0.0"),
+        &[("a1", "1.2.0"), ("a2", "old")],
+    );
+    let refused = said(&plan_of(&inventory, &[], &["g"], false).blockers);
+    assert!(
+        refused[0].contains("1 of them runs something else: `old` on a2"),
+        "{refused:?}"
+    );
 }

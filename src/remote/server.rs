@@ -1,6 +1,6 @@
 //! The engine's side: one task that lets clients in, carries their orders to the engine one at a
 //! time, and passes on what happens. It ends the engine when the last client has left and nothing
-//! runs, and never waits for a client.
+//! runs, unless that one stays, and never waits for a client.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
@@ -27,12 +27,17 @@ const ORDERS: usize = 1024;
 const FIRST: Duration = Duration::from_secs(20);
 /// Nobody was there, and nothing ran, for this long.
 const QUIET: Duration = Duration::from_secs(1);
+
 /// What an engine says of itself.
 #[derive(Debug)]
 pub struct About {
     pub inventory: PathBuf,
     /// The inventory as it was read.
     pub text: String,
+    /// Credentials whose secrets it has from the beginning.
+    pub logins: BTreeSet<String>,
+    /// It does not end because nobody is there and nothing runs.
+    pub stays: bool,
 }
 
 /// Serves an engine's link at a place until the engine has ended. Each message of `stop` asks to
@@ -50,6 +55,7 @@ pub async fn serve(
     } = link;
     let (said, inbox) = mpsc::channel(64);
     let server = Server {
+        logins: about.logins.clone(),
         about,
         since: Timestamp::now(),
         commands,
@@ -57,7 +63,6 @@ pub async fn serve(
         said,
         clients: Clients::default(),
         orders: VecDeque::new(),
-        logins: BTreeSet::new(),
         ending: false,
         quiet_until: Instant::now() + FIRST,
     };
@@ -151,7 +156,8 @@ impl Server {
         if busy || !self.clients.is_empty() {
             self.postpone_end();
         }
-        if !busy && !self.ending && self.quiet_until <= Instant::now() {
+        let may_end = !self.ending && !self.about.stays;
+        if !busy && may_end && self.quiet_until <= Instant::now() {
             tracing::info!("nobody is there and nothing runs: the engine ends");
             self.finish();
         }
@@ -208,6 +214,7 @@ impl Server {
                 text: self.about.text.clone(),
                 logins: self.logins.iter().cloned().collect(),
                 others: self.clients.others(id),
+                stays: self.about.stays,
             },
             snapshots: self.snapshots.clone(),
         }
@@ -302,9 +309,9 @@ fn done(order: &Command) -> Option<String> {
             let names: Vec<String> = groups.iter().map(|one| shown(one.spec.name())).collect();
             format!("goes on with {}", names.join(", "))
         }
+        Command::CancelInspection => "stops looking at entities".into(),
         Command::Pause { group } => format!("pauses {}", shown(group)),
         Command::Resume { group } => format!("lets {} go on", shown(group)),
-        Command::CancelInspection => "stops looking at entities".into(),
         Command::Cancel { target } => match target {
             Target::All => "cancels everything".into(),
             Target::Group(group) => format!("cancels {}", shown(group)),

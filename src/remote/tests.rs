@@ -178,6 +178,8 @@ impl Stage {
         let about = About {
             inventory: "/site.yaml".into(),
             text: "memory: 1 MiB\n".into(),
+            logins: BTreeSet::new(),
+            stays: false,
         };
         let served =
             tokio::spawn(async move { serve(link, &mut claimed, about, &mut stopped).await });

@@ -68,6 +68,9 @@ pub struct Welcome {
     pub logins: Vec<String>,
     /// How many watch it besides this one.
     pub others: usize,
+    /// It stays when nothing runs, and is not ours to end.
+    #[serde(default)]
+    pub stays: bool,
 }
 
 /// The answer to a [`Hello`].

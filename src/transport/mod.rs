@@ -46,7 +46,7 @@ pub use any::AnyTransport;
 pub use orders::Orders;
 pub(crate) use reach::NoDirectory;
 pub(crate) use redact::Redact;
-pub(crate) use tcp::knock;
+pub(crate) use tcp::{knock, knock_at};
 pub use terminal::Terminal;
 
 /// A server and how to get at it.

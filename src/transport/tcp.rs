@@ -91,12 +91,19 @@ pub(super) async fn connect(address: &Address, limit: Duration) -> Result<TcpStr
 /// # Errors
 /// It is refused, or not answered within the `connect` deadline.
 pub(crate) async fn knock(endpoint: &Endpoint) -> Result<(), Failure> {
-    let address = &endpoint.address;
-    if matches!(address.scheme, Scheme::Tftp | Scheme::File) {
+    knock_at(&endpoint.address, endpoint.timeouts.connect).await
+}
+
+/// As [`knock`], within a time.
+///
+/// # Errors
+/// It is refused, or not answered in time.
+pub(crate) async fn knock_at(address: &Address, limit: Duration) -> Result<(), Failure> {
+    if !address.scheme.has_connections() {
         let reason = format!("{} has no connections", address.scheme.word());
         return Err(Failure::new(Step::Connect, Fault::Local(reason)));
     }
-    let connected = connect(address, endpoint.timeouts.connect).await;
+    let connected = connect(address, limit).await;
     connected
         .map(drop)
         .map_err(|fault| Failure::new(Step::Connect, fault))

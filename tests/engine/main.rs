@@ -23,6 +23,8 @@ mod groups;
 #[cfg(all(unix, feature = "lab"))]
 mod hands;
 #[cfg(feature = "lab")]
+mod offline;
+#[cfg(feature = "lab")]
 mod order;
 #[cfg(feature = "lab")]
 mod pressure;
@@ -40,6 +42,8 @@ mod reach_http;
 mod reach_tftp;
 #[cfg(feature = "lab")]
 mod sources;
+#[cfg(feature = "lab")]
+mod together;
 #[cfg(feature = "lab")]
 mod universe;
 mod upgrades;

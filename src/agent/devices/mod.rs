@@ -3,36 +3,56 @@
 //!
 //! None of it holds up those that get the image: an entity joins them when what comes before is done.
 
+mod away;
 mod task;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use crate::model::procedure::Extent;
 use crate::model::{EntityState, Failure, Fault, Holds, Laggards, Step};
-use crate::procedure::{Arrived, PastStep, StepEnd, StepFailure, Verdict};
+use crate::procedure::{Arrived, PastStep, StepEnd, Verdict};
 use crate::transport::Transport;
 
 use super::management::{Assignment, not_delivered};
-use super::presumed_installed::{Checks, PresumedInstalled, skip};
+use super::offline::{Absent, Turn};
+use super::presumed_installed::{Checks, NotSkipped, PresumedInstalled, skip};
 use super::report::{Reporter, lock};
-use task::Tasks;
+use task::{Before, Tasks};
 
 /// What one task came to.
 enum Worked {
-    Before(Result<(), StepFailure>),
-    Activate(Arrived, u32),
+    Before(Before),
+    Activate(Arrived, Why),
+}
+
+/// What is to be done on an entity first: at the start, and where it was offline, once it answers.
+#[derive(Debug, Clone)]
+enum Then {
+    /// It may hold the image.
+    Check(PresumedInstalled),
+    /// But for steps that are done.
+    Before(Vec<PastStep>),
+    Activate {
+        why: Why,
+        /// It is asked by [`Checks`] once it has said that it runs another version.
+        presumed: Option<PresumedInstalled>,
+    },
+    Image,
 }
 
 /// What has happened to an entity.
 pub(super) enum Happened {
     /// It gets the image.
     Joins(usize),
-    /// It does not, and has its final state.
-    Over,
+    /// It was offline when it was to get the image, and answers now.
+    Answers(usize),
+    /// It has its final state.
+    Over(usize),
     /// It does not, for this reason; and what it holds, where that is known.
     Refused(usize, Failure, Option<Holds>),
 }
@@ -44,6 +64,10 @@ pub(super) struct Why {
     pub(super) attempt: u32,
     pub(super) past: Vec<PastStep>,
     pub(super) asks_first: bool,
+}
+
+fn is_begun(step: &PastStep) -> bool {
+    step.is_of_activation() && step.end != Some(StepEnd::Undone)
 }
 
 pub(super) struct Devices {
@@ -61,6 +85,9 @@ pub(super) struct Devices {
     entering: usize,
     /// They get the image as soon as somebody asks.
     ready: Vec<usize>,
+    /// Those that can't be reached, and what is done on them when they can.
+    absent: Absent,
+    then: HashMap<usize, Then>,
     /// Making them run the image has to be admitted.
     has_to_be_admitted: bool,
     /// They have the image, and wait for that.
@@ -86,6 +113,8 @@ impl Devices {
             ready: Vec::new(),
             has_to_be_admitted: group.campaign.window_is_for_activation,
             held: BTreeMap::new(),
+            absent: Absent::new(&work.reporter, &work.cancels),
+            then: HashMap::new(),
         }
     }
 
@@ -97,66 +126,72 @@ impl Devices {
         let presumed = presumed.filter(|known| admitted.contains(&known.entity));
         let mut presumed: BTreeMap<usize, PresumedInstalled> =
             (presumed.map(|known| (known.entity, known.clone()))).collect();
-        if self.activates {
-            self.take_up(work, targets, &mut presumed);
-        }
-        targets.retain(|target| !presumed.contains_key(target));
-        self.checks.extend(presumed.into_values());
-        for entity in std::mem::take(targets) {
-            self.enter(entity);
+        let offline: HashMap<usize, Timestamp> = work.offline_before.iter().copied().collect();
+        for target in std::mem::take(targets) {
+            let then = self.first(work, target, presumed.remove(&target));
+            let door = self.door(target, &then);
+            match offline.get(&target) {
+                Some(since) if self.absent.expect(target, *since, door) => {
+                    self.then.insert(target, then);
+                }
+                _ => self.start(target, then),
+            }
         }
         if self.extent != Extent::Activate {
             targets.append(&mut self.ready);
         }
     }
 
-    /// Those that were being made to run the image when something ended it, and those that may run it already, are
-    /// asked by their procedures before anything else.
-    fn take_up(
-        &mut self,
-        work: &Assignment,
-        targets: &mut Vec<usize>,
-        presumed: &mut BTreeMap<usize, PresumedInstalled>,
-    ) {
+    /// What one begins with. Those that were being made to run the image when something ended it, and those that may
+    /// run it already, are asked by their procedures before anything else.
+    fn first(&self, work: &Assignment, target: usize, known: Option<PresumedInstalled>) -> Then {
         let group = &work.group;
-        let means = &work.means;
-        let anew = work.force && self.extent == Extent::Upgrade;
-        targets.retain(|&target| {
+        if self.activates {
+            let anew = work.force && self.extent == Extent::Upgrade;
             let past = match anew {
                 true => Vec::new(),
-                false => means.open.of(&group.entities[target], &group.image),
+                false => (work.means.open).of(&group.entities[target], &group.image),
             };
-            let is_begun =
-                |step: &PastStep| step.is_of_activation() && step.end != Some(StepEnd::Undone);
             let past: Vec<PastStep> = past.into_iter().filter(is_begun).collect();
-            let known = presumed.remove(&target);
-            if past.is_empty() && known.is_none() {
-                return true;
+            if !past.is_empty() || known.is_some() {
+                // One of which something was begun does not come back from that to what it was taken for.
+                let presumed = known.filter(|_| past.is_empty());
+                let why = Why {
+                    attempt: 0,
+                    past,
+                    asks_first: true,
+                };
+                return Then::Activate { why, presumed };
             }
-            // One of which something was begun does not come back from that to what it was taken for.
-            if let Some(known) = known.filter(|_| past.is_empty()) {
-                self.entering += 1;
-                self.presumed.insert(target, known);
-            }
-            let why = Why {
-                attempt: 0,
-                past,
-                asks_first: true,
-            };
-            self.activate(target, why);
-            false
-        });
+        }
+        known.map_or_else(|| self.way_in(), Then::Check)
     }
 
-    /// One that needs the image, as far as is known.
-    fn enter(&mut self, entity: usize) {
-        if self.has_before && self.extent != Extent::Activate {
-            self.entering += 1;
-            let run = self.begin.before(entity);
-            self.tasks
-                .spawn(async move { (entity, Worked::Before(run.await)) });
-        } else {
-            self.ready.push(entity);
+    /// Of one that needs the image, as far as is known.
+    fn way_in(&self) -> Then {
+        match self.has_before && self.extent != Extent::Activate {
+            true => Then::Before(Vec::new()),
+            false => Then::Image,
+        }
+    }
+
+    fn start(&mut self, entity: usize, then: Then) {
+        match then {
+            Then::Check(known) => self.checks.extend([known]),
+            Then::Before(done) => {
+                self.entering += 1;
+                let run = self.begin.before(entity, done);
+                self.tasks
+                    .spawn(async move { (entity, Worked::Before(run.await)) });
+            }
+            Then::Activate { why, presumed } => {
+                if let Some(known) = presumed {
+                    self.entering += 1;
+                    self.presumed.insert(entity, known);
+                }
+                self.activate(entity, why);
+            }
+            Then::Image => self.ready.push(entity),
         }
     }
 
@@ -190,14 +225,23 @@ impl Devices {
     }
 
     fn activate_now(&mut self, entity: usize, why: Why) {
-        let attempt = why.attempt;
-        let run = self.begin.activate(entity, why);
+        let run = self.begin.activate(entity, why.clone());
         self.tasks
-            .spawn(async move { (entity, Worked::Activate(run.await, attempt)) });
+            .spawn(async move { (entity, Worked::Activate(run.await, why)) });
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.checks.is_empty() && self.tasks.is_empty() && self.ready.is_empty()
+        !self.is_busy() && self.absent.is_empty()
+    }
+
+    /// Whether anything is under way, other than that some are waited for.
+    fn is_busy(&self) -> bool {
+        !(self.checks.is_empty() && self.tasks.is_empty() && self.ready.is_empty())
+    }
+
+    /// One that gets the image, when somebody asks who does.
+    pub(super) fn put_back(&mut self, entity: usize) {
+        self.ready.push(entity);
     }
 
     /// Whether nobody's way to the image is open still.
@@ -216,20 +260,11 @@ impl Devices {
             }
             tokio::select! {
                 biased;
-                Some((entity, cause)) = self.checks.next() => match cause {
-                    Ok(_) if self.activates => self.activate(entity, Why::default()),
-                    Ok(cause) => {
-                        skip(&self.reporter, entity, cause);
-                        return Some(Happened::Over);
+                Some((known, cause)) = self.checks.next() => {
+                    if let Some(happened) = self.checked(known, cause) {
+                        return Some(happened);
                     }
-                    Err(why) if self.extent == Extent::Activate && !why.is_empty() => {
-                        let reason = format!("it is not known to hold the image still: {why}");
-                        let fault = Fault::Local(reason);
-                        let failure = Failure::new(Step::Verify, fault);
-                        return Some(Happened::Refused(entity, failure, None));
-                    }
-                    Err(_) => self.enter(entity),
-                },
+                }
                 Some(joined) = self.tasks.join_next() => match joined {
                     Ok((entity, worked)) => {
                         if let Some(happened) = self.worked(entity, worked) {
@@ -238,9 +273,51 @@ impl Devices {
                     }
                     Err(error) => tracing::error!("a procedure failed: {error}"),
                 },
+                Some(turn) = self.absent.next() => match turn {
+                    Turn::Answers(entity) => match self.then.remove(&entity) {
+                        Some(Then::Image) | None => return Some(Happened::Answers(entity)),
+                        Some(then) => self.start(entity, then),
+                    },
+                    Turn::Over(entity) => {
+                        self.then.remove(&entity);
+                        return Some(Happened::Over(entity));
+                    }
+                },
                 else => return None,
             }
         }
+    }
+
+    /// One that may have held the image was looked at.
+    fn checked(
+        &mut self,
+        known: PresumedInstalled,
+        cause: Result<String, NotSkipped>,
+    ) -> Option<Happened> {
+        let entity = known.entity;
+        if let Err(NotSkipped {
+            failure: Some(failure),
+            ..
+        }) = &cause
+            && self.absent.is_for(entity, failure)
+        {
+            return self.away(entity, Then::Check(known), failure, None);
+        }
+        self.absent.reached(entity);
+        match cause {
+            Ok(_) if self.activates => self.activate(entity, Why::default()),
+            Ok(cause) => {
+                skip(&self.reporter, entity, cause);
+                return Some(Happened::Over(entity));
+            }
+            Err(NotSkipped { why, .. }) if self.extent == Extent::Activate && !why.is_empty() => {
+                let reason = format!("it is not known to hold the image still: {why}");
+                let failure = Failure::new(Step::Verify, Fault::Local(reason));
+                return Some(Happened::Refused(entity, failure, None));
+            }
+            Err(_) => self.start(entity, self.way_in()),
+        }
+        None
     }
 
     /// Only those that hold the image can be made to run it.
@@ -255,8 +332,15 @@ impl Devices {
 
     fn worked(&mut self, entity: usize, worked: Worked) -> Option<Happened> {
         match worked {
-            Worked::Before(result) => {
+            Worked::Before((result, done)) => {
                 self.entering = self.entering.saturating_sub(1);
+                if let Err(failed) = &result
+                    && self.absent.is_for(entity, &failed.failure)
+                {
+                    let (failure, cause) = (&failed.failure, failed.to_string());
+                    return self.away(entity, Then::Before(done), failure, Some(cause));
+                }
+                self.absent.reached(entity);
                 Some(match result {
                     Ok(()) => Happened::Joins(entity),
                     Err(failed) => {
@@ -270,20 +354,25 @@ impl Devices {
                     }
                 })
             }
-            Worked::Activate(arrived, attempt) => {
+            Worked::Activate(arrived, why) => {
                 let presumed = self.presumed.remove(&entity);
                 self.entering = self
                     .entering
                     .saturating_sub(usize::from(presumed.is_some()));
+                if let Some(failure) = self.is_away(entity, &arrived, &why) {
+                    let (then, cause) = (Then::Activate { why, presumed }, arrived.cause());
+                    return self.away(entity, then, &failure, cause);
+                }
+                self.absent.reached(entity);
                 if arrived.verdict == Verdict::RunsAnother {
                     match presumed {
                         Some(known) => self.checks.extend([known]),
-                        None => self.enter(entity),
+                        None => self.start(entity, self.way_in()),
                     }
                     return None;
                 }
-                task::arrived(&self.reporter, entity, &arrived, attempt);
-                Some(Happened::Over)
+                task::arrived(&self.reporter, entity, &arrived, why.attempt);
+                Some(Happened::Over(entity))
             }
         }
     }
@@ -294,15 +383,15 @@ impl Devices {
         let waits = self.reporter.group.laggards == Laggards::Wait;
         let limit = self.reporter.group.limits.laggard;
         let mut until = Instant::now() + limit;
-        while !self.all_entered() || targets.is_empty() && !self.is_empty() {
+        while !self.all_entered() || targets.is_empty() && self.is_busy() {
             tokio::select! {
                 biased;
                 happened = self.next() => match happened {
-                    Some(Happened::Joins(entity)) => {
+                    Some(Happened::Joins(entity) | Happened::Answers(entity)) => {
                         targets.push(entity);
                         until = Instant::now() + limit;
                     }
-                    Some(Happened::Over) => {}
+                    Some(Happened::Over(_)) => {}
                     Some(Happened::Refused(entity, failure, holds)) => {
                         not_delivered(&self.reporter, entity, &failure, 1, holds);
                     }

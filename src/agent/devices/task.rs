@@ -12,15 +12,27 @@ use crate::agent::spans;
 use crate::model::procedure::{Deed, Part, Procedure, Values};
 use crate::model::{EntityState, Failure, Group, Holds, Logins, Step};
 use crate::procedure::{
-    Arrived, Device, Doing, Hands as _, Means, StepFailure, Verdict, Way, values,
+    Arrived, Device, Doing, Hands as _, Means, PastStep, StepEnd, StepFailure, Verdict, Way, values,
 };
 use crate::transport::{Destination, Transport};
 
 use super::Why;
 
+/// What the steps before the image came to, and those that were carried out.
+pub(super) type Before = (Result<(), StepFailure>, Vec<PastStep>);
+
+fn steps_done(numbers: Vec<usize>) -> Vec<PastStep> {
+    let done = |number| PastStep {
+        part: Part::Before,
+        number,
+        end: Some(StepEnd::Done),
+    };
+    numbers.into_iter().map(done).collect()
+}
+
 /// Makes the tasks, whatever the transport.
 pub(super) trait Tasks: Send + Sync {
-    fn before(&self, entity: usize) -> BoxFuture<'static, Result<(), StepFailure>>;
+    fn before(&self, entity: usize, done: Vec<PastStep>) -> BoxFuture<'static, Before>;
 
     fn activate(&self, entity: usize, why: Why) -> BoxFuture<'static, Arrived>;
 }
@@ -83,12 +95,12 @@ impl<T: Transport> Work<T> {
 }
 
 impl<T: Transport> Tasks for Work<T> {
-    fn before(&self, entity: usize) -> BoxFuture<'static, Result<(), StepFailure>> {
+    fn before(&self, entity: usize, done: Vec<PastStep>) -> BoxFuture<'static, Before> {
         let (one, span) = (self.one(entity), self.span(entity));
         let run = async move {
             match one {
-                Some(one) => one.before().await,
-                None => Ok(()),
+                Some(one) => one.before(done).await,
+                None => (Ok(()), done),
             }
         };
         Box::pin(run.instrument(span))
@@ -130,20 +142,27 @@ impl<T: Transport> One<T> {
         }
     }
 
-    async fn before(self) -> Result<(), StepFailure> {
-        self.hold()
-            .await
-            .map_err(|failure| self.failed(Part::Before, failure))?;
+    /// `done`: steps that were carried out before the device went offline.
+    async fn before(self, done: Vec<PastStep>) -> Before {
+        if let Err(failure) = self.hold().await {
+            return (Err(self.failed(Part::Before, failure)), done);
+        }
         let mut device = self.device();
-        let doing = |_: Doing<'_>| {
+        let mut begun: Vec<usize> = done.iter().map(|step| step.number).collect();
+        let doing = |doing: Doing<'_>| {
+            begun.extend((doing.part == Part::Before).then_some(doing.number));
             let state = EntityState::Preparing;
             self.reporter.state(self.entity, state, Step::Command, 0);
         };
         let entity = &self.group.entities[self.entity];
-        let past = self.means.open.of(entity, &self.group.image);
+        let mut past = self.means.open.of(entity, &self.group.image);
+        past.extend(done);
         let done = self.way().before(&mut device, &past, doing).await;
         device.close().await;
-        done
+        if let Err(failed) = &done {
+            begun.retain(|number| failed.part != Part::Before || *number != failed.number);
+        }
+        (done, steps_done(begun))
     }
 
     async fn activate(self, why: Why) -> Arrived {

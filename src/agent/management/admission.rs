@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::agent::devices::Devices;
+use crate::agent::devices::{Devices, Happened};
 use crate::agent::report::lock;
+use crate::campaign::Answer;
 use crate::model::{Failure, Fault, Holds, Step};
 use crate::transport::Transport;
 
@@ -35,23 +36,65 @@ impl<T: Transport> ManagementAgent<T> {
             cancel(&self.work, devices, |entity| {
                 self.work.cancels[entity].is_cancelled()
             });
-            let mut admitted = lock(&self.work.course).begin(self.work.clock.now());
-            self.work.reporter.campaign();
+            let mut admitted = begin(&self.work);
             let is_one = !admitted.is_empty();
             admitted.retain(|entity| !devices.release(*entity));
             if is_one {
                 return Some(admitted);
             }
-            if lock(&self.work.course).not_admitted().is_empty() {
+            if lock(&self.work.course).not_admitted().is_empty() && devices.is_empty() {
                 return None;
             }
             tokio::select! {
                 biased;
                 () = self.work.cancel.cancelled() => return None,
+                Some(happened) = devices.next() => {
+                    if self.is_next(devices, happened) {
+                        return Some(Vec::new());
+                    }
+                }
                 _ = ask.tick() => {}
             }
         }
     }
+}
+
+impl<T: Transport> ManagementAgent<T> {
+    /// What has happened to one that was waited for. Whether it gets the image, as soon as somebody asks who does.
+    fn is_next(&self, devices: &mut Devices, happened: Happened) -> bool {
+        match happened {
+            Happened::Joins(entity) | Happened::Answers(entity) => {
+                devices.put_back(entity);
+                return true;
+            }
+            Happened::Refused(entity, failure, holds) => {
+                not_delivered(&self.work.reporter, entity, &failure, 1, holds);
+            }
+            Happened::Over(_) => {}
+        }
+        false
+    }
+}
+
+/// Those that may begin now, and that are not kept back by others. Those that are refused for them fail.
+fn begin(work: &Assignment) -> Vec<usize> {
+    let mut refused = Vec::new();
+    let admitted = lock(&work.course).begin_if(work.clock.now(), |entity| {
+        match work.reporter.take(entity) {
+            Answer::Begins => true,
+            Answer::Waits(_) => false,
+            Answer::Refused(lost) => {
+                refused.push((entity, lost));
+                false
+            }
+        }
+    });
+    for (entity, lost) in refused {
+        let failure = Failure::new(Step::Select, Fault::Local(lost.to_string()));
+        not_delivered(&work.reporter, entity, &failure, 0, Some(Holds::Old));
+    }
+    work.reporter.campaign();
+    admitted
 }
 
 impl<T: Transport> Delivery<T> {
@@ -65,8 +108,7 @@ impl<T: Transport> Delivery<T> {
         if self.broken.is_some() || work.cancel.is_cancelled() {
             return;
         }
-        let mut admitted = lock(&work.course).begin(work.clock.now());
-        work.reporter.campaign();
+        let mut admitted = begin(work);
         admitted.retain(|entity| !self.devices.release(*entity));
         if admitted.is_empty() {
             return;

@@ -154,9 +154,8 @@ impl<T: Transport> Delivery<T> {
         }
         let failure = match attempt.result {
             Ok(verified) => {
-                if let Some(member) = self.members.of(entity) {
-                    member.phase = Phase::Done;
-                }
+                self.devices.reached(entity);
+                self.members.done(entity);
                 if self.devices.activates() {
                     let attempt = self.members.of(entity).map_or(1, |member| member.attempt);
                     // Nobody reads it while it restarts.
@@ -177,10 +176,12 @@ impl<T: Transport> Delivery<T> {
             Err(failure) => failure,
         };
         let holds = self.holds(entity);
+        let is_offline = self.devices.is_waited_for(entity, &failure);
+        if !is_offline {
+            self.devices.reached(entity);
+        }
         if failure.is_cancelled() {
-            if let Some(member) = self.members.of(entity) {
-                member.phase = Phase::Done;
-            }
+            self.members.done(entity);
             return self.state(
                 entity,
                 EntityState::Cancelled,
@@ -193,9 +194,15 @@ impl<T: Transport> Delivery<T> {
         // That is no fault of the entity, and does not count: peers that can deceive are few, and
         // each is left for good.
         let is_deceived = matches!(failure.fault, Fault::Deceived { .. });
+        // One that was offline, and is so still, has no retries of its own.
+        let is_offline_still = is_offline && self.devices.was_offline(entity);
         if is_deceived && self.members.again(entity, now)
-            || self.members.failed(entity, &failure, now)
+            || !is_offline_still && self.members.failed(entity, &failure, now)
         {
+            if is_offline {
+                // A pass for one that is not there would be read for nothing.
+                self.members.looks_first(entity);
+            }
             let cause = Some(failure.fault.to_string());
             return self.state(
                 entity,
@@ -206,9 +213,12 @@ impl<T: Transport> Delivery<T> {
             );
         }
         let (told, cause) = match self.members.of(entity) {
-            Some(member) => member.tries.verdict(&failure),
-            None => (failure.clone(), failure.fault.to_string()),
+            Some(member) if !is_offline_still => member.tries.verdict(&failure),
+            _ => (failure.clone(), failure.fault.to_string()),
         };
+        if is_offline {
+            return self.offline(entity, told, cause, holds);
+        }
         self.state(
             entity,
             EntityState::Failed,
@@ -216,6 +226,15 @@ impl<T: Transport> Delivery<T> {
             Some(cause),
             holds,
         );
+    }
+
+    /// It can't be reached, and is waited for, unless that has taken long enough.
+    fn offline(&mut self, entity: usize, told: Failure, cause: String, holds: Option<Holds>) {
+        let attempt = self.members.of(entity).map_or(1, |member| member.attempt);
+        match (self.devices).missed(entity, (told, cause), attempt, holds) {
+            true => self.members.away(entity),
+            false => self.members.done(entity),
+        }
     }
 
     /// Those that wait for their turn, or to be tried again, and are cancelled meanwhile.
@@ -229,11 +248,9 @@ impl<T: Transport> Delivery<T> {
     }
 
     pub(super) fn not_begun(&mut self, entity: usize, failure: &Failure) {
-        let mut attempt = 1;
-        if let Some(member) = self.members.of(entity) {
-            member.phase = Phase::Done;
-            attempt = member.attempt.max(1);
-        }
+        self.devices.reached(entity);
+        self.members.done(entity);
+        let attempt = (self.members.of(entity)).map_or(1, |member| member.attempt.max(1));
         let holds = self.holds(entity);
         not_delivered(&self.work.reporter, entity, failure, attempt, holds);
     }

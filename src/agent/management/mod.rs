@@ -14,8 +14,9 @@ mod tasks;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::campaign::Clock;
@@ -27,7 +28,7 @@ use crate::transport::Transport;
 
 use super::devices::{Devices, Happened};
 use super::digests::Digests;
-use super::members::{Members, Phase};
+use super::members::Members;
 use super::passes::Pass;
 use super::presumed_installed::PresumedInstalled;
 use super::report::{GroupMeters, Reporter, SharedCourse, lock};
@@ -37,6 +38,8 @@ use tasks::{Agents, Ended, Task};
 
 /// How often laggards are detected and waiting entities admitted.
 const LOOK: Duration = Duration::from_millis(100);
+/// The same, while that is of no use.
+const IDLE: Duration = Duration::from_secs(1);
 /// Entities that are not further apart than this part of the image share a later pass.
 const NEAR: u64 = 16;
 
@@ -55,6 +58,8 @@ pub(crate) struct Assignment {
     pub(crate) holders: PeerRegistry,
     /// Targets that got this image in an earlier run: they are skipped if they hold it still.
     pub(crate) presumed_installed: Vec<PresumedInstalled>,
+    /// Targets that an earlier engine could not reach, and since when.
+    pub(crate) offline_before: Vec<(usize, Timestamp)>,
     /// What procedures are carried out with.
     pub(crate) means: Means,
     pub(crate) run: String,
@@ -120,6 +125,7 @@ impl<T: Transport> ManagementAgent<T> {
             admitted = self.next(&mut devices).await;
         }
         admission::cancel(&self.work, &mut devices, |_| true);
+        devices.give_up(&Failure::new(Step::Connect, Fault::Cancelled));
         reporter.campaign();
         reporter.ended();
     }
@@ -152,11 +158,18 @@ impl<T: Transport> ManagementAgent<T> {
                 for &entity in targets {
                     not_delivered(&work.reporter, entity, &failure, 1, Some(Holds::Old));
                 }
-                while let Some(happened) = devices.next().await {
+                loop {
+                    // Nobody is waited for in vain.
+                    devices.give_up(&failure);
+                    let Some(happened) = devices.next().await else {
+                        break;
+                    };
                     let (entity, failure, holds) = match &happened {
-                        Happened::Joins(entity) => (*entity, &failure, Some(Holds::Old)),
+                        Happened::Joins(entity) | Happened::Answers(entity) => {
+                            (*entity, &failure, Some(Holds::Old))
+                        }
                         Happened::Refused(entity, failure, holds) => (*entity, failure, *holds),
-                        Happened::Over => continue,
+                        Happened::Over(_) => continue,
                     };
                     not_delivered(&work.reporter, entity, failure, 1, holds);
                 }
@@ -242,14 +255,16 @@ impl<T: Transport> Delivery<T> {
                 Some(request) = asked.recv() => self.waiting.push(request),
                 Some(happened) = self.devices.next() => match happened {
                     Happened::Joins(entity) => self.members.join(entity, Instant::now()),
+                    Happened::Answers(entity) => self.members.answers(entity, Instant::now()),
                     Happened::Refused(entity, failure, holds) => {
                         not_delivered(&self.work.reporter, entity, &failure, 1, holds);
                     }
-                    Happened::Over => {}
+                    Happened::Over(entity) => self.members.done(entity),
                 },
                 Ok(()) = self.work.depth.changed() => {}
                 () = cancel.cancelled(), if !self.members.waiting().is_empty() => {}
-                _ = look.tick() => self.evict_laggards(Instant::now()),
+                _ = look.tick(), if !self.is_idle() => self.evict_laggards(Instant::now()),
+                () = sleep(IDLE), if self.is_idle() => {}
             }
             self.cancel_waiting();
         }
@@ -265,6 +280,15 @@ impl<T: Transport> Delivery<T> {
                 begun: self.begun,
             },
         }
+    }
+
+    /// Whether what can happen next makes itself known: all that is left is offline.
+    fn is_idle(&self) -> bool {
+        self.agents.is_empty()
+            && self.passes.is_empty()
+            && self.waiting.is_empty()
+            && self.members.waiting().is_empty()
+            && lock(&self.work.course).not_admitted().is_empty()
     }
 
     /// Laggards are sent away, and passes that nobody needs any more forgotten.
@@ -292,6 +316,9 @@ impl<T: Transport> Delivery<T> {
             }
             for entity in self.members.waiting() {
                 self.not_begun(entity, &failure);
+            }
+            for entity in self.devices.give_up(&failure) {
+                self.members.done(entity);
             }
         }
         let now = Instant::now();
@@ -384,11 +411,7 @@ impl<T: Transport> Delivery<T> {
                 self.attempt_ended(entity, attempt);
             }
             // Its state says so in the end.
-            (Task::Download(entity), _) => {
-                if let Some(member) = self.members.of(entity) {
-                    member.phase = Phase::Done;
-                }
-            }
+            (Task::Download(entity), _) => self.members.done(entity),
             (Task::Transfer(pass), Some(Ended::Transfer(end))) => self.pass_ended(pass, end),
             // Its readers have seen that it is gone.
             (Task::Transfer(pass), _) => self.pass_ended(pass, PassEnd::Abandoned),

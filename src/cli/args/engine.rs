@@ -1,4 +1,4 @@
-//! `attach`, `status`, `cancel`, `stop`, and what is said of the engine in a process of its own.
+//! `attach`, `status`, `cancel`, `pause`, `resume`, `login`, `stop`, `serve`, and what is said of the engine in a process of its own.
 
 use clap::{ArgGroup, Args};
 
@@ -44,6 +44,43 @@ pub struct CancelArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Example: subtend pause adsl\n\n\
+                  No other entity begins; those that are under way go on to their end.")]
+pub struct PauseArgs {
+    /// A group that runs
+    #[arg(value_name = "GROUP")]
+    pub group: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example: subtend resume adsl\n\n\
+                  Whoever or whatever has paused it. What has failed so far stops it no more.")]
+pub struct ResumeArgs {
+    /// A group that is paused
+    #[arg(value_name = "GROUP")]
+    pub group: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example: subtend login craft\n\n\
+                  An engine keeps passwords in its memory alone: one that was started anew waits for those\n\
+                  that have to be asked for.")]
+pub struct LoginArgs {
+    /// Credentials of the inventory [default: all that the engine does not have]
+    #[arg(value_name = "CREDENTIALS")]
+    pub credentials: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  subtend serve -i /etc/subtend/site.yaml\n  systemctl start subtend\n\n\
+                  SIGTERM lets nothing else begin, cancels what can be cancelled, and waits for devices that\n\
+                  are made to run an image; a second one ends it at once. The next `subtend serve` goes on\n\
+                  with all of it."
+)]
+pub struct ServeArgs {}
+
+#[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  subtend stop\n  subtend stop --cancel\n\n\
                   Returns when the engine has ended; Ctrl-C leaves the waiting, not the engine.\n\
                   An engine that nobody watches and that has nothing to do ends by itself.")]
@@ -63,6 +100,7 @@ process that you see, and ends with it.
   subtend attach            opens the console on what runs; `subtend` alone does so too
   subtend attach --watch    only looks
   subtend status            tells how it stands, without a console
+  subtend pause GROUP       lets no other entity begin; `subtend resume GROUP` lets it go on
   subtend cancel GROUP      cancels a group; --all cancels everything
   subtend stop              ends the engine when what runs has ended
 
@@ -79,6 +117,10 @@ keeps it:
                             needed with the line above when no other session stays open
   systemctl --user start subtend@GROUP
                             with the unit file that comes with subtend (assets/subtend@.service)
+
+  subtend serve             an engine that stays, for a service manager (assets/subtend.service); after a
+                            restart it goes on with groups that have waves, a start, a window, or that
+                            it has begun
 
 An engine that was ended in the middle of a run is reported at the next start, and `subtend recover` \
 takes the run up again.";

@@ -5,12 +5,19 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 use thiserror::Error;
 
+mod again;
+mod campaign;
 mod engine;
 mod look;
 mod run;
 mod try_procedure;
 
-pub use engine::{AttachArgs, CancelArgs, DETACH, StatusArgs, StopArgs};
+pub use again::AgainArgs;
+pub use campaign::{CampaignArgs, DowngradeArg, ProceedArg};
+pub use engine::{
+    AttachArgs, CancelArgs, DETACH, LoginArgs, PauseArgs, ResumeArgs, ServeArgs, StatusArgs,
+    StopArgs,
+};
 pub use look::{CheckArgs, HistoryArgs, RecoverArgs, VerifyArgs};
 pub use run::{ActivateArg, ActivateArgs, LaggardsArg, MadeArgs, RunArgs, SourceArg};
 pub use try_procedure::{TryProcedureArgs, UntilArg};
@@ -26,7 +33,7 @@ pub const INVENTORY: &str = "inventory.yaml";
     max_term_width = 100,
     after_help = "Exit codes: 0 every entity delivered, or skipped because it already has the image;\n\
                   1 some entity was not delivered; 2 the command line or the inventory is wrong, and\n\
-                  nothing was started; 130 stopped by the operator.\n\n\
+                  nothing was started; 3 something waits; 130 stopped by the operator.\n\n\
                   Without a command, the console opens on the inventory.\n\n\
                   Examples:\n  subtend -i site.yaml\n  subtend run --all -i site.yaml"
 )]
@@ -141,8 +148,16 @@ pub enum Verb {
     Status(StatusArgs),
     /// Cancel groups that run; entities keep the file they have
     Cancel(CancelArgs),
+    /// Let no other entity of a group begin
+    Pause(PauseArgs),
+    /// Let a group go on that is paused
+    Resume(ResumeArgs),
+    /// Give the engine passwords that it asks for
+    Login(LoginArgs),
     /// End the engine, when what runs has ended
     Stop(StopArgs),
+    /// An engine that stays, in the foreground, for a service manager
+    Serve(ServeArgs),
     /// What happens to a run when its terminal is lost, and how to keep the engine
     #[command(hide = true, long_about = DETACH, after_help = "Example: subtend help detach")]
     Detach,
@@ -153,6 +168,8 @@ pub enum Verb {
     History(HistoryArgs),
     /// A run that was cut off: what each entity has, and taking it up again
     Recover(RecoverArgs),
+    /// Start the groups of a past run again, with the entities that it did not bring to success
+    Again(AgainArgs),
     /// Look what the entities of groups hold at their final path
     Verify(VerifyArgs),
     /// Carry out the procedure of a type on one entity, step by step

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 use thiserror::Error;
 
+use super::CampaignArgs;
 use crate::model::{Extent, Laggards, Limits, SourceSpec};
 
 #[derive(Debug, Default, Args)]
@@ -14,10 +15,13 @@ use crate::model::{Extent, Laggards, Limits, SourceSpec};
     after_help = "Examples:\n  subtend run --all\n  subtend run adsl vdsl --json > run.jsonl\n  \
                   subtend run --image adsl-2.4 --source hq --entities 'shelf1-[01-20]'\n  \
                   subtend run --image adsl-2.4 --source hq --entities 'shelf1-*' --retries 3\n  \
-                  subtend run adsl --activate now\n\n\
+                  subtend run adsl --activate now\n  \
+                  subtend run adsl --waves 1,10%,rest --stop-after 2% --offline 'wait 14d'\n\n\
                   A failure that may pass (a reset, a timeout, a refused connection, 421, 425,\n\
                   426, 451) is tried again after delays that grow; 530, 552 and 553 are not.\n\
-                  Ctrl-C cancels in good order, a second one leaves at once."
+                  Ctrl-C cancels in good order, a second one leaves at once.\n\
+                  A group with waves, a start, a window, or devices that are waited for runs in a process\n\
+                  of its own: exit code 3 says that nothing is under way there, and something waits."
 )]
 pub struct RunArgs {
     /// Groups of the inventory
@@ -35,9 +39,14 @@ pub struct RunArgs {
     /// Whether devices are made to run the image, whatever the group says [default: as the group says, else later]
     #[arg(long, help_heading = None::<&str>)]
     pub activate: Option<ActivateArg>,
+    #[command(flatten)]
+    pub campaign: CampaignArgs,
     /// Print events as JSON, one object a line, and nothing else on standard output
     #[arg(long, help_heading = None::<&str>)]
     pub json: bool,
+    /// Stay until nothing waits any more, too: a pause, a window, devices that are off
+    #[arg(long, conflicts_with = "detach", help_heading = None::<&str>)]
+    pub wait: bool,
     /// Start it in a process of its own and return; `subtend help detach` says more
     #[arg(long, conflicts_with = "json", help_heading = None::<&str>)]
     pub detach: bool,
@@ -160,12 +169,21 @@ pub enum ActivateArg {
     Now,
     /// They get it, and go on with the one that they run
     Later,
+    /// They get it at any time, and are made to run it in the window
+    Window,
+}
+
+impl ActivateArg {
+    /// Whether the window is for that alone.
+    pub fn is_in_window(self) -> bool {
+        self == Self::Window
+    }
 }
 
 impl From<ActivateArg> for Extent {
     fn from(arg: ActivateArg) -> Self {
         match arg {
-            ActivateArg::Now => Self::Upgrade,
+            ActivateArg::Now | ActivateArg::Window => Self::Upgrade,
             ActivateArg::Later => Self::Deliver,
         }
     }

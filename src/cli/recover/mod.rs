@@ -324,7 +324,7 @@ impl<'a> Found<'a> {
 }
 
 /// A name that no other group has.
-fn free_name(name: &str, taken: &[GroupSpec]) -> String {
+pub(super) fn free_name(name: &str, taken: &[GroupSpec]) -> String {
     let numbered = (2..).map(|number| format!("{name}-{number}"));
     let mut names = std::iter::once(name.to_owned()).chain(numbered);
     let is_free = |name: &String| taken.iter().all(|spec| spec.name() != name);
@@ -332,7 +332,7 @@ fn free_name(name: &str, taken: &[GroupSpec]) -> String {
 }
 
 /// The inventory may know the digest of an image that it still lists.
-fn listed(image: ImageSpec, inventory: &Inventory) -> ImageSpec {
+pub(super) fn listed(image: ImageSpec, inventory: &Inventory) -> ImageSpec {
     match &image {
         ImageSpec::Described {
             name,

@@ -18,7 +18,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::Report;
-use crate::campaign::{Clock, SystemClock};
+use crate::campaign::{Clock, SharedTogether, SystemClock};
 use crate::inspect::PeerRegistry;
 use crate::model::{Group, Inventory, Logins, Memories, Remembered};
 use crate::pool::Budget;
@@ -111,6 +111,8 @@ struct Agents {
     handles: Vec<AbortHandle>,
     reports: mpsc::UnboundedSender<Report>,
     cancel: CancellationToken,
+    /// Which of their entities are never under way at one time.
+    together: SharedTogether,
 }
 
 /// What hosts are asked without a run.
@@ -211,6 +213,7 @@ impl<T: Transport> ImageManager<T> {
                 handles: Vec::new(),
                 reports,
                 cancel: CancellationToken::new(),
+                together: SharedTogether::default(),
             },
             asked: Asked::default(),
             watchers: Watchers {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::agent::{Report, ReportKind};
+use crate::agent::{Report, ReportKind, lock};
 use crate::model::{EntityState, Holds, Remembered};
 use crate::protocol::Event;
 use crate::transport::Transport;
@@ -70,7 +70,19 @@ impl<T: Transport> ImageManager<T> {
         let Some(group) = self.groups.get_mut(group_index) else {
             return;
         };
-        for event in group.end(Timestamp::now()) {
+        let never = group.group.campaign.never_together.clone();
+        let unfinished = group.end(Timestamp::now());
+        {
+            let mut together = lock(&self.agents.together);
+            for event in &unfinished {
+                // No agent says so.
+                if let Event::State { entity, state, .. } = event {
+                    together.became(entity, *state, None);
+                }
+            }
+            together.end(never.as_deref());
+        }
+        for event in unfinished {
             self.tell(event);
         }
         let changes = self.pools.depths.leave(group_index);

@@ -11,8 +11,8 @@ use tokio::sync::{oneshot, watch};
 use tracing::Instrument;
 
 use crate::agent::{
-    Assignment, GroupMeters, ManagementAgent, PresumedInstalled, Reporter, SharedCourse, lock,
-    spans,
+    Assignment, GroupMeters, ManagementAgent, Mates, PresumedInstalled, Reporter, SharedCourse,
+    lock, spans,
 };
 use crate::campaign::{Course, Terms};
 use crate::engine::depth::Change;
@@ -59,6 +59,15 @@ fn targets(group: &Group, force: bool, past: Option<&Continued>) -> Vec<usize> {
     let places = group.entities.iter().enumerate();
     let places = places.filter(|(_, entity)| !has_it(entity));
     places.map(|(place, _)| place).collect()
+}
+
+/// The places of those that could not be reached, and since when.
+fn offline_before(group: &Group, past: Option<&Continued>) -> Vec<(usize, Timestamp)> {
+    let offline = past.map(|past| past.offline.iter()).into_iter().flatten();
+    let place = |name: &Name| group.entities.iter().position(|one| one.name == *name);
+    offline
+        .filter_map(|one| Some((place(&one.entity)?, one.since)))
+        .collect()
 }
 
 /// Where nobody knows its time zone, no window opens: the rulebook refuses such a group.
@@ -190,6 +199,8 @@ impl<T: Transport> ImageManager<T> {
             // What the run has delivered that is gone on with is as good as what this one has.
             !anew || past.as_ref().is_some_and(|past| past.run == known.run)
         });
+        let together = self.agents.together.clone();
+        let started = lock(&together).start(group.campaign.never_together.as_deref());
         let span = spans::group(&group.name);
         let agent = ManagementAgent {
             transport: self.transport.clone(),
@@ -202,6 +213,7 @@ impl<T: Transport> ImageManager<T> {
                 file_servers: self.inventory.file_servers.clone(),
                 holders: self.holders.clone(),
                 presumed_installed,
+                offline_before: offline_before(&group, past.as_ref()),
                 means: self.means.clone(),
                 run: self.run.id.clone(),
                 force: force && past.is_none(),
@@ -214,6 +226,7 @@ impl<T: Transport> ImageManager<T> {
                     group: group.clone(),
                     reports: self.agents.reports.clone(),
                     course: course.clone(),
+                    mates: Mates { together, started },
                 },
                 group,
             },

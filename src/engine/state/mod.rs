@@ -1,6 +1,7 @@
 //! The state of every group, and the one place where it changes: reports in, events out.
 
 mod apply;
+mod outcome;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,6 +15,8 @@ use crate::agent::{GroupMeters, PassMeter, SharedCourse, lock};
 use crate::model::{Bottleneck, EntityState, Group, Holds, Name, Outcome, Step, Verified};
 use crate::plan::Footprint;
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot};
+
+pub(super) use outcome::outcome;
 
 use super::bottleneck::{BottleneckFinder, Finding, Progress};
 use super::image_manager::Needs;
@@ -200,7 +203,7 @@ impl GroupState {
         self.find_read();
         let progress: Vec<Progress> = (self.entities.iter().zip(&self.meters.entities))
             .map(|(record, meter)| Progress {
-                is_active: !record.state.is_final() && record.state != EntityState::Waiting,
+                is_active: is_active(record.state),
                 sent: meter.sent(),
             })
             .collect();
@@ -294,7 +297,7 @@ impl GroupState {
             Finding::None => Bottleneck::None,
             // One that has come to its end since then is not waited for.
             Finding::Entity(entity_index) => (self.entities.get(entity_index))
-                .filter(|record| !record.state.is_final())
+                .filter(|record| is_active(record.state))
                 .map_or(Bottleneck::None, |record| {
                     Bottleneck::Entity(record.name.clone())
                 }),
@@ -366,24 +369,11 @@ impl EntityRecord {
     }
 }
 
-fn pool_ended(pass: &PassMeter) -> bool {
-    pass.pool.stats().ended
+/// Whether anything is done on it now, so that others may wait for it.
+fn is_active(state: EntityState) -> bool {
+    !state.is_final() && !matches!(state, EntityState::Waiting | EntityState::Offline)
 }
 
-/// What states come to, of one group or of many. Not reached: none of them stopped by itself.
-pub(super) fn outcome(states: impl Iterator<Item = EntityState>) -> Outcome {
-    let (mut delivered, mut cancelled, mut failed) = (false, false, false);
-    for state in states {
-        match state {
-            state if state.is_success() => delivered = true,
-            EntityState::Cancelled => cancelled = true,
-            _ => failed = true,
-        }
-    }
-    match (cancelled, failed, delivered) {
-        (true, ..) => Outcome::Cancelled,
-        (_, false, _) => Outcome::Delivered,
-        (_, true, true) => Outcome::Partial,
-        (_, true, false) => Outcome::Failed,
-    }
+fn pool_ended(pass: &PassMeter) -> bool {
+    pass.pool.stats().ended
 }

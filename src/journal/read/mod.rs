@@ -2,11 +2,15 @@
 //!
 //! - `rows`: the plain data
 //! - `runs`: runs in figures; `entities`: one run whole, and what each entity holds
+//! - `offline`: which entities are waited for
 //! - `steps`: what was done on entities beside their images
+//! - `continued`: what another engine goes on with
 //! - `columns`: columns into values
 
 mod columns;
+mod continued;
 mod entities;
+mod offline;
 mod rows;
 mod runs;
 mod steps;
@@ -17,6 +21,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
+pub use continued::WaitingRun;
 pub use rows::{
     Amounts, Change, Copied, Counts, CutOff, EntityRow, GroupRow, Known, NoRun, PassRow, PastRow,
     Process, RunRow, RunStatus, RunWhole, StepRow,
@@ -97,6 +102,12 @@ impl Journal {
         self.named(whole(&self.connection, &self.state_dir, run))
     }
 
+    /// The entities of a group that can't be reached, by the place of the group in its run, and since when each was
+    /// waited for: since then nothing was done on it that it has answered.
+    pub fn offline(&self, run: &str, place: i64) -> Result<Vec<(Name, Timestamp)>, JournalError> {
+        self.named(offline::of_group(&self.connection, run, place))
+    }
+
     /// What became of one entity, the newest first.
     pub fn past(&self, entity: &str) -> Result<Vec<PastRow>, JournalError> {
         self.named(past(&self.connection, &self.state_dir, entity))
@@ -105,6 +116,17 @@ impl Journal {
     /// Runs that were cut off and not dealt with, the newest first.
     pub fn cut_off(&self) -> Result<Vec<CutOff>, JournalError> {
         self.named(cut_off(&self.connection, &self.state_dir))
+    }
+
+    /// Runs that another engine is to go on with, the oldest first: they were cut off, or parked, and have a group that
+    /// is gone through in waves or at certain times, or were begun by a resident engine.
+    pub fn waiting(&self) -> Result<Vec<WaitingRun>, JournalError> {
+        self.named(continued::waiting(&self.connection, &self.state_dir))
+    }
+
+    /// What is cancelled in this run from here on is to be taken up again.
+    pub fn park(&self, run: &str) -> Result<(), JournalError> {
+        self.named(continued::park(&self.connection, run))
     }
 
     /// The newest image that each entity got, by its name. An entity that was about to get another

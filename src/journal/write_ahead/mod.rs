@@ -81,6 +81,8 @@ pub struct Settings {
     /// The practice network of this process: its entities are gone when it ends, so what they hold
     /// is remembered by nobody.
     pub practice: bool,
+    /// Whether this engine stays, and goes on with what it finds.
+    pub resident: bool,
     /// Whether earlier runs that were cut off are reported when this one begins.
     pub tell_cut_off: bool,
 }
@@ -302,6 +304,7 @@ impl WriteAhead {
                 opened => break opened?,
             }
         };
+        writer.is_resident(self.setting.resident);
         if !self.setting.tell_cut_off {
             return Ok(writer);
         }

@@ -20,6 +20,8 @@ use super::error::JournalError;
 use super::gate::Touch;
 use super::store;
 
+pub(super) use rows::CAMPAIGN;
+
 /// Interval between two attempts after a failure.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
 /// Maximum number of records that wait for a journal that can't be written. Beyond it states that are not final
@@ -82,6 +84,7 @@ impl Writer {
                 run,
                 inventory,
                 practice,
+                resident: false,
                 groups: HashMap::new(),
                 places: 0,
                 seq: 0,
@@ -92,6 +95,11 @@ impl Writer {
             left_out: 0,
             failing: None,
         })
+    }
+
+    /// What it writes is begun by an engine that goes on with what it finds.
+    pub(super) fn is_resident(&mut self, resident: bool) {
+        self.rows.resident = resident;
     }
 
     pub(super) fn connection(&mut self) -> &mut Connection {
@@ -156,6 +164,7 @@ struct Rows {
     run: String,
     inventory: Arc<Inventory>,
     practice: bool,
+    resident: bool,
     /// The newest group of each name.
     groups: HashMap<Arc<str>, i64>,
     places: i64,

@@ -313,8 +313,8 @@ impl Rows {
         text: &str,
     ) -> rusqlite::Result<()> {
         to.execute(
-            "INSERT INTO notes (run, place, at, kind, text) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![self.run, place, micros(at), kind, text],
+            "INSERT INTO notes (run, place, at, kind, text, seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![self.run, place, micros(at), kind, text, self.seq],
         )?;
         Ok(())
     }

@@ -55,8 +55,8 @@ impl Rows {
         // A group that joins reports the run again.
         to.execute(
             "INSERT OR IGNORE INTO runs (run, started, who, host, ssh_client, pid, subtend,
-                 inventory_file, inventory, practice, memory, seq)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                 inventory_file, inventory, practice, memory, seq, resident)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             params![
                 self.run,
                 micros(at),
@@ -70,6 +70,7 @@ impl Rows {
                 self.practice,
                 signed(memory),
                 self.seq,
+                self.resident,
             ],
         )?;
         Ok(())
@@ -154,8 +155,9 @@ impl Rows {
 
     pub(super) fn end(&mut self, to: &Connection, summary: &Summary) -> rusqlite::Result<()> {
         to.execute(
-            "UPDATE runs SET ended = ?2, outcome = ?3, peak_pool_bytes = ?4, source_bytes = ?5,
-                 delivered_bytes = ?6
+            "UPDATE runs SET ended = ?2, outcome = CASE
+                     WHEN parked IS NOT NULL AND ?3 = 'cancelled' THEN 'waiting' ELSE ?3 END,
+                 peak_pool_bytes = ?4, source_bytes = ?5, delivered_bytes = ?6
              WHERE run = ?1 AND ended IS NULL",
             params![
                 self.run,

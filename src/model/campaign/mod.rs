@@ -1,15 +1,33 @@
 //! How the entities of a group are gone through: who begins when, how fast, and what stops it. Plain data, as the
 //! inventory describes it; what follows from it is decided in `campaign/`.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `share` | sizes of waves, and failures to stop at |
+//! | `window` | days, hours, and both with a zone |
+//! | `start` | times with a zone |
+//! | `offline` | how long what can't be reached is asked again |
+//! | `requirement` | versions that an image may be put on |
+//! | `rules` | what is wrong with it for a group |
+//! | `words` | what is set, for people |
+//! | `written` | all of it as an inventory has it |
 
+mod offline;
+pub mod requirement;
+pub mod rules;
 mod share;
+pub mod start;
 mod window;
 mod words;
+mod written;
 
 use std::time::Duration;
 
 use jiff::Zoned;
 use serde::{Deserialize, Serialize};
 
+pub use requirement::Requirement;
+pub use rules::{BadCampaign, Judged};
 pub use share::{Percent, StopAfter, Wave};
 pub use window::{Days, TimeOfDay, Window};
 

@@ -24,6 +24,22 @@ impl Versions {
         ("none", Self::None),
     ];
 
+    /// As it is written in an inventory.
+    pub fn word(self) -> &'static str {
+        let found = Self::ALL.iter().find(|(_, one)| *one == self);
+        found.map_or("none", |(word, _)| word)
+    }
+
+    /// Whether a version is of this kind, so that it can be compared.
+    pub fn reads(self, version: &str) -> bool {
+        match self {
+            Self::Dotted => true,
+            Self::Semver => semver(version).is_some(),
+            Self::Date => date(version).is_some(),
+            Self::None => false,
+        }
+    }
+
     /// `None` where the two can't be compared.
     pub fn compare(self, a: &str, b: &str) -> Option<Ordering> {
         match self {

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::campaign::{Course, Terms};
+use crate::campaign::{Course, SharedTogether, Terms};
 use crate::inspect::PeerRegistry;
 use crate::model::{
     Entity, FileServer, Group, Image, Limits, Logins, Name, PeerChoice, SourceChoice, testing,
@@ -125,6 +125,10 @@ async fn run(likes: &[Like], peers: u32, is_known: bool) -> (Outcome, Result<(),
                 group: group.clone(),
                 reports: reports.clone(),
                 course: Arc::new(Mutex::new(Course::new(Terms::of(&group, &[]), 0))),
+                mates: crate::agent::report::Mates {
+                    together: SharedTogether::default(),
+                    started: crate::campaign::Together::default().start(None),
+                },
             },
             cancel: CancellationToken::new(),
             broken: CancellationToken::new(),

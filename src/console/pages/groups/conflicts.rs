@@ -76,6 +76,7 @@ impl Conflict {
                 Flaw::BadName(_) => "bad name",
                 Flaw::BadImage(_) => "bad image",
                 Flaw::NoneAtATime | Flaw::BadLimit(_) => "bad limit",
+                Flaw::BadCampaign(_) => "bad campaign",
                 Flaw::NothingActivates(_) => "no activate",
             },
         }

@@ -8,6 +8,7 @@ use crate::console::pages::State;
 use crate::console::state::Site;
 use crate::console::testing::{self, ASCII, COLOURS, MONO, press, screen};
 use crate::console::update::update as act;
+use crate::model::campaign::{Campaign, Offline, Wave, Window};
 use crate::model::names::compress;
 use crate::model::{
     DeliveryPolicy, Extent, Flaw, ImageSpec, Laggards, Limits, MadeGroup, SourceSpec,
@@ -663,14 +664,22 @@ fn the_yaml_is_read_by_the_inventory_as_the_same_groups() {
 }
 
 #[test]
-fn activation_is_kept_in_the_yaml() {
+fn activation_and_campaign_are_kept_in_the_yaml() {
     let yaml = format!("{}{}", testing::SITE, testing::PROCEDURE);
     let mut site = testing::site_of(testing::inventory(&yaml));
+    let campaign = Campaign {
+        waves: vec![Wave::Count(1), Wave::Rest],
+        window: Some(Window::read("mon-fri 01:00-05:00 Europe/Berlin").unwrap()),
+        window_is_for_activation: true,
+        offline: Offline::read("wait 14d").unwrap(),
+        ..Campaign::default()
+    };
     let mut spec = GroupSpec::of(&site.inventory.groups[0]);
     if let GroupSpec::Made(made) = &mut spec {
         made.name = "tonight".into();
         made.image = ImageSpec::Named("adsl-2.4".into());
         made.policy.extent = Extent::Upgrade;
+        *made.campaign = campaign.clone();
     }
     site.kept = vec![spec];
     let mut state = State::new(site);
@@ -682,6 +691,7 @@ fn activation_is_kept_in_the_yaml() {
     let pasted = format!("{before}\n{}{}", lines.join("\n"), testing::PROCEDURE);
     let group = &testing::inventory(&pasted).groups[0];
     assert_eq!((&*group.name, group.extent), ("tonight", Extent::Upgrade));
+    assert_eq!(*group.campaign, campaign);
 }
 
 /// On the Groups page, with the cursor on `adsl`, whose type has a procedure.

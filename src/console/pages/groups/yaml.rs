@@ -123,8 +123,10 @@ fn lines_of(inventory: &Inventory, group: &ResolvedDraft) -> Vec<String> {
             lines.extend(order.iter().map(|source| format!("      - {source}")));
         }
     }
+    let campaign = &group.campaign;
     if !group.policy.extent.is_default() {
-        lines.push(format!("    activate: {}", group.policy.extent.word()));
+        let word = campaign.activate_word(group.policy.extent);
+        lines.push(format!("    activate: {word}"));
     }
     if group.policy.laggards != Laggards::default() {
         lines.push(format!("    laggards: {}", group.policy.laggards.word()));
@@ -149,6 +151,11 @@ fn lines_of(inventory: &Inventory, group: &ResolvedDraft) -> Vec<String> {
     if let Some(parallel) = group.policy.parallel {
         lines.push(format!("    parallel: {parallel}"));
     }
+    let keys = campaign.written();
+    lines.extend(
+        keys.iter()
+            .map(|(key, value)| format!("    {key}: {value}")),
+    );
     lines
 }
 

@@ -9,7 +9,7 @@ use crate::console::state::Shared;
 use crate::console::widgets::fit::{cut, plain, span};
 use crate::model::columns::count;
 use crate::model::{Extent, Group, Name, PeerChoice, SourceChoice, VerifyMode, names, units};
-use crate::plan::{Finding, Plan, PlannedGroup};
+use crate::plan::{Finding, Plan, PlannedGroup, schedule};
 use crate::protocol::inspect::Weight;
 use crate::terminal::{Theme, Tone};
 
@@ -48,6 +48,7 @@ pub(super) fn lines<'a>(
     for group in &start.plan.groups {
         page.blank();
         describe(&mut page, shared, &start.plan, group);
+        campaign(&mut page, start, group);
     }
     passwords(&mut page, start);
     page.lines
@@ -150,12 +151,24 @@ fn describe(page: &mut Writer<'_>, shared: &Shared, plan: &Plan, planned: &Plann
     } else {
         delivery(page, shared, plan, planned);
     }
-    for (name, text) in group.campaign.in_words() {
-        page.entry(name, &text);
-    }
     if let Some(procedure) = &group.procedure {
         page.entry("procedure", &procedure.in_words());
         page.entry("activate", &activate::in_words(planned).unwrap_or_default());
+    }
+}
+
+/// How it is gone through, and what is to be known before.
+fn campaign(page: &mut Writer<'_>, start: &Start, planned: &PlannedGroup) {
+    let theme = page.theme;
+    let schedule = schedule(planned, start.now);
+    for row in schedule.in_words() {
+        page.entry(&row.label, &row.text);
+    }
+    let name = &planned.group.name;
+    let of_group =
+        |one: &&Finding| matches!(one, Finding::NotCompared { group, .. } if group == name);
+    for note in (start.plan.findings.iter().filter(of_group)).chain(&schedule.notes) {
+        page.hanging("  ! ", &note.to_string(), theme.tone(Tone::Look));
     }
 }
 

@@ -3,6 +3,8 @@
 //! The engine checks again and has the last word; here the operator sees it before anything is
 //! sent.
 
+use jiff::Timestamp;
+
 use crate::console::state::{Site, running};
 use crate::model::{CredentialsRef, Name};
 use crate::plan::{Footprint, Plan, plan};
@@ -12,6 +14,8 @@ use crate::protocol::{GroupSpec, Snapshot};
 #[derive(Debug)]
 pub(super) struct Start {
     pub(super) plan: Plan,
+    /// As the engine has it.
+    pub(super) now: Timestamp,
     pub(super) passwords: Vec<Password>,
 }
 
@@ -49,5 +53,6 @@ pub(super) fn start(site: &Site, snapshot: &Snapshot, specs: &[GroupSpec], force
     Start {
         passwords: passwords.collect(),
         plan,
+        now: snapshot.at,
     }
 }
