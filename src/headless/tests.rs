@@ -544,7 +544,10 @@ fn the_summary_says_where_it_stopped_and_what_to_do_next() {
         let report = report_in(&summary, 80, &UTC);
         let line = report.lines().position(|line| line.contains(" wave"));
         let lines = report.lines().skip(line.unwrap());
-        lines.take_while(|line| !line.is_empty()).map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+        lines
+            .take_while(|line| !line.is_empty())
+            .map(|line| line.trim().to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(
         told(&snapshot),
@@ -577,10 +580,5 @@ fn the_summary_says_where_it_stopped_and_what_to_do_next() {
         group.campaign.as_mut().unwrap().wave,
         group.campaign.as_mut().unwrap().untouched,
     ) = (3, 0);
-    assert_eq!(
-        told(&snapshot),
-        [
-            "all 3 waves have ended",
-        ]
-    );
+    assert_eq!(told(&snapshot), ["all 3 waves have ended",]);
 }
