@@ -23,14 +23,13 @@ pub struct Continued {
 impl Continued {
     /// What it was held to last, where that was changed.
     pub fn rate(&self) -> Option<Option<u64>> {
-        let rates = self
-            .changes
+        self.changes
             .iter()
-            .filter_map(|before| match &before.change {
+            .rev()
+            .find_map(|before| match &before.change {
                 Change::Rate { rate } => Some(*rate),
                 _ => None,
-            });
-        rates.last()
+            })
     }
 
     /// What an entity has come to; `None`: it begins anew.
