@@ -7,6 +7,8 @@ mod order;
 #[cfg(test)]
 mod tests;
 mod times;
+#[cfg(test)]
+mod wrong;
 
 use crate::model::Campaign;
 use crate::model::campaign::rules::check_takes;
