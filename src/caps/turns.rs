@@ -1,5 +1,5 @@
-//! Whose turn it is: that of the one that has got least since it joined. All that always want more get equally much,
-//! whatever they ask for at a time, and one that wants less gets all that it wants.
+//! Whose turn it is: that of the one that has got least since it joined. All that wait for more get equally much, and one
+//! that wants less gets all that it wants.
 
 use std::collections::BTreeMap;
 

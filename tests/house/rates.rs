@@ -117,7 +117,7 @@ fn rates_without_sense_are_refused_with_their_place_and_the_numbers() {
             "",
             "",
             "rates: [ { label: { sight: south }, rate: 1 MiB/s } ]\n",
-            "12:21 no entity has a label `sight`: did you mean `site`?",
+            "12:21 no entity has a label `sight`: write a label that entities have",
         ),
         (
             "",
