@@ -14,7 +14,7 @@ pub(crate) struct CappedSource {
 }
 
 impl CappedSource {
-    pub(crate) fn new(source: Box<dyn Source>, pacer: Pacer) -> Box<dyn Source> {
+    pub(crate) fn boxed(source: Box<dyn Source>, pacer: Pacer) -> Box<dyn Source> {
         Box::new(Self { source, pacer })
     }
 }

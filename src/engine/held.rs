@@ -42,9 +42,9 @@ impl HeldFigures {
         self.entities.resize(reading.held.len(), Track::default());
         let readings = reading.held.iter().zip(&reading.readers);
         for (track, (totals, reader)) in self.entities.iter_mut().zip(readings) {
-            for kind in 0..totals.len() {
-                let now = part(totals[kind], track.totals[kind], elapsed);
-                smooth(&mut track.kinds[kind], now, elapsed, OVER);
+            let kinds = track.kinds.iter_mut().zip(totals.iter().zip(&track.totals));
+            for (kind, (total, before)) in kinds {
+                smooth(kind, part(*total, *before, elapsed), elapsed, OVER);
             }
             track.totals = *totals;
             let (pass, starved) = match reader {

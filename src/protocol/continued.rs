@@ -23,14 +23,14 @@ pub struct Continued {
 impl Continued {
     /// What it was held to last, where that was changed.
     pub fn rate(&self) -> Option<Option<u64>> {
-        let rates = self
+        let mut rates = self
             .changes
             .iter()
             .filter_map(|before| match &before.change {
                 Change::Rate { rate } => Some(*rate),
                 _ => None,
             });
-        rates.last()
+        rates.next_back()
     }
 
     /// What an entity has come to; `None`: it begins anew.

@@ -348,7 +348,7 @@ impl<T: Transport> TransferAgent<T> {
         }
         let pacer = self.meters.caps.from_server(chosen.name.clone());
         let held = self.counters.held.clone();
-        Ok(CappedSource::new(source, pacer.counted_by(held)))
+        Ok(CappedSource::boxed(source, pacer.counted_by(held)))
     }
 
     fn image(&self) -> &Image {
