@@ -99,5 +99,8 @@ fn groups_that_have_no_room_are_counted() {
     assert_eq!(row(&mut state, 80), "bremen-mitte-1 and 8 more");
     assert_eq!(row(&mut state, 60), "9 groups");
     let wide = row(&mut state, 240);
-    assert!(wide.contains("bremen-mitte-9 (1 unproven) by craft@noc7"), "{wide}");
+    assert!(
+        wide.contains("bremen-mitte-9 (1 unproven) by craft@noc7"),
+        "{wide}"
+    );
 }
