@@ -232,7 +232,7 @@ impl Course {
             Some((_, PauseReason::WaveFailed { wave, .. })) => {
                 self.cleared = self.cleared.max(wave);
             }
-            Some((_, PauseReason::Operator)) | None => {}
+            Some((_, PauseReason::Operator | PauseReason::CutOff)) | None => {}
         }
     }
 
