@@ -204,7 +204,7 @@ mod tests {
             change: Change::Resumed { forgiven: 0 },
         });
         pause(group);
-        assert_eq!(reasons(group), [PauseReason::CutOff; 2]);
+        assert_eq!(reasons(group), [PauseReason::CutOff, PauseReason::CutOff]);
         // Its own reason is more than that.
         group.changes.truncate(2);
         let (at, asks) = (Timestamp::now(), PauseReason::Asks { wave: 1 });
