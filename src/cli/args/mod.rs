@@ -135,6 +135,7 @@ impl Arguments {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one of them")]
 pub enum Verb {
     /// Deliver images to groups of entities
     Run(RunArgs),
