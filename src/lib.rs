@@ -12,6 +12,7 @@ pub mod terminal;
 // The engine.
 pub mod agent;
 pub mod campaign;
+mod caps;
 pub mod engine;
 mod inspect;
 pub mod journal;

@@ -4,7 +4,8 @@
 //! pool is full of blocks that it has not taken and most of those that are further are waiting for
 //! more. Time in which that is so adds up; time in which it is not makes up for it in part, so
 //! that an entity which pauses now and then is left alone, and one that keeps up at times is
-//! forgiven at once. What adds up is time that the others lost, and the limit is one on that.
+//! forgiven at once. What adds up is time that the others lost, and the limit is one on that. Time in
+//! which it waits for its turn at a cap that holds them all is not its doing.
 
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,8 @@ pub(super) struct Standing {
     pub(super) lag: u64,
     /// It waits for a block.
     pub(super) starves: bool,
+    /// How long it has waited so far at caps that hold all alike.
+    pub(super) excused: Duration,
 }
 
 /// The readers of one pool, by place.
@@ -28,6 +31,8 @@ pub(super) struct Standing {
 pub(super) struct Watch {
     looked: Instant,
     held_up: Vec<Duration>,
+    /// At the last look.
+    excused: Vec<Duration>,
 }
 
 impl Watch {
@@ -35,6 +40,7 @@ impl Watch {
         Self {
             looked: now,
             held_up: Vec::new(),
+            excused: Vec::new(),
         }
     }
 
@@ -50,6 +56,7 @@ impl Watch {
         let elapsed = now.duration_since(self.looked).min(LONGEST_LOOK);
         self.looked = now;
         self.held_up.resize(standing.len(), Duration::ZERO);
+        self.excused.resize(standing.len(), Duration::ZERO);
         let is_full = used + 1 >= depth;
         // The oldest block held, or the one after it: an entity that lets it go gets no further than that
         // while the source fills the buffer again.
@@ -61,9 +68,12 @@ impl Watch {
         }
         let held = others > 0 && starving * 2 >= others;
         let mut over = Vec::new();
-        for (index, (one, sum)) in standing.iter().zip(&mut self.held_up).enumerate() {
+        let sums = self.held_up.iter_mut().zip(&mut self.excused);
+        for (index, (one, (sum, excused))) in standing.iter().zip(sums).enumerate() {
+            let total = one.map_or(*excused, |one| one.excused);
+            let waited = total.saturating_sub(std::mem::replace(excused, total));
             match one {
-                Some(one) if holds(one) && held => *sum += elapsed,
+                Some(one) if holds(one) && held => *sum += elapsed.saturating_sub(waited),
                 Some(one) if holds(one) => *sum = sum.saturating_sub(elapsed.mul_f64(FORGIVEN)),
                 _ => *sum = Duration::ZERO,
             }
@@ -85,7 +95,11 @@ mod tests {
 
     fn at(lag: u64) -> Option<Standing> {
         let starves = lag == 0;
-        Some(Standing { lag, starves })
+        Some(Standing {
+            lag,
+            starves,
+            excused: Duration::ZERO,
+        })
     }
 
     /// Looks ten times a second until an entity is over the limit: which one, and after how long.
@@ -148,6 +162,24 @@ mod tests {
         // A longer one counts, but is forgotten when it has caught up.
         let catches_up = |look: usize| vec![at(0), if look % 20 < 18 { at(25) } else { at(10) }];
         assert_eq!(until(10_000, DEPTH, catches_up), None);
+    }
+
+    #[test]
+    fn who_waits_for_its_turn_at_a_cap_of_all_holds_nobody_up() {
+        // The last of each round, and always the same one; this part of each look it waits for its turn.
+        let waits = |part: f64| {
+            move |look: usize| {
+                let mut last = at(25);
+                let looks = u32::try_from(look).unwrap();
+                last.as_mut().unwrap().excused = LOOK.mul_f64(part) * looks;
+                vec![at(0), last, at(0)]
+            }
+        };
+        assert_eq!(until(10_000, DEPTH, waits(1.0)), None);
+        // What it loses besides is its own doing.
+        let (over, after) = until(10_000, DEPTH, waits(0.5)).unwrap();
+        assert_eq!(over, [1]);
+        assert!(after >= LIMIT * 2, "{after:?}");
     }
 
     #[test]

@@ -27,7 +27,7 @@ mod trust;
 pub(crate) use management::{Assignment, ManagementAgent};
 pub(crate) use presumed_installed::PresumedInstalled;
 pub(crate) use report::{
-    GroupMeters, Mates, PassMeter, Report, ReportKind, Reporter, SharedCourse, lock,
+    GroupMeters, Mates, PassCounters, PassMeter, Report, ReportKind, Reporter, SharedCourse, lock,
 };
 
 use crate::model::Failure;

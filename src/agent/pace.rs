@@ -2,10 +2,12 @@
 //! never stalls, and never comes to an end.
 //!
 //! Only the time counts in which the source is what is waited for: while the pool has no room, a
-//! source can't show what it is able to.
+//! source can't show what it is able to, nor while a cap holds it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::caps::HeldMeter;
 use crate::model::{Fault, Timeouts};
 
 /// How fast one reading of a source goes. Time is given, never asked for.
@@ -17,6 +19,9 @@ pub(super) struct Pace {
     window: Duration,
     waited: Duration,
     got: u64,
+    /// The waits for its cap, and how long they were at the last look.
+    held: Arc<HeldMeter>,
+    held_before: Duration,
 }
 
 impl Pace {
@@ -26,6 +31,17 @@ impl Pace {
             window: timeouts.progress,
             waited: Duration::ZERO,
             got: 0,
+            held: Arc::default(),
+            held_before: Duration::ZERO,
+        }
+    }
+
+    /// What is read waits for a cap meanwhile, as counted there.
+    pub(super) fn held_by(self, held: Arc<HeldMeter>) -> Self {
+        Self {
+            held_before: held.total(),
+            held,
+            ..self
         }
     }
 
@@ -39,7 +55,9 @@ impl Pace {
         asked: Instant,
         now: Instant,
     ) -> Result<(), Fault> {
-        self.waited += now.saturating_duration_since(asked);
+        let held = self.held.total();
+        let at_caps = held.saturating_sub(std::mem::replace(&mut self.held_before, held));
+        self.waited += (now.saturating_duration_since(asked)).saturating_sub(at_caps);
         self.got += bytes as u64;
         if self.waited < self.window || self.waited.is_zero() {
             return Ok(());

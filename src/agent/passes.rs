@@ -1,7 +1,6 @@
 //! The passes of a group that run at one time: their pools, which entity reads which, and how the group's
 //! buffers are split between them.
 
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,7 @@ use crate::pool::ReaderMeter;
 
 use super::laggards::{Standing, Watch};
 use super::subscription::Subscription;
-use super::{Pool, Reader};
+use super::{PassCounters, Pool, Reader};
 
 /// Maximum number of passes of a group at one time: each has its share of the memory,
 /// and each is a session at a source.
@@ -26,7 +25,7 @@ pub(super) struct Pass {
     block: u64,
     /// The name of the one that is read now, or was read last.
     pub(super) source: Arc<Mutex<String>>,
-    pub(super) read: Arc<AtomicU64>,
+    pub(super) counters: Arc<PassCounters>,
     pub(super) broken: CancellationToken,
     /// Its transfer agent has not ended.
     pub(super) reads: bool,
@@ -49,7 +48,7 @@ impl Pass {
             pool,
             block: (block as u64).max(1),
             source: Arc::new(Mutex::new(source)),
-            read: Arc::default(),
+            counters: Arc::default(),
             broken: CancellationToken::new(),
             reads: true,
             entities: Vec::new(),
@@ -92,16 +91,25 @@ impl Pass {
         !self.reads && self.pool.stats().readers == 0
     }
 
-    /// Asks those entities to leave that have held up the others for longer than `limit`.
-    pub(super) fn evict_laggards(&mut self, now: Instant, limit: Duration) {
+    /// Asks those entities to leave that have held up the others for longer than `limit`. `excused` says how long an
+    /// entity has waited so far for what all wait for.
+    pub(super) fn evict_laggards(
+        &mut self,
+        now: Instant,
+        limit: Duration,
+        excused: impl Fn(usize) -> Duration,
+    ) {
         let stats = self.pool.stats();
         if stats.ended || self.sitting.len() < 2 {
             return;
         }
-        let standing: Vec<Option<Standing>> = (self.sitting.iter())
-            .map(|one| {
-                let (lag, starves) = (one.meter.lag(), one.meter.starves());
-                (!one.meter.left()).then_some(Standing { lag, starves })
+        let standing: Vec<Option<Standing>> = (self.sitting.iter().zip(&self.entities))
+            .map(|(one, entity)| {
+                (!one.meter.left()).then(|| Standing {
+                    lag: one.meter.lag(),
+                    starves: one.meter.starves(),
+                    excused: excused(*entity),
+                })
             })
             .collect();
         let places = (stats.used, stats.depth);

@@ -62,7 +62,7 @@ pub(super) struct NotSkipped {
     /// Empty: it was cancelled.
     pub(super) why: String,
     /// It could not be looked at.
-    pub(super) failure: Option<Failure>,
+    pub(super) failure: Option<Box<Failure>>,
 }
 
 /// The questions that are not answered yet.
@@ -102,6 +102,7 @@ impl Checks {
                         .cause
                         .unwrap_or_else(|| "it holds another file".into());
                     tracing::info!("not skipped: {why}");
+                    let failure = failure.map(Box::new);
                     NotSkipped { why, failure }
                 })
             };

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::campaign::{Answer, Course, SharedTogether, Started};
+use crate::caps::{Caps, GroupCaps, HeldMeter};
 use crate::model::{EntityState, Group, Holds, Name, Step, Verified};
 use crate::pool::ReaderMeter;
 use crate::protocol::Event;
@@ -260,6 +261,8 @@ impl Reporter {
 #[derive(Debug, Default)]
 pub(crate) struct EntityMeter {
     sent: AtomicU64,
+    /// Its waits at caps.
+    pub(crate) held: Arc<HeldMeter>,
     /// The pass that it reads from, and how it does, while it reads from one.
     reader: Mutex<Option<(u32, ReaderMeter)>>,
 }
@@ -307,25 +310,36 @@ pub(crate) struct PassMeter {
     /// Offset in the image of the pool's first block.
     pub(crate) origin: u64,
     pub(crate) pool: Pool,
-    /// Bytes read so far.
-    pub(crate) read: Arc<AtomicU64>,
+    pub(crate) counters: Arc<PassCounters>,
 }
 
-/// The counters of one group.
+/// What the transfer agent of a pass counts.
+#[derive(Debug, Default)]
+pub(crate) struct PassCounters {
+    /// Bytes read so far.
+    pub(crate) read: AtomicU64,
+    /// Its waits at the cap of its source.
+    pub(crate) held: Arc<HeldMeter>,
+}
+
+/// The counters of one group, and the caps that hold up what is counted.
 #[derive(Debug)]
 pub(crate) struct GroupMeters {
     /// Bytes read by all passes.
     pub(crate) source_bytes: AtomicU64,
     pub(crate) entities: Vec<EntityMeter>,
+    pub(crate) caps: Arc<GroupCaps>,
     /// In the order in which they began.
     passes: Mutex<Vec<PassMeter>>,
 }
 
 impl GroupMeters {
-    pub(crate) fn new(entities: &[Name]) -> Arc<Self> {
+    pub(crate) fn new(group: &Arc<Group>, caps: &Arc<Caps>) -> Arc<Self> {
+        let entities = group.entities.iter();
         Arc::new(Self {
             source_bytes: AtomicU64::new(0),
-            entities: entities.iter().map(|_| EntityMeter::default()).collect(),
+            entities: entities.map(|_| EntityMeter::default()).collect(),
+            caps: GroupCaps::new(caps.clone(), group.clone()),
             passes: Mutex::new(Vec::new()),
         })
     }

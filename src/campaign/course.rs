@@ -139,6 +139,7 @@ impl Course {
                 }
                 // How late it is is known.
                 Change::Waits(_) | Change::Goes => {}
+                Change::Rate { rate } => self.hold_to(rate),
             }
         }
         if self.terms.waves.len() <= 1 && self.wave.is_none() {
@@ -209,6 +210,11 @@ impl Course {
             self.changes.push((now, Change::Resumed { forgiven }));
         }
         was_paused
+    }
+
+    /// So many bytes a second to all its entities from now on; `None`: as fast as it goes.
+    pub fn hold_to(&mut self, rate: Option<u64>) {
+        self.terms.rate = rate;
     }
 
     /// What the operator knows of by now stops it no more.
@@ -342,7 +348,8 @@ impl Course {
 
     /// How it stands, where there is anything to show.
     pub fn snapshot(&self) -> Option<CampaignSnapshot> {
-        if !self.terms.is_shown && self.paused.is_none() && self.needs.is_empty() {
+        let is_plain = self.paused.is_none() && self.needs.is_empty();
+        if !self.terms.is_shown && is_plain && self.terms.rate.is_none() {
             return None;
         }
         let waves = (0..self.terms.waves.len()).map(|wave| self.counted(wave));

@@ -1,4 +1,4 @@
-//! `run --detach`, `cancel`, `pause`, `resume`, `login`, `stop`: short connections to an engine in a process of its own.
+//! `run --detach`, `cancel`, `pause`, `resume`, `login`, `rate`, `stop`: short connections to an engine in a process of its own.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::args::{CancelArgs, LoginArgs, RunArgs};
+use super::args::{CancelArgs, LoginArgs, RateArgs, RunArgs};
 use super::ask::Prompt;
 use super::attach::{login_commands, missing, no_engine, secret_variables};
 use super::engine::{self, Start, connect};
@@ -17,6 +17,7 @@ use super::state_dir::StateDir;
 use super::{CommandContext, Failed, print};
 use crate::headless;
 use crate::inventory;
+use crate::model::rate::held_to;
 use crate::model::text::{escaped, quoted, shown};
 use crate::model::{CredentialsRef, Inventory};
 use crate::protocol::{Command, Event, GroupSnapshot, GroupSpec, HeldBy, Snapshot, Target};
@@ -237,6 +238,36 @@ pub(super) async fn cancel(args: &CancelArgs, state_dir: &StateDir) -> Result<u8
         }
     }
     print(&format!("cancelled: {}\n", listed(&wanted)));
+    Ok(headless::OK)
+}
+
+/// Changes what something is held to, and returns when it is.
+///
+/// # Errors
+/// No engine runs, or it refuses.
+pub(super) async fn rate(args: &RateArgs, state_dir: &StateDir) -> Result<u8, Failed> {
+    let Some(mut connection) = connect(state_dir, Wants::Errand).await? else {
+        return Err(no_engine(state_dir));
+    };
+    let (on, rate) = (args.target.clone(), args.rate.0);
+    let said = held_to(&on, rate);
+    connection.order(Command::Rate { on, rate }).await?;
+    let answered = timeout(ANSWER, async {
+        loop {
+            let Remote::Event(event) = connection.next().await? else {
+                continue;
+            };
+            match *event {
+                Event::Notice { text, .. } if text == said => return Ok(()),
+                Event::Refused { reason, .. } => {
+                    return Err(Failed::usage(format!("refused: {}", shown(&reason))));
+                }
+                _ => {}
+            }
+        }
+    });
+    answered.await.map_err(|_| RemoteError::Silent)??;
+    print(&format!("{}\n", shown(&said)));
     Ok(headless::OK)
 }
 

@@ -214,6 +214,7 @@ async fn dispatch(
         Verb::Resume(args) => engine_commands::pause(&args.group, false, &state_dir).await,
         Verb::Login(args) => engine_commands::login(&args, &state_dir, services, &mut Tty).await,
         Verb::Cancel(args) => engine_commands::cancel(&args, &state_dir).await,
+        Verb::Rate(args) => engine_commands::rate(&args, &state_dir).await,
         Verb::Stop(args) => engine_commands::stop(args.cancel, &state_dir).await,
         Verb::Engine => engine::engine(file, state_dir, services).await,
         Verb::Serve(_) => serve::serve(file, &state_dir, services).await,

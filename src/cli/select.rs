@@ -216,6 +216,7 @@ fn made(args: &RunArgs, image: &str) -> GroupSpec {
     let activate = args.activate;
     let mut campaign = args.campaign.over(&Campaign::default());
     campaign.window_is_for_activation = activate.is_some_and(ActivateArg::is_in_window);
+    campaign.rate = args.made.rate;
     let args = &args.made;
     let mut sources = args.source.iter().map(|source| source.0.clone());
     GroupSpec::Made(MadeGroup {

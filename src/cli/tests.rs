@@ -107,6 +107,7 @@ fn inventory() -> Inventory {
         images: vec![image],
         entities,
         groups,
+        rates: Vec::new(),
         ..testing::inventory(8 << 20, BufferPreference::Size(256 << 10))
     }
 }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent::GroupMeters;
 use crate::campaign::{Course, Terms};
+use crate::caps::Caps;
 use crate::model::{EntityState, Inventory, Step};
 use crate::protocol::{Event, Snapshot};
 
@@ -24,11 +25,12 @@ impl Sending {
     pub(crate) fn of(inventory: &Inventory) -> Option<Self> {
         let group = inventory.groups.first()?.clone();
         let names: Vec<_> = group.entities.iter().map(|one| one.name.clone()).collect();
+        let meters = GroupMeters::new(&group, &Caps::new(&[]));
         let course = Course::new(Terms::of(&group, &[]), 0);
         let mut state = GroupState::new(GroupStart {
             course: Arc::new(Mutex::new(course)),
             group,
-            meters: GroupMeters::new(&names),
+            meters,
             cancel: CancellationToken::new(),
             force: false,
             depth: watch::channel(32).0,

@@ -8,6 +8,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::caps::Kind;
+
 use super::usage::{Figures, PassFigures};
 
 /// A writer that waits for less than this part of the time is not held up.
@@ -34,8 +36,23 @@ pub(super) enum Finding {
     /// By its place in the group.
     Entity(usize),
     Memory,
+    /// A cap holds this entity up: its own, or that of one of its labels.
+    Capped(usize, Kind),
+    /// The cap of the whole group.
+    GroupCap,
+    /// That of the file server that is read.
+    SourceCap,
     #[default]
     None,
+}
+
+impl Finding {
+    fn entity(self) -> Option<usize> {
+        match self {
+            Self::Entity(entity_index) | Self::Capped(entity_index, _) => Some(entity_index),
+            _ => None,
+        }
+    }
 }
 
 /// What is known of an entity besides the use of its pool.
@@ -89,16 +106,42 @@ fn find(figures: &Figures, entities: &[Progress], before: Finding) -> Finding {
     }
 }
 
+/// What is behind that: a cap is not the fault of what it is on.
+fn behind(found: Finding, worst: Option<usize>, pass: u32, figures: &Figures) -> Finding {
+    let held = &figures.held;
+    let by_cap = |entity_index: usize| match held.entity(entity_index) {
+        Some(Kind::Group) => Some(Finding::GroupCap),
+        Some(kind) => Some(Finding::Capped(entity_index, kind)),
+        None => None,
+    };
+    let capped = match found {
+        Finding::Source if held.source(pass) => Some(Finding::SourceCap),
+        Finding::Entity(entity_index) => by_cap(entity_index),
+        // Those that wait for their turn at a cap take turns at holding the oldest block.
+        Finding::Memory if held.holds(&figures.reads, &figures.blame, pass) => {
+            worst.and_then(by_cap)
+        }
+        _ => None,
+    };
+    capped.unwrap_or(found)
+}
+
 fn of_pass(pass: &PassFigures, figures: &Figures, before: Finding) -> Finding {
+    let (found, worst) = holder(pass, figures, before);
+    behind(found, worst, pass.pass, figures)
+}
+
+/// What holds the pass up, and which entity does most.
+fn holder(pass: &PassFigures, figures: &Figures, before: Finding) -> (Finding, Option<usize>) {
     if pass.published == 0 {
-        return Finding::None;
+        return (Finding::None, None);
     }
     let blame: Vec<(usize, f64)> = (figures.blame.iter().enumerate())
         .filter(|(entity_index, _)| figures.reads.get(*entity_index) == Some(&Some(pass.pass)))
         .map(|(entity_index, blame)| (entity_index, *blame))
         .collect();
     let Some(worst) = blame.iter().max_by(|one, other| one.1.total_cmp(&other.1)) else {
-        return Finding::None;
+        return (Finding::None, None);
     };
     let all: f64 = blame.iter().map(|(_, blame)| blame).sum();
     // Of many that are equally slow always the same one.
@@ -106,10 +149,9 @@ fn of_pass(pass: &PassFigures, figures: &Figures, before: Finding) -> Finding {
         let mut known = blame.iter().filter(|(one, _)| *one == entity_index);
         known.any(|(_, blame)| *blame > 0.0 && *blame >= worst.1 * NEAR)
     };
-    let entity = match before {
-        Finding::Entity(entity_index) if is_near(entity_index) => Finding::Entity(entity_index),
-        _ => Finding::Entity(worst.0),
-    };
+    let near = before.entity().filter(|entity| is_near(*entity));
+    let entity_index = near.unwrap_or(worst.0);
+    let entity = Finding::Entity(entity_index);
     // What counts after that is whether the writer still waits.
     let waited = match all < pass.waited * EXPLAINED {
         true => pass.waits,
@@ -118,24 +160,26 @@ fn of_pass(pass: &PassFigures, figures: &Figures, before: Finding) -> Finding {
     if waited < WAITED {
         // While a deep pool still fills, nobody waits; readers that are all busy decide.
         let fills = pass.starved < STARVED && pass.used * 2 > pass.depth;
-        return if fills && all > 0.0 {
+        let found = if fills && all > 0.0 {
             entity
         } else {
             Finding::Source
         };
+        return (found, Some(entity_index));
     }
     let take_turns = pass.turns >= TURNS && pass.lost >= LOST;
-    if take_turns && worst.1 < all * MOST {
+    let found = if take_turns && worst.1 < all * MOST {
         Finding::Memory
     } else {
         entity
-    }
+    };
+    (found, Some(entity_index))
 }
 
 /// Nothing is read for most of the entities any more.
 fn at_the_end(figures: &Figures, entities: &[Progress], before: Finding) -> Finding {
     let active = || (entities.iter().enumerate()).filter(|(_, entity)| entity.is_active);
-    let Some((last, behind)) = active().min_by_key(|(_, entity)| entity.sent) else {
+    let Some((last, furthest)) = active().min_by_key(|(_, entity)| entity.sent) else {
         return Finding::None;
     };
     let pass = (figures.reads.get(last).copied().flatten()).and_then(|pass| figures.of(pass));
@@ -144,21 +188,20 @@ fn at_the_end(figures: &Figures, entities: &[Progress], before: Finding) -> Find
             Finding::None => Finding::Entity(last),
             found => found,
         },
-        None => match before {
+        None => {
             // Equally far behind.
-            Finding::Entity(entity_index)
-                if active()
-                    .any(|(one, entity)| one == entity_index && entity.sent == behind.sent) =>
-            {
-                before
-            }
-            _ => Finding::Entity(last),
-        },
+            let is_level = |entity_index: &usize| {
+                active().any(|(one, entity)| one == *entity_index && entity.sent == furthest.sent)
+            };
+            let entity_index = before.entity().filter(is_level).unwrap_or(last);
+            behind(Finding::Entity(entity_index), None, 0, figures)
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::usage::{PassReading, Reading};
     use super::*;
 
     fn pass(waited: f64, lost: f64, turns: f64, starved: f64) -> PassFigures {
@@ -180,6 +223,7 @@ mod tests {
             reads: vec![Some(pass.pass); blame.len()],
             passes: vec![pass],
             blame: blame.to_vec(),
+            ..Figures::default()
         }
     }
 
@@ -288,6 +332,7 @@ mod tests {
             passes: vec![first, later],
             reads: vec![Some(1), Some(2)],
             blame: vec![0.9, 0.0],
+            ..Figures::default()
         };
         let entities = sent(&[900, 100]);
         assert_eq!(
@@ -317,5 +362,55 @@ mod tests {
             finder.sample(at(1100), &slow, &entities),
             Finding::Entity(1)
         );
+    }
+
+    /// As found after two seconds in which entities waited at caps, by their kind, for this part of the time.
+    fn held_at(pass: PassFigures, blame: &[f64], kinds: [f64; 3], source: f64) -> Finding {
+        let mut figures = figures(pass, blame);
+        let start = Instant::now();
+        for tenth in 1..=20_u32 {
+            let passed = Duration::from_millis(100) * tenth;
+            let reading = Reading {
+                at: start + passed,
+                passes: vec![PassReading {
+                    pass: pass.pass,
+                    depth: 16,
+                    allocated: 16,
+                    used: 8,
+                    published: 100,
+                    ended: false,
+                    waited: Duration::ZERO,
+                    held: passed.mul_f64(source),
+                }],
+                readers: vec![None; blame.len()],
+                held: vec![kinds.map(|part| passed.mul_f64(part)); blame.len()],
+            };
+            figures.held.sample(&reading, Duration::from_millis(100));
+        }
+        find(&figures, &sent(&vec![1000; blame.len()]), Finding::None)
+    }
+
+    #[test]
+    fn what_is_behind_it_may_be_a_cap() {
+        let none = [0.0; 3];
+        let waits = pass(0.9, 0.0, 0.0, 0.0);
+        let starves = pass(0.0, 0.0, 0.0, 0.9);
+        let turns = pass(0.5, 0.2, 0.3, 0.5);
+        for (pass, kinds, source, expected) in [
+            (waits, [0.9, 0.0, 0.0], 0.0, Finding::Capped(0, Kind::Own)),
+            (waits, [0.2, 0.6, 0.1], 0.0, Finding::Capped(0, Kind::Label)),
+            (waits, [0.0, 0.1, 0.8], 0.0, Finding::GroupCap),
+            // It is slow itself.
+            (waits, [0.1, 0.0, 0.2], 0.0, Finding::Entity(0)),
+            (starves, none, 0.9, Finding::SourceCap),
+            (starves, none, 0.3, Finding::Source),
+            // What is read for it waits for the source, whatever it waited for before.
+            (starves, [0.0, 0.0, 0.6], 0.1, Finding::Source),
+            (turns, [0.0, 0.0, 0.8], 0.0, Finding::GroupCap),
+            (turns, none, 0.0, Finding::Memory),
+        ] {
+            let found = held_at(pass, &[0.5, 0.4], kinds, source);
+            assert_eq!(found, expected, "{pass:?} {kinds:?} {source}");
+        }
     }
 }

@@ -8,6 +8,7 @@
 pub(crate) mod bench;
 mod bottleneck;
 mod depth;
+mod held;
 mod host;
 mod image_manager;
 mod log;

@@ -5,6 +5,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::caps::Kind;
+
 use super::bottleneck::Finding;
 use super::usage::smooth;
 
@@ -53,11 +55,12 @@ impl Trend {
         (self.at, self.count) = (Some(now), count);
     }
 
-    fn seconds(&self, remaining: u64) -> Option<f64> {
+    /// At most at the rate that it is held to.
+    fn seconds(&self, remaining: u64, most: Option<u64>) -> Option<f64> {
         if self.span < LEAST {
             return None;
         }
-        let rate = self.rate / self.known;
+        let rate = (self.rate / self.known).min(most.map_or(f64::INFINITY, |most| most as f64));
         (rate >= SLOWEST).then(|| remaining as f64 / rate)
     }
 }
@@ -69,6 +72,15 @@ pub(super) struct Sending {
     /// It reads from the pool of the leading pass, or of a later one.
     pub(super) sends: bool,
     pub(super) catches_up: bool,
+    /// It has yet to be sent to.
+    pub(super) is_to_come: bool,
+}
+
+impl Sending {
+    /// What it has yet to get is known to come.
+    fn is_counted(&self) -> bool {
+        self.sends || self.catches_up || self.is_to_come
+    }
 }
 
 /// Keeps the trends of one group.
@@ -80,14 +92,15 @@ pub(super) struct TimeLeft {
 
 impl TimeLeft {
     /// Seconds until all is sent. `read` is how far the leading pass has read. Entities that wait
-    /// or stand still are unknown: they count neither way.
+    /// or stand still are unknown: they count neither way, but where a cap holds the whole group, for what they
+    /// will get goes through it too. With the bottleneck comes the rate of the cap, if it is one.
     pub(super) fn sample(
         &mut self,
         now: Instant,
         size: Option<u64>,
         read: u64,
         entities: &[Sending],
-        bottleneck: Finding,
+        (bottleneck, cap): (Finding, Option<u64>),
     ) -> Option<f64> {
         self.read.sample(now, read);
         self.entities.resize_with(entities.len(), Trend::default);
@@ -97,23 +110,45 @@ impl TimeLeft {
         let size = size?;
         let source = match bottleneck {
             // Lack of memory slows the source itself down.
-            Finding::Source | Finding::Memory if read < size => self.read.seconds(size - read),
+            Finding::Source | Finding::Memory if read < size => {
+                self.read.seconds(size - read, None)
+            }
+            // Others may read there too.
+            Finding::SourceCap if read < size => self.read.seconds(size - read, cap),
             _ => None,
         };
-        let known = |(trend, entity): (&Trend, &Sending)| {
+        let whole = match (bottleneck, cap) {
+            (Finding::GroupCap, Some(rate)) => {
+                let all = entities.iter().filter(|entity| entity.is_counted());
+                let left = all.map(|entity| size.saturating_sub(entity.sent) as f64);
+                Some(left.sum::<f64>() / rate as f64)
+            }
+            _ => None,
+        };
+        if whole.is_some() {
+            return whole.filter(|left| *left > 0.0);
+        }
+        let known = |(entity_index, (trend, entity)): (usize, (&Trend, &Sending))| {
             // Those that follow the source have no time of their own.
             let counts = match source {
                 Some(_) => entity.catches_up,
                 None => entity.sends || entity.catches_up,
             };
             let remaining = size.saturating_sub(entity.sent);
-            if counts && remaining > 0 {
-                trend.seconds(remaining)
-            } else {
+            let most = match bottleneck {
+                Finding::Capped(capped, _) if capped == entity_index => cap,
+                _ => None,
+            };
+            if !counts || remaining == 0 {
                 None
+            } else if let (Some(rate), Finding::Capped(_, Kind::Own)) = (most, bottleneck) {
+                // Nobody else shares it, and a change of it counts at once.
+                Some(remaining as f64 / rate as f64)
+            } else {
+                trend.seconds(remaining, most)
             }
         };
-        (self.entities.iter().zip(entities))
+        (self.entities.iter().zip(entities).enumerate())
             .filter_map(known)
             .chain(source)
             .max_by(f64::total_cmp)
@@ -139,7 +174,13 @@ mod tests {
         let mut told = None;
         for tenth in 0..=tenths {
             let now = start + Duration::from_millis(tenth * 100);
-            told = left.sample(now, Some(64 * MIB), read(tenth), &sent(tenth), bottleneck);
+            told = left.sample(
+                now,
+                Some(64 * MIB),
+                read(tenth),
+                &sent(tenth),
+                (bottleneck, None),
+            );
         }
         told
     }
@@ -148,7 +189,7 @@ mod tests {
         Sending {
             sent,
             sends: true,
-            catches_up: false,
+            ..Sending::default()
         }
     }
 
@@ -219,5 +260,45 @@ mod tests {
             vec![sends(sent)]
         };
         near(after(40, |_| 64 * MIB, entities, Finding::Entity(0)), 62.0);
+    }
+
+    #[test]
+    fn where_a_cap_holds_the_group_its_rate_tells_the_time() {
+        let entities = |tenth: u64| vec![sends(tenth * MIB / 20), sends(tenth * MIB / 20)];
+        let mut left = TimeLeft::default();
+        let start = Instant::now();
+        let mut told = None;
+        for tenth in 0..=40 {
+            let mut all = entities(tenth);
+            // It has not begun, and all that it will get goes through the cap too.
+            all.push(Sending {
+                is_to_come: true,
+                ..Sending::default()
+            });
+            let now = start + Duration::from_millis(tenth * 100);
+            let bottleneck = (Finding::GroupCap, Some(MIB));
+            told = left.sample(now, Some(64 * MIB), 64 * MIB, &all, bottleneck);
+        }
+        // 3 of 64 MiB, less 2 that were sent to each of two.
+        near(told, 3.0 * 64.0 - 4.0);
+        // Raised: from that moment on.
+        let bottleneck = (Finding::GroupCap, Some(4 * MIB));
+        let now = start + Duration::from_millis(4100);
+        let told = left.sample(now, Some(64 * MIB), 64 * MIB, &entities(41), bottleneck);
+        near(told, (128.0 - 4.1) / 4.0);
+    }
+
+    #[test]
+    fn one_that_its_own_cap_holds_up_takes_as_long_as_that_says() {
+        let entities = |tenth: u64| vec![sends(tenth * MIB), sends(tenth * MIB / 10)];
+        let mut left = TimeLeft::default();
+        let start = Instant::now();
+        let mut told = None;
+        for tenth in 0..=20 {
+            let now = start + Duration::from_millis(tenth * 100);
+            let bottleneck = (Finding::Capped(1, Kind::Own), Some(MIB / 2));
+            told = left.sample(now, Some(64 * MIB), 64 * MIB, &entities(tenth), bottleneck);
+        }
+        near(told, 124.0);
     }
 }

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use crate::agent::GroupMeters;
 
+use super::held::HeldFigures;
+
 /// Time over which a writer's waits are averaged.
 const SHORT: Duration = Duration::from_secs(1);
 /// Time for which it is remembered which entity held the pool up and which starved: pauses come seconds apart.
@@ -32,6 +34,8 @@ pub(super) struct Reading {
     pub(super) passes: Vec<PassReading>,
     /// One an entity; those that read from no pool have none.
     pub(super) readers: Vec<Option<ReaderReading>>,
+    /// How long each entity has waited at caps so far, by [`Kind`](crate::caps::Kind).
+    pub(super) held: Vec<[Duration; 3]>,
 }
 
 /// One pass, from [`crate::pool::PoolStats`].
@@ -44,6 +48,8 @@ pub(super) struct PassReading {
     pub(super) published: u64,
     pub(super) ended: bool,
     pub(super) waited: Duration,
+    /// Its source was waited for at a cap.
+    pub(super) held: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +71,7 @@ impl Reading {
                 published: stats.published,
                 ended: stats.ended,
                 waited: stats.writer_waited,
+                held: pass.counters.held.total(),
             }
         });
         let readers = meters.entities.iter().map(|entity| {
@@ -77,6 +84,11 @@ impl Reading {
         Self {
             passes: passes.collect(),
             readers: readers.collect(),
+            held: meters
+                .entities
+                .iter()
+                .map(|one| one.held.totals())
+                .collect(),
             at: Instant::now(),
         }
     }
@@ -90,6 +102,7 @@ pub(super) struct Figures {
     pub(super) reads: Vec<Option<u32>>,
     /// How much of the waiting each entity was the cause of, by holding the oldest block.
     pub(super) blame: Vec<f64>,
+    pub(super) held: HeldFigures,
 }
 
 /// One pass. Parts of time are from 0 to 1.
@@ -205,6 +218,15 @@ impl Usage {
         }
         self.figures.reads = self.readers.iter().map(|track| track.pass).collect();
         self.figures.blame = self.readers.iter().map(|track| track.blame).collect();
+        self.figures.held.sample(reading, elapsed);
+        for pass in &mut self.figures.passes {
+            // More buffers make no cap faster.
+            pass.held_up &=
+                !self
+                    .figures
+                    .held
+                    .holds(&self.figures.reads, &self.figures.blame, pass.pass);
+        }
         &self.figures
     }
 
@@ -321,12 +343,14 @@ mod tests {
                 published: 100,
                 ended: false,
                 waited: now.saturating_sub(Duration::from_secs(2)),
+                held: Duration::ZERO,
             }],
             readers: vec![
                 reader(8, now.min(Duration::from_secs(2))),
                 reader(0, now),
                 None,
             ],
+            held: Vec::new(),
         });
     }
 

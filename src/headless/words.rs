@@ -51,6 +51,7 @@ pub(super) fn seconds(seconds: f64) -> std::time::Duration {
 pub(super) fn limited(group: &GroupSnapshot) -> Option<String> {
     match &group.bottleneck {
         Bottleneck::None => None,
+        Bottleneck::Cap(on) => Some(format!("held by cap on {}", shown(&on.in_words()))),
         Bottleneck::Entity(name) => Some(format!("limited by {}", shown(name))),
         other => Some(format!("limited by {other}")),
     }

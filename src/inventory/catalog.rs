@@ -3,8 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::model::rate::Sharing;
 use crate::model::scheme::{SSH_KEYS, TLS_KEYS};
-use crate::model::{Address, CredentialsRef, Dialect, FileServer, Http, Image, Scheme};
+use crate::model::{
+    Address, Cap, Capped, CredentialsRef, Dialect, FileServer, Http, Image, Scheme,
+};
 
 use super::address::{check_keys, parse_url};
 use super::credentials::{self, check_login};
@@ -13,6 +16,7 @@ use super::dialect;
 use super::error::{Problems, quoted};
 use super::fields::{Fields, Shape, TIME_KEYS, section};
 use super::http;
+use super::rates;
 use super::ssh;
 use super::tls;
 use super::tree::Node;
@@ -21,7 +25,7 @@ use super::values;
 const FILE_SERVER: Shape = Shape::new(
     "a file server",
     &[
-        &["url", "credentials"],
+        &["url", "credentials", "rate"],
         TIME_KEYS,
         &TLS_KEYS,
         &SSH_KEYS,
@@ -39,8 +43,8 @@ pub(super) fn read_file_servers(
     problems: &mut Problems,
     node: Option<&Node>,
     known: &[CredentialsRef],
-    defaults: &Defaults,
-    inventory: &Path,
+    (defaults, inventory): (&Defaults, &Path),
+    caps: &mut Vec<Cap>,
 ) -> Vec<Arc<FileServer>> {
     let servers = section(problems, node, "file_servers");
     let mut servers: Vec<FileServer> = (servers.into_iter())
@@ -65,12 +69,18 @@ pub(super) fn read_file_servers(
             {
                 check_login(problems, at, credentials.as_ref(), known, &address);
             }
+            let timeouts = timeouts(problems, fields, defaults.timeouts);
+            let sharing = || Some(Sharing::one(timeouts));
+            if let Some(rate) = rates::read(problems, fields, sharing) {
+                let on = Capped::FileServer(name.into());
+                caps.push(Cap { on, rate });
+            }
             FileServer {
                 name: name.into(),
                 address,
                 root,
                 credentials,
-                timeouts: timeouts(problems, fields, defaults.timeouts),
+                timeouts,
                 tls: tls::read(problems, fields, &defaults.tls, inventory),
                 ssh: ssh::read(problems, fields, &defaults.ssh, inventory),
                 // What `defaults` says of it is about devices.

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::model::names::{self, Pattern};
+use crate::model::rate::Sharing;
 use crate::model::scheme::{FTP_KEYS, HTTP_KEYS, SSH_KEYS, TLS_KEYS};
 use crate::model::staging::Names;
-use crate::model::{Address, CredentialsRef, Entity, RemotePath, Staging};
+use crate::model::{Address, Cap, Capped, CredentialsRef, Entity, RemotePath, Staging};
 
 use super::able;
 use super::address::{check_keys, parse_address};
@@ -18,6 +19,7 @@ use super::error::{Complaint, Problems, quoted};
 use super::fields::{DELIVERY_KEYS, Fields, Shape, TIME_KEYS};
 use super::http;
 use super::procedures::{Place, parse_place};
+use super::rates;
 use super::ssh;
 use super::taken::Taken;
 use super::tls;
@@ -32,7 +34,7 @@ const ENTITY: Shape = Shape {
             &["name", "type", "version", "address", "path", "credentials"],
             TIME_KEYS,
             DELIVERY_KEYS,
-            &["labels", "session"],
+            &["labels", "session", "rate"],
             &TLS_KEYS,
             &SSH_KEYS,
             &FTP_KEYS,
@@ -50,8 +52,8 @@ pub(super) fn read(
     problems: &mut Problems,
     node: Option<&Node>,
     known: &[CredentialsRef],
-    defaults: &Defaults,
-    inventory: &Path,
+    (defaults, inventory): (&Defaults, &Path),
+    caps: &mut Vec<Cap>,
 ) -> Vec<Arc<Entity>> {
     let items = match node.map(|node| (node, &node.value)) {
         None | Some((_, Value::Broken)) => return Vec::new(),
@@ -70,6 +72,7 @@ pub(super) fn read(
         defaults,
         inventory,
         taken: Taken::default(),
+        caps,
     };
     let mut entities = Vec::new();
     for item in items {
@@ -93,6 +96,7 @@ struct Reader<'a> {
     /// The file.
     inventory: &'a Path,
     taken: Taken,
+    caps: &'a mut Vec<Cap>,
 }
 
 /// An entry as it is written; `None` for what can't be read.
@@ -166,11 +170,17 @@ impl Reader<'_> {
         self.check_protocol(problems, &entry, &template);
         check_staging_name(problems, &entry, &template);
         self.claim(problems, &entry);
+        let sharing = || Some(Sharing::one(template.timeouts));
+        let rate = rates::read(problems, &entry.fields, sharing);
         // A name that can't be read still has a type and a version, which groups may select.
         let unreadable = || entry.fields.get("name").and_then(Node::text).unwrap_or("");
         let names = entry.names.clone();
         let names = names.unwrap_or_else(|| vec![unreadable().to_owned()]);
         for (index, name) in names.iter().enumerate() {
+            if let Some(rate) = rate {
+                let on = Capped::Entity(name.as_str().into());
+                self.caps.push(Cap { on, rate });
+            }
             let (address, path) = (entry.address(index), entry.path(index));
             let address = address.unwrap_or(&template.address);
             let session = pick(entry.sessions.as_deref(), index);

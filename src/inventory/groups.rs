@@ -8,8 +8,10 @@ use crate::model::campaign::Judged;
 use crate::model::limits::BadLimit;
 use crate::model::lookup::Lookup;
 use crate::model::procedure::Versions;
+use crate::model::rate::Sharing;
 use crate::model::{
-    Entity, Extent, Flaw, Group, Image, Laggards, Limits, PeerChoice, SourceChoice, SourceSpec,
+    Campaign, Entity, Extent, Flaw, Group, Image, Laggards, Limits, PeerChoice, SourceChoice,
+    SourceSpec,
 };
 
 use super::campaign;
@@ -18,6 +20,7 @@ use super::error::{Problems, Span, quoted, some_of};
 use super::fields::{Fields, Shape, section};
 use super::members::{Targets, targets};
 use super::procedures::Kinds;
+use super::rates;
 use super::tree::{Node, Value};
 use super::values;
 
@@ -36,6 +39,7 @@ const GROUP: Shape = Shape::new(
             "retry_for",
             "parallel",
             "activate",
+            "rate",
         ],
         campaign::KEYS,
     ],
@@ -123,6 +127,10 @@ fn read_group(
     });
     let limits = read_limits(problems, fields);
     let parallel = fields.value(problems, "parallel", values::count);
+    let rate = rates::read(problems, fields, || {
+        let entities = wanted.iter().map(|at| &*lookup.entities[*at]);
+        Sharing::of(entities, parallel)
+    });
     let image = image.map(|image| (image, &**image));
     let (extent, in_window) = extent(problems, fields, image.map(|(_, image)| image), kinds);
     // Of a group that is not known, nothing is too much or too little.
@@ -134,7 +142,10 @@ fn read_group(
         image: image.map(|(_, image)| image),
         versions: image.map_or(Versions::None, |(_, image)| lookup.versions(&image.type_)),
     };
-    let campaign = campaign::read(problems, fields, &judged, in_window);
+    let campaign = Campaign {
+        rate,
+        ..campaign::read(problems, fields, &judged, in_window)
+    };
     let image = image.map(|(image, _)| image);
     let mut sources = sources?.into_iter();
     let procedure = image.and_then(|image| lookup.procedure(&image.type_));

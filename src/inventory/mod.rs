@@ -19,6 +19,7 @@ mod groups;
 mod http;
 mod members;
 mod procedures;
+mod rates;
 mod redact;
 pub mod secrets;
 mod ssh;
@@ -66,6 +67,7 @@ const SECTIONS: &[&str] = &[
     "procedures",
     "entities",
     "groups",
+    "rates",
 ];
 
 /// Reads an inventory file.
@@ -181,6 +183,9 @@ pub fn read_text(path: &Path) -> Result<String, InventoryErrors> {
 ///     together: { never: pair } # equal values of this label never under way at one time
 ///     downgrade: refuse         # or allow; default refuse
 ///     from: ">=2.1, <3"         # versions that the image may be put on
+///     rate: 8 MiB/s             # to all its entities together; also of an entity and a file server
+/// rates:
+///   - { label: { site: north }, rate: 2 MiB/s }   # to all that have it, over all groups
 /// ```
 ///
 /// Ranges (`[02-20]`, `[1,3,5-7]`) stand in `name`, `address`, `path` and `session` of an entity and are
@@ -219,12 +224,13 @@ fn read(root: &tree::Node, file: &Path, problems: &mut Problems) -> Option<Inven
     let (memory, buffers) = read_memory(problems, &fields);
     let credentials = credentials::read(problems, fields.get("credentials"), file);
     let defaults = defaults::read(problems, fields.get("defaults"), &credentials, file);
+    let mut rates = Vec::new();
     let file_servers = catalog::read_file_servers(
         problems,
         fields.get("file_servers"),
         &credentials,
-        &defaults,
-        file,
+        (&defaults, file),
+        &mut rates,
     );
     let images = catalog::read_images(problems, fields.get("images"));
     let known = procedures::Known {
@@ -242,9 +248,10 @@ fn read(root: &tree::Node, file: &Path, problems: &mut Problems) -> Option<Inven
         problems,
         fields.get("entities"),
         &credentials,
-        &defaults,
-        file,
+        (&defaults, file),
+        &mut rates,
     );
+    rates::read_labels(problems, fields.get("rates"), &entities, &mut rates);
     procedures::check_entities(problems, &kinds, &entities, &credentials);
     let groups = {
         let lookup = Lookup::of_file(&entities, &images, &file_servers, &kinds.types);
@@ -260,6 +267,7 @@ fn read(root: &tree::Node, file: &Path, problems: &mut Problems) -> Option<Inven
         types: kinds.types,
         entities,
         groups,
+        rates,
     })
 }
 

@@ -103,6 +103,8 @@ pub enum Flaw {
     },
     NoneAtATime,
     BadLimit(BadLimit),
+    /// A cap without sense, or that the entities don't survive.
+    BadRate(Complaint),
     BadCampaign(BadCampaign),
     /// Images of this type are to be activated, and no procedure says how.
     NothingActivates(String),
@@ -116,9 +118,10 @@ impl Flaw {
 
     fn message(&self) -> String {
         match self {
-            Self::BadName(known) | Self::BadPattern(known) | Self::BadImage(known) => {
-                known.message.clone()
-            }
+            Self::BadName(known)
+            | Self::BadPattern(known)
+            | Self::BadImage(known)
+            | Self::BadRate(known) => known.message.clone(),
             Self::BadLimit(limit) => limit.message.clone(),
             Self::BadCampaign(bad) => bad.complaint.message.clone(),
             Self::NoEntities => "no entities are named".into(),
@@ -197,7 +200,10 @@ impl Flaw {
 
     fn help(&self) -> &str {
         match self {
-            Self::BadName(known) | Self::BadPattern(known) | Self::BadImage(known) => &known.help,
+            Self::BadName(known)
+            | Self::BadPattern(known)
+            | Self::BadImage(known)
+            | Self::BadRate(known) => &known.help,
             Self::BadLimit(limit) => &limit.help,
             Self::BadCampaign(bad) => &bad.complaint.help,
             Self::NoEntities => "name at least one",

@@ -11,6 +11,7 @@ use super::dialect::Dialect;
 use super::group::Group;
 use super::http::Http;
 use super::procedure::{Procedure, SessionAddress, TypeSpec};
+use super::rate::Cap;
 use super::remote::{Address, CredentialsRef, PathError, RemotePath, Timeouts};
 use super::ssh::Ssh;
 use super::text::quoted;
@@ -34,11 +35,21 @@ pub struct Inventory {
     pub types: Vec<Arc<TypeSpec>>,
     pub entities: Vec<Arc<Entity>>,
     pub groups: Vec<Arc<Group>>,
+    /// Of file servers, entities and labels; that of a group is in its campaign.
+    pub rates: Vec<Cap>,
 }
 
 impl Inventory {
     pub fn entity(&self, name: &str) -> Option<&Arc<Entity>> {
         self.entities.iter().find(|entity| &*entity.name == name)
+    }
+
+    /// The entities of which a label has this value.
+    pub fn labelled(&self, label: &str, value: &str) -> impl Iterator<Item = &Arc<Entity>> {
+        let has = move |entity: &&Arc<Entity>| {
+            (entity.labels.get(label)).is_some_and(|own| own.as_str() == value)
+        };
+        self.entities.iter().filter(has)
     }
 
     pub fn group(&self, name: &str) -> Option<&Arc<Group>> {

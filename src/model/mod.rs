@@ -21,6 +21,7 @@ pub mod moments;
 pub mod names;
 pub mod probe;
 pub mod procedure;
+pub mod rate;
 pub mod remembered;
 pub mod remote;
 pub mod scheme;
@@ -53,6 +54,7 @@ pub use inventory::{
 };
 pub use probe::{Abilities, Holding, Leftover, Probe};
 pub use procedure::{Extent, Procedure, SessionAddress, TypeSpec};
+pub use rate::{Cap, Capped};
 pub use remembered::{Memories, Remembered};
 pub use remote::{
     Address, CredentialsRef, Login, LoginBy, Logins, MIN_RATE, PathError, RemotePath, SecretSource,

@@ -194,6 +194,8 @@ pub enum Bottleneck {
     Source,
     Entity(super::Name),
     Memory,
+    /// What it is on holds the group to its rate.
+    Cap(super::Capped),
     #[default]
     None,
 }
@@ -204,6 +206,7 @@ impl fmt::Display for Bottleneck {
             Self::Source => f.write_str("source"),
             Self::Entity(name) => write!(f, "entity:{name}"),
             Self::Memory => f.write_str("memory"),
+            Self::Cap(on) => write!(f, "cap:{on}"),
             Self::None => f.write_str("none"),
         }
     }
@@ -222,10 +225,36 @@ impl<'de> Deserialize<'de> for Bottleneck {
             "source" => Self::Source,
             "memory" => Self::Memory,
             "none" => Self::None,
-            other => match other.strip_prefix("entity:") {
-                Some(name) => Self::Entity(name.into()),
-                None => return Err(serde::de::Error::custom(format!("no bottleneck: {other}"))),
+            other => match (other.strip_prefix("entity:"), other.strip_prefix("cap:")) {
+                (Some(name), _) => Self::Entity(name.into()),
+                (None, Some(on)) => Self::Cap(on.parse().map_err(serde::de::Error::custom)?),
+                _ => return Err(serde::de::Error::custom(format!("no bottleneck: {other}"))),
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_group_waits_for_is_read_as_it_is_shown() {
+        for text in [
+            "source",
+            "memory",
+            "none",
+            "entity:shelf1-01",
+            "cap:group:adsl",
+            "cap:entity:shelf1-01",
+            "cap:label:site=north",
+            "cap:file-server:hq",
+        ] {
+            let json = format!("\"{text}\"");
+            let bottleneck: Bottleneck = serde_json::from_str(&json).unwrap();
+            assert_eq!(serde_json::to_string(&bottleneck).unwrap(), json);
+        }
+        assert!(serde_json::from_str::<Bottleneck>("\"cap:\"").is_err());
+        assert!(serde_json::from_str::<Bottleneck>("\"sauce\"").is_err());
     }
 }

@@ -92,5 +92,6 @@ pub(crate) fn inventory(memory: u64, buffers: BufferPreference) -> Inventory {
         types: Vec::new(),
         entities: Vec::new(),
         groups: Vec::new(),
+        rates: Vec::new(),
     }
 }

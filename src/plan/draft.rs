@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::model::campaign::Judged;
 use crate::model::lookup::{Lookup, twice};
 use crate::model::procedure::Versions;
+use crate::model::rate::{Sharing, check_rate};
 use crate::model::{
     Campaign, DeliveryPolicy, Flaw, Group, GroupSpec, Image, ImageSpec, Inventory, MadeGroup,
     PeerChoice, SourceChoice, SourceSpec, names,
@@ -105,6 +106,13 @@ impl ResolvedDraft {
             flaws.push(Flaw::NoneAtATime);
         }
         flaws.extend(made.policy.limits.check().map_err(Flaw::BadLimit).err());
+        if let Some(rate) = made.campaign.rate {
+            let entities = members.iter().map(|at| &*lookup.entities[*at]);
+            let sharing = Sharing::of(entities, made.policy.parallel);
+            let survived = sharing.map_or(Ok(()), |sharing| sharing.check(rate));
+            let checked = check_rate(rate).and(survived);
+            flaws.extend(checked.map_err(Flaw::BadRate).err());
+        }
         let image = image_of(lookup, &made.image, &mut flaws);
         if let Some(image) = image.known() {
             flaws.extend(lookup.wrong_types(image, members.iter().copied()));

@@ -123,12 +123,24 @@ impl Gauge {
 }
 
 /// Adds up time that one task spends waiting, readable from another at any moment.
-pub(super) struct Stopwatch {
+pub(crate) struct Stopwatch {
     epoch: Instant,
     /// Nanoseconds of waits that are over.
     total: AtomicU64,
     /// When the present wait began, in nanoseconds since the epoch, plus one; 0 for none.
     since: AtomicU64,
+}
+
+impl Default for Stopwatch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for Stopwatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Stopwatch").field(&self.total()).finish()
+    }
 }
 
 impl Stopwatch {
@@ -141,12 +153,12 @@ impl Stopwatch {
     }
 
     /// Runs until the result is dropped, however the wait ends.
-    pub(super) fn start(&self) -> Wait<'_> {
+    pub(crate) fn start(&self) -> Wait<'_> {
         self.since.store(self.now(), Relaxed);
         Wait(self)
     }
 
-    pub(super) fn total(&self) -> Duration {
+    pub(crate) fn total(&self) -> Duration {
         let since = self.since.load(Relaxed);
         let present = match since {
             0 => 0,
@@ -167,7 +179,7 @@ impl Stopwatch {
 }
 
 /// A wait that is being timed.
-pub(super) struct Wait<'a>(&'a Stopwatch);
+pub(crate) struct Wait<'a>(&'a Stopwatch);
 
 impl Drop for Wait<'_> {
     fn drop(&mut self) {

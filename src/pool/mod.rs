@@ -41,6 +41,7 @@ pub use crate::model::memory::{Layout, layout};
 pub use budget::Budget;
 pub use buffer::{BlockRef, FreeBuffer};
 pub use figures::{PoolStats, ReaderMeter};
+pub(crate) use figures::{Stopwatch, Wait};
 pub use handle::BufferPool;
 pub use reader::{Next, Reader};
 pub use writer::{Abandoned, Writer};

@@ -33,6 +33,8 @@ pub enum Change {
     Waits(Wait),
     /// What was waited for has come.
     Goes,
+    /// It is held to so many bytes a second from now on; `None`: to none.
+    Rate { rate: Option<u64> },
 }
 
 /// What has paused a group.

@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::continued::Continued;
-use crate::model::{GroupSpec, ImageSpec};
+use crate::model::{Capped, GroupSpec, ImageSpec};
 
 /// Names refer to the inventory that the engine was started with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,13 @@ pub enum Command {
     /// Lets a group go on that is paused, whoever or whatever has paused it.
     Resume {
         group: String,
+    },
+    /// Changes a cap while it is in use, sets one or lifts one: reported by
+    /// [`Event::Campaign`](super::Event::Campaign) of a group, and by [`Event::Notice`](super::Event::Notice).
+    Rate {
+        on: Capped,
+        /// Bytes a second; `None`: as fast as it goes.
+        rate: Option<u64>,
     },
     /// What credentials log in with, a password, passphrase or token. It lives in the engine alone from here on.
     Login {

@@ -21,6 +21,17 @@ pub struct Continued {
 }
 
 impl Continued {
+    /// What it was held to last, where that was changed.
+    pub fn rate(&self) -> Option<Option<u64>> {
+        self.changes
+            .iter()
+            .rev()
+            .find_map(|before| match &before.change {
+                Change::Rate { rate } => Some(*rate),
+                _ => None,
+            })
+    }
+
     /// What an entity has come to; `None`: it begins anew.
     pub fn of(&self, entity: &str) -> Option<&EndedBefore> {
         self.ended.iter().find(|ended| &*ended.entity == entity)

@@ -17,6 +17,7 @@ use super::place::Claimed;
 use super::viewer::{Admission, CutOff, Said};
 use super::wire::{Ask, Hello, PROTOCOL, Wants, Welcome};
 use crate::model::text::shown;
+use crate::model::units;
 use crate::protocol::{Command, Event, GroupSpec, Link, Snapshot, Target};
 
 /// Clients at a time; short visits are let in besides, so that an order to end comes through.
@@ -304,6 +305,12 @@ fn done(order: &Command) -> Option<String> {
         Command::Probe { groups, .. } => format!("looks at the hosts of {}", named(groups)),
         Command::Verify { groups, .. } => {
             format!("looks at what the entities of {} hold", named(groups))
+        }
+        Command::Rate { on, rate } => {
+            let rate = rate.map_or("no rate any more".to_owned(), |rate| {
+                units::rate(rate as f64)
+            });
+            format!("holds {} to {rate}", shown(&on.in_words()))
         }
         Command::Continue { groups } => {
             let names: Vec<String> = groups.iter().map(|one| shown(one.spec.name())).collect();

@@ -35,6 +35,8 @@ mod procedures_ready;
 #[cfg(feature = "lab")]
 mod questions;
 #[cfg(feature = "lab")]
+mod rates;
+#[cfg(feature = "lab")]
 mod reach;
 #[cfg(feature = "lab")]
 mod reach_http;

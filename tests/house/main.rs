@@ -10,5 +10,6 @@
 mod console;
 mod inventory;
 mod layers;
+mod rates;
 mod supply;
 mod unit;

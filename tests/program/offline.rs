@@ -1,6 +1,7 @@
 //! The program is killed while some devices are off: what each has is known, and the run is taken up again for them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::Value;
 
@@ -10,6 +11,11 @@ use crate::support::{IMAGE, PATH};
 
 fn event(line: &str) -> Value {
     serde_json::from_str(line).unwrap()
+}
+
+async fn status(state: &Path) -> Value {
+    let (lines, _, said) = Program::keeping(state, &["status", "--json"]).end().await;
+    serde_json::from_str(&lines.join("\n")).expect(&said)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,7 +46,14 @@ async fn killed_while_devices_are_off_it_goes_on_for_them() {
             seen.insert(word("entity"), word("state"));
         }
     }
-    run.child.kill().await.unwrap();
+    // Its engine is a process of its own, which waits for them.
+    let engine = status(&state).await["engine"]["process"].to_string();
+    let killed = std::process::Command::new("kill")
+        .args(["-s", "KILL", &engine])
+        .status();
+    assert!(killed.unwrap().success());
+    while !status(&state).await["engine"].is_null() {}
+    drop(run);
 
     let (report, _) = recover(&state, &[]).await;
     for one in report["entities"].as_array().unwrap() {

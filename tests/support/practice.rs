@@ -68,6 +68,7 @@ pub fn network(entities: usize, image_size: u64) -> (Inventory, LabSettings) {
         types: Vec::new(),
         entities,
         groups: vec![Arc::new(group)],
+        rates: Vec::new(),
     };
     let mut settings = LabSettings::default();
     settings.images.entry(IMAGE.into()).or_default().size = Some(image_size);

@@ -100,7 +100,7 @@ impl Devices {
         waits
     }
 
-    /// Those that are waited for get a final state; who they are.
+    /// Those that are waited for get a final state; which these are.
     pub(in crate::agent) fn give_up(&mut self, failure: &Failure) -> Vec<usize> {
         let given_up = self.absent.give_up(failure);
         self.then.retain(|entity, _| !given_up.contains(entity));

@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::caps::Pacer;
 use crate::model::{
     EntityState, Failure, Fault, Holds, Image, Laggards, Limits, RemotePath, Staging, Step,
     Verified,
@@ -62,6 +63,8 @@ struct Progress {
     /// Passes that it had to leave.
     left: Vec<u32>,
     step: Step,
+    /// The caps that the entity comes under.
+    pacer: Pacer,
 }
 
 /// How an attempt ended.
@@ -125,6 +128,8 @@ impl<T: Transport> DownloadAgent<T> {
             position: 0,
             left: Vec::new(),
             step: Step::Connect,
+            pacer: (self.meters.caps.to_entity(self.entity))
+                .counted_by(self.meters.entities[self.entity].held.clone()),
         };
 
         self.state(EntityState::Connecting, Step::Connect);
@@ -296,7 +301,12 @@ impl<T: Transport> DownloadAgent<T> {
                 continue;
             };
             match self
-                .feed(sink, subscription, &mut progress.position)
+                .feed(
+                    sink,
+                    subscription,
+                    &mut progress.position,
+                    &mut progress.pacer,
+                )
                 .await?
             {
                 Fed::Whole(image) => break image,
@@ -333,13 +343,15 @@ impl<T: Transport> DownloadAgent<T> {
         Ok(image)
     }
 
-    /// Writes the pass's blocks from `position` on, which it moves.
+    /// Writes the pass's blocks from `position` on, which it moves, as fast as the caps allow.
     async fn feed(
         &self,
         sink: &mut Delivery,
         subscription: &mut Subscription,
         position: &mut u64,
+        pacer: &mut Pacer,
     ) -> Result<Fed, Failure> {
+        let mut caps = pacer.changes();
         let meter = &self.meters.entities[self.entity];
         let (leave, broken) = (subscription.leave.clone(), subscription.broken.clone());
         let (mut leave, mut broken) = (pin!(leave.cancelled()), pin!(broken.cancelled()));
@@ -365,6 +377,10 @@ impl<T: Transport> DownloadAgent<T> {
             let skipped = usize::try_from(*position - begins).unwrap_or(usize::MAX);
             let mut rest = block.get(skipped..).unwrap_or_default();
             while !rest.is_empty() {
+                let written = async {
+                    let granted = pacer.grant(rest.len()).await;
+                    sink.write(&rest[..granted]).await
+                };
                 let count = tokio::select! {
                     biased;
                     () = &mut leave => return Ok(Fed::Left),
@@ -372,8 +388,11 @@ impl<T: Transport> DownloadAgent<T> {
                         drop(block);
                         return Ok(Fed::Broken(source_failed(subscription).await));
                     }
-                    count = sink.write(rest) => count?,
+                    count = written => count?,
+                    // What was about to be written at once may be more than is allowed now.
+                    () = caps.next() => continue,
                 };
+                pacer.sent(count);
                 meter.add_sent(count);
                 *position += count as u64;
                 rest = &rest[count..];

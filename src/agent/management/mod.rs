@@ -294,12 +294,13 @@ impl<T: Transport> Delivery<T> {
     /// Laggards are sent away, and passes that nobody needs any more forgotten.
     fn evict_laggards(&mut self, now: Instant) {
         let group = &self.work.group;
+        let meters = &self.work.meters;
         if group.laggards != Laggards::Wait {
+            let excused = |entity: usize| meters.entities[entity].held.common();
             for pass in &mut self.passes {
-                pass.evict_laggards(now, group.limits.laggard);
+                pass.evict_laggards(now, group.limits.laggard, excused);
             }
         }
-        let meters = &self.work.meters;
         self.passes.retain(|pass| {
             let over = pass.is_over();
             if over {

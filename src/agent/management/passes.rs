@@ -54,7 +54,7 @@ impl<T: Transport> Delivery<T> {
             pass: number,
             origin,
             pool: pass.pool.clone(),
-            read: pass.read.clone(),
+            counters: pass.counters.clone(),
         });
         (work.reporter).pass(number, source, origin, entities, None);
         self.passes.push(pass);
@@ -82,7 +82,7 @@ impl<T: Transport> Delivery<T> {
             sources: self.sources.clone(),
             digests: self.digests.clone(),
             meters: work.meters.clone(),
-            read: pass.read.clone(),
+            counters: pass.counters.clone(),
             reads_from: pass.source.clone(),
             reporter: work.reporter.clone(),
             cancel: work.cancel.clone(),
@@ -114,7 +114,7 @@ impl<T: Transport> Delivery<T> {
             return;
         };
         pass.reads = false;
-        let read = Some(pass.read.load(Ordering::Relaxed));
+        let read = Some(pass.counters.read.load(Ordering::Relaxed));
         let source = lock(&pass.source).clone();
         (self.work.reporter).pass(number, source, pass.origin, &pass.entities, read);
         if let PassEnd::Failed(failure) = end {

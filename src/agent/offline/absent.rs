@@ -23,7 +23,7 @@ use crate::transport::knock_at;
 use super::is_unreachable;
 use super::roll::{Missed, Roll};
 
-/// Where somebody answers who is there.
+/// Where it is seen whether an entity is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::agent) struct Door {
     pub(in crate::agent) address: Address,

@@ -11,24 +11,25 @@ mod stopping;
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
+use crate::caps::CappedSource;
 use crate::inspect::{Candidate, Chosen, SENT_ANOTHER, Sources};
 use crate::model::{Failure, Fault, Image, Step};
 use crate::pool::FreeBuffer;
 use crate::transport::{ImageDigest, Source, Transport};
 
-use super::Writer;
 use super::digests::{Digests, Opened, State};
 use super::pace::Pace;
 use super::report::{GroupMeters, Reporter, lock};
 use super::route::Route;
 use super::trust::{Givers, to_blame, with};
+use super::{PassCounters, Writer};
 
 /// How one pass came to its end, as its transfer agent saw it.
 #[derive(Debug)]
@@ -53,8 +54,7 @@ pub(super) struct TransferAgent<T: Transport> {
     pub(super) sources: Arc<Sources>,
     pub(super) digests: Arc<Digests>,
     pub(super) meters: Arc<GroupMeters>,
-    /// Bytes read by this pass.
-    pub(super) read: Arc<AtomicU64>,
+    pub(super) counters: Arc<PassCounters>,
     /// The name of the source that is read, or was read last.
     pub(super) reads_from: Arc<Mutex<String>>,
     pub(super) reporter: Reporter,
@@ -231,7 +231,8 @@ impl<T: Transport> TransferAgent<T> {
     ) -> Result<ImageDigest, Stop> {
         let _session = (self.sources.holders).session(&chosen.remote.endpoint.address, false);
         let giver = chosen.giver();
-        let mut pace = Pace::new(chosen.remote.endpoint.timeouts);
+        let timeouts = chosen.remote.endpoint.timeouts;
+        let mut pace = Pace::new(timeouts).held_by(self.counters.held.clone());
         let opened = tokio::select! {
             biased;
             opened = self.open(chosen, reading, &mut pace) => opened?,
@@ -302,8 +303,7 @@ impl<T: Transport> TransferAgent<T> {
             .is_some();
         let owes = position > 0 && position == self.origin && !is_known;
         let from = if is_known || owes { position } else { 0 };
-        let mut source =
-            (self.transport.open_source(&chosen.remote, from).await).map_err(stopped)?;
+        let mut source = self.open_at(chosen, from).await.map_err(stopped)?;
         let opened = (self.digests)
             .opened(
                 &chosen.name,
@@ -340,12 +340,25 @@ impl<T: Transport> TransferAgent<T> {
         Ok(source)
     }
 
+    /// A source of this pass, under the cap of its server.
+    async fn open_at(&self, chosen: &Chosen, from: u64) -> Result<Box<dyn Source>, Failure> {
+        let source = self.transport.open_source(&chosen.remote, from).await?;
+        if chosen.is_peer() {
+            return Ok(source);
+        }
+        let pacer = self.meters.caps.from_server(chosen.name.clone());
+        let held = self.counters.held.clone();
+        Ok(CappedSource::boxed(source, pacer.counted_by(held)))
+    }
+
     fn image(&self) -> &Image {
         &self.sources.group.image
     }
 
     fn count(&self, bytes: usize) {
-        self.read.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.counters
+            .read
+            .fetch_add(bytes as u64, Ordering::Relaxed);
         let all = &self.meters.source_bytes;
         all.fetch_add(bytes as u64, Ordering::Relaxed);
     }

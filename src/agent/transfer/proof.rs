@@ -19,7 +19,7 @@ impl<T: Transport> TransferAgent<T> {
         chosen: &Chosen,
         pace: &mut Pace,
     ) -> Result<(), Stop> {
-        let opened = self.transport.open_source(&chosen.remote, 0).await;
+        let opened = self.open_at(chosen, 0).await;
         let mut source = opened.map_err(|failure| self.stopped(chosen, failure))?;
         let before = (self.origin, self.state.digest.clone());
         self.prove(chosen, &mut *source, before, &self.state.givers, pace)

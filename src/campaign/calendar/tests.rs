@@ -6,7 +6,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 
-const MONDAY: [Weekday; 1] = [Weekday::Monday];
 const WORKDAYS: [Weekday; 5] = [
     Weekday::Monday,
     Weekday::Tuesday,
@@ -113,7 +112,11 @@ impl Wall {
     /// Inside under every reading: what the clock has shown is inside too where it was set back, and so is what it is yet
     /// to show again, and the minute before, so that the time of the beginning does not come again.
     fn is_open(&self, inside: &[bool], minute: usize) -> bool {
-        (self.lowest[minute]..=self.highest[minute]).all(|shown| inside[shown % WEEK])
+        let (lowest, highest) = (self.lowest[minute], self.highest[minute]);
+        match lowest == highest {
+            true => inside[lowest % WEEK],
+            false => (lowest..=highest).all(|shown| inside[shown % WEEK]),
+        }
     }
 
     /// Of each minute whether it is open, and the first one after it at which that changes.
@@ -169,7 +172,6 @@ fn check(zone: &str, from: Date, days: i64) {
     let choices = [
         Days::ALL,
         Days::new(WORKDAYS),
-        Days::new(MONDAY),
         Days::new([Weekday::Friday]),
         Days::new([Weekday::Saturday, Weekday::Sunday]),
         Days::new(WORKDAYS.into_iter().chain([Weekday::Saturday])),

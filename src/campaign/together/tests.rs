@@ -127,7 +127,7 @@ impl World {
         }
     }
 
-    /// When those that are under way have come to a good end, everybody else gets a turn, or is told why not.
+    /// When those that are under way have come to a good end, everybody else gets a turn, or is refused.
     fn everybody_gets_a_turn(&mut self) {
         for _ in 0..=self.at.len() {
             for place in 0..self.at.len() {

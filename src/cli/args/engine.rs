@@ -1,8 +1,10 @@
-//! `attach`, `status`, `cancel`, `pause`, `resume`, `login`, `stop`, `serve`, and what is said of the engine in a process of its own.
+//! `attach`, `status`, `cancel`, `pause`, `resume`, `login`, `rate`, `stop`, `serve`, and what is said of the engine in a process of its own.
 
 use clap::{ArgGroup, Args};
 
 use super::ScreenArgs;
+use crate::model::rate::read_rate;
+use crate::model::{Capped, Complaint};
 
 #[derive(Debug, Default, Args)]
 #[command(
@@ -41,6 +43,33 @@ pub struct CancelArgs {
     /// All that runs
     #[arg(long)]
     pub all: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  subtend rate group:adsl 2MiB/s\n  subtend rate label:site=north 512KiB/s\n  \
+                  subtend rate file-server:hq none\n\n\
+                  It holds until the engine ends, that of a group for as long as the group runs. The\n\
+                  inventory stays as it is."
+)]
+pub struct RateArgs {
+    /// group:NAME, entity:NAME, label:KEY=VALUE or file-server:NAME
+    #[arg(value_name = "TARGET")]
+    pub target: Capped,
+    /// A size a second, like 2MiB/s, or none
+    #[arg(value_name = "RATE", value_parser = rate_or_none)]
+    pub rate: RateArg,
+}
+
+/// `None`: as fast as it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateArg(pub Option<u64>);
+
+fn rate_or_none(text: &str) -> Result<RateArg, Complaint> {
+    match text {
+        "none" => Ok(RateArg(None)),
+        rate => read_rate(rate).map(|rate| RateArg(Some(rate))),
+    }
 }
 
 #[derive(Debug, Args)]

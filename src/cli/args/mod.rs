@@ -15,8 +15,8 @@ mod try_procedure;
 pub use again::AgainArgs;
 pub use campaign::{CampaignArgs, DowngradeArg, ProceedArg};
 pub use engine::{
-    AttachArgs, CancelArgs, DETACH, LoginArgs, PauseArgs, ResumeArgs, ServeArgs, StatusArgs,
-    StopArgs,
+    AttachArgs, CancelArgs, DETACH, LoginArgs, PauseArgs, RateArgs, ResumeArgs, ServeArgs,
+    StatusArgs, StopArgs,
 };
 pub use look::{CheckArgs, HistoryArgs, RecoverArgs, VerifyArgs};
 pub use run::{ActivateArg, ActivateArgs, LaggardsArg, MadeArgs, RunArgs, SourceArg};
@@ -149,6 +149,8 @@ pub enum Verb {
     Status(StatusArgs),
     /// Cancel groups that run; entities keep the file they have
     Cancel(CancelArgs),
+    /// Change the rate that something is held to, while it runs
+    Rate(RateArgs),
     /// Let no other entity of a group begin
     Pause(PauseArgs),
     /// Let a group go on that is paused
@@ -282,10 +284,11 @@ mod tests {
             retries,
             retry_for,
             parallel,
+            rate,
         } = run_args(
             "run --image adsl-2.4 --source hq --source peer:any --entities shelf1-* shelf2-01 --entities olt \
              --name tonight --laggards drop --laggard-limit 500ms --retries 0 --retry-for 10m \
-             --parallel 4",
+             --parallel 4 --rate 2MiB/s",
         )
         .made;
         assert_eq!(image.as_deref(), Some("adsl-2.4"));
@@ -298,6 +301,7 @@ mod tests {
         assert_eq!(retries, Some(0));
         assert_eq!(retry_for, Some(Duration::from_secs(600)));
         assert_eq!(parallel, Some(4));
+        assert_eq!(rate, Some(2 << 20));
     }
 
     #[test]

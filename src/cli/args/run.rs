@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args};
 use thiserror::Error;
 
 use super::CampaignArgs;
+use crate::model::rate::read_rate;
 use crate::model::{Extent, Laggards, Limits, SourceSpec};
 
 #[derive(Debug, Default, Args)]
@@ -106,6 +107,9 @@ pub struct MadeArgs {
     /// Maximum number of entities served at one time [default: all]
     #[arg(long, value_name = "NUMBER", value_parser = parallel, requires = "image")]
     pub parallel: Option<usize>,
+    /// Bytes a second to all its entities together, like `2 MiB/s` [default: as fast as it goes]
+    #[arg(long, value_name = "RATE", value_parser = read_rate, requires = "image")]
+    pub rate: Option<u64>,
 }
 
 /// `hq` or `file-server:hq`, `file:PATH`, `peer:NAME`, `peer:any`.

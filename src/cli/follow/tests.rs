@@ -91,9 +91,16 @@ fn all_of_its_groups_count() {
     let Stand::Waits(why) = stand(&[waits, ended]) else {
         panic!("it waits");
     };
-    assert_eq!(
-        why,
-        ["adsl: is paused: by an operator; `subtend resume adsl` lets it go on"]
+    let [why] = why.as_slice() else {
+        panic!("{why:?}");
+    };
+    assert!(
+        why.starts_with("adsl: ") && why.contains("by an operator"),
+        "{why}"
+    );
+    assert!(
+        why.ends_with("`subtend resume adsl` lets it go on"),
+        "{why}"
     );
     // At its end, before its phase says so.
     assert_eq!(stand(&[one(&[], campaign(None))]), Stand::UnderWay);

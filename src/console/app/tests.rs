@@ -484,6 +484,7 @@ async fn what_is_typed_ahead_of_a_question_does_not_answer_it() {
         rate: None,
     }));
     stage.snapshots.send_replace(all);
+    stage.type_in("4").await;
     stage.until_it_shows("by an operator").await;
     for key in ["p", "\r"] {
         stage.type_in(key).await;

@@ -126,8 +126,10 @@ impl Group {
                 published,
                 ended: false,
                 waited: self.waited,
+                held: Duration::ZERO,
             }],
             readers: readers.collect(),
+            held: Vec::new(),
         }
     }
 }

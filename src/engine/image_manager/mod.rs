@@ -3,6 +3,7 @@
 
 mod campaigns;
 mod questions;
+mod rates;
 mod reports;
 mod runs;
 
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::agent::Report;
 use crate::campaign::{Clock, SharedTogether, SystemClock};
+use crate::caps::Caps;
 use crate::inspect::PeerRegistry;
 use crate::model::{Group, Inventory, Logins, Memories, Remembered};
 use crate::pool::Budget;
@@ -53,6 +55,7 @@ pub struct ImageManager<T: Transport> {
     run: CurrentRun,
     began: Instant,
     holders: PeerRegistry,
+    caps: Arc<Caps>,
     memories: Memories,
     /// What procedures are carried out with.
     means: Means,
@@ -199,6 +202,7 @@ impl<T: Transport> ImageManager<T> {
                 depths: Depths::new(inventory.memory, inventory.buffers.least_memory()),
                 host: HostWatch::default(),
             },
+            caps: Caps::new(&inventory.rates),
             inventory,
             logins: Arc::new(logins),
             transport: Arc::new(transport),
@@ -320,6 +324,7 @@ impl<T: Transport> ImageManager<T> {
             Command::Continue { groups } => self.go_on(groups),
             Command::Pause { group } => self.pause(&group),
             Command::Resume { group } => self.resume(&group),
+            Command::Rate { on, rate } => self.hold_to(on, rate),
             Command::Login {
                 credentials,
                 secret,

@@ -20,7 +20,7 @@ use crate::engine::state::{GroupStart, GroupState};
 use crate::engine::summary::summary;
 use crate::inspect::Expected;
 use crate::model::memory::shares;
-use crate::model::{Entity, EntityState, Extent, Group, Holds, Name};
+use crate::model::{Capped, Entity, EntityState, Extent, Group, Holds, Name};
 use crate::plan::{Footprint, plan, said};
 use crate::pool;
 use crate::protocol::{ChangedBefore, Continued, Event, GroupSpec, Snapshot};
@@ -167,8 +167,10 @@ impl<T: Transport> ImageManager<T> {
             past,
         } = starting;
         let layout = pool::layout(share, self.inventory.buffers);
-        let names = group.entities.iter().map(|entity| entity.name.clone());
-        let meters = GroupMeters::new(&names.collect::<Vec<_>>());
+        let changed = past.as_ref().and_then(Continued::rate);
+        let rate = changed.unwrap_or(group.campaign.rate);
+        self.caps.set(Capped::Group(group.name.clone()), rate);
+        let meters = GroupMeters::new(&group, &self.caps);
         let cancel = self.agents.cancel.child_token();
         let (keep, depth) = watch::channel(layout.buffers);
         let group_index = self.groups.len();

@@ -12,7 +12,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::{GroupMeters, PassMeter, SharedCourse, lock};
-use crate::model::{Bottleneck, EntityState, Group, Holds, Name, Outcome, Step, Verified};
+use crate::caps::Kind;
+use crate::model::{Bottleneck, Capped, EntityState, Group, Holds, Name, Outcome, Step, Verified};
 use crate::plan::Footprint;
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot};
 
@@ -221,14 +222,22 @@ impl GroupState {
                 sent: progress.sent,
                 sends: record.state == EntityState::Sending,
                 catches_up: record.state == EntityState::CatchingUp,
+                is_to_come: matches!(
+                    record.state,
+                    EntityState::Waiting
+                        | EntityState::Connecting
+                        | EntityState::Preparing
+                        | EntityState::Retrying
+                ),
             })
             .collect();
+        let rate = self.holds_it().map(|(_, rate)| rate);
         self.figures.seconds_left = self.figures.time_left.sample(
             reading.at,
             self.image.size,
             self.image.read,
             &sending,
-            self.figures.bottleneck,
+            (self.figures.bottleneck, rate),
         );
     }
 
@@ -238,7 +247,7 @@ impl GroupState {
         // read from: until it was read to its end it stands for the group.
         let leading = (passes.iter().find(|pass| !pool_ended(pass))).or(passes.first());
         if let Some(pass) = leading {
-            self.image.read = pass.origin + pass.read.load(Ordering::Relaxed);
+            self.image.read = pass.origin + pass.counters.read.load(Ordering::Relaxed);
         }
     }
 
@@ -300,6 +309,9 @@ impl GroupState {
             Finding::Source => Bottleneck::Source,
             Finding::Memory => Bottleneck::Memory,
             Finding::None => Bottleneck::None,
+            Finding::Capped(..) | Finding::GroupCap | Finding::SourceCap => {
+                (self.holds_it().map(|(on, _)| on)).map_or(Bottleneck::None, Bottleneck::Cap)
+            }
             // One that has come to its end since then is not waited for.
             Finding::Entity(entity_index) => (self.entities.get(entity_index))
                 .filter(|record| is_active(record.state))
@@ -307,6 +319,22 @@ impl GroupState {
                     Bottleneck::Entity(record.name.clone())
                 }),
         }
+    }
+}
+
+impl GroupState {
+    /// The cap that holds it up, and its bytes a second.
+    fn holds_it(&self) -> Option<(Capped, u64)> {
+        let caps = &self.meters.caps;
+        let on = match self.figures.bottleneck {
+            Finding::GroupCap => caps.of_group(),
+            Finding::SourceCap => Capped::FileServer(self.image.source.as_str().into()),
+            Finding::Capped(entity, Kind::Label) => caps.label_of(entity)?,
+            Finding::Capped(entity, _) => Capped::Entity(self.entities.get(entity)?.name.clone()),
+            _ => return None,
+        };
+        let rate = caps.rate(&on)?;
+        Some((on, rate))
     }
 }
 

@@ -8,11 +8,11 @@ use crate::protocol::{Change, ChangedBefore, PauseReason};
 fn in_waves() -> GroupSpec {
     let mut spec = GroupSpec::of(&inventory().groups[0]);
     if let GroupSpec::Made(made) = &mut spec {
-        made.campaign = Box::new(Campaign {
+        *made.campaign = Campaign {
             waves: vec![Wave::Count(1), Wave::Rest],
             proceed: Proceed::Ask,
             ..Campaign::default()
-        });
+        };
     }
     spec
 }

@@ -1,5 +1,7 @@
 //! A campaign as it was set, in words for people: what about it, and what it says.
 
+use std::time::Duration;
+
 use jiff::civil::Weekday;
 
 use super::{Campaign, Days, Downgrade, Offline, Proceed, Wave, Window};
@@ -102,10 +104,21 @@ impl Campaign {
             Offline::Fail => None,
             Offline::Wait { at_most, first } => Some(format!(
                 "waited for {}; asked again after {}, then after twice as long each time",
-                units::limit(at_most),
+                days_or_less(at_most),
                 units::limit(first)
             )),
         }
+    }
+}
+
+/// `14 days`, where it is whole days.
+fn days_or_less(time: Duration) -> String {
+    const DAY: u64 = 24 * 3600;
+    match time.as_secs() {
+        seconds if seconds >= 2 * DAY && seconds.is_multiple_of(DAY) => {
+            format!("{} days", seconds / DAY)
+        }
+        _ => units::limit(time),
     }
 }
 

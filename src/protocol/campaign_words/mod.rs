@@ -43,6 +43,10 @@ impl Change {
             Self::Resumed { .. } => "goes on".into(),
             Self::Waits(wait) => format!("waits {}", wait.in_words(at, zone)),
             Self::Goes => "waits no more".into(),
+            Self::Rate { rate: Some(rate) } => {
+                format!("is held to {} from now on", units::rate(*rate as f64))
+            }
+            Self::Rate { rate: None } => "is held to no rate any more".into(),
         }
     }
 }

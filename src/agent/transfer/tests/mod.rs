@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::campaign::{Course, SharedTogether, Terms};
+use crate::caps::Caps;
 use crate::inspect::PeerRegistry;
 use crate::model::{
     Entity, FileServer, Group, Image, Limits, Logins, Name, PeerChoice, SourceChoice, testing,
@@ -87,7 +88,7 @@ async fn run(likes: &[Like], peers: u32, is_known: bool) -> (Outcome, Result<(),
         Ok(sources) => Arc::new(sources),
         Err(failure) => return (outcome, Err(failure)),
     };
-    let meters = GroupMeters::new(&["e".into()]);
+    let meters = GroupMeters::new(&group, &Caps::new(&[]));
     let (reports, _kept) = mpsc::unbounded_channel();
     let digests = Arc::new(Digests::default());
     let mut before = sources.passed_over.clone();
@@ -118,7 +119,7 @@ async fn run(likes: &[Like], peers: u32, is_known: bool) -> (Outcome, Result<(),
             sources: sources.clone(),
             digests: digests.clone(),
             meters: meters.clone(),
-            read: Arc::default(),
+            counters: Arc::default(),
             reads_from: Arc::default(),
             reporter: Reporter {
                 index: 0,

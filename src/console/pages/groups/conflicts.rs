@@ -75,7 +75,7 @@ impl Conflict {
                 Flaw::NobodyHasIt { .. } => "no peer",
                 Flaw::BadName(_) => "bad name",
                 Flaw::BadImage(_) => "bad image",
-                Flaw::NoneAtATime | Flaw::BadLimit(_) => "bad limit",
+                Flaw::NoneAtATime | Flaw::BadLimit(_) | Flaw::BadRate(_) => "bad limit",
                 Flaw::BadCampaign(_) => "bad campaign",
                 Flaw::NothingActivates(_) => "no activate",
             },

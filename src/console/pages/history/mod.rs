@@ -21,7 +21,7 @@ use crate::console::scroll::Scroll;
 use crate::console::state::{Screen, Shared};
 use crate::console::widgets::fit::{cut, right};
 use crate::console::widgets::table::table;
-use crate::model::columns::width;
+use crate::model::columns::{count, width};
 use crate::model::text::shown;
 use crate::protocol::Snapshot;
 use crate::terminal::{Theme, Tone};
@@ -110,15 +110,17 @@ fn about(run: &PastRun, room: usize) -> String {
         more => format!("{} and {more} more", run.groups[..many].join(", ")),
     };
     let fits = |many: &usize| width(&shown(&names(*many))) <= room;
-    let many = (1..=all).rev().find(fits).unwrap_or(1.min(all));
-    let mut text = names(many);
-    if many == all {
-        text += &format!(" {}", run.about);
-        if run.unproven > 0 {
-            text += &format!(" ({} unproven)", run.unproven);
-        }
+    let unproven = match run.unproven {
+        0 => String::new(),
+        many => format!(" ({many} unproven)"),
+    };
+    match (1..=all).rev().find(fits) {
+        // Also one name that is too long, which is cut.
+        Some(many) if many == all => format!("{}{unproven} {}", names(all), run.about),
+        None if all <= 1 => format!("{}{unproven} {}", names(all), run.about),
+        Some(many) => names(many),
+        None => count(all, "group"),
     }
-    text
 }
 
 /// `2026-11-22 21:50`.

@@ -151,9 +151,6 @@ fn describe(page: &mut Writer<'_>, shared: &Shared, plan: &Plan, planned: &Plann
     } else {
         delivery(page, shared, plan, planned);
     }
-    for (name, text) in group.campaign.in_words() {
-        page.entry(name, &text);
-    }
     if let Some(procedure) = &group.procedure {
         page.entry("procedure", &procedure.in_words());
         page.entry("activate", &activate::in_words(planned).unwrap_or_default());

@@ -148,7 +148,10 @@ fn scroll(view: &mut View, shared: &mut Shared, snapshot: &Snapshot, action: &Ac
 
 fn current(view: &View, shared: &Shared, snapshot: &Snapshot) -> Start {
     let View { specs, force, .. } = &view;
-    plan::start(&shared.site, snapshot, specs, *force)
+    let mut start = plan::start(&shared.site, snapshot, specs, *force);
+    // An engine that has nothing to do reports nothing.
+    start.now = start.now.max(shared.time.now);
+    start
 }
 
 /// What stands against a start.

@@ -1,13 +1,13 @@
 //! Everything that is known about an entity, or a group, to read at one's leisure.
 
-use crate::console::dialogs::Dialog;
 use std::collections::BTreeMap;
 
+use crate::console::dialogs::Dialog;
 use crate::console::state::{Shared, Site};
 use crate::model::columns::wrap;
 use crate::model::text::shown;
 use crate::model::{
-    EntityState, Evidence, MadeGroup, Standing, UNPROVEN_HINT, Verified, names, units,
+    Entity, EntityState, Evidence, MadeGroup, Standing, UNPROVEN_HINT, Verified, names, units,
 };
 use crate::protocol::{EntitySnapshot, GroupSnapshot};
 
@@ -36,32 +36,10 @@ pub(super) fn of_entity(
         page.entry("address", &known.address.to_string());
         page.entry("file", known.path.as_str());
     }
-    let can_be_asked = known.is_none_or(|known| known.evidence() != Evidence::Nothing);
-    let looks = match can_be_asked {
-        true => UNPROVEN_HINT,
-        false => "its protocol has no way to",
-    };
-    let unproven =
-        format!("delivered, unproven: nobody has looked at the content of its copy; {looks}");
-    let state = match entity.state {
-        EntityState::CatchingUp => {
-            "catching-up: it held up the others, so it left their pass with its file open and goes \
-             on from the same byte in a later one"
-        }
-        EntityState::Offline => "offline: it can't be reached, and is asked again by itself",
-        EntityState::Retrying => "retrying: it waits for its next try, from byte 0",
-        EntityState::Preparing => "preparing: the steps of its procedure before the image",
-        EntityState::Activating => "activating: the steps that make it run an image",
-        EntityState::Restarting => "restarting: it goes, and is waited for until it is back",
-        EntityState::Checking => "checking: it is asked what it runs",
-        EntityState::Upgraded => "upgraded: it said itself that it runs the image",
-        EntityState::RolledBack => {
-            "rolled-back: it was made to run its previous image again, and said itself that it does"
-        }
-        EntityState::Delivered if entity.standing() == Standing::Unproven => &unproven,
-        state => state.as_str(),
-    };
-    page.entry("state", state);
+    page.entry(
+        "state",
+        &state_in_words(entity, known.map(|known| &**known)),
+    );
     if let Some(step) = entity.step {
         page.entry("step", &step.to_string());
     }
@@ -101,6 +79,36 @@ pub(super) fn of_entity(
     page.entry("rate", &figures::rate(entity.rate));
     page.entry("time", &seconds(entity.seconds));
     Dialog::reading(shown(&entity.entity), page.lines)
+}
+
+/// The word for its state, and what that means.
+fn state_in_words(entity: &EntitySnapshot, known: Option<&Entity>) -> String {
+    let can_be_asked = known.is_none_or(|known| known.evidence() != Evidence::Nothing);
+    let looks = match can_be_asked {
+        true => UNPROVEN_HINT,
+        false => "its protocol has no way to",
+    };
+    let unproven =
+        format!("delivered, unproven: nobody has looked at the content of its copy; {looks}");
+    match entity.state {
+        EntityState::CatchingUp => {
+            "catching-up: it held up the others, so it left their pass with its file open and goes \
+             on from the same byte in a later one"
+        }
+        EntityState::Offline => "offline: it can't be reached, and is asked again by itself",
+        EntityState::Retrying => "retrying: it waits for its next try, from byte 0",
+        EntityState::Preparing => "preparing: the steps of its procedure before the image",
+        EntityState::Activating => "activating: the steps that make it run an image",
+        EntityState::Restarting => "restarting: it goes, and is waited for until it is back",
+        EntityState::Checking => "checking: it is asked what it runs",
+        EntityState::Upgraded => "upgraded: it said itself that it runs the image",
+        EntityState::RolledBack => {
+            "rolled-back: it was made to run its previous image again, and said itself that it does"
+        }
+        EntityState::Delivered if entity.standing() == Standing::Unproven => &unproven,
+        state => state.as_str(),
+    }
+    .to_owned()
 }
 
 /// `2.3 -> 2.4, runs 2.4`: what it had before, what it gets, and what it says that it runs.

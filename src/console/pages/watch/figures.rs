@@ -257,6 +257,7 @@ pub(super) fn bottleneck(bottleneck: &Bottleneck) -> String {
         Bottleneck::Source => "source".into(),
         Bottleneck::Entity(name) => name.to_string(),
         Bottleneck::Memory => "memory".into(),
+        Bottleneck::Cap(on) => format!("cap on {}", on.in_words()),
         Bottleneck::None => "none".into(),
     }
 }

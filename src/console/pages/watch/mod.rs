@@ -30,6 +30,7 @@ mod dense;
 mod details;
 mod draw;
 mod figures;
+mod hints;
 mod moves;
 mod order;
 mod pause;
@@ -172,7 +173,7 @@ impl Screen for View {
     }
 
     fn hints(&self, shared: &Shared, snapshot: &Snapshot) -> Hints {
-        hints(self, shared, snapshot)
+        hints::hints(self, shared, snapshot)
     }
 
     fn counts_down(&self, snapshot: &Snapshot) -> bool {
@@ -233,33 +234,6 @@ pub(crate) fn observe(view: &mut View, shared: &Shared, snapshot: &Snapshot) {
         }
     }
     sort(view, shared, snapshot);
-}
-
-/// What can be done now comes first.
-fn hints(view: &View, shared: &Shared, snapshot: &Snapshot) -> Hints {
-    let mut hints = Hints::default();
-    let Some(group) = shown(view, snapshot) else {
-        return hints;
-    };
-    let orders = !shared.engine.watch_only;
-    match pause::hint(group).filter(|_| orders) {
-        // Else it has its place in the table.
-        Some(hint) if group.is_at_rest() => hints.first.push(hint),
-        Some("p pause") => {}
-        Some(hint) => hints.first.push(hint),
-        None => hints.without.push("p"),
-    }
-    let ended = group.phase.is_ended();
-    if orders && figures::holders(&shared.site.inventory, snapshot, group) > 0 {
-        hints.first.push("a activate");
-    }
-    if ended || !orders {
-        hints.without.push("x");
-    }
-    if ended && orders && retry::retry(view, shared, snapshot, view.group).is_ok() {
-        hints.first.push("r retry");
-    }
-    hints
 }
 
 fn shown<'a>(view: &View, snapshot: &'a Snapshot) -> Option<&'a GroupSnapshot> {

@@ -105,7 +105,7 @@ fn question(shared: &Shared, group: &GroupSnapshot, held: &Held) -> Vec<String> 
             many => said.push(format!("{} still under way.", count(many, "entity"))),
         }
         let next = campaign.next_in_words();
-        let next = next.map_or_else(|| "nobody else".to_owned(), |next| next);
+        let next = next.unwrap_or_else(|| "nobody else".to_owned());
         said.push(format!("Begins now: {next}."));
         if let (HeldBy::Pause(PauseReason::Failures { .. }), Some(stops_at)) =
             (&held.by, campaign.stops_at)

@@ -89,11 +89,14 @@ fn title<'a>(face: &Face<'_>) -> Line<'a> {
             let many = group.entities.iter().filter(|one| !one.state.is_final());
             format!("waits for {}", columns::count(many.count(), "device"))
         }
-        bottleneck => cut(
-            &format!("waits for {}", figures::bottleneck(bottleneck)),
-            width / 2,
-            theme,
-        ),
+        bottleneck => {
+            let what = figures::bottleneck(bottleneck);
+            let waits = match bottleneck {
+                Bottleneck::Cap(_) => format!("held by {}", plain(&what, theme)),
+                _ => format!("waits for {what}"),
+            };
+            cut(&waits, width / 2, theme)
+        }
     };
     let waits_style = match group.bottleneck {
         Bottleneck::None => theme.hint(),
