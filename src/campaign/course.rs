@@ -201,6 +201,11 @@ impl Course {
         }
     }
 
+    /// What tells one pause from another.
+    pub fn paused_since(&self) -> Option<Timestamp> {
+        self.paused.as_ref().map(|(since, _)| *since)
+    }
+
     /// Whether it was paused.
     pub fn resume(&mut self, now: Timestamp) -> bool {
         let was_paused = self.paused.is_some();
@@ -227,7 +232,7 @@ impl Course {
             Some((_, PauseReason::WaveFailed { wave, .. })) => {
                 self.cleared = self.cleared.max(wave);
             }
-            Some((_, PauseReason::Operator)) | None => {}
+            Some((_, PauseReason::Operator | PauseReason::CutOff)) | None => {}
         }
     }
 

@@ -190,11 +190,13 @@ proptest! {
         for _ in 0..ticks {
             // Until nobody is granted anything more at this moment.
             loop {
-                let asking: Vec<usize> =
+                let mut asking: Vec<usize> =
                     (0..wants).filter(|who| world.takers[*who].asks.is_none()).collect();
                 if asking.is_empty() {
                     break;
                 }
+                // Those that were served first are back first.
+                asking.sort_by_key(|who| world.granted[*who]);
                 for who in asking {
                     world.carry_out(&Op::Ask(who, piece));
                 }

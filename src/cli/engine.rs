@@ -15,7 +15,7 @@ use super::log_file::LogFile;
 use super::services::{Engine, Services};
 use super::signals::without_terminal;
 use super::state_dir::StateDir;
-use super::take_up::take_up;
+use super::take_up::{Then, take_up};
 use super::{Failed, state_dir};
 use crate::headless;
 use crate::inventory;
@@ -267,7 +267,7 @@ pub(super) async fn engine(
     );
     let mut signals = without_terminal()?;
     if let Ok(state_dir) = &state_dir {
-        take_up(&mut link, state_dir, &about.inventory).await;
+        take_up(&mut link, state_dir, &about.inventory, Then::Pauses).await;
     }
     if !remote::serve(link, &mut claimed, about, &mut signals.stop).await {
         tracing::warn!("a second signal: ends at once");

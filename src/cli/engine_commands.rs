@@ -313,7 +313,10 @@ pub(super) async fn pause(group: &str, does: bool, state_dir: &StateDir) -> Resu
     connection
         .order(match does {
             true => Command::Pause { group: name },
-            false => Command::Resume { group: name },
+            false => Command::Resume {
+                group: name,
+                since: None,
+            },
         })
         .await?;
     let is_done = |snapshot: &Snapshot| {

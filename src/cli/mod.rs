@@ -194,7 +194,20 @@ async fn dispatch(
         Verb::Activate(args) => {
             let mut signals = signals()?;
             let context = CommandContext::new(&mut signals.stop, args.json, board);
-            run::activate(&args, file, services, context).await
+            let waiting = run::activation_that_waits(&args, file, services)?;
+            match waiting.filter(|_| state_dir.is_ok()) {
+                None => run::activate(&args, file, services, context).await,
+                Some(specs) => {
+                    let force = false;
+                    let run = engine_commands::ResidentRun {
+                        wanted: engine_commands::Wanted::Again { specs, force },
+                        file,
+                        state_dir: &state_dir,
+                        verbose: arguments.common.verbose,
+                    };
+                    follow::run_watched(run, false, services, context).await
+                }
+            }
         }
         Verb::Check(args) if args.online => {
             online::check_online(&args, file, services, &mut signals()?.stop).await

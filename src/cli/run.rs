@@ -11,7 +11,7 @@ use super::services::{Engine, Services};
 use super::{CommandContext, Failed};
 use crate::headless::{self, Ended, Mode, Options, Stop};
 use crate::model::{CredentialsRef, Inventory, Logins};
-use crate::protocol::Command;
+use crate::protocol::{Command, GroupSpec};
 
 /// Runs to the end and says how: the exit code.
 ///
@@ -35,6 +35,20 @@ pub(super) fn waits(args: &RunArgs, file: &Path, services: &impl Services) -> Re
     let inventory = services.load(file)?;
     let Selection { specs, .. } = select(args, &inventory)?;
     Ok(select::waits(&specs, &inventory))
+}
+
+/// The groups that are to run their image, where they are gone through in a way that waits.
+///
+/// # Errors
+/// As [`waits`].
+pub(super) fn activation_that_waits(
+    args: &ActivateArgs,
+    file: &Path,
+    services: &impl Services,
+) -> Result<Option<Vec<GroupSpec>>, Failed> {
+    let inventory = services.load(file)?;
+    let Selection { specs, .. } = activation(args, &inventory)?;
+    Ok(select::waits(&specs, &inventory).then_some(specs))
 }
 
 /// Makes entities run the image that they hold, and says how that ended: the exit code.

@@ -14,7 +14,7 @@ use super::notify::ServiceManager;
 use super::services::{Engine, Services};
 use super::signals::without_terminal;
 use super::state_dir::StateDir;
-use super::take_up::take_up;
+use super::take_up::{Then, take_up};
 use crate::headless::{self, Stop};
 use crate::journal::Journal;
 use crate::protocol::Snapshot;
@@ -36,7 +36,7 @@ pub(super) async fn serve(
     let state_dir = state_dir.as_ref().map_err(|no_home| *no_home)?;
     let on = about.inventory.display().to_string();
     tracing::info!("subtend {}: serves {on}", env!("CARGO_PKG_VERSION"));
-    take_up(&mut link, state_dir, &about.inventory).await;
+    take_up(&mut link, state_dir, &about.inventory, Then::GoesOn).await;
     manager.ready(&format!("on {on}"));
     let (stop, mut stopped) = mpsc::channel(4);
     let parking = Parking {

@@ -4,19 +4,44 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::journal::{Journal, JournalError, WaitingRun};
 use crate::model::columns::count;
 use crate::model::text::shown;
-use crate::protocol::{Command, Continued, Event, Link};
+use crate::protocol::{Change, ChangedBefore, Command, Continued, Event, Link, PauseReason};
 
 /// An engine answers within this time, with a journal on a slow disk between.
 const ANSWER: Duration = Duration::from_secs(60);
 
+/// What becomes of groups that are taken up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// The engine is there for that.
+    GoesOn,
+    /// Somebody wanted something else of it: that a console is opened, or another group run, starts nothing by the way.
+    Pauses,
+}
+
+/// Those that are paused already stay so, for their own reason.
+fn pause(group: &mut Continued) {
+    let is_paused = group.changes.iter().rev().find_map(|one| match one.change {
+        Change::Paused(_) => Some(true),
+        Change::Resumed { .. } => Some(false),
+        _ => None,
+    });
+    if is_paused != Some(true) {
+        group.changes.push(ChangedBefore {
+            at: Timestamp::now(),
+            change: Change::Paused(PauseReason::CutOff),
+        });
+    }
+}
+
 /// Goes on with all that waits on this inventory. What can't be taken up is logged, and keeps nothing from its start.
-pub(super) async fn take_up(link: &mut Link, state_dir: &Path, inventory: &Path) {
+pub(super) async fn take_up(link: &mut Link, state_dir: &Path, inventory: &Path, then: Then) {
     let runs = match with_journal(state_dir, Journal::waiting).await {
         Ok(runs) => runs.unwrap_or_default(),
         Err(error) => {
@@ -25,7 +50,10 @@ pub(super) async fn take_up(link: &mut Link, state_dir: &Path, inventory: &Path)
         }
     };
     let runs = on(runs, inventory);
-    let groups = in_order(&runs);
+    let mut groups = in_order(&runs);
+    if then == Then::Pauses {
+        groups.iter_mut().for_each(pause);
+    }
     if groups.is_empty() {
         return;
     }
@@ -155,6 +183,35 @@ mod tests {
         let runs = on(runs, Path::new("/site.yaml"));
         let order: Vec<_> = in_order(&runs).iter().map(|one| one.run.clone()).collect();
         assert_eq!(order, ["r3", "r1", "r1"]);
+    }
+
+    #[test]
+    fn what_is_taken_up_by_the_way_is_paused_once() {
+        let mut run = run("r1", "/site.yaml", &["a"]);
+        let group = &mut run.groups[0];
+        let reasons = |group: &Continued| -> Vec<PauseReason> {
+            let paused = group.changes.iter().filter_map(|one| match &one.change {
+                Change::Paused(reason) => Some(reason.clone()),
+                _ => None,
+            });
+            paused.collect()
+        };
+        pause(group);
+        pause(group);
+        assert_eq!(reasons(group), [PauseReason::CutOff]);
+        group.changes.push(ChangedBefore {
+            at: Timestamp::now(),
+            change: Change::Resumed { forgiven: 0 },
+        });
+        pause(group);
+        assert_eq!(reasons(group), [PauseReason::CutOff; 2]);
+        // Its own reason is more than that.
+        group.changes.truncate(2);
+        let (at, asks) = (Timestamp::now(), PauseReason::Asks { wave: 1 });
+        let change = Change::Paused(asks.clone());
+        group.changes.push(ChangedBefore { at, change });
+        pause(group);
+        assert_eq!(reasons(group), [PauseReason::CutOff, asks]);
     }
 
     #[test]

@@ -42,8 +42,8 @@ impl HeldFigures {
         self.entities.resize(reading.held.len(), Track::default());
         let readings = reading.held.iter().zip(&reading.readers);
         for (track, (totals, reader)) in self.entities.iter_mut().zip(readings) {
-            let before = totals.iter().zip(&track.totals);
-            for (kind, (total, before)) in track.kinds.iter_mut().zip(before) {
+            let kinds = track.kinds.iter_mut().zip(totals.iter().zip(&track.totals));
+            for (kind, (total, before)) in kinds {
                 smooth(kind, part(*total, *before, elapsed), elapsed, OVER);
             }
             track.totals = *totals;

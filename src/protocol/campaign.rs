@@ -42,6 +42,8 @@ pub enum Change {
 #[serde(tag = "reason", rename_all = "kebab-case")]
 pub enum PauseReason {
     Operator,
+    /// Its engine was gone, and this one was not started to go on with it.
+    CutOff,
     /// The wave went well, and the operator is asked before the next one.
     Asks {
         wave: usize,

@@ -1,5 +1,6 @@
 //! What a watcher can ask of the engine.
 
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -29,6 +30,9 @@ pub enum Command {
     /// Lets a group go on that is paused, whoever or whatever has paused it.
     Resume {
         group: String,
+        /// The pause that was looked at: since when it is there. Another one is not ended by this.
+        #[serde(default)]
+        since: Option<Timestamp>,
     },
     /// Changes a cap while it is in use, sets one or lifts one: reported by
     /// [`Event::Campaign`](super::Event::Campaign) of a group, and by [`Event::Notice`](super::Event::Notice).

@@ -23,13 +23,14 @@ pub struct Continued {
 impl Continued {
     /// What it was held to last, where that was changed.
     pub fn rate(&self) -> Option<Option<u64>> {
-        self.changes
+        let mut rates = self
+            .changes
             .iter()
-            .rev()
-            .find_map(|before| match &before.change {
+            .filter_map(|before| match &before.change {
                 Change::Rate { rate } => Some(*rate),
                 _ => None,
-            })
+            });
+        rates.next_back()
     }
 
     /// What an entity has come to; `None`: it begins anew.

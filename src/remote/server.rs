@@ -318,7 +318,7 @@ fn done(order: &Command) -> Option<String> {
         }
         Command::CancelInspection => "stops looking at entities".into(),
         Command::Pause { group } => format!("pauses {}", shown(group)),
-        Command::Resume { group } => format!("lets {} go on", shown(group)),
+        Command::Resume { group, .. } => format!("lets {} go on", shown(group)),
         Command::Cancel { target } => match target {
             Target::All => "cancels everything".into(),
             Target::Group(group) => format!("cancels {}", shown(group)),

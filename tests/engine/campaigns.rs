@@ -68,7 +68,8 @@ fn paused(reason: PauseReason) -> impl Fn(&Event) -> bool {
 
 async fn resume(run: &Run) {
     let group = GROUP.into();
-    run.send(Command::Resume { group }).await;
+    let since = None;
+    run.send(Command::Resume { group, since }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -500,5 +501,38 @@ async fn what_is_delivered_by_day_is_made_to_run_in_the_window() {
     );
     assert!(first < second);
     assert_sound(&lab);
+    lab.stop().await;
+}
+
+/// Two operators have looked at one pause: what the second one says comes to the next, which it has not seen.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_to_go_on_ends_the_pause_that_was_looked_at_and_no_other() {
+    let (mut inventory, settings) = network(3, MIB / 4);
+    with_campaign(
+        &mut inventory,
+        Campaign {
+            waves: vec![Wave::Count(1), Wave::Count(1), Wave::Rest],
+            proceed: Proceed::Ask,
+            ..Campaign::default()
+        },
+    );
+    let lab = lab(&inventory, &settings).await;
+    let mut run = Run::start(lab.inventory(), &[GROUP]).await;
+    let Event::Campaign { at, .. } = run.until(paused(PauseReason::Asks { wave: 1 })).await else {
+        unreachable!();
+    };
+    let resume = || Command::Resume {
+        group: GROUP.into(),
+        since: Some(at),
+    };
+    run.send(resume()).await;
+    run.until(paused(PauseReason::Asks { wave: 2 })).await;
+    run.send(resume()).await;
+    let reason = run.until_refused().await;
+    assert!(reason.contains("another pause"), "{reason}");
+    assert_untouched(&lab, "e003");
+    run.cancel(subtend::protocol::Target::All).await;
+    let (summary, _) = run.finish().await;
+    assert_eq!(entity(&summary, "e003").state, EntityState::Cancelled);
     lab.stop().await;
 }

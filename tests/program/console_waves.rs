@@ -27,19 +27,23 @@ fn upgraded(lab: &Lab) -> usize {
 async fn a_wave_ends_the_group_is_paused_and_one_key_and_a_question_go_on() {
     let site = Site {
         numbers: [6, 1, 1],
-        activate: "now, waves: [1, 2, rest], proceed: ask",
+        activate: "now",
         behaviour: "",
     };
     let lab = site.serve().await;
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    std::fs::write(path("site.yaml"), site.as_served(&lab)).unwrap();
+    let now = "image: telnet-2, source: { file_server: hq }, activate: now";
+    let text = site.as_served(&lab);
+    assert!(text.contains(now));
+    let text = text.replace(now, &format!("{now}, waves: [1, 2, rest], proceed: ask"));
+    std::fs::write(path("site.yaml"), text).unwrap();
     let args = ["-i", &path("site.yaml"), "--state-dir", &path("state")];
     let mut pty = Pty::start(Path::new(PROGRAM), &args, &[]);
     pty.until("idle");
 
     pty.type_in("2");
-    pty.until("Group telnet");
+    pty.until("telnet, of the inventory");
     pty.until("1 + 2 + rest; asks before each next one");
     pty.type_in("S");
     pty.until("Group telnet");

@@ -132,8 +132,25 @@ async fn resume(
             "nothing can be taken up again with this inventory",
         ));
     }
+    if specs.iter().any(can_pause) {
+        let (name, file) = (shown(&run.run.run), inventory.file.display());
+        return Err(Failed::usage(format!(
+            "run {name} goes in waves, or stops by itself, and nobody could let it go on from here: an engine goes on \
+             with it where it was, `subtend serve -i {file}` or `subtend -i {file}`"
+        )));
+    }
     let selection = forced(specs, &inventory)?;
     start_selected(selection, true, inventory, services, context).await
+}
+
+/// Whether somebody may have to say that it goes on.
+fn can_pause(spec: &GroupSpec) -> bool {
+    match spec {
+        GroupSpec::Made(made) => {
+            !made.campaign.waves.is_empty() || made.campaign.stop_after.is_some()
+        }
+        GroupSpec::Named(_) => false,
+    }
 }
 
 /// The run that is meant; none where none was cut off.

@@ -496,6 +496,8 @@ async fn what_is_typed_ahead_of_a_question_does_not_answer_it() {
     // Somebody reads.
     tokio::time::sleep(Duration::from_millis(500)).await;
     stage.type_in("\r").await;
-    assert_eq!(stage.ordered().await, Command::Resume { group: name });
+    let ordered = stage.ordered().await;
+    let is_meant = matches!(&ordered, Command::Resume { group, since: Some(_) } if *group == name);
+    assert!(is_meant, "{ordered:?}");
     stage.end();
 }

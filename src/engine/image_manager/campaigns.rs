@@ -24,12 +24,24 @@ impl<T: Transport> ImageManager<T> {
         self.publish();
     }
 
-    pub(super) fn resume(&mut self, group: &str) {
+    /// `since`: the pause that is meant, where somebody has looked at it.
+    pub(super) fn resume(&mut self, group: &str, since: Option<Timestamp>) {
         let now = Timestamp::now();
-        let resumed = (self.running(group)).map(|state| lock(&state.course).resume(now));
+        let resumed = self.running(group).map(|state| {
+            let mut course = lock(&state.course);
+            let paused = course.paused_since();
+            match (paused, since) {
+                (Some(paused), Some(since)) if paused != since => Err(()),
+                _ => Ok(course.resume(now)),
+            }
+        });
         match resumed {
-            Some(true) => self.publish(),
-            Some(false) => self.refuse(format!("group {} is not paused", quoted(group))),
+            Some(Ok(true)) => self.publish(),
+            Some(Ok(false)) => self.refuse(format!("group {} is not paused", quoted(group))),
+            Some(Err(())) => self.refuse(format!(
+                "group {} is held by another pause than the one that was looked at; nothing was done",
+                quoted(group)
+            )),
             None => self.refuse(format!("there is no running group {}", quoted(group))),
         }
     }

@@ -323,7 +323,7 @@ impl<T: Transport> ImageManager<T> {
             Command::Cancel { target } => self.stop(&target),
             Command::Continue { groups } => self.go_on(groups),
             Command::Pause { group } => self.pause(&group),
-            Command::Resume { group } => self.resume(&group),
+            Command::Resume { group, since } => self.resume(&group, since),
             Command::Rate { on, rate } => self.hold_to(on, rate),
             Command::Login {
                 credentials,

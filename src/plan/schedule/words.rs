@@ -45,6 +45,11 @@ impl Schedule {
         }
         say("order", self.order_in_words());
         say("window", self.window_in_words());
+        let rate = self.group.campaign.rate;
+        say(
+            "rate",
+            rate.map(|rate| format!("{} to all of them together", units::rate(rate as f64))),
+        );
         say("stops", self.stop_in_words());
         say("offline", self.offline_in_words());
         let label = self.group.campaign.never_together.as_deref();

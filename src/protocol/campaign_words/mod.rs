@@ -63,6 +63,7 @@ impl fmt::Display for PauseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Operator => f.write_str("an operator has said so"),
+            Self::CutOff => f.write_str("its engine was gone meanwhile"),
             Self::Asks { wave } => write!(f, "wave {wave} went well"),
             Self::Failures { failed, stops_at } => {
                 write!(f, "{failed} failed, stops at {stops_at}")

@@ -98,6 +98,9 @@ fn groups_that_have_no_room_are_counted() {
     };
     assert_eq!(row(&mut state, 80), "bremen-mitte-1 and 8 more");
     assert_eq!(row(&mut state, 60), "9 groups");
-    let wide = row(&mut state, 200);
-    assert!(wide.contains("bremen-mitte-9 (1 unproven) by craft@noc7"));
+    let wide = row(&mut state, 240);
+    assert!(
+        wide.contains("bremen-mitte-9 (1 unproven) by craft@noc7"),
+        "{wide}"
+    );
 }

@@ -179,7 +179,12 @@ fn p_asks_before_the_next_wave_and_enter_alone_goes_on() {
     assert!(state.shared.dialogs.is_empty());
     let sent = press(&mut state, &snapshot, "p<Enter>");
     let group = "adsl".to_owned();
-    assert_eq!(sent, [Effect::Send(vec![Command::Resume { group }])]);
+    let held = snapshot.groups[0]
+        .campaign
+        .as_ref()
+        .and_then(|one| one.held.as_ref());
+    let since = held.map(|held| held.since);
+    assert_eq!(sent, [Effect::Send(vec![Command::Resume { group, since }])]);
     // It goes on before the engine says so: what is typed meanwhile asks again, and does nothing else.
     assert_eq!(press(&mut state, &snapshot, "p"), []);
     let running = waves(0, 0, 20);

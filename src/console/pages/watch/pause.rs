@@ -131,7 +131,8 @@ pub(super) fn resumed(
         Key::GoesOn(held) if held == asked => {
             shared.say(format!("{} goes on", shown(name)));
             let group = name.to_owned();
-            Some(Effect::Send(vec![Command::Resume { group }]))
+            let since = Some(held.since);
+            Some(Effect::Send(vec![Command::Resume { group, since }]))
         }
         _ => {
             let name = quoted(name);
