@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `course` | the state machine: waves, pauses, waits; who is admitted |
+//! | `course` | the state machine: waves, pauses, waits; who is admitted (`decide`: what follows from what has happened; `shown`) |
 //! | `waves` | which entities begin together |
 //! | `terms` | what a group asks for |
 //! | `standing` | where each entity is, as far as that matters here |
