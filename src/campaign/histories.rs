@@ -175,7 +175,7 @@ impl World {
         self.step();
     }
 
-    /// How late it is is known to whoever reads it.
+    /// Waits are left out: an engine that goes on has a clock of its own.
     fn write(&mut self) {
         let changes = self.course.changes().into_iter();
         let lasting =

@@ -25,7 +25,7 @@ pub enum Answer {
     Begins,
     /// This one is under way.
     Waits(Name),
-    /// It would be the second one that may have no image. Whoever starts it again knows that.
+    /// It would be the second one that may have no image. An operator who starts it again knows that.
     Refused(Lost),
 }
 

@@ -12,7 +12,7 @@ use super::held::Kind;
 use super::lock;
 use super::pacer::{Pacer, Under};
 
-/// Of one engine, over all groups and passes. Whoever comes under some looks them up, and again when any has changed.
+/// Of one engine, over all groups and passes. A stream looks up those that it comes under, and again when any has changed.
 #[derive(Debug)]
 pub(crate) struct Caps {
     known: Mutex<BTreeMap<Capped, (u64, Arc<Cap>)>>,

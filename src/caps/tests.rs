@@ -25,7 +25,7 @@ enum Op {
     /// So many of a hundred parts of its last grant.
     GiveBack(usize, usize),
     Change(u64),
-    /// Milliseconds, and whoever is first then looks; a late timer is a long one.
+    /// Milliseconds go by, and the first in line looks again; a timer that is late is a long one.
     Pass(u64),
 }
 

@@ -177,8 +177,11 @@ async fn dispatch(
         Verb::Run(args) => {
             let mut signals = signals()?;
             let context = CommandContext::new(&mut signals.stop, args.json, board);
-            if !args.detach && (state_dir.is_err() || !run::waits(&args, file, services)?) {
-                return run::run(&args, file, services, context).await;
+            if !args.detach {
+                let asked = run::Asked::to_run(&args, file, services)?;
+                if state_dir.is_err() || !asked.waits() {
+                    return asked.run(services, context).await;
+                }
             }
             let run = engine_commands::ResidentRun {
                 wanted: engine_commands::Wanted::Arguments(&args),
@@ -194,20 +197,18 @@ async fn dispatch(
         Verb::Activate(args) => {
             let mut signals = signals()?;
             let context = CommandContext::new(&mut signals.stop, args.json, board);
-            let waiting = run::activation_that_waits(&args, file, services)?;
-            match waiting.filter(|_| state_dir.is_ok()) {
-                None => run::activate(&args, file, services, context).await,
-                Some(specs) => {
-                    let force = false;
-                    let run = engine_commands::ResidentRun {
-                        wanted: engine_commands::Wanted::Again { specs, force },
-                        file,
-                        state_dir: &state_dir,
-                        verbose: arguments.common.verbose,
-                    };
-                    follow::run_watched(run, false, services, context).await
-                }
+            let asked = run::Asked::to_activate(&args, file, services)?;
+            if state_dir.is_err() || !asked.waits() {
+                return asked.run(services, context).await;
             }
+            let (specs, force) = (asked.into_specs(), false);
+            let run = engine_commands::ResidentRun {
+                wanted: engine_commands::Wanted::Again { specs, force },
+                file,
+                state_dir: &state_dir,
+                verbose: arguments.common.verbose,
+            };
+            follow::run_watched(run, false, services, context).await
         }
         Verb::Check(args) if args.online => {
             online::check_online(&args, file, services, &mut signals()?.stop).await

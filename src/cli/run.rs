@@ -13,58 +13,72 @@ use crate::headless::{self, Ended, Mode, Options, Stop};
 use crate::model::{CredentialsRef, Inventory, Logins};
 use crate::protocol::{Command, GroupSpec};
 
-/// Runs to the end and says how: the exit code.
-///
-/// # Errors
-/// When nothing was started.
-pub async fn run(
-    args: &RunArgs,
-    file: &Path,
-    services: &impl Services,
-    context: CommandContext<'_, impl Prompt>,
-) -> Result<u8, Failed> {
-    let inventory = services.load(file)?;
-    Ok(start(args, inventory, services, context).await?.exit_code())
+/// What is asked for, and the inventory that it was looked up in.
+pub(super) struct Asked {
+    inventory: Inventory,
+    selection: Selection,
+    force: bool,
 }
 
-/// Whether it is gone through in a way that waits, so that it is to survive this process.
-///
-/// # Errors
-/// The inventory is wrong, or does not have what is named.
-pub(super) fn waits(args: &RunArgs, file: &Path, services: &impl Services) -> Result<bool, Failed> {
-    let inventory = services.load(file)?;
-    let Selection { specs, .. } = select(args, &inventory)?;
-    Ok(select::waits(&specs, &inventory))
-}
+impl Asked {
+    /// # Errors
+    /// The inventory is wrong, or does not have what is named.
+    pub(super) fn to_run(
+        args: &RunArgs,
+        file: &Path,
+        services: &impl Services,
+    ) -> Result<Self, Failed> {
+        let inventory = services.load(file)?;
+        Ok(Self {
+            selection: select(args, &inventory)?,
+            force: args.force,
+            inventory,
+        })
+    }
 
-/// The groups that are to run their image, where they are gone through in a way that waits.
-///
-/// # Errors
-/// As [`waits`].
-pub(super) fn activation_that_waits(
-    args: &ActivateArgs,
-    file: &Path,
-    services: &impl Services,
-) -> Result<Option<Vec<GroupSpec>>, Failed> {
-    let inventory = services.load(file)?;
-    let Selection { specs, .. } = activation(args, &inventory)?;
-    Ok(select::waits(&specs, &inventory).then_some(specs))
-}
+    /// Entities are to run the image that they hold.
+    ///
+    /// # Errors
+    /// As [`Self::to_run`].
+    pub(super) fn to_activate(
+        args: &ActivateArgs,
+        file: &Path,
+        services: &impl Services,
+    ) -> Result<Self, Failed> {
+        let inventory = services.load(file)?;
+        Ok(Self {
+            selection: activation(args, &inventory)?,
+            force: false,
+            inventory,
+        })
+    }
 
-/// Makes entities run the image that they hold, and says how that ended: the exit code.
-///
-/// # Errors
-/// When nothing was started.
-pub async fn activate(
-    args: &ActivateArgs,
-    file: &Path,
-    services: &impl Services,
-    context: CommandContext<'_, impl Prompt>,
-) -> Result<u8, Failed> {
-    let inventory = services.load(file)?;
-    let selection = activation(args, &inventory)?;
-    let ended = start_selected(selection, false, inventory, services, context).await?;
-    Ok(ended.exit_code())
+    /// Whether it is gone through in a way that waits, so that it is to survive this process.
+    pub(super) fn waits(&self) -> bool {
+        select::waits(&self.selection.specs, &self.inventory)
+    }
+
+    pub(super) fn into_specs(self) -> Vec<GroupSpec> {
+        self.selection.specs
+    }
+
+    /// Runs to the end and says how: the exit code.
+    ///
+    /// # Errors
+    /// When nothing was started.
+    pub(super) async fn run(
+        self,
+        services: &impl Services,
+        context: CommandContext<'_, impl Prompt>,
+    ) -> Result<u8, Failed> {
+        let Self {
+            inventory,
+            selection,
+            force,
+        } = self;
+        let ended = start_selected(selection, force, inventory, services, context).await?;
+        Ok(ended.exit_code())
+    }
 }
 
 /// Runs what the arguments select from an inventory that was already read.

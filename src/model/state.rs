@@ -37,6 +37,28 @@ pub enum EntityState {
 }
 
 impl EntityState {
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 18] = [
+        Self::Waiting,
+        Self::Connecting,
+        Self::Preparing,
+        Self::Sending,
+        Self::CatchingUp,
+        Self::Confirming,
+        Self::Verifying,
+        Self::Retrying,
+        Self::Offline,
+        Self::Activating,
+        Self::Restarting,
+        Self::Checking,
+        Self::Delivered,
+        Self::Upgraded,
+        Self::Skipped,
+        Self::Failed,
+        Self::RolledBack,
+        Self::Cancelled,
+    ];
+
     pub fn is_final(self) -> bool {
         matches!(
             self,

@@ -33,7 +33,7 @@ pub enum Change {
     Waits(Wait),
     /// What was waited for has come.
     Goes,
-    /// It is held to so many bytes a second from now on; `None`: to none.
+    /// Its maximum rate from now on, in bytes per second; `None`: no limit.
     Rate { rate: Option<u64> },
 }
 

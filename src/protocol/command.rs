@@ -27,7 +27,7 @@ pub enum Command {
     Pause {
         group: String,
     },
-    /// Lets a group go on that is paused, whoever or whatever has paused it.
+    /// Lets a group go on that is paused, for whatever reason.
     Resume {
         group: String,
         /// The pause that was looked at: since when it is there. Another one is not ended by this.

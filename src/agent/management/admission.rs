@@ -57,9 +57,7 @@ impl<T: Transport> ManagementAgent<T> {
             }
         }
     }
-}
 
-impl<T: Transport> ManagementAgent<T> {
     /// What has happened to one that was waited for. Whether it gets the image, as soon as somebody asks who does.
     fn is_next(&self, devices: &mut Devices, happened: Happened) -> bool {
         match happened {

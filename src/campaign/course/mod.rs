@@ -218,7 +218,7 @@ impl Course {
         was_paused
     }
 
-    /// So many bytes a second to all its entities from now on; `None`: as fast as it goes.
+    /// Maximum rate to all its entities together from now on, in bytes per second; `None`: no limit.
     pub fn hold_to(&mut self, rate: Option<u64>) {
         self.terms.rate = rate;
     }

@@ -6,20 +6,11 @@ use super::*;
 use crate::console::testing::{entity, group};
 use crate::protocol::{CampaignSnapshot, GroupPhase, Held, HeldBy, PauseReason, Wait};
 
-const LEFT: [EntityState; 12] = [
-    EntityState::Waiting,
-    EntityState::Connecting,
-    EntityState::Preparing,
-    EntityState::Sending,
-    EntityState::CatchingUp,
-    EntityState::Confirming,
-    EntityState::Verifying,
-    EntityState::Retrying,
-    EntityState::Offline,
-    EntityState::Activating,
-    EntityState::Restarting,
-    EntityState::Checking,
-];
+/// Those in which an entity has come to no end.
+fn left() -> impl Iterator<Item = EntityState> {
+    let all = EntityState::ALL.into_iter();
+    all.filter(|state| !state.is_final())
+}
 
 fn campaign(held: Option<HeldBy>) -> Option<Box<CampaignSnapshot>> {
     let since = Timestamp::UNIX_EPOCH;
@@ -57,8 +48,8 @@ fn one(states: &[EntityState], campaign: Option<Box<CampaignSnapshot>>) -> Arc<G
 
 #[test]
 fn nothing_but_waiting_is_left_where_all_wait_and_something_holds_them() {
-    for first in LEFT {
-        for second in LEFT {
+    for first in left() {
+        for second in left() {
             for held in holds().into_iter().map(Some).chain([None]) {
                 let group = one(&[first, second], campaign(held.clone()));
                 let waits = |state| match state {

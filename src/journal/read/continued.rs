@@ -281,27 +281,6 @@ mod tests {
     use super::*;
     use crate::model::Verified;
 
-    const STATES: [EntityState; 18] = [
-        EntityState::Waiting,
-        EntityState::Connecting,
-        EntityState::Preparing,
-        EntityState::Sending,
-        EntityState::CatchingUp,
-        EntityState::Confirming,
-        EntityState::Verifying,
-        EntityState::Retrying,
-        EntityState::Offline,
-        EntityState::Activating,
-        EntityState::Restarting,
-        EntityState::Checking,
-        EntityState::Delivered,
-        EntityState::Upgraded,
-        EntityState::Skipped,
-        EntityState::Failed,
-        EntityState::RolledBack,
-        EntityState::Cancelled,
-    ];
-
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
     }
@@ -327,7 +306,7 @@ mod tests {
 
     #[test]
     fn what_has_ended_stays_so_and_all_else_begins_anew() {
-        for state in STATES {
+        for state in EntityState::ALL {
             for (seq, parked) in [(5, None), (5, Some(4)), (5, Some(6))] {
                 let (ended, _) = sorted(
                     vec![

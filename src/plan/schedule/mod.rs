@@ -190,7 +190,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// When the first of so many begins; they are done then.
+    /// When the first of this number of entities begins. The schedule moves on to the end of the last one.
     fn go(&mut self, entities: usize) -> Option<Timestamp> {
         let mut left = entities;
         let mut begins = None;

@@ -32,12 +32,8 @@ impl Change {
                 failed,
                 offline,
             } => {
-                let counts = [
-                    (*unproven, "unproven"),
-                    (*failed, "failed"),
-                    (*offline, "offline"),
-                ];
-                format!("wave {wave} has ended: {good} good{}", more(counts))
+                let more = not_good(*unproven, *failed, *offline);
+                format!("wave {wave} has ended: {good} good{more}")
             }
             Self::Paused(reason) => format!("is paused: {reason}"),
             Self::Resumed { .. } => "goes on".into(),
@@ -59,6 +55,15 @@ fn more<const N: usize>(counts: [(usize, &str); N]) -> String {
         .collect()
 }
 
+/// What of a wave is not good.
+fn not_good(unproven: usize, failed: usize, offline: usize) -> String {
+    more([
+        (unproven, "unproven"),
+        (failed, "failed"),
+        (offline, "offline"),
+    ])
+}
+
 impl fmt::Display for PauseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -74,12 +79,8 @@ impl fmt::Display for PauseReason {
                 failed,
                 offline,
             } => {
-                let counts = [
-                    (*unproven, "unproven"),
-                    (*failed, "failed"),
-                    (*offline, "offline"),
-                ];
-                write!(f, "nothing in wave {wave} is proven{}", more(counts))
+                let more = not_good(*unproven, *failed, *offline);
+                write!(f, "nothing in wave {wave} is proven{more}")
             }
             Self::WaveFailed { wave, failed } => {
                 write!(
