@@ -295,14 +295,14 @@ impl Follower {
         }
         let snapshot = self.snapshots.borrow().clone();
         let seconds = self.began.elapsed().as_secs_f64();
-        let outcome = summary(&snapshot, seconds).outcome;
+        let summary = summary(&snapshot, seconds);
         let at_end = Summary {
             run: self.run.clone().unwrap_or_else(|| snapshot.run.clone()),
             outcome: match waits {
                 Some(_) => Outcome::Waiting,
-                None => outcome,
+                None => summary.outcome,
             },
-            ..summary(&snapshot, seconds)
+            ..summary
         };
         for why in waits.into_iter().flatten() {
             let _ = self.events.send(Event::Notice {
