@@ -82,6 +82,7 @@ impl Asked {
 }
 
 /// Runs what the arguments select from an inventory that was already read.
+#[cfg(feature = "lab")]
 pub(super) async fn start(
     args: &RunArgs,
     inventory: Inventory,
