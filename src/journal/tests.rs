@@ -325,7 +325,7 @@ async fn what_is_shown_was_written_before() {
     assert_eq!(known.len(), 1);
     assert_eq!(
         (known["e1"].version.as_str(), known["e1"].size),
-        ("2", 4096)
+        ("2", Some(4096))
     );
     assert_eq!(journal.cut_off().unwrap(), []);
     assert_eq!(

@@ -12,8 +12,8 @@ use super::{Entity, Image, Name};
 pub struct Remembered {
     pub type_: String,
     pub version: String,
-    /// Bytes.
-    pub size: u64,
+    /// Bytes, where they are known.
+    pub size: Option<u64>,
     pub sha256: Option<[u8; 32]>,
     /// The run that delivered it, and when.
     pub run: String,
@@ -41,9 +41,13 @@ impl Memories {
             (Some(known), Some(wanted)) => known == wanted,
             _ => true,
         };
+        let same_size = match (known.size, image.size) {
+            (Some(known), Some(wanted)) => known == wanted,
+            _ => true,
+        };
         let same = known.type_ == image.type_
             && known.version == image.version
-            && image.size.is_none_or(|size| size == known.size)
+            && same_size
             && same_digest;
         same.then_some(known)
     }
@@ -60,7 +64,7 @@ mod tests {
         let known = Remembered {
             type_: image.type_.clone(),
             version: image.version.clone(),
-            size: 7,
+            size: Some(7),
             sha256: Some([1; 32]),
             run: "r1".into(),
             at: Timestamp::UNIX_EPOCH,

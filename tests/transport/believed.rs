@@ -31,7 +31,7 @@ fn remembered(bytes: Option<&[u8]>) -> Remembered {
     Remembered {
         type_: "adsl".into(),
         version: "2".into(),
-        size: SIZE as u64,
+        size: Some(SIZE as u64),
         sha256: bytes.map(|bytes| Sha256::digest(bytes).into()),
         run: "r0".into(),
         at: Timestamp::UNIX_EPOCH,

@@ -64,7 +64,7 @@ impl<T: Transport> ImageManager<T> {
                 let remembered = Remembered {
                     type_: group.group.image.type_.clone(),
                     version: group.group.image.version.clone(),
-                    size: *bytes,
+                    size: Some(*bytes),
                     sha256: group.sha256(),
                     run: self.run.id.clone(),
                     at: *at,

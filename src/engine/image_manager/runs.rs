@@ -320,7 +320,7 @@ impl<T: Transport> ImageManager<T> {
             Some(PresumedInstalled {
                 entity: *entity,
                 expected: Expected {
-                    size: Some(known.size),
+                    size: known.size,
                     sha256: group.image.sha256.or(read).or(known.sha256),
                 },
                 run: known.run.clone(),

@@ -320,7 +320,7 @@ pub(super) fn delivered(from: &Connection) -> rusqlite::Result<HashMap<Name, Kno
                      AND f.holds = 'new'), 0)) AS since
              FROM entities e)
          SELECT e.name, e.address, e.path, e.changed, e.run, e.verified,
-             CASE e.bytes WHEN 0 THEN g.size ELSE e.bytes END AS bytes,
+             ifnull(nullif(e.bytes, 0), g.size) AS bytes,
              g.image, g.version, g.type, g.sha256
          FROM known e JOIN groups g USING (run, place) JOIN runs r USING (run)
          WHERE (e.state IN ('delivered', 'upgraded', 'rolled-back', 'activating', 'restarting', 'checking')
@@ -346,7 +346,7 @@ pub(super) fn delivered(from: &Connection) -> rusqlite::Result<HashMap<Name, Kno
                 image: row.get("image")?,
                 version: row.get("version")?,
                 type_: row.get("type")?,
-                size: bytes(row, "bytes")?.unwrap_or(0),
+                size: bytes(row, "bytes")?,
                 sha256: row.get("sha256")?,
                 verified: row.get("verified")?,
                 at: time(row, "changed")?,
@@ -354,10 +354,17 @@ pub(super) fn delivered(from: &Connection) -> rusqlite::Result<HashMap<Name, Kno
             })
         },
     )?;
-    // The newest comes last and stays.
-    Ok((rows.into_iter())
-        .map(|known| (known.entity.as_str().into(), known))
-        .collect())
+    let mut newest: HashMap<Name, Known> = HashMap::new();
+    for known in rows {
+        let name = Name::from(known.entity.as_str());
+        let stays = newest
+            .get(&name)
+            .is_some_and(|older| older.is_still_so_after(&known));
+        if !stays {
+            newest.insert(name, known);
+        }
+    }
+    Ok(newest)
 }
 
 fn entity(row: &Row<'_>) -> rusqlite::Result<EntityRow> {

@@ -223,11 +223,27 @@ pub struct Known {
     pub version: String,
     #[serde(rename = "type")]
     pub type_: String,
-    pub size: u64,
+    /// Bytes; not known of one that was made to run an image of which the journal has no delivery.
+    pub size: Option<u64>,
     pub sha256: Option<String>,
     pub verified: Option<String>,
     pub at: Timestamp,
     pub run: String,
+}
+
+impl Known {
+    /// Whether a later run has copied nothing: it only made the entity run what is known of here, and knows less of it.
+    pub(super) fn is_still_so_after(&self, later: &Self) -> bool {
+        let is_same_digest = match (&self.sha256, &later.sha256) {
+            (Some(known), Some(later)) => known == later,
+            _ => true,
+        };
+        let is_same_file = self.address == later.address
+            && self.path == later.path
+            && self.type_ == later.type_
+            && self.version == later.version;
+        later.verified.is_none() && is_same_file && is_same_digest
+    }
 }
 
 /// A run whose process is gone before it was done.

@@ -157,3 +157,40 @@ fn an_image_that_was_found_in_place_after_a_crash_was_delivered() {
     journal.found(RUN, "e1", found(Holds::Old)).unwrap();
     assert!(!journal.delivered().unwrap().contains_key("e1"));
 }
+
+/// A run that only makes an entity run its image reads none, so it knows neither its size nor its digest. Killed, it
+/// is taken up again by another that has to prove that the image is there still.
+#[test]
+fn what_was_delivered_is_known_after_runs_that_copied_nothing() {
+    let dir = TempDir::new().unwrap();
+    let mut writer = Writer::open(dir.path(), "r1".into(), inventory(), false).unwrap();
+    for event in beginning("r1") {
+        writer.add(Record::Event(event));
+    }
+    writer.add(Record::Event(stored("e1")));
+    writer.add(Record::Event(state("e1", EntityState::Activating)));
+    assert!(matches!(writer.write_now(), Written::All));
+    let known = || {
+        let journal = Journal::open(dir.path()).unwrap().unwrap();
+        journal.delivered().unwrap().remove("e1").unwrap()
+    };
+    let delivered = known();
+    assert_eq!((delivered.run.as_str(), delivered.size), ("r1", Some(4096)));
+    for (run_after, became) in [
+        ("r2", EntityState::Activating),
+        ("r3", EntityState::Restarting),
+        ("r4", EntityState::Upgraded),
+        ("r5", EntityState::RolledBack),
+    ] {
+        run(dir.path(), run_after, &[], became);
+        assert_eq!(known(), delivered, "{became}");
+    }
+}
+
+#[test]
+fn of_an_image_that_no_run_delivered_no_size_is_made_up() {
+    let dir = TempDir::new().unwrap();
+    run(dir.path(), RUN, &[], EntityState::Activating);
+    let journal = Journal::open(dir.path()).unwrap().unwrap();
+    assert_eq!(journal.delivered().unwrap()["e1"].size, None);
+}
