@@ -3,6 +3,10 @@
 //! Steps that change something are carried out once, whatever was lost or killed in between. What can't be known
 //! (a step was begun, and nothing says that it ended) is asked of the device by `check`, and where that doesn't say
 //! that it runs the image, the way leads back: `undo` is of other steps, which have not been carried out yet.
+//!
+//! `undo` that was begun is carried to its end: left in the middle, a device may start either image next. From it no
+//! way leads further back, so a step of it that is in doubt is carried out once more when the device has answered
+//! `check`; but for one that restarts the device, where the answer shows that it has.
 
 use crate::model::procedure::{Deed, Part, Procedure};
 
@@ -175,7 +179,7 @@ impl<'a> Course<'a> {
             (At::End(verdict), _) => At::End(verdict),
             (_, StepEnd::Cancelled) => At::End(Verdict::Cancelled),
             (at, StepEnd::Done) => self.after(at),
-            (At::Ask(_), StepEnd::Refused) => self.after_asking(),
+            (At::Ask(_), StepEnd::Refused) => self.after_asking(false),
             (At::Ask(_) | At::Check(_) | At::Confirm(_), StepEnd::Unanswered | StepEnd::Undone) => {
                 At::End(Verdict::Unknown)
             }
@@ -211,7 +215,7 @@ impl<'a> Course<'a> {
         };
         let unknown = At::End(Verdict::Unknown);
         match at {
-            At::Ask(number) => next(Part::Check, number, At::Ask, At::End(Verdict::Upgraded)),
+            At::Ask(number) => next(Part::Check, number, At::Ask, self.after_asking(true)),
             At::Check(number) => next(Part::Check, number, At::Check, At::End(Verdict::Upgraded)),
             At::Activate(number) => {
                 let check = self.first_of(Part::Check, At::Check, unknown);
@@ -229,25 +233,22 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// It was asked, and does not run the image.
-    fn after_asking(&self) -> At {
-        let is_undone = |step: &&PastStep| step.end == Some(StepEnd::Undone);
-        let mut steps = self.past.iter().filter(|step| !is_undone(step));
-        let Some(last) = steps.next_back() else {
-            return At::End(Verdict::RunsAnother);
-        };
-        let goes_on = last.end == Some(StepEnd::Done);
-        if last.part == Part::Undo {
-            let number = match goes_on || !self.is_repeatable(last) {
-                // One that is in doubt is left out: what the device says in the end counts.
-                true => last.number + 1,
-                false => last.number,
-            };
-            return match self.procedure.undo.get(number) {
-                Some(_) => At::Undo(number),
-                None => self.first_of(Part::Check, At::Confirm, At::End(Verdict::Unknown)),
-            };
+    /// It was asked, and has answered.
+    fn after_asking(&self, runs_image: bool) -> At {
+        let begun = (self.past.iter()).filter(|step| step.end != Some(StepEnd::Undone));
+        let last = begun.clone().next_back();
+        if let Some(last) = last.filter(|step| step.part == Part::Undo) {
+            return self.go_on_with_undo(last, runs_image);
         }
+        match last {
+            _ if runs_image => At::End(Verdict::Upgraded),
+            None => At::End(Verdict::RunsAnother),
+            Some(last) => self.go_on_with_activate(last),
+        }
+    }
+
+    fn go_on_with_activate(&self, last: &PastStep) -> At {
+        let goes_on = last.end == Some(StepEnd::Done);
         let number = match goes_on {
             true => last.number + 1,
             false => last.number,
@@ -256,6 +257,20 @@ impl<'a> Course<'a> {
         match is_there && (goes_on || self.is_repeatable(last)) {
             true => At::Activate(number),
             false => self.undo(),
+        }
+    }
+
+    fn go_on_with_undo(&self, last: &PastStep, runs_image: bool) -> At {
+        // One that restarts it had an effect where the device runs the image no more.
+        let has_restarted = !runs_image && self.is_restart(Part::Undo, last.number + 1);
+        let is_behind = match last.end {
+            Some(StepEnd::Done) => true,
+            _ => has_restarted && !self.is_repeatable(last),
+        };
+        let number = last.number + usize::from(is_behind);
+        match self.procedure.undo.get(number) {
+            Some(_) => At::Undo(number),
+            None => self.first_of(Part::Check, At::Confirm, At::End(Verdict::Unknown)),
         }
     }
 

@@ -78,6 +78,12 @@ impl Chance {
     pub(crate) fn below(&mut self, limit: Duration) -> Duration {
         Duration::from_micros(self.next() % (limit.as_micros() as u64).max(1))
     }
+
+    /// Of what takes so long. Half of them are early, where most is written down and little time is spent.
+    pub(crate) fn moment(&mut self, whole: Duration) -> Duration {
+        let early = self.next().is_multiple_of(2);
+        self.below(if early { whole / 16 } else { whole })
+    }
 }
 
 pub(crate) fn number(variable: &str) -> Option<u64> {

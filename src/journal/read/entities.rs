@@ -59,8 +59,12 @@ pub(super) fn whole(
             one.found = found.remove(&(*place, one.entity.clone()));
             let file = (one.address.clone(), one.path.clone());
             let is_later = later.contains(&file) || activated_later.contains(&file);
-            judge(one, *place, &touches, is_later, row.in_doubt);
-            one.after_crash = one.after_crash.of_a_run(one.state, activates);
+            let of_run = OfRun {
+                activates,
+                is_later,
+                is_doubted: row.in_doubt,
+            };
+            judge(one, *place, &touches, of_run);
         }
     }
     Ok(Some(RunWhole {
@@ -244,9 +248,19 @@ pub(super) fn write_found(
     transaction.commit()
 }
 
-/// What the entity holds, from all that is known. `later`: another run has written to it since.
-/// `doubted`: records may be missing.
-fn judge(one: &mut EntityRow, place: i64, touches: &Touches, later: bool, doubted: bool) {
+/// What is known of a run, for one of its entities.
+#[derive(Default)]
+struct OfRun {
+    /// It was also to make the entity run the image.
+    activates: bool,
+    /// Another run has written to the entity since, or made it run something.
+    is_later: bool,
+    /// Records may be missing.
+    is_doubted: bool,
+}
+
+/// What the entity holds, from all that is known.
+fn judge(one: &mut EntityRow, place: i64, touches: &Touches, of_run: OfRun) {
     let file = (place, one.address.clone(), one.path.clone());
     let said = Said {
         state: one.state,
@@ -255,11 +269,11 @@ fn judge(one: &mut EntityRow, place: i64, touches: &Touches, later: bool, doubte
         holds: one.holds,
         found: one.found,
     };
-    one.after_crash = after_crash(said);
+    one.after_crash = after_crash(said).of_a_run(one.state, of_run.activates);
     if one.after_crash.is_open() {
-        if later {
+        if of_run.is_later {
             one.after_crash = AfterCrash::Later;
-        } else if doubted && one.after_crash.lacks_image() && one.found.is_none() {
+        } else if of_run.is_doubted && one.after_crash.lacks_image() && one.found.is_none() {
             one.after_crash = AfterCrash::Unknown;
         }
     }
@@ -304,8 +318,11 @@ pub(super) fn past(
         row.entity.steps = steps.remove(name).unwrap_or_default();
         let touches = touches(from, &row.run)?;
         row.entity.found = found(from, &row.run)?.remove(&(*place, name.to_owned()));
-        let doubted = alive::is_doubted(state_dir, &row.run);
-        judge(&mut row.entity, *place, &touches, false, doubted);
+        let of_run = OfRun {
+            is_doubted: alive::is_doubted(state_dir, &row.run),
+            ..OfRun::default()
+        };
+        judge(&mut row.entity, *place, &touches, of_run);
     }
     Ok(rows.into_iter().map(|(_, row)| row).collect())
 }

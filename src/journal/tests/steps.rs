@@ -2,8 +2,8 @@
 //! in one way or another.
 
 use super::*;
-use crate::model::Holds;
 use crate::model::procedure::Part;
+use crate::model::{Extent, Holds};
 use crate::procedure::{AllOpenSteps, Ledger as _, PastStep, StepBegins, StepEnd, StepEnded};
 
 fn step(part: Part, number: usize, end: Option<StepEnd>) -> PastStep {
@@ -35,8 +35,19 @@ fn ended(step: PastStep, end: StepEnd) -> StepEnded {
 
 /// A run in which `e1` came to a state by these steps.
 fn run(state_dir: &Path, name: &str, steps: &[PastStep], became: EntityState) {
+    write(state_dir, name, beginning(name), steps, became);
+}
+
+/// The same, with a beginning of its own.
+fn write(
+    state_dir: &Path,
+    name: &str,
+    beginning: Vec<Event>,
+    steps: &[PastStep],
+    became: EntityState,
+) {
     let mut writer = Writer::open(state_dir, name.into(), inventory(), false).unwrap();
-    for event in beginning(name) {
+    for event in beginning {
         writer.add(Record::Event(event));
     }
     for step in steps {
@@ -193,4 +204,38 @@ fn of_an_image_that_no_run_delivered_no_size_is_made_up() {
     run(dir.path(), RUN, &[], EntityState::Activating);
     let journal = Journal::open(dir.path()).unwrap().unwrap();
     assert_eq!(journal.delivered().unwrap()["e1"].size, None);
+}
+
+/// The first run was cut off before it knew that its image was in place; the second, which took it up, has made the
+/// entity run it. The first has nothing left to do there.
+#[test]
+fn what_a_later_run_made_of_it_is_not_taken_up_again() {
+    let dir = TempDir::new().unwrap();
+    let mut upgrades = beginning("r1");
+    for event in &mut upgrades {
+        if let Event::Group { spec, .. } = event
+            && let GroupSpec::Made(made) = &mut **spec
+        {
+            made.policy.extent = Extent::Upgrade;
+        }
+    }
+    write(dir.path(), "r1", upgrades, &[], EntityState::Verifying);
+    let journal = || Journal::open(dir.path()).unwrap().unwrap();
+    let after_crash = || {
+        let whole = journal().run("r1").unwrap().unwrap();
+        whole.groups[0].entities[0].after_crash
+    };
+    let found = Found {
+        holds: Holds::New,
+        staging: StagingFile::Absent,
+    };
+    journal().found("r1", "e1", found).unwrap();
+    assert_eq!(after_crash(), AfterCrash::Activating);
+    run(
+        dir.path(),
+        "r2",
+        &[step(Part::Activate, 0, Some(StepEnd::Done))],
+        EntityState::Upgraded,
+    );
+    assert_eq!(after_crash(), AfterCrash::Later);
 }
