@@ -6,12 +6,14 @@
 //! | `share` | sizes of waves, and failures to stop at |
 //! | `window` | days, hours, and both with a zone |
 //! | `start` | times with a zone |
+//! | `absence` | since when one can't be reached |
 //! | `offline` | how long what can't be reached is asked again |
 //! | `requirement` | versions that an image may be put on |
 //! | `rules` | what is wrong with it for a group |
 //! | `words` | what is set, for people |
 //! | `written` | all of it as an inventory has it |
 
+mod absence;
 mod offline;
 pub mod requirement;
 pub mod rules;
@@ -26,6 +28,7 @@ use std::time::Duration;
 use jiff::Zoned;
 use serde::{Deserialize, Serialize};
 
+pub use absence::Absence;
 pub use requirement::Requirement;
 pub use rules::{BadCampaign, Judged};
 pub use share::{Percent, StopAfter, Wave};
