@@ -8,12 +8,14 @@
 //! | `start` | times with a zone |
 //! | `absence` | since when one can't be reached |
 //! | `offline` | how long what can't be reached is asked again |
+//! | `fit` | whether an image may be put on what an entity runs |
 //! | `requirement` | versions that an image may be put on |
 //! | `rules` | what is wrong with it for a group |
 //! | `words` | what is set, for people |
 //! | `written` | all of it as an inventory has it |
 
 mod absence;
+mod fit;
 mod offline;
 pub mod requirement;
 pub mod rules;
@@ -29,6 +31,7 @@ use jiff::Zoned;
 use serde::{Deserialize, Serialize};
 
 pub use absence::Absence;
+pub use fit::Fit;
 pub use requirement::Requirement;
 pub use rules::{BadCampaign, Judged};
 pub use share::{Percent, StopAfter, Wave};
