@@ -173,13 +173,6 @@ impl Serve {
         until(&self.place, group, is_so).await
     }
 
-    /// Nothing runs, or waits.
-    pub async fn until_idle(&self) {
-        let mut connection = self.connection().await;
-        let idle = async { while connection.snapshot().await.unwrap().is_busy() {} };
-        within(LONG, idle).await;
-    }
-
     /// What it said.
     pub async fn kill(self) -> String {
         self.program.signal("KILL");
