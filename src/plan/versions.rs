@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::campaign::{Downgrade, Requirement};
+use crate::model::campaign::{Downgrade, Fit};
 use crate::model::procedure::Versions;
 use crate::model::{Entity, Group, Name};
 
@@ -17,32 +17,27 @@ pub(super) type ByVersion = Vec<(String, Vec<Name>)>;
 pub(super) fn blockers(group: &Group, send: &[Arc<Entity>], versions: Versions) -> Vec<Blocker> {
     let mut blockers = Vec::new();
     let (campaign, image) = (&group.campaign, &group.image);
-    if campaign.downgrade == Downgrade::Refuse {
-        let newer = by_version(send, |version| {
-            let order = versions.compare(version, &image.version);
-            order.is_some_and(std::cmp::Ordering::is_gt)
+    let fit = Fit {
+        campaign,
+        versions,
+        image: &image.version,
+    };
+    let newer = by_version(send, |version| fit.is_downgrade(version));
+    if !newer.is_empty() {
+        blockers.push(Blocker::Downgrade {
+            group: group.name.to_string(),
+            image: image.name.clone(),
+            version: image.version.clone(),
+            newer,
         });
-        if !newer.is_empty() {
-            blockers.push(Blocker::Downgrade {
-                group: group.name.to_string(),
-                image: image.name.clone(),
-                version: image.version.clone(),
-                newer,
-            });
-        }
     }
-    // One that can't be read is a flaw of the group.
-    let from = campaign.from.as_deref();
-    let requirement = from.and_then(|from| Some((from, Requirement::read(from).ok()?)));
-    if let Some((from, requirement)) = requirement {
-        let others = by_version(send, |version| {
-            requirement.admits(versions, version) != Some(true)
-        });
+    if let Some(from) = &campaign.from {
+        let others = by_version(send, |version| fit.is_foreign(version));
         if !others.is_empty() {
             blockers.push(Blocker::NotFrom {
                 group: group.name.to_string(),
                 image: image.name.clone(),
-                from: from.into(),
+                from: from.clone(),
                 others,
             });
         }

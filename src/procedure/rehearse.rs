@@ -3,10 +3,7 @@
 use crate::model::procedure::{Expect, Part, Procedure, StepSpec};
 
 use super::hands::Hands;
-use super::way::{StepFailure, Way};
-
-/// What a group is called that holds a version, where none is compared.
-const VERSION: &str = "version";
+use super::way::{StepFailure, VERSION, Way};
 
 /// What came of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -15,6 +15,9 @@ use super::hands::{Carried, Hands};
 use super::ledger::{Ledger, StepBegins, StepEnded};
 use super::values::back;
 
+/// What a named group of `expect` is called that holds a version, where none is compared.
+pub(super) const VERSION: &str = "version";
+
 /// One device, and what is done on it.
 pub struct Way<'a> {
     pub entity: &'a Name,
@@ -94,13 +97,15 @@ impl Arrived {
 impl Way<'_> {
     /// The steps before the image. `past`: of a try that something ended. What it has carried out is not repeated, but
     /// for such as change nothing; and one of which nobody knows is not repeated before the device has answered `check`.
+    /// `admits` is asked of each version that the device says it runs.
     ///
     /// # Errors
-    /// The first that fails.
+    /// The first that fails, or after which the device is not admitted.
     pub async fn before(
         &self,
         hands: &mut dyn Hands,
         past: &[PastStep],
+        admits: impl Fn(&str) -> Result<(), Failure> + Send,
         mut doing: impl FnMut(Doing<'_>) + Send,
     ) -> Result<(), StepFailure> {
         for (number, step) in self.procedure.before.iter().enumerate() {
@@ -121,7 +126,11 @@ impl Way<'_> {
             let carried = self
                 .carry_out(hands, (part, number, step), next, self.values)
                 .await;
-            if let Err(failure) = carried.result {
+            let admitted = carried.result.and_then(|groups| {
+                let runs = groups.get(VERSION);
+                runs.map_or(Ok(()), |runs| admits(runs))
+            });
+            if let Err(failure) = admitted {
                 return Err(self.failure(part, number, carried.what, failure));
             }
         }

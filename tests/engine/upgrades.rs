@@ -2,7 +2,9 @@
 //! becomes of each is what it says itself.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use subtend::inventory;
 use subtend::lab::Lab;
 use subtend::model::procedure::Extent;
 use subtend::model::{EntityState, Holds, Outcome, Verified};
@@ -71,6 +73,43 @@ async fn devices_are_upgraded_over_telnet_ssh_and_site_and_say_so() {
         assert_eq!(order.last(), Some(&EntityState::Upgraded));
     }
     assert_sound(&lab);
+    lab.stop().await;
+}
+
+/// The inventory is behind what a device runs: the device says so itself before a byte is sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_older_than_what_a_device_says_that_it_runs_is_not_sent() {
+    let site = Site {
+        numbers: [2, 1, 1],
+        activate: "now",
+        behaviour: "",
+    };
+    let lab = site.serve().await;
+    let text = (site.as_served(&lab))
+        .replace(
+            "type: telnet, version: \"1\"",
+            "type: telnet, version: \"0.5\"",
+        )
+        .replace(
+            "type: telnet, version: \"2\"",
+            "type: telnet, version: \"0.9\"",
+        )
+        .replace(", is: \"{previous}\"", "");
+    let inventory = inventory::parse(&text, Path::new("site.yaml"));
+    let inventory = inventory.unwrap_or_else(|errors| panic!("{errors}"));
+    let run = Run::with_logins(&inventory, logins());
+    run.begin(&["telnet"]).await;
+    let (summary, _) = run.finish().await;
+    assert_eq!(states(&summary), BTreeMap::from([("failed", 2)]));
+    for name in ["t001", "t002"] {
+        let said = entity(&summary, name);
+        let cause = said.cause.as_deref().unwrap_or_default();
+        let why = "before, step 1 of 1 (send \"show version\"): it says that it runs `1`, which is newer than the image, \
+                   `0.9`";
+        assert!(cause.starts_with(why), "{cause}");
+        assert_eq!(said.holds, Some(Holds::Old), "{said:?}");
+        assert_untouched(&lab, name);
+    }
     lab.stop().await;
 }
 

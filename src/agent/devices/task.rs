@@ -9,8 +9,9 @@ use tracing::Instrument;
 use crate::agent::management::Assignment;
 use crate::agent::report::Reporter;
 use crate::agent::spans;
-use crate::model::procedure::{Deed, Part, Procedure, Values};
-use crate::model::{EntityState, Failure, Group, Holds, Logins, Step};
+use crate::model::campaign::Fit;
+use crate::model::procedure::{Deed, Part, Procedure, Values, Versions};
+use crate::model::{EntityState, Failure, Fault, Group, Holds, Logins, Step};
 use crate::procedure::{
     Arrived, Device, Doing, Hands as _, Means, PastStep, StepEnd, StepFailure, Verdict, Way, values,
 };
@@ -45,6 +46,7 @@ pub(super) fn tasks<T: Transport>(transport: &Arc<T>, work: &Assignment) -> Arc<
         cancels: work.cancels.clone(),
         means: work.means.clone(),
         run: work.run.clone(),
+        versions: work.versions,
         reporter: work.reporter.clone(),
     })
 }
@@ -57,6 +59,7 @@ struct Work<T> {
     cancels: Vec<CancellationToken>,
     means: Means,
     run: String,
+    versions: Versions,
     reporter: Reporter,
 }
 
@@ -71,6 +74,7 @@ struct One<T> {
     entity: usize,
     procedure: Arc<Procedure>,
     values: Values,
+    versions: Versions,
 }
 
 impl<T: Transport> Work<T> {
@@ -86,6 +90,7 @@ impl<T: Transport> Work<T> {
             entity,
             procedure: self.group.procedure.clone()?,
             values: values(&self.group.entities[entity], &self.group.image, &self.run),
+            versions: self.versions,
         })
     }
 
@@ -157,12 +162,24 @@ impl<T: Transport> One<T> {
         let entity = &self.group.entities[self.entity];
         let mut past = self.means.open.of(entity, &self.group.image);
         past.extend(done);
-        let done = self.way().before(&mut device, &past, doing).await;
+        let admits = |runs: &str| self.admits(runs);
+        let done = (self.way()).before(&mut device, &past, admits, doing).await;
         device.close().await;
         if let Err(failed) = &done {
             begun.retain(|number| failed.part != Part::Before || *number != failed.number);
         }
         (done, steps_done(begun))
+    }
+
+    /// Whether the image may be put on what the device says that it runs.
+    fn admits(&self, runs: &str) -> Result<(), Failure> {
+        let fit = Fit {
+            campaign: &self.group.campaign,
+            versions: self.versions,
+            image: &self.group.image.version,
+        };
+        let refused = |why| Failure::new(Step::Command, Fault::Local(why));
+        fit.judge(runs).map_err(refused)
     }
 
     async fn activate(self, why: Why) -> Arrived {

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::campaign::Clock;
 use crate::inspect::{PeerRegistry, Sources, server};
+use crate::model::procedure::Versions;
 use crate::model::{EntityState, Failure, Fault, FileServer, Group, Holds, Laggards, Logins, Step};
 use crate::pool::Budget;
 use crate::procedure::Means;
@@ -63,6 +64,8 @@ pub(crate) struct Assignment {
     /// What procedures are carried out with.
     pub(crate) means: Means,
     pub(crate) run: String,
+    /// How versions of the image's type compare.
+    pub(crate) versions: Versions,
     /// The operator wants it done whatever is known.
     pub(crate) force: bool,
     pub(crate) budget: Budget,

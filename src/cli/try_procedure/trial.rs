@@ -153,7 +153,7 @@ async fn everything<T: Transport>(
     past: &[PastStep],
 ) -> Tried {
     let mut steps = 0;
-    if let Err(failure) = way.before(device, &[], |_| steps += 1).await {
+    if let Err(failure) = way.before(device, &[], |_| Ok(()), |_| steps += 1).await {
         return Tried::failed(&failure, steps);
     }
     let arrived = way.activate(device, past, false, |_| steps += 1).await;

@@ -19,6 +19,7 @@ use crate::engine::depth::Change;
 use crate::engine::state::{GroupStart, GroupState};
 use crate::engine::summary::summary;
 use crate::inspect::Expected;
+use crate::model::lookup::Lookup;
 use crate::model::memory::shares;
 use crate::model::{Capped, Entity, EntityState, Extent, Group, Holds, Name};
 use crate::plan::{Footprint, plan, said};
@@ -218,6 +219,7 @@ impl<T: Transport> ImageManager<T> {
                 offline_before: offline_before(&group, past.as_ref()),
                 means: self.means.clone(),
                 run: self.run.id.clone(),
+                versions: Lookup::new(&self.inventory).versions(&group.image.type_),
                 force: force && past.is_none(),
                 budget: self.pools.budget.clone(),
                 buffer_size: layout.buffer_size,

@@ -7,11 +7,13 @@
 //! | `window` | days, hours, and both with a zone |
 //! | `start` | times with a zone |
 //! | `offline` | how long what can't be reached is asked again |
+//! | `fit` | whether an image may be put on what an entity runs |
 //! | `requirement` | versions that an image may be put on |
 //! | `rules` | what is wrong with it for a group |
 //! | `words` | what is set, for people |
 //! | `written` | all of it as an inventory has it |
 
+mod fit;
 mod offline;
 pub mod requirement;
 pub mod rules;
@@ -26,6 +28,7 @@ use std::time::Duration;
 use jiff::Zoned;
 use serde::{Deserialize, Serialize};
 
+pub use fit::Fit;
 pub use requirement::Requirement;
 pub use rules::{BadCampaign, Judged};
 pub use share::{Percent, StopAfter, Wave};

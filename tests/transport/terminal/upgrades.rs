@@ -129,7 +129,7 @@ async fn upgraded(router: &Router, image: &str, pages: bool) -> (Arrived, String
         ledger: &transcript,
         cancel: &cancel,
     };
-    let before = within(LONG, way.before(&mut device, &[], |_| {})).await;
+    let before = within(LONG, way.before(&mut device, &[], |_| Ok(()), |_| {})).await;
     before.unwrap_or_else(|failure| panic!("{failure}: {transcript:?}"));
     router.has(FILE, image);
     let activating = way.activate(&mut device, &[], false, |_| {});
