@@ -59,10 +59,7 @@ pub(super) fn read(problems: &mut Problems, node: &Node, known: Known<'_>) -> Op
             problems.complain(&node.span, complaint);
         }
     }
-    let line = match way {
-        Some(way) => line(problems, &fields, way, credentials, known),
-        None => None,
-    };
+    let line = line(problems, &fields, way, credentials, known);
     Some(Session {
         takes_entitys: fields.key_span("credentials").is_none() && !fields.is_meant("credentials"),
         line: line?,
@@ -74,17 +71,20 @@ pub(super) fn read(problems: &mut Problems, node: &Node, known: Known<'_>) -> Op
 fn line(
     problems: &mut Problems,
     fields: &Fields<'_>,
-    way: Option<(Way, u16)>,
+    way: Option<Option<(Way, u16)>>,
     credentials: Option<Name>,
     known: Known<'_>,
 ) -> Option<Option<SessionSpec>> {
     let ssh = match way {
-        Some((Way::Ssh, _)) => ssh::read(problems, fields, &known.defaults.ssh, known.file),
-        Some((Way::Telnet, _)) => {
+        Some(Some((Way::Telnet, _))) => {
             no_keys(problems, fields);
             Ssh::default()
         }
-        None => {
+        // Also where it can't be read how it is reached.
+        Some(Some((Way::Ssh, _))) | None => {
+            ssh::read(problems, fields, &known.defaults.ssh, known.file)
+        }
+        Some(None) => {
             let mut keys = SSH_KEYS.iter().chain(&["prompt"]);
             if let Some((key, at)) = keys.find_map(|key| Some((key, fields.key_span(key)?))) {
                 problems.report(
@@ -100,7 +100,7 @@ fn line(
         Some(node) => texts::shown(problems, node, "prompt"),
         None => Pattern::from_str(PROMPT).ok(),
     };
-    let (way, port) = way?;
+    let (way, port) = way.flatten()?;
     Some(Some(SessionSpec {
         way,
         port,

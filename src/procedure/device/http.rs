@@ -3,6 +3,8 @@
 //! Any success is one, and anything else is the device's no: it is not asked again, and no redirect is followed. Only a
 //! `GET`, which changes nothing, is asked again where nobody is there yet behind the server.
 
+use std::time::Duration;
+
 use tokio::time::{Instant, sleep};
 
 use crate::model::procedure::{Extent, Method, Request, StepSpec, Values};
@@ -42,8 +44,12 @@ impl<T: Transport> Device<T> {
             let Some(answered) = unless_gone(requests.ask(&asked, left), door).await else {
                 return Ok(self.is_gone());
             };
+            let late = |fault| late(fault, &named, step.within);
             let answered = match answered {
-                Ok(answered) => answered,
+                Ok(answered) => Answered {
+                    is_whole: answered.is_whole.map_err(late),
+                    ..answered
+                },
                 // What comes next shows whether it goes.
                 Err(failure) if before_restart && is_lost(&failure.fault) => Answered {
                     code: 200,
@@ -51,7 +57,10 @@ impl<T: Transport> Device<T> {
                     body: Vec::new(),
                     is_whole: Err(failure.fault),
                 },
-                Err(failure) => return Ok(failure.into()),
+                Err(failure) => {
+                    let fault = late(failure.fault);
+                    return Ok(Failure::new(failure.step, fault).into());
+                }
             };
             let pause = pauses.next();
             let may_come = request.method == Method::Get && answered.is_starting();
@@ -70,13 +79,13 @@ impl<T: Transport> Device<T> {
         named: &str,
         before_restart: bool,
     ) -> Done {
-        let text = self.body(answered);
+        let (status, text) = (self.hide(&answered.status), self.body(answered));
         let beginning = page_text(&text);
         let result = match &answered.is_whole {
             _ if !answered.is_success() => Err(Fault::Answer {
                 said: match &*beginning {
-                    "" => shown(&answered.status),
-                    beginning => shown(&format!("{}: {beginning}", answered.status)),
+                    "" => shown(&status),
+                    beginning => shown(&format!("{status}: {beginning}")),
                 },
                 may_pass: false,
             }),
@@ -90,7 +99,7 @@ impl<T: Transport> Device<T> {
                 fault => fault,
             }),
         };
-        let lines = [self.hide(&answered.status), text];
+        let lines = [status, text];
         let lines: Vec<String> = (lines.into_iter())
             .filter(|line| !line.is_empty())
             .collect();
@@ -162,6 +171,21 @@ fn asked(request: &Request, values: &Values) -> Result<Asked, Failure> {
         target,
         body: body.transpose()?,
     })
+}
+
+/// What was asked, and the whole time that it may take: of a question that is asked again there is less left.
+fn late(fault: Fault, named: &str, within: Duration) -> Fault {
+    match fault {
+        Fault::NoReply { .. } => Fault::NoReply {
+            command: named.to_owned(),
+            after: within,
+        },
+        Fault::Overdue { what, .. } => Fault::Overdue {
+            what,
+            after: within,
+        },
+        fault => fault,
+    }
 }
 
 fn is_lost(fault: &Fault) -> bool {

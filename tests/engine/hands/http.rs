@@ -347,7 +347,7 @@ async fn a_server_that_says_too_much_is_not_listened_to_for_ever() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_says_too_little_leaves_open_what_was_done() {
     let (cause, ..) = lied(&[Does::Waits("")], briefly(post("/r", "x"))).await;
-    assert_eq!(cause, "no reply to the request within 500 ms");
+    assert_eq!(cause, "no reply to \"POST /r\" within 500 ms");
     let begun = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nwait";
     let does: &'static [Does] = Box::leak(Box::new([Does::Waits(begun)]));
     let (cause, carried, _) = lied(does, briefly(get("/"))).await;
