@@ -160,6 +160,15 @@ fn procedure<'n>(
         Some(reader.list(problems, node, part))
     });
     check_whole(problems, node, &fields, &parts);
+    let has_shell = (session.as_ref()).is_none_or(|session| session.spec.prompt.is_some());
+    let first_answers = parts.iter().flatten().find_map(|part| part.answers);
+    if let Some(at) = first_answers.filter(|_| !has_shell) {
+        problems.report(
+            at,
+            "`answers` where the session says `exec: true`: a command that asks has nobody to answer it",
+            "leave `exec` out, so that the line is typed into a shell, or give the command what it would ask for",
+        );
+    }
     let mut needs = reader.into_needs();
     let at = fields.key_span("session");
     if let Some(at) = at.filter(|_| session.as_ref().is_some_and(|one| one.takes_entitys)) {

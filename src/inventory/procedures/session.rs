@@ -18,7 +18,10 @@ use super::texts;
 
 const SESSION: Shape = Shape::new(
     "`session`",
-    &[&["ssh", "telnet", "credentials", "prompt"], &SSH_KEYS],
+    &[
+        &["ssh", "telnet", "credentials", "prompt", "exec"],
+        &SSH_KEYS,
+    ],
 );
 
 const WAYS: &str =
@@ -56,9 +59,11 @@ pub(super) fn read(problems: &mut Problems, node: &Node, known: Known<'_>) -> Op
         }
         _ => ssh::read(problems, &fields, &known.defaults.ssh, known.file),
     };
+    let is_exec = is_exec(problems, &fields, way);
     let prompt = match fields.get("prompt") {
-        Some(node) => texts::shown(problems, node, "prompt"),
-        None => Pattern::from_str(PROMPT).ok(),
+        Some(node) => texts::shown(problems, node, "prompt").map(Some),
+        None if is_exec => Some(None),
+        None => Pattern::from_str(PROMPT).ok().map(Some),
     };
     let (way, port) = way?;
     Some(Session {
@@ -71,6 +76,23 @@ pub(super) fn read(problems: &mut Problems, node: &Node, known: Known<'_>) -> Op
             prompt: prompt?,
         },
     })
+}
+
+/// Whether each line is a command of its own.
+fn is_exec(problems: &mut Problems, fields: &Fields<'_>, way: Option<(Way, u16)>) -> bool {
+    let is_exec = fields.value(problems, "exec", values::boolean) == Some(true);
+    if let Some(at) = fields.key_span("exec").filter(|_| is_exec) {
+        if matches!(way, Some((Way::Telnet, _))) {
+            let message = "`exec` stands beside `telnet`, which has nothing but a shell";
+            problems.report(at, message, "write `ssh: 22`, or leave `exec` out");
+            return false;
+        }
+        if let Some(at) = fields.key_span("prompt") {
+            let message = "`prompt` stands beside `exec: true`: where each line is a command, there is no shell";
+            problems.report(at, message, "leave one of them out");
+        }
+    }
+    is_exec
 }
 
 fn way(problems: &mut Problems, node: &Node, fields: &Fields<'_>) -> Option<(Way, u16)> {
