@@ -25,9 +25,11 @@ mod transfer;
 mod trust;
 
 pub(crate) use management::{Assignment, ManagementAgent};
+pub(crate) use offline::OFFLINE_BEFORE;
 pub(crate) use presumed_installed::PresumedInstalled;
 pub(crate) use report::{
     GroupMeters, Mates, PassCounters, PassMeter, Report, ReportKind, Reporter, SharedCourse, lock,
+    report_changes,
 };
 
 use crate::model::Failure;

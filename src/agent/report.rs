@@ -105,10 +105,10 @@ impl Reporter {
         self.state_of(entity, (state, step), (cause, None), attempt, holds);
     }
 
-    /// It was found to be offline by an earlier engine, at that time.
-    pub(crate) fn offline_since(&self, entity: usize, at: Timestamp, cause: String) {
-        let (state, step) = (EntityState::Offline, Some(Step::Connect));
-        self.state_at(at, entity, (state, step), (Some(cause), None), 0, None);
+    /// It was found to be offline by an earlier engine, and is waited for from here on.
+    pub(crate) fn is_offline(&self, entity: usize) {
+        lock(&self.course).became(entity, EntityState::Offline);
+        self.tell_mates(entity, EntityState::Offline, None);
     }
 
     /// The same of a device that was asked what it runs.
@@ -126,18 +126,6 @@ impl Reporter {
     fn state_of(
         &self,
         entity: usize,
-        became: (EntityState, Option<Step>),
-        said: (Option<String>, Option<String>),
-        attempt: u32,
-        holds: Option<Holds>,
-    ) {
-        self.state_at(Timestamp::now(), entity, became, said, attempt, holds);
-    }
-
-    fn state_at(
-        &self,
-        at: Timestamp,
-        entity: usize,
         (state, step): (EntityState, Option<Step>),
         (cause, runs): (Option<String>, Option<String>),
         attempt: u32,
@@ -145,7 +133,7 @@ impl Reporter {
     ) {
         lock(&self.course).became(entity, state);
         self.event(Event::State {
-            at,
+            at: Timestamp::now(),
             group: self.group.name.clone(),
             entity: self.name(entity),
             state,
@@ -158,6 +146,10 @@ impl Reporter {
             runs,
         });
         // Nobody is seen to begin before it is said that this one has ended.
+        self.tell_mates(entity, state, holds);
+    }
+
+    fn tell_mates(&self, entity: usize, state: EntityState, holds: Option<Holds>) {
         if let Some(known) = self.group.entities.get(entity) {
             lock(&self.mates.together).became(&known.name, state, holds);
         }
@@ -173,11 +165,7 @@ impl Reporter {
 
     /// What has changed about who may begin.
     pub(crate) fn campaign(&self) {
-        let changes = lock(&self.course).changes();
-        for (at, change) in changes {
-            let group = self.group.name.clone();
-            self.event(Event::Campaign { at, group, change });
-        }
+        report_changes(&self.reports, (self.index, &self.group.name), &self.course);
     }
 
     /// The entity holds the whole image under its final name. Followed by its state.
@@ -253,6 +241,28 @@ impl Reporter {
             // The manager knows it.
             size: None,
             sha256: hex::encode(sha256),
+        });
+    }
+}
+
+/// Whoever has changed who may begin reports it at once, the manager too: what an operator has said is written before
+/// it is shown, and the lock keeps what comes from two sides in the order in which it happened.
+pub(crate) fn report_changes(
+    reports: &mpsc::UnboundedSender<Report>,
+    (group, name): (usize, &Name),
+    course: &SharedCourse,
+) {
+    let mut course = lock(course);
+    for (at, change) in course.changes() {
+        let event = Event::Campaign {
+            at,
+            group: name.clone(),
+            change,
+        };
+        // A manager that is gone has no use for it.
+        let _ = reports.send(Report {
+            group,
+            kind: ReportKind::Event(event),
         });
     }
 }

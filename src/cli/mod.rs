@@ -134,8 +134,12 @@ async fn execute_in(arguments: Arguments, log_file: Option<PathBuf>, board: &Boa
             .map_err(|no_home| no_home.to_string()),
         practice: arguments.verb.as_ref().is_some_and(Verb::is_practice),
         resident: matches!(arguments.verb, Some(Verb::Serve(_))),
-        // It reports them itself, or is about to take one of them up again.
-        tell_cut_off: !matches!(arguments.verb, Some(Verb::Recover(_))),
+        tell_cut_off: match arguments.verb {
+            // It reports them itself, or is about to take one of them up again.
+            Some(Verb::Recover(_)) => journal::TellCutOff::None,
+            Some(Verb::Serve(_) | Verb::Engine) => journal::TellCutOff::Others,
+            _ => journal::TellCutOff::All,
+        },
     };
     let services = services::Production { journal };
     match dispatch(arguments, &services, log_file, board).await {

@@ -14,6 +14,7 @@ use super::{Failed, print};
 use crate::headless;
 use crate::journal::{CutOff, Journal, WaitingRun};
 use crate::model::columns::count;
+use crate::model::moments::of_today;
 use crate::model::text::shown;
 use crate::model::units;
 use crate::protocol::{
@@ -23,6 +24,8 @@ use crate::remote::{RemoteError, Wants, Welcome};
 
 /// An engine answers within this time.
 const ANSWER: Duration = Duration::from_secs(20);
+/// Maximum number of entities that are named in a line; JSON has them all.
+const MOST_NAMES: usize = 8;
 
 /// Prints how the engine stands.
 ///
@@ -40,8 +43,12 @@ pub(super) async fn status(json: bool, state_dir: &StateDir) -> Result<u8, Faile
                 )
             }
             false => {
-                let goes_on = |run: &&CutOff| !waiting.iter().any(|other| other.run == run.run);
-                let cut_off = cut_off.iter().filter(goes_on).map(CutOff::sentence);
+                let goes_on = |run: &CutOff| {
+                    let mut waiting = waiting.iter();
+                    waiting.any(|other| other.run == run.run && other.is_whole)
+                };
+                let cut_off = cut_off.iter().filter(|run| !goes_on(run));
+                let cut_off = cut_off.map(CutOff::sentence);
                 let lines = std::iter::once("no engine runs".to_owned()).chain(cut_off);
                 let lines = lines.chain(waiting.iter().map(waits));
                 lines.map(|line| line + "\n").collect()
@@ -109,11 +116,16 @@ fn as_json(welcome: &Welcome, snapshot: &Snapshot, cut_off: &[CutOff]) -> Value 
     let groups: Vec<Value> = (snapshot.groups.iter())
         .map(|group| {
             let (phase, outcome) = phase(group);
+            let away: Vec<Value> = offline(group)
+                .into_iter()
+                .map(|(entity, since)| json!({ "entity": entity, "since": since }))
+                .collect();
             json!({
                 "group": group.group, "image": group.image, "source": group.source,
                 "phase": phase, "outcome": outcome, "read": group.read, "size": group.size,
                 "seconds": group.seconds, "time_left": group.time_left,
                 "entities": states(group), "campaign": group.campaign,
+                "offline": away,
             })
         })
         .collect();
@@ -143,36 +155,78 @@ fn as_text(welcome: &Welcome, snapshot: &Snapshot) -> String {
     if snapshot.groups.is_empty() {
         text.push_str("nothing was started\n");
     }
+    let (now, zone) = (Timestamp::now(), TimeZone::system());
     for group in &snapshot.groups {
-        let (phase, outcome) = phase(group);
-        let ended = outcome.is_some();
-        let phase = outcome.map_or_else(|| phase.to_owned(), |how| format!("{phase}: {how}"));
-        let read = match group.size {
-            Some(size) if size > 0 && !ended => {
-                format!(", {} % read", group.read.min(size) * 100 / size)
-            }
-            _ => String::new(),
-        };
-        let states: Vec<String> = states(group)
-            .into_iter()
-            .map(|(state, number)| format!("{number} {state}"))
-            .collect();
-        text.push_str(&format!(
-            "{}: {} from {}, {phase}{read}; {}\n",
-            shown(&group.group),
-            shown(&group.image),
-            shown(&group.source),
-            states.join(", ")
-        ));
-        if let Some(campaign) = &group.campaign
-            && !ended
-        {
-            for line in campaign_lines(&group.group, campaign) {
-                text.push_str(&format!("  {line}\n"));
-            }
+        for line in group_lines(group, now, &zone) {
+            text.push_str(&format!("{line}\n"));
         }
     }
     text
+}
+
+/// What it does, or what it waits for.
+fn doing(group: &GroupSnapshot, now: Timestamp, zone: &TimeZone) -> String {
+    let (phase, outcome) = phase(group);
+    if let Some(how) = outcome {
+        return format!("{phase}: {how}");
+    }
+    let campaign = group.campaign.as_ref().filter(|_| group.is_at_rest());
+    if let Some(word) = campaign.and_then(|campaign| campaign.word(now, zone)) {
+        return word;
+    }
+    match group.size {
+        Some(size) if size > 0 && group.phase == GroupPhase::Transferring => {
+            format!("{phase}, {} % read", group.read.min(size) * 100 / size)
+        }
+        _ => phase.to_owned(),
+    }
+}
+
+fn group_lines(group: &GroupSnapshot, now: Timestamp, zone: &TimeZone) -> Vec<String> {
+    let states: Vec<String> = states(group)
+        .into_iter()
+        .map(|(state, number)| format!("{number} {state}"))
+        .collect();
+    let mut lines = vec![format!(
+        "{}: {} from {}, {}; {}",
+        shown(&group.group),
+        shown(&group.image),
+        shown(&group.source),
+        doing(group, now, zone),
+        states.join(", ")
+    )];
+    if group.phase.is_ended() {
+        return lines;
+    }
+    let more = group.campaign.iter();
+    let more = more.flat_map(|campaign| campaign_lines(&group.group, campaign));
+    let more = more.chain(offline_line(group, now, zone));
+    lines.extend(more.map(|line| format!("  {line}")));
+    lines
+}
+
+/// Those that can't be reached, and since when.
+fn offline(group: &GroupSnapshot) -> Vec<(&str, Timestamp)> {
+    let offline = group.entities.iter();
+    offline
+        .filter_map(|one| Some((&*one.entity, one.offline_since?)))
+        .collect()
+}
+
+fn offline_line(group: &GroupSnapshot, now: Timestamp, zone: &TimeZone) -> Option<String> {
+    let mut offline = offline(group);
+    // Those that have been away for longest are what somebody may have to look at.
+    offline.sort_by_key(|(_, since)| *since);
+    let shown_ones = offline.iter().take(MOST_NAMES);
+    let mut names: Vec<String> = shown_ones
+        .map(|(name, since)| format!("{} since {}", shown(name), of_today(*since, now, zone)))
+        .collect();
+    match offline.len() {
+        0 => return None,
+        all if all > MOST_NAMES => names.push(format!("and {} more", all - MOST_NAMES)),
+        _ => {}
+    }
+    Some(format!("offline: {}", names.join(", ")))
 }
 
 /// How a group is gone through: where it is, and why nothing begins.
@@ -246,5 +300,90 @@ fn of_wave(wave: &WaveSnapshot) -> String {
     match counts.is_empty() {
         true => entities,
         false => format!("{entities}, {}", counts.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::testing::{entity, group};
+    use crate::model::EntityState;
+    use crate::protocol::PauseReason;
+
+    fn campaign(under_way: usize, by: Option<HeldBy>) -> Box<CampaignSnapshot> {
+        let wave = WaveSnapshot {
+            entities: 3,
+            under_way,
+            good: 1,
+            ..WaveSnapshot::default()
+        };
+        let since = Timestamp::UNIX_EPOCH;
+        Box::new(CampaignSnapshot {
+            waves: vec![wave],
+            wave: 1,
+            held: by.map(|by| Held { since, by }),
+            untouched: 0,
+            offline: 0,
+            failed: 0,
+            stops_at: None,
+            rate: None,
+        })
+    }
+
+    fn drained(campaign: Box<CampaignSnapshot>) -> GroupSnapshot {
+        let entities = vec![entity("e1", EntityState::Delivered, 0)];
+        GroupSnapshot {
+            phase: GroupPhase::Draining,
+            size: Some(1000),
+            read: 0,
+            campaign: Some(campaign),
+            ..group("adsl", entities)
+        }
+    }
+
+    fn lines(group: &GroupSnapshot) -> Vec<String> {
+        group_lines(group, Timestamp::UNIX_EPOCH, &TimeZone::UTC)
+    }
+
+    #[test]
+    fn a_group_at_rest_says_what_it_waits_for_and_not_what_it_has_read() {
+        let pause = || HeldBy::Pause(PauseReason::Asks { wave: 1 });
+        let window = HeldBy::Wait(Wait::Window { until: None });
+        let credentials = vec!["craft".into()];
+        let secrets = HeldBy::Wait(Wait::Secrets { credentials });
+        for (under_way, by, doing) in [
+            (0, Some(pause()), ", paused; 1 delivered"),
+            (0, Some(window), ", waits; 1 delivered"),
+            (0, Some(secrets), ", asks secret; 1 delivered"),
+            // Something is done.
+            (1, Some(pause()), ", draining; 1 delivered"),
+            (1, None, ", draining; 1 delivered"),
+        ] {
+            let lines = lines(&drained(campaign(under_way, by)));
+            assert!(lines[0].ends_with(doing), "{lines:?}");
+        }
+        let mut reads = drained(campaign(1, None));
+        (reads.phase, reads.read) = (GroupPhase::Transferring, 250);
+        let said = lines(&reads);
+        assert!(said[0].contains(", transferring, 25 % read; "), "{said:?}");
+    }
+
+    #[test]
+    fn those_that_are_offline_are_named_with_since_when_the_longest_first() {
+        let away = |number: i64| {
+            let mut one = entity(&format!("e{number}"), EntityState::Offline, 0);
+            one.offline_since = Timestamp::from_second(600 - 60 * number).ok();
+            one
+        };
+        let mut group = drained(campaign(0, None));
+        group.entities = vec![away(1), entity("e2", EntityState::Waiting, 0), away(3)];
+        let said = lines(&group);
+        let last = said.last().unwrap();
+        assert_eq!(last, "  offline: e3 since 00:07, e1 since 00:09");
+        group.entities = (1..=10).map(away).collect();
+        let said = lines(&group);
+        let last = said.last().unwrap();
+        assert!(last.starts_with("  offline: e10 since 00:00, "), "{last}");
+        assert!(last.ends_with("e3 since 00:07, and 2 more"), "{last}");
     }
 }

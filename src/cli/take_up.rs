@@ -1,6 +1,6 @@
 //! What an engine finds at its start: runs that were cut off or parked, which it goes on with.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,7 +9,9 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::journal::{Journal, JournalError, WaitingRun};
+use crate::model::Capped;
 use crate::model::columns::count;
+use crate::model::rate::held_to;
 use crate::model::text::shown;
 use crate::protocol::{Change, ChangedBefore, Command, Continued, Event, Link, PauseReason};
 
@@ -57,6 +59,7 @@ pub(super) async fn take_up(link: &mut Link, state_dir: &Path, inventory: &Path,
     if groups.is_empty() {
         return;
     }
+    hold_to(link, rates(&runs)).await;
     let asked = groups.len();
     if link
         .commands
@@ -118,6 +121,40 @@ fn in_order(runs: &[WaitingRun]) -> Vec<Continued> {
     newest.flat_map(|run| run.groups.iter().cloned()).collect()
 }
 
+/// What was said last of each, whichever run it was said in.
+fn rates(runs: &[WaitingRun]) -> BTreeMap<Capped, Option<u64>> {
+    let all = runs.iter().flat_map(|run| &run.rates);
+    all.map(|(on, rate)| (on.clone(), *rate)).collect()
+}
+
+/// Before anything begins. What is not there any more is refused, and that is logged.
+async fn hold_to(link: &mut Link, rates: BTreeMap<Capped, Option<u64>>) {
+    for (on, rate) in rates {
+        let said = held_to(&on, rate);
+        if link
+            .commands
+            .send(Command::Rate { on, rate })
+            .await
+            .is_err()
+        {
+            return;
+        }
+        let answered = async {
+            loop {
+                match link.events.recv().await {
+                    Some(Event::Notice { text, .. }) if text == said => break,
+                    Some(Event::Refused { .. }) | None => break,
+                    Some(_) => {}
+                }
+            }
+        };
+        if timeout(ANSWER, answered).await.is_err() {
+            tracing::error!("the engine does not say whether {said}");
+            return;
+        }
+    }
+}
+
 /// The groups that the engine has begun.
 async fn begun(link: &mut Link, asked: usize) -> BTreeSet<String> {
     let mut refused = 0;
@@ -170,6 +207,8 @@ mod tests {
             run: name.to_owned(),
             inventory_file: file.to_owned(),
             groups: groups.collect(),
+            is_whole: true,
+            rates: BTreeMap::new(),
         }
     }
 
@@ -212,6 +251,18 @@ mod tests {
         group.changes.push(ChangedBefore { at, change });
         pause(group);
         assert_eq!(reasons(group), [PauseReason::CutOff, asks]);
+    }
+
+    #[test]
+    fn of_rates_the_last_one_counts() {
+        let hq = || Capped::FileServer("hq".into());
+        let mut first = run("r1", "/site.yaml", &["a"]);
+        let other = Capped::Entity("e1".into());
+        first.rates = BTreeMap::from([(hq(), Some(1 << 20)), (other.clone(), None)]);
+        let mut second = run("r2", "/site.yaml", &["b"]);
+        second.rates = BTreeMap::from([(hq(), Some(2 << 20))]);
+        let expected = BTreeMap::from([(hq(), Some(2 << 20)), (other, None)]);
+        assert_eq!(rates(&[first, second]), expected);
     }
 
     #[test]

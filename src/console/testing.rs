@@ -192,6 +192,7 @@ pub(crate) fn entity(name: &str, state: EntityState, sent: u64) -> EntitySnapsho
         },
         holds: None,
         left: None,
+        offline_since: None,
         wave: None,
     }
 }

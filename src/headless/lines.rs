@@ -137,6 +137,7 @@ fn line(event: &Event, zone: &TimeZone) -> Option<(Timestamp, String)> {
         Event::Progress { .. }
         | Event::Summary(_)
         | Event::Group { .. }
+        | Event::Rate { .. }
         | Event::Ended { .. }
         | Event::Image { .. }
         | Event::Stored { .. }

@@ -38,6 +38,7 @@ fn entity(name: &str, state: EntityState, sent: u64) -> EntitySnapshot {
         },
         holds: None,
         left: None,
+        offline_since: None,
         wave: None,
     }
 }

@@ -19,7 +19,7 @@ use crate::model::{Failure, Fault, Probe, RemotePath, Staging, Step};
 use crate::procedure::{Ledger, StepBegins, StepEnded};
 use crate::transport::{
     Compared, Destination, Directory, Endpoint, How, ImageDigest, Listed, NotStored, Orders, Proof,
-    Remote, Reply, Requests, Seen, Sink, Source, Terminal, Transport,
+    Remote, RemoteCommand, Reply, Requests, Seen, Sink, Source, Terminal, Transport,
 };
 
 /// Maximum wait of a transfer: a disk that hangs stops none.
@@ -202,6 +202,14 @@ impl<T: Transport> Transport for Gated<T> {
         cancel: &CancellationToken,
     ) -> Result<Box<dyn Terminal>, Failure> {
         self.inner.terminal(way, endpoint, cancel).await
+    }
+
+    async fn command(
+        &self,
+        endpoint: &Endpoint,
+        cancel: &CancellationToken,
+    ) -> Result<Box<dyn RemoteCommand>, Failure> {
+        self.inner.command(endpoint, cancel).await
     }
 
     async fn orders(

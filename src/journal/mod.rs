@@ -40,4 +40,4 @@ pub use read::{
     PastRow, Process, RunRow, RunStatus, RunWhole, StepRow, WaitingRun,
 };
 pub use store::{UnsafeFolder, check_folder};
-pub use write_ahead::{Recorder, Settings};
+pub use write_ahead::{Recorder, Settings, TellCutOff};

@@ -62,6 +62,10 @@ impl Engine {
     }
 
     fn named(state_dir: &Path, run: &str) -> Self {
+        Self::telling(state_dir, run, TellCutOff::All)
+    }
+
+    fn telling(state_dir: &Path, run: &str, tell_cut_off: TellCutOff) -> Self {
         let (commands, inbox) = mpsc::channel(4);
         let (events, outgoing) = mpsc::unbounded_channel();
         let (snapshots, newest) = watch::channel(snapshot(run, 0));
@@ -74,7 +78,7 @@ impl Engine {
             state_dir: Ok(state_dir.to_owned()),
             practice: false,
             resident: false,
-            tell_cut_off: true,
+            tell_cut_off,
         });
         let (link, task) = recorder.record(link, tokio::spawn(async {}), inventory());
         Self {

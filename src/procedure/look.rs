@@ -122,7 +122,7 @@ mod tests {
                 port: 23,
                 credentials: None,
                 ssh: Ssh::default(),
-                prompt: "> $".parse().unwrap(),
+                prompt: Some("> $".parse().unwrap()),
             }),
             web: None,
             before: Vec::new(),

@@ -37,6 +37,13 @@ impl Continued {
     pub fn of(&self, entity: &str) -> Option<&EndedBefore> {
         self.ended.iter().find(|ended| &*ended.entity == entity)
     }
+
+    /// Since when an entity can't be reached.
+    pub fn offline_since(&self, entity: &str) -> Option<Timestamp> {
+        let mut offline = self.offline.iter();
+        let found = offline.find(|one| &*one.entity == entity);
+        found.map(|one| one.since)
+    }
 }
 
 impl EndedBefore {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::campaign::{CampaignSummary, Change};
 use crate::model::GroupSpec;
 use crate::model::{
-    Bottleneck, EntityState, Holding, Holds, Name, Outcome, Probe, Standing, Step, Verified,
+    Bottleneck, Capped, EntityState, Holding, Holds, Name, Outcome, Probe, Standing, Step, Verified,
 };
 
 /// One thing that happened. `at` is UTC.
@@ -160,6 +160,13 @@ pub enum Event {
         spec: Box<GroupSpec>,
         force: bool,
     },
+    /// What an entity, a label or a file server is held to from now on, in place of what the inventory says; bytes a
+    /// second, `None`: to nothing. Reported when it is changed, and when a run begins.
+    Rate {
+        at: Timestamp,
+        on: Capped,
+        rate: Option<u64>,
+    },
     /// Nothing of the run is left to do. What is started from now on is another run.
     Ended {
         summary: Box<Summary>,
@@ -194,6 +201,7 @@ impl Event {
     pub fn is_for_watchers(&self) -> bool {
         match self {
             Self::Group { .. }
+            | Self::Rate { .. }
             | Self::Ended { .. }
             | Self::Image { .. }
             | Self::Stored { .. }

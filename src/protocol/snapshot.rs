@@ -133,6 +133,9 @@ pub struct EntitySnapshot {
     pub runs: Option<String>,
     /// A staging file that could not be removed.
     pub left: Option<String>,
+    /// When it was first not reached, while it is offline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offline_since: Option<Timestamp>,
     /// The wave that it belongs to, from 1; absent where there are no waves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wave: Option<usize>,

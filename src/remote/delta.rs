@@ -179,10 +179,13 @@ fn is_same_but_moved(known: &EntitySnapshot, now: &EntitySnapshot) -> bool {
         holds,
         runs,
         left,
+        offline_since,
         wave,
     } = known;
-    (entity, state, step, cause, holds)
-        == (&now.entity, &now.state, &now.step, &now.cause, &now.holds)
+    let is_same_state = (entity, state, step, cause, holds)
+        == (&now.entity, &now.state, &now.step, &now.cause, &now.holds);
+    is_same_state
+        && *offline_since == now.offline_since
         && (attempt, staged, verified, runs, left, wave)
             == (
                 &now.attempt,

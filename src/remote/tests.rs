@@ -40,6 +40,7 @@ fn entity(number: usize) -> EntitySnapshot {
         verified: Verified::None,
         holds: None,
         left: None,
+        offline_since: None,
         wave: None,
     }
 }

@@ -14,8 +14,8 @@ use super::sftp::SftpTransport;
 use super::terminal::Terminals;
 use super::tftp::TftpTransport;
 use super::{
-    Compared, Destination, Directory, Endpoint, Listed, Orders, Remote, Requests, Sink, Source,
-    Terminal, Transport,
+    Compared, Destination, Directory, Endpoint, Listed, Orders, Remote, RemoteCommand, Requests,
+    Sink, Source, Terminal, Transport,
 };
 
 /// Every protocol there is, with what was learned about the servers of this run.
@@ -101,6 +101,14 @@ impl Transport for AnyTransport {
             Way::Ssh => self.terminals.ssh(endpoint, cancel).await,
             Way::Telnet => self.terminals.telnet(endpoint, cancel).await,
         }
+    }
+
+    async fn command(
+        &self,
+        endpoint: &Endpoint,
+        cancel: &CancellationToken,
+    ) -> Result<Box<dyn RemoteCommand>, Failure> {
+        self.terminals.command(endpoint, cancel).await
     }
 
     async fn orders(

@@ -21,6 +21,7 @@ use crate::model::{
 
 mod answers;
 mod any;
+mod command;
 mod digest;
 pub mod file;
 pub mod ftp;
@@ -44,6 +45,7 @@ mod trial;
 pub use crate::protocol::Entry as Listed;
 pub use answers::{How, Proof, Refusal, RefusalKind, Reply, Seen};
 pub use any::AnyTransport;
+pub use command::{Exit, RemoteCommand};
 pub(crate) use http::plain as page_text;
 pub use orders::Orders;
 pub(crate) use reach::NoDirectory;
@@ -191,6 +193,20 @@ pub trait Transport: Send + Sync + 'static {
             "no command line of {address} is reached over {}",
             way.word()
         );
+        Err(Failure::new(Step::Connect, Fault::Local(reason)))
+    }
+
+    /// Opens a connection over SSH for one command.
+    ///
+    /// # Errors
+    /// The device can't be reached, lets nobody in, or has no room for another.
+    async fn command(
+        &self,
+        endpoint: &Endpoint,
+        cancel: &CancellationToken,
+    ) -> Result<Box<dyn RemoteCommand>, Failure> {
+        let (address, _) = (&endpoint.address, cancel);
+        let reason = format!("no commands are carried out at {address}");
         Err(Failure::new(Step::Connect, Fault::Local(reason)))
     }
 

@@ -1,109 +1,21 @@
 //! The run outlives the terminal: the program on real terminals and without one, its engine in a
 //! process of its own, against a lab in the test's.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::support::program::{Program, served};
+use crate::support::host::Host;
 use crate::support::pty::{self, Pty};
-use crate::support::{IMAGE, LONG, PATH, takes_at, within};
+use crate::support::{IMAGE, LONG, PATH, within};
 use serde_json::Value;
-use subtend::lab::Lab;
 use subtend::remote::{Connection, Place, Wants};
-use tempfile::TempDir;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_subtend");
 const MIB: u64 = 1 << 20;
 const ENTER: &str = "\r";
 const DOWN: &str = "\x1b[B";
 const ENTITIES: [&str; 3] = ["e001", "e002", "e003"];
 
-/// Three entities of one group, and an inventory that describes them.
-struct Site {
-    lab: Lab,
-    file: String,
-    state: String,
-    folder: TempDir,
-}
-
-impl Site {
-    /// Bytes for each entity, at 1 MiB per second.
-    async fn new(size: u64) -> Self {
-        let (lab, folder, file) = served(3, size, &[("*", takes_at(MIB))]).await;
-        let state = folder.path().join("state").to_str().unwrap().to_owned();
-        Self {
-            lab,
-            file,
-            state,
-            folder,
-        }
-    }
-
-    fn pty(&self, args: &[&str]) -> Pty {
-        let args = [args, &["--state-dir", &self.state]].concat();
-        Pty::start(PROGRAM, &args, &[])
-    }
-
-    /// The console, on the engine that runs or a new one.
-    fn console(&self) -> Pty {
-        self.pty(&["-i", &self.file])
-    }
-
-    fn program(&self, args: &[&str]) -> Program {
-        let args = [args, &["--state-dir", &self.state]].concat();
-        Program::keeping(self.folder.path(), &args)
-    }
-
-    /// What a command printed, and that it went well.
-    async fn said(&self, args: &[&str]) -> String {
-        let (lines, code, said) = self.program(args).end().await;
-        assert_eq!(code, Some(0), "{args:?}: {lines:?} {said}");
-        lines.join("\n")
-    }
-
-    async fn status(&self) -> Value {
-        serde_json::from_str(&self.said(&["status", "--json"]).await).unwrap()
-    }
-
-    /// Starts the group without a console; the engine's process.
-    async fn detached(&self) -> String {
-        let args = ["run", "--all", "--detach", "-i", &self.file];
-        let said = self.said(&args).await;
-        assert!(said.contains("all started"), "{said}");
-        self.process()
-    }
-
-    fn left(&self) -> Vec<PathBuf> {
-        let files = std::fs::read_dir(self.folder.path().join("state/engine"));
-        files.unwrap().map(|file| file.unwrap().path()).collect()
-    }
-
-    fn process(&self) -> String {
-        let ends = |end: &'static str| move |path: &PathBuf| path.extension().unwrap() == end;
-        let lock = self.left().into_iter().find(ends("lock")).expect("a lock");
-        std::fs::read_to_string(lock).unwrap().trim().to_owned()
-    }
-
-    /// The engine ends by itself, and leaves neither socket nor lock.
-    async fn nothing_is_left(&self) {
-        let began = Instant::now();
-        while !self.left().is_empty() {
-            assert!(began.elapsed() < LONG, "{:?} is left", self.left());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    async fn until_received(&self, bytes: u64) {
-        within(LONG, self.lab.until_received("e001", bytes)).await;
-    }
-
-    fn assert_delivered(&self) {
-        for name in ENTITIES {
-            let file = self.lab.file(name, PATH).unwrap();
-            assert!(file.same_as_image(IMAGE), "{name}");
-            assert_eq!(self.lab.files(name), [PATH], "{name}");
-        }
-    }
+async fn until_received(site: &Host, bytes: u64) {
+    within(LONG, site.lab.until_received("e001", bytes)).await;
 }
 
 /// From the groups page to the watch page.
@@ -126,14 +38,14 @@ fn kill(process: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_console_that_is_killed_costs_the_picture_alone() {
-    let site = Site::new(8 * MIB).await;
+    let site = Host::new(8 * MIB).await;
     let mut first = site.console();
     start(&mut first);
-    site.until_received(MIB).await;
+    until_received(&site, MIB).await;
     first.signal("KILL");
     first.end();
     let then = site.lab.bytes_received("e001");
-    site.until_received(then + MIB).await;
+    until_received(&site, then + MIB).await;
 
     let mut again = site.pty(&["attach"]);
     again.until("attached to the engine");
@@ -145,7 +57,7 @@ async fn a_console_that_is_killed_costs_the_picture_alone() {
     again.type_in("q");
     assert_eq!(again.end().exit_code(), 0);
     again.is_clean().unwrap();
-    site.assert_delivered();
+    site.assert_delivered(&ENTITIES);
     // One pass, whoever watched.
     assert_eq!(site.lab.bytes_served("hq"), 8 * MIB);
     site.nothing_is_left().await;
@@ -153,10 +65,10 @@ async fn a_console_that_is_killed_costs_the_picture_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_terminal_that_vanishes_or_is_left_leaves_the_run_alone() {
-    let site = Site::new(12 * MIB).await;
+    let site = Host::new(12 * MIB).await;
     let mut first = site.console();
     start(&mut first);
-    site.until_received(MIB).await;
+    until_received(&site, MIB).await;
     let status = pty::ended(first.vanish());
     assert_eq!(status.signal(), None, "{status:?}");
 
@@ -198,7 +110,7 @@ async fn a_terminal_that_vanishes_or_is_left_leaves_the_run_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_watch_one_engine_and_see_what_the_other_does() {
-    let site = Site::new(8 * MIB).await;
+    let site = Host::new(8 * MIB).await;
     let mut one = site.console();
     one.until("idle");
     let mut guest = site.pty(&["attach", "--watch"]);
@@ -216,7 +128,7 @@ async fn two_watch_one_engine_and_see_what_the_other_does() {
     guest.type_in("y");
     guest.until("only watches");
     let then = site.lab.bytes_received("e001");
-    site.until_received(then + MIB / 2).await;
+    until_received(&site, then + MIB / 2).await;
 
     let mut two = site.pty(&["attach"]);
     one.until("2 others");
@@ -249,12 +161,12 @@ fn until_gone(pty: &mut Pty, what: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_without_a_console_is_asked_after_and_cancelled() {
-    let site = Site::new(32 * MIB).await;
+    let site = Host::new(32 * MIB).await;
     assert_eq!(site.status().await["engine"], Value::Null);
     let (_, code, said) = site.program(&["cancel", "--all"]).end().await;
     assert_eq!(code, Some(2), "{said}");
     let process = site.detached().await;
-    site.until_received(MIB / 2).await;
+    until_received(&site, MIB / 2).await;
     let status = site.status().await;
     let engine = &status["engine"];
     assert_eq!(engine["process"].to_string(), process);
@@ -294,20 +206,20 @@ async fn a_run_without_a_console_is_asked_after_and_cancelled() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stop_waits_for_what_runs_or_cancels_it() {
-    let site = Site::new(4 * MIB).await;
+    let site = Host::new(4 * MIB).await;
     site.detached().await;
     let said = site.said(&["stop"]).await;
     assert!(
         said.contains("work runs") && said.contains("has ended"),
         "{said}"
     );
-    site.assert_delivered();
+    site.assert_delivered(&ENTITIES);
     assert!(site.left().is_empty());
     assert!(site.said(&["stop"]).await.contains("no engine runs"));
 
-    let site = Site::new(32 * MIB).await;
+    let site = Host::new(32 * MIB).await;
     site.detached().await;
-    site.until_received(MIB / 2).await;
+    until_received(&site, MIB / 2).await;
     let mut watching = site.pty(&["attach"]);
     watching.until("1 group runs");
     site.said(&["stop", "--cancel"]).await;
@@ -319,7 +231,7 @@ async fn stop_waits_for_what_runs_or_cancels_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_viewer_that_never_reads_slows_nobody() {
-    let site = Site::new(4 * MIB).await;
+    let site = Host::new(4 * MIB).await;
     site.detached().await;
     let place = Place::of(&site.folder.path().join("state"), None).unwrap();
     let mut stuck = Vec::new();
@@ -331,7 +243,7 @@ async fn a_viewer_that_never_reads_slows_nobody() {
     pty.until("3 others");
     pty.type_in("4");
     pty.until("ended: delivered");
-    site.assert_delivered();
+    site.assert_delivered(&ENTITIES);
     let engine = &site.status().await["engine"];
     let seconds = engine["groups"][0]["seconds"].as_f64().unwrap();
     // 4 MiB at 1 MiB a second: there, and back under each of its two names.
@@ -344,9 +256,9 @@ async fn a_viewer_that_never_reads_slows_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_was_killed_is_in_nobodys_way_and_its_run_is_told() {
-    let site = Site::new(32 * MIB).await;
+    let site = Host::new(32 * MIB).await;
     let process = site.detached().await;
-    site.until_received(MIB / 2).await;
+    until_received(&site, MIB / 2).await;
     let mut watching = site.pty(&["attach"]);
     watching.until("1 group runs");
     kill(&process);
@@ -378,9 +290,9 @@ async fn an_engine_that_was_killed_is_in_nobodys_way_and_its_run_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_inventory_that_has_changed_is_read_anew_when_nothing_runs() {
-    let site = Site::new(32 * MIB).await;
+    let site = Host::new(32 * MIB).await;
     site.detached().await;
-    site.until_received(MIB / 2).await;
+    until_received(&site, MIB / 2).await;
     let text = std::fs::read_to_string(&site.file).unwrap();
     std::fs::write(&site.file, format!("{text}\n# changed\n")).unwrap();
     let mut pty = site.console();
@@ -404,7 +316,7 @@ async fn an_inventory_that_has_changed_is_read_anew_when_nothing_runs() {
 /// Who starts a run learns that nothing will be known of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_detached_run_that_is_not_recorded_says_so() {
-    let site = Site::new(MIB).await;
+    let site = Host::new(MIB).await;
     let state = site.folder.path().join("state");
     std::fs::create_dir_all(&state).unwrap();
     std::fs::write(
@@ -420,13 +332,13 @@ async fn a_detached_run_that_is_not_recorded_says_so() {
         "{said}"
     );
     site.nothing_is_left().await;
-    site.assert_delivered();
+    site.assert_delivered(&ENTITIES);
 }
 
 /// What an engine has delivered counts for its next start, and each start of work is a run that ends.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_engine_that_stays_sends_what_is_missing_and_its_runs_end() {
-    let site = Site::new(MIB).await;
+    let site = Host::new(MIB).await;
     // It keeps the engine there.
     let mut pty = site.console();
     pty.until("idle");
@@ -483,7 +395,7 @@ async fn an_engine_that_stays_sends_what_is_missing_and_its_runs_end() {
     assert_eq!(figures(&third), [1, 2, MIB]);
     assert_eq!(runs().await.len(), 3);
     assert_eq!(site.process(), process, "one engine did all of it");
-    site.assert_delivered();
+    site.assert_delivered(&ENTITIES);
     pty.signal("KILL");
     pty.end();
     site.nothing_is_left().await;
@@ -509,7 +421,7 @@ async fn another_user_is_not_let_in() {
         println!("not root: skipped");
         return;
     }
-    let site = Site::new(32 * MIB).await;
+    let site = Host::new(32 * MIB).await;
     site.detached().await;
     let visit = |uid: u32| {
         let socket = site

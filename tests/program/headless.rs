@@ -189,6 +189,7 @@ fn snapshot(sent: u64, phase: GroupPhase) -> Snapshot {
         verified: Verified::None,
         holds: None,
         left: None,
+        offline_since: None,
         wave: None,
     };
     let group = GroupSnapshot {

@@ -25,6 +25,8 @@ mod console_start;
 #[cfg(all(unix, feature = "lab"))]
 mod console_waves;
 #[cfg(all(unix, feature = "lab"))]
+mod continued;
+#[cfg(all(unix, feature = "lab"))]
 mod detach;
 mod headless;
 #[cfg(all(unix, feature = "lab"))]

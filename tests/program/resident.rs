@@ -1,157 +1,50 @@
 //! An engine that stays: killed and parked in all that waits, and started again, against a lab in the test's process.
 
-use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::future::Future;
 
-use crate::support::program::{Program, served};
-use crate::support::{IMAGE, LONG, PATH, takes_at, within};
+use crate::support::host::{Host, Serve};
+use crate::support::program::Program;
+use crate::support::{IMAGE, LONG, PATH, within};
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::Value;
-use subtend::lab::Lab;
 use subtend::model::campaign::{Campaign, Days, Proceed, TimeOfDay, Wave, Window};
 use subtend::model::{
     DeliveryPolicy, EntityState, GroupSpec, ImageSpec, MadeGroup, Outcome, SourceSpec,
 };
-use subtend::protocol::{Command, GroupPhase, GroupSnapshot, HeldBy, PauseReason, Snapshot, Wait};
-use subtend::remote::{Connection, Place, Wants};
-use tempfile::TempDir;
+use subtend::protocol::{Command, GroupPhase, GroupSnapshot, HeldBy, PauseReason, Wait};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_subtend");
 const MIB: u64 = 1 << 20;
 const SIZE: u64 = 2 * MIB;
 const ENTITIES: [&str; 3] = ["e001", "e002", "e003"];
 const GROUP: &str = "tonight";
 
-struct Site {
-    lab: Lab,
-    file: String,
-    state: String,
-    folder: TempDir,
+fn site() -> impl Future<Output = Host> {
+    Host::new(SIZE)
 }
 
-/// `subtend serve`, ready.
-struct Serve {
-    program: Program,
-    place: Place,
+fn assert_delivered_once(site: &Host) {
+    site.assert_delivered(&ENTITIES);
+    // What had ended is not sent again.
+    assert_eq!(site.lab.bytes_received("e001"), SIZE);
 }
 
-impl Site {
-    async fn new() -> Self {
-        let (lab, folder, file) = served(3, SIZE, &[("*", takes_at(MIB))]).await;
-        let state = folder.path().join("state").to_str().unwrap().to_owned();
-        Self {
-            lab,
-            file,
-            state,
-            folder,
-        }
-    }
-
-    /// Started as a service manager does it: it says when it is ready.
-    async fn serve(&self) -> Serve {
-        let socket: PathBuf = self.folder.path().join("notify");
-        let _ = std::fs::remove_file(&socket);
-        let manager = UnixDatagram::bind(&socket).unwrap();
-        manager.set_read_timeout(Some(LONG)).unwrap();
-        let notify = format!("NOTIFY_SOCKET={}", socket.display());
-        let args = [
-            &notify,
-            PROGRAM,
-            "serve",
-            "-i",
-            &self.file,
-            "--state-dir",
-            &self.state,
-        ];
-        let program = Program::command(self.folder.path(), "/usr/bin/env", &args);
-        let heard = tokio::task::spawn_blocking(move || {
-            let mut message = [0; 512];
-            let length = manager
-                .recv(&mut message)
-                .expect("it says that it is ready");
-            String::from_utf8_lossy(&message[..length]).into_owned()
-        });
-        let heard = heard.await.unwrap();
-        assert!(heard.starts_with("READY=1\n"), "{heard}");
-        let place = Place::of(&PathBuf::from(&self.state), None).unwrap();
-        Serve { program, place }
-    }
-
-    fn program(&self, args: &[&str]) -> Program {
-        let args = [args, &["--state-dir", &self.state]].concat();
-        Program::keeping(self.folder.path(), &args)
-    }
-
-    async fn said(&self, args: &[&str]) -> String {
-        let (lines, code, said) = self.program(args).end().await;
-        assert_eq!(code, Some(0), "{args:?}: {lines:?} {said}");
-        lines.join("\n")
-    }
-
-    async fn status(&self) -> Value {
-        serde_json::from_str(&self.said(&["status", "--json"]).await).unwrap()
-    }
-
-    fn assert_delivered_once(&self) {
-        for name in ENTITIES {
-            let file = self.lab.file(name, PATH).unwrap();
-            assert!(file.same_as_image(IMAGE), "{name}");
-            assert_eq!(self.lab.files(name), [PATH], "{name}");
-        }
-    }
-}
-
-impl Serve {
-    async fn connection(&self) -> Connection {
-        let opened = Connection::open(&self.place, Wants::Orders, "a test").await;
-        opened.unwrap().expect("an engine")
-    }
-
-    async fn start(&self, campaign: Campaign) {
-        let mut connection = self.connection().await;
-        let spec = GroupSpec::Made(MadeGroup {
-            name: GROUP.into(),
-            image: ImageSpec::Named(IMAGE.into()),
-            source: SourceSpec::FileServer("hq".into()),
-            then: Vec::new(),
-            entities: ENTITIES.map(str::to_owned).into(),
-            policy: DeliveryPolicy::default(),
-            campaign: Box::new(campaign),
-        });
-        let start = Command::Start {
-            groups: vec![spec],
-            force: false,
-        };
-        connection.order(start).await.unwrap();
-        self.until(|_| true).await;
-    }
-
-    /// Waits until the group is so.
-    async fn until(&self, is_so: impl Fn(&GroupSnapshot) -> bool) -> Arc<GroupSnapshot> {
-        let mut connection = self.connection().await;
-        let seen = async {
-            loop {
-                let snapshot: Arc<Snapshot> = connection.snapshot().await.unwrap();
-                let group = snapshot
-                    .groups
-                    .iter()
-                    .rev()
-                    .find(|one| &*one.group == GROUP);
-                if let Some(group) = group
-                    && is_so(group)
-                {
-                    return group.clone();
-                }
-            }
-        };
-        within(LONG, seen).await
-    }
-
-    async fn kill(self) {
-        self.program.signal("KILL");
-        self.program.end().await;
-    }
+async fn start(serve: &Serve, campaign: Campaign) {
+    let mut connection = serve.connection().await;
+    let spec = GroupSpec::Made(MadeGroup {
+        name: GROUP.into(),
+        image: ImageSpec::Named(IMAGE.into()),
+        source: SourceSpec::FileServer("hq".into()),
+        then: Vec::new(),
+        entities: ENTITIES.map(str::to_owned).into(),
+        policy: DeliveryPolicy::default(),
+        campaign: Box::new(campaign),
+    });
+    let start = Command::Start {
+        groups: vec![spec],
+        force: false,
+    };
+    connection.order(start).await.unwrap();
+    serve.until(GROUP, |_| true).await;
 }
 
 fn in_waves(proceed: Proceed) -> Campaign {
@@ -182,10 +75,10 @@ fn state(group: &GroupSnapshot, name: &str) -> EntityState {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_it_is_paused_it_is_paused_and_goes_on() {
-    let site = Site::new().await;
+    let site = site().await;
     let serve = site.serve().await;
-    serve.start(in_waves(Proceed::Ask)).await;
-    serve.until(asks).await;
+    start(&serve, in_waves(Proceed::Ask)).await;
+    serve.until(GROUP, asks).await;
     serve.kill().await;
     let status = site.status().await;
     assert_eq!(
@@ -195,7 +88,7 @@ async fn killed_while_it_is_paused_it_is_paused_and_goes_on() {
     );
 
     let serve = site.serve().await;
-    let group = serve.until(|_| true).await;
+    let group = serve.until(GROUP, |_| true).await;
     assert!(asks(&group), "{:?}", group.campaign);
     assert_eq!(state(&group, "e001"), EntityState::Delivered);
     assert_eq!(state(&group, "e002"), EntityState::Waiting);
@@ -206,10 +99,9 @@ async fn killed_while_it_is_paused_it_is_paused_and_goes_on() {
     );
     let said = site.said(&["resume", GROUP]).await;
     assert!(said.contains("goes on"), "{said}");
-    serve.until(is_delivered).await;
-    site.assert_delivered_once();
-    // What had ended is not sent again, and what was taken up is nobody's any more.
-    assert_eq!(site.lab.bytes_received("e001"), SIZE);
+    serve.until(GROUP, is_delivered).await;
+    assert_delivered_once(&site);
+    // What was taken up is nobody's any more.
     assert_eq!(site.status().await["cut_off"], Value::Array(Vec::new()));
     serve.kill().await;
     assert_eq!(site.status().await["waiting"], Value::Array(Vec::new()));
@@ -217,25 +109,24 @@ async fn killed_while_it_is_paused_it_is_paused_and_goes_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_in_a_wave_it_goes_on_with_that_wave() {
-    let site = Site::new().await;
+    let site = site().await;
     let serve = site.serve().await;
-    serve.start(in_waves(Proceed::Auto)).await;
+    start(&serve, in_waves(Proceed::Auto)).await;
     within(LONG, site.lab.until_received("e002", MIB / 2)).await;
     serve.kill().await;
     let serve = site.serve().await;
-    let group = serve.until(is_delivered).await;
+    let group = serve.until(GROUP, is_delivered).await;
     assert_eq!(
         group.campaign.as_ref().map(|campaign| campaign.wave),
         Some(2)
     );
-    site.assert_delivered_once();
-    assert_eq!(site.lab.bytes_received("e001"), SIZE);
+    assert_delivered_once(&site);
     serve.kill().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_while_it_waits_for_its_window_it_waits_on() {
-    let site = Site::new().await;
+    let site = site().await;
     let today = Timestamp::now().to_zoned(TimeZone::UTC).weekday();
     let window = Window {
         // In three days at the earliest, however long this takes.
@@ -255,11 +146,11 @@ async fn killed_while_it_waits_for_its_window_it_waits_on() {
         )
     };
     let serve = site.serve().await;
-    serve.start(campaign).await;
-    let before = serve.until(waits).await;
+    start(&serve, campaign).await;
+    let before = serve.until(GROUP, waits).await;
     serve.kill().await;
     let serve = site.serve().await;
-    let after = serve.until(waits).await;
+    let after = serve.until(GROUP, waits).await;
     assert_eq!(held(&before), held(&after));
     for name in ENTITIES {
         assert_eq!(site.lab.bytes_received(name), 0, "{name}");
@@ -269,9 +160,9 @@ async fn killed_while_it_waits_for_its_window_it_waits_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn asked_to_end_it_parks_and_the_next_one_goes_on() {
-    let site = Site::new().await;
+    let site = site().await;
     let serve = site.serve().await;
-    serve.start(in_waves(Proceed::Auto)).await;
+    start(&serve, in_waves(Proceed::Auto)).await;
     within(LONG, site.lab.until_received("e002", MIB / 2)).await;
     serve.program.signal("TERM");
     let (_, code, said) = serve.program.end().await;
@@ -286,18 +177,17 @@ async fn asked_to_end_it_parks_and_the_next_one_goes_on() {
     let history = site.said(&["history", "--json"]).await;
     assert!(history.contains("\"outcome\":\"waiting\""), "{history}");
     let serve = site.serve().await;
-    serve.until(is_delivered).await;
-    site.assert_delivered_once();
-    assert_eq!(site.lab.bytes_received("e001"), SIZE);
+    serve.until(GROUP, is_delivered).await;
+    assert_delivered_once(&site);
     serve.kill().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_waits_ends_with_code_3_and_goes_on_in_its_engine() {
-    let site = Site::new().await;
+    let site = site().await;
     let serve = site.serve().await;
-    serve.start(in_waves(Proceed::Ask)).await;
-    serve.until(asks).await;
+    start(&serve, in_waves(Proceed::Ask)).await;
+    serve.until(GROUP, asks).await;
     site.said(&["cancel", GROUP]).await;
     let run = site.status().await["engine"]["run"].clone();
     let run = run.as_str().unwrap();
@@ -330,4 +220,71 @@ async fn a_run_that_waits_ends_with_code_3_and_goes_on_in_its_engine() {
     assert_eq!(code, Some(130), "{said}");
     assert_eq!(site.status().await["engine"]["busy"], false);
     serve.kill().await;
+}
+
+/// Three entities in two waves, and somebody is asked between them.
+async fn asking() -> Host {
+    let host = site().await;
+    host.edit("retries: 0", "retries: 0, waves: [1, rest], proceed: ask");
+    host
+}
+
+/// `subtend run`, up to the pause after the first wave.
+async fn run_to_the_pause(host: &Host, more: &[&str]) -> Program {
+    let args = [&["run", "all", "--json", "-i", &host.file], more].concat();
+    let mut run = host.program(&args);
+    run.until(|line| line.contains("\"what\":\"paused\"")).await;
+    run
+}
+
+fn outcome(lines: &[String]) -> Value {
+    let last: Value = serde_json::from_str(lines.last().unwrap()).unwrap();
+    assert_eq!(last["event"], "summary");
+    last["outcome"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_stays_goes_on_when_another_process_lets_it() {
+    let host = asking().await;
+    let run = run_to_the_pause(&host, &["--wait"]).await;
+    let said = host.said(&["resume", "all"]).await;
+    assert!(said.contains("all goes on"), "{said}");
+    let (lines, code, said) = run.end().await;
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(outcome(&lines), "delivered");
+    host.assert_delivered(&ENTITIES);
+    host.nothing_is_left().await;
+
+    // Without it, the run is left to its engine, which says how to go on.
+    let host = asking().await;
+    let run = run_to_the_pause(&host, &[]).await;
+    let (lines, code, said) = run.end().await;
+    assert_eq!(code, Some(3), "{said}");
+    assert_eq!(outcome(&lines), "waiting");
+    assert!(said.contains("`subtend resume all`"), "{said}");
+    assert!(
+        host.lab
+            .file("e002", PATH)
+            .is_none_or(|file| !file.same_as_image(IMAGE))
+    );
+    host.said(&["resume", "all"]).await;
+    host.nothing_is_left().await;
+    host.assert_delivered(&ENTITIES);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_on_a_run_that_stays_cancels_what_it_has_started() {
+    let host = asking().await;
+    let run = run_to_the_pause(&host, &["--wait"]).await;
+    run.signal("INT");
+    let (lines, code, said) = run.end().await;
+    assert_eq!(code, Some(130), "{said}");
+    assert_eq!(outcome(&lines), "cancelled");
+    host.assert_delivered(&["e001"]);
+    for name in &ENTITIES[1..] {
+        assert_eq!(host.lab.bytes_received(name), 0, "{name}");
+    }
+    // Nothing waits for anybody any more.
+    host.nothing_is_left().await;
+    assert_eq!(host.status().await["waiting"], Value::Array(Vec::new()));
 }

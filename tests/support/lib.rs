@@ -2,6 +2,8 @@
 //! of other makes. A crate of its own, so that each test takes what it needs of it.
 
 pub mod client;
+#[cfg(unix)]
+pub mod host;
 mod practice;
 #[cfg(unix)]
 pub mod program;

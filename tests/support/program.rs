@@ -1,7 +1,7 @@
 //! The program as a process, against a lab in the test's own.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Once;
 
@@ -15,6 +15,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{IMAGE, LONG, behave, lab, network, within, yaml};
 
 const MIB: u64 = 1 << 20;
+
+/// The program: beside the folder of the test that runs, for cargo tells the path to tests alone.
+pub fn subtend() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.ancestors().nth(2).unwrap().join("subtend")
+}
 
 /// A running `subtend`.
 pub struct Program {
@@ -36,10 +42,7 @@ impl Program {
 
     /// With a place for what is kept that outlives it.
     pub fn keeping(state: &Path, args: &[&str]) -> Self {
-        // Beside the folder of the test that runs: cargo tells the path to tests alone.
-        let test = std::env::current_exe().unwrap();
-        let program = test.ancestors().nth(2).unwrap().join("subtend");
-        Self::command(state, program.to_str().unwrap(), args)
+        Self::command(state, subtend().to_str().unwrap(), args)
     }
 
     /// Through another program, which becomes it.

@@ -13,7 +13,7 @@ use crate::transport::Transport;
 use super::{Assignment, Delivery, ManagementAgent, not_delivered};
 
 /// How often it is asked while nothing runs: by then the time may have come, or somebody has said to go on.
-const ASK: Duration = Duration::from_millis(100);
+pub(super) const ASK: Duration = Duration::from_millis(100);
 
 impl<T: Transport> ManagementAgent<T> {
     /// Those that begin first. Where only what follows the image has to be admitted, they are all.

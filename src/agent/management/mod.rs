@@ -35,6 +35,7 @@ use super::presumed_installed::PresumedInstalled;
 use super::report::{GroupMeters, Reporter, SharedCourse, lock};
 use super::subscription::{Request, Subscription};
 use super::transfer::PassEnd;
+use admission::ASK;
 use tasks::{Agents, Ended, Task};
 
 /// How often laggards are detected and waiting entities admitted.
@@ -99,10 +100,25 @@ struct Known {
 
 impl<T: Transport> ManagementAgent<T> {
     /// As [`Self::run`], once there are the secrets that it needs.
-    pub(crate) async fn run_with(mut self, secrets: oneshot::Receiver<Arc<Logins>>) {
-        let cancel = self.work.cancel.clone();
-        if let Some(Ok(logins)) = cancel.run_until_cancelled(secrets).await {
-            self.work.logins = logins;
+    pub(crate) async fn run_with(mut self, mut secrets: oneshot::Receiver<Arc<Logins>>) {
+        let mut ask = interval(ASK);
+        ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = self.work.cancel.cancelled() => break,
+                given = &mut secrets => {
+                    if let Ok(logins) = given {
+                        self.work.logins = logins;
+                    }
+                    break;
+                }
+                // It is said that it waits, and it may be paused and resumed meanwhile.
+                _ = ask.tick() => {
+                    lock(&self.work.course).look(self.work.clock.now());
+                    self.work.reporter.campaign();
+                }
+            }
         }
         self.run().await;
     }

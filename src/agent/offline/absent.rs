@@ -20,8 +20,8 @@ use crate::inspect::FanOut;
 use crate::model::{Address, EntityState, Failure, Fault, Holds, Step};
 use crate::transport::knock_at;
 
-use super::is_unreachable;
 use super::roll::{Missed, Roll};
+use super::{OFFLINE_BEFORE, is_unreachable};
 
 /// Where it is seen whether an entity is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,7 +155,8 @@ impl Absent {
         self.report(entity, missed)
     }
 
-    /// One that an earlier engine has waited for, since then. It is asked at once.
+    /// One that an earlier engine has waited for, since then, which was reported when the group began. It is asked at
+    /// once.
     pub(in crate::agent) fn expect(&mut self, entity: usize, since: Timestamp, door: Door) -> bool {
         let Some(roll) = &mut self.roll else {
             return false;
@@ -164,7 +165,7 @@ impl Absent {
         let waited = Duration::try_from(Timestamp::now().duration_since(since));
         let waited = waited.unwrap_or_default();
         roll.expect(entity, waited, Instant::now());
-        let failure = Failure::new(Step::Connect, Fault::Local(BEFORE.into()));
+        let failure = Failure::new(Step::Connect, Fault::Local(OFFLINE_BEFORE.into()));
         let away = Away {
             cause: failure.fault.to_string(),
             failure: failure.clone(),
@@ -172,11 +173,10 @@ impl Absent {
             holds: Some(Holds::Old),
             door,
         };
-        let words = away.cause.clone();
         let last = failure;
         self.known.insert(entity, Known { away, last });
         self.watch(entity);
-        (self.reporter).offline_since(entity, since, words);
+        self.reporter.is_offline(entity);
         true
     }
 
@@ -362,6 +362,3 @@ impl Absent {
         }
     }
 }
-
-/// Of one that an earlier engine could not reach.
-const BEFORE: &str = "it was offline when the engine that ran before ended";

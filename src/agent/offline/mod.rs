@@ -12,6 +12,9 @@ mod roll;
 
 pub(super) use absent::{Absent, Away, Door, Turn};
 
+/// Of one that an earlier engine could not reach.
+pub(crate) const OFFLINE_BEFORE: &str = "it was offline when the engine that ran before ended";
+
 use crate::model::{Failure, Fault, Scheme, Step};
 
 /// Whether nobody has answered. A server that has said anything at all is there: what it refuses (a login, room on

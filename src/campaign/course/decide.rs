@@ -12,7 +12,7 @@ use crate::protocol::{Change, PauseReason, Wait, WaveSnapshot};
 
 impl Course {
     /// Brings it up to what has happened and how late it is.
-    pub(super) fn look(&mut self, now: Timestamp) {
+    pub fn look(&mut self, now: Timestamp) {
         self.stop_where_too_many_failed(now);
         self.end_wave(now);
         self.ask_before_the_next(now);

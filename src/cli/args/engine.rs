@@ -49,8 +49,8 @@ pub struct CancelArgs {
 #[command(
     after_help = "Examples:\n  subtend rate group:adsl 2MiB/s\n  subtend rate label:site=north 512KiB/s\n  \
                   subtend rate file-server:hq none\n\n\
-                  It holds until the engine ends, that of a group for as long as the group runs. The\n\
-                  inventory stays as it is."
+                  It holds until the engine ends, that of a group for as long as the group runs; an engine\n\
+                  that goes on with the run takes it over. The inventory stays as it is."
 )]
 pub struct RateArgs {
     /// group:NAME, entity:NAME, label:KEY=VALUE or file-server:NAME

@@ -252,6 +252,7 @@ fn snapshot(running: usize) -> Arc<Snapshot> {
                 verified: Verified::None,
                 holds: None,
                 left: None,
+                offline_since: None,
                 wave: None,
             }],
             campaign: None,

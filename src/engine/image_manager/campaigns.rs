@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::agent::lock;
+use crate::agent::{lock, report_changes};
+use crate::engine::state::GroupState;
 use crate::model::text::quoted;
 use crate::model::{EntityState, Group, Name};
 use crate::plan::{plan, said};
@@ -18,10 +19,12 @@ impl<T: Transport> ImageManager<T> {
     pub(super) fn pause(&mut self, group: &str) {
         let now = Timestamp::now();
         match self.running(group) {
-            Some(state) => lock(&state.course).pause(now),
+            Some(state) => {
+                lock(&state.course).pause(now);
+                self.report_changes(state);
+            }
             None => self.refuse(format!("there is no running group {}", quoted(group))),
         }
-        self.publish();
     }
 
     /// `since`: the pause that is meant, where somebody has looked at it.
@@ -32,17 +35,28 @@ impl<T: Transport> ImageManager<T> {
             let paused = course.paused_since();
             match (paused, since) {
                 (Some(paused), Some(since)) if paused != since => Err(()),
-                _ => Ok(course.resume(now)),
+                _ => Ok((course.resume(now), state)),
             }
         });
         match resumed {
-            Some(Ok(true)) => self.publish(),
-            Some(Ok(false)) => self.refuse(format!("group {} is not paused", quoted(group))),
+            Some(Ok((true, state))) => self.report_changes(state),
+            Some(Ok((false, _))) => {
+                self.refuse(format!("group {} is not paused", quoted(group)));
+            }
             Some(Err(())) => self.refuse(format!(
                 "group {} is held by another pause than the one that was looked at; nothing was done",
                 quoted(group)
             )),
             None => self.refuse(format!("there is no running group {}", quoted(group))),
+        }
+    }
+
+    /// Without waiting for its agent, which may have nothing to do for a while. The next snapshot comes after it.
+    fn report_changes(&self, state: &GroupState) {
+        let index = self.groups.iter().position(|one| std::ptr::eq(one, state));
+        if let Some(index) = index {
+            let named = (index, &state.group.name);
+            report_changes(&self.agents.reports, named, &state.course);
         }
     }
 

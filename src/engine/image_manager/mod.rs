@@ -7,6 +7,7 @@ mod rates;
 mod reports;
 mod runs;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +23,7 @@ use crate::agent::Report;
 use crate::campaign::{Clock, SharedTogether, SystemClock};
 use crate::caps::Caps;
 use crate::inspect::PeerRegistry;
-use crate::model::{Group, Inventory, Logins, Memories, Remembered};
+use crate::model::{Capped, Group, Inventory, Logins, Memories, Remembered};
 use crate::pool::Budget;
 use crate::procedure::Means;
 use crate::protocol::{Command, Event, GroupSnapshot, GroupSpec, Link, Snapshot, Target};
@@ -56,6 +57,8 @@ pub struct ImageManager<T: Transport> {
     began: Instant,
     holders: PeerRegistry,
     caps: Arc<Caps>,
+    /// Those that are not as the inventory has them; without those of groups.
+    changed_rates: BTreeMap<Capped, Option<u64>>,
     memories: Memories,
     /// What procedures are carried out with.
     means: Means,
@@ -203,6 +206,7 @@ impl<T: Transport> ImageManager<T> {
                 host: HostWatch::default(),
             },
             caps: Caps::new(&inventory.rates),
+            changed_rates: BTreeMap::new(),
             inventory,
             logins: Arc::new(logins),
             transport: Arc::new(transport),

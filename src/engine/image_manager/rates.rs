@@ -28,8 +28,25 @@ impl<T: Transport> ImageManager<T> {
             }
             let change = Change::Rate { rate };
             self.tell(Event::Campaign { at, group, change });
+        } else {
+            if self.runs() {
+                self.tell_rate(&on, rate);
+            }
+            self.changed_rates.insert(on, rate);
         }
         self.tell(Event::Notice { at, text });
+    }
+
+    /// A run that begins has all that was changed before it: another engine may go on with it.
+    pub(super) fn tell_changed_rates(&self) {
+        for (on, rate) in &self.changed_rates {
+            self.tell_rate(on, *rate);
+        }
+    }
+
+    fn tell_rate(&self, on: &Capped, rate: Option<u64>) {
+        let (at, on) = (Timestamp::now(), on.clone());
+        self.tell(Event::Rate { at, on, rate });
     }
 
     fn may_hold_to(&self, on: &Capped, rate: u64) -> Result<(), Complaint> {

@@ -11,8 +11,8 @@ use tokio::sync::{oneshot, watch};
 use tracing::Instrument;
 
 use crate::agent::{
-    Assignment, GroupMeters, ManagementAgent, Mates, PresumedInstalled, Reporter, SharedCourse,
-    lock, spans,
+    Assignment, GroupMeters, ManagementAgent, Mates, OFFLINE_BEFORE, PresumedInstalled, Reporter,
+    SharedCourse, lock, spans,
 };
 use crate::campaign::{Course, Terms};
 use crate::engine::depth::Change;
@@ -21,7 +21,7 @@ use crate::engine::summary::summary;
 use crate::inspect::Expected;
 use crate::model::lookup::Lookup;
 use crate::model::memory::shares;
-use crate::model::{Capped, Entity, EntityState, Extent, Group, Holds, Name};
+use crate::model::{Capped, Entity, EntityState, Extent, Group, Holds, Name, Step};
 use crate::plan::{Footprint, plan, said};
 use crate::pool;
 use crate::protocol::{ChangedBefore, Continued, Event, GroupSpec, Snapshot};
@@ -64,10 +64,10 @@ fn targets(group: &Group, force: bool, past: Option<&Continued>) -> Vec<usize> {
 
 /// The places of those that could not be reached, and since when.
 fn offline_before(group: &Group, past: Option<&Continued>) -> Vec<(usize, Timestamp)> {
-    let offline = past.map(|past| past.offline.iter()).into_iter().flatten();
-    let place = |name: &Name| group.entities.iter().position(|one| one.name == *name);
-    offline
-        .filter_map(|one| Some((place(&one.entity)?, one.since)))
+    let since = |entity: &Entity| past.and_then(|past| past.offline_since(&entity.name));
+    let places = group.entities.iter().enumerate();
+    places
+        .filter_map(|(place, entity)| Some((place, since(entity)?)))
         .collect()
 }
 
@@ -113,7 +113,8 @@ impl<T: Transport> ImageManager<T> {
             return;
         }
         let running = self.footprints().len();
-        if !self.runs() {
+        let is_new = !self.runs();
+        if is_new {
             self.begin_run();
         }
         let names: Vec<Name> = groups.iter().map(|one| one.group.name.clone()).collect();
@@ -123,6 +124,9 @@ impl<T: Transport> ImageManager<T> {
             groups: names,
             memory: self.inventory.memory,
         });
+        if is_new {
+            self.tell_changed_rates();
+        }
         let shares = shares(self.inventory.memory, running + groups.len());
         let joining = shares[running..].to_vec();
         let changes = self.pools.depths.make_room(groups.len());
@@ -283,16 +287,27 @@ impl<T: Transport> ImageManager<T> {
                 continue;
             }
             let skipped = !force && group.has_image(entity);
+            // At once, though it may be long before it is asked: this engine may be gone by then, too.
+            let offline = past.filter(|_| !skipped);
+            let offline = offline.and_then(|past| past.offline_since(&entity.name));
+            let (now, step, cause) = match offline {
+                Some(_) => {
+                    let cause = OFFLINE_BEFORE.to_owned();
+                    (EntityState::Offline, Some(Step::Connect), Some(cause))
+                }
+                None if skipped => {
+                    let cause = group.has_image_in_words(entity);
+                    (EntityState::Skipped, None, Some(cause))
+                }
+                None => (EntityState::Waiting, None, None),
+            };
             let mut event = Event::State {
-                at: Timestamp::now(),
+                at: offline.unwrap_or_else(Timestamp::now),
                 group: group.name.clone(),
                 entity: entity.name.clone(),
-                state: match skipped {
-                    true => EntityState::Skipped,
-                    false => EntityState::Waiting,
-                },
-                step: None,
-                cause: skipped.then(|| group.has_image_in_words(entity)),
+                state: now,
+                step,
+                cause,
                 attempt: 0,
                 holds: skipped.then_some(Holds::New),
                 verified: None,

@@ -16,6 +16,7 @@ impl GroupState {
     pub(in crate::engine) fn apply(&mut self, event: &mut Event) {
         match event {
             Event::State {
+                at,
                 entity,
                 state,
                 step,
@@ -24,10 +25,10 @@ impl GroupState {
                 holds,
                 verified,
                 runs,
-                ..
+                group: _,
             } => {
                 if let Some(record) = self.record(entity) {
-                    record.enter(*state, *step, cause.clone(), *attempt);
+                    record.enter(*at, (*state, *step), cause.clone(), *attempt);
                     record.holds = *holds;
                     record.runs = runs.clone().or(record.runs.take());
                     // What an earlier run has delivered was checked by that one.

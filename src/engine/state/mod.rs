@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::{GroupMeters, PassMeter, SharedCourse, lock};
 use crate::caps::Kind;
+use crate::model::campaign::Absence;
 use crate::model::{Bottleneck, Capped, EntityState, Group, Holds, Name, Outcome, Step, Verified};
 use crate::plan::Footprint;
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot};
@@ -87,6 +89,7 @@ pub(super) struct EntityRecord {
     holds: Option<Holds>,
     runs: Option<String>,
     left: Option<String>,
+    absence: Absence,
     rate: RateMeter,
     began: Option<Instant>,
     seconds: Option<f64>,
@@ -352,6 +355,7 @@ impl EntityRecord {
             holds: None,
             runs: None,
             left: None,
+            absence: Absence::default(),
             rate: RateMeter::new(Instant::now()),
             began: None,
             seconds: None,
@@ -360,11 +364,12 @@ impl EntityRecord {
 
     fn enter(
         &mut self,
-        state: EntityState,
-        step: Option<Step>,
+        at: Timestamp,
+        (state, step): (EntityState, Option<Step>),
         cause: Option<String>,
         attempt: u32,
     ) {
+        self.absence.saw(at, state);
         (self.state, self.step, self.cause, self.attempt) = (state, step, cause, attempt);
         if state != EntityState::Waiting && self.began.is_none() {
             self.began = Some(Instant::now());
@@ -397,6 +402,10 @@ impl EntityRecord {
             holds: self.holds,
             runs: self.runs.clone(),
             left: self.left.clone(),
+            offline_since: match self.state {
+                EntityState::Offline => self.absence.since(),
+                _ => None,
+            },
             wave: None,
         }
     }

@@ -164,6 +164,16 @@ fn procedure<'n>(
     });
     let has_line = session.as_ref().is_none_or(|one| one.line.is_some());
     check_whole(problems, node, &fields, &parts, has_line);
+    let line = session.as_ref().and_then(|one| one.line.as_ref());
+    let has_shell = line.is_none_or(|line| line.prompt.is_some());
+    let first_answers = parts.iter().flatten().find_map(|part| part.answers);
+    if let Some(at) = first_answers.filter(|_| !has_shell) {
+        problems.report(
+            at,
+            "`answers` where the session says `exec: true`: a command that asks has nobody to answer it",
+            "leave `exec` out, so that the line is typed into a shell, or give the command what it would ask for",
+        );
+    }
     let mut needs = reader.into_needs();
     let at = fields.key_span("session");
     // What can't be read is reported already.

@@ -18,7 +18,15 @@ use super::{Known, http, texts};
 const SESSION: Shape = Shape::new(
     "`session`",
     &[
-        &["ssh", "telnet", "http", "https", "credentials", "prompt"],
+        &[
+            "ssh",
+            "telnet",
+            "http",
+            "https",
+            "credentials",
+            "prompt",
+            "exec",
+        ],
         &SSH_KEYS,
         &TLS_KEYS,
     ],
@@ -85,7 +93,7 @@ fn line(
             ssh::read(problems, fields, &known.defaults.ssh, known.file)
         }
         Some(None) => {
-            let mut keys = SSH_KEYS.iter().chain(&["prompt"]);
+            let mut keys = SSH_KEYS.iter().chain(&["prompt", "exec"]);
             if let Some((key, at)) = keys.find_map(|key| Some((key, fields.key_span(key)?))) {
                 problems.report(
                     at,
@@ -96,9 +104,11 @@ fn line(
             return Some(None);
         }
     };
+    let is_exec = is_exec(problems, fields, way.flatten());
     let prompt = match fields.get("prompt") {
-        Some(node) => texts::shown(problems, node, "prompt"),
-        None => Pattern::from_str(PROMPT).ok(),
+        Some(node) => texts::shown(problems, node, "prompt").map(Some),
+        None if is_exec => Some(None),
+        None => Pattern::from_str(PROMPT).ok().map(Some),
     };
     let (way, port) = way.flatten()?;
     Some(Some(SessionSpec {
@@ -126,6 +136,23 @@ pub(super) fn port(
             problems.refuse(&node.span, message, help)
         })
     })
+}
+
+/// Whether each line is a command of its own.
+fn is_exec(problems: &mut Problems, fields: &Fields<'_>, way: Option<(Way, u16)>) -> bool {
+    let is_exec = fields.value(problems, "exec", values::boolean) == Some(true);
+    if let Some(at) = fields.key_span("exec").filter(|_| is_exec) {
+        if matches!(way, Some((Way::Telnet, _))) {
+            let message = "`exec` stands beside `telnet`, which has nothing but a shell";
+            problems.report(at, message, "write `ssh: 22`, or leave `exec` out");
+            return false;
+        }
+        if let Some(at) = fields.key_span("prompt") {
+            let message = "`prompt` stands beside `exec: true`: where each line is a command, there is no shell";
+            problems.report(at, message, "leave one of them out");
+        }
+    }
+    is_exec
 }
 
 /// How the command line is reached; `Some(None)` where there is none, and only requests are made.

@@ -67,6 +67,8 @@ pub(super) struct Steps<'n> {
     pub(super) is_whole: bool,
     /// Where the first `send` stands.
     pub(super) sends: Option<&'n Span>,
+    /// And the first `answers`.
+    pub(super) answers: Option<&'n Span>,
 }
 
 pub(super) struct Reader<'n, 'k> {
@@ -98,6 +100,7 @@ impl<'n, 'k> Reader<'n, 'k> {
             steps: Vec::new(),
             is_whole: false,
             sends: None,
+            answers: None,
         };
         let key = part.word();
         let items = match &node.value {
@@ -118,6 +121,7 @@ impl<'n, 'k> Reader<'n, 'k> {
         for item in items {
             let fields = Fields::read(problems, item, &STEP);
             read.sends = read.sends.or_else(|| fields.key_span("send"));
+            read.answers = read.answers.or_else(|| fields.key_span("answers"));
             let step = self.step(problems, item, &fields, part);
             read.steps.extend(step);
         }

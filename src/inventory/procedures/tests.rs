@@ -173,7 +173,8 @@ fn a_group_has_the_procedure_of_its_images_type_and_activates_when_told_to() {
 #[test]
 fn the_prompt_where_none_is_given_is_that_of_usual_command_lines() {
     let inventory = read(&[SITE, PROCEDURE, ENTITIES]);
-    let prompt = &card(&inventory).session.as_ref().unwrap().prompt;
+    let session = card(&inventory).session.clone().unwrap();
+    let prompt = session.prompt.unwrap();
     for shown in [
         "s1-01>",
         "s1-01#",
@@ -451,6 +452,19 @@ fn a_session_is_one_that_somebody_can_log_in_to() {
             "is not a pattern: unclosed character class",
         ),
         ("{ ssh: 22, prompt: '$' }", "fits where nothing is shown"),
+        (
+            "{ telnet: 23, exec: true, credentials: craft }",
+            "`exec` stands beside `telnet`",
+        ),
+        (
+            "{ ssh: 22, exec: true, prompt: '> $' }",
+            "`prompt` stands beside `exec: true`",
+        ),
+        ("{ ssh: 22, exec: maybe }", "`maybe`"),
+        (
+            "{ ssh: 22, exec: true }",
+            "`answers` where the session says",
+        ),
     ] {
         let written = PROCEDURE.replace("{ ssh: 2222, credentials: craft }", session);
         let said = told(&[SITE, &written, ENTITIES]);

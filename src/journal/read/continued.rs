@@ -3,13 +3,16 @@
 //! What has come to an end stays as it is. All else begins anew, whatever it was doing: the engine looks at an entity
 //! before it writes there, and asks a device before it goes on with its steps.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use super::columns::{bytes, checked, collect, holds, state, time, word};
 use crate::journal::alive;
-use crate::journal::writer::{CAMPAIGN, next_number};
-use crate::model::{EntityState, GroupSpec, MadeGroup};
+use crate::journal::writer::{CAMPAIGN, OF_RUN, RATE, next_number};
+use crate::model::campaign::Absence;
+use crate::model::{Capped, EntityState, GroupSpec, MadeGroup};
 use crate::protocol::{ChangedBefore, Continued, EndedBefore, OfflineBefore};
 
 /// A run that waits for another engine.
@@ -19,6 +22,10 @@ pub struct WaitingRun {
     pub inventory_file: String,
     /// Those with something left to do.
     pub groups: Vec<Continued>,
+    /// Nothing else of it is left.
+    pub is_whole: bool,
+    /// What entities, labels and file servers were held to last, where that was changed.
+    pub rates: BTreeMap<Capped, Option<u64>>,
 }
 
 /// As its row has it.
@@ -81,19 +88,22 @@ pub(super) fn waiting(
             );
             continue;
         }
-        let groups = groups(from, &run)?;
+        let (groups, is_whole) = groups(from, &run)?;
         if !groups.is_empty() {
             waiting.push(WaitingRun {
+                rates: rates(from, &run)?,
                 run: run.run,
                 inventory_file: run.inventory_file,
                 groups,
+                is_whole,
             });
         }
     }
     Ok(waiting)
 }
 
-fn groups(from: &Connection, run: &Left) -> rusqlite::Result<Vec<Continued>> {
+/// Those that go on, and whether there are no others with something left.
+fn groups(from: &Connection, run: &Left) -> rusqlite::Result<(Vec<Continued>, bool)> {
     let groups = collect(
         from,
         "SELECT place, spec, force FROM groups WHERE run = ?1 ORDER BY place",
@@ -110,15 +120,18 @@ fn groups(from: &Connection, run: &Left) -> rusqlite::Result<Vec<Continued>> {
             }))
         },
     )?;
-    let mut left = Vec::new();
+    let (mut left, mut is_whole) = (Vec::new(), true);
     for group in groups.into_iter().flatten() {
-        let goes_on = run.resident || !group.spec.campaign.is_default();
-        if !goes_on || is_dealt_with(from, run, &group.spec)? {
+        if is_dealt_with(from, run, &group.spec)? {
             continue;
         }
         let members = members(from, &run.run, group.place)?;
         let (ended, offline) = sorted(members, run.parked);
         let Some(ended) = ended else { continue };
+        if !run.resident && group.spec.campaign.is_default() {
+            is_whole = false;
+            continue;
+        }
         left.push(Continued {
             spec: GroupSpec::Made(group.spec),
             force: group.force,
@@ -128,7 +141,7 @@ fn groups(from: &Connection, run: &Left) -> rusqlite::Result<Vec<Continued>> {
             changes: changes(from, run, group.place)?,
         });
     }
-    Ok(left)
+    Ok((left, is_whole))
 }
 
 /// Whether a later run has the same group: it has gone on with it, or somebody has started it again.
@@ -227,30 +240,16 @@ fn has_ended(state: EntityState, seq: i64, parked: Option<i64>) -> bool {
 
 /// Since when it was not reached, however often it was asked.
 fn offline_since(changes: &[(Timestamp, EntityState)]) -> Option<Timestamp> {
-    let mut since = None;
-    for (at, state) in changes.iter().rev() {
-        match state {
-            EntityState::Offline => since = Some(*at),
-            // It is asked again, or was when its engine ended.
-            EntityState::Connecting
-            | EntityState::Retrying
-            | EntityState::Waiting
-            | EntityState::Cancelled => {}
-            _ => break,
-        }
+    let mut absence = Absence::default();
+    for (at, state) in changes {
+        absence.saw(*at, *state);
     }
-    since
+    absence.since()
 }
 
 /// What happened to the group, up to the moment at which it was parked.
 fn changes(from: &Connection, run: &Left, place: i64) -> rusqlite::Result<Vec<ChangedBefore>> {
-    let notes = collect(
-        from,
-        "SELECT at, text FROM notes
-         WHERE run = ?1 AND place = ?2 AND kind = ?3 AND seq <= ifnull(?4, seq) ORDER BY id",
-        params![run.run, place, CAMPAIGN, run.parked],
-        |row| Ok((time(row, "at")?, row.get::<_, String>("text")?)),
-    )?;
+    let notes = notes(from, run, (place, CAMPAIGN))?;
     Ok(notes
         .into_iter()
         .filter_map(|(at, text)| match serde_json::from_str(&text) {
@@ -264,6 +263,28 @@ fn changes(from: &Connection, run: &Left, place: i64) -> rusqlite::Result<Vec<Ch
             }
         })
         .collect())
+}
+
+fn rates(from: &Connection, run: &Left) -> rusqlite::Result<BTreeMap<Capped, Option<u64>>> {
+    let notes = notes(from, run, (OF_RUN, RATE))?;
+    let rates = notes.iter().map(|(_, text)| serde_json::from_str(text));
+    // One that a newer version has written is no reason to leave the run where it is.
+    Ok(rates.filter_map(Result::ok).collect())
+}
+
+/// Those of one kind, in order, up to the moment at which the run was parked.
+fn notes(
+    from: &Connection,
+    run: &Left,
+    (place, kind): (i64, &str),
+) -> rusqlite::Result<Vec<(Timestamp, String)>> {
+    collect(
+        from,
+        "SELECT at, text FROM notes
+         WHERE run = ?1 AND place = ?2 AND kind = ?3 AND seq <= ifnull(?4, seq) ORDER BY id",
+        params![run.run, place, kind, run.parked],
+        |row| Ok((time(row, "at")?, row.get::<_, String>("text")?)),
+    )
 }
 
 pub(super) fn park(to: &Connection, run: &str) -> rusqlite::Result<()> {
@@ -329,41 +350,17 @@ mod tests {
     }
 
     #[test]
-    fn an_entity_is_offline_since_it_was_first_not_reached() {
-        use EntityState::{Cancelled, Connecting, Offline, Retrying, Sending, Waiting};
-        for (states, since) in [
-            (vec![Waiting, Connecting], None),
-            (vec![Waiting, Connecting, Retrying], None),
-            (vec![Waiting, Connecting, Offline], Some(3)),
-            (vec![Waiting, Connecting, Offline, Connecting], Some(3)),
-            (
-                vec![Waiting, Offline, Connecting, Offline, Connecting, Retrying],
-                Some(2),
-            ),
-            (
-                vec![Waiting, Offline, Connecting, Offline, Cancelled],
-                Some(2),
-            ),
-            // It was reached between.
-            (
-                vec![Offline, Connecting, Sending, Retrying, Offline],
-                Some(5),
-            ),
-            (vec![Offline, Connecting, Sending], None),
-            (vec![Offline, Connecting, Sending, Cancelled], None),
+    fn only_those_that_have_not_come_to_an_end_are_offline_still() {
+        use EntityState::{Cancelled, Connecting, Offline, Sending};
+        for (states, parked, since) in [
+            (vec![Offline, Connecting], None, Some(1)),
+            (vec![Offline, Cancelled], Some(1), Some(1)),
+            (vec![Offline, Cancelled], None, None),
+            (vec![Offline, Connecting, Sending], None, None),
         ] {
-            let one = member("e1", &states, 9);
-            assert_eq!(offline_since(&one.changes), since.map(at), "{states:?}");
-            // Only of those that have not come to an end.
-            let (_, offline) = sorted(vec![one.clone()], Some(1));
-            assert_eq!(offline.len(), usize::from(since.is_some()), "{states:?}");
-            let (_, offline) = sorted(vec![one], None);
-            let has_ended = states.last() == Some(&Cancelled);
-            assert_eq!(
-                offline.is_empty(),
-                has_ended || since.is_none(),
-                "{states:?}"
-            );
+            let (_, offline) = sorted(vec![member("e1", &states, 9)], parked);
+            let found = offline.first().map(|one| one.since);
+            assert_eq!(found, since.map(at), "{states:?}");
         }
     }
 }

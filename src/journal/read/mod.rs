@@ -24,17 +24,34 @@ pub use rows::{
     Amounts, Change, Copied, Counts, CutOff, EntityRow, GroupRow, Known, NoRun, PassRow, PastRow,
     Process, RunRow, RunStatus, RunWhole, StepRow,
 };
-pub(super) use runs::cut_off;
 
 use self::columns::collect;
 use self::entities::{delivered, past, whole, write_found};
-use self::runs::runs;
+use self::runs::{cut_off, runs};
 use super::error::JournalError;
 use super::found::Found;
 use super::locks::{EntityLock, NotLocked};
 use super::{alive, store};
 use crate::model::Name;
 use crate::procedure::OpenSteps;
+
+/// Runs that were cut off and not dealt with, the newest first; without those that the engine goes on with that asks,
+/// where it is one on this inventory that does.
+pub(super) fn cut_off_but_for(
+    from: &Connection,
+    state_dir: &Path,
+    goes_on: Option<&str>,
+) -> rusqlite::Result<Vec<CutOff>> {
+    let mut cut_off = cut_off(from, state_dir)?;
+    if let Some(file) = goes_on {
+        let waiting = continued::waiting(from, state_dir)?;
+        cut_off.retain(|run| {
+            let mut waiting = waiting.iter();
+            !waiting.any(|one| one.run == run.run && one.inventory_file == file && one.is_whole)
+        });
+    }
+    Ok(cut_off)
+}
 
 /// The journal of a state directory, to look into. Its methods fail where the file can't be read, or written.
 #[derive(Debug)]

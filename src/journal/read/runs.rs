@@ -123,10 +123,7 @@ fn outcome(of: &Counts) -> Outcome {
 }
 
 /// Runs that were cut off and not dealt with, the newest first.
-pub(in crate::journal) fn cut_off(
-    from: &Connection,
-    state_dir: &Path,
-) -> rusqlite::Result<Vec<CutOff>> {
+pub(super) fn cut_off(from: &Connection, state_dir: &Path) -> rusqlite::Result<Vec<CutOff>> {
     let open = runs(
         from,
         state_dir,

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::campaign::{Proceed, Wave};
-use crate::model::{Campaign, MadeGroup, Outcome};
+use crate::model::{Campaign, Capped, MadeGroup, Outcome};
 use crate::protocol::{Change, ChangedBefore, PauseReason};
 
 fn in_waves() -> GroupSpec {
@@ -224,4 +224,79 @@ fn a_run_whose_journal_is_in_doubt_is_left_to_people() {
     drop(run(dir.path(), RUN, in_waves(), false));
     std::fs::write(dir.path().join("runs").join(format!("{RUN}.doubt")), "").unwrap();
     assert_eq!(waiting(dir.path()), []);
+}
+
+/// It would send people to `subtend recover`, while the engine is about to send the image itself.
+#[tokio::test]
+async fn an_engine_that_goes_on_with_a_run_does_not_report_it_as_cut_off() {
+    let plain = || GroupSpec::of(&inventory().groups[0]);
+    for (spec, tell, is_told) in [
+        (in_waves(), TellCutOff::All, true),
+        (in_waves(), TellCutOff::Others, false),
+        // Nobody goes on with these.
+        (plain(), TellCutOff::Others, true),
+        (plain(), TellCutOff::None, false),
+    ] {
+        let dir = TempDir::new().unwrap();
+        let mut writer = run(dir.path(), RUN, spec, false);
+        write(&mut writer, vec![state("e1", EntityState::Sending)]);
+        drop(writer);
+        let engine = Engine::telling(dir.path(), "20261122T210000Z-0001", tell);
+        let told = engine.end().await.into_iter().any(
+            |event| matches!(event, Event::Notice { text, .. } if text.contains("was cut off")),
+        );
+        assert_eq!(told, is_told, "{tell:?}");
+    }
+}
+
+/// Of a run with a group that nobody goes on with, that is said.
+#[test]
+fn a_run_is_whole_when_all_of_it_goes_on() {
+    let dir = TempDir::new().unwrap();
+    let mut writer = run(dir.path(), RUN, in_waves(), false);
+    assert_eq!(waiting(dir.path()), []);
+    let mut spec = GroupSpec::of(&inventory().groups[0]);
+    if let GroupSpec::Made(made) = &mut spec {
+        made.name = "beside".into();
+    }
+    let beside = Event::Group {
+        at: Timestamp::now(),
+        spec: Box::new(spec),
+        force: false,
+    };
+    write(&mut writer, vec![beside]);
+    drop(writer);
+    let waits = waiting(dir.path());
+    assert_eq!((waits[0].groups.len(), waits[0].is_whole), (1, false));
+    let dir = TempDir::new().unwrap();
+    drop(run(dir.path(), RUN, in_waves(), false));
+    assert!(waiting(dir.path())[0].is_whole);
+}
+
+/// Those of its beginning and those of later, up to the moment at which it was parked.
+#[test]
+fn rates_that_were_changed_go_on_with_the_run() {
+    let dir = TempDir::new().unwrap();
+    let hq = || Capped::FileServer("hq".into());
+    let label = Capped::Label {
+        label: "site".into(),
+        value: "north".into(),
+    };
+    let rate = |on: &Capped, rate| Event::Rate {
+        at: Timestamp::now(),
+        on: on.clone(),
+        rate,
+    };
+    let mut writer = run(dir.path(), RUN, in_waves(), false);
+    let before = vec![rate(&hq(), Some(1 << 20)), rate(&label, Some(4096))];
+    write(&mut writer, before);
+    write(&mut writer, vec![rate(&label, None)]);
+    journal(dir.path()).park(RUN).unwrap();
+    write(&mut writer, vec![rate(&hq(), None)]);
+    drop(writer);
+    let rates = waiting(dir.path())[0].rates.clone();
+    assert_eq!(
+        rates.into_iter().collect::<Vec<_>>(),
+        [(hq(), Some(1 << 20)), (label, None)]
+    );
 }

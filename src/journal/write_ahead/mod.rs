@@ -28,7 +28,7 @@ use super::error::JournalError;
 use super::gate::{Gate, Touch};
 use super::locks::EntityLock;
 use super::read;
-use super::writer::{RETRY, Record, Writer, Written};
+use super::writer::{RETRY, Record, Writer, Written, file_in_full};
 
 /// Maximum number of messages that share one transaction.
 const BATCH: usize = 512;
@@ -83,8 +83,16 @@ pub struct Settings {
     pub practice: bool,
     /// Whether this engine stays, and goes on with what it finds.
     pub resident: bool,
-    /// Whether earlier runs that were cut off are reported when this one begins.
-    pub tell_cut_off: bool,
+    pub tell_cut_off: TellCutOff,
+}
+
+/// Which earlier runs that were cut off are reported when an engine begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TellCutOff {
+    None,
+    All,
+    /// Not those that it goes on with itself.
+    Others,
 }
 
 /// A journal that nothing was written to yet. Its [`Gate`] is for the transport of the run.
@@ -305,10 +313,13 @@ impl WriteAhead {
             }
         };
         writer.is_resident(self.setting.resident);
-        if !self.setting.tell_cut_off {
+        let tell = self.setting.tell_cut_off;
+        if tell == TellCutOff::None {
             return Ok(writer);
         }
-        match read::cut_off(writer.connection(), &state_dir) {
+        let file = file_in_full(&self.inventory.file);
+        let file = (tell == TellCutOff::Others).then_some(&*file);
+        match read::cut_off_but_for(writer.connection(), &state_dir, file) {
             Ok(runs) => {
                 for run in &runs {
                     self.notice(run.sentence());

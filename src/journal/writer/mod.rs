@@ -20,7 +20,8 @@ use super::error::JournalError;
 use super::gate::Touch;
 use super::store;
 
-pub(super) use rows::CAMPAIGN;
+pub(super) use rows::{CAMPAIGN, OF_RUN, RATE};
+pub(super) use runs::file_in_full;
 
 /// Interval between two attempts after a failure.
 pub(super) const RETRY: Duration = Duration::from_secs(1);

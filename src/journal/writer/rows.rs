@@ -15,6 +15,11 @@ use super::{Rows, micros, signed};
 /// The kind of notes that are a [`Change`](crate::protocol::Change), as JSON.
 pub(in crate::journal) const CAMPAIGN: &str = "campaign";
 
+/// The kind of notes that say what something is held to, of no group: what it is on and the rate, as JSON.
+pub(in crate::journal) const RATE: &str = "rate";
+/// The place of notes that are of no group.
+pub(in crate::journal) const OF_RUN: i64 = 0;
+
 pub(super) fn list(names: &[Arc<str>]) -> String {
     serde_json::to_string(names).unwrap_or_default()
 }
@@ -26,6 +31,10 @@ impl Rows {
                 at, run, memory, ..
             } => self.begin(to, *at, run, *memory),
             Event::Group { at, spec, force } => self.group(to, *at, spec, *force),
+            Event::Rate { at, on, rate } => {
+                let text = serde_json::to_string(&(on, rate)).unwrap_or_default();
+                self.note(to, OF_RUN, *at, RATE, &text)
+            }
             Event::Ended { summary } => self.end(to, summary),
             Event::Summary(summary) => self.end(to, summary),
             Event::State { .. } | Event::Stored { .. } | Event::Left { .. } => {

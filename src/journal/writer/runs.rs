@@ -1,5 +1,7 @@
 //! The rows of a run and of its groups, as they begin and end.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use sha2::Digest as _;
@@ -12,6 +14,12 @@ use crate::model::{GroupSpec, ImageSpec, MadeGroup};
 use crate::protocol::Summary;
 
 use super::{Rows, micros, signed};
+
+/// An inventory as a run names it, from whichever folder it was read.
+pub(in crate::journal) fn file_in_full(file: &Path) -> String {
+    let full = std::path::absolute(file);
+    full.as_deref().unwrap_or(file).display().to_string()
+}
 
 impl Rows {
     pub(super) fn begin(
@@ -49,8 +57,8 @@ impl Rows {
         let file = &self.inventory.file;
         let file = match self.practice {
             // It may be the one that every binary carries.
-            true => file.clone(),
-            false => std::path::absolute(file).unwrap_or_else(|_| file.clone()),
+            true => file.display().to_string(),
+            false => file_in_full(file),
         };
         // A group that joins reports the run again.
         to.execute(
@@ -65,7 +73,7 @@ impl Rows {
                 origin.ssh_client,
                 std::process::id(),
                 env!("CARGO_PKG_VERSION"),
-                file.display().to_string(),
+                file,
                 digest,
                 self.practice,
                 signed(memory),

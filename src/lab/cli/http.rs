@@ -141,7 +141,7 @@ async fn carried_out(server: &Arc<Server>, user: String, typed: &str) -> (Step, 
     let mut shell = shell(server, unit, dialect, terminal, user);
     shell.page = 0;
     shell.mode = Mode::Privileged;
-    let step = match shell.carry_out(command.trim_end()).await {
+    let step = match shell.carry_out_and_say(command.trim_end()).await {
         Ok(step) => step,
         Err(_) => pending().await,
     };

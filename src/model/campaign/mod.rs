@@ -6,6 +6,7 @@
 //! | `share` | sizes of waves, and failures to stop at |
 //! | `window` | days, hours, and both with a zone |
 //! | `start` | times with a zone |
+//! | `absence` | since when one can't be reached |
 //! | `offline` | how long what can't be reached is asked again |
 //! | `fit` | whether an image may be put on what an entity runs |
 //! | `requirement` | versions that an image may be put on |
@@ -13,6 +14,7 @@
 //! | `words` | what is set, for people |
 //! | `written` | all of it as an inventory has it |
 
+mod absence;
 mod fit;
 mod offline;
 pub mod requirement;
@@ -28,6 +30,7 @@ use std::time::Duration;
 use jiff::Zoned;
 use serde::{Deserialize, Serialize};
 
+pub use absence::Absence;
 pub use fit::Fit;
 pub use requirement::Requirement;
 pub use rules::{BadCampaign, Judged};

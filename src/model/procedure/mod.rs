@@ -210,8 +210,8 @@ pub struct SessionSpec {
     /// Those of the entity where it names none.
     pub credentials: Option<Name>,
     pub ssh: Ssh,
-    /// What ends every answer.
-    pub prompt: Pattern,
+    /// What ends every answer of its shell; `None`: each line is a command of its own, over SSH, without a shell.
+    pub prompt: Option<Pattern>,
 }
 
 impl SessionSpec {

@@ -1,15 +1,18 @@
 //! One device, and what carries the steps of its procedure out on it.
 //!
 //! - here: one step, from its order to what is reported of it
-//! - `send` lines for the command line, `site` orders over FTP, `http` requests, `exec` programs of this host, `get`
-//!   files of the device that are kept, `restart` its going and coming back, `gone` what shows that
+//! - `send` lines for the command line (`line` is what is open to it, `command` carries a line out without a shell),
+//!   `site` orders over FTP, `http` requests, `exec` programs of this host, `get` files of the device that are kept,
+//!   `restart` its going and coming back, `gone` what shows that
 //! - `open` sessions, and how many there may be; `expected` what an answer must be; `said` what is reported of it
 
+mod command;
 mod exec;
 mod expected;
 mod get;
 mod gone;
 mod http;
+mod line;
 mod open;
 mod restart;
 mod said;
@@ -32,8 +35,8 @@ use crate::model::text::shown;
 use crate::model::{Entity, Failure, Fault, Login, Logins, Step, units};
 use crate::transport::{Orders, Redact, Transport};
 
-use super::session::Session;
 use super::{Carried, Hands};
+use line::Line;
 
 /// How long taking leave may take.
 const PARTING: Duration = Duration::from_secs(1);
@@ -61,7 +64,7 @@ pub struct Device<T> {
     /// Bytes of the longest secret.
     longest: usize,
     /// Both are open under one permit: a device that waits for a second one could wait for another that does the same.
-    line: Option<Session>,
+    line: Option<Line>,
     orders: Option<Box<dyn Orders>>,
     permit: Option<OwnedSemaphorePermit>,
     /// Something has reached the device or the program in this step.

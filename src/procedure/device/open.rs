@@ -6,10 +6,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::model::procedure::SessionSpec;
 use crate::model::{Failure, Fault, Step};
-use crate::procedure::session::{self, Session};
 use crate::transport::{Endpoint, Orders, Remote, Requests, Transport};
 
 use super::Device;
+use super::line::Line;
 
 /// Between attempts: the first time, then twice as long each time.
 const FIRST: Duration = Duration::from_millis(250);
@@ -119,8 +119,7 @@ impl<T: Transport> Device<T> {
             let (spec, endpoint) = self.session()?;
             self.permitted().await?;
             let (transport, cancel) = (&*self.transport, &self.cancel);
-            let prompt = spec.prompt.regex();
-            session::open(transport, spec.way, &endpoint, prompt, cancel).await
+            Line::open(transport, &spec, &endpoint, cancel).await
         };
         let opened = tokio::select! {
             biased;
@@ -141,7 +140,7 @@ impl<T: Transport> Device<T> {
     pub(super) async fn opened(
         &mut self,
         within: Duration,
-    ) -> Result<(&mut Session, &mut bool), Failure> {
+    ) -> Result<(&mut Line, &mut bool), Failure> {
         let kept = match self.line.take() {
             Some(mut line) => line.is_ready().await.then_some(line),
             None => None,
@@ -152,8 +151,7 @@ impl<T: Transport> Device<T> {
                 let (spec, endpoint) = self.session()?;
                 self.permitted().await?;
                 let (transport, cancel) = (&*self.transport, &self.cancel);
-                let prompt = spec.prompt.regex();
-                let open = || session::open(transport, spec.way, &endpoint, prompt, cancel);
+                let open = || Line::open(transport, &spec, &endpoint, cancel);
                 again("opening the session", within, open).await?
             }
         };

@@ -10,10 +10,10 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::model::procedure::Way;
 use crate::model::{Failure, Fault, Side, Step, units};
-use crate::procedure::session;
 use crate::transport::{Endpoint, Transport, knock};
 
 use super::gone::{goes, is_nobody};
+use super::line::Line;
 use super::open::Pauses;
 use super::{Device, Done, Groups};
 
@@ -143,8 +143,7 @@ impl<T: Transport> Device<T> {
             return answered;
         }
         let (spec, endpoint) = self.session()?;
-        let prompt = spec.prompt.regex();
-        let opened = session::open(&*self.transport, spec.way, &endpoint, prompt, &self.cancel);
+        let opened = Line::open(&*self.transport, &spec, &endpoint, &self.cancel);
         let mut line = match opened.await {
             // It took this password before it went: what ends now is a device that is not down yet.
             Err(failure) if went.elapsed() < SOON && is_refusal(&failure.fault) => {

@@ -80,7 +80,7 @@ impl Bench {
                 trust: key.map_or(HostTrust::Unset, |key| HostTrust::Key([key].into())),
                 legacy: false,
             },
-            prompt: prompt.parse().unwrap(),
+            prompt: Some(prompt.parse().unwrap()),
         });
         let procedure = Procedure {
             name: "card".into(),
