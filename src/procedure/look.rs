@@ -124,6 +124,7 @@ mod tests {
                 ssh: Ssh::default(),
                 prompt: Some("> $".parse().unwrap()),
             }),
+            web: None,
             before: Vec::new(),
             activate: vec![step.clone()],
             check: vec![step],

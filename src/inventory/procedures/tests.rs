@@ -1,5 +1,7 @@
 //! What is read from `types` and `procedures`, and what is said of what can't be.
 
+mod http;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -268,7 +270,6 @@ fn a_step_that_can_not_be_is_refused_with_what_to_write() {
         ("show version", "a step must be a mapping"),
         ("{ sned: x }", "did you mean `send`?"),
         ("{ send: a, site: b }", "both `send` and `site`"),
-        ("{ http: /reload }", "`http` is not there yet"),
         ("{ fetch: true }", "`fetch` is not there yet"),
         ("{ send: \"boot {pth}\" }", "did you mean `path`?"),
         ("{ send: \"a\\nb\" }", "control character"),

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::model::procedure::SessionSpec;
 use crate::model::{Failure, Fault, Step};
-use crate::transport::{Endpoint, Orders, Remote, Transport};
+use crate::transport::{Endpoint, Orders, Remote, Requests, Transport};
 
 use super::Device;
 use super::line::Line;
@@ -86,6 +86,7 @@ impl<T: Transport> Device<T> {
     pub(super) fn door(&self) -> Result<Endpoint, Failure> {
         match self.session() {
             Ok((_, endpoint)) => Ok(endpoint),
+            Err(_) if self.asks_web() => self.web(),
             Err(_) => Ok(self.remote()?.endpoint),
         }
     }
@@ -182,6 +183,17 @@ impl<T: Transport> Device<T> {
             }
         };
         Ok((&mut **self.orders.insert(orders), &mut self.is_begun))
+    }
+
+    /// A connection to the web server, for one request.
+    pub(super) async fn opened_requests(
+        &mut self,
+        endpoint: &Endpoint,
+        within: Duration,
+    ) -> Result<Box<dyn Requests>, Failure> {
+        self.permitted().await?;
+        let open = || self.transport.requests(endpoint);
+        again("connecting", within, open).await
     }
 
     /// A device that was given up is not parted from: what is open ends at once.

@@ -1,5 +1,6 @@
 //! The steps of a procedure, each carried out on a device of the lab.
 
+mod http;
 mod local;
 mod orders;
 mod restart;
@@ -45,6 +46,7 @@ fn way(over: Over) -> Way {
     match over {
         Over::Telnet => Way::Telnet,
         Over::Ssh => Way::Ssh,
+        Over::Http => panic!("no session is opened there"),
     }
 }
 
@@ -83,6 +85,7 @@ impl Bench {
         let procedure = Procedure {
             name: "card".into(),
             session,
+            web: None,
             before: Vec::new(),
             activate: Vec::new(),
             check: Vec::new(),
