@@ -150,7 +150,7 @@ pub enum Finding {
     #[error("not {}, where the new image is written meanwhile", folded(.peers))]
     PeersLeftOut { group: Name, peers: Vec<Name> },
     #[error(
-        "{credentials}: sent in CLEAR TEXT (ftp://), readable on the way, to {}",
+        "{credentials}: sent in CLEAR TEXT, readable on the way, to {}",
         names::compress(.hosts).join(", ")
     )]
     ClearText { credentials: Name, hosts: Vec<Name> },

@@ -231,7 +231,7 @@ fn credentials_are_those_of_the_hosts_that_are_logged_in_to() {
     assert_eq!(names, "craft", "who is skipped is not logged in to");
     assert_eq!(
         said,
-        ["craft: sent in CLEAR TEXT (ftp://), readable on the way, to old[1-2]"]
+        ["craft: sent in CLEAR TEXT, readable on the way, to old[1-2]"]
     );
     assert_eq!(needed("old", true).0, "craft field");
     assert_eq!(needed("reads", false).0, "craft field");
