@@ -286,6 +286,8 @@ struct JsonDone<'a> {
 struct JsonProcedure<'a> {
     name: &'a Name,
     session: Option<JsonSession>,
+    /// Where requests go, where that is not the entity's address.
+    web: Option<JsonSession>,
     /// The number of steps in each part.
     steps: BTreeMap<&'static str, usize>,
 }
@@ -310,6 +312,11 @@ impl<'a> JsonDone<'a> {
                     way: session.way.word(),
                     port: session.port,
                     clear_text: session.way == Way::Telnet,
+                }),
+                web: procedure.web.as_ref().map(|web| JsonSession {
+                    way: web.scheme.word(),
+                    port: web.port,
+                    clear_text: !web.scheme.is_encrypted(),
                 }),
                 steps: steps.into(),
             },

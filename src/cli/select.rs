@@ -152,10 +152,12 @@ pub(super) fn credentials_with_sessions(
 pub(super) fn of_procedure(procedure: &Procedure) -> impl Iterator<Item = &Name> {
     let session = procedure.session.as_ref();
     let session = session.and_then(|session| session.credentials.as_ref());
+    let web = procedure.web.as_ref();
+    let web = web.and_then(|web| web.credentials.as_ref());
     let typed = procedure
         .steps()
         .flat_map(|(_, step)| step.deed.passwords());
-    session.into_iter().chain(typed)
+    session.into_iter().chain(web).chain(typed)
 }
 
 /// The groups of these names, each once; all of them where none is named.

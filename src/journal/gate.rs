@@ -19,7 +19,7 @@ use crate::model::{Failure, Fault, Probe, RemotePath, Staging, Step};
 use crate::procedure::{Ledger, StepBegins, StepEnded};
 use crate::transport::{
     Compared, Destination, Directory, Endpoint, How, ImageDigest, Listed, NotStored, Orders, Proof,
-    Remote, Reply, Seen, Sink, Source, Terminal, Transport,
+    Remote, RemoteCommand, Reply, Requests, Seen, Sink, Source, Terminal, Transport,
 };
 
 /// Maximum wait of a transfer: a disk that hangs stops none.
@@ -204,12 +204,24 @@ impl<T: Transport> Transport for Gated<T> {
         self.inner.terminal(way, endpoint, cancel).await
     }
 
+    async fn command(
+        &self,
+        endpoint: &Endpoint,
+        cancel: &CancellationToken,
+    ) -> Result<Box<dyn RemoteCommand>, Failure> {
+        self.inner.command(endpoint, cancel).await
+    }
+
     async fn orders(
         &self,
         endpoint: &Endpoint,
         cancel: &CancellationToken,
     ) -> Result<Box<dyn Orders>, Failure> {
         self.inner.orders(endpoint, cancel).await
+    }
+
+    async fn requests(&self, endpoint: &Endpoint) -> Result<Box<dyn Requests>, Failure> {
+        self.inner.requests(endpoint).await
     }
 }
 

@@ -94,13 +94,16 @@ fn entity(servers: &Servers<'_>, inventory: &Inventory, known: &Entity) -> Entit
     let mut served = known.clone();
     let key = (ServedKind::Entity, &*known.name);
     at(servers, key, &mut served.address, &mut served.ssh);
-    let session = (inventory.procedure(&known.type_)).and_then(|known| known.session.as_ref());
+    let wanted = inventory.procedure(&known.type_).and_then(|procedure| {
+        let way = procedure.session.as_ref().map(|session| session.way);
+        match (way, &procedure.web) {
+            (Some(Way::Ssh), _) => Some(Over::Ssh),
+            (Some(Way::Telnet), _) => Some(Over::Telnet),
+            (None, web) => web.is_some().then_some(Over::Http),
+        }
+    });
     let unit = servers.get(&key).and_then(|server| server.unit.as_ref());
-    if let (Some(session), Some(unit)) = (session, unit) {
-        let wanted = match session.way {
-            Way::Ssh => Over::Ssh,
-            Way::Telnet => Over::Telnet,
-        };
+    if let (Some(wanted), Some(unit)) = (wanted, unit) {
         let mut doors = Unit::doors(unit).iter();
         if let Some((_, door)) = doors.find(|(over, _)| *over == wanted) {
             served.session = Some(SessionAddress {

@@ -221,7 +221,12 @@ impl Lab {
         let (door, address) = open(scheme, wanted, or_free).map_err(failed)?;
         let (mut doors, mut lines) = (vec![door], Vec::new());
         let cli = &behaviour.cli;
-        for (over, port) in [(Over::Telnet, cli.telnet), (Over::Ssh, cli.ssh)] {
+        let ports = [
+            (Over::Telnet, cli.telnet),
+            (Over::Ssh, cli.ssh),
+            (Over::Http, cli.http),
+        ];
+        for (over, port) in ports {
             let Some(port) = port else { continue };
             let wanted = SocketAddr::new(address.ip(), port);
             let listener = listen(wanted, or_free).map_err(failed)?;

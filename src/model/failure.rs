@@ -279,7 +279,7 @@ pub enum Fault {
         is: String,
         wanted: String,
     },
-    /// A program of this host; `said`: the last line of its output.
+    /// A program, of this host or of a device; `said`: the last line of its output.
     #[error("{program} {}{}", .why, after_colon(.said))]
     Program {
         program: String,

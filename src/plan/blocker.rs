@@ -150,7 +150,7 @@ pub enum Finding {
     #[error("not {}, where the new image is written meanwhile", folded(.peers))]
     PeersLeftOut { group: Name, peers: Vec<Name> },
     #[error(
-        "{credentials}: sent in CLEAR TEXT (ftp://), readable on the way, to {}",
+        "{credentials}: sent in CLEAR TEXT, readable on the way, to {}",
         names::compress(.hosts).join(", ")
     )]
     ClearText { credentials: Name, hosts: Vec<Name> },
@@ -160,6 +160,12 @@ pub enum Finding {
         names::compress(.hosts).join(", ")
     )]
     ClearSession { credentials: Name, hosts: Vec<Name> },
+    /// As [`Finding::ClearText`], for the requests of a procedure.
+    #[error(
+        "{credentials}: sent in CLEAR TEXT (http), readable on the way, to the web server of {}",
+        names::compress(.hosts).join(", ")
+    )]
+    ClearWeb { credentials: Name, hosts: Vec<Name> },
     /// Hosts that may choose algorithms which are broken or nearly so.
     #[error(
         "old SSH algorithms are let in (`ssh_legacy`), which can be broken on the way, with {}",

@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use crate::model::lookup::Lookup;
 use crate::model::memory::{Layout, check_memory, layout, shares};
-use crate::model::procedure::{SessionSpec, Way};
+use crate::model::procedure::{SessionSpec, Way, WebSpec};
 use crate::model::{
     Address, CredentialsRef, Entity, Group, GroupSpec, Inventory, Name, PeerChoice, SecretSource,
     SourceChoice, Ssh,
@@ -161,6 +161,7 @@ fn share_memory(inventory: &Inventory, plan: &mut Plan, pools: usize) {
 fn log_in(inventory: &Inventory, plan: &mut Plan) {
     let mut needed: BTreeSet<&Name> = BTreeSet::new();
     let (mut clear, mut clear_sessions) = (BTreeMap::new(), BTreeMap::new());
+    let mut clear_webs = BTreeMap::new();
     let mut met = HashSet::new();
     for one in &plan.groups {
         one.contacted(|credentials, address, host| {
@@ -181,6 +182,16 @@ fn log_in(inventory: &Inventory, plan: &mut Plan) {
             }
         });
     }
+    let mut met = HashSet::new();
+    for one in &plan.groups {
+        one.webs(|credentials, web, host| {
+            needed.insert(credentials);
+            if !web.scheme.is_encrypted() && met.insert((credentials, host)) {
+                let hosts: &mut Vec<Name> = clear_webs.entry(credentials).or_default();
+                hosts.push(host.clone());
+            }
+        });
+    }
     for known in &inventory.credentials {
         if !needed.contains(&known.name) {
             continue;
@@ -195,6 +206,11 @@ fn log_in(inventory: &Inventory, plan: &mut Plan) {
                 .extend(clear_sessions.remove(&known.name).map(|hosts| {
                     let credentials = credentials();
                     Finding::ClearSession { credentials, hosts }
+                }));
+            plan.findings
+                .extend(clear_webs.remove(&known.name).map(|hosts| {
+                    let credentials = credentials();
+                    Finding::ClearWeb { credentials, hosts }
                 }));
         }
         plan.credentials.push(known.clone());
@@ -286,6 +302,20 @@ impl PlannedGroup {
             let typed = typed.flat_map(|(_, step)| step.deed.passwords());
             for credentials in credentials.into_iter().chain(typed) {
                 log_in(credentials, session.way, &entity.name);
+            }
+        }
+    }
+
+    /// The web servers that the procedure's `session` names and that something is asked of.
+    fn webs<'a>(&'a self, mut log_in: impl FnMut(&'a Name, &'a WebSpec, &'a Name)) {
+        let procedure = self.group.procedure.as_ref();
+        let asks = procedure.filter(|one| one.asks_web(self.group.extent));
+        let Some(web) = asks.and_then(|one| one.web.as_ref()) else {
+            return;
+        };
+        for entity in &self.send {
+            if let Some(credentials) = web.credentials.as_ref().or(entity.credentials.as_ref()) {
+                log_in(credentials, web, &entity.name);
             }
         }
     }

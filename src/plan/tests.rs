@@ -231,7 +231,7 @@ fn credentials_are_those_of_the_hosts_that_are_logged_in_to() {
     assert_eq!(names, "craft", "who is skipped is not logged in to");
     assert_eq!(
         said,
-        ["craft: sent in CLEAR TEXT (ftp://), readable on the way, to old[1-2]"]
+        ["craft: sent in CLEAR TEXT, readable on the way, to old[1-2]"]
     );
     assert_eq!(needed("old", true).0, "craft field");
     assert_eq!(needed("reads", false).0, "craft field");
@@ -270,6 +270,34 @@ groups: {{ g: {{ select: {{ type: adsl }}, image: i, source: {{ file: /f }}, act
     assert_eq!(needed(send, "later"), ("cli".into(), vec![clear("cli")]));
     let all = ("cli en".into(), vec![clear("cli"), clear("en")]);
     assert_eq!(needed(site, "now"), all);
+}
+
+/// As for command lines; what goes over TLS is not readable.
+#[test]
+fn passwords_for_requests_over_http_are_said_to_be_readable() {
+    let needed = |way: &str, activate: &str| {
+        let text = format!(
+            "credentials: {{ web: {{ user: a, password: {{ env: A }} }} }}
+types: {{ adsl: {{ procedure: card }} }}
+procedures:
+  card:
+    session: {{ {way}, credentials: web }}
+    activate: [ {{ http: POST /reload }} ]
+    check: [ {{ http: /ver, expect: '(?<v>.+)', is: \"{{version}}\" }} ]
+images: {{ i: {{ file: f, type: adsl, version: \"2\" }} }}
+entities: [ {{ name: \"e[1-2]\", type: adsl, version: \"1\", address: \"192.0.2.[1-2]\", path: /f }} ]
+groups: {{ g: {{ select: {{ type: adsl }}, image: i, source: {{ file: /f }}, activate: {activate} }} }}
+"
+        );
+        let inventory = crate::inventory::parse(&text, std::path::Path::new("site.yaml"));
+        let plan = plan_of(&inventory.unwrap(), &[], &["g"], false);
+        (plan.credentials.len(), said(&plan.findings))
+    };
+    assert_eq!(needed("http: 80", "later"), (0, vec![]));
+    let clear =
+        "web: sent in CLEAR TEXT (http), readable on the way, to the web server of e[1-2]".into();
+    assert_eq!(needed("http: 80", "now"), (1, vec![clear]));
+    assert_eq!(needed("https: 443", "now"), (1, vec![]));
 }
 
 /// Share, number and size of the buffers of a number of groups.

@@ -135,6 +135,7 @@ mod tests {
         Procedure {
             name: "p".into(),
             session: None,
+            web: None,
             before: vec![step("b1", true, false), step("b2", false, false)],
             activate: vec![step("a1", true, false)],
             check: vec![step("c1", true, true), step("c2", true, false)],

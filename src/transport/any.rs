@@ -14,8 +14,8 @@ use super::sftp::SftpTransport;
 use super::terminal::Terminals;
 use super::tftp::TftpTransport;
 use super::{
-    Compared, Destination, Directory, Endpoint, Listed, Orders, Remote, Sink, Source, Terminal,
-    Transport,
+    Compared, Destination, Directory, Endpoint, Listed, Orders, Remote, RemoteCommand, Requests,
+    Sink, Source, Terminal, Transport,
 };
 
 /// Every protocol there is, with what was learned about the servers of this run.
@@ -103,11 +103,23 @@ impl Transport for AnyTransport {
         }
     }
 
+    async fn command(
+        &self,
+        endpoint: &Endpoint,
+        cancel: &CancellationToken,
+    ) -> Result<Box<dyn RemoteCommand>, Failure> {
+        self.terminals.command(endpoint, cancel).await
+    }
+
     async fn orders(
         &self,
         endpoint: &Endpoint,
         cancel: &CancellationToken,
     ) -> Result<Box<dyn Orders>, Failure> {
         self.to(&endpoint.address).orders(endpoint, cancel).await
+    }
+
+    async fn requests(&self, endpoint: &Endpoint) -> Result<Box<dyn Requests>, Failure> {
+        self.to(&endpoint.address).requests(endpoint).await
     }
 }

@@ -21,6 +21,7 @@ use crate::model::{
 
 mod answers;
 mod any;
+mod command;
 mod digest;
 pub mod file;
 pub mod ftp;
@@ -30,6 +31,7 @@ mod prove;
 mod reach;
 pub(crate) mod read_and_hash;
 mod redact;
+mod requests;
 mod scp;
 mod sftp;
 mod ssh;
@@ -43,9 +45,12 @@ mod trial;
 pub use crate::protocol::Entry as Listed;
 pub use answers::{How, Proof, Refusal, RefusalKind, Reply, Seen};
 pub use any::AnyTransport;
+pub use command::{Exit, RemoteCommand};
+pub(crate) use http::plain as page_text;
 pub use orders::Orders;
 pub(crate) use reach::NoDirectory;
 pub(crate) use redact::Redact;
+pub use requests::{Answered, Asked, Requests};
 pub(crate) use tcp::{knock, knock_at};
 pub use terminal::Terminal;
 
@@ -191,6 +196,20 @@ pub trait Transport: Send + Sync + 'static {
         Err(Failure::new(Step::Connect, Fault::Local(reason)))
     }
 
+    /// Opens a connection over SSH for one command.
+    ///
+    /// # Errors
+    /// The device can't be reached, lets nobody in, or has no room for another.
+    async fn command(
+        &self,
+        endpoint: &Endpoint,
+        cancel: &CancellationToken,
+    ) -> Result<Box<dyn RemoteCommand>, Failure> {
+        let (address, _) = (&endpoint.address, cancel);
+        let reason = format!("no commands are carried out at {address}");
+        Err(Failure::new(Step::Connect, Fault::Local(reason)))
+    }
+
     /// Opens a session for `SITE` commands (RFC 959 section 4.1.3).
     ///
     /// # Errors
@@ -202,6 +221,16 @@ pub trait Transport: Send + Sync + 'static {
     ) -> Result<Box<dyn Orders>, Failure> {
         let (scheme, _) = (endpoint.address.scheme.word(), cancel);
         let reason = format!("there are no SITE commands over {scheme}");
+        Err(Failure::new(Step::Connect, Fault::Local(reason)))
+    }
+
+    /// Connects to a web server, for one request.
+    ///
+    /// # Errors
+    /// Also where the address is not one of HTTP. Nothing was asked.
+    async fn requests(&self, endpoint: &Endpoint) -> Result<Box<dyn Requests>, Failure> {
+        let scheme = endpoint.address.scheme.word();
+        let reason = format!("nothing is asked of a web server over {scheme}");
         Err(Failure::new(Step::Connect, Fault::Local(reason)))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::procedure::SessionSpec;
+use crate::model::procedure::{Procedure, SessionSpec, WebSpec};
 use crate::model::staging::Names;
 use crate::model::text::shown;
 use crate::model::{
@@ -68,6 +68,64 @@ impl Endpoint {
             dialect: entity.dialect.clone(),
             http: entity.http.clone(),
         })
+    }
+}
+
+impl Endpoint {
+    /// Where an entity's web server is, as its procedure has it. The place that an entity names is that of its command
+    /// line, where it has one.
+    fn address_of_web(entity: &Entity, procedure: &Procedure, web: &WebSpec) -> Address {
+        let named = entity.session.as_ref();
+        let place = named.filter(|_| procedure.session.is_none());
+        let host = place.map_or(&entity.address.host, |place| &place.host);
+        Address {
+            scheme: web.scheme,
+            host: host.clone(),
+            port: place.and_then(|place| place.port).unwrap_or(web.port),
+        }
+    }
+
+    /// Where the `http` steps of a procedure go: the `session` of the procedure says it, else the address of the entity.
+    ///
+    /// # Errors
+    /// The password was not looked up, or nothing says it.
+    pub(crate) fn of_web(
+        entity: &Entity,
+        procedure: &Procedure,
+        logins: &Logins,
+    ) -> Result<Self, Failure> {
+        let Some(web) = &procedure.web else {
+            let is_web = entity.address.scheme.service() == Scheme::Http.service();
+            return match is_web {
+                true => Ok(Remote::of_entity(entity, logins)?.endpoint),
+                false => {
+                    let name = &procedure.name;
+                    let reason =
+                        format!("the `session` of the procedure {name} names no web server");
+                    Err(local(Step::Connect, reason))
+                }
+            };
+        };
+        let credentials = web.credentials.as_ref().or(entity.credentials.as_ref());
+        Ok(Self {
+            address: Self::address_of_web(entity, procedure, web),
+            login: login(logins, credentials)?,
+            timeouts: entity.timeouts,
+            tls: web.tls.clone(),
+            ssh: entity.ssh.clone(),
+            dialect: entity.dialect.clone(),
+            http: entity.http.clone(),
+        })
+    }
+
+    /// Where it is seen whether an entity is there: its command line, else its web server where its procedure names
+    /// one, else its files.
+    pub(crate) fn address_of_procedure(entity: &Entity, procedure: &Procedure) -> Address {
+        match (&procedure.session, &procedure.web) {
+            (Some(session), _) => Self::address_of_session(entity, session),
+            (None, Some(web)) => Self::address_of_web(entity, procedure, web),
+            (None, None) => entity.address.clone(),
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use crate::model::Failure;
 
 use super::Endpoint;
-use super::ssh::{Connection, Keys, Shell};
+use super::command::RemoteCommand;
+use super::ssh::{Command, Connection, Keys, Shell};
 use super::telnet::Telnet;
 use super::trial::unless_cancelled;
 
@@ -49,6 +50,23 @@ impl Terminals {
             let connection = Connection::open(&self.keys, endpoint).await?;
             let shell = Shell::start(connection, endpoint.timeouts.reply).await?;
             Ok(Box::new(shell) as Box<dyn Terminal>)
+        })
+        .await
+    }
+
+    /// A connection for one command, of a user who is logged in.
+    ///
+    /// # Errors
+    /// The server can't be reached, has not the right key, or has no room for another.
+    pub(super) async fn command(
+        &self,
+        endpoint: &Endpoint,
+        cancel: &CancellationToken,
+    ) -> Result<Box<dyn RemoteCommand>, Failure> {
+        unless_cancelled(cancel, async {
+            let connection = Connection::open(&self.keys, endpoint).await?;
+            let command = Command::open(connection, endpoint.timeouts.reply).await?;
+            Ok(Box::new(command) as Box<dyn RemoteCommand>)
         })
         .await
     }

@@ -109,6 +109,7 @@ async fn open(lab: &Lab, over: Over, family: &Family) -> Session {
     let way = match over {
         Over::Telnet => Way::Telnet,
         Over::Ssh => Way::Ssh,
+        Over::Http => panic!("no session is opened there"),
     };
     let session = session::open(&transport, way, &endpoint, &prompt, &cancel).await;
     session.unwrap()

@@ -49,3 +49,5 @@ mod together;
 #[cfg(feature = "lab")]
 mod universe;
 mod upgrades;
+#[cfg(feature = "lab")]
+mod upgrades_http;

@@ -40,6 +40,7 @@ fn text(at: impl Fn(&str) -> [String; 2], host_key: &str) -> String {
         ("c3", "pattern"),
         ("c4", "prompt"),
         ("i1", "asks"),
+        ("w1", "web"),
     ];
     let entities: String = (entities.iter())
         .map(|(name, type_)| entity(name, type_))
@@ -58,12 +59,14 @@ images:
   shell-2: {{ file: shell-2.bin, type: shell, version: "2" }}
   pattern-2: {{ file: pattern-2.bin, type: pattern, version: "2" }}
   prompt-2: {{ file: prompt-2.bin, type: prompt, version: "2" }}
+  web-2: {{ file: web-2.bin, type: web, version: "2" }}
 types:
   card: {{ procedure: over-telnet }}
   shell: {{ procedure: over-ssh }}
   pattern: {{ procedure: wrong-pattern }}
   prompt: {{ procedure: wrong-prompt }}
   asks: {{ procedure: asks-for-another }}
+  web: {{ procedure: over-http }}
 procedures:
   over-telnet: &banks
     session: {{ telnet: 23, prompt: '> $' }}
@@ -94,6 +97,15 @@ procedures:
     before:
       - {{ send: enable, answers: [ {{ to: 'Password: ?$', password: enable }} ], safe: true, within: 20s }}
       - {{ send: show version, expect: 'Version (?<version>[^,\s]+)', safe: true, within: 20s }}
+  over-http:
+    session: {{ http: 80 }}
+    before: [ {{ http: /version, expect: '"version":"(?<version>[^"]+)"', safe: true, within: 20s }} ]
+    activate:
+      - {{ http: "POST /cli", body: "set boot {{path}}", expect: OK, within: 20s }}
+      - {{ http: "POST /cli", body: "restart\ny\n", within: 20s }}
+      - {{ restart: true, down: 20s, back: 60s }}
+    check:
+      - {{ http: /version, expect: '"version":"(?<version>[^"]+)"', is: "{{version}}", safe: true, within: 20s }}
 entities:
 {entities}
 groups:
@@ -101,12 +113,14 @@ groups:
   shells: {{ entities: [s1], image: shell-2, source: {{ file_server: hq }}, activate: now }}
   patterns: {{ entities: [c3], image: pattern-2, source: {{ file_server: hq }}, activate: now }}
   prompts: {{ entities: [c4], image: prompt-2, source: {{ file_server: hq }}, activate: now }}
+  webs: {{ entities: [w1], image: web-2, source: {{ file_server: hq }}, activate: now }}
 x-lab:
-  images: {{ card-2: {{ size: 200 KB }}, shell-2: {{ size: 200 KB }}, pattern-2: {{ size: 1 KB }}, prompt-2: {{ size: 1 KB }} }}
+  images: {{ card-2: {{ size: 200 KB }}, shell-2: {{ size: 200 KB }}, pattern-2: {{ size: 1 KB }}, prompt-2: {{ size: 1 KB }}, web-2: {{ size: 1 KB }} }}
   entities:
     "c*": {{ cli: {{ telnet: 0, dialect: banks, password: {PASSWORD}, echo_password: true }} }}
     "i*": {{ cli: {{ telnet: 0, dialect: ios, password: {PASSWORD}, enable_password: {ENABLE}, echo_password: true }} }}
     "s*": {{ cli: {{ ssh: 0, dialect: banks, password: {PASSWORD} }} }}
+    "w*": {{ cli: {{ http: 0, dialect: banks, password: {PASSWORD} }} }}
 "#,
         hq = at("hq")[0],
     )
@@ -508,7 +522,7 @@ async fn check_online_logs_in_to_command_lines_and_tries_what_changes_nothing() 
         "X c2: command line: login: the server does not let craft in",
     ];
     assert_says(online, &words);
-    for name in ["c1", "c2", "s1", "c4", "c3"] {
+    for name in ["c1", "c2", "s1", "c4", "c3", "w1"] {
         site.assert_untouched(name);
     }
     let (code, said, errors) = site.run(&["check", "--online", "shells", "--json"]).await;
@@ -518,5 +532,28 @@ async fn check_online_logs_in_to_command_lines_and_tries_what_changes_nothing() 
     let s1 = checks.iter().find(|check| check["host"] == "s1").unwrap();
     let procedure = serde_json::json!({ "logged_in": true, "steps": 2, "runs": "1" });
     assert_eq!(s1["procedure"], procedure);
+    site.lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_procedure_over_http_is_tried_and_checked_as_any_other() {
+    let site = Site::start(as_it_is).await;
+    let (code, said, errors) = site.tries("web", "w1", &[]).await;
+    assert_eq!(code, Some(0), "{said}{errors}");
+    let words = [
+        "over http, port 80, passwords in CLEAR TEXT",
+        "before, step 1 of 1: http \"GET /version\" | 200 OK | {\"bank\":1,\"version\":\"1\"}",
+        "says 1; after the upgrade it has to say 2",
+        "Passed: 2 steps; w1 says that it runs 1. Nothing was changed.",
+    ];
+    assert_says(&said, &words);
+    let (code, said, errors) = site.run(&["check", "--online", "webs"]).await;
+    assert_eq!(code, Some(0), "{said}{errors}");
+    assert_says(&said, &["passwords in CLEAR TEXT", "; procedure: runs 1"]);
+    site.assert_untouched("w1");
+    site.password("secret", "Qq4~harbour~wrong");
+    let (code, said, errors) = site.tries("web", "w1", &["--until", "before"]).await;
+    assert_eq!(code, Some(1), "{said}{errors}");
+    assert_says(&said, &["the server said 401 Unauthorized: not logged in"]);
     site.lab.stop().await;
 }

@@ -23,13 +23,9 @@ impl Devices {
     pub(super) fn door(&self, entity: usize, then: &Then) -> Door {
         let group = &self.reporter.group;
         let target = &group.entities[entity];
-        let session = group
-            .procedure
-            .as_ref()
-            .and_then(|one| one.session.as_ref());
-        let address = match (then, session) {
-            (Then::Before(_) | Then::Activate { .. }, Some(session)) => {
-                Endpoint::address_of_session(target, session)
+        let address = match (then, &group.procedure) {
+            (Then::Before(_) | Then::Activate { .. }, Some(procedure)) => {
+                Endpoint::address_of_procedure(target, procedure)
             }
             _ => target.address.clone(),
         };

@@ -9,7 +9,7 @@ use super::chosen::Chosen;
 use super::trial::{Told, Tried};
 use crate::cli::{Failed, json_line};
 use crate::model::Name;
-use crate::model::procedure::{Placeholder, Way};
+use crate::model::procedure::Placeholder;
 use crate::procedure::StepEnded;
 
 pub(super) struct Json<'a> {
@@ -30,7 +30,7 @@ enum Event<'a> {
         until: &'static str,
         image: Option<&'a str>,
         version: Option<&'a str>,
-        /// Whether passwords can be read on the way; null without a command line.
+        /// Whether passwords can be read on the way; null where `session` names nothing.
         clear_text: Option<bool>,
         /// Steps that are not marked as safe.
         left_out: Vec<LeftOut>,
@@ -80,7 +80,6 @@ impl<'a> Json<'a> {
     pub(super) fn begins(&self) -> Result<String, Failed> {
         let chosen = self.chosen;
         let value = |of: Placeholder| chosen.values.get(&of).map(String::as_str);
-        let session = chosen.procedure.session.as_ref();
         let left_out = chosen.left_out().map(|(part, number, _)| LeftOut {
             part: part.word(),
             step: number + 1,
@@ -93,7 +92,7 @@ impl<'a> Json<'a> {
             until: chosen.until.word(),
             image: value(Placeholder::Image),
             version: value(Placeholder::Version),
-            clear_text: session.map(|session| session.way == Way::Telnet),
+            clear_text: chosen.procedure.is_clear_text(),
             left_out: left_out.collect(),
         })
     }

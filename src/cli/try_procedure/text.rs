@@ -110,8 +110,10 @@ impl<'a> Text<'a> {
     fn waited_for(&self, failure: &Failure) -> Vec<String> {
         match (&self.chosen.procedure.session, &failure.fault) {
             (Some(session), Fault::Unanswered { .. }) => {
-                let prompt = shown(session.prompt.as_str());
-                sentence(&format!("the prompt that was waited for: {prompt}"))
+                let prompt = session.prompt.as_ref().map(|prompt| shown(prompt.as_str()));
+                let waited =
+                    prompt.map(|prompt| format!("the prompt that was waited for: {prompt}"));
+                waited.map_or_else(Vec::new, |waited| sentence(&waited))
             }
             _ => Vec::new(),
         }

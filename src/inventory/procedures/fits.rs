@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::model::procedure::Way;
-use crate::model::{CredentialsRef, Entity, Procedure};
+use crate::model::{CredentialsRef, Entity, Procedure, Scheme};
 
 use super::super::error::{Complaint, Problems, quoted, some_of};
+use super::http;
 use super::session::unsuitable;
 use super::{Kinds, Need, Written};
 
@@ -76,9 +77,23 @@ fn unmet(
                 "leave `get` out, or give entities with such addresses a type and a procedure of their own",
             ))
         }
+        Need::Web => {
+            let has_web = |entity: &Entity| entity.address.scheme.service() == "HTTP";
+            let lacks = |entity: &Entity| is_known(entity) && !has_web(entity);
+            let (names, first) = those(concerned, lacks)?;
+            let protocol = first.address.scheme.in_words();
+            Some(Complaint::new(
+                format!(
+                    "where `http` goes is not known: {names} can only be reached over {protocol}"
+                ),
+                "add `http: 80` or `https: 443` to the `session` of the procedure",
+            ))
+        }
         Need::Login => {
-            let way = written.procedure.session.as_ref()?.way;
-            login(way, concerned, credentials)
+            let procedure = &written.procedure;
+            let line = procedure.session.as_ref();
+            let line = line.and_then(|one| login(one.way, concerned, credentials));
+            line.or_else(|| web_login(procedure.web.as_ref()?.scheme, concerned, credentials))
         }
     }
 }
@@ -95,10 +110,26 @@ fn login(way: Way, concerned: &[&Entity], credentials: &[CredentialsRef]) -> Opt
             "add `credentials: NAME` to the session, or to these entities",
         ));
     }
+    not_taken(concerned, credentials, |own| unsuitable(own, way))
+}
+
+/// The same for requests; without credentials nobody in particular asks.
+fn web_login(
+    scheme: Scheme,
+    concerned: &[&Entity],
+    credentials: &[CredentialsRef],
+) -> Option<Complaint> {
+    not_taken(concerned, credentials, |own| http::unsuitable(own, scheme))
+}
+
+fn not_taken(
+    concerned: &[&Entity],
+    credentials: &[CredentialsRef],
+    why: impl Fn(&CredentialsRef) -> Option<Complaint>,
+) -> Option<Complaint> {
     let own = |entity: &Entity| {
         let named = entity.credentials.as_ref()?;
-        let found = credentials.iter().find(|one| one.name == *named)?;
-        unsuitable(found, way)
+        why(credentials.iter().find(|one| one.name == *named)?)
     };
     let (names, first) = those(concerned, |entity| own(entity).is_some())?;
     let complaint = own(first)?;

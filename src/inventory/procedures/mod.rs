@@ -1,11 +1,12 @@
 //! `types` and `procedures`: what is done on a device before and after its image.
 //!
 //! Here are the two sections and what a procedure must be as a whole; `steps` reads one step, `answers` what is
-//! typed in the middle of it, `texts` patterns and templates, `session` how a command line is reached, and `fits`
-//! holds all of it against the entities.
+//! typed in the middle of it, `http` what is asked of a web server, `texts` patterns and templates, `session` how a
+//! command line is reached, and `fits` holds all of it against the entities.
 
 mod answers;
 mod fits;
+mod http;
 mod session;
 mod steps;
 #[cfg(test)]
@@ -56,7 +57,9 @@ enum Need {
     Site,
     /// Files can be read.
     Get,
-    /// Its credentials are taken by the command line.
+    /// Requests can be made to it.
+    Web,
+    /// Its credentials are taken by the command line, or for requests.
     Login,
 }
 
@@ -159,18 +162,35 @@ fn procedure<'n>(
         let node = fields.get(part.word())?;
         Some(reader.list(problems, node, part))
     });
-    check_whole(problems, node, &fields, &parts);
+    let has_line = session.as_ref().is_none_or(|one| one.line.is_some());
+    check_whole(problems, node, &fields, &parts, has_line);
+    let line = session.as_ref().and_then(|one| one.line.as_ref());
+    let has_shell = line.is_none_or(|line| line.prompt.is_some());
+    let first_answers = parts.iter().flatten().find_map(|part| part.answers);
+    if let Some(at) = first_answers.filter(|_| !has_shell) {
+        problems.report(
+            at,
+            "`answers` where the session says `exec: true`: a command that asks has nobody to answer it",
+            "leave `exec` out, so that the line is typed into a shell, or give the command what it would ask for",
+        );
+    }
     let mut needs = reader.into_needs();
     let at = fields.key_span("session");
+    // What can't be read is reported already.
+    if at.is_some() && session.as_ref().is_none_or(|one| one.web.is_some()) {
+        needs.retain(|(need, _)| *need != Need::Web);
+    }
     if let Some(at) = at.filter(|_| session.as_ref().is_some_and(|one| one.takes_entitys)) {
         needs.push((Need::Login, at));
     }
+    let (session, web) = session.map_or((None, None), |one| (one.line, one.web));
     let [before, activate, check, undo] =
         parts.map(|part| part.map_or(Vec::new(), |part| part.steps));
     Written {
         procedure: Arc::new(Procedure {
             name: name.into(),
-            session: session.map(|one| one.spec),
+            session,
+            web,
             before,
             activate,
             check,
@@ -202,6 +222,7 @@ fn check_whole(
     node: &Node,
     fields: &Fields<'_>,
     parts: &[Option<Steps<'_>>; 4],
+    has_line: bool,
 ) {
     let [_, _, check, _] = parts;
     let written = |key: &str| fields.key_span(key);
@@ -239,10 +260,14 @@ fn check_whole(
         );
     }
     let first_sent = parts.iter().flatten().find_map(|part| part.sends);
-    if let Some(at) = first_sent.filter(|_| missing("session")) {
+    if let Some(at) = first_sent.filter(|_| missing("session") || !has_line) {
+        let message = match has_line {
+            true => "`send` without `session`: where the device's command line is, is not known",
+            false => "`send`, and `session` names no command line",
+        };
         problems.report(
             at,
-            "`send` without `session`: where the device's command line is, is not known",
+            message,
             "add `session: { ssh: 22, credentials: NAME }` to the procedure, or `{ telnet: 23, … }`",
         );
     }

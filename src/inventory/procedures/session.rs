@@ -1,10 +1,10 @@
-//! `session`: how the command line of a device is reached, of a procedure; and where, of an entity.
+//! `session`: how the command line of a device is reached, and its web server, of a procedure; and where, of an entity.
 
 use std::str::FromStr;
 
-use crate::model::procedure::{Pattern, SessionSpec, Way};
-use crate::model::scheme::SSH_KEYS;
-use crate::model::{CredentialsRef, LoginBy, SessionAddress, Ssh};
+use crate::model::procedure::{Pattern, SessionSpec, Way, WebSpec};
+use crate::model::scheme::{SSH_KEYS, TLS_KEYS};
+use crate::model::{CredentialsRef, LoginBy, Name, SessionAddress, Ssh};
 
 use super::super::address::{host_with_port, refuse_user};
 use super::super::credentials;
@@ -13,16 +13,27 @@ use super::super::fields::{Fields, Shape};
 use super::super::ssh;
 use super::super::tree::Node;
 use super::super::values;
-use super::Known;
-use super::texts;
+use super::{Known, http, texts};
 
 const SESSION: Shape = Shape::new(
     "`session`",
-    &[&["ssh", "telnet", "credentials", "prompt"], &SSH_KEYS],
+    &[
+        &[
+            "ssh",
+            "telnet",
+            "http",
+            "https",
+            "credentials",
+            "prompt",
+            "exec",
+        ],
+        &SSH_KEYS,
+        &TLS_KEYS,
+    ],
 );
 
-const WAYS: &str =
-    "write `session: { ssh: 22, credentials: NAME }` or `{ telnet: 23, credentials: NAME }`";
+const WAYS: &str = "write `session: { ssh: 22, credentials: NAME }` or `{ telnet: 23, credentials: NAME }`; and for \
+                    `http` steps `http: 80` or `https: 443`, beside it or alone";
 
 /// What most command lines wait with: `card7#`, `craft@card7(config)> `, `[admin@card7] /system> `, `/ # `. Not
 /// every `#` or `%` at the end of a line: those are what progress is shown with.
@@ -30,7 +41,8 @@ const PROMPT: &str = r"^(\[?[A-Za-z~/][\w.@()/:~-]*\]?( [/~][\w/~-]*)? ?[#>$%]|[
 
 /// A session that could be read, and whether each entity is logged in to with its own credentials.
 pub(super) struct Session {
-    pub(super) spec: SessionSpec,
+    pub(super) line: Option<SessionSpec>,
+    pub(super) web: Option<WebSpec>,
     pub(super) takes_entitys: bool,
 }
 
@@ -42,53 +54,112 @@ pub(super) fn read(problems: &mut Problems, node: &Node, known: Known<'_>) -> Op
     let way = way(problems, node, &fields);
     let named = fields.get("credentials");
     let credentials = credentials::reference(problems, named, known.credentials);
-    if let (Some(node), Some(name), Some((way, _))) = (named, &credentials, way) {
+    let web = http::web(problems, &fields, credentials.clone(), known);
+    if let (Some(node), Some(name)) = (named, &credentials) {
         let mut all = known.credentials.iter();
-        let refusal = all.find(|one| one.name == *name);
-        if let Some(complaint) = refusal.and_then(|one| unsuitable(one, way)) {
+        let found = all.find(|one| one.name == *name);
+        let refusal = found.and_then(|one| {
+            let line = way.flatten().and_then(|(way, _)| unsuitable(one, way));
+            let web = web.as_ref().and_then(Option::as_ref);
+            line.or_else(|| http::unsuitable(one, web?.scheme))
+        });
+        if let Some(complaint) = refusal {
             problems.complain(&node.span, complaint);
         }
     }
-    let ssh = match way {
-        Some((Way::Telnet, _)) => {
-            no_keys(problems, &fields);
-            Ssh::default()
-        }
-        _ => ssh::read(problems, &fields, &known.defaults.ssh, known.file),
-    };
-    let prompt = match fields.get("prompt") {
-        Some(node) => texts::shown(problems, node, "prompt"),
-        None => Pattern::from_str(PROMPT).ok(),
-    };
-    let (way, port) = way?;
+    let line = line(problems, &fields, way, credentials, known);
     Some(Session {
         takes_entitys: fields.key_span("credentials").is_none() && !fields.is_meant("credentials"),
-        spec: SessionSpec {
-            way,
-            port,
-            credentials,
-            ssh,
-            prompt: prompt?,
-        },
+        line: line?,
+        web: web?,
     })
 }
 
-fn way(problems: &mut Problems, node: &Node, fields: &Fields<'_>) -> Option<(Way, u16)> {
-    let mut port = |key: &str| {
-        fields.value(problems, key, |problems, node, key| {
-            let written = values::text(problems, node, key)?;
-            let port = written.parse::<u16>().ok().filter(|port| *port > 0);
-            port.or_else(|| {
-                let message = format!("{} is not the port of a command line", quoted(written));
-                problems.refuse(
-                    &node.span,
-                    message,
-                    format!("write `{key}: PORT`, from 1 to 65535"),
-                )
-            })
-        })
+/// The command line; `Some(None)` where there is none.
+fn line(
+    problems: &mut Problems,
+    fields: &Fields<'_>,
+    way: Option<Option<(Way, u16)>>,
+    credentials: Option<Name>,
+    known: Known<'_>,
+) -> Option<Option<SessionSpec>> {
+    let ssh = match way {
+        Some(Some((Way::Telnet, _))) => {
+            no_keys(problems, fields);
+            Ssh::default()
+        }
+        // Also where it can't be read how it is reached.
+        Some(Some((Way::Ssh, _))) | None => {
+            ssh::read(problems, fields, &known.defaults.ssh, known.file)
+        }
+        Some(None) => {
+            let mut keys = SSH_KEYS.iter().chain(&["prompt", "exec"]);
+            if let Some((key, at)) = keys.find_map(|key| Some((key, fields.key_span(key)?))) {
+                problems.report(
+                    at,
+                    format!("{} stands in a session without a command line", quoted(key)),
+                    "add `ssh: 22` or `telnet: 23`, or leave the key out",
+                );
+            }
+            return Some(None);
+        }
     };
+    let is_exec = is_exec(problems, fields, way.flatten());
+    let prompt = match fields.get("prompt") {
+        Some(node) => texts::shown(problems, node, "prompt").map(Some),
+        None if is_exec => Some(None),
+        None => Pattern::from_str(PROMPT).ok().map(Some),
+    };
+    let (way, port) = way.flatten()?;
+    Some(Some(SessionSpec {
+        way,
+        port,
+        credentials,
+        ssh,
+        prompt: prompt?,
+    }))
+}
+
+/// The port of what is `called` so.
+pub(super) fn port(
+    problems: &mut Problems,
+    fields: &Fields<'_>,
+    key: &str,
+    called: &str,
+) -> Option<u16> {
+    fields.value(problems, key, |problems, node, key| {
+        let written = values::text(problems, node, key)?;
+        let port = written.parse::<u16>().ok().filter(|port| *port > 0);
+        port.or_else(|| {
+            let message = format!("{} is not the port of a {called}", quoted(written));
+            let help = format!("write `{key}: PORT`, from 1 to 65535");
+            problems.refuse(&node.span, message, help)
+        })
+    })
+}
+
+/// Whether each line is a command of its own.
+fn is_exec(problems: &mut Problems, fields: &Fields<'_>, way: Option<(Way, u16)>) -> bool {
+    let is_exec = fields.value(problems, "exec", values::boolean) == Some(true);
+    if let Some(at) = fields.key_span("exec").filter(|_| is_exec) {
+        if matches!(way, Some((Way::Telnet, _))) {
+            let message = "`exec` stands beside `telnet`, which has nothing but a shell";
+            problems.report(at, message, "write `ssh: 22`, or leave `exec` out");
+            return false;
+        }
+        if let Some(at) = fields.key_span("prompt") {
+            let message = "`prompt` stands beside `exec: true`: where each line is a command, there is no shell";
+            problems.report(at, message, "leave one of them out");
+        }
+    }
+    is_exec
+}
+
+/// How the command line is reached; `Some(None)` where there is none, and only requests are made.
+fn way(problems: &mut Problems, node: &Node, fields: &Fields<'_>) -> Option<Option<(Way, u16)>> {
+    let mut port = |key: &str| port(problems, fields, key, "command line");
     let (ssh, telnet) = (port("ssh"), port("telnet"));
+    let is_there = |key: &str| fields.key_span(key).is_some() || fields.is_meant(key);
     match (fields.key_span("ssh"), fields.key_span("telnet")) {
         (Some(_), Some(at)) => {
             let message = "both `ssh` and `telnet` are given";
@@ -99,12 +170,13 @@ fn way(problems: &mut Problems, node: &Node, fields: &Fields<'_>) -> Option<(Way
             )
         }
         (None, None) if ["ssh", "telnet"].iter().any(|key| fields.is_meant(key)) => None,
+        (None, None) if http::WAYS.iter().any(|(key, _)| is_there(key)) => Some(None),
         (None, None) => {
-            let message = "`session` says neither `ssh` nor `telnet`";
+            let message = "`session` says neither `ssh` nor `telnet`, nor `http` or `https`";
             problems.refuse(&node.span, message, WAYS)
         }
-        (Some(_), None) => Some((Way::Ssh, ssh?)),
-        (None, Some(_)) => Some((Way::Telnet, telnet?)),
+        (Some(_), None) => Some(Some((Way::Ssh, ssh?))),
+        (None, Some(_)) => Some(Some((Way::Telnet, telnet?))),
     }
 }
 

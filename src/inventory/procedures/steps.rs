@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::model::procedure::{Deed, Expect, Part, Placeholder, StepSpec, Template};
+use crate::model::procedure::{Deed, Expect, Part, StepSpec, Template};
 
 use super::super::credentials::absolute;
 use super::super::error::{Complaint, Problems, Span, quoted};
@@ -13,33 +13,44 @@ use super::super::values;
 use super::texts;
 use super::{Known, Need};
 
-/// What a step does: one of them. The last two are not there yet.
-const DEEDS: [&str; 7] = ["send", "site", "exec", "get", "restart", "http", "fetch"];
+/// What a step does: one of them. The last is not there yet.
+const DEEDS: [&str; 7] = ["send", "site", "exec", "http", "get", "restart", "fetch"];
 
 const STEP: Shape = Shape::new(
     "a step",
     &[
         &DEEDS,
         &[
-            "expect", "is", "within", "safe", "answers", "to", "down", "back",
+            "expect",
+            "is",
+            "within",
+            "safe",
+            "answers",
+            "body",
+            "content_type",
+            "to",
+            "down",
+            "back",
         ],
     ],
 );
 
 /// Which of them each further key belongs to.
-const BELONGS: [(&str, &[&str]); 8] = [
-    ("expect", &["send", "site", "exec"]),
-    ("is", &["send", "site", "exec"]),
-    ("within", &["send", "site", "exec", "get"]),
-    ("safe", &["send", "site", "exec", "get"]),
+const BELONGS: [(&str, &[&str]); 10] = [
+    ("expect", &["send", "site", "exec", "http"]),
+    ("is", &["send", "site", "exec", "http"]),
+    ("within", &["send", "site", "exec", "http", "get"]),
+    ("safe", &["send", "site", "exec", "http", "get"]),
     ("answers", &["send"]),
+    ("body", &["http"]),
+    ("content_type", &["http"]),
     ("to", &["get"]),
     ("down", &["restart"]),
     ("back", &["restart"]),
 ];
 
-const STEP_HELP: &str = "write one of `send: LINE`, `site: COMMAND`, `exec: [PROGRAM, ARGUMENT]`, `get: FILE` and \
-                         `restart: true`";
+const STEP_HELP: &str = "write one of `send: LINE`, `site: COMMAND`, `exec: [PROGRAM, ARGUMENT]`, `http: \"POST /PATH\"`, \
+                         `get: FILE` and `restart: true`";
 const LIST_HELP: &str = "write a list of steps: `[ { send: \"show version\" } ]`";
 const EXEC_HELP: &str = "write `exec: [./reload.sh, \"{address}\"]`";
 
@@ -56,6 +67,8 @@ pub(super) struct Steps<'n> {
     pub(super) is_whole: bool,
     /// Where the first `send` stands.
     pub(super) sends: Option<&'n Span>,
+    /// And the first `answers`.
+    pub(super) answers: Option<&'n Span>,
 }
 
 pub(super) struct Reader<'n, 'k> {
@@ -67,6 +80,10 @@ impl<'n, 'k> Reader<'n, 'k> {
     pub(super) fn new(known: Known<'k>) -> Self {
         let needs = Vec::new();
         Self { known, needs }
+    }
+
+    pub(super) fn need(&mut self, need: Need, at: &'n Span) {
+        self.needs.push((need, at));
     }
 
     pub(super) fn into_needs(self) -> Vec<(Need, &'n Span)> {
@@ -83,6 +100,7 @@ impl<'n, 'k> Reader<'n, 'k> {
             steps: Vec::new(),
             is_whole: false,
             sends: None,
+            answers: None,
         };
         let key = part.word();
         let items = match &node.value {
@@ -103,6 +121,7 @@ impl<'n, 'k> Reader<'n, 'k> {
         for item in items {
             let fields = Fields::read(problems, item, &STEP);
             read.sends = read.sends.or_else(|| fields.key_span("send"));
+            read.answers = read.answers.or_else(|| fields.key_span("answers"));
             let step = self.step(problems, item, &fields, part);
             read.steps.extend(step);
         }
@@ -123,6 +142,7 @@ impl<'n, 'k> Reader<'n, 'k> {
             "send" => self.send(problems, fields),
             "site" => self.site(problems, fields, at),
             "exec" => self.exec(problems, fields),
+            "http" => self.http(problems, fields, at),
             "get" => self.get(problems, fields, at),
             "restart" => restart(problems, fields, (at, part)),
             _ => {
@@ -162,11 +182,7 @@ impl<'n, 'k> Reader<'n, 'k> {
         key: &str,
     ) -> Option<Template> {
         let template = texts::template(problems, node, key)?;
-        for placeholder in template.placeholders() {
-            if let Placeholder::Label(label) = placeholder {
-                self.needs.push((Need::Label(label.clone()), &node.span));
-            }
-        }
+        self.needs_of(&template, node);
         Some(template)
     }
 
@@ -184,7 +200,7 @@ impl<'n, 'k> Reader<'n, 'k> {
     }
 
     fn site(&mut self, problems: &mut Problems, fields: &Fields<'n>, at: &'n Span) -> Option<Deed> {
-        self.needs.push((Need::Site, at));
+        self.need(Need::Site, at);
         let node = fields.get("site")?;
         self.template(problems, node, "site").map(Deed::Site)
     }
@@ -215,7 +231,7 @@ impl<'n, 'k> Reader<'n, 'k> {
     }
 
     fn get(&mut self, problems: &mut Problems, fields: &Fields<'n>, at: &'n Span) -> Option<Deed> {
-        self.needs.push((Need::Get, at));
+        self.need(Need::Get, at);
         let path = fields.get("get");
         let path = path.and_then(|node| self.template(problems, node, "get"));
         let to = match fields.key_span("to") {

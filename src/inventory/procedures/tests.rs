@@ -1,5 +1,7 @@
 //! What is read from `types` and `procedures`, and what is said of what can't be.
 
+mod http;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -171,7 +173,8 @@ fn a_group_has_the_procedure_of_its_images_type_and_activates_when_told_to() {
 #[test]
 fn the_prompt_where_none_is_given_is_that_of_usual_command_lines() {
     let inventory = read(&[SITE, PROCEDURE, ENTITIES]);
-    let prompt = &card(&inventory).session.as_ref().unwrap().prompt;
+    let session = card(&inventory).session.clone().unwrap();
+    let prompt = session.prompt.unwrap();
     for shown in [
         "s1-01>",
         "s1-01#",
@@ -267,7 +270,6 @@ fn a_step_that_can_not_be_is_refused_with_what_to_write() {
         ("show version", "a step must be a mapping"),
         ("{ sned: x }", "did you mean `send`?"),
         ("{ send: a, site: b }", "both `send` and `site`"),
-        ("{ http: /reload }", "`http` is not there yet"),
         ("{ fetch: true }", "`fetch` is not there yet"),
         ("{ send: \"boot {pth}\" }", "did you mean `path`?"),
         ("{ send: \"a\\nb\" }", "control character"),
@@ -450,6 +452,19 @@ fn a_session_is_one_that_somebody_can_log_in_to() {
             "is not a pattern: unclosed character class",
         ),
         ("{ ssh: 22, prompt: '$' }", "fits where nothing is shown"),
+        (
+            "{ telnet: 23, exec: true, credentials: craft }",
+            "`exec` stands beside `telnet`",
+        ),
+        (
+            "{ ssh: 22, exec: true, prompt: '> $' }",
+            "`prompt` stands beside `exec: true`",
+        ),
+        ("{ ssh: 22, exec: maybe }", "`maybe`"),
+        (
+            "{ ssh: 22, exec: true }",
+            "`answers` where the session says",
+        ),
     ] {
         let written = PROCEDURE.replace("{ ssh: 2222, credentials: craft }", session);
         let said = told(&[SITE, &written, ENTITIES]);

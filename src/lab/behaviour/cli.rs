@@ -19,6 +19,8 @@ settings! {
         pub telnet: Option<u16>,
         /// The port of SSH; 0: a free one.
         pub ssh: Option<u16>,
+        /// The port of HTTP: `POST /cli` with a command, and `GET /version`; 0: a free one.
+        pub http: Option<u16>,
         /// FTP: this word after `SITE` restarts the device, and `SITE BOOT FILE` sets what it boots.
         pub site: Option<String>,
         /// What it speaks. Absent: `banks`.
@@ -94,7 +96,7 @@ impl CommandLine {
     }
 
     pub(in crate::lab) fn has_door(&self) -> bool {
-        self.telnet.is_some() || self.ssh.is_some()
+        self.telnet.is_some() || self.ssh.is_some() || self.http.is_some()
     }
 
     pub(in crate::lab) fn boot_time(&self) -> Duration {

@@ -1,12 +1,13 @@
-//! The command line of a device of the lab, over telnet and SSH, and the machine behind it that boots the files
+//! The command line of a device of the lab, over telnet, SSH and HTTP, and the machine behind it that boots the files
 //! which come in by the other door.
 //!
 //! - here: one connection, from its login to its end; a restart ends those of all doors
 //! - `machine` what is booted, pure; `unit` the machine of one entity, with its images and doors
 //! - `dialect` what families of devices speak, as tables; `text` what is filled into their texts
-//! - `shell` carries commands out; `terminal` reads lines and keys; `telnet` and `ssh` carry them
+//! - `shell` carries commands out; `terminal` reads lines and keys; `telnet`, `ssh` and `http` carry them
 
 mod dialect;
+mod http;
 mod machine;
 mod shell;
 mod ssh;
@@ -53,6 +54,7 @@ pub(super) async fn session(server: Arc<Server>, boot: Boot, over: Over, mut cli
         match over {
             Over::Telnet => over_telnet(&server, &mut client).await,
             Over::Ssh => ssh::session(&server, &mut client).await,
+            Over::Http => http::session(&server, &mut client).await,
         }
     };
     match server.while_alive(boot, session).await {

@@ -63,18 +63,20 @@ impl Shell<'_> {
     }
 
     /// Carries a line out, and says whether it failed where the line asks for that.
-    async fn carry_out_and_say(&mut self, line: &str) -> io::Result<Step> {
+    pub(super) async fn carry_out_and_say(&mut self, line: &str) -> io::Result<Step> {
         let status = self.dialect.status;
         let asked = line.strip_suffix(status).filter(|_| !status.is_empty());
         let step = self.carry_out(asked.unwrap_or(line)).await?;
         if let (Some(_), Step::On { failed }) = (asked, step) {
             let said = format!("result={}\n", u8::from(failed));
             self.terminal.show(&said).await?;
+            // Saying so went well.
+            return Ok(DONE);
         }
         Ok(step)
     }
 
-    pub(super) async fn carry_out(&mut self, line: &str) -> io::Result<Step> {
+    async fn carry_out(&mut self, line: &str) -> io::Result<Step> {
         let line = one_space(line);
         if line.is_empty() {
             return Ok(DONE);

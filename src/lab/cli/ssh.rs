@@ -78,7 +78,7 @@ async fn work(server: &Arc<Server>, job: Job) -> io::Result<Step> {
                 shell.page = 0;
                 // There is nobody to ask for the password of `enable` first.
                 shell.mode = super::dialect::Mode::Privileged;
-                let step = shell.carry_out(command).await?;
+                let step = shell.carry_out_and_say(command).await?;
                 (step, step == (Step::On { failed: true }))
             }
             None => (shell.run().await?, false),

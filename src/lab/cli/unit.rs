@@ -16,6 +16,7 @@ use crate::lab::image::Generated;
 pub enum Over {
     Telnet,
     Ssh,
+    Http,
 }
 
 impl Over {
@@ -23,6 +24,7 @@ impl Over {
         match self {
             Self::Telnet => "telnet",
             Self::Ssh => "ssh",
+            Self::Http => "http",
         }
     }
 }

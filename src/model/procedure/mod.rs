@@ -4,6 +4,7 @@
 //! looks at the answer, and the first that fails ends its list.
 
 mod pattern;
+mod request;
 mod template;
 pub mod versions;
 
@@ -11,13 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use pattern::Pattern;
+pub use request::{Body, Method, Request, has_dots};
 pub use template::{Placeholder, Template, Unfilled, Values};
 pub use versions::Versions;
 
 use serde::{Deserialize, Serialize};
 
 use super::text::quoted;
-use super::{Name, Ssh, units};
+use super::{Name, Scheme, Ssh, Tls, units};
 
 /// What is known of the entities of one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct Procedure {
     pub name: Name,
     /// `None` where nothing is sent to a command line.
     pub session: Option<SessionSpec>,
+    /// Where its web server is; `None`: that of the entity's address, if it is one of HTTP.
+    pub web: Option<WebSpec>,
     /// Before a byte is sent.
     pub before: Vec<StepSpec>,
     /// What makes the device run the image.
@@ -135,6 +139,22 @@ impl Procedure {
             .filter(|_| self.steps_of(extent).any(sends))
     }
 
+    /// Whether such a run asks something over HTTP.
+    pub fn asks_web(&self, extent: Extent) -> bool {
+        let asks = |(_, step): (Part, &StepSpec)| matches!(step.deed, Deed::Http(_));
+        self.steps_of(extent).any(asks)
+    }
+
+    /// Whether passwords can be read on the way to what `session` names; `None` where it names nothing.
+    pub fn is_clear_text(&self) -> Option<bool> {
+        let session = self.session.as_ref().map(|one| one.way == Way::Telnet);
+        let web = self.web.as_ref().map(|one| !one.scheme.is_encrypted());
+        match (session, web) {
+            (None, None) => None,
+            (session, web) => Some(session == Some(true) || web == Some(true)),
+        }
+    }
+
     /// What making a device run an image comes to: `3 steps each (send, restart), back within 15 min; then …`.
     pub fn activation_in_words(&self) -> String {
         let steps = |part: Part| match self.part(part).len() {
@@ -166,8 +186,9 @@ impl Procedure {
 
     /// Its name, how devices are reached, and the steps of each part: `card: over ssh, port 22; before 1, check 2`.
     pub fn in_words(&self) -> String {
-        let session = self.session.as_ref();
-        let session = session.map(|session| format!("{}; ", session.in_words()));
+        let session = self.session.iter().map(SessionSpec::in_words);
+        let ways = session.chain(self.web.iter().map(WebSpec::in_words));
+        let ways: String = ways.map(|way| format!("{way}; ")).collect();
         let parts = Part::ALL.into_iter();
         let parts = parts.filter(|part| !self.part(*part).is_empty());
         let parts = parts.map(|part| {
@@ -177,11 +198,7 @@ impl Procedure {
         });
         let parts: Vec<String> = parts.collect();
         let name = quoted(&self.name);
-        format!(
-            "{name}: {}{}",
-            session.unwrap_or_default(),
-            parts.join(", ")
-        )
+        format!("{name}: {ways}{}", parts.join(", "))
     }
 }
 
@@ -193,8 +210,8 @@ pub struct SessionSpec {
     /// Those of the entity where it names none.
     pub credentials: Option<Name>,
     pub ssh: Ssh,
-    /// What ends every answer.
-    pub prompt: Pattern,
+    /// What ends every answer of its shell; `None`: each line is a command of its own, over SSH, without a shell.
+    pub prompt: Option<Pattern>,
 }
 
 impl SessionSpec {
@@ -208,7 +225,29 @@ impl SessionSpec {
     }
 }
 
-/// Where the command line of one entity is.
+/// A device's web server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebSpec {
+    /// [`Scheme::Http`] or [`Scheme::Https`].
+    pub scheme: Scheme,
+    pub port: u16,
+    /// Those of the entity where it names none.
+    pub credentials: Option<Name>,
+    pub tls: Tls,
+}
+
+impl WebSpec {
+    /// As [`SessionSpec::in_words`].
+    pub fn in_words(&self) -> String {
+        let clear = match self.scheme.is_encrypted() {
+            true => "",
+            false => ", passwords in CLEAR TEXT",
+        };
+        format!("over {}, port {}{clear}", self.scheme.word(), self.port)
+    }
+}
+
+/// Where the command line of one entity is; of a procedure without one, where its web server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionAddress {
     pub host: String,
@@ -265,6 +304,8 @@ pub enum Deed {
     Site(Template),
     /// A program of this host and its arguments: no shell.
     Exec(Vec<Template>),
+    /// A request to its web server.
+    Http(Box<Request>),
     /// Reads a file of the device and keeps it below the state directory.
     Get { path: Template, to: Template },
     /// Waits until the device goes and comes back.
@@ -283,6 +324,7 @@ impl Deed {
             Self::Send { .. } => "send",
             Self::Site(_) => "site",
             Self::Exec(_) => "exec",
+            Self::Http(_) => "http",
             Self::Get { .. } => "get",
             Self::Restart { .. } => "restart",
         }
@@ -304,6 +346,10 @@ impl Deed {
         match self {
             Self::Send { line, .. } | Self::Site(line) => vec![line],
             Self::Exec(words) => words.iter().collect(),
+            Self::Http(request) => {
+                let body = request.body.as_ref().map(|body| &body.text);
+                [&request.path].into_iter().chain(body).collect()
+            }
             Self::Get { path, to } => vec![path, to],
             Self::Restart { .. } => Vec::new(),
         }

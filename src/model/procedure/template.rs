@@ -70,6 +70,10 @@ pub enum Unfilled {
     /// A line end in a value would begin another command on the device.
     #[error("the value of {0} holds a control character")]
     Control(Placeholder),
+    #[error("the value of {0} is no number, and stands outside of quotes in JSON: write `\"{0}\"`")]
+    NoNumber(Placeholder),
+    #[error("a path with `.` or `..` in it leads elsewhere")]
+    Dots,
 }
 
 impl Template {
@@ -109,6 +113,42 @@ impl Template {
         Ok(Self { written, pieces })
     }
 
+    /// Text that has braces of its own, as JSON has: only a word between two is a placeholder, and none is written twice.
+    ///
+    /// # Errors
+    /// An unknown placeholder.
+    pub fn among_braces(text: &str) -> Result<Self, Complaint> {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let mut pieces = Vec::new();
+        let mut plain = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find('{') {
+            let (before, behind) = (&rest[..at], &rest[at + 1..]);
+            plain.push_str(before);
+            let named = behind.split_once('}');
+            let begins = |word: &str| word.starts_with(|c: char| c.is_ascii_alphabetic());
+            match named.filter(|(word, _)| begins(word) && word.chars().all(is_word)) {
+                Some((word, after)) => {
+                    if !plain.is_empty() {
+                        pieces.push(Piece::Text(std::mem::take(&mut plain)));
+                    }
+                    pieces.push(Piece::Placeholder(placeholder(word)?));
+                    rest = after;
+                }
+                None => {
+                    plain.push('{');
+                    rest = behind;
+                }
+            }
+        }
+        plain.push_str(rest);
+        if !plain.is_empty() {
+            pieces.push(Piece::Text(plain));
+        }
+        let written = text.to_owned();
+        Ok(Self { written, pieces })
+    }
+
     /// As it stands in the inventory.
     pub fn as_str(&self) -> &str {
         &self.written
@@ -124,6 +164,18 @@ impl Template {
     /// # Errors
     /// A value that is missing, or could not be sent as part of one line.
     pub fn fill(&self, values: &Values) -> Result<String, Unfilled> {
+        self.fill_with(values, |_, _, value| Ok(value.to_owned()))
+    }
+
+    /// As [`Self::fill`], each value as `put` gives it, which knows the text before it.
+    ///
+    /// # Errors
+    /// Also those of `put`.
+    pub fn fill_with(
+        &self,
+        values: &Values,
+        put: impl Fn(&str, &Placeholder, &str) -> Result<String, Unfilled>,
+    ) -> Result<String, Unfilled> {
         let mut filled = String::new();
         for piece in &self.pieces {
             match piece {
@@ -134,11 +186,21 @@ impl Template {
                     if value.chars().any(char::is_control) {
                         return Err(Unfilled::Control(placeholder.clone()));
                     }
-                    filled.push_str(value);
+                    let value = put(&filled, placeholder, value)?;
+                    filled.push_str(&value);
                 }
             }
         }
         Ok(filled)
+    }
+
+    /// With the same in the place of each placeholder.
+    pub(super) fn with_each(&self, value: &str) -> String {
+        let pieces = self.pieces.iter().map(|piece| match piece {
+            Piece::Text(text) => text,
+            Piece::Placeholder(_) => value,
+        });
+        pieces.collect()
     }
 }
 

@@ -90,6 +90,7 @@ fn procedure(has_undo: bool) -> Procedure {
     Procedure {
         name: "p".into(),
         session: None,
+        web: None,
         before: Vec::new(),
         activate: steps("boot system {path}"),
         check: vec![step(send("show version"), Some("{version}"))],

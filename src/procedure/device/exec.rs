@@ -83,7 +83,11 @@ impl<T: Transport> Device<T> {
     }
 
     /// A session that is open shows at once that the device goes, however short that is.
-    async fn watches(&mut self, within: Duration, before_restart: bool) -> Result<(), Failure> {
+    pub(super) async fn watches(
+        &mut self,
+        within: Duration,
+        before_restart: bool,
+    ) -> Result<(), Failure> {
         if !before_restart || !self.has_session() {
             return Ok(());
         }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::model::{Failure, Fault, Step};
-use crate::procedure::session::Session;
 use crate::transport::{Endpoint, Orders, knock};
+
+use super::line::Line;
 
 /// Between new connections to a device of which nothing is open; and before the first one beside a session.
 const EACH: Duration = Duration::from_secs(1);
@@ -34,7 +35,7 @@ fn is_gone(fault: &Fault, accepted: bool) -> bool {
 /// # Errors
 /// Nothing can show it.
 pub(super) async fn goes(
-    line: Option<&mut Session>,
+    line: Option<&mut Line>,
     orders: Option<&mut Box<dyn Orders>>,
     door: &Endpoint,
 ) -> Result<(), Failure> {

@@ -1,14 +1,18 @@
 //! One device, and what carries the steps of its procedure out on it.
 //!
 //! - here: one step, from its order to what is reported of it
-//! - `send` lines for the command line, `site` orders over FTP, `exec` programs of this host, `get` files of the
-//!   device that are kept, `restart` its going and coming back, `gone` what shows that
+//! - `send` lines for the command line (`line` is what is open to it, `command` carries a line out without a shell),
+//!   `site` orders over FTP, `http` requests, `exec` programs of this host, `get` files of the device that are kept,
+//!   `restart` its going and coming back, `gone` what shows that
 //! - `open` sessions, and how many there may be; `expected` what an answer must be; `said` what is reported of it
 
+mod command;
 mod exec;
 mod expected;
 mod get;
 mod gone;
+mod http;
+mod line;
 mod open;
 mod restart;
 mod said;
@@ -26,13 +30,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::model::procedure::{Deed, Procedure, StepSpec, Template, Values};
+use crate::model::procedure::{Deed, Procedure, StepSpec, Template, Unfilled, Values};
 use crate::model::text::shown;
 use crate::model::{Entity, Failure, Fault, Login, Logins, Step, units};
 use crate::transport::{Orders, Redact, Transport};
 
-use super::session::Session;
 use super::{Carried, Hands};
+use line::Line;
 
 /// How long taking leave may take.
 const PARTING: Duration = Duration::from_secs(1);
@@ -60,7 +64,7 @@ pub struct Device<T> {
     /// Bytes of the longest secret.
     longest: usize,
     /// Both are open under one permit: a device that waits for a second one could wait for another that does the same.
-    line: Option<Session>,
+    line: Option<Line>,
     orders: Option<Box<dyn Orders>>,
     permit: Option<OwnedSemaphorePermit>,
     /// Something has reached the device or the program in this step.
@@ -123,6 +127,7 @@ impl<T: Transport> Device<T> {
                     .await
             }
             Deed::Site(line) => self.site(step, line, values, before_restart).await,
+            Deed::Http(request) => self.http(step, request, values, before_restart).await,
             Deed::Exec(words) => self.exec(step, words, values, before_restart).await,
             Deed::Get { path, to } => self.get((path, to), values, step.within).await,
             Deed::Restart { down, back } => self.restart(*down, *back, went).await,
@@ -152,10 +157,12 @@ impl<T: Transport> Device<T> {
 
 /// A template's text for this device.
 fn filled(template: &Template, values: &Values) -> Result<String, Failure> {
-    template.fill(values).map_err(|why| {
-        let reason = format!("\"{}\" can't be filled in: {why}", shown(template.as_str()));
-        Failure::new(Step::Command, Fault::Local(reason))
-    })
+    (template.fill(values)).map_err(|why| unfilled(template, &why))
+}
+
+fn unfilled(template: &Template, why: &Unfilled) -> Failure {
+    let reason = format!("\"{}\" can't be filled in: {why}", shown(template.as_str()));
+    Failure::new(Step::Command, Fault::Local(reason))
 }
 
 /// As [`filled`], for what is sent as one line.
@@ -181,6 +188,11 @@ impl<T: Transport> Hands for Device<T> {
         let word = step.deed.word();
         match &step.deed {
             Deed::Send { line: text, .. } | Deed::Site(text) => format!("{word} {}", named(text)),
+            Deed::Http(request) => {
+                let path = request.target(values);
+                let path = path.as_deref().unwrap_or(request.path.as_str());
+                format!("{word} {}", self.name(&request.in_words(path)))
+            }
             Deed::Exec(words) => {
                 let words: Vec<String> = words.iter().map(named).collect();
                 format!("{word} {}", words.join(" "))

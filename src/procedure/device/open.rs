@@ -6,10 +6,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::model::procedure::SessionSpec;
 use crate::model::{Failure, Fault, Step};
-use crate::procedure::session::{self, Session};
-use crate::transport::{Endpoint, Orders, Remote, Transport};
+use crate::transport::{Endpoint, Orders, Remote, Requests, Transport};
 
 use super::Device;
+use super::line::Line;
 
 /// Between attempts: the first time, then twice as long each time.
 const FIRST: Duration = Duration::from_millis(250);
@@ -86,6 +86,7 @@ impl<T: Transport> Device<T> {
     pub(super) fn door(&self) -> Result<Endpoint, Failure> {
         match self.session() {
             Ok((_, endpoint)) => Ok(endpoint),
+            Err(_) if self.asks_web() => self.web(),
             Err(_) => Ok(self.remote()?.endpoint),
         }
     }
@@ -118,8 +119,7 @@ impl<T: Transport> Device<T> {
             let (spec, endpoint) = self.session()?;
             self.permitted().await?;
             let (transport, cancel) = (&*self.transport, &self.cancel);
-            let prompt = spec.prompt.regex();
-            session::open(transport, spec.way, &endpoint, prompt, cancel).await
+            Line::open(transport, &spec, &endpoint, cancel).await
         };
         let opened = tokio::select! {
             biased;
@@ -140,7 +140,7 @@ impl<T: Transport> Device<T> {
     pub(super) async fn opened(
         &mut self,
         within: Duration,
-    ) -> Result<(&mut Session, &mut bool), Failure> {
+    ) -> Result<(&mut Line, &mut bool), Failure> {
         let kept = match self.line.take() {
             Some(mut line) => line.is_ready().await.then_some(line),
             None => None,
@@ -151,8 +151,7 @@ impl<T: Transport> Device<T> {
                 let (spec, endpoint) = self.session()?;
                 self.permitted().await?;
                 let (transport, cancel) = (&*self.transport, &self.cancel);
-                let prompt = spec.prompt.regex();
-                let open = || session::open(transport, spec.way, &endpoint, prompt, cancel);
+                let open = || Line::open(transport, &spec, &endpoint, cancel);
                 again("opening the session", within, open).await?
             }
         };
@@ -184,6 +183,17 @@ impl<T: Transport> Device<T> {
             }
         };
         Ok((&mut **self.orders.insert(orders), &mut self.is_begun))
+    }
+
+    /// A connection to the web server, for one request.
+    pub(super) async fn opened_requests(
+        &mut self,
+        endpoint: &Endpoint,
+        within: Duration,
+    ) -> Result<Box<dyn Requests>, Failure> {
+        self.permitted().await?;
+        let open = || self.transport.requests(endpoint);
+        again("connecting", within, open).await
     }
 
     /// A device that was given up is not parted from: what is open ends at once.

@@ -1,8 +1,8 @@
 //! A device that goes and comes back, as its connections show it.
 //!
 //! That it goes is shown by the end of a session that was kept open, or by new connections that are refused or not
-//! answered. That it is back is shown by its command line at its prompt; one without a command line answers a
-//! question about its file.
+//! answered. That it is back is shown by its command line at its prompt, and by its web server where that is asked for
+//! something; one that has neither answers a question about its file.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use crate::model::procedure::Way;
 use crate::model::{Failure, Fault, Side, Step, units};
-use crate::procedure::session;
 use crate::transport::{Endpoint, Transport, knock};
 
 use super::gone::{goes, is_nobody};
+use super::line::Line;
 use super::open::Pauses;
 use super::{Device, Done, Groups};
 
@@ -129,14 +129,21 @@ impl<T: Transport> Device<T> {
     }
 
     async fn is_back(&mut self, went: Instant) -> Result<(), Away> {
+        let asks_web = self.asks_web();
+        if asks_web {
+            self.web_is_back().await?;
+        }
+        if !self.has_session() && asks_web {
+            self.permit = None;
+            return Ok(());
+        }
         if !self.has_session() {
             let answered = self.answers_for_its_file().await;
             self.permit = None;
             return answered;
         }
         let (spec, endpoint) = self.session()?;
-        let prompt = spec.prompt.regex();
-        let opened = session::open(&*self.transport, spec.way, &endpoint, prompt, &self.cancel);
+        let opened = Line::open(&*self.transport, &spec, &endpoint, &self.cancel);
         let mut line = match opened.await {
             // It took this password before it went: what ends now is a device that is not down yet.
             Err(failure) if went.elapsed() < SOON && is_refusal(&failure.fault) => {
@@ -151,6 +158,14 @@ impl<T: Transport> Device<T> {
         }
         self.line = Some(line);
         Ok(())
+    }
+
+    async fn web_is_back(&mut self) -> Result<(), Away> {
+        let answered = self.web_answers().await;
+        answered.map_err(|(failure, is_reached)| match is_reached {
+            true => Away::Still(failure),
+            false => failure.into(),
+        })
     }
 
     /// Whatever it says of the file, it is back; only where it does not get as far as that it is not.

@@ -73,24 +73,29 @@ pub(super) fn kind_of(status: StatusCode) -> RefusalKind {
 
 /// The status and the beginning of the text of an answer, on one line.
 pub(super) async fn said(response: Response, redact: &Redact) -> String {
-    let status = response.status();
-    let wait = text_of(response.headers(), RETRY_AFTER).map(str::to_owned);
-    let to = redirected(response.headers()).map(|to| format!(", to {to}"));
+    let mut said = status(&response, redact);
     let (bytes, _) = beginning(response, REASON_BYTES, REASON).await;
     let text = plain(&redact.hide(&String::from_utf8_lossy(&bytes)));
-    let mut said = status.to_string();
-    if status.canonical_reason().is_none() {
-        said = status.as_u16().to_string();
-    }
-    said.extend(to);
-    if let Some(wait) = wait {
-        said.push_str(&format!(" (Retry-After: {})", shown(&redact.hide(&wait))));
-    }
     if !text.is_empty() {
         said.push_str(": ");
         said.push_str(&text);
     }
     shown(&said)
+}
+
+/// The status of an answer, where it would lead, and when to ask again.
+pub(super) fn status(response: &Response, redact: &Redact) -> String {
+    let status = response.status();
+    let wait = text_of(response.headers(), RETRY_AFTER);
+    let mut said = status.to_string();
+    if status.canonical_reason().is_none() {
+        said = status.as_u16().to_string();
+    }
+    said.extend(redirected(response.headers()).map(|to| format!(", to {to}")));
+    if let Some(wait) = wait {
+        said.push_str(&format!(" (Retry-After: {})", shown(&redact.hide(wait))));
+    }
+    said
 }
 
 /// Where an answer leads, without what may be a secret in it.
@@ -127,7 +132,7 @@ pub(super) async fn beginning(
 }
 
 /// A page without its tags, blanks drawn together, cut to what is shown.
-pub(super) fn plain(page: &str) -> String {
+pub(crate) fn plain(page: &str) -> String {
     let mut text = String::new();
     let mut in_tag = false;
     let mut rest = page.chars().peekable();

@@ -35,6 +35,14 @@ impl Body {
         }
     }
 
+    pub(super) fn text(text: &str) -> Self {
+        Self {
+            before: Bytes::copy_from_slice(text.as_bytes()),
+            length: Some(text.len() as u64),
+            ..Self::default()
+        }
+    }
+
     /// A form with one field, which is a file of `size` bytes; and the type that its boundary is in.
     pub(super) fn form(
         file: mpsc::Receiver<Piece>,

@@ -5,6 +5,7 @@
 //! file elsewhere: no proxies of the environment, decompression, cookies, or connections that are used again.
 //! Redirects are followed here, to servers of the inventory alone (`redirect`). A body that is sent waits for its
 //! server, and its answer is noticed while it is sent (`upload`), also where the connection ends behind it (`wire`).
+//! What steps of procedures ask is no file (`ask`).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,9 +16,12 @@ use tokio_util::sync::CancellationToken;
 use crate::model::{Address, Failure, Fault, Probe, RemotePath, Step};
 use crate::transport::tls::Authorities;
 
-use super::{Compared, Destination, Directory, Listed, Remote, Sink, Source, Transport};
+use super::{
+    Compared, Destination, Directory, Endpoint, Listed, Remote, Requests, Sink, Source, Transport,
+};
 
 mod answer;
+mod ask;
 mod body;
 mod cause;
 mod client;
@@ -30,6 +34,8 @@ mod target;
 mod upload;
 mod wire;
 
+pub(crate) use answer::plain;
+use ask::HttpRequests;
 use sink::HttpSink;
 use source::HttpSource;
 
@@ -93,5 +99,9 @@ impl Transport for HttpTransport {
         let reason = "a server of HTTP does not list its files in a form that every one shares; write the \
                       image's `file` by hand";
         Err(Failure::new(Step::Open, Fault::Local(reason.into())))
+    }
+
+    async fn requests(&self, endpoint: &Endpoint) -> Result<Box<dyn Requests>, Failure> {
+        Ok(Box::new(HttpRequests::open(self, endpoint).await?))
     }
 }

@@ -204,6 +204,11 @@ impl Connection {
         self.ending.cause()
     }
 
+    /// Waits until it has ended; once.
+    pub(super) async fn ended(&mut self) {
+        let _ = (&mut self.handle).await;
+    }
+
     /// Ends it in good order, without waiting long.
     pub(in crate::transport) async fn end(&mut self) {
         let parting = async {

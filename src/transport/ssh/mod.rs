@@ -12,6 +12,7 @@ use crate::model::{Fault, Side, text::shown};
 
 mod agent;
 mod algorithms;
+mod command;
 mod connect;
 mod host_key;
 mod key;
@@ -20,6 +21,7 @@ mod login;
 mod shell;
 mod stream;
 
+pub(super) use command::Command;
 pub(super) use connect::Connection;
 pub(super) use key::Keys;
 pub(super) use shell::Shell;

@@ -1,5 +1,6 @@
 //! The steps of a procedure, each carried out on a device of the lab.
 
+mod http;
 mod local;
 mod orders;
 mod restart;
@@ -45,6 +46,7 @@ fn way(over: Over) -> Way {
     match over {
         Over::Telnet => Way::Telnet,
         Over::Ssh => Way::Ssh,
+        Over::Http => panic!("no session is opened there"),
     }
 }
 
@@ -78,11 +80,12 @@ impl Bench {
                 trust: key.map_or(HostTrust::Unset, |key| HostTrust::Key([key].into())),
                 legacy: false,
             },
-            prompt: prompt.parse().unwrap(),
+            prompt: Some(prompt.parse().unwrap()),
         });
         let procedure = Procedure {
             name: "card".into(),
             session,
+            web: None,
             before: Vec::new(),
             activate: Vec::new(),
             check: Vec::new(),

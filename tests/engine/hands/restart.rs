@@ -69,6 +69,7 @@ async fn a_device_that_stays_away_is_given_up_and_holds_no_session_meanwhile() {
         let server = match over {
             Over::Telnet => "is its telnet server running?",
             Over::Ssh => "is its SSH server running?",
+            Over::Http => panic!("no session is opened there"),
         };
         assert!(said.ends_with(server), "{said}");
         assert!(!carried.is_undone && sessions.available_permits() == 1);

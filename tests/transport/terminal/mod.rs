@@ -1,6 +1,7 @@
 //! Sessions with the command line of a device: over the real sshd and telnetd with a scripted one behind them,
 //! and over devices that misbehave to the byte.
 
+mod commands;
 mod devices;
 mod router;
 mod upgrades;

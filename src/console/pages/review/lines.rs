@@ -299,7 +299,7 @@ fn passwords(page: &mut Writer<'_>, start: &Start) {
         .filter(|finding| {
             matches!(
                 finding,
-                Finding::ClearText { .. } | Finding::ClearSession { .. }
+                Finding::ClearText { .. } | Finding::ClearSession { .. } | Finding::ClearWeb { .. }
             )
         })
         .peekable();
