@@ -8,6 +8,7 @@
 )]
 
 mod console;
+mod forwards;
 mod inventory;
 mod layers;
 mod rates;
