@@ -1,6 +1,7 @@
 //! `subtend serve`: an engine that stays, in the foreground, for a service manager. What it finds at its start it goes on
 //! with; what it leaves at its end the next one does.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use super::state_dir::StateDir;
 use super::take_up::{Then, take_up};
 use crate::headless::{self, Stop};
 use crate::journal::Journal;
-use crate::protocol::Snapshot;
+use crate::protocol::{Command, Snapshot, Target};
 use crate::remote;
 
 /// Runs until a signal, or `subtend stop`, has ended it.
@@ -42,6 +43,7 @@ pub(super) async fn serve(
     let parking = Parking {
         state_dir,
         snapshots: link.snapshots.clone(),
+        commands: link.commands.clone(),
         manager,
     };
     let ended = tokio::select! {
@@ -63,18 +65,26 @@ pub(super) async fn serve(
 struct Parking<'a> {
     state_dir: &'a Path,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    commands: mpsc::Sender<Command>,
     manager: ServiceManager,
 }
 
 impl Parking<'_> {
     /// Passes signals on: before the first, the journal says that what is cancelled from here on is to be taken up again.
-    async fn watch(self, signals: &mut Stop, stop: mpsc::Sender<()>) -> Infallible {
+    async fn watch(mut self, signals: &mut Stop, stop: mpsc::Sender<()>) -> Infallible {
         let mut parked = false;
         while let Some(()) = signals.recv().await {
             if !std::mem::replace(&mut parked, true) {
                 self.manager.stopping("what runs is parked");
-                if !self.park().await {
+                let at_once = match self.park().await {
+                    true => tokio::select! {
+                        () = self.spare_devices() => false,
+                        Some(()) = signals.recv() => true,
+                    },
                     // To be cancelled would be its end. Ended at once, it is cut off, and goes on all the same.
+                    false => true,
+                };
+                if at_once {
                     let _ = stop.try_send(());
                 }
             }
@@ -82,6 +92,44 @@ impl Parking<'_> {
             let _ = stop.try_send(());
         }
         std::future::pending().await
+    }
+
+    /// Cancels all but the devices that are being made to run an image, and waits for those: cut off in the middle of a
+    /// step, one of them could only be led back.
+    async fn spare_devices(&mut self) {
+        let mut cancelled = HashSet::new();
+        loop {
+            let snapshot = self.snapshots.borrow_and_update().clone();
+            let groups = snapshot.groups.iter();
+            let running = groups.filter(|group| !group.phase.is_ended());
+            let entities = running.flat_map(|group| {
+                let entities = group.entities.iter();
+                entities.map(|one| (group.group.clone(), one.entity.clone(), one.state))
+            });
+            let (spared, others): (Vec<_>, Vec<_>) = entities
+                .filter(|(_, _, state)| !state.is_final())
+                .partition(|(_, _, state)| state.is_activating());
+            if spared.is_empty() {
+                return;
+            }
+            for (group, entity, _) in others {
+                if cancelled.insert((group.clone(), entity.clone())) {
+                    let (group, entity) = (group.to_string(), entity.to_string());
+                    let target = Target::Entity { group, entity };
+                    if self
+                        .commands
+                        .send(Command::Cancel { target })
+                        .await
+                        .is_err()
+                    {
+                        return;
+                    }
+                }
+            }
+            if self.snapshots.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Whether the journal says so.

@@ -76,6 +76,11 @@ impl EntityState {
         matches!(self, Self::Delivered | Self::Upgraded | Self::Skipped)
     }
 
+    /// Whether the device is being made to run an image, or its previous one.
+    pub fn is_activating(self) -> bool {
+        matches!(self, Self::Activating | Self::Restarting | Self::Checking)
+    }
+
     /// Whether the image of this run is in place.
     pub fn has_image(self) -> bool {
         matches!(

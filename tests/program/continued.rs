@@ -256,17 +256,21 @@ async fn park(serve: Serve) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn parked_while_devices_restart_all_are_upgraded_by_the_next_one_and_no_step_is_done_twice() {
+async fn parked_while_devices_are_made_to_run_their_image_those_are_waited_for_and_the_next_one_goes_on()
+ {
     let host = upgrade_in_waves().await;
     let serve = host.serve().await;
     let args = ["run", "telnet", "--detach", "-i", &host.file];
     host.said(&args).await;
-    let restart = |group: &GroupSnapshot| {
+    let activates = |group: &GroupSnapshot| {
         let mut first = group.entities.iter().take(2);
-        first.all(|one| one.state == EntityState::Restarting)
+        first.all(|one| one.state.is_activating())
     };
-    serve.until("telnet", restart).await;
+    serve.until("telnet", activates).await;
     park(serve).await;
+    for name in ["t001", "t002"] {
+        assert_eq!(host.lab.machine(name).unwrap().version, "2", "{name}");
+    }
     let past = host.json(&["history"]).await;
     assert_eq!(past["runs"][0]["outcome"], "waiting", "{past}");
     // The second wave was not begun.
