@@ -39,6 +39,20 @@ pub fn push_shown(out: &mut String, c: char) {
     }
 }
 
+/// For a url (RFC 3986 section 2.1): letters and digits stay, and the bytes that are `kept`.
+pub fn percent_encoded(text: &str, kept: &[u8]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push_str(&hex::encode_upper([byte]));
+        }
+    }
+    out
+}
+
 /// A foreign text in a message: escaped, cut to length, and marked as a quotation.
 pub fn quoted(text: &str) -> String {
     // A line break in a value is nearly always what is wrong with it: it must be seen.

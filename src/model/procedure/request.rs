@@ -2,6 +2,7 @@
 //! as the form of its text has it.
 
 use super::super::Complaint;
+use super::super::text::percent_encoded;
 use super::template::{Placeholder, Template, Unfilled, Values};
 
 /// What is asked for (RFC 9110 section 9, RFC 5789).
@@ -85,12 +86,12 @@ impl Request {
                 Placeholder::Path => b"-._~/",
                 _ => b"-._~",
             };
-            Ok(encoded(value, kept))
+            Ok(percent_encoded(value, kept))
         })?;
         match has_dots(&filled) {
             true => Err(Unfilled::Dots),
             // What the operator wrote is encoded already where that means something.
-            false => Ok(encoded(&filled, b"-._~/?&=;,:@!$'()*+%[]")),
+            false => Ok(percent_encoded(&filled, b"-._~/?&=;,:@!$'()*+%[]")),
         }
     }
 }
@@ -132,7 +133,7 @@ impl Body {
                 Form::Json if is_scalar(value) => value.to_owned(),
                 Form::Json => return Err(Unfilled::NoNumber(placeholder.clone())),
                 Form::Xml => in_xml(value),
-                Form::UrlEncoded => encoded(value, b"-._~"),
+                Form::UrlEncoded => percent_encoded(value, b"-._~"),
                 Form::Plain => value.to_owned(),
             })
         })
@@ -145,19 +146,6 @@ pub fn has_dots(target: &str) -> bool {
     path.split(['/', '\\'])
         .map(|part| part.replace("%2e", ".").replace("%2E", "."))
         .any(|part| matches!(&*part, "." | ".."))
-}
-
-fn encoded(text: &str, kept: &[u8]) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push_str(&hex::encode_upper([byte]));
-        }
-    }
-    out
 }
 
 /// Whether JSON that begins so is in the middle of a string.

@@ -1,7 +1,7 @@
 //! A request to the web server of the device, over a connection of its own.
 //!
-//! Any success is one, and anything else is the device's no: it is not asked again, and no redirect is followed. Only a
-//! `GET`, which changes nothing, is asked again where nobody is there yet behind the server.
+//! Any success is one, and anything else is the device's no: it is not asked again, and no redirect is followed. Only
+//! what is `safe` is asked again where nobody is there yet behind the server: many a device is restarted by a `GET`.
 
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ impl<T: Transport> Device<T> {
                 }
             };
             let pause = pauses.next();
-            let may_come = request.method == Method::Get && answered.is_starting();
+            let may_come = step.safe && answered.is_starting();
             if may_come && Instant::now() + pause < until {
                 sleep(pause).await;
                 continue;

@@ -2,6 +2,7 @@
 
 use url::{Position, Url};
 
+use crate::model::text::percent_encoded;
 use crate::model::{Address, Fault, RemotePath, Scheme};
 
 /// In place of an address with a zone, which no url can hold; it is never looked up, nor sent.
@@ -26,10 +27,10 @@ pub(super) fn url(address: &Address, path: &RemotePath, has_query: bool) -> Resu
     if !name.starts_with('/') {
         text.push('/');
     }
-    encode(name, b"-._~/", &mut text);
+    text.push_str(&percent_encoded(name, b"-._~/"));
     if let Some(query) = query {
         text.push('?');
-        encode(query, b"-._~/?&=;,:@!$'()*+%", &mut text);
+        text.push_str(&percent_encoded(query, b"-._~/?&=;,:@!$'()*+%"));
     }
     Url::parse(&text).map_err(|error| local(format!("the path makes no url: {error}")))
 }
@@ -65,17 +66,6 @@ pub(super) fn zone(address: &Address) -> Option<String> {
         true => format!("[{host}]"),
         false => format!("[{host}]:{}", address.port),
     })
-}
-
-fn encode(text: &str, kept: &[u8], out: &mut String) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push_str(&hex::encode_upper([byte]));
-        }
-    }
 }
 
 /// The last part of a path: what a file that is uploaded is called.
