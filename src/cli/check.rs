@@ -287,6 +287,7 @@ struct JsonProcedure<'a> {
     name: &'a Name,
     session: Option<JsonSession>,
     /// Where requests go, where that is not the entity's address.
+    #[serde(skip_serializing_if = "Option::is_none")]
     web: Option<JsonSession>,
     /// The number of steps in each part.
     steps: BTreeMap<&'static str, usize>,
