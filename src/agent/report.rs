@@ -245,8 +245,8 @@ impl Reporter {
     }
 }
 
-/// Whoever has changed who may begin reports it at once, the manager too: what an operator has said is written before
-/// it is shown, and the lock keeps what comes from two sides in the order in which it happened.
+/// Reports what has changed about which entities may begin. The agent of a group does, and the manager at once after an
+/// order: that is written down before it is shown. The lock keeps what comes from both in the order in which it happened.
 pub(crate) fn report_changes(
     reports: &mpsc::UnboundedSender<Report>,
     (group, name): (usize, &Name),

@@ -116,12 +116,8 @@ impl Parking<'_> {
                 if cancelled.insert((group.clone(), entity.clone())) {
                     let (group, entity) = (group.to_string(), entity.to_string());
                     let target = Target::Entity { group, entity };
-                    if self
-                        .commands
-                        .send(Command::Cancel { target })
-                        .await
-                        .is_err()
-                    {
+                    let sent = self.commands.send(Command::Cancel { target }).await;
+                    if sent.is_err() {
                         return;
                     }
                 }

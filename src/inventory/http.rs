@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Address, Elsewhere, Entity, FileServer, Http, Scheme, Staging, Upload};
+use crate::model::{Address, Elsewhere, Entity, FileServer, Http, Staging, Upload};
 
 use super::error::{Problems, quoted};
 use super::fields::{Fields, Shape};
@@ -59,7 +59,7 @@ pub(super) fn check_entity(
     entity: &Entity,
     address: &Address,
 ) {
-    if !is_http(address) {
+    if !address.scheme.is_http() {
         return;
     }
     match &entity.http.upload {
@@ -82,14 +82,12 @@ pub(super) fn check_entity(
 
 /// The servers that those of this list may lead to.
 pub(super) fn redirects(servers: &[FileServer]) -> Arc<[Elsewhere]> {
-    let listed = servers.iter().filter(|server| is_http(&server.address));
+    let listed = servers
+        .iter()
+        .filter(|server| server.address.scheme.is_http());
     let elsewhere = listed.map(|server| Elsewhere {
         address: server.address.clone(),
         tls: server.tls.clone(),
     });
     elsewhere.collect()
-}
-
-fn is_http(address: &Address) -> bool {
-    matches!(address.scheme, Scheme::Http | Scheme::Https)
 }

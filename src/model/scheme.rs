@@ -95,6 +95,11 @@ impl Scheme {
         }
     }
 
+    /// Whether a web server answers there.
+    pub fn is_http(self) -> bool {
+        matches!(self, Self::Http | Self::Https)
+    }
+
     /// 0 where there is none.
     pub fn default_port(self) -> u16 {
         match self {

@@ -95,8 +95,7 @@ impl Endpoint {
         logins: &Logins,
     ) -> Result<Self, Failure> {
         let Some(web) = &procedure.web else {
-            let is_web = entity.address.scheme.service() == Scheme::Http.service();
-            return match is_web {
+            return match entity.address.scheme.is_http() {
                 true => Ok(Remote::of_entity(entity, logins)?.endpoint),
                 false => {
                     let name = &procedure.name;

@@ -177,7 +177,7 @@ async fn a_password_that_nobody_has_kept_is_asked_for_and_the_run_goes_on() {
     };
     let lab = site.serve().await;
     let text = site.as_served(&lab);
-    // What the lab is told is not for the program.
+    // The settings of the lab are not for the program.
     let (text, _) = text.split_once("x-lab:").unwrap();
     let host = Host::with(lab, text);
     host.edit("{ command: [echo, sesame] }", "{ ask: true }");

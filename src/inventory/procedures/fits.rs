@@ -78,8 +78,7 @@ fn unmet(
             ))
         }
         Need::Web => {
-            let has_web = |entity: &Entity| entity.address.scheme.service() == "HTTP";
-            let lacks = |entity: &Entity| is_known(entity) && !has_web(entity);
+            let lacks = |entity: &Entity| is_known(entity) && !entity.address.scheme.is_http();
             let (names, first) = those(concerned, lacks)?;
             let protocol = first.address.scheme.in_words();
             Some(Complaint::new(

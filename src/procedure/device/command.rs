@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::model::text::shown;
 use crate::model::{Failure, Fault, Step};
 use crate::transport::{Exit, RemoteCommand};
 
@@ -48,11 +49,33 @@ pub(super) struct Ran<'a> {
 }
 
 impl Ran<'_> {
+    /// What it came to: `ran` is what came of [`carried_out`].
+    ///
+    /// # Errors
+    /// It did not end in time, failed, or did not print what is expected.
+    pub(super) fn result(
+        self,
+        ran: Result<bool, Failure>,
+        expected: &Expected<'_>,
+        within: Duration,
+    ) -> Result<Groups, Failure> {
+        let failed = |fault| Failure::new(Step::Command, fault);
+        match ran {
+            Ok(true) => self.judged(expected).map_err(failed),
+            Ok(false) => Err(failed(Fault::Unanswered {
+                command: self.named.to_owned(),
+                after: within,
+                showed: shown(last_line(self.said)),
+            })),
+            Err(failure) => self.cut_off(failure),
+        }
+    }
+
     /// What a command came to that has ended: one that does not say how has ended well.
     ///
     /// # Errors
     /// It did not, or did not print what is expected.
-    pub(super) fn judged(self, expected: &Expected<'_>) -> Result<Groups, Fault> {
+    fn judged(self, expected: &Expected<'_>) -> Result<Groups, Fault> {
         let failed = |why| Fault::Program {
             program: self.named.to_owned(),
             why,
@@ -76,7 +99,7 @@ impl Ran<'_> {
     ///
     /// # Errors
     /// The device was not to go.
-    pub(super) fn cut_off(self, failure: Failure) -> Result<Groups, Failure> {
+    fn cut_off(self, failure: Failure) -> Result<Groups, Failure> {
         match failure.fault {
             Fault::Lost { .. } if self.before_restart => Ok(Groups::new()),
             fault => Err(Failure::new(Step::Command, fault)),

@@ -1,10 +1,9 @@
 //! A line for the command line of the device, and what is said at the questions that come.
 
 use crate::model::procedure::{Reaction, ReactionText, StepSpec, Template, Values};
-use crate::model::text::shown;
 use crate::model::{Failure, Fault, Login, Side, Step};
 use crate::procedure::session::{Ended, Expectation, Typed};
-use crate::transport::{Exit, Transport};
+use crate::transport::Transport;
 
 use regex::Regex;
 use tokio::time::timeout;
@@ -13,7 +12,7 @@ use super::command::{Ran, carried_out};
 use super::expected::Expected;
 use super::gone::unless_gone;
 use super::line::Line;
-use super::said::{Printed, last_line, plain};
+use super::said::{Printed, plain};
 use super::{Device, Done, PARTING, filled_line};
 
 impl<T: Transport> Device<T> {
@@ -42,14 +41,19 @@ impl<T: Transport> Device<T> {
                     return Ok(self.is_gone());
                 };
                 let exit = command.exit().cloned();
-                return Ok(self
-                    .ended(
-                        step,
-                        (ran, exit, printed),
-                        (&named, before_restart),
-                        &expected,
-                    )
-                    .await);
+                let said = plain(&self.hide(&printed.text(self.longest)));
+                let how = Ran {
+                    named: &named,
+                    said: &said,
+                    exit: exit.as_ref(),
+                    before_restart,
+                };
+                let result = how.result(ran, &expected, step.within);
+                // Where the device is to go, its connection shows that.
+                if !before_restart && let Some(line) = self.line.take() {
+                    let _ = timeout(PARTING, line.close()).await;
+                }
+                return Ok(Done { said, result });
             }
         };
         let expectation = Expectation {
@@ -80,38 +84,6 @@ impl<T: Transport> Device<T> {
             .map(|()| groups)
             .map_err(|fault| Failure::new(Step::Command, fault));
         Ok(Done { said, result })
-    }
-
-    /// A command has ended, or was given up.
-    async fn ended(
-        &mut self,
-        step: &StepSpec,
-        (ran, exit, printed): (Result<bool, Failure>, Option<Exit>, Printed),
-        (named, before_restart): (&str, bool),
-        expected: &Expected<'_>,
-    ) -> Done {
-        let said = plain(&self.hide(&printed.text(self.longest)));
-        let how = Ran {
-            named,
-            said: &said,
-            exit: exit.as_ref(),
-            before_restart,
-        };
-        let failed = |fault| Failure::new(Step::Command, fault);
-        let result = match ran {
-            Ok(true) => how.judged(expected).map_err(failed),
-            Ok(false) => Err(failed(Fault::Unanswered {
-                command: named.to_owned(),
-                after: step.within,
-                showed: shown(last_line(&said)),
-            })),
-            Err(failure) => how.cut_off(failure),
-        };
-        // Where the device is to go, its connection shows that.
-        if !before_restart && let Some(line) = self.line.take() {
-            let _ = timeout(PARTING, line.close()).await;
-        }
-        Done { said, result }
     }
 
     fn typed(&self, answers: &[Reaction], values: &Values) -> Result<Vec<(Regex, Typed)>, Failure> {
