@@ -25,6 +25,7 @@ pub mod rate;
 pub mod remembered;
 pub mod remote;
 pub mod scheme;
+pub mod serve;
 pub mod ssh;
 pub mod staging;
 pub mod state;

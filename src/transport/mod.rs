@@ -33,6 +33,7 @@ pub(crate) mod read_and_hash;
 mod redact;
 mod requests;
 mod scp;
+pub mod serve;
 mod sftp;
 mod ssh;
 mod tcp;
