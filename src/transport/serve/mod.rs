@@ -4,11 +4,15 @@
 //! - `offers` what is offered, and who may have it; `pieces` the bytes of one request on their way
 //! - `desk` the listeners of a run, opened together and closed together
 //! - `guard` how many connections are let in, and how often a refusal is logged
+//! - `right` the right to low ports
 //! - `http`, `ftp`, `tftp` the protocols: each finds the offer, asks, and sends what it is given
 
+mod desk;
 mod guard;
+mod http;
 mod offers;
 mod pieces;
+mod right;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -16,10 +20,12 @@ use tokio::sync::oneshot;
 
 use crate::model::serve::Over;
 
+pub use desk::Desk;
 pub use guard::{Admitted, Guard};
 pub use hyper::body::Bytes;
 pub use offers::{Denied, Offered, Offers};
 pub use pieces::{Giver, Gone, Next, Pieces, pieces};
+pub use right::{missing_right, needs_right};
 
 /// What comes to an entity's offer.
 #[derive(Debug)]

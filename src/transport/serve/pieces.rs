@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use hyper::body::Bytes;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// The connection is gone, with this many bytes of the request given to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,13 +22,17 @@ enum Piece {
 /// The giving end. Dropped before [`Giver::end`], it breaks the connection off, so that the device does not take
 /// what it has for whole.
 #[derive(Debug)]
-pub struct Giver(mpsc::Sender<Piece>);
+pub struct Giver {
+    pieces: mpsc::Sender<Piece>,
+    _over: DropGuard,
+}
 
 /// The taking end, of a connection. Dropped, it says that the connection is gone.
 #[derive(Debug)]
 pub struct Pieces {
     pieces: mpsc::Receiver<Piece>,
     sent: Option<oneshot::Sender<()>>,
+    over: CancellationToken,
 }
 
 /// What comes next on a connection.
@@ -41,7 +46,13 @@ pub enum Next {
 
 pub fn pieces() -> (Giver, Pieces) {
     let (sender, pieces) = mpsc::channel(1);
-    (Giver(sender), Pieces { pieces, sent: None })
+    let over = CancellationToken::new();
+    let giver = Giver {
+        pieces: sender,
+        _over: over.clone().drop_guard(),
+    };
+    let sent = None;
+    (giver, Pieces { pieces, sent, over })
 }
 
 impl Giver {
@@ -50,7 +61,7 @@ impl Giver {
     /// # Errors
     /// It is gone.
     pub async fn ready(&self) -> Result<(), Gone> {
-        self.0.reserve().await.map(drop).map_err(|_| Gone)
+        self.pieces.reserve().await.map(drop).map_err(|_| Gone)
     }
 
     /// Waits until the connection takes these bytes. Cancelled, it has not taken them.
@@ -58,7 +69,7 @@ impl Giver {
     /// # Errors
     /// It is gone.
     pub async fn give(&self, bytes: Bytes) -> Result<(), Gone> {
-        let room = self.0.reserve().await.map_err(|_| Gone)?;
+        let room = self.pieces.reserve().await.map_err(|_| Gone)?;
         room.send(Piece::Bytes(bytes));
         Ok(())
     }
@@ -69,13 +80,13 @@ impl Giver {
     /// It was gone before that.
     pub async fn end(self) -> Result<(), Gone> {
         let (sent, is_sent) = oneshot::channel();
-        self.0.send(Piece::End(sent)).await.map_err(|_| Gone)?;
+        self.pieces.send(Piece::End(sent)).await.map_err(|_| Gone)?;
         is_sent.await.map_err(|_| Gone)
     }
 
     /// Returns when the connection is gone.
     pub async fn gone(&self) {
-        self.0.closed().await;
+        self.pieces.closed().await;
     }
 }
 
@@ -96,6 +107,12 @@ impl Pieces {
             }
             None => Next::Broken,
         })
+    }
+
+    /// Returns when nobody gives or waits any more: before [`Pieces::sent`], the connection is to be broken off. A
+    /// connection that takes nothing learns of it by this alone, as it asks for no more.
+    pub fn over(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.over.clone().cancelled_owned()
     }
 
     /// Everything that was given, and its end, has been sent to the device.
