@@ -9,6 +9,7 @@
 mod guard;
 mod offers;
 mod pieces;
+pub mod tftp;
 
 use std::net::{IpAddr, SocketAddr};
 
