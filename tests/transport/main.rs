@@ -20,6 +20,7 @@ mod dialect;
 mod download;
 mod engine;
 mod features;
+mod fetched;
 mod http;
 mod login;
 mod passive;

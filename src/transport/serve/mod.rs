@@ -13,6 +13,7 @@ mod http;
 mod offers;
 mod pieces;
 mod right;
+pub mod tftp;
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -31,13 +31,14 @@ struct Offer {
 }
 
 /// Why a request gets nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
-    /// Nothing is offered to that address.
+    #[error("nothing is offered to that address")]
     Stranger,
-    /// There is nothing of that name for it.
+    #[error("there is nothing of that name for it")]
     NoSuchName,
     /// The name is that of an entity, and the address is not.
+    #[error("the name is that of {0}, and the address is not")]
     Elsewhere(Name),
 }
 

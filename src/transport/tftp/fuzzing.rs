@@ -56,7 +56,7 @@ pub(crate) fn acknowledgements(numbers: &[u8]) -> Vec<(u64, u64)> {
         }
         match number {
             255 => machine.time_out(),
-            number => drop(machine.acknowledge(u64::from(*number))),
+            number => drop(machine.acknowledge(u16::from(*number))),
         }
         (sent, machine.acknowledged())
     };

@@ -8,19 +8,22 @@ use std::collections::VecDeque;
 
 /// How blocks are numbered beyond the last number: 0 or 1 follows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Numbers {
+pub(in crate::transport) struct Numbers {
     /// 65,535, but for tests.
-    pub(super) last: u64,
-    pub(super) after: u64,
+    pub(in crate::transport) last: u16,
+    pub(in crate::transport) after: u16,
 }
 
 impl Numbers {
     /// The number of a block, the first of which is 1.
-    pub(super) fn of(self, block: u64) -> u64 {
-        match block <= self.last {
+    pub(super) fn of(self, block: u64) -> u16 {
+        let (last, after) = (u64::from(self.last), u64::from(self.after));
+        let number = match block <= last {
             true => block,
-            false => (block - self.last - 1) % (self.last + 1 - self.after) + self.after,
-        }
+            false => (block - last - 1) % (last + 1 - after) + after,
+        };
+        // Not beyond the last one.
+        number as u16
     }
 }
 
@@ -29,7 +32,7 @@ impl Numbers {
 pub(super) struct Block<'a> {
     /// Its place in the file, from 1 on.
     pub(super) place: u64,
-    pub(super) number: u64,
+    pub(super) number: u16,
     pub(super) data: &'a [u8],
     /// It was not sent before, and the server answers it at once, as far as it follows RFC 7440.
     pub(super) is_answered: bool,
@@ -37,7 +40,7 @@ pub(super) struct Block<'a> {
 
 /// The blocks that are under way.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Machine {
+pub(in crate::transport) struct Machine {
     block_size: usize,
     window: u64,
     numbers: Numbers,
@@ -85,7 +88,7 @@ impl Machine {
     }
 
     /// Whether [`Self::push`] would take anything.
-    pub(super) fn has_room(&self) -> bool {
+    pub(in crate::transport) fn has_room(&self) -> bool {
         !self.ended && (self.waiting.len() as u64) < self.window
     }
 
@@ -100,7 +103,7 @@ impl Machine {
     }
 
     /// Whether the server has acknowledged the last block.
-    pub(super) fn is_done(&self) -> bool {
+    pub(in crate::transport) fn is_done(&self) -> bool {
         self.ended && self.waiting.is_empty()
     }
 
@@ -109,7 +112,7 @@ impl Machine {
     /// The first one that is numbered anew is sent alone, until it is acknowledged: a server that goes on with
     /// another number than 0 would take one of those behind it in its place.
     pub(super) fn next(&self) -> Option<Block<'_>> {
-        let again = self.numbers.last + 1;
+        let again = u64::from(self.numbers.last) + 1;
         if self.acknowledged < again && self.next > again {
             return None;
         }
@@ -135,18 +138,23 @@ impl Machine {
         self.acknowledged
     }
 
+    /// Whether blocks were sent that are not acknowledged.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.next > self.acknowledged + 1
+    }
+
     /// Whether the block that waits for its acknowledgement is the first one that is numbered anew.
     pub(super) fn is_numbered_anew(&self) -> bool {
-        self.acknowledged == self.numbers.last && !self.waiting.is_empty()
+        self.acknowledged == u64::from(self.numbers.last) && !self.waiting.is_empty()
     }
 
     /// Whether an acknowledgement is that of the block before those that wait.
-    pub(super) fn is_last(&self, number: u64) -> bool {
+    pub(super) fn is_last(&self, number: u16) -> bool {
         self.acknowledged > 0 && self.numbers.of(self.acknowledged) == number
     }
 
     /// An acknowledgement; whether it brings anything new.
-    pub(super) fn acknowledge(&mut self, number: u64) -> bool {
+    pub(super) fn acknowledge(&mut self, number: u16) -> bool {
         let sent = self.acknowledged + 1..self.next;
         let Some(block) = sent.clone().find(|block| self.numbers.of(*block) == number) else {
             return false;
@@ -184,8 +192,8 @@ mod tests {
     struct World {
         machine: Machine,
         given: usize,
-        data: VecDeque<(u64, Vec<u8>)>,
-        acks: VecDeque<u64>,
+        data: VecDeque<(u16, Vec<u8>)>,
+        acks: VecDeque<u16>,
         file: Vec<u8>,
         /// Blocks that the receiver has, and those since its last acknowledgement.
         have: u64,
@@ -218,7 +226,7 @@ mod tests {
             }
         }
 
-        fn receive(&mut self, numbers: Numbers, window: u64, (number, block): (u64, Vec<u8>)) {
+        fn receive(&mut self, numbers: Numbers, window: u64, (number, block): (u16, Vec<u8>)) {
             if !self.whole && number == numbers.of(self.have + 1) {
                 self.whole = block.len() < SIZE;
                 self.file.extend(block);
@@ -381,7 +389,8 @@ mod tests {
             };
             assert_eq!(numbers.of(65_535), 65_535);
             assert_eq!(numbers.of(65_536), after);
-            assert_eq!(numbers.of(65_536 + 65_536 - after), after);
+            let numbered = 65_536 - u64::from(after);
+            assert_eq!(numbers.of(65_536 + numbered), after);
             // As few numbers as a window and what is late need.
             let few = Numbers { last: 15, after };
             assert!(walk(few, 2, 41, 1, false) > 20);

@@ -8,7 +8,7 @@
 //! - `options` what is asked for with a request, and what of it is granted
 //! - `request` which answer to it counts
 //! - `machine` which blocks are sent when, without sockets and clocks
-//! - `timer` when they are sent again
+//! - `timer` how long is waited before they are sent again; `flight` both together, and the packets
 //! - `transfer` the socket, and the deadlines
 //! - `rollover` how blocks beyond the last number are numbered
 
@@ -25,19 +25,22 @@ use super::{
 };
 
 mod fault;
+pub(super) mod flight;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
-mod machine;
-mod options;
-mod packet;
+pub(super) mod machine;
+pub(super) mod options;
+pub(super) mod packet;
 mod request;
 mod rollover;
 mod sink;
-mod timer;
+pub(super) mod timer;
 mod transfer;
 
 use rollover::Rollover;
 use sink::TftpSink;
+
+pub(super) use request::is_about_another;
 
 /// TFTP, with what it has learned about the servers of this run.
 #[derive(Debug, Clone, Default)]

@@ -10,14 +10,14 @@ const WINDOW: u64 = 16;
 
 /// How the file is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Agreed {
-    pub(super) block_size: usize,
+pub(in crate::transport) struct Agreed {
+    pub(in crate::transport) block_size: usize,
     /// Blocks for one acknowledgement.
-    pub(super) window: u64,
+    pub(in crate::transport) window: u64,
 }
 
 /// Without options (RFC 1350).
-pub(super) const PLAIN: Agreed = Agreed {
+pub(in crate::transport) const PLAIN: Agreed = Agreed {
     block_size: 512,
     window: 1,
 };

@@ -221,7 +221,7 @@ async fn received(
 }
 
 /// On some systems a socket reports that an earlier packet of it was refused.
-pub(super) fn is_about_another(error: &io::Error) -> bool {
+pub(in crate::transport) fn is_about_another(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionReset

@@ -17,8 +17,8 @@ pub(super) struct Rollover {
 impl Rollover {
     pub(super) fn numbers(&self, address: &Address) -> Numbers {
         Numbers {
-            last: u64::from(u16::MAX),
-            after: u64::from(self.lock().contains(address)),
+            last: u16::MAX,
+            after: u16::from(self.lock().contains(address)),
         }
     }
 

@@ -9,14 +9,14 @@ const SHORTEST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(8);
 
 #[derive(Debug, Clone)]
-pub(super) struct Timer {
+pub(in crate::transport) struct Timer {
     /// The mean time of an answer, and how far answers are from it.
     measured: Option<(Duration, Duration)>,
     wait: Duration,
 }
 
 impl Timer {
-    pub(super) fn new() -> Self {
+    pub(in crate::transport) fn new() -> Self {
         Self {
             measured: None,
             wait: FIRST,

@@ -14,11 +14,11 @@ use tokio::time::{Instant, timeout_at};
 use crate::model::{Address, Failure, Fault, Side, Step, Timeouts};
 
 use super::fault::fault;
-use super::machine::{Machine, Numbers};
+use super::flight::Flight;
+use super::machine::Numbers;
 use super::packet::{self, Answer};
 use super::request::{Taken, is_about_another, lost, not_ours};
 use super::rollover::Rollover;
-use super::timer::Timer;
 
 /// Packets that are read at once: those of strangers must not keep a task busy.
 const AT_ONCE: usize = 32;
@@ -30,17 +30,10 @@ pub(super) struct Transfer {
     socket: UdpSocket,
     server: SocketAddr,
     timeouts: Timeouts,
-    machine: Machine,
-    timer: Timer,
-    /// A block that is answered at once, and when it was sent.
-    timed: Option<(u64, Instant)>,
-    /// When something was last sent, or acknowledged.
-    active: Instant,
+    flight: Flight,
     /// When the wait for room began.
     blocked_since: Option<Instant>,
     numbering: Numbering,
-    /// What is sent.
-    packet: Vec<u8>,
     /// The server does not wait for anything any more.
     over: bool,
 }
@@ -78,15 +71,11 @@ impl Transfer {
         rollover: &Rollover,
     ) -> Self {
         let numbers = rollover.numbers(address);
-        let agreed = taken.agreed;
         Self {
             socket: taken.socket,
             server: taken.server,
             timeouts,
-            machine: Machine::new(agreed.block_size, agreed.window, numbers),
-            timer: taken.timer,
-            timed: None,
-            active: Instant::now(),
+            flight: Flight::new(taken.agreed, numbers, taken.timer, Instant::now()),
             blocked_since: None,
             numbering: Numbering {
                 rollover: rollover.clone(),
@@ -95,7 +84,6 @@ impl Transfer {
                 sent_again: false,
                 not_taken: 0,
             },
-            packet: Vec::new(),
             over: false,
         }
     }
@@ -104,16 +92,10 @@ impl Transfer {
     pub(super) async fn write(&mut self, data: &[u8]) -> Result<usize, Failure> {
         let failed = |fault| Failure::new(Step::Send, fault);
         loop {
-            let mut taken = 0;
-            while taken < data.len() {
-                match self.machine.push(&data[taken..]) {
-                    0 => break,
-                    count => taken += count,
-                }
-            }
+            let taken = self.flight.push(data);
             if taken > 0 || data.is_empty() {
                 self.blocked_since = None;
-                self.flush().map_err(failed)?;
+                self.flush();
                 return Ok(taken);
             }
             self.room().await.map_err(failed)?;
@@ -122,7 +104,7 @@ impl Transfer {
 
     /// Waits until a write would not wait, as [`Self::write`] does.
     pub(super) async fn ready(&mut self) -> Result<(), Failure> {
-        while !self.machine.has_room() {
+        while !self.flight.machine().has_room() {
             let waited = self.room().await;
             waited.map_err(|fault| Failure::new(Step::Send, fault))?;
         }
@@ -133,15 +115,15 @@ impl Transfer {
     /// Ends the file, and waits until the server has acknowledged the last block. What of the file is under
     /// way then has the time of a confirmation: a server may write all of it before it answers.
     pub(super) async fn finish(&mut self) -> Result<(), Failure> {
-        while !self.machine.end() {
+        while !self.flight.end() {
             let waited = self.room().await;
             waited.map_err(|fault| Failure::new(Step::Send, fault))?;
         }
         let failed = |fault| Failure::new(Step::Confirm, fault);
         let after = self.timeouts.confirm;
         let until = Instant::now() + after;
-        self.flush().map_err(failed)?;
-        while !self.machine.is_done() {
+        self.flush();
+        while !self.flight.machine().is_done() {
             let too_late = Fault::NotConfirmed { after };
             self.step(until, too_late).await.map_err(failed)?;
         }
@@ -161,11 +143,11 @@ impl Transfer {
     async fn step(&mut self, until: Instant, too_late: Fault) -> Result<(), Fault> {
         // A stranger that keeps sending keeps nobody else from being served.
         consume_budget().await;
-        let again = self.active + self.timer.wait();
-        let interest = match self.machine.next() {
+        let again = self.flight.again();
+        let interest = match self.flight.has_next() {
             // The socket had no room.
-            Some(_) => Interest::READABLE | Interest::WRITABLE,
-            None => Interest::READABLE,
+            true => Interest::READABLE | Interest::WRITABLE,
+            false => Interest::READABLE,
         };
         let ready = timeout_at(until.min(again), self.socket.ready(interest)).await;
         if let Ok(Err(error)) = ready {
@@ -175,42 +157,30 @@ impl Transfer {
             // Packets that bring nothing must not keep the deadlines from being seen.
             let now = Instant::now();
             if now >= until {
-                return Err(match self.machine.is_numbered_anew() {
+                return Err(match self.flight.machine().is_numbered_anew() {
                     true => self.numbering.refused(),
                     false => too_late,
                 });
             }
             if now >= again {
-                self.machine.time_out();
-                self.timer.back_off();
-                self.timed = None;
+                self.flight.time_out();
                 self.numbering.sent_again = true;
             }
         }
-        self.flush()
+        self.flush();
+        Ok(())
     }
 
     /// Sends what may be sent, as far as the socket takes it.
-    fn flush(&mut self) -> Result<(), Fault> {
-        while let Some(block) = self.machine.next() {
-            // Numbers end at 65,535.
-            let Ok(number) = u16::try_from(block.number) else {
-                return Err(Fault::Local("a block has no number".into()));
-            };
-            packet::data(number, block.data, &mut self.packet);
-            let timed = block.is_answered.then_some(block.place);
-            match self.socket.try_send_to(&self.packet, self.server) {
+    fn flush(&mut self) {
+        while let Some(packet) = self.flight.next() {
+            match self.socket.try_send_to(packet, self.server) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // As if it were lost on the way: a route may come back before the deadline.
                 Ok(_) | Err(_) => {}
             }
-            self.machine.sent();
-            self.active = Instant::now();
-            if let Some(place) = timed {
-                self.timed = Some((place, self.active));
-            }
+            self.flight.sent(Instant::now());
         }
-        Ok(())
     }
 
     /// Takes what has come; whether there was anything new.
@@ -249,11 +219,13 @@ impl Transfer {
             };
         }
         match answer {
-            Answer::Acknowledged(number) => self.acknowledged(u64::from(number)),
+            Answer::Acknowledged(number) => self.acknowledged(number),
             Answer::Error { code, text } => {
                 self.over = true;
                 Err(match code {
-                    packet::GIVEN_UP | packet::ILLEGAL if self.machine.is_numbered_anew() => {
+                    packet::GIVEN_UP | packet::ILLEGAL
+                        if self.flight.machine().is_numbered_anew() =>
+                    {
                         self.numbering.refused()
                     }
                     _ => fault(code, &text),
@@ -263,9 +235,10 @@ impl Transfer {
         }
     }
 
-    fn acknowledged(&mut self, number: u64) -> Result<bool, Fault> {
-        if !self.machine.acknowledge(number) {
-            let again = self.machine.is_numbered_anew() && self.machine.is_last(number);
+    fn acknowledged(&mut self, number: u16) -> Result<bool, Fault> {
+        if !self.flight.acknowledged(number, Instant::now()) {
+            let again =
+                self.flight.machine().is_numbered_anew() && self.flight.machine().is_last(number);
             if again && std::mem::take(&mut self.numbering.sent_again) {
                 self.numbering.not_taken += 1;
                 if self.numbering.not_taken >= NOT_TAKEN {
@@ -274,15 +247,8 @@ impl Transfer {
             }
             return Ok(false);
         }
-        let now = Instant::now();
-        (self.active, self.blocked_since) = (now, None);
+        self.blocked_since = None;
         self.numbering.sent_again = false;
-        // One before the block that is timed: that one was lost, or overtaken.
-        if let Some((place, sent)) = self.timed.take()
-            && self.machine.acknowledged() >= place
-        {
-            self.timer.measured(now - sent);
-        }
         Ok(true)
     }
 

@@ -157,6 +157,19 @@ pub fn require_or_skip(make: &dyn Make) -> bool {
     false
 }
 
+/// A client of another make, as [`require_or_skip`] has it for servers.
+pub fn client_or_skip(name: &str) -> Option<PathBuf> {
+    let found = program(name);
+    if found.is_none() {
+        assert!(
+            !must_be_here(),
+            "{name} is not installed (.ci/servers does that)"
+        );
+        println!("skipped: {name} is not installed");
+    }
+    found
+}
+
 /// Whether a server that is not here is a failure.
 pub fn must_be_here() -> bool {
     std::env::var("CI").as_deref() == Ok("true")
