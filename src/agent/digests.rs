@@ -10,9 +10,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sha2::Sha256;
 
+use crate::model::procedure::Sum;
 use crate::model::{Failure, Fault, Image, Name, Step};
 use crate::transport::ImageDigest;
 
+use super::sums::Sums;
 use super::trust::Givers;
 
 /// Maximum number of states that are kept; when there are more, every other one goes. One is 112 bytes.
@@ -33,6 +35,10 @@ struct Known {
     /// More than a peer that nothing proves has that digest.
     is_proven: bool,
     size: Option<Told>,
+    /// What procedures name beside SHA-256.
+    wanted: Vec<Sum>,
+    /// Those of the whole image.
+    sums: BTreeMap<Sum, String>,
     stamps: HashMap<Name, Stamp>,
 }
 
@@ -40,6 +46,7 @@ struct Known {
 #[derive(Debug, Clone, Default)]
 pub(super) struct State {
     pub(super) digest: Sha256,
+    pub(super) sums: Sums,
     pub(super) givers: Givers,
 }
 
@@ -91,7 +98,17 @@ impl Digests {
     pub(super) fn before(&self, offset: u64) -> (u64, State) {
         let known = self.lock();
         let found = known.states.range(..=offset).next_back();
-        found.map_or_else(Default::default, |(at, state)| (*at, state.clone()))
+        let beginning = || {
+            let sums = Sums::of(&known.wanted);
+            (
+                0,
+                State {
+                    sums,
+                    ..State::default()
+                },
+            )
+        };
+        found.map_or_else(beginning, |(at, state)| (*at, state.clone()))
     }
 
     /// Bytes that passes have read are not the image's. The states are forgotten, whichever they are
@@ -127,6 +144,20 @@ impl Digests {
         let known = self.lock();
         let whole = known.whole.filter(|_| known.is_proven);
         image.sha256.or(whole.map(|whole| whole.sha256))
+    }
+
+    /// Each pass from here on computes these too.
+    pub(super) fn wants(&self, sums: Vec<Sum>) {
+        self.lock().wanted = sums;
+    }
+
+    /// Other digests of the whole image, of those that are wanted.
+    pub(super) fn sums(&self) -> BTreeMap<Sum, String> {
+        self.lock().sums.clone()
+    }
+
+    pub(super) fn has_sums(&self, sums: BTreeMap<Sum, String>) {
+        self.lock().sums.extend(sums);
     }
 
     /// The image's size, where it is known by now.

@@ -8,6 +8,7 @@
 mod devices;
 mod digests;
 mod download;
+mod fetch;
 mod gathering;
 mod laggards;
 mod management;
@@ -21,6 +22,7 @@ mod retry;
 mod route;
 pub(crate) mod spans;
 mod subscription;
+mod sums;
 mod transfer;
 mod trust;
 

@@ -4,6 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -275,6 +276,31 @@ pub(crate) struct EntityMeter {
     pub(crate) held: Arc<HeldMeter>,
     /// The pass that it reads from, and how it does, while it reads from one.
     reader: Mutex<Option<(u32, ReaderMeter)>>,
+    /// That it was made to fetch, and has asked for nothing yet.
+    pub(crate) gathers: Gathers,
+}
+
+/// How long a device has been on its way to ask for its image, which the others wait for.
+#[derive(Debug, Default)]
+pub(crate) struct Gathers(Mutex<(Option<Instant>, Duration)>);
+
+impl Gathers {
+    pub(crate) fn begins(&self) {
+        lock(&self.0).0 = Some(Instant::now());
+    }
+
+    pub(crate) fn ends(&self) {
+        let mut state = lock(&self.0);
+        let (since, before) = *state;
+        let since = since.map_or(Duration::ZERO, |since| since.elapsed());
+        *state = (None, before + since);
+    }
+
+    /// In all, up to `most` at a time.
+    pub(crate) fn time(&self, most: Duration) -> Duration {
+        let (since, before) = *lock(&self.0);
+        before + since.map_or(Duration::ZERO, |since| since.elapsed().min(most))
+    }
 }
 
 impl EntityMeter {

@@ -33,6 +33,7 @@ impl Standing {
             EntityState::Connecting
             | EntityState::Preparing
             | EntityState::Sending
+            | EntityState::Fetching
             | EntityState::CatchingUp
             | EntityState::Confirming
             | EntityState::Verifying

@@ -9,9 +9,7 @@ use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::model::text::quoted;
-use crate::model::{
-    Entity, Evidence, Failure, Fault, Group, Holding, Logins, Name, Step, Verified,
-};
+use crate::model::{Entity, Failure, Fault, Group, Holding, Logins, Name, Scheme, Step, Verified};
 use crate::protocol::{Event, Installed};
 use crate::transport::read_and_hash::read_and_hash;
 use crate::transport::{ImageDigest, Remote, Transport};
@@ -195,11 +193,14 @@ pub(crate) async fn installed<T: Transport>(
     read: &AtomicU64,
 ) -> (Installed, Option<Failure>) {
     let scheme = entity.address.scheme;
-    if scheme.evidence() == Evidence::Nothing {
-        let cause = format!(
-            "nothing can be asked about a file over {}",
-            scheme.in_words()
-        );
+    if !scheme.evidence().can_be_asked() {
+        let cause = match scheme {
+            Scheme::Fetch => "its file can't be asked about: the device fetches it".to_owned(),
+            scheme => format!(
+                "nothing can be asked about a file over {}",
+                scheme.in_words()
+            ),
+        };
         return (unknown(group, entity, cause), None);
     }
     let compared = match Remote::of_entity(entity, logins) {

@@ -1,6 +1,6 @@
 //! What the protocol of an entity's address has no way to do, beside what is to be done there.
 
-use crate::model::{Address, Entity, Evidence, Staging, VerifyMode};
+use crate::model::{Address, Entity, Scheme, Staging, VerifyMode};
 
 use super::error::Problems;
 use super::fields::Fields;
@@ -29,17 +29,26 @@ pub(super) fn check(
         );
     }
     let asks = matches!(entity.verify, VerifyMode::Readback | VerifyMode::Size);
-    let silent = |address: &&Address| asks && address.scheme.evidence() == Evidence::Nothing;
+    let silent = |address: &&Address| asks && !address.scheme.evidence().can_be_asked();
     if let Some(address) = addresses.iter().find(silent) {
         let at = fields.get("verify").or(address_node).unwrap_or(at);
         problems.report(
             &at.span,
             format!(
-                "`verify: {}` can't be done over {}, which has no way to ask about a file",
+                "`verify: {}` can't be done {}",
                 entity.verify.word(),
-                address.scheme.in_words()
+                match address.scheme {
+                    Scheme::Fetch => "where the device fetches its image".to_owned(),
+                    scheme => format!(
+                        "over {}, which has no way to ask about a file",
+                        scheme.in_words()
+                    ),
+                }
             ),
-            "write `verify: best` or `verify: none`: a delivery is then shown as unproven",
+            match address.scheme {
+                Scheme::Fetch => "leave `verify` out: steps behind the one with `fetch` prove it (`proves: digest`)",
+                _ => "write `verify: best` or `verify: none`: a delivery is then shown as unproven",
+            },
         );
     }
     for address in addresses {

@@ -35,6 +35,26 @@ pub(super) fn parse_address(text: &str) -> Result<Address, Complaint> {
     host_and_port(scheme, rest)
 }
 
+/// Reads `host[:port]`, of a device that is not spoken to.
+pub(super) fn parse_host(text: &str) -> Result<Address, Complaint> {
+    if text.contains("://") {
+        return Err(Complaint::new(
+            format!(
+                "{} names a protocol, and the device fetches its image",
+                quoted(text)
+            ),
+            "write its host alone: nothing is sent to it but by steps of its procedure",
+        ));
+    }
+    let written = parse_address(text)?;
+    let named = host_and_port(Scheme::Fetch, text)?;
+    Ok(Address {
+        scheme: Scheme::Fetch,
+        port: named.port,
+        ..written
+    })
+}
+
 /// Reads `ftp://host[:port][/path]`, or `file:///path`: the address, and the path without a trailing
 /// slash.
 pub(super) fn parse_url(text: &str) -> Result<(Address, String), Complaint> {

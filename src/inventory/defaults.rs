@@ -15,6 +15,7 @@ use super::dialect;
 use super::error::{Complaint, Problems, quoted};
 use super::fields::{DELIVERY_KEYS, Fields, Shape, TIME_KEYS, mapping};
 use super::http;
+use super::procedures;
 use super::ssh;
 use super::tls;
 use super::tree::Node;
@@ -26,7 +27,7 @@ const DEFAULTS: Shape = Shape::new(
         &["credentials", "path"],
         TIME_KEYS,
         DELIVERY_KEYS,
-        &["labels"],
+        &["labels", "deliver"],
         &TLS_KEYS,
         &SSH_KEYS,
         &FTP_KEYS,
@@ -54,6 +55,8 @@ pub(super) struct Defaults {
     pub http: Http,
     pub delivery: Delivery,
     pub labels: BTreeMap<String, String>,
+    /// Whether entities fetch their image.
+    pub fetches: Option<bool>,
 }
 
 /// How a file gets onto an entity.
@@ -92,6 +95,7 @@ pub(super) fn read(
         http: http::read(problems, fields, &Http::default()),
         delivery,
         labels: labels(problems, fields.get("labels"), &BTreeMap::new()),
+        fetches: procedures::deliver(problems, fields),
     }
 }
 

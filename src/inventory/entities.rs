@@ -10,7 +10,7 @@ use crate::model::staging::Names;
 use crate::model::{Address, Cap, Capped, CredentialsRef, Entity, RemotePath, Staging};
 
 use super::able;
-use super::address::{check_keys, parse_address};
+use super::address::{check_keys, parse_address, parse_host};
 use super::catalog::nowhere;
 use super::credentials::{self, check_login};
 use super::defaults::{Defaults, check_folder, check_path, delivery, labels, timeouts, wrong_name};
@@ -18,8 +18,9 @@ use super::dialect;
 use super::error::{Complaint, Problems, quoted};
 use super::fields::{DELIVERY_KEYS, Fields, Shape, TIME_KEYS};
 use super::http;
-use super::procedures::{Place, parse_place};
+use super::procedures::{Kinds, Place, deliver, parse_place};
 use super::rates;
+use super::serve;
 use super::ssh;
 use super::taken::Taken;
 use super::tls;
@@ -34,7 +35,7 @@ const ENTITY: Shape = Shape {
             &["name", "type", "version", "address", "path", "credentials"],
             TIME_KEYS,
             DELIVERY_KEYS,
-            &["labels", "session", "rate"],
+            &["labels", "session", "rate", "deliver", "fetch_from"],
             &TLS_KEYS,
             &SSH_KEYS,
             &FTP_KEYS,
@@ -51,7 +52,7 @@ const MOST_ENTITIES: usize = 100_000;
 pub(super) fn read(
     problems: &mut Problems,
     node: Option<&Node>,
-    known: &[CredentialsRef],
+    (known, kinds): (&[CredentialsRef], &Kinds<'_>),
     (defaults, inventory): (&Defaults, &Path),
     caps: &mut Vec<Cap>,
 ) -> Vec<Arc<Entity>> {
@@ -69,6 +70,7 @@ pub(super) fn read(
     };
     let mut reader = Reader {
         known,
+        kinds,
         defaults,
         inventory,
         taken: Taken::default(),
@@ -92,6 +94,7 @@ pub(super) fn read(
 /// What entries are read with.
 struct Reader<'a> {
     known: &'a [CredentialsRef],
+    kinds: &'a Kinds<'a>,
     defaults: &'a Defaults,
     /// The file.
     inventory: &'a Path,
@@ -143,10 +146,18 @@ impl Reader<'_> {
         };
         let type_ = required("type", "adsl").unwrap_or_default();
         let version = required("version", "\"2.3\"").unwrap_or_default();
+        let fetches = deliver(problems, &fields)
+            .or_else(|| self.kinds.fetches(&type_))
+            .or(self.defaults.fetches)
+            .unwrap_or(false);
         let addresses = fields.require(problems, "address", "192.0.2.21");
         let addresses = addresses.and_then(|node| {
             let values = expanded(problems, node, "address", names.as_deref())?;
-            each(problems, node, &values, parse_address)
+            let parse = match fetches {
+                true => parse_host,
+                false => parse_address,
+            };
+            each(problems, node, &values, parse)
         });
         let paths = self.paths(problems, node, &fields, names.as_deref());
         let sessions = fields.get("session").and_then(|node| {
@@ -164,9 +175,18 @@ impl Reader<'_> {
         for address in entry.addresses() {
             check_keys(problems, &entry.fields, address);
         }
-        let Some(template) = self.template(problems, &entry.fields, (type_, version)) else {
+        let Some(mut template) = self.template(problems, &entry.fields, (type_, version)) else {
             return;
         };
+        if fetches {
+            self.check_fetch(problems, &entry, &mut template);
+        } else if let Some(at) = entry.fields.key_span("fetch_from") {
+            problems.report(
+                at,
+                "`fetch_from` of an entity that does not fetch its image",
+                "leave it out, or add `deliver: fetch`",
+            );
+        }
         self.check_protocol(problems, &entry, &template);
         check_staging_name(problems, &entry, &template);
         self.claim(problems, &entry);
@@ -194,6 +214,34 @@ impl Reader<'_> {
                 session: session.map(|place| place.beside(&address.host)),
                 ..template.clone()
             }));
+        }
+    }
+
+    /// What means something where an entity fetches its image itself, and what doesn't.
+    fn check_fetch(&self, problems: &mut Problems, entry: &Entry<'_>, template: &mut Entity) {
+        // The device writes it as it does.
+        for key in ["staging", "staging_name", "delete_first"] {
+            if let Some(at) = entry.fields.key_span(key) {
+                problems.report(
+                    at,
+                    format!("`{key}` of an entity that fetches its image: how it is written is its own affair"),
+                    "leave it out, or write `deliver: push`",
+                );
+            }
+        }
+        template.staging = Staging::Direct;
+        let from = (entry.fields).value(problems, "fetch_from", serve::fetch_from);
+        template.fetch_from = from.unwrap_or_default();
+        let steps = self.kinds.fetch_steps(&template.type_);
+        if steps == Some(false) {
+            problems.report(
+                &entry.at(&["deliver", "type"]).span,
+                format!(
+                    "it fetches its image, and no step of a procedure makes it: the type {} has none",
+                    quoted(&template.type_)
+                ),
+                "add `fetch: [ { send: \"copy {url} flash:\", fetch: true, within: 30m } ]` to the procedure of its type",
+            );
         }
     }
 
@@ -285,6 +333,7 @@ impl Reader<'_> {
             staging_name: delivery.staging_name,
             labels: labels(problems, fields.get("labels"), &defaults.labels),
             session: None,
+            fetch_from: Vec::new(),
         })
     }
 }

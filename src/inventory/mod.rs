@@ -22,6 +22,7 @@ mod procedures;
 mod rates;
 mod redact;
 pub mod secrets;
+mod serve;
 mod ssh;
 mod taken;
 mod tls;
@@ -67,6 +68,7 @@ const SECTIONS: &[&str] = &[
     "procedures",
     "entities",
     "groups",
+    "serve",
     "rates",
 ];
 
@@ -247,10 +249,15 @@ fn read(root: &tree::Node, file: &Path, problems: &mut Problems) -> Option<Inven
     let entities = entities::read(
         problems,
         fields.get("entities"),
-        &credentials,
+        (&credentials, &kinds),
         (&defaults, file),
         &mut rates,
     );
+    let serve = serve::read(problems, fields.get("serve"));
+    let served = (&serve, kinds.types.as_slice());
+    if fields.get("serve").is_some() || fields.key_span("serve").is_none() {
+        serve::check(problems, root, fields.get("serve"), served, &entities);
+    }
     rates::read_labels(problems, fields.get("rates"), &entities, &mut rates);
     procedures::check_entities(problems, &kinds, &entities, &credentials);
     let groups = {
@@ -267,6 +274,7 @@ fn read(root: &tree::Node, file: &Path, problems: &mut Problems) -> Option<Inven
         types: kinds.types,
         entities,
         groups,
+        serve,
         rates,
     })
 }

@@ -59,6 +59,9 @@ pub enum Fault {
         code: u16,
         text: String,
     },
+    /// `fault` ended the step of a procedure that `what` names; or `what` says what it means for an entity.
+    #[error("{what}: {fault}")]
+    Within { what: String, fault: Box<Fault> },
     /// `fault` is about a data connection, whose way may be the wrong one.
     #[error("{fault}; {hint}")]
     DataWay { fault: Box<Fault>, hint: String },

@@ -47,7 +47,7 @@ impl Fault {
             Fault::NoSource { causes } => {
                 transient_if(causes.iter().any(|(_, failure)| failure.is_transient()))
             }
-            Fault::DataWay { fault, .. } => fault.kind(),
+            Fault::DataWay { fault, .. } | Fault::Within { fault, .. } => fault.kind(),
             Fault::Unresolved { .. }
             | Fault::Malformed { .. }
             | Fault::LongImage { .. }

@@ -13,6 +13,8 @@ use super::http::Http;
 use super::procedure::{Procedure, SessionAddress, TypeSpec};
 use super::rate::Cap;
 use super::remote::{Address, CredentialsRef, PathError, RemotePath, Timeouts};
+use super::scheme::Scheme;
+use super::serve::Serve;
 use super::ssh::Ssh;
 use super::text::quoted;
 use super::tls::Tls;
@@ -35,6 +37,8 @@ pub struct Inventory {
     pub types: Vec<Arc<TypeSpec>>,
     pub entities: Vec<Arc<Entity>>,
     pub groups: Vec<Arc<Group>>,
+    /// Where devices fetch their image from this host.
+    pub serve: Serve,
     /// Of file servers, entities and labels; that of a group is in its campaign.
     pub rates: Vec<Cap>,
 }
@@ -217,6 +221,8 @@ pub struct Entity {
     pub labels: BTreeMap<String, String>,
     /// Where its command line is, if not at its address, on the port that its procedure names.
     pub session: Option<SessionAddress>,
+    /// Hosts that ask for its image, where that is not the one of its address or command line alone.
+    pub fetch_from: Vec<Name>,
 }
 
 /// Where the data goes until it is whole.
@@ -230,6 +236,11 @@ pub enum Staging {
 }
 
 impl Entity {
+    /// Whether it fetches its image, instead of being sent it.
+    pub fn fetches(&self) -> bool {
+        self.address.scheme == Scheme::Fetch
+    }
+
     /// Whether others can read the image from it, as far as the inventory knows.
     pub fn holds(&self, image: &Image) -> bool {
         self.type_ == image.type_ && self.version == image.version

@@ -18,7 +18,7 @@ pub struct Address {
     /// A name or a literal address, IPv6 without brackets; of [`Scheme::File`] the folder of the url, which no
     /// file that is read is outside of.
     pub host: String,
-    /// 0 of [`Scheme::File`].
+    /// 0 of [`Scheme::File`], and of [`Scheme::Fetch`] where none is written.
     pub port: u16,
 }
 
@@ -26,7 +26,7 @@ impl Address {
     /// With the protocol, unless it is FTP in clear text, which an inventory need not name either.
     pub fn with_scheme(&self) -> String {
         match self.scheme {
-            Scheme::Ftp | Scheme::File => self.to_string(),
+            Scheme::Ftp | Scheme::File | Scheme::Fetch => self.to_string(),
             scheme => format!("{}://{self}", scheme.word()),
         }
     }
@@ -45,6 +45,8 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.scheme == Scheme::File {
             f.write_str("this host")
+        } else if self.port == 0 {
+            f.write_str(&self.host)
         } else if self.host.contains(':') {
             write!(f, "[{}]:{}", self.host, self.port)
         } else {

@@ -25,6 +25,8 @@ pub enum Scheme {
     Https,
     /// RFC 1350; files are only written.
     Tftp,
+    /// Nothing is spoken: the device asks this host for its image (`deliver: fetch`), and its address says who asks.
+    Fetch,
 }
 
 /// Keys about the certificates and versions of TLS.
@@ -37,6 +39,7 @@ pub const FTP_KEYS: [&str; 5] = ["cwd", "account", "before_store", "data", "data
 pub const HTTP_KEYS: [&str; 2] = ["upload", "expect"];
 
 impl Scheme {
+    /// Those that a url can have.
     pub const ALL: [Self; 9] = [
         Self::Ftp,
         Self::FtpsExplicit,
@@ -61,6 +64,7 @@ impl Scheme {
             Self::Http => "http",
             Self::Https => "https",
             Self::Tftp => "tftp",
+            Self::Fetch => "fetch",
         }
     }
 
@@ -81,6 +85,7 @@ impl Scheme {
             Self::Http => "HTTP",
             Self::Https => "HTTP with TLS",
             Self::Tftp => "TFTP",
+            Self::Fetch => "fetched by the device",
         }
     }
 
@@ -92,6 +97,7 @@ impl Scheme {
             Self::Sftp | Self::Scp => "SSH",
             Self::Http | Self::Https => "HTTP",
             Self::Tftp => "TFTP",
+            Self::Fetch => "no",
         }
     }
 
@@ -105,7 +111,7 @@ impl Scheme {
         match self {
             Self::Ftp | Self::FtpsExplicit => 21,
             Self::FtpsImplicit => 990,
-            Self::File => 0,
+            Self::File | Self::Fetch => 0,
             Self::Sftp | Self::Scp => 22,
             Self::Http => 80,
             Self::Https => 443,
@@ -115,7 +121,7 @@ impl Scheme {
 
     /// Whether somebody who answers can be told from nobody without asking for anything.
     pub fn has_connections(self) -> bool {
-        !matches!(self, Self::Tftp | Self::File)
+        !matches!(self, Self::Tftp | Self::File | Self::Fetch)
     }
 
     /// Whether passwords and images can't be read on the way.
@@ -125,6 +131,8 @@ impl Scheme {
             // Files of this host are on no way.
             Self::FtpsExplicit | Self::FtpsImplicit | Self::File | Self::Https => true,
             Self::Sftp | Self::Scp => true,
+            // No password is sent there.
+            Self::Fetch => true,
         }
     }
 
@@ -134,7 +142,7 @@ impl Scheme {
             Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit => true,
             Self::File | Self::Http | Self::Https => true,
             Self::Sftp | Self::Scp => true,
-            Self::Tftp => false,
+            Self::Tftp | Self::Fetch => false,
         }
     }
 
@@ -144,7 +152,7 @@ impl Scheme {
             Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit => true,
             Self::Sftp | Self::Scp => true,
             Self::Http | Self::Https | Self::Tftp => true,
-            Self::File => false,
+            Self::File | Self::Fetch => false,
         }
     }
 
@@ -164,10 +172,11 @@ impl Scheme {
             Self::Ftp | Self::FtpsExplicit | Self::FtpsImplicit => Evidence::Digest,
             Self::File | Self::Sftp | Self::Scp | Self::Http | Self::Https => Evidence::Content,
             Self::Tftp => Evidence::Nothing,
+            Self::Fetch => Evidence::Steps,
         }
     }
 
-    /// Whether there is somebody to log in to.
+    /// Whether there is somebody to log in to. A device that fetches has a command line, which takes its credentials.
     pub fn has_login(self) -> bool {
         !matches!(self, Self::File | Self::Tftp)
     }
@@ -178,7 +187,7 @@ impl Scheme {
         let (tls, ssh, ftp, http) = match self {
             Self::Ftp => (false, false, true, false),
             Self::FtpsExplicit | Self::FtpsImplicit => (true, false, true, false),
-            Self::File | Self::Tftp => (false, false, false, false),
+            Self::File | Self::Tftp | Self::Fetch => (false, false, false, false),
             Self::Http => (false, false, false, true),
             Self::Https => (true, false, false, true),
             Self::Sftp | Self::Scp => (false, true, false, false),
@@ -198,6 +207,8 @@ impl Scheme {
             Self::File | Self::Tftp => false,
             Self::Sftp | Self::Scp => *by != LoginBy::Token,
             Self::Http | Self::Https => matches!(by, LoginBy::Password | LoginBy::Token),
+            // What its command line takes is looked at where that is described.
+            Self::Fetch => true,
         }
     }
 }

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::complaint::Complaint;
+
 /// What devices can ask over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -72,6 +74,29 @@ impl Serve {
         Over::ALL
             .into_iter()
             .filter_map(|over| Some((over, self.at(over)?)))
+    }
+
+    /// Over what a device fetches whose step names it, or leaves it to what is served.
+    ///
+    /// # Errors
+    /// That is not served, or several are.
+    pub fn chosen(&self, named: Option<Over>) -> Result<Over, Complaint> {
+        let mut all = self.all().map(|(over, _)| over);
+        match (named, all.next(), all.next()) {
+            (Some(over), ..) if self.at(over).is_some() => Ok(over),
+            (Some(over), ..) => {
+                let word = over.word();
+                Err(Complaint::new(
+                    format!("a device fetches over {over}, and `serve` has no `{word}`"),
+                    format!("add `{word}: 192.0.2.1:{}`", over.default_port()),
+                ))
+            }
+            (None, Some(over), None) => Ok(over),
+            (None, ..) => Err(Complaint::new(
+                "`fetch: true`, and `serve` does not have one protocol alone",
+                "say over which: `fetch: http`, `fetch: ftp` or `fetch: tftp`",
+            )),
+        }
     }
 
     pub fn is_empty(&self) -> bool {

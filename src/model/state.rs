@@ -13,6 +13,8 @@ pub enum EntityState {
     /// The steps of its procedure that come before the image.
     Preparing,
     Sending,
+    /// The device asks for the image, or is being sent what it asked for.
+    Fetching,
     CatchingUp,
     /// All bytes are sent; the entity has not yet said that it stored them.
     Confirming,
@@ -38,11 +40,12 @@ pub enum EntityState {
 
 impl EntityState {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Waiting,
         Self::Connecting,
         Self::Preparing,
         Self::Sending,
+        Self::Fetching,
         Self::CatchingUp,
         Self::Confirming,
         Self::Verifying,
@@ -76,6 +79,16 @@ impl EntityState {
         matches!(self, Self::Delivered | Self::Upgraded | Self::Skipped)
     }
 
+    /// Whether it takes bytes from the first pass.
+    pub fn is_sending(self) -> bool {
+        matches!(self, Self::Sending | Self::Fetching)
+    }
+
+    /// Whether it takes bytes.
+    pub fn takes_bytes(self) -> bool {
+        self.is_sending() || self == Self::CatchingUp
+    }
+
     /// Whether the device is being made to run an image, or its previous one.
     pub fn is_activating(self) -> bool {
         matches!(self, Self::Activating | Self::Restarting | Self::Checking)
@@ -95,6 +108,7 @@ impl EntityState {
             Self::Connecting => "connecting",
             Self::Preparing => "preparing",
             Self::Sending => "sending",
+            Self::Fetching => "fetching",
             Self::CatchingUp => "catching-up",
             Self::Confirming => "confirming",
             Self::Verifying => "verifying",

@@ -60,6 +60,7 @@ pub(crate) fn entity(name: &str, version: &str) -> Entity {
         staging_name: super::staging::AUTO.into(),
         labels: Default::default(),
         session: None,
+        fetch_from: Vec::new(),
     }
 }
 
@@ -92,6 +93,7 @@ pub(crate) fn inventory(memory: u64, buffers: BufferPreference) -> Inventory {
         types: Vec::new(),
         entities: Vec::new(),
         groups: Vec::new(),
+        serve: Default::default(),
         rates: Vec::new(),
     }
 }

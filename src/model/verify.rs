@@ -25,7 +25,16 @@ pub enum Evidence {
     Digest,
     /// Its bytes, and its size.
     Content,
+    /// What steps of its procedure say that they prove (`proves: digest`).
+    Steps,
     Nothing,
+}
+
+impl Evidence {
+    /// Whether the entity can be asked about its copy without carrying a procedure out.
+    pub fn can_be_asked(self) -> bool {
+        matches!(self, Self::Digest | Self::Content)
+    }
 }
 
 /// What can be done about entities that are not proven, of whatever protocol.
@@ -53,12 +62,15 @@ impl VerifyMode {
 
     /// The word, and what it means where there is such evidence.
     pub fn in_words(self, evidence: Evidence) -> &'static str {
-        use Evidence::{Content, Digest, Nothing};
+        use Evidence::{Content, Digest, Nothing, Steps};
         match (self, evidence) {
             (Self::Best, Digest) => "best: its digest, else its file is read back",
             (Self::Best, Content) => "best: its file is read back",
             (Self::Best, Nothing) => {
                 "best: nothing, as its protocol has no way to ask about a file"
+            }
+            (Self::Best | Self::Quick, Steps) => {
+                "as far as steps of its procedure say that they prove it"
             }
             (Self::Quick, Digest) => "quick: its digest, else the size alone",
             (Self::Quick, Content) => "quick: the size alone, which proves no content",
@@ -173,9 +185,15 @@ mod tests {
     #[test]
     fn only_what_can_be_shown_is_promised() {
         for mode in VerifyMode::ALL {
-            for evidence in [Evidence::Digest, Evidence::Content, Evidence::Nothing] {
+            for evidence in [
+                Evidence::Digest,
+                Evidence::Content,
+                Evidence::Steps,
+                Evidence::Nothing,
+            ] {
                 let said = mode.in_words(evidence);
-                assert!(said.starts_with(&format!("{}: ", mode.word())), "{said}");
+                let is_named = said.starts_with(&format!("{}: ", mode.word()));
+                assert!(is_named || evidence == Evidence::Steps, "{said}");
                 let digest = said.contains("digest");
                 assert!(!digest || evidence == Evidence::Digest, "{said}");
             }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::model::serve::Serve;
 use crate::model::{Entity, Logins, Procedure};
+use crate::transport::serve::SharedDesk;
 
 use super::device::Target;
 use super::ledger::{Ledger, Unwritten};
@@ -30,6 +32,8 @@ pub struct Means {
     pub folder: PathBuf,
     /// Taken while a session is open.
     pub sessions: Arc<Semaphore>,
+    /// Where devices fetch their image.
+    pub desk: SharedDesk,
 }
 
 impl Means {
@@ -45,7 +49,14 @@ impl Means {
             keep,
             folder,
             sessions: Arc::new(Semaphore::new(SESSIONS)),
+            desk: SharedDesk::default(),
         }
+    }
+
+    /// With what the inventory says of where devices fetch their image.
+    pub fn serving(self, serve: Serve) -> Self {
+        let desk = SharedDesk::new(serve);
+        Self { desk, ..self }
     }
 
     /// What is done on an entity, and what is needed for that.

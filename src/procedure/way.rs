@@ -137,6 +137,44 @@ impl Way<'_> {
         Ok(())
     }
 
+    /// One step of `fetch`. `past`: as of [`Self::before`]; what was carried out before is not repeated where
+    /// `is_kept` says so: what makes the device fetch, and what proves what it has, is done each time.
+    ///
+    /// # Errors
+    /// As of [`Self::before`].
+    pub async fn fetch(
+        &self,
+        hands: &mut dyn Hands,
+        number: usize,
+        (past, is_kept): (&[PastStep], bool),
+        mut doing: impl FnMut(Doing<'_>) + Send,
+    ) -> (Option<StepEnd>, Result<(), StepFailure>) {
+        let part = Part::Fetch;
+        let Some(step) = self.procedure.fetch.get(number) else {
+            return (None, Ok(()));
+        };
+        let of_step = |one: &&PastStep| (one.part, one.number) == (part, number);
+        let before = past.iter().rev().find(of_step).filter(|_| !step.safe);
+        match before.map(|past| past.end) {
+            Some(Some(StepEnd::Done)) if is_kept => return (Some(StepEnd::Done), Ok(())),
+            None | Some(Some(StepEnd::Done | StepEnd::Undone | StepEnd::Refused)) => {}
+            Some(_) => {
+                if let Err(failed) = self.ask(hands, &mut doing).await {
+                    return (None, Err(failed));
+                }
+            }
+        }
+        doing(Doing { part, number, step });
+        let next = self.procedure.fetch.get(number + 1);
+        let carried = self
+            .carry_out(hands, (part, number, step), next, self.values)
+            .await;
+        let end = end_of(&carried);
+        let failed = carried.result.err();
+        let failed = failed.map(|failure| self.failure(part, number, carried.what, failure));
+        (Some(end), failed.map_or(Ok(()), Err))
+    }
+
     /// Asks what it runs, whatever that is.
     ///
     /// # Errors

@@ -99,7 +99,7 @@ impl Theme {
         use EntityState as S;
         self.tone(match standing.into() {
             Standing::In(S::Waiting | S::Skipped) => Tone::Faint,
-            Standing::In(S::Connecting | S::Preparing | S::Sending) => Tone::Busy,
+            Standing::In(S::Connecting | S::Preparing | S::Sending | S::Fetching) => Tone::Busy,
             Standing::In(S::Confirming | S::Verifying) => Tone::Busy,
             Standing::In(S::Activating | S::Restarting | S::Checking) => Tone::Busy,
             Standing::In(S::CatchingUp | S::Retrying | S::Offline | S::Cancelled) => Tone::Look,
@@ -122,6 +122,7 @@ impl Theme {
             (S::Preparing, _) => "p",
             (S::Sending, false) => "▸",
             (S::Sending, true) => ">",
+            (S::Fetching, _) => "f",
             (S::CatchingUp, _) => "L",
             (S::Confirming, _) => "~",
             (S::Verifying, _) => "?",

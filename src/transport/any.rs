@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use crate::model::procedure::Way;
 use crate::model::{Address, Failure, Probe, Scheme};
 
+use super::fetch::FetchTransport;
 use super::file::FileTransport;
 use super::ftp::FtpTransport;
 use super::http::HttpTransport;
@@ -28,6 +29,7 @@ pub struct AnyTransport {
     scp: ScpTransport,
     http: HttpTransport,
     tftp: TftpTransport,
+    fetch: FetchTransport,
     terminals: Terminals,
 }
 
@@ -48,6 +50,7 @@ impl AnyTransport {
             Scheme::Scp => &self.scp,
             Scheme::Http | Scheme::Https => &self.http,
             Scheme::Tftp => &self.tftp,
+            Scheme::Fetch => &self.fetch,
         }
     }
 }

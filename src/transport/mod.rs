@@ -23,6 +23,7 @@ mod answers;
 mod any;
 mod command;
 mod digest;
+mod fetch;
 pub mod file;
 pub mod ftp;
 mod http;

@@ -234,7 +234,7 @@ fn nothing(verdict: Verdict) -> Arrived {
 
 fn state_of(doing: Doing<'_>) -> EntityState {
     match (doing.part, &doing.step.deed) {
-        (Part::Before, _) => EntityState::Preparing,
+        (Part::Before | Part::Fetch, _) => EntityState::Preparing,
         (Part::Check, _) => EntityState::Checking,
         (Part::Activate | Part::Undo, Deed::Restart { .. }) => EntityState::Restarting,
         (Part::Activate | Part::Undo, _) => EntityState::Activating,

@@ -20,12 +20,12 @@ pub(super) enum Unopened {
     GivenUp(Failure),
 }
 
-pub(super) fn cancelled(step: Step) -> Failure {
+pub(in crate::agent) fn cancelled(step: Step) -> Failure {
     Failure::new(step, Fault::Cancelled)
 }
 
 /// Why the source failed, once it has: the pool knows before anything else.
-pub(super) async fn source_failed(subscription: &mut Subscription) -> Failure {
+pub(in crate::agent) async fn source_failed(subscription: &mut Subscription) -> Failure {
     loop {
         match subscription.reader.next().await {
             Next::Failed(failure) => return failure,
@@ -36,7 +36,7 @@ pub(super) async fn source_failed(subscription: &mut Subscription) -> Failure {
 }
 
 /// The transfer agent ended without a word, which only a fault of ours can bring about.
-pub(super) fn gone() -> Failure {
+pub(in crate::agent) fn gone() -> Failure {
     Failure::new(
         Step::Read,
         Fault::Local("the transfer agent is gone".into()),

@@ -9,7 +9,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use giving_up::{Unopened, cancelled, gone, source_failed};
+use giving_up::Unopened;
+pub(in crate::agent) use giving_up::{cancelled, gone, source_failed};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -17,13 +18,14 @@ use tokio_util::sync::CancellationToken;
 use crate::caps::Pacer;
 use crate::model::{
     EntityState, Failure, Fault, Holds, Image, Laggards, Limits, RemotePath, Staging, Step,
-    Verified,
+    Timeouts, Verified,
 };
 use crate::placement::{Delivery, Known, NotOpened, Opened};
 use crate::pool::Next;
 use crate::transport::{Destination, ImageDigest, Transport};
 
 use super::digests::Digests;
+use super::fetch::Fetching;
 use super::report::{GroupMeters, Reporter};
 use super::subscription::{Request, Subscription};
 use super::transfer::is_about_the_image;
@@ -53,18 +55,37 @@ pub(super) struct DownloadAgent<T: Transport> {
     pub(super) limits: Limits,
     pub(super) requests: mpsc::UnboundedSender<Request>,
     pub(super) attempt: u32,
+    /// Of a device that fetches its image.
+    pub(super) fetching: Option<Fetching>,
 }
 
 /// One attempt: where it is, and where it gets its blocks from.
-struct Progress {
-    subscription: Option<Subscription>,
+pub(super) struct Progress {
+    pub(super) subscription: Option<Subscription>,
     /// Offset in the image of the next byte that the entity is to get.
-    position: u64,
+    pub(super) position: u64,
     /// Passes that it had to leave.
-    left: Vec<u32>,
+    pub(super) left: Vec<u32>,
     step: Step,
     /// The caps that the entity comes under.
-    pacer: Pacer,
+    pub(super) pacer: Pacer,
+}
+
+impl Progress {
+    pub(super) fn new<T: Transport>(
+        agent: &DownloadAgent<T>,
+        subscription: Option<Subscription>,
+    ) -> Self {
+        let meters = &agent.meters;
+        Self {
+            subscription,
+            position: 0,
+            left: Vec::new(),
+            step: Step::Connect,
+            pacer: (meters.caps.to_entity(agent.entity))
+                .counted_by(meters.entities[agent.entity].held.clone()),
+        }
+    }
 }
 
 /// How an attempt ended.
@@ -79,7 +100,7 @@ pub(super) struct Attempt {
 
 impl Attempt {
     /// Nothing was done to the entity.
-    fn not_begun(failure: Failure) -> Self {
+    pub(super) fn not_begun(failure: Failure) -> Self {
         Self {
             result: Err(failure),
             holds: None,
@@ -105,16 +126,23 @@ impl<T: Transport> DownloadAgent<T> {
         if let Some(subscription) = &subscription {
             self.sits(subscription);
         }
-        let attempt = self.deliver(subscription).await;
+        let attempt = match &self.fetching {
+            Some(fetching) => Box::pin(self.fetch(fetching, subscription)).await,
+            None => self.deliver(subscription).await,
+        };
         self.meters.entities[self.entity].leaves();
         attempt
     }
 
-    fn sits(&self, subscription: &Subscription) {
+    pub(super) fn sits(&self, subscription: &Subscription) {
         self.meters.entities[self.entity].joins(subscription.pass, subscription.reader.meter());
     }
 
-    fn state(&self, state: EntityState, step: Step) {
+    pub(super) fn timeouts(&self) -> Timeouts {
+        self.reporter.group.entities[self.entity].timeouts
+    }
+
+    pub(super) fn state(&self, state: EntityState, step: Step) {
         self.reporter.state(self.entity, state, step, self.attempt);
     }
 
@@ -123,14 +151,7 @@ impl<T: Transport> DownloadAgent<T> {
             Ok(destination) => destination,
             Err(failure) => return Attempt::not_begun(failure),
         };
-        let mut progress = Progress {
-            subscription,
-            position: 0,
-            left: Vec::new(),
-            step: Step::Connect,
-            pacer: (self.meters.caps.to_entity(self.entity))
-                .counted_by(self.meters.entities[self.entity].held.clone()),
-        };
+        let mut progress = Progress::new(self, subscription);
 
         self.state(EntityState::Connecting, Step::Connect);
         if destination.staging == Staging::Direct
@@ -404,7 +425,7 @@ impl<T: Transport> DownloadAgent<T> {
     ///
     /// # Errors
     /// The group drops laggards.
-    fn leave(&self, progress: &mut Progress, step: Step) -> Result<(), Failure> {
+    pub(super) fn leave(&self, progress: &mut Progress, step: Step) -> Result<(), Failure> {
         progress.left.extend(
             progress
                 .subscription
@@ -422,7 +443,7 @@ impl<T: Transport> DownloadAgent<T> {
     }
 
     /// A place at a pass that brings the next byte.
-    async fn ask(&self, progress: &Progress) -> Result<Subscription, Failure> {
+    pub(super) async fn ask(&self, progress: &Progress) -> Result<Subscription, Failure> {
         let (grant, granted) = oneshot::channel();
         let request = Request {
             entity: self.entity,
@@ -436,7 +457,7 @@ impl<T: Transport> DownloadAgent<T> {
 }
 
 /// Waits until the source has sent something, or why it never will.
-async fn first_block(subscription: &mut Subscription) -> Result<(), Failure> {
+pub(super) async fn first_block(subscription: &mut Subscription) -> Result<(), Failure> {
     if subscription.reader.arrived().await {
         return Ok(());
     }

@@ -7,6 +7,7 @@ use tracing::Instrument;
 
 use crate::agent::devices::Why;
 use crate::agent::download::{Attempt, DownloadAgent};
+use crate::agent::fetch::Fetching;
 use crate::agent::members::{Member, Phase};
 use crate::agent::report::lock;
 use crate::agent::spans;
@@ -135,6 +136,7 @@ impl<T: Transport> Delivery<T> {
             limits: work.group.limits,
             requests: self.requests.clone(),
             attempt,
+            fetching: self.fetching(entity),
         };
         let session = work.holders.session(&target.address, true);
         let attempt = async move {
@@ -144,6 +146,22 @@ impl<T: Transport> Delivery<T> {
         };
         let span = spans::entity(&target.name);
         (self.agents).spawn(Task::Download(entity), attempt.instrument(span));
+    }
+
+    /// What one needs that fetches its image.
+    fn fetching(&self, entity: usize) -> Option<Fetching> {
+        let work = &self.work;
+        let procedure = work.group.procedure.clone();
+        let procedure = procedure.filter(|_| work.group.entities[entity].fetches())?;
+        let (_, named) = procedure.fetches()?;
+        Some(Fetching {
+            desk: work.desk.clone()?,
+            over: work.means.desk.serve().chosen(named).ok()?,
+            procedure,
+            means: work.means.clone(),
+            logins: work.logins.clone(),
+            run: work.run.clone(),
+        })
     }
 
     pub(super) fn attempt_ended(&mut self, entity: usize, attempt: Attempt) {
@@ -168,6 +186,7 @@ impl<T: Transport> Delivery<T> {
                 let group = &self.work.group;
                 if let Some(sha256) = self.digests.proven(&group.image)
                     && verified.is_proof()
+                    && group.entities[entity].address.scheme.can_give()
                 {
                     (self.work.holders).add(&group.image, &group.entities[entity], sha256);
                 }

@@ -26,9 +26,11 @@ use crate::model::{EntityState, Failure, Fault, FileServer, Group, Holds, Laggar
 use crate::pool::Budget;
 use crate::procedure::Means;
 use crate::transport::Transport;
+use crate::transport::serve::Desk;
 
 use super::devices::{Devices, Happened};
 use super::digests::Digests;
+use super::fetch::GATHER;
 use super::members::Members;
 use super::passes::Pass;
 use super::presumed_installed::PresumedInstalled;
@@ -51,6 +53,8 @@ pub(crate) struct Assignment {
     /// Says of those that get the image when they may begin; the others are skipped.
     pub(crate) course: SharedCourse,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Where devices fetch their image, while any of the group does.
+    pub(crate) desk: Option<Arc<Desk>>,
     /// One an entity of the group.
     pub(crate) cancels: Vec<CancellationToken>,
     pub(crate) cancel: CancellationToken,
@@ -130,6 +134,7 @@ impl<T: Transport> ManagementAgent<T> {
         let mut known = Known::default();
         let mut admitted = self.first(&mut devices).await;
         while let Some(mut targets) = admitted {
+            self.open_desk(&mut targets).await;
             devices.admit(&self.work, &mut targets);
             devices.gather(&mut targets).await;
             lock(&self.work.course).sort(&mut targets);
@@ -141,12 +146,33 @@ impl<T: Transport> ManagementAgent<T> {
                     known,
                 } = left;
             }
+            if let Some(desk) = self.work.desk.take() {
+                self.work.means.desk.leave(desk).await;
+            }
             admitted = self.next(&mut devices).await;
         }
         admission::cancel(&self.work, &mut devices, |_| true);
         devices.give_up(&Failure::new(Step::Connect, Fault::Cancelled));
         reporter.campaign();
         reporter.ended();
+    }
+
+    /// Before anything is done on a device that is to fetch. Where it can't be, they fail.
+    async fn open_desk(&mut self, targets: &mut Vec<usize>) {
+        let entities = &self.work.group.entities;
+        if !targets.iter().any(|one| entities[*one].fetches()) {
+            return;
+        }
+        match self.work.means.desk.enter().await {
+            Ok(desk) => self.work.desk = Some(desk),
+            Err(failure) => targets.retain(|&one| {
+                let fetches = entities[one].fetches();
+                if fetches {
+                    not_delivered(&self.work.reporter, one, &failure, 0, Some(Holds::Old));
+                }
+                !fetches
+            }),
+        }
     }
 
     async fn deliver(self, targets: &[usize], mut devices: Devices, known: Known) -> Left<T> {
@@ -201,6 +227,9 @@ impl<T: Transport> ManagementAgent<T> {
         };
         let (requests, asked) = mpsc::unbounded_channel();
         let share = *self.work.depth.borrow();
+        let procedure = self.work.group.procedure.as_ref();
+        let sums = procedure.map_or(Vec::new(), |procedure| procedure.digests());
+        known.digests.wants(sums);
         let delivery = Delivery {
             transport: self.transport,
             work: self.work,
@@ -315,7 +344,10 @@ impl<T: Transport> Delivery<T> {
         let group = &self.work.group;
         let meters = &self.work.meters;
         if group.laggards != Laggards::Wait {
-            let excused = |entity: usize| meters.entities[entity].held.common();
+            let excused = |entity: usize| {
+                let meter = &meters.entities[entity];
+                meter.held.common() + meter.gathers.time(GATHER)
+            };
             for pass in &mut self.passes {
                 pass.evict_laggards(now, group.limits.laggard, excused);
             }

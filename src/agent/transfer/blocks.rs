@@ -78,6 +78,7 @@ impl<T: Transport> TransferAgent<T> {
         // block takes hundreds.
         for part in buffer.filled().chunks(AT_ONCE) {
             reading.published.digest.update(part);
+            reading.published.sums.update(part);
             if writer.has_waited() {
                 yield_now().await;
             }

@@ -273,6 +273,7 @@ impl<T: Transport> TransferAgent<T> {
         let sha256 = reading.published.digest.clone().finalize().into();
         let digest = ImageDigest { size, sha256 };
         self.check_digest(digest, &reading.givers)?;
+        self.digests.has_sums(reading.published.sums.finished());
         Ok(digest)
     }
 

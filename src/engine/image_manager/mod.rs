@@ -198,7 +198,7 @@ impl<T: Transport> ImageManager<T> {
         let manager = Self {
             holders,
             memories,
-            means,
+            means: means.serving(inventory.serve),
             clock,
             pools: Pools {
                 budget: Budget::new(inventory.memory),

@@ -212,6 +212,7 @@ impl<T: Transport> ImageManager<T> {
         let agent = ManagementAgent {
             transport: self.transport.clone(),
             work: Assignment {
+                desk: None,
                 course: course.clone(),
                 clock: self.clock.clone(),
                 cancels: state.cancels.clone(),

@@ -223,7 +223,7 @@ impl GroupState {
         let sending: Vec<Sending> = (self.entities.iter().zip(&progress))
             .map(|(record, progress)| Sending {
                 sent: progress.sent,
-                sends: record.state == EntityState::Sending,
+                sends: record.state.is_sending(),
                 catches_up: record.state == EntityState::CatchingUp,
                 is_to_come: matches!(
                     record.state,
@@ -391,7 +391,7 @@ impl EntityRecord {
             sent,
             confirmed: self.confirmed,
             lag,
-            rate: if matches!(self.state, EntityState::Sending | EntityState::CatchingUp) {
+            rate: if self.state.takes_bytes() {
                 rate
             } else {
                 0.0

@@ -146,6 +146,7 @@ fn rank(entity: &EntitySnapshot) -> usize {
         | EntityState::Restarting
         | EntityState::Checking
         | EntityState::Sending
+        | EntityState::Fetching
         | EntityState::CatchingUp
         | EntityState::Confirming
         | EntityState::Verifying => 2,

@@ -16,7 +16,7 @@ mod texts;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::model::procedure::{Part, Placeholder, StepSpec, Versions};
+use crate::model::procedure::{Part, Placeholder, Role, StepSpec, Versions};
 use crate::model::{CredentialsRef, Procedure, TypeSpec};
 
 use super::defaults::Defaults;
@@ -30,11 +30,13 @@ pub(super) use session::{Place, parse_place};
 
 use steps::{Reader, Steps};
 
-const TYPE: Shape = Shape::new("a type", &[&["procedure", "versions"]]);
+const TYPE: Shape = Shape::new("a type", &[&["procedure", "versions", "deliver"]]);
 
 const PROCEDURE: Shape = Shape::new(
     "a procedure",
-    &[&["session", "before", "deliver", "activate", "check", "undo"]],
+    &[&[
+        "session", "before", "deliver", "fetch", "activate", "check", "undo",
+    ]],
 );
 
 const CHECK: &str = "`check: [ { send: \"show version\", expect: 'Version (?<version>\\S+)', is: \
@@ -69,18 +71,44 @@ struct Written<'n> {
     needs: Vec<(Need, &'n Span)>,
     /// Whether `activate` stands there, readable or not.
     may_activate: bool,
+    /// What `deliver` says.
+    fetches: Option<bool>,
+    /// Whether `fetch` stands there, readable or not.
+    has_fetch: bool,
 }
 
 /// The two sections. What has errors is here too, so that it can be named.
 #[derive(Default)]
 pub(super) struct Kinds<'n> {
     pub(super) types: Vec<Arc<TypeSpec>>,
+    /// Of the types that say so, or whose procedures do: whether entities of them fetch their image.
+    fetches: Vec<(&'n str, bool)>,
     procedures: Vec<Written<'n>>,
     /// Types whose procedure is not known, which is reported.
     broken: Vec<&'n str>,
 }
 
 impl Kinds<'_> {
+    /// Whether entities of this type fetch their image, where it or its procedure says so.
+    pub(super) fn fetches(&self, type_: &str) -> Option<bool> {
+        let mut all = self.fetches.iter();
+        all.find(|(name, _)| *name == type_)
+            .map(|(_, fetches)| *fetches)
+    }
+
+    /// Whether the procedure of this type makes a device fetch its image; `None` where that is not known for an error.
+    pub(super) fn fetch_steps(&self, type_: &str) -> Option<bool> {
+        let found = self.types.iter().find(|one| &*one.name == type_);
+        let procedure = found.and_then(|one| one.procedure.as_ref());
+        let wanted = match procedure {
+            Some(wanted) => wanted,
+            None => return (!self.broken.contains(&type_)).then_some(false),
+        };
+        let mut written = self.procedures.iter();
+        let found = written.find(|one| Arc::ptr_eq(&one.procedure, wanted))?;
+        Some(found.has_fetch)
+    }
+
     /// Whether something activates images of this type; also where that is not known for an error.
     pub(super) fn may_activate(&self, type_: &str) -> bool {
         let found = self.types.iter().find(|one| &*one.name == type_);
@@ -132,6 +160,13 @@ fn type_of<'n>(
         let message = format!("there is no procedure {}", quoted(wanted));
         problems.refuse(&node.span, message, help)
     });
+    let of_procedure = |wanted: &Arc<Procedure>| {
+        let mut all = kinds.procedures.iter();
+        let found = all.find(|one| Arc::ptr_eq(&one.procedure, wanted))?;
+        found.fetches
+    };
+    let fetches = deliver(problems, &fields).or_else(|| of_procedure(procedure.as_ref()?));
+    kinds.fetches.extend(fetches.map(|fetches| (name, fetches)));
     let is_written = fields.key_span("procedure").is_some() || fields.is_meant("procedure");
     if procedure.is_none() && (is_written || !fields.are_there()) {
         kinds.broken.push(name);
@@ -156,7 +191,7 @@ fn procedure<'n>(
     let session = fields.value(problems, "session", |problems, node, _| {
         session::read(problems, node, known)
     });
-    deliver(problems, &fields);
+    let fetches = deliver(problems, &fields);
     let mut reader = Reader::new(known);
     let parts = Part::ALL.map(|part| {
         let node = fields.get(part.word())?;
@@ -184,7 +219,7 @@ fn procedure<'n>(
         needs.push((Need::Login, at));
     }
     let (session, web) = session.map_or((None, None), |one| (one.line, one.web));
-    let [before, activate, check, undo] =
+    let [before, fetch, activate, check, undo] =
         parts.map(|part| part.map_or(Vec::new(), |part| part.steps));
     Written {
         procedure: Arc::new(Procedure {
@@ -192,6 +227,7 @@ fn procedure<'n>(
             session,
             web,
             before,
+            fetch,
             activate,
             check,
             undo,
@@ -200,20 +236,18 @@ fn procedure<'n>(
         may_activate: !fields.are_there()
             || fields.key_span("activate").is_some()
             || fields.is_meant("activate"),
+        fetches,
+        has_fetch: !fields.are_there()
+            || fields.key_span("fetch").is_some()
+            || fields.is_meant("fetch"),
     }
 }
 
-fn deliver(problems: &mut Problems, fields: &Fields<'_>) {
-    let fetches = fields.value(problems, "deliver", |problems, node, key| {
+/// Whether the devices fetch the image, where that is said.
+pub(super) fn deliver(problems: &mut Problems, fields: &Fields<'_>) -> Option<bool> {
+    fields.value(problems, "deliver", |problems, node, key| {
         values::choice(problems, node, key, &[("push", false), ("fetch", true)])
-    });
-    if let Some(node) = fields.get("deliver").filter(|_| fetches == Some(true)) {
-        problems.report(
-            &node.span,
-            "`deliver: fetch` is not there yet: no device can be made to fetch its image",
-            "write `deliver: push`, or leave the key out: subtend sends the image to the device",
-        );
-    }
+    })
 }
 
 /// What a procedure must be as a whole.
@@ -221,10 +255,10 @@ fn check_whole(
     problems: &mut Problems,
     node: &Node,
     fields: &Fields<'_>,
-    parts: &[Option<Steps<'_>>; 4],
+    parts: &[Option<Steps<'_>>; 5],
     has_line: bool,
 ) {
-    let [_, _, check, _] = parts;
+    let [_, fetch, _, check, _] = parts;
     let written = |key: &str| fields.key_span(key);
     let missing = |key: &str| written(key).is_none() && !fields.is_meant(key);
     if fields.are_there() && Part::ALL.iter().all(|part| missing(part.word())) {
@@ -234,6 +268,7 @@ fn check_whole(
             "add `before`, `activate` and `check`, or leave the procedure out",
         );
     }
+    check_fetch(problems, fields, fetch.as_ref());
     if let Some(at) = written("undo").filter(|_| missing("activate")) {
         problems.report(
             at,
@@ -269,6 +304,38 @@ fn check_whole(
             at,
             message,
             "add `session: { ssh: 22, credentials: NAME }` to the procedure, or `{ telnet: 23, … }`",
+        );
+    }
+}
+
+/// One step of `fetch` makes the device fetch its image, and those behind it prove what it has.
+fn check_fetch(problems: &mut Problems, fields: &Fields<'_>, fetch: Option<&Steps<'_>>) {
+    let at = fields
+        .key_span("fetch")
+        .filter(|_| fetch.is_some_and(|steps| steps.is_whole));
+    let (Some(at), Some(Steps { steps, .. })) = (at, fetch) else {
+        return;
+    };
+    let is_fetch = |step: &StepSpec| matches!(step.role, Role::Fetches(_));
+    let proves = |step: &StepSpec| matches!(step.role, Role::Proves(_));
+    match steps.iter().filter(|step| is_fetch(step)).count() {
+        0 => problems.report(
+            at,
+            "no step of `fetch` makes the device fetch its image",
+            "add `fetch: true` to the one that does: `{ send: \"copy {url} flash:\", fetch: true, within: 30m }`",
+        ),
+        1 => {}
+        _ => problems.report(
+            at,
+            "more than one step of `fetch` makes the device fetch its image",
+            "leave `fetch` out of all but one of them",
+        ),
+    }
+    if steps.iter().take_while(|step| !is_fetch(step)).any(proves) {
+        problems.report(
+            at,
+            "a step proves what the device has before it has fetched it",
+            "move it behind the step with `fetch`",
         );
     }
 }

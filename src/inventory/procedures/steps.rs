@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::model::procedure::{Deed, Expect, Part, StepSpec, Template};
+use crate::model::procedure::{Deed, Expect, Part, Placeholder, Proves, Role, StepSpec, Template};
+use crate::model::serve::Over;
 
 use super::super::credentials::absolute;
 use super::super::error::{Complaint, Problems, Span, quoted};
@@ -13,8 +14,8 @@ use super::super::values;
 use super::texts;
 use super::{Known, Need};
 
-/// What a step does: one of them. The last is not there yet.
-const DEEDS: [&str; 7] = ["send", "site", "exec", "http", "get", "restart", "fetch"];
+/// What a step does: one of them.
+const DEEDS: [&str; 6] = ["send", "site", "exec", "http", "get", "restart"];
 
 const STEP: Shape = Shape::new(
     "a step",
@@ -25,6 +26,8 @@ const STEP: Shape = Shape::new(
             "is",
             "within",
             "safe",
+            "fetch",
+            "proves",
             "answers",
             "body",
             "content_type",
@@ -36,11 +39,13 @@ const STEP: Shape = Shape::new(
 );
 
 /// Which of them each further key belongs to.
-const BELONGS: [(&str, &[&str]); 10] = [
+const BELONGS: [(&str, &[&str]); 12] = [
     ("expect", &["send", "site", "exec", "http"]),
     ("is", &["send", "site", "exec", "http"]),
     ("within", &["send", "site", "exec", "http", "get"]),
     ("safe", &["send", "site", "exec", "http", "get"]),
+    ("fetch", &["send", "site", "exec", "http"]),
+    ("proves", &["send", "site", "exec", "http"]),
     ("answers", &["send"]),
     ("body", &["http"]),
     ("content_type", &["http"]),
@@ -144,15 +149,22 @@ impl<'n, 'k> Reader<'n, 'k> {
             "exec" => self.exec(problems, fields),
             "http" => self.http(problems, fields, at),
             "get" => self.get(problems, fields, at),
-            "restart" => restart(problems, fields, (at, part)),
-            _ => {
-                let message = format!("{} is not there yet", quoted(word));
-                problems.refuse(at, message, STEP_HELP)
-            }
+            _ => restart(problems, fields, (at, part)),
         };
         let expect = self.expect(problems, fields);
         let within = fields.value(problems, "within", values::time);
         let has_within = fields.key_span("within").is_some() || fields.is_meant("within");
+        let role = role(problems, fields, part);
+        if let Some(at) = fields.key_span("fetch")
+            && matches!(role, Role::Fetches(_))
+            && !has_within
+        {
+            problems.report(
+                at,
+                "`fetch` without `within`: how long the device may take for its image, nobody else knows",
+                "add `within: 30m`, from the order to the end of its answer",
+            );
+        }
         if word == "exec" && !has_within {
             problems.report(
                 at,
@@ -161,17 +173,21 @@ impl<'n, 'k> Reader<'n, 'k> {
             );
         }
         let safe = fields.value(problems, "safe", values::boolean);
-        let deed = deed?;
+        let (deed, expect) = (deed?, expect?);
         let within = match &deed {
             Deed::Restart { down, back } => *down + *back,
             _ => within.unwrap_or(WITHIN),
         };
-        Some(StepSpec {
+        let step = StepSpec {
             deed,
-            expect: expect?,
+            expect,
             within,
             safe: safe.unwrap_or(false),
-        })
+            role,
+        };
+        check_values(problems, (at, part), &step);
+        check_proof(problems, fields, &step);
+        Some(step)
     }
 
     /// Text with placeholders, whose labels the entities must have.
@@ -319,12 +335,94 @@ fn check_keys(problems: &mut Problems, fields: &Fields<'_>, deed: &str) {
     }
 }
 
+/// What it is beside what it does.
+fn role(problems: &mut Problems, fields: &Fields<'_>, part: Part) -> Role {
+    let fetches = fields.value(problems, "fetch", |problems, node, key| {
+        let over = Over::ALL.map(|over| (over.word(), Some(Some(over))));
+        let [http, ftp, tftp] = over;
+        let choices = [("true", Some(None)), http, ftp, tftp, ("false", None)];
+        values::choice(problems, node, key, &choices)
+    });
+    let proves = fields.value(problems, "proves", |problems, node, key| {
+        let choices = [Proves::Digest, Proves::Size].map(|one| (one.word(), one));
+        values::choice(problems, node, key, &choices)
+    });
+    for key in ["fetch", "proves"] {
+        if let Some(at) = fields.key_span(key).filter(|_| part != Part::Fetch) {
+            problems.report(
+                at,
+                format!("{} in a step of {}", quoted(key), quoted(part.word())),
+                "move the step to the list `fetch` of the procedure, which is done where `deliver: fetch` says so",
+            );
+        }
+    }
+    match (fetches, proves) {
+        (Some(Some(over)), None) => Role::Fetches(over),
+        (_, Some(proves)) => {
+            if let Some(at) = fields.key_span("fetch").filter(|_| fetches != Some(None)) {
+                problems.report(
+                    at,
+                    "a step both fetches the image and proves what the device has",
+                    "make two steps of it: the second asks the device what it has",
+                );
+            }
+            Role::Proves(proves)
+        }
+        (_, None) => Role::Plain,
+    }
+}
+
+/// What is known only where a device fetches its image.
+fn check_values(problems: &mut Problems, (at, part): (&Span, Part), step: &StepSpec) {
+    if part == Part::Fetch {
+        return;
+    }
+    if let Some(placeholder) = step.placeholders().find(|one| one.is_of_fetch()) {
+        problems.report(
+            at,
+            format!("`{placeholder}` in a step of {}", quoted(part.word())),
+            "it has a value in steps of `fetch` alone, while the device's image is served to it",
+        );
+    }
+}
+
+/// A step that proves something has to compare it.
+fn check_proof(problems: &mut Problems, fields: &Fields<'_>, step: &StepSpec) {
+    let (Role::Proves(proves), Some(at)) = (step.role, fields.key_span("proves")) else {
+        return;
+    };
+    let is_compared = step.placeholders().any(|one| match (proves, one) {
+        (Proves::Digest, Placeholder::Sum(_)) | (Proves::Size, Placeholder::Size) => true,
+        _ => false,
+    });
+    let word = proves.word();
+    if step.expect.is_none() {
+        problems.report(
+            at,
+            format!("`proves: {word}` without `expect`: any answer would prove it"),
+            "add what the device says when it has the image: `expect: 'Verified'`",
+        );
+    } else if !is_compared {
+        let like = match proves {
+            Proves::Digest => {
+                "send: \"verify /md5 flash:{path}\", expect: '= (?<md5>[0-9a-f]{32})', is: \"{md5}\""
+            }
+            Proves::Size => "send: \"dir {path}\", expect: '(?<size>\\d+) bytes', is: \"{size}\"",
+        };
+        problems.report(
+            at,
+            format!("`proves: {word}`, and nothing in the step is compared with the image's"),
+            format!("compare it: `{{ {like}, proves: {word} }}`"),
+        );
+    }
+}
+
 fn restart(
     problems: &mut Problems,
     fields: &Fields<'_>,
     (at, part): (&Span, Part),
 ) -> Option<Deed> {
-    if matches!(part, Part::Before | Part::Check) {
+    if matches!(part, Part::Before | Part::Fetch | Part::Check) {
         problems.report(
             at,
             format!(

@@ -1,6 +1,6 @@
 //! What is done on a device of a type before and after its image, as the inventory describes it.
 //!
-//! A procedure is four lists of steps. None of them is a program: a step asks or orders one thing and
+//! A procedure is lists of steps. None of them is a program: a step asks or orders one thing and
 //! looks at the answer, and the first that fails ends its list.
 
 mod pattern;
@@ -13,11 +13,12 @@ use std::time::Duration;
 
 pub use pattern::Pattern;
 pub use request::{Body, Method, Request, has_dots};
-pub use template::{Placeholder, Template, Unfilled, Values};
+pub use template::{Placeholder, Sum, Template, Unfilled, Values};
 pub use versions::Versions;
 
 use serde::{Deserialize, Serialize};
 
+use super::serve::Over;
 use super::text::quoted;
 use super::{Name, Scheme, Ssh, Tls, units};
 
@@ -39,6 +40,8 @@ pub struct Procedure {
     pub web: Option<WebSpec>,
     /// Before a byte is sent.
     pub before: Vec<StepSpec>,
+    /// What makes a device fetch its image, where it is not sent to it; and what shows that it has it.
+    pub fetch: Vec<StepSpec>,
     /// What makes the device run the image.
     pub activate: Vec<StepSpec>,
     /// What shows which image it runs. Only this makes an entity `upgraded`.
@@ -79,11 +82,12 @@ impl Extent {
     }
 }
 
-/// One of the four lists of a procedure.
+/// One of the lists of a procedure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
     Before,
+    Fetch,
     Activate,
     Check,
     Undo,
@@ -96,12 +100,19 @@ impl Part {
     }
 
     /// In the order in which they are carried out.
-    pub const ALL: [Self; 4] = [Self::Before, Self::Activate, Self::Check, Self::Undo];
+    pub const ALL: [Self; 5] = [
+        Self::Before,
+        Self::Fetch,
+        Self::Activate,
+        Self::Check,
+        Self::Undo,
+    ];
 
     /// As it is written in an inventory.
     pub fn word(self) -> &'static str {
         match self {
             Self::Before => "before",
+            Self::Fetch => "fetch",
             Self::Activate => "activate",
             Self::Check => "check",
             Self::Undo => "undo",
@@ -113,6 +124,7 @@ impl Procedure {
     pub fn part(&self, part: Part) -> &[StepSpec] {
         match part {
             Part::Before => &self.before,
+            Part::Fetch => &self.fetch,
             Part::Activate => &self.activate,
             Part::Check => &self.check,
             Part::Undo => &self.undo,
@@ -128,7 +140,35 @@ impl Procedure {
     /// Those that a run may carry out which goes so far.
     pub fn steps_of(&self, extent: Extent) -> impl Iterator<Item = (Part, &StepSpec)> {
         let steps = self.steps();
-        steps.filter(move |(part, _)| extent.activates() || *part == Part::Before)
+        steps.filter(move |(part, _)| match part {
+            Part::Before => true,
+            Part::Fetch => extent != Extent::Activate,
+            Part::Activate | Part::Check | Part::Undo => extent.activates(),
+        })
+    }
+
+    /// The step in which devices fetch the image: its number, and over what.
+    pub fn fetches(&self) -> Option<(usize, Option<Over>)> {
+        let mut steps = self.fetch.iter().enumerate();
+        steps.find_map(|(number, step)| match step.role {
+            Role::Fetches(over) => Some((number, over)),
+            Role::Plain | Role::Proves(_) => None,
+        })
+    }
+
+    /// The digests that steps name, beside SHA-256.
+    pub fn digests(&self) -> Vec<Sum> {
+        let mut sums: Vec<Sum> = Vec::new();
+        for step in &self.fetch {
+            for placeholder in step.placeholders() {
+                if let Placeholder::Sum(sum) = placeholder
+                    && !sums.contains(sum)
+                {
+                    sums.push(*sum);
+                }
+            }
+        }
+        sums
     }
 
     /// Its command line, where such a run sends something there.
@@ -282,6 +322,45 @@ pub struct StepSpec {
     pub within: Duration,
     /// It changes nothing, so that it may be carried out to see whether it works.
     pub safe: bool,
+    pub role: Role,
+}
+
+/// What a step is beside what it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Role {
+    #[default]
+    Plain,
+    /// The device fetches the image in it: over this, or over the one that is served.
+    Fetches(Option<Over>),
+    /// Carried out well, it proves what the device has.
+    Proves(Proves),
+}
+
+/// What a step proves of the device's copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proves {
+    Digest,
+    Size,
+}
+
+impl Proves {
+    /// As it is written in an inventory.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Digest => "digest",
+            Self::Size => "size",
+        }
+    }
+}
+
+impl StepSpec {
+    /// All that are named in it.
+    pub fn placeholders(&self) -> impl Iterator<Item = &Placeholder> {
+        let is = self.expect.as_ref().and_then(|expect| expect.is.as_ref());
+        let templates = self.deed.templates().into_iter();
+        let all = templates.chain(is.map(|(_, wanted)| wanted));
+        all.flat_map(Template::placeholders)
+    }
 }
 
 /// What an answer must be.

@@ -21,11 +21,42 @@ pub enum Placeholder {
     /// The version that the entity had before.
     Previous,
     Run,
+    /// Where a device fetches the image from.
+    Url,
+    /// The host of the url.
+    Server,
+    /// The port of the url.
+    Port,
+    /// What follows them in the url, without a slash before it.
+    File,
+    /// Bytes of the image.
+    Size,
+    /// A digest of the image, in small hexadecimal digits.
+    Sum(Sum),
     Label(String),
 }
 
+/// The digests that devices compute of their files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sum {
+    Md5,
+    Sha1,
+    Sha256,
+    Sha512,
+}
+
+impl Placeholder {
+    /// Whether it has a value only where a device fetches its image.
+    pub fn is_of_fetch(&self) -> bool {
+        matches!(
+            self,
+            Self::Url | Self::Server | Self::Port | Self::File | Self::Size | Self::Sum(_)
+        )
+    }
+}
+
 /// Their words, but for labels.
-const WORDS: [(&str, Placeholder); 7] = [
+const WORDS: [(&str, Placeholder); 16] = [
     ("entity", Placeholder::Entity),
     ("address", Placeholder::Address),
     ("path", Placeholder::Path),
@@ -33,6 +64,15 @@ const WORDS: [(&str, Placeholder); 7] = [
     ("version", Placeholder::Version),
     ("previous", Placeholder::Previous),
     ("run", Placeholder::Run),
+    ("url", Placeholder::Url),
+    ("server", Placeholder::Server),
+    ("port", Placeholder::Port),
+    ("file", Placeholder::File),
+    ("size", Placeholder::Size),
+    ("md5", Placeholder::Sum(Sum::Md5)),
+    ("sha1", Placeholder::Sum(Sum::Sha1)),
+    ("sha256", Placeholder::Sum(Sum::Sha256)),
+    ("sha512", Placeholder::Sum(Sum::Sha512)),
 ];
 const LABEL: &str = "label.";
 

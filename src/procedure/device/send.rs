@@ -1,6 +1,6 @@
 //! A line for the command line of the device, and what is said at the questions that come.
 
-use crate::model::procedure::{Reaction, ReactionText, StepSpec, Template, Values};
+use crate::model::procedure::{Reaction, ReactionText, Role, StepSpec, Template, Values};
 use crate::model::{Failure, Fault, Login, Side, Step};
 use crate::procedure::session::{Ended, Expectation, Typed};
 use crate::transport::Transport;
@@ -30,6 +30,11 @@ impl<T: Transport> Device<T> {
         let expected = Expected::of(step, values)?;
         let named = self.name(&line);
         let door = before_restart.then(|| self.door()).transpose()?;
+        if let Role::Fetches(_) = step.role {
+            // It is there for as long as the device takes: others may log in meanwhile.
+            self.opened(step.within).await?;
+            self.permit = None;
+        }
         let (line_open, is_begun) = self.opened(step.within).await?;
         *is_begun = true;
         let session = match line_open {

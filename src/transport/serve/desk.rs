@@ -10,6 +10,7 @@ use crate::model::serve::{Over, Serve};
 use crate::model::{Failure, Fault, Step};
 
 use super::http::Http;
+use super::tftp::Tftp;
 use super::{Guard, Offered, Offers, right};
 
 /// Where devices fetch from while a run goes on.
@@ -26,13 +27,15 @@ pub struct Desk {
 #[derive(Debug)]
 enum Listener {
     Http(Http),
+    Tftp(Tftp),
 }
 
 impl Listener {
-    fn bind(over: Over, at: SocketAddr) -> io::Result<Self> {
+    async fn bind(over: Over, at: SocketAddr) -> io::Result<Self> {
         match over {
             Over::Http => Http::bind(at).map(Self::Http),
-            Over::Ftp | Over::Tftp => Err(io::Error::new(
+            Over::Tftp => Tftp::bind(at).await.map(Self::Tftp),
+            Over::Ftp => Err(io::Error::new(
                 io::ErrorKind::Unsupported,
                 "this is not served yet",
             )),
@@ -42,12 +45,14 @@ impl Listener {
     fn address(&self) -> SocketAddr {
         match self {
             Self::Http(http) => http.address(),
+            Self::Tftp(tftp) => tftp.address(),
         }
     }
 
     async fn serve(self, guard: Guard, cancel: CancellationToken) {
         match self {
             Self::Http(http) => http.serve(guard, cancel).await,
+            Self::Tftp(tftp) => tftp.serve(guard, cancel).await,
         }
     }
 }
@@ -60,7 +65,9 @@ impl Desk {
     pub async fn open(serve: &Serve) -> Result<Self, Failure> {
         let mut listeners = Vec::new();
         for (over, at) in serve.all() {
-            let listener = Listener::bind(over, at).map_err(|error| not_bound(over, at, &error))?;
+            let listener = Listener::bind(over, at)
+                .await
+                .map_err(|error| not_bound(over, at, &error))?;
             listeners.push((over, listener));
         }
         let offers = Offers::default();

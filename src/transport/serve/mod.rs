@@ -2,7 +2,7 @@
 //!
 //! - here: what a device asks for, and how that is answered
 //! - `offers` what is offered, and who may have it; `pieces` the bytes of one request on their way
-//! - `desk` the listeners of a run, opened together and closed together
+//! - `desk` the listeners of a run, opened together and closed together; `shared` by all groups of a process
 //! - `guard` how many connections are let in, and how often a refusal is logged
 //! - `right` the right to low ports
 //! - `http`, `ftp`, `tftp` the protocols: each finds the offer, asks, and sends what it is given
@@ -13,6 +13,7 @@ mod http;
 mod offers;
 mod pieces;
 mod right;
+mod shared;
 pub mod tftp;
 
 use std::net::{IpAddr, SocketAddr};
@@ -27,6 +28,7 @@ pub use hyper::body::Bytes;
 pub use offers::{Denied, Offered, Offers};
 pub use pieces::{Giver, Gone, Next, Pieces, pieces};
 pub use right::{missing_right, needs_right};
+pub use shared::SharedDesk;
 
 /// What comes to an entity's offer.
 #[derive(Debug)]

@@ -47,7 +47,7 @@ pub(super) fn urgency(state: Option<EntityState>) -> u8 {
         Some(S::Retrying | S::Offline) => 1,
         Some(S::CatchingUp) => 2,
         Some(S::Connecting | S::Preparing) => 3,
-        Some(S::Sending) => 4,
+        Some(S::Sending | S::Fetching) => 4,
         Some(S::Confirming) => 5,
         Some(S::Verifying | S::Activating | S::Restarting | S::Checking) => 6,
         Some(S::Waiting) => 7,

@@ -7,7 +7,7 @@ use crate::console::state::{Shared, Site};
 use crate::model::columns::wrap;
 use crate::model::text::shown;
 use crate::model::{
-    Entity, EntityState, Evidence, MadeGroup, Standing, UNPROVEN_HINT, Verified, names, units,
+    Entity, EntityState, MadeGroup, Standing, UNPROVEN_HINT, Verified, names, units,
 };
 use crate::protocol::{EntitySnapshot, GroupSnapshot};
 
@@ -83,7 +83,7 @@ pub(super) fn of_entity(
 
 /// The word for its state, and what that means.
 fn state_in_words(entity: &EntitySnapshot, known: Option<&Entity>) -> String {
-    let can_be_asked = known.is_none_or(|known| known.evidence() != Evidence::Nothing);
+    let can_be_asked = known.is_none_or(|known| known.evidence().can_be_asked());
     let looks = match can_be_asked {
         true => UNPROVEN_HINT,
         false => "its protocol has no way to",

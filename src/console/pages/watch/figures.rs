@@ -60,6 +60,7 @@ pub(super) fn short(standing: impl Into<Standing>) -> &'static str {
         EntityState::Connecting => "connect",
         EntityState::Preparing => "prepare",
         EntityState::Sending => "send",
+        EntityState::Fetching => "fetch",
         EntityState::CatchingUp => "behind",
         EntityState::Confirming => "confirm",
         EntityState::Verifying => "verify",
@@ -132,7 +133,7 @@ pub(super) fn lags(entity: &EntitySnapshot, limit: u64) -> bool {
 }
 
 fn is_sending(entity: &EntitySnapshot) -> bool {
-    entity.state == EntityState::Sending
+    entity.state.is_sending()
 }
 
 /// Whether the image is in place on it, whatever it runs.

@@ -134,7 +134,7 @@ impl Columns {
             Cell::new(bar),
             Cell::new(format!("{percent:>PERCENT$}")),
         ]);
-        if matches!(state, EntityState::Sending | EntityState::CatchingUp) {
+        if state.takes_bytes() {
             cells.push(Cell::new(format!("{:>RATE$}", figures::rate(entity.rate))));
             cells.push(Cell::new(format!("{:>LAG$}", entity.lag)));
             cells.push(Cell::new(format!(" {}", note(room.saturating_sub(1)))));
