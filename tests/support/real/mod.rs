@@ -157,6 +157,16 @@ pub fn require_or_skip(make: &dyn Make) -> bool {
     false
 }
 
+/// Where a client's program is; as [`require_or_skip`] where it is not here.
+pub fn program_or_skip(name: &str) -> Option<PathBuf> {
+    let found = program(name);
+    assert!(found.is_some() || !must_be_here(), "{name} is not here");
+    if found.is_none() {
+        println!("skipped: {name} is not here");
+    }
+    found
+}
+
 /// Whether a server that is not here is a failure.
 pub fn must_be_here() -> bool {
     std::env::var("CI").as_deref() == Ok("true")
