@@ -32,6 +32,7 @@ mod rename;
 mod scp;
 #[cfg(unix)]
 mod scp_devices;
+mod serve_http;
 mod session;
 #[cfg(unix)]
 mod sftp;

@@ -17,9 +17,10 @@ mod range;
 mod request;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -30,18 +31,27 @@ use super::Guard;
 /// Before connections are accepted again where none could be.
 const AGAIN: Duration = Duration::from_millis(500);
 
+/// Connections that wait to be accepted. A device behind more of them would try again after a second.
+const WAITING: u32 = 1024;
+
 #[derive(Debug)]
 pub(super) struct Http {
-    listener: tokio::net::TcpListener,
+    listener: TcpListener,
     address: SocketAddr,
 }
 
 impl Http {
     pub(super) fn bind(at: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(at)?;
-        listener.set_nonblocking(true)?;
+        let socket = match at {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        // On Windows it would let another program have the address too.
+        #[cfg(unix)]
+        socket.set_reuseaddr(true)?;
+        socket.bind(at)?;
+        let listener = socket.listen(WAITING)?;
         let address = listener.local_addr()?;
-        let listener = tokio::net::TcpListener::from_std(listener)?;
         Ok(Self { listener, address })
     }
 

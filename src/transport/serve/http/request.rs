@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn a_part_is_asked_for_by_one_range_of_this_very_file() {
         let whole = "bytes=5-";
-        let part_of = |all| part(&headers(all), TAG);
+        let part_of = |all: &[(HeaderName, &'static str)]| part(&headers(all), TAG);
         let from = Some(Range::From {
             from: 5,
             until: None,
