@@ -6,6 +6,7 @@
 //! - `guard` how many connections are let in, and how often a refusal is logged
 //! - `http`, `ftp`, `tftp` the protocols: each finds the offer, asks, and sends what it is given
 
+pub mod ftp;
 mod guard;
 mod offers;
 mod pieces;
