@@ -237,6 +237,7 @@ mod tests {
             S::Waiting,
             S::Connecting,
             S::Sending,
+            S::Fetching,
             S::CatchingUp,
             S::Confirming,
             S::Verifying,

@@ -9,6 +9,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::model::serve::{Over, Serve};
 use crate::model::{Failure, Fault, Step};
 
+use super::ftp::Ftp;
 use super::http::Http;
 use super::tftp::Tftp;
 use super::{Guard, Offered, Offers, right};
@@ -27,6 +28,7 @@ pub struct Desk {
 #[derive(Debug)]
 enum Listener {
     Http(Http),
+    Ftp(Ftp),
     Tftp(Tftp),
 }
 
@@ -35,16 +37,14 @@ impl Listener {
         match over {
             Over::Http => Http::bind(at).map(Self::Http),
             Over::Tftp => Tftp::bind(at).await.map(Self::Tftp),
-            Over::Ftp => Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "this is not served yet",
-            )),
+            Over::Ftp => Ftp::bind(at).await.map(Self::Ftp),
         }
     }
 
     fn address(&self) -> SocketAddr {
         match self {
             Self::Http(http) => http.address(),
+            Self::Ftp(ftp) => ftp.address(),
             Self::Tftp(tftp) => tftp.address(),
         }
     }
@@ -52,6 +52,7 @@ impl Listener {
     async fn serve(self, guard: Guard, cancel: CancellationToken) {
         match self {
             Self::Http(http) => http.serve(guard, cancel).await,
+            Self::Ftp(ftp) => ftp.serve(guard, cancel).await,
             Self::Tftp(tftp) => tftp.serve(guard, cancel).await,
         }
     }

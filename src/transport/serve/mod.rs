@@ -8,6 +8,7 @@
 //! - `http`, `ftp`, `tftp` the protocols: each finds the offer, asks, and sends what it is given
 
 mod desk;
+pub mod ftp;
 mod guard;
 mod http;
 mod offers;

@@ -17,6 +17,8 @@ use tokio::task::JoinSet;
 use crate::support::LONG;
 use crate::support::within;
 
+#[cfg(unix)]
+mod ftp;
 mod relay;
 mod tftp;
 #[cfg(unix)]

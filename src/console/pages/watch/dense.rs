@@ -75,7 +75,7 @@ fn cell(
     }
     let style = theme.of_state(entity.standing());
     match (entity.state, group.size) {
-        (EntityState::Sending, Some(size)) if size > 0 => {
+        (state, Some(size)) if state.is_sending() && size > 0 => {
             let tenths = u128::from(entity.sent) * 10 / u128::from(size);
             (tenths.min(9).to_string(), style)
         }
@@ -92,7 +92,7 @@ pub(super) fn legend<'a>(group: &GroupSnapshot, theme: &Theme, width: usize) -> 
     let of_group = figures::totals(group).states;
     let present = figures::STATES.iter().zip(of_group);
     let others = present
-        .filter(|(state, count)| *count > 0 && **state != EntityState::Sending.into())
+        .filter(|(state, count)| *count > 0 && !matches!(state, Standing::In(state) if state.is_sending()))
         .map(|(state, _)| format!("{} {}", theme.sign(*state), figures::short(*state)));
     items.extend(others);
     let mut text = String::new();

@@ -19,7 +19,7 @@ pub(super) struct Totals {
 }
 
 /// What needs a look first comes first.
-pub(super) const STATES: [Standing; 19] = [
+pub(super) const STATES: [Standing; 20] = [
     Standing::In(EntityState::Failed),
     Standing::In(EntityState::RolledBack),
     Standing::In(EntityState::Retrying),
@@ -28,6 +28,7 @@ pub(super) const STATES: [Standing; 19] = [
     Standing::In(EntityState::Cancelled),
     Standing::Unproven,
     Standing::In(EntityState::Sending),
+    Standing::In(EntityState::Fetching),
     Standing::In(EntityState::Confirming),
     Standing::In(EntityState::Verifying),
     Standing::In(EntityState::Activating),
