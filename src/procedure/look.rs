@@ -114,6 +114,7 @@ mod tests {
             expect: None,
             within: std::time::Duration::from_secs(1),
             safe: true,
+            role: Default::default(),
         };
         Procedure {
             name: "p".into(),
@@ -129,6 +130,7 @@ mod tests {
             activate: vec![step.clone()],
             check: vec![step],
             undo: Vec::new(),
+            fetch: Vec::new(),
         }
     }
 

@@ -128,6 +128,7 @@ mod tests {
             }),
             within: Duration::from_secs(1),
             safe,
+            role: Default::default(),
         }
     }
 
@@ -140,6 +141,7 @@ mod tests {
             activate: vec![step("a1", true, false)],
             check: vec![step("c1", true, true), step("c2", true, false)],
             undo: vec![step("u1", true, false)],
+            fetch: Vec::new(),
         }
     }
 

@@ -9,7 +9,7 @@ use super::{Compared, Destination, Directory, Listed, Remote, Sink, Source, Tran
 
 /// Says no to whatever would be done to a device that fetches.
 #[derive(Debug, Default)]
-pub struct FetchTransport;
+pub(super) struct FetchTransport;
 
 fn refused(step: Step) -> Failure {
     let reason = "it fetches its image: nothing is opened at its address".to_owned();

@@ -68,6 +68,7 @@ pub fn network(entities: usize, image_size: u64) -> (Inventory, LabSettings) {
         types: Vec::new(),
         entities,
         groups: vec![Arc::new(group)],
+        serve: Default::default(),
         rates: Vec::new(),
     };
     let mut settings = LabSettings::default();
@@ -134,6 +135,7 @@ pub fn entity(name: &str, version: &str) -> Entity {
         staging_name: "auto".into(),
         labels: BTreeMap::new(),
         session: None,
+        fetch_from: Vec::new(),
     }
 }
 

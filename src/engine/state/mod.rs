@@ -391,11 +391,7 @@ impl EntityRecord {
             sent,
             confirmed: self.confirmed,
             lag,
-            rate: if self.state.takes_bytes() {
-                rate
-            } else {
-                0.0
-            },
+            rate: if self.state.takes_bytes() { rate } else { 0.0 },
             seconds: self.seconds.or(running).unwrap_or(0.0),
             staged: self.staged,
             verified: self.verified,

@@ -72,7 +72,7 @@ impl Columns {
 
     fn detail(&self, group: &GroupSnapshot, entity: &EntitySnapshot, part: Option<f64>) -> String {
         match entity.state {
-            state if state.takes_bytes() => {
+            EntityState::Sending | EntityState::Fetching | EntityState::CatchingUp => {
                 let mut parts = Vec::new();
                 if self.gauge > 0 {
                     parts.push(gauge(part.unwrap_or(0.0), self.gauge, self.utf8));

@@ -68,6 +68,7 @@ fn step(deed: Deed, is: Option<&str>) -> StepSpec {
         expect,
         within: Duration::from_secs(1),
         safe: is.is_some(),
+        role: Default::default(),
     }
 }
 
@@ -98,6 +99,7 @@ fn procedure(has_undo: bool) -> Procedure {
             true => steps("boot system {previous}"),
             false => Vec::new(),
         },
+        fetch: Vec::new(),
     }
 }
 

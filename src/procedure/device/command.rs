@@ -123,6 +123,7 @@ mod tests {
             }),
             within: Duration::from_secs(1),
             safe: true,
+            role: Default::default(),
         };
         let expected = Expected::of(&step, &Values::new()).unwrap();
         let judged = |said, exit: Option<Exit>, before_restart| {

@@ -91,6 +91,7 @@ mod tests {
             }),
             within: Duration::from_secs(1),
             safe: true,
+            role: Default::default(),
         };
         assert!(Expected::of(&step, &Values::new()).is_err());
         let values = Values::from([(Placeholder::Version, "2.4".into())]);

@@ -90,6 +90,7 @@ impl Bench {
             activate: Vec::new(),
             check: Vec::new(),
             undo: Vec::new(),
+            fetch: Vec::new(),
         };
         let mut logins = Logins::default();
         logins.insert("craft".into(), Login::with_password("craft", SECRET));
@@ -167,6 +168,7 @@ fn step(deed: Deed) -> StepSpec {
         expect: None,
         within: LONG,
         safe: false,
+        role: Default::default(),
     }
 }
 

@@ -8,7 +8,7 @@ use ratatui::text::Line;
 
 use crate::console::state::Shared;
 use crate::console::widgets::fit::{fit, span};
-use crate::model::{EntityState, columns};
+use crate::model::{EntityState, Standing, columns};
 use crate::protocol::{EntitySnapshot, GroupSnapshot};
 use crate::terminal::{Theme, Tone};
 
@@ -92,7 +92,9 @@ pub(super) fn legend<'a>(group: &GroupSnapshot, theme: &Theme, width: usize) -> 
     let of_group = figures::totals(group).states;
     let present = figures::STATES.iter().zip(of_group);
     let others = present
-        .filter(|(state, count)| *count > 0 && !matches!(state, Standing::In(state) if state.is_sending()))
+        .filter(|(state, count)| {
+            *count > 0 && !matches!(state, Standing::In(state) if state.is_sending())
+        })
         .map(|(state, _)| format!("{} {}", theme.sign(*state), figures::short(*state)));
     items.extend(others);
     let mut text = String::new();
