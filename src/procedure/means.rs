@@ -43,6 +43,11 @@ impl Means {
         keep: PathBuf,
         folder: PathBuf,
     ) -> Self {
+        // That of an inventory in the working directory: no program can be started in a directory without a name.
+        let folder = match folder.as_os_str().is_empty() {
+            true => PathBuf::from("."),
+            false => folder,
+        };
         Self {
             ledger,
             open,
