@@ -28,6 +28,8 @@ mod console_waves;
 mod continued;
 #[cfg(all(unix, feature = "lab"))]
 mod detach;
+#[cfg(unix)]
+mod fetch;
 mod headless;
 #[cfg(all(unix, feature = "lab"))]
 mod journal;
