@@ -3,36 +3,34 @@
 //!
 //! - here: one attempt, from the first step to the proof
 //! - `request` one request of the device, which reads the pool as a download agent does
-//! - `covered` which bytes it was sent
+//! - `covered` which bytes it was sent; `facts` from where it may ask, and what its image is; `causes` why it has none
 
+mod causes;
 mod covered;
+mod facts;
 mod request;
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
-use tokio::net::lookup_host;
 use tokio::time::timeout;
 
-use crate::model::procedure::{Part, Placeholder, Procedure, Proves, Role, Sum, Values};
+use crate::model::procedure::{Part, Placeholder, Procedure, Proves, Role, Values};
 use crate::model::serve::Over;
-use crate::model::text::shown;
-use crate::model::{
-    Entity, EntityState, Failure, Fault, Holds, Image, Logins, Step, Verified, units,
-};
+use crate::model::{Entity, EntityState, Failure, Fault, Holds, Image, Logins, Step, Verified};
 use crate::procedure::{
     Device, Doing, Hands as _, Means, PastStep, StepEnd, StepFailure, Way, values,
 };
-use crate::transport::serve::{Asked, Desk, Offered, Refusal, Visit};
-use crate::transport::{Endpoint, Transport};
+use crate::transport::serve::{Answer, Asked, Desk, Offered, Refusal, Visit, Wanted};
+use crate::transport::{Destination, Transport};
 
-use super::download::{Attempt, DownloadAgent, Progress, cancelled, source_failed};
+use super::download::{Attempt, DownloadAgent, Progress, source_failed};
 use super::report::lock;
 use super::subscription::Subscription;
+use causes::{never_asked, served_in_vain, within};
+use facts::{addresses, known_of_image};
 use request::{Ended, Sent};
 
 /// A request whose connection took nothing for so long gives way to another one of its device.
@@ -82,19 +80,34 @@ impl<T: Transport> DownloadAgent<T> {
             Err(failure) => return Attempt::not_begun(failure),
         };
         self.state(EntityState::Connecting, Step::Connect);
-        if let Err(failure) = self.transport.hold(&destination).await {
+        let gathers = &self.meters.entities[self.entity].gathers;
+        gathers.begins();
+        let attempt = self
+            .attempt_to_fetch(fetching, (&entity, &destination), subscription)
+            .await;
+        gathers.ends();
+        attempt
+    }
+
+    async fn attempt_to_fetch(
+        &self,
+        fetching: &Fetching,
+        (entity, destination): (&Arc<Entity>, &Destination),
+        subscription: Option<Subscription>,
+    ) -> Attempt {
+        if let Err(failure) = self.transport.hold(destination).await {
             return Attempt::not_begun(failure);
         }
-        let from = match addresses(&entity, &fetching.procedure).await {
+        let from = match addresses(entity, &fetching.procedure).await {
             Ok(from) => from,
             Err(failure) => return Attempt::not_begun(failure),
         };
         let offers = fetching.desk.offers();
         let mut offered = offers.offer(&entity.name, from, &self.image.file);
-        let values = fetching.values(&entity, &offered, &self.image);
-        let target = (fetching.means).target(&entity, &fetching.procedure, &fetching.logins);
+        let values = fetching.values(entity, &offered, &self.image);
+        let target = (fetching.means).target(entity, &fetching.procedure, &fetching.logins);
         let mut device = Device::new(self.transport.clone(), target, self.cancel.clone());
-        let past: Vec<PastStep> = fetching.means.open.of(&entity, &self.image);
+        let past: Vec<PastStep> = fetching.means.open.of(entity, &self.image);
         let mut steps = Steps {
             past: past
                 .into_iter()
@@ -120,12 +133,12 @@ impl<T: Transport> DownloadAgent<T> {
             (Err(_), false) => Holds::Old,
             (Err(_), true) => Holds::Unknown,
         };
-        let mut open = fetching.means.open.of(&entity, &self.image);
+        let mut open = fetching.means.open.of(entity, &self.image);
         open.retain(|step| step.part != Part::Fetch);
         if result.is_err() {
             open.extend(steps.past);
         }
-        fetching.means.open.set(&entity, &self.image, open);
+        fetching.means.open.set(entity, &self.image, open);
         if let Ok((bytes, verified)) = result {
             self.reporter.stored(self.entity, bytes, verified);
         }
@@ -223,7 +236,6 @@ impl<T: Transport> DownloadAgent<T> {
         let mut progress = Some(progress);
         let mut serving: Option<Serving<'_>> = None;
         let gathers = &self.meters.entities[self.entity].gathers;
-        gathers.begins();
         let (end, result, broken) = loop {
             let (leave, broken) = match progress.as_ref().and_then(|one| one.subscription.as_ref())
             {
@@ -267,7 +279,6 @@ impl<T: Transport> DownloadAgent<T> {
                 }
             }
         };
-        gathers.ends();
         if broken.is_some() || result.is_ok() {
             return (end, result, broken);
         }
@@ -287,6 +298,16 @@ impl<T: Transport> DownloadAgent<T> {
     /// A request that is to be served now.
     fn admitted(&self, visit: Visit, is_served: bool, sent: &Sent) -> Option<Asked> {
         match visit {
+            Visit::Asked(asked)
+                if is_served
+                    && asked.wanted == Wanted::Size
+                    && self.digests.size(&self.image).is_some() =>
+            {
+                let size = self.digests.size(&self.image);
+                let pieces = None;
+                let _ = asked.answer.send(Ok(Answer { size, pieces }));
+                None
+            }
             Visit::Asked(asked) if is_served && lock(&sent.taken).elapsed() < STALLED => {
                 let _ = asked.answer.send(Err(Refusal::Busy));
                 None
@@ -334,82 +355,4 @@ impl Steps {
         self.past.retain(|step| step.number != number);
         self.past.push(PastStep { part, number, end });
     }
-}
-
-/// A step's failure, with the step.
-fn within(failed: &StepFailure) -> Failure {
-    let failure = failed.failure.clone();
-    if failure.is_cancelled() {
-        return cancelled(failure.step);
-    }
-    let (part, number, of) = (failed.part.word(), failed.number + 1, failed.of);
-    let what = format!("{part}, step {number} of {of} ({})", shown(&failed.what));
-    let fault = Box::new(failure.fault);
-    Failure::new(failure.step, Fault::Within { what, fault })
-}
-
-/// Nothing can be served any more to a device that was sent some of it.
-fn served_in_vain(failure: Failure, total: u64) -> Failure {
-    let is_plain = failure.is_cancelled() || matches!(failure.fault, Fault::Deceived { .. });
-    if is_plain || total == 0 {
-        return failure;
-    }
-    let what = format!("{} of it were served to the device", units::size(total));
-    let fault = Box::new(failure.fault);
-    Failure::new(failure.step, Fault::Within { what, fault })
-}
-
-fn never_asked(total: u64, size: Option<u64>) -> Fault {
-    let of = size.map_or(String::new(), |size| format!(" of {}", units::size(size)));
-    let got = match total {
-        0 => "has asked for nothing".to_owned(),
-        total => format!("has asked for {}{of}", units::size(total)),
-    };
-    Fault::Local(format!(
-        "the step is done, and the device {got}; a step behind it that proves what it has (`proves: digest`) would \
-         show whether that is enough"
-    ))
-}
-
-/// What is known of an image that was read.
-fn known_of_image(
-    values: &mut Values,
-    size: Option<u64>,
-    sha256: Option<[u8; 32]>,
-    sums: &BTreeMap<Sum, String>,
-) {
-    values.extend(size.map(|size| (Placeholder::Size, size.to_string())));
-    let sha256 = sha256.map(|sha256| (Placeholder::Sum(Sum::Sha256), hex::encode(sha256)));
-    values.extend(sha256);
-    let sums = sums.iter();
-    values.extend(sums.map(|(sum, text)| (Placeholder::Sum(*sum), text.clone())));
-}
-
-/// From where a device may ask.
-async fn addresses(entity: &Entity, procedure: &Procedure) -> Result<Vec<IpAddr>, Failure> {
-    let line = Endpoint::address_of_procedure(entity, procedure).host;
-    let hosts = [entity.address.host.as_str(), line.as_str()];
-    let hosts = hosts
-        .into_iter()
-        .chain(entity.fetch_from.iter().map(|host| &**host));
-    let mut all: Vec<IpAddr> = Vec::new();
-    for host in hosts {
-        let found = timeout(entity.timeouts.connect, lookup_host((host, 0))).await;
-        let found = match found {
-            Ok(Ok(found)) => found,
-            Ok(Err(error)) => return Err(unresolved(host, error.to_string())),
-            Err(_) => return Err(unresolved(host, "no answer".into())),
-        };
-        for address in found.map(|found| found.ip().to_canonical()) {
-            if !all.contains(&address) {
-                all.push(address);
-            }
-        }
-    }
-    Ok(all)
-}
-
-fn unresolved(name: &str, reason: String) -> Failure {
-    let name = name.to_owned();
-    Failure::new(Step::Connect, Fault::Unresolved { name, reason })
 }

@@ -167,6 +167,7 @@ impl<T: Transport> DownloadAgent<T> {
         if progress.position >= until {
             return Fed::All;
         }
+        let mut caps = progress.pacer.changes();
         let (leave, broken) = (subscription.leave.clone(), subscription.broken.clone());
         loop {
             let next = tokio::select! {
@@ -207,25 +208,30 @@ impl<T: Transport> DownloadAgent<T> {
             let (first, last) = (at(progress.position), at(ends.min(until)));
             let mut rest = Bytes::from_owner(block).slice(first..last);
             while !rest.is_empty() {
-                let given = async {
-                    let granted = progress.pacer.grant(rest.len()).await;
-                    let count = granted.min(rest.len());
-                    let given = giver.give(rest.slice(..count)).await;
-                    given.map(|()| count)
-                };
-                let count = tokio::select! {
+                let granted = tokio::select! {
                     biased;
                     () = leave.cancelled() => return Fed::Left,
                     () = broken.cancelled() => return Fed::Broken(source_failed(subscription).await),
-                    given = timeout(self.timeouts().progress, given) => match given {
-                        Ok(Ok(count)) => count,
+                    () = giver.gone() => return Fed::Gone,
+                    granted = progress.pacer.grant(rest.len()) => granted,
+                    // What was about to be given at once may be more than is allowed now.
+                    () = caps.next() => continue,
+                };
+                let count = granted.min(rest.len());
+                let given = timeout(self.timeouts().progress, giver.give(rest.slice(..count)));
+                tokio::select! {
+                    biased;
+                    () = leave.cancelled() => return Fed::Left,
+                    () = broken.cancelled() => return Fed::Broken(source_failed(subscription).await),
+                    given = given => match given {
+                        Ok(Ok(())) => {}
                         Ok(Err(_)) => return Fed::Gone,
                         Err(_) => {
                             tracing::warn!("the device takes nothing any more; it may ask again");
                             return Fed::Gone;
                         }
                     },
-                };
+                }
                 progress.pacer.sent(count);
                 let begins = progress.position;
                 progress.position += count as u64;
