@@ -317,3 +317,44 @@ async fn where_an_address_is_taken_nothing_is_done_on_any_device() {
     }
     assert_eq!(summary["source_bytes"], 0, "{summary}");
 }
+
+/// Cut off in the middle, what a device holds is not known: it was made to fetch. The next run has it fetch anew.
+#[tokio::test]
+async fn killed_while_devices_fetch_it_is_said_that_nothing_is_known_of_them_and_they_fetch_anew() {
+    if client_or_skip("curl").is_none() {
+        return;
+    }
+    let mut site = Site::new("http: \"127.0.0.1:0\"", "");
+    let words = [
+        "curl",
+        "-fsS",
+        "--limit-rate",
+        "1M",
+        "-o",
+        "DEVICE",
+        "{url}",
+    ];
+    let steps = [site.step("http", &words), site.proof()];
+    site.devices(2, "", &steps);
+    let file = site.folder.path().join("site.yaml");
+    fs::write(&file, &site.text).unwrap();
+    let (state, file) = (site.folder.path().join("state"), file.to_str().unwrap());
+    let mut run = Program::keeping(&state, &["run", "--all", "--json", "-i", file]);
+    run.until(|line| line.contains("\"progress\"") && !line.contains("\"sent\":0"))
+        .await;
+    run.child.kill().await.unwrap();
+    let recover = |more: &'static [&'static str]| {
+        let args = [&["recover", "--json", "-i", file], more].concat();
+        Program::keeping(&state, &args).end()
+    };
+    let (lines, code, said) = recover(&[]).await;
+    let report = lines.join("\n");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        report.contains("\"unknown\"") && !report.contains("\"untouched\""),
+        "{report}"
+    );
+    let (lines, code, said) = recover(&["--resume"]).await;
+    assert_eq!(code, Some(0), "{said}{}", lines.join("\n"));
+    assert!(site.has_image("d1") && site.has_image("d2"));
+}

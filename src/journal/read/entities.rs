@@ -202,7 +202,20 @@ fn touches(from: &Connection, run: &str) -> rusqlite::Result<Touches> {
             ))
         },
     )?;
-    Ok(touches.into_iter().collect())
+    // A device that was made to fetch writes its file as it likes. Without an answer, it may have begun.
+    let fetched = collect(
+        from,
+        "SELECT s.place, e.address, e.path FROM steps s
+         JOIN entities e ON e.run = s.run AND e.place = s.place AND e.name = s.entity
+         WHERE s.run = ?1 AND s.part = 'fetch'
+             AND (s.outcome IS NULL OR s.outcome NOT IN ('undone', 'refused'))",
+        [run],
+        |row| {
+            let file = (row.get("place")?, row.get("address")?, row.get("path")?);
+            Ok((file, LastTouch::Final))
+        },
+    )?;
+    Ok(touches.into_iter().chain(fetched).collect())
 }
 
 /// The newest of each entity, by place of the group and name.
