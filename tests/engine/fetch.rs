@@ -17,8 +17,79 @@ const SHA256: &str = r#"      - { send: "checksum {path}", expect: '^(?<sum>[0-9
 const BYTES: &str = r#"      - { send: "checksum {path}", expect: '^[0-9a-f]{64} (?<size>\d+)', is: "{size}", proves: size }
 "#;
 
+/// How devices of one family are made to fetch.
+struct Family {
+    dialect: &'static str,
+    /// The rest of `session`.
+    session: &'static str,
+    version: &'static str,
+    /// A step before the one that makes it fetch.
+    first: &'static str,
+    fetch: &'static str,
+    /// What is compared, and whether that is a digest.
+    proof: (&'static str, bool),
+}
+
+const BANKS: Family = Family {
+    dialect: "banks",
+    session: "prompt: '> $'",
+    version: r"send: show version, expect: 'Version (?<version>\S+)'",
+    first: "",
+    fetch: r#"send: "fetch {url} {path}", expect: '^OK'"#,
+    proof: (SHA256, true),
+};
+
+const OTHERS: [Family; 4] = [
+    Family {
+        dialect: "ios",
+        session: "prompt: '[>#] ?$'",
+        version: r"send: show version, expect: 'Version (?<version>[^,\s]+)'",
+        first: "      - { send: enable, answers: [ { to: 'Password: ?$', with: any } ], safe: true }\n",
+        fetch: r#"send: "copy {url} flash:image.bin", expect: '\[OK - \d+ bytes\]',
+          answers: [ { to: 'Destination filename \[[^\]]*\]\? ?$', with: "" }, { to: '\[confirm\] ?$', with: "" } ]"#,
+        proof: (
+            "      - { send: \"verify /md5 flash:image.bin\", expect: '= (?<sum>[0-9a-f]{32})', is: \"{md5}\", proves: digest }\n",
+            true,
+        ),
+    },
+    Family {
+        dialect: "junos",
+        session: "prompt: '> $'",
+        version: r"send: show version, expect: 'Junos: (?<version>\S+)'",
+        first: "",
+        fetch: r#"send: "file copy {url} {path}""#,
+        proof: (
+            "      - { send: \"file checksum sha-256 {path}\", expect: '= (?<sum>[0-9a-f]{64})', is: \"{sha256}\", proves: digest }\n",
+            true,
+        ),
+    },
+    Family {
+        dialect: "mikrotik",
+        session: r"prompt: '\] > $'",
+        version: r"send: /system resource print, expect: 'version: (?<version>\S+)'",
+        first: "",
+        fetch: r#"send: "/tool fetch url={url} dst-path={path}", expect: 'status: finished'"#,
+        proof: (
+            "      - { send: \":put [/file get {path} size]\", expect: '(?<size>\\d+)', is: \"{size}\", proves: size }\n",
+            false,
+        ),
+    },
+    Family {
+        dialect: "openwrt",
+        session: "prompt: ':~# $'",
+        version: r"send: cat /etc/openwrt_release, expect: 'DISTRIB_RELEASE=.(?<version>\d+)'",
+        first: "",
+        fetch: r#"send: "wget -O {path} {url}", expect: 'Download completed'"#,
+        proof: (
+            "      - { send: \"md5sum {path}\", expect: '^(?<sum>[0-9a-f]{32}) ', is: \"{md5}\", proves: digest }\n",
+            true,
+        ),
+    },
+];
+
 /// Devices of one kind, in the group `shelf`.
 struct Site {
+    family: &'static Family,
     door: &'static str,
     devices: usize,
     /// Steps behind the one that makes a device fetch.
@@ -35,6 +106,7 @@ struct Site {
 impl Default for Site {
     fn default() -> Self {
         Self {
+            family: &BANKS,
             door: "telnet",
             devices: 1,
             proof: SHA256,
@@ -49,6 +121,7 @@ impl Default for Site {
 impl Site {
     async fn serve(&self) -> Lab {
         let Self {
+            family,
             door,
             devices,
             proof,
@@ -57,6 +130,14 @@ impl Site {
             activate,
             behaviour,
         } = self;
+        let Family {
+            dialect,
+            session,
+            version,
+            first: begins,
+            fetch,
+            ..
+        } = family;
         let port = if *door == "ssh" { 22 } else { 23 };
         let mut shelf = String::new();
         for number in 1..=*devices {
@@ -79,24 +160,24 @@ images: {{ shelf-2: {{ file: shelf-2.bin, type: shelf, version: "2"{image} }} }}
 types: {{ shelf: {{ procedure: fetches, deliver: fetch }} }}
 procedures:
   fetches:
-    session: {{ {door}: {port}, prompt: '> $' }}
+    session: {{ {door}: {port}, {session} }}
     before:
-      - {{ send: show version, expect: 'Version (?<version>\S+)', is: "{{previous}}", safe: true }}
+      - {{ {version}, is: "{{previous}}", safe: true }}
     fetch:
-      - {{ send: "fetch {{url}} {{path}}", fetch: http, expect: '^OK', within: 60s }}
+{begins}      - {{ {fetch}, fetch: http, within: 60s }}
 {proof}    activate:
       - {{ send: "set boot {{path}}", expect: OK, within: 20s }}
       - {{ send: restart, within: 20s, answers: [ {{ to: '\(y/n\) $', with: y }} ] }}
       - {{ restart: true, down: 5s, back: 60s }}
     check:
-      - {{ send: show version, expect: 'Version (?<version>\S+)', is: "{{version}}", within: 20s }}
+      - {{ {version}, is: "{{version}}", within: 20s }}
 entities:
 {shelf}groups:
   shelf: {{ select: {{ type: shelf }}, image: shelf-2, source: {{ file_server: hq }}, activate: {activate}, retries: 0 }}
 x-lab:
   images: {{ shelf-2: {{ size: {SIZE} B }} }}
   entities:
-    "d*": {{ cli: {{ {door}: 0 }} }}
+    "d*": {{ cli: {{ {door}: 0, dialect: {dialect} }} }}
 {behaviour}"#
         );
         serve(&text).await
@@ -299,4 +380,25 @@ async fn what_a_device_has_fetched_it_is_made_to_run() {
     assert_eq!(lab.machine("d03").unwrap().boots, 0);
     assert_sound(&lab);
     lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_family_fetches_by_a_command_of_its_own_and_shows_what_it_has() {
+    for family in &OTHERS {
+        let (proof, is_digest) = family.proof;
+        let site = Site {
+            family,
+            devices: 2,
+            proof,
+            ..Site::default()
+        };
+        let lab = site.serve().await;
+        let verified = if is_digest {
+            Verified::Digest
+        } else {
+            Verified::Size
+        };
+        assert_all(&lab, &run(&lab).await, verified);
+        lab.stop().await;
+    }
 }

@@ -147,17 +147,16 @@ impl Shell<'_> {
             server: Arc::clone(self.server),
             boot: self.server.boot(),
         };
-        let (text, said) = match fetch(&storage, url, &about.path).await {
+        match fetch(&storage, url, &about.path).await {
             Ok(bytes) => {
-                let size = bytes.to_string();
-                (fetched.replace("{size}", &size), Ok(()))
+                let said = fetched.replace("{size}", &bytes.to_string());
+                let said = said.replace("{url}", url);
+                self.changes(command, &said, Some(about)).await
             }
-            Err(cause) => (failed.replace("{cause}", &cause.to_string()), Err(())),
-        };
-        let text = text.replace("{url}", url);
-        match said {
-            Ok(()) => self.changes(command, &text, Some(about)).await,
-            Err(()) => self.fails(&text, Some(about)).await,
+            Err(cause) => {
+                let said = failed.replace("{cause}", &cause.to_string());
+                self.fails(&said.replace("{url}", url), Some(about)).await
+            }
         }
     }
 
