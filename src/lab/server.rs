@@ -166,6 +166,10 @@ impl Server {
         self.life.while_alive(boot, work).await
     }
 
+    pub(super) fn boot(&self) -> Boot {
+        self.life.boot()
+    }
+
     /// Whether it is in that boot, and not silent.
     pub(super) fn serves(&self, boot: Boot) -> bool {
         self.life.serves(boot)
@@ -244,7 +248,7 @@ impl Server {
             .flat_map(|unit| unit.doors())
             .map(|&(over, address)| (Some(over), address))
             .collect();
-        if self.scheme != Scheme::Tftp {
+        if !matches!(self.scheme, Scheme::Tftp | Scheme::Fetch) {
             entrances.push((None, self.address));
         }
         let mut held = Vec::new();

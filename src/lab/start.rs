@@ -218,8 +218,14 @@ impl Lab {
         };
         let _context = runtime.enter();
         let or_free = options.take_free_ports;
-        let (door, address) = open(scheme, wanted, or_free).map_err(failed)?;
-        let (mut doors, mut lines) = (vec![door], Vec::new());
+        let (mut doors, mut lines) = (Vec::new(), Vec::new());
+        // A device that fetches its image is asked by its command line alone.
+        let mut address = wanted;
+        if scheme != Scheme::Fetch {
+            let (door, at) = open(scheme, wanted, or_free).map_err(failed)?;
+            doors.push(door);
+            address = at;
+        }
         let cli = &behaviour.cli;
         let ports = [
             (Over::Telnet, cli.telnet),
@@ -254,7 +260,7 @@ impl Lab {
 fn loopback(name: &str, kind: ServedKind, address: &Address) -> Result<SocketAddr, LabError> {
     if !matches!(
         address.scheme,
-        Scheme::Ftp | Scheme::Sftp | Scheme::Http | Scheme::Tftp
+        Scheme::Ftp | Scheme::Sftp | Scheme::Http | Scheme::Tftp | Scheme::Fetch
     ) {
         return Err(LabError::Scheme {
             kind: kind.as_str(),

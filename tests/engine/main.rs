@@ -16,6 +16,8 @@ mod campaigns;
 mod command_lines;
 #[cfg(all(target_os = "linux", feature = "lab"))]
 mod faults;
+#[cfg(all(target_os = "linux", feature = "lab"))]
+mod fetch;
 #[cfg(all(unix, feature = "lab"))]
 mod file_source;
 #[cfg(feature = "lab")]

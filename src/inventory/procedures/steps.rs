@@ -391,9 +391,11 @@ fn check_proof(problems: &mut Problems, fields: &Fields<'_>, step: &StepSpec) {
     let (Role::Proves(proves), Some(at)) = (step.role, fields.key_span("proves")) else {
         return;
     };
-    let is_compared = step.placeholders().any(|one| match (proves, one) {
-        (Proves::Digest, Placeholder::Sum(_)) | (Proves::Size, Placeholder::Size) => true,
-        _ => false,
+    let is_compared = step.placeholders().any(|one| {
+        matches!(
+            (proves, one),
+            (Proves::Digest, Placeholder::Sum(_)) | (Proves::Size, Placeholder::Size)
+        )
     });
     let word = proves.word();
     if step.expect.is_none() {

@@ -67,6 +67,12 @@ settings! {
         pub ends_logins: Option<u32>,
         /// Its output has colours and moves of the cursor in it.
         pub escapes: bool,
+        /// A fetch that is cut goes on from where it was. Its cuts are those of `drop_at`.
+        pub fetch_resumes: bool,
+        /// What there is of a file stays where a fetch of it fails.
+        pub fetch_keeps: bool,
+        /// It says that it has fetched a file, and has asked for nothing.
+        pub fetches_nothing: bool,
         /// Asked before a restart, in place of what the dialect has.
         pub confirm: Option<String>,
     }
@@ -129,6 +135,9 @@ impl CommandLine {
             ("cli.echo_password", self.echo_password),
             ("cli.ends_logins", self.ends_logins.is_some()),
             ("cli.escapes", self.escapes),
+            ("cli.fetch_resumes", self.fetch_resumes),
+            ("cli.fetch_keeps", self.fetch_keeps),
+            ("cli.fetches_nothing", self.fetches_nothing),
             ("cli.confirm", self.confirm.is_some()),
         ];
         let machines = of_machines.iter().filter(|_| !self.is_there());
@@ -163,6 +172,12 @@ impl CommandLine {
             (self.no_prompt, "has no prompt"),
             (self.echo_password, "shows passwords"),
             (self.escapes, "colours its output"),
+            (self.fetch_resumes, "goes on with a fetch that is cut"),
+            (self.fetch_keeps, "keeps what it has of a fetch that fails"),
+            (
+                self.fetches_nothing,
+                "says that it has fetched, and asks for nothing",
+            ),
         ] {
             if is_so {
                 words.push(what.into());

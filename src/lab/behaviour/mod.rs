@@ -258,7 +258,7 @@ impl Behaviour {
         ];
         let of_ssh = [("other_host_key", self.other_host_key)];
         let not_of_ssh = [("no_rest", self.no_rest)];
-        // TFTP writes files, and that is all.
+        // TFTP writes files, and that is all, as a device does that fetches them.
         let of_questions = [
             ("refuse_login", self.refuse_login),
             ("no_rename", self.no_rename),
@@ -277,7 +277,9 @@ impl Behaviour {
             ("confirm_at", self.confirm_at.is_some()),
         ];
         let words = match scheme {
-            Scheme::Tftp => vec![&of_ftp[..], &of_ssh[..], &not_of_ssh[..], &of_questions[..]],
+            Scheme::Tftp | Scheme::Fetch => {
+                vec![&of_ftp[..], &of_ssh[..], &not_of_ssh[..], &of_questions[..]]
+            }
             Scheme::Sftp => vec![&of_ftp[..], &not_of_ssh[..]],
             Scheme::Http => vec![&of_ftp[..], &of_ssh[..]],
             _ => vec![&of_ssh[..]],

@@ -4,9 +4,11 @@
 //! - here: one connection, from its login to its end; a restart ends those of all doors
 //! - `machine` what is booted, pure; `unit` the machine of one entity, with its images and doors
 //! - `dialect` what families of devices speak, as tables; `text` what is filled into their texts
+//! - `fetch` what a device fetches by a command
 //! - `shell` carries commands out; `terminal` reads lines and keys; `telnet`, `ssh` and `http` carry them
 
 mod dialect;
+mod fetch;
 mod http;
 mod machine;
 mod shell;

@@ -5,12 +5,14 @@ use std::io;
 use std::sync::Arc;
 
 use super::dialect::{Command, Dialect, Does, Mode, Question};
+use super::fetch::fetch;
 use super::machine::Next;
 use super::terminal::Terminal;
 use super::text::About;
 use super::unit::Unit;
 use crate::lab::behaviour::CommandLine;
 use crate::lab::server::Server;
+use crate::lab::storage::Storage;
 
 /// Characters of a command as it is counted.
 const LONGEST_COUNTED: usize = 128;
@@ -102,9 +104,10 @@ impl Shell<'_> {
                 self.terminal.show(&counter).await?;
             }
         }
-        let Some((command, word)) = self.dialect.find(&line, self.mode) else {
+        let Some(found) = self.dialect.find(&line, self.mode) else {
             return self.fails(self.dialect.wrong, None).await;
         };
+        let (command, word) = (found.command, found.about);
         let about = word.map(|word| About::new(word, self.unit.resolved(&server.device, word)));
         if is(&settings.reboot_on) {
             if let Does::Say(text) = command.does {
@@ -115,7 +118,46 @@ impl Shell<'_> {
             }
             return Ok(Step::Restart);
         }
-        self.act(command, about.as_ref()).await
+        match (&command.does, &about, found.url) {
+            (Does::Fetch { .. }, Some(about), Some(url)) => self.fetch(command, about, url).await,
+            (_, about, _) => self.act(command, about.as_ref()).await,
+        }
+    }
+
+    /// Fetches a file, and says what came of it.
+    async fn fetch(&mut self, command: &Command, about: &About, url: &str) -> io::Result<Step> {
+        let Does::Fetch {
+            asks,
+            replaces,
+            fetched,
+            failed,
+        } = &command.does
+        else {
+            return Ok(DONE);
+        };
+        let is_there = self.server.device.file(&about.path).is_some();
+        let replaces = replaces.as_ref().filter(|_| is_there);
+        for question in asks.iter().chain(replaces) {
+            let asked = self.filled(question.asks, Some(about));
+            if !self.confirmed(question, &asked).await? {
+                return self.fails(question.refused, Some(about)).await;
+            }
+        }
+        let storage = Storage {
+            server: Arc::clone(self.server),
+            boot: self.server.boot(),
+        };
+        match fetch(&storage, url, &about.path).await {
+            Ok(bytes) => {
+                let said = fetched.replace("{size}", &bytes.to_string());
+                let said = said.replace("{url}", url);
+                self.changes(command, &said, Some(about)).await
+            }
+            Err(cause) => {
+                let said = failed.replace("{cause}", &cause.to_string());
+                self.fails(&said.replace("{url}", url), Some(about)).await
+            }
+        }
     }
 
     async fn act(&mut self, command: &Command, about: Option<&About>) -> io::Result<Step> {
@@ -140,6 +182,8 @@ impl Shell<'_> {
                 Some(_) => self.says(found, about).await,
                 None => self.fails(missing, about).await,
             },
+            // That takes a url too: see `fetch`.
+            Does::Fetch { .. } => self.fails(self.dialect.wrong, about).await,
             Does::Test { good, bad } => match self.version_in(path).await {
                 Some(_) => self.says(good, about).await,
                 None => self.fails(bad, about).await,

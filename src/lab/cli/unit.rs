@@ -88,7 +88,9 @@ impl Unit {
     pub(in crate::lab) fn resolved(&self, device: &Device, word: &str) -> String {
         let name = word.rsplit(':').next().unwrap_or(word);
         let below = format!("{}/{}", self.folder, name.trim_start_matches('/'));
-        match name.starts_with('/') && device.file(name).is_some() {
+        // Also where nothing stands yet.
+        let is_in_folder = clean(name).starts_with(&format!("{}/", self.folder));
+        match name.starts_with('/') && (is_in_folder || device.file(name).is_some()) {
             true => clean(name),
             false => clean(&below),
         }

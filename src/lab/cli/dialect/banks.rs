@@ -32,6 +32,24 @@ pub(super) static DIALECT: Dialect = Dialect {
             },
         },
         Command {
+            words: "fetch {url} {file}",
+            mode: Mode::User,
+            does: Does::Fetch {
+                asks: None,
+                replaces: None,
+                fetched: "OK {size} bytes\n",
+                failed: "ERROR: {cause}\n",
+            },
+        },
+        Command {
+            words: "checksum md5 {file}",
+            mode: Mode::User,
+            does: Does::About {
+                found: "{md5} {size}\n",
+                missing: "ERROR: no such file\n",
+            },
+        },
+        Command {
             words: "checksum {file}",
             mode: Mode::User,
             does: Does::About {

@@ -19,6 +19,21 @@ const CONFIRM: Question = Question {
     refused: "\n",
 };
 
+/// The name is taken as it was given.
+const DESTINATION: Question = Question {
+    asks: "Destination filename [{file}]? ",
+    is_a_key: false,
+    yes: &[""],
+    refused: "",
+};
+
+const REPLACE: Question = Question {
+    asks: "%Warning:There is a file already existing with this name\nDo you want to over write? [confirm]",
+    is_a_key: true,
+    yes: &["", "y"],
+    refused: "\n",
+};
+
 pub(super) static DIALECT: Dialect = Dialect {
     banner: "\nUser Access Verification\n\n",
     user: "Username: ",
@@ -77,6 +92,17 @@ pub(super) static DIALECT: Dialect = Dialect {
             does: Does::About {
                 found: "....Done!\nverify /md5 ({file}) = {md5}\n",
                 missing: "%Error verifying {file} (No such file or directory)\n",
+            },
+        },
+        Command {
+            words: "copy {url} {file}",
+            mode: Mode::Privileged,
+            does: Does::Fetch {
+                asks: Some(DESTINATION),
+                replaces: Some(REPLACE),
+                fetched: "\nAccessing {url}...\nLoading {url} !!!!!!!!\n[OK - {size} bytes]\n\n\
+                          {size} bytes copied\n",
+                failed: "\nAccessing {url}...\n%Error opening {url} ({cause})\n",
             },
         },
         Command {

@@ -56,6 +56,25 @@ pub(super) static DIALECT: Dialect = Dialect {
                 missing: "error: could not find file {file}\n",
             },
         },
+        Command {
+            words: "file checksum sha-256 {file}",
+            mode: Mode::User,
+            does: Does::About {
+                found: "SHA256 ({file}) = {sha256}\n",
+                missing: "error: could not find file {file}\n",
+            },
+        },
+        // It says nothing where all is well.
+        Command {
+            words: "file copy {url} {file}",
+            mode: Mode::User,
+            does: Does::Fetch {
+                asks: None,
+                replaces: None,
+                fetched: "",
+                failed: "fetch: {url}: {cause}\nerror: file-fetch failed\nerror: could not fetch local copy of file\n",
+            },
+        },
         Command::say("set cli screen-width 0", "Screen width set to 0\n"),
         Command {
             words: "request system software validate {file}",

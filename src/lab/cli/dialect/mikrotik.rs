@@ -42,6 +42,25 @@ pub(super) static DIALECT: Dialect = Dialect {
             does: Does::Say(" # NAME    TYPE\n 0 {boot}  package\n"),
         },
         Command {
+            words: "/tool fetch url={url} dst-path={file}",
+            mode: Mode::User,
+            does: Does::Fetch {
+                asks: None,
+                replaces: None,
+                fetched: "      status: finished\n  downloaded: {size}\n       total: {size}\n",
+                failed: "  status: failed\n\nfailure: {cause}\n",
+            },
+        },
+        // It knows no digests.
+        Command {
+            words: ":put [/file get {file} size]",
+            mode: Mode::User,
+            does: Does::About {
+                found: "{size}\n",
+                missing: "no such item\n",
+            },
+        },
+        Command {
             words: "/system reboot",
             mode: Mode::User,
             does: Does::Restart {

@@ -2,7 +2,8 @@
 //!
 //! Texts have `{name}`, `{user}`, `{version}` (what runs), `{bank}` (that it runs from, from 1), `{boot}` (what boots
 //! next), `{saved}` (a line for each file that a restart would find to boot), `{previous}` (what is in the other bank),
-//! `{banks}` (a line for each), `{file}` (what was named), `{size}`, `{md5}`, `{sha256}` of it.
+//! `{banks}` (a line for each), `{file}` (what was named), `{size}`, `{md5}`, `{sha256}` of it; where it was fetched
+//! `{url}` (from there), and where it was not, `{cause}`.
 
 mod banks;
 mod ios;
@@ -40,7 +41,7 @@ pub(super) struct Dialect {
     pub(super) commands: &'static [Command],
 }
 
-/// One command: words, of which `{file}`, `{bank}` stand for any.
+/// One command: words, of which `{file}`, `{bank}`, `{url}` stand for any, also behind others (`url={url}`).
 #[derive(Debug)]
 pub(super) struct Command {
     pub(super) words: &'static str,
@@ -73,6 +74,14 @@ pub(super) enum Does {
     About {
         found: &'static str,
         missing: &'static str,
+    },
+    /// Fetches a file over HTTP.
+    Fetch {
+        asks: Option<Question>,
+        /// Asked where there is a file of that name.
+        replaces: Option<Question>,
+        fetched: &'static str,
+        failed: &'static str,
     },
     /// Proves a file: one answer where it boots here, another where it does not.
     Test {
@@ -123,7 +132,7 @@ pub(super) enum Does {
     },
 }
 
-/// What is asked before a restart.
+/// What is asked before something is done.
 #[derive(Debug)]
 pub(super) struct Question {
     pub(super) asks: &'static str,
@@ -132,6 +141,15 @@ pub(super) struct Question {
     /// In small letters; empty: the end of a line alone.
     pub(super) yes: &'static [&'static str],
     pub(super) refused: &'static str,
+}
+
+/// A command that a line is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found<'a> {
+    pub(super) command: &'static Command,
+    /// The file or the bank.
+    pub(super) about: Option<&'a str>,
+    pub(super) url: Option<&'a str>,
 }
 
 pub(super) fn of(name: Option<DialectName>) -> &'static Dialect {
@@ -145,12 +163,8 @@ pub(super) fn of(name: Option<DialectName>) -> &'static Dialect {
 }
 
 impl Dialect {
-    /// The command that a line is, with the word that stands for what it is about.
-    pub(super) fn find<'a>(
-        &self,
-        line: &'a str,
-        mode: Mode,
-    ) -> Option<(&'static Command, Option<&'a str>)> {
+    /// The command that a line is, with the words that stand for what it is about.
+    pub(super) fn find<'a>(&self, line: &'a str, mode: Mode) -> Option<Found<'a>> {
         let said: Vec<_> = line.split_whitespace().collect();
         // Where a device is configured, nothing else is known.
         let is_known = |known: &&Command| match mode {
@@ -163,15 +177,24 @@ impl Dialect {
             if words.len() != said.len() {
                 return None;
             }
-            let mut about = None;
+            let mut found = Found {
+                command: known,
+                about: None,
+                url: None,
+            };
             for (word, said) in words.iter().zip(&said) {
-                match *word {
-                    "{file}" | "{bank}" => about = Some(*said),
-                    word if word == *said || (self.abbreviates && word.starts_with(said)) => {}
-                    _ => return None,
+                match word.split_once('{') {
+                    Some((before, "url}")) => {
+                        let url = said.strip_prefix(before)?;
+                        found.url = Some(url).filter(|url| url.contains("://"));
+                        found.url?;
+                    }
+                    Some((before, _)) => found.about = Some(said.strip_prefix(before)?),
+                    None if word == said || (self.abbreviates && word.starts_with(said)) => {}
+                    None => return None,
                 }
             }
-            Some((known, about))
+            Some(found)
         });
         matching.next()
     }
@@ -190,7 +213,7 @@ impl Command {
         }
     }
 
-    /// As it is counted: whole words, and what it is about.
+    /// As it is counted: whole words, and what it is about. A url is left out: no two are the same.
     pub(super) fn named(&self, about: Option<&str>) -> String {
         let about = about.unwrap_or_default();
         (self.words)
@@ -216,11 +239,13 @@ mod tests {
         for name in ALL {
             let dialect = of(Some(name));
             for command in dialect.commands {
-                let line = command.named(Some("x1"));
-                let (found, about) = dialect.find(&line, command.mode).unwrap();
-                assert_eq!(found.words, command.words, "{name:?}");
-                let takes = command.words.contains('{');
-                assert_eq!(about, takes.then_some("x1"), "{line}");
+                let line = command.named(Some("x1")).replace("{url}", "http://h/x2");
+                let found = dialect.find(&line, command.mode).unwrap();
+                assert_eq!(found.command.words, command.words, "{name:?}");
+                let takes = |what| command.words.contains(what);
+                let takes_word = takes("{file}") || takes("{bank}");
+                assert_eq!(found.about, takes_word.then_some("x1"), "{line}");
+                assert_eq!(found.url, takes("{url}").then_some("http://h/x2"), "{line}");
             }
             assert!(
                 dialect
@@ -233,12 +258,14 @@ mod tests {
     #[test]
     fn words_can_be_cut_short_where_the_family_does_and_modes_hide_commands() {
         let ios = of(Some(DialectName::Ios));
-        let found = |line, mode| ios.find(line, mode).map(|(command, _)| command.words);
+        let found = |line, mode| ios.find(line, mode).map(|found| found.command.words);
         assert_eq!(found("sh ver", Mode::User), Some("show version"));
         assert_eq!(found("reload", Mode::User), None);
         assert_eq!(found("reload", Mode::Privileged), Some("reload"));
         assert_eq!(found("reload", Mode::Configuration), None);
         assert_eq!(found("boot system a", Mode::Privileged), None);
+        // What is no url is another command, which it does not know.
+        assert_eq!(found("copy run start", Mode::Privileged), None);
         let openwrt = of(Some(DialectName::Openwrt));
         assert!(openwrt.find("reb", Mode::User).is_none());
     }

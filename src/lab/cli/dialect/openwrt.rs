@@ -54,6 +54,16 @@ pub(super) static DIALECT: Dialect = Dialect {
         sum("md5sum {file}", "{md5}  {file}\n"),
         sum("sha256sum {file}", "{sha256}  {file}\n"),
         Command {
+            words: "wget -O {file} {url}",
+            mode: Mode::User,
+            does: Does::Fetch {
+                asks: None,
+                replaces: None,
+                fetched: "Downloading '{url}'\nWriting to '{file}'\nDownload completed ({size} bytes)\n",
+                failed: "Downloading '{url}'\n{cause}\n",
+            },
+        },
+        Command {
             words: "sysupgrade -T {file}",
             mode: Mode::User,
             does: Does::Test {
