@@ -357,17 +357,17 @@ fn role(problems: &mut Problems, fields: &Fields<'_>, part: Part) -> Role {
         }
     }
     match (fetches, proves) {
-        (Some(Some(over)), None) => Role::Fetches(over),
-        (_, Some(proves)) => {
-            if let Some(at) = fields.key_span("fetch").filter(|_| fetches != Some(None)) {
+        (Some(Some(over)), proves) => {
+            if let Some(at) = fields.key_span("proves").filter(|_| proves.is_some()) {
                 problems.report(
                     at,
                     "a step both fetches the image and proves what the device has",
                     "make two steps of it: the second asks the device what it has",
                 );
             }
-            Role::Proves(proves)
+            Role::Fetches(over)
         }
+        (_, Some(proves)) => Role::Proves(proves),
         (_, None) => Role::Plain,
     }
 }
