@@ -156,6 +156,7 @@ impl<'n, 'k> Reader<'n, 'k> {
         let has_within = fields.key_span("within").is_some() || fields.is_meant("within");
         let role = role(problems, fields, part);
         if let Some(at) = fields.key_span("fetch")
+            && part == Part::Fetch
             && matches!(role, Role::Fetches(_))
             && !has_within
         {
