@@ -14,6 +14,7 @@ use crate::model::{
     Limits, MadeGroup, Name, Procedure, SourceSpec,
 };
 use crate::plan::{Blocker, plan, said};
+use crate::transport::serve::missing_right;
 
 /// What a run is made of.
 #[derive(Debug)]
@@ -105,7 +106,7 @@ fn start(
     inventory: &Inventory,
     force: bool,
 ) -> Result<Selection, Vec<Blocker>> {
-    let plan = plan(inventory, &[], &specs, force);
+    let plan = plan(inventory, &[], &specs, force).served(&inventory.serve, missing_right);
     let credentials = plan.credentials.clone();
     // What was typed is written in full.
     for (spec, group) in specs.iter_mut().zip(plan.startable()?) {

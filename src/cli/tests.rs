@@ -290,7 +290,7 @@ fn the_plan_says_what_is_done_on_devices_beside_their_image() {
     let procedure = serde_json::json!({
         "name": "card",
         "session": { "way": "telnet", "port": 23, "clear_text": true },
-        "steps": { "before": 0, "activate": 2, "check": 1, "undo": 0 },
+        "steps": { "before": 0, "fetch": 0, "activate": 2, "check": 1, "undo": 0 },
     });
     assert_eq!(adsl["procedure"], procedure);
     assert!(
@@ -334,6 +334,42 @@ fn what_the_inventory_does_not_know_is_named_in_one_go() {
             assert!(error.contains(word), "{line}: {error}");
         }
     }
+}
+
+#[test]
+fn the_plan_says_where_devices_fetch_from() {
+    let args = |json| CheckArgs {
+        online: false,
+        groups: vec!["adsl".into()],
+        json,
+    };
+    let fetching = || {
+        let mut inventory = inventory();
+        inventory.serve.http = Some(([192, 0, 2, 1], 8080).into());
+        let group = Arc::make_mut(&mut inventory.groups[0]);
+        for entity in &mut group.entities {
+            Arc::make_mut(entity).address.scheme = crate::model::Scheme::Fetch;
+        }
+        inventory
+    };
+    let file = Path::new("site.yaml");
+    let json = check(&args(true), file, &Fake(fetching())).unwrap();
+    let plan: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let group = &plan["groups"][0];
+    assert_eq!(
+        group["serve"],
+        serde_json::json!({ "http": "192.0.2.1:8080" })
+    );
+    let fetch = group["fetching"].as_array().unwrap().len();
+    let skipped = group["skipped"].as_array().unwrap().len();
+    assert_eq!(fetch + skipped, group["entities"].as_array().unwrap().len());
+    let text = check(&args(false), file, &Fake(fetching())).unwrap();
+    assert!(
+        text.contains("  serve     http 192.0.2.1:8080, from where "),
+        "{text}"
+    );
+    let pushed = check(&args(false), file, &Fake(inventory())).unwrap();
+    assert!(!pushed.contains("serve "), "{pushed}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::model::procedure::{Procedure, Proves, Role, StepSpec};
 use crate::model::text::shown;
 use crate::model::{
     Abilities, Entity, Failure, Fault, Group, Name, PeerChoice, Probe, SourceChoice, Staging, Step,
@@ -236,7 +237,7 @@ fn entity_check(
     match found {
         Ok(probe) => {
             check.problem = too_full(entity, image, &probe);
-            check.notes = notes(entity, &probe);
+            check.notes = notes(entity, &probe, group.procedure.as_deref());
             check.probe = Some(probe);
         }
         Err(failure) => check.problem = Some(failure.to_string()),
@@ -267,7 +268,7 @@ fn too_full(entity: &Entity, image: Option<u64>, probe: &Probe) -> Option<String
     })
 }
 
-fn notes(entity: &Entity, probe: &Probe) -> Vec<String> {
+fn notes(entity: &Entity, probe: &Probe, procedure: Option<&Procedure>) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(staging) = &probe.staging {
         let size = staging.size.map_or("of unknown size".into(), units::size);
@@ -286,6 +287,15 @@ fn notes(entity: &Entity, probe: &Probe) -> Vec<String> {
         notes.push(format!(
             "{left}, one byte, could not be removed after the check"
         ));
+    }
+    if entity.fetches() {
+        notes.push("it fetches its image, which shows whether it can when it does".to_owned());
+        let proves = |step: &StepSpec| matches!(step.role, Role::Proves(Proves::Digest));
+        if !procedure.is_some_and(|one| one.fetch.iter().any(proves)) {
+            let why = "no step of `fetch` proves what the device has (`proves: digest`)";
+            notes.push(format!("a delivery will be unproven: {why}"));
+        }
+        return notes;
     }
     if probe.unasked {
         notes.push(format!(
@@ -339,6 +349,22 @@ mod tests {
     use crate::model::testing::entity;
 
     #[test]
+    fn nothing_is_claimed_of_a_device_that_fetches_but_that_its_proof_is_missing() {
+        let mut fetching = entity("e1", "1");
+        fetching.address.scheme = crate::model::Scheme::Fetch;
+        let probe = Probe {
+            unasked: true,
+            ..Probe::default()
+        };
+        let said = notes(&fetching, &probe, None).join("; ");
+        assert_eq!(
+            said,
+            "it fetches its image, which shows whether it can when it does; a delivery will be unproven: no step of \
+             `fetch` proves what the device has (`proves: digest`)"
+        );
+    }
+
+    #[test]
     fn it_is_said_beforehand_what_can_not_be_proven_by_content() {
         let said = |verify, digest: Option<&str>, read| {
             let entity = Entity {
@@ -354,7 +380,7 @@ mod tests {
                 can,
                 ..Probe::default()
             };
-            notes(&entity, &probe).join("; ")
+            notes(&entity, &probe, None).join("; ")
         };
         let sha256 = Some("SHA-256");
         for (verify, digest, read, words) in [

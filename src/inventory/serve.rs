@@ -86,9 +86,7 @@ pub(super) fn check(
             let names = some_of(fetching().map(|one| &*one.name));
             problems.report(
                 &root.span,
-                format!(
-                    "{names} fetch their image, and there is no `serve`: from where is not known"
-                ),
+                format!("no `serve`: from where an image is fetched by {names} is not known"),
                 "add `serve: { http: 192.0.2.1:8080 }` at the top, with an address of this host",
             );
         }

@@ -1,6 +1,7 @@
 //! The reasons against a start, and what is to be said about one: typed, and in words here alone.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use jiff::Zoned;
@@ -9,6 +10,7 @@ use thiserror::Error;
 use crate::model::campaign::start;
 use crate::model::memory::TooLittleMemory;
 use crate::model::procedure::Versions;
+use crate::model::serve::Over;
 use crate::model::text::{quoted, shown};
 use crate::model::{Flaw, Name, Thing, names, units};
 
@@ -102,6 +104,9 @@ pub enum Blocker {
     },
     #[error(transparent)]
     Memory(TooLittleMemory),
+    /// An address that devices fetch from can't be listened at by this program.
+    #[error("images can't be served to devices that fetch them: {why}")]
+    NoRight { why: String },
 }
 
 fn number(by_version: &[(String, Vec<Name>)]) -> usize {
@@ -172,6 +177,13 @@ pub enum Finding {
         folded(.hosts)
     )]
     LegacySsh { group: Name, hosts: Vec<Name> },
+    /// Where some of its entities fetch the image from.
+    #[error("{}, from where {} the image", served(.at), fetch(.by))]
+    Served {
+        group: Name,
+        at: Vec<(Over, SocketAddr)>,
+        by: Vec<Name>,
+    },
     /// Versions that nobody can say of whether they are newer than the image's.
     #[error(
         "whether version {} is older can't be said, since these are not {}: {}",
@@ -216,6 +228,19 @@ pub fn said(things: &[impl fmt::Display]) -> Vec<String> {
 
 fn folded(entities: &[Name]) -> String {
     shown(&names::compress(entities).join(", "))
+}
+
+fn served(at: &[(Over, SocketAddr)]) -> String {
+    let at: Vec<String> = at
+        .iter()
+        .map(|(over, at)| format!("{} {at}", over.word()))
+        .collect();
+    at.join(", ")
+}
+
+fn fetch(by: &[Name]) -> String {
+    let verb = if by.len() == 1 { "fetches" } else { "fetch" };
+    format!("{} {verb}", folded(by))
 }
 
 fn is_or_are<T>(things: &[T]) -> &'static str {

@@ -27,14 +27,16 @@ mod tests;
 mod versions;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::model::lookup::Lookup;
 use crate::model::memory::{Layout, check_memory, layout, shares};
 use crate::model::procedure::{SessionSpec, Way, WebSpec};
+use crate::model::serve::Serve;
 use crate::model::{
-    Address, CredentialsRef, Entity, Group, GroupSpec, Inventory, Name, PeerChoice, SecretSource,
-    SourceChoice, Ssh,
+    Address, CredentialsRef, Entity, Extent, Group, GroupSpec, Inventory, Name, PeerChoice,
+    SecretSource, SourceChoice, Ssh,
 };
 
 pub use beside::{Footprint, beside, left_out};
@@ -131,6 +133,11 @@ pub fn plan(
             let group = one.group.name.clone();
             plan.findings.push(Finding::NothingToSend { group });
         }
+        let by = one.fetching();
+        if !by.is_empty() {
+            let (group, at) = (one.group.name.clone(), inventory.serve.all().collect());
+            plan.findings.push(Finding::Served { group, at, by });
+        }
         let hosts = one.legacy_ssh();
         if !hosts.is_empty() {
             let group = one.group.name.clone();
@@ -218,6 +225,21 @@ fn log_in(inventory: &Inventory, plan: &mut Plan) {
 }
 
 impl Plan {
+    /// Nothing is started either where devices would fetch from an address that this program may not listen at, and
+    /// `missing_right` says of an address why not.
+    pub fn served(
+        mut self,
+        serve: &Serve,
+        missing_right: impl Fn(SocketAddr) -> Option<String>,
+    ) -> Self {
+        if self.groups.iter().any(|one| !one.fetching().is_empty()) {
+            let missing = serve.all().filter_map(|(_, at)| missing_right(at));
+            self.blockers
+                .extend(missing.map(|why| Blocker::NoRight { why }));
+        }
+        self
+    }
+
     /// The groups as they are to be started: all, or none.
     ///
     /// # Errors
@@ -240,6 +262,16 @@ impl PlannedGroup {
             skip,
             pool: None,
         }
+    }
+
+    /// Those that will fetch the image.
+    fn fetching(&self) -> Vec<Name> {
+        let delivers = self.group.extent != Extent::Activate;
+        let fetching = self
+            .send
+            .iter()
+            .filter(|entity| delivers && entity.fetches());
+        fetching.map(|entity| entity.name.clone()).collect()
     }
 
     /// None of these peers is read.

@@ -7,7 +7,7 @@ use super::*;
 use crate::model::campaign::{Campaign, Downgrade};
 use crate::model::procedure::{TypeSpec, Versions};
 use crate::model::testing::{self, inventory};
-use crate::model::{BufferPreference, LoginBy, SMALLEST_BUFFER as SMALLEST};
+use crate::model::{BufferPreference, LoginBy, SMALLEST_BUFFER as SMALLEST, Scheme};
 
 /// `old1`, `old2`, `new1` and `new2`; the new ones have the image.
 fn network() -> Inventory {
@@ -479,4 +479,41 @@ fn an_image_is_put_only_on_versions_that_it_may_be_put_on() {
         refused[0].contains("1 of them runs something else: `old` on a2"),
         "{refused:?}"
     );
+}
+
+#[test]
+fn a_plan_says_where_devices_fetch_from_and_what_is_to_be_done_for_it_to_be_served() {
+    let mut inventory = network();
+    inventory.serve.http = Some(([192, 0, 2, 1], 80).into());
+    inventory.serve.tftp = Some(([192, 0, 2, 1], 8069).into());
+    add(&mut inventory, "pushed", "old1", "");
+    for entity in inventory.entities.iter_mut().take(2) {
+        Arc::make_mut(entity).address.scheme = Scheme::Fetch;
+    }
+    add(&mut inventory, "fetched", "old1 old2 new1", "");
+    let mut activated = testing::group("activated", entities(&inventory, "old1"));
+    activated.extent = Extent::Activate;
+    inventory.groups.push(Arc::new(activated));
+    let low = |at: SocketAddr| (at.port() < 1024).then(|| format!("{at} is low"));
+    let plan = |name| plan_of(&inventory, &[], &[name], false).served(&inventory.serve, low);
+    let served = |plan: &Plan| {
+        let findings = plan.findings.iter();
+        let served = findings.filter(|one| matches!(one, Finding::Served { .. }));
+        served.map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let fetched = plan("fetched");
+    assert_eq!(
+        served(&fetched),
+        ["http 192.0.2.1:80, tftp 192.0.2.1:8069, from where old[1-2] fetch the image"]
+    );
+    let refused = said(&fetched.startable().unwrap_err());
+    assert_eq!(
+        refused,
+        ["images can't be served to devices that fetch them: 192.0.2.1:80 is low"]
+    );
+    for name in ["pushed", "activated"] {
+        let other = plan(name);
+        assert!(served(&other).is_empty(), "{name}");
+        other.startable().unwrap();
+    }
 }

@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::model::{Failure, Fault, Probe, Step};
 
-use super::{Compared, Destination, Directory, Listed, Remote, Sink, Source, Transport};
+use super::{Compared, Destination, Directory, Listed, Remote, Sink, Source, Transport, tcp};
 
 /// Says no to whatever would be done to a device that fetches.
 #[derive(Debug, Default)]
@@ -30,12 +30,20 @@ impl Transport for FetchTransport {
         Err(refused(Step::Verify))
     }
 
-    /// It can't be asked whether it takes the file.
-    async fn probe(&self, _: &Destination, _: &CancellationToken) -> Result<Probe, Failure> {
-        Ok(Probe {
-            unasked: true,
-            ..Probe::default()
-        })
+    /// Its address is looked up, since it may ask from there alone; nothing is sent to it.
+    async fn probe(
+        &self,
+        destination: &Destination,
+        cancel: &CancellationToken,
+    ) -> Result<Probe, Failure> {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(Failure::new(Step::Prepare, Fault::Cancelled)),
+            found = tcp::resolved(&destination.remote.endpoint) => found.map(|_| Probe {
+                unasked: true,
+                ..Probe::default()
+            }),
+        }
     }
 
     async fn compare(&self, _: &Remote, _: [u8; 32]) -> Result<Compared, Failure> {

@@ -47,6 +47,21 @@ pub(super) fn no_address(address: &Address) -> Fault {
     }
 }
 
+/// The host's addresses: all that can be found out where nothing is connected to.
+pub(super) async fn resolved(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
+    let (address, after) = (&endpoint.address, endpoint.timeouts.connect);
+    let failed = |fault| Failure::new(Step::Connect, fault);
+    let found = timeout(after, resolve(address)).await;
+    let found = found.map_err(|_| {
+        let address = address.to_string();
+        failed(Fault::ConnectTimeout { address, after })
+    })?;
+    match found.map_err(failed)? {
+        none if none.is_empty() => Err(failed(no_address(address))),
+        found => Ok(found),
+    }
+}
+
 /// Opens a data connection to `target`.
 pub(super) async fn connect_data(
     target: SocketAddr,

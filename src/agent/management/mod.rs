@@ -22,7 +22,9 @@ use tokio_util::sync::CancellationToken;
 use crate::campaign::Clock;
 use crate::inspect::{PeerRegistry, Sources, server};
 use crate::model::procedure::Versions;
-use crate::model::{EntityState, Failure, Fault, FileServer, Group, Holds, Laggards, Logins, Step};
+use crate::model::{
+    EntityState, Extent, Failure, Fault, FileServer, Group, Holds, Laggards, Logins, Step,
+};
 use crate::pool::Budget;
 use crate::procedure::Means;
 use crate::transport::Transport;
@@ -160,7 +162,8 @@ impl<T: Transport> ManagementAgent<T> {
     /// Before anything is done on a device that is to fetch. Where it can't be, they fail.
     async fn open_desk(&mut self, targets: &mut Vec<usize>) {
         let entities = &self.work.group.entities;
-        if !targets.iter().any(|one| entities[*one].fetches()) {
+        let is_delivered = self.work.group.extent != Extent::Activate;
+        if !is_delivered || !targets.iter().any(|one| entities[*one].fetches()) {
             return;
         }
         match self.work.means.desk.enter().await {

@@ -70,7 +70,7 @@ impl Chosen {
     fn steps(&self) -> Vec<(Part, usize, &StepSpec)> {
         match self.until {
             UntilArg::Activate => {
-                let parts = Part::ALL.into_iter();
+                let parts = Part::ALL.into_iter().filter(|part| *part != Part::Fetch);
                 let steps = parts.flat_map(|part| {
                     let steps = self.procedure.part(part).iter().enumerate();
                     steps.map(move |(number, step)| (part, number, step))
@@ -88,6 +88,12 @@ impl Chosen {
             let left_out = steps.filter(|(_, step)| !step.safe);
             left_out.map(|(number, step)| (*part, number, step))
         })
+    }
+
+    /// The steps by which a device fetches its image: nothing is served here, so that there is nothing to fetch and
+    /// `{url}` has no value.
+    pub(super) fn unfetched(&self) -> impl Iterator<Item = (Part, usize)> {
+        (0..self.procedure.fetch.len()).map(|number| (Part::Fetch, number))
     }
 
     fn is_something(&self) -> Result<(), Failed> {
@@ -252,6 +258,18 @@ groups:
   cards: { entities: [card1], image: card-2, source: { file_server: hq } }
 "#;
 
+    fn args(type_: &str, on: &str, until: UntilArg) -> TryProcedureArgs {
+        TryProcedureArgs {
+            type_: type_.into(),
+            on: on.into(),
+            until,
+            image: None,
+            version: None,
+            yes: false,
+            json: false,
+        }
+    }
+
     fn choose(
         type_: &str,
         on: &str,
@@ -259,15 +277,7 @@ groups:
     ) -> Result<Chosen, String> {
         let inventory = inventory::parse(SITE, Path::new("site.yaml"));
         let inventory = inventory.unwrap_or_else(|errors| panic!("{errors}"));
-        let mut args = TryProcedureArgs {
-            type_: type_.into(),
-            on: on.into(),
-            until: UntilArg::Check,
-            image: None,
-            version: None,
-            yes: false,
-            json: false,
-        };
+        let mut args = args(type_, on, UntilArg::Check);
         change(&mut args);
         Chosen::new(&args, &inventory, "try-1").map_err(|failed| {
             assert_eq!(failed.code, 2);
@@ -307,6 +317,20 @@ groups:
         assert_eq!(chosen.steps().len(), 2);
         let chosen = choose("card", "card1", |args| args.until = UntilArg::Activate).unwrap();
         assert_eq!((chosen.left_out().count(), chosen.steps().len()), (0, 4));
+    }
+
+    #[test]
+    fn what_would_fetch_an_image_is_left_out_and_needs_no_value() {
+        let fetch = "fetch: [ { send: \"copy {url}\", fetch: true, within: 9m } ]\n    before:";
+        let text = SITE.replacen("before:", fetch, 1);
+        let inventory = inventory::parse(&text, Path::new("site.yaml"));
+        let inventory = inventory.unwrap_or_else(|errors| panic!("{errors}"));
+        for until in [UntilArg::Before, UntilArg::Check, UntilArg::Activate] {
+            let chosen = Chosen::new(&args("card", "card1", until), &inventory, "try-1");
+            let chosen = chosen.unwrap_or_else(|failed| panic!("{failed}"));
+            assert!(chosen.steps().iter().all(|(part, ..)| *part != Part::Fetch));
+            assert_eq!(chosen.unfetched().collect::<Vec<_>>(), [(Part::Fetch, 0)]);
+        }
     }
 
     #[test]

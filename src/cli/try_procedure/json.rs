@@ -32,7 +32,7 @@ enum Event<'a> {
         version: Option<&'a str>,
         /// Whether passwords can be read on the way; null where `session` names nothing.
         clear_text: Option<bool>,
-        /// Steps that are not marked as safe.
+        /// Steps that are not marked as safe, and those of `fetch`: no image is served.
         left_out: Vec<LeftOut>,
     },
     Login {
@@ -80,7 +80,9 @@ impl<'a> Json<'a> {
     pub(super) fn begins(&self) -> Result<String, Failed> {
         let chosen = self.chosen;
         let value = |of: Placeholder| chosen.values.get(&of).map(String::as_str);
-        let left_out = chosen.left_out().map(|(part, number, _)| LeftOut {
+        let left_out = chosen.left_out().map(|(part, number, _)| (part, number));
+        let left_out = left_out.chain(chosen.unfetched());
+        let left_out = left_out.map(|(part, number)| LeftOut {
             part: part.word(),
             step: number + 1,
         });

@@ -25,8 +25,8 @@ pub(super) fn question(chosen: &Chosen) -> String {
     let (entity, procedure) = (&chosen.entity, &chosen.procedure);
     let name = shown(&entity.name);
     let restarts = format!(
-        "Everything of {} is carried out on {name} ({}), which may restart: no image is sent, and what it holds at \
-         {} is what it will run.",
+        "Everything of {} is carried out on {name} ({}), which may restart: no image is sent or fetched, and what it \
+         holds at {} is what it will run.",
         quoted(&procedure.name),
         entity.address,
         shown(entity.path.as_str())
@@ -59,6 +59,10 @@ impl<'a> Text<'a> {
             let left_out = left_out.join(", ");
             let left_out = format!("Left out, since not marked `safe: true`: {left_out}");
             lines.extend(wrap(&left_out, 0, COLUMNS));
+        }
+        if chosen.unfetched().next().is_some() {
+            let words = "Left out, since no image is served here: all of `fetch`";
+            lines.extend(wrap(words, 0, COLUMNS));
         }
         paragraph(lines)
     }

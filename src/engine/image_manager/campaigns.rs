@@ -11,6 +11,7 @@ use crate::model::{EntityState, Group, Name};
 use crate::plan::{plan, said};
 use crate::protocol::{Continued, EndedBefore, Event};
 use crate::transport::Transport;
+use crate::transport::serve::missing_right;
 
 use super::ImageManager;
 use super::runs::Starting;
@@ -68,6 +69,7 @@ impl<T: Transport> ImageManager<T> {
             running.extend(starting.iter().map(Starting::footprint));
             let specs = std::slice::from_ref(&past.spec);
             let plan = plan(&self.inventory, &running, specs, past.force);
+            let plan = plan.served(&self.inventory.serve, missing_right);
             let needs = (plan.credentials.iter())
                 .filter(|one| !self.logins.contains(&one.name))
                 .map(|one| one.name.clone())

@@ -26,6 +26,7 @@ use crate::plan::{Footprint, plan, said};
 use crate::pool;
 use crate::protocol::{ChangedBefore, Continued, Event, GroupSpec, Snapshot};
 use crate::transport::Transport;
+use crate::transport::serve::missing_right;
 
 use super::ImageManager;
 use super::campaigns::Needs;
@@ -95,7 +96,9 @@ impl<T: Transport> ImageManager<T> {
             return self.asked.postponed.push((specs, force));
         }
         let running = self.footprints();
-        let groups = match plan(&self.inventory, &running, &specs, force).startable() {
+        let plan = plan(&self.inventory, &running, &specs, force);
+        let plan = plan.served(&self.inventory.serve, missing_right);
+        let groups = match plan.startable() {
             Ok(groups) => groups,
             Err(blockers) => return self.refuse(said(&blockers).join("; ")),
         };

@@ -331,6 +331,16 @@ fn check_fetch(problems: &mut Problems, fields: &Fields<'_>, fetch: Option<&Step
             "leave `fetch` out of all but one of them",
         ),
     }
+    let until = steps.iter().position(is_fetch).map_or(0, |at| at + 1);
+    let until = steps.iter().take(until).filter(|step| !proves(step));
+    let of_image = |one: &&Placeholder| matches!(one, Placeholder::Size | Placeholder::Sum(_));
+    if let Some(placeholder) = until.flat_map(StepSpec::placeholders).find(of_image) {
+        problems.report(
+            at,
+            format!("`{placeholder}` before the device has fetched its image"),
+            "move it to a step behind the one with `fetch`: it is known when the image was read",
+        );
+    }
     if steps.iter().take_while(|step| !is_fetch(step)).any(proves) {
         problems.report(
             at,

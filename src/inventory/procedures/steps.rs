@@ -156,6 +156,7 @@ impl<'n, 'k> Reader<'n, 'k> {
         let has_within = fields.key_span("within").is_some() || fields.is_meant("within");
         let role = role(problems, fields, part);
         if let Some(at) = fields.key_span("fetch")
+            && part == Part::Fetch
             && matches!(role, Role::Fetches(_))
             && !has_within
         {
@@ -357,17 +358,17 @@ fn role(problems: &mut Problems, fields: &Fields<'_>, part: Part) -> Role {
         }
     }
     match (fetches, proves) {
-        (Some(Some(over)), None) => Role::Fetches(over),
-        (_, Some(proves)) => {
-            if let Some(at) = fields.key_span("fetch").filter(|_| fetches != Some(None)) {
+        (Some(Some(over)), proves) => {
+            if let Some(at) = fields.key_span("proves").filter(|_| proves.is_some()) {
                 problems.report(
                     at,
                     "a step both fetches the image and proves what the device has",
                     "make two steps of it: the second asks the device what it has",
                 );
             }
-            Role::Proves(proves)
+            Role::Fetches(over)
         }
+        (_, Some(proves)) => Role::Proves(proves),
         (_, None) => Role::Plain,
     }
 }

@@ -1,5 +1,6 @@
 //! What is read from `types` and `procedures`, and what is said of what can't be.
 
+mod fetch;
 mod http;
 
 use std::path::Path;
@@ -270,7 +271,11 @@ fn a_step_that_can_not_be_is_refused_with_what_to_write() {
         ("show version", "a step must be a mapping"),
         ("{ sned: x }", "did you mean `send`?"),
         ("{ send: a, site: b }", "both `send` and `site`"),
-        ("{ fetch: true }", "`fetch` is not there yet"),
+        ("{ fetch: true }", "a step that does nothing"),
+        (
+            "{ send: a, fetch: true }",
+            "`fetch` in a step of `activate`",
+        ),
         ("{ send: \"boot {pth}\" }", "did you mean `path`?"),
         ("{ send: \"a\\nb\" }", "control character"),
         (
@@ -399,8 +404,8 @@ fn what_would_prove_nothing_or_have_nothing_to_undo_is_refused() {
             "`restart` in `check`",
         ),
         (
-            format!("before: {send}, deliver: fetch"),
-            "`deliver: fetch` is not there yet",
+            format!("before: {send}, deliver: fecth"),
+            "did you mean `fetch`?",
         ),
         (format!("befroe: {send}"), "did you mean `before`?"),
     ] {

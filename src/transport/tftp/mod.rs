@@ -12,17 +12,12 @@
 //! - `transfer` the socket, and the deadlines
 //! - `rollover` how blocks beyond the last number are numbered
 
-use std::net::SocketAddr;
-
 use async_trait::async_trait;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::model::{Failure, Fault, Probe, Step};
 
-use super::{
-    Compared, Destination, Directory, Endpoint, Listed, Remote, Sink, Source, Transport, tcp,
-};
+use super::{Compared, Destination, Directory, Listed, Remote, Sink, Source, Transport, tcp};
 
 mod fault;
 pub(super) mod flight;
@@ -48,21 +43,6 @@ pub(super) struct TftpTransport {
     rollover: Rollover,
 }
 
-/// The host's addresses: all that can be found out without writing.
-async fn resolved(endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
-    let (address, after) = (&endpoint.address, endpoint.timeouts.connect);
-    let failed = |fault| Failure::new(Step::Connect, fault);
-    let found = timeout(after, tcp::resolve(address)).await;
-    let found = found.map_err(|_| {
-        let address = address.to_string();
-        failed(Fault::ConnectTimeout { address, after })
-    })?;
-    match found.map_err(failed)? {
-        none if none.is_empty() => Err(failed(tcp::no_address(address))),
-        found => Ok(found),
-    }
-}
-
 fn unasked<T>(step: Step, what: &str) -> Result<T, Failure> {
     let reason = format!("a device that takes files over TFTP {what}");
     Err(Failure::new(step, Fault::Local(reason)))
@@ -75,7 +55,7 @@ impl Transport for TftpTransport {
     }
 
     async fn open_sink(&self, destination: &Destination) -> Result<Box<dyn Sink>, Failure> {
-        let targets = resolved(&destination.remote.endpoint).await?;
+        let targets = tcp::resolved(&destination.remote.endpoint).await?;
         let rollover = self.rollover.clone();
         Ok(Box::new(TftpSink::new(rollover, destination, targets)))
     }
@@ -93,7 +73,7 @@ impl Transport for TftpTransport {
         tokio::select! {
             biased;
             () = cancel.cancelled() => Err(Failure::new(Step::Prepare, Fault::Cancelled)),
-            found = resolved(&destination.remote.endpoint) => found.map(|_| Probe {
+            found = tcp::resolved(&destination.remote.endpoint) => found.map(|_| Probe {
                 unasked: true,
                 ..Probe::default()
             }),

@@ -182,6 +182,11 @@ fn delivery(page: &mut Writer<'_>, shared: &Shared, plan: &Plan, planned: &Plann
         let send = planned.send.iter().map(|entity| &**entity);
         page.entry("verify", &VerifyMode::of_all_in_words(send));
     }
+    let served = (plan.findings.iter())
+        .find(|one| matches!(one, Finding::Served { group: of, .. } if *of == group.name));
+    if let Some(served) = served {
+        page.entry("serve", &served.to_string());
+    }
     let legacy = (plan.findings.iter())
         .find(|one| matches!(one, Finding::LegacySsh { group: of, .. } if *of == group.name));
     if let Some(legacy) = legacy {
