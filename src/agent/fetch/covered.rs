@@ -31,7 +31,7 @@ impl Covered {
 
     /// Whether they are all of an image of so many bytes.
     pub(super) fn is_whole(&self, size: u64) -> bool {
-        matches!(self.0.as_slice(), [(0, end)] if *end >= size)
+        matches!(self.0.first(), Some((0, end)) if *end >= size)
     }
 }
 
