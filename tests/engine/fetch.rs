@@ -402,3 +402,20 @@ async fn each_family_fetches_by_a_command_of_its_own_and_shows_what_it_has() {
         lab.stop().await;
     }
 }
+
+/// It is served also to those that begin while others are being delivered, which are none of those that fetch.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_fetches_in_a_later_wave_than_those_that_are_sent_their_image_is_served() {
+    let site = Site {
+        devices: 2,
+        first: ", deliver: push",
+        activate: "later, waves: [1, rest]",
+        ..Site::default()
+    };
+    let lab = site.serve().await;
+    let summary = run(&lab).await;
+    assert_eq!(summary.outcome, Outcome::Delivered, "{summary:#?}");
+    assert_has(&lab, entity(&summary, "d01"), Verified::Readback);
+    assert_has(&lab, entity(&summary, "d02"), Verified::Digest);
+    lab.stop().await;
+}

@@ -86,6 +86,19 @@ impl Progress {
                 .counted_by(meters.entities[agent.entity].held.clone()),
         }
     }
+
+    /// Its pass has failed. Whether another one may bring what is missing: a later pass may not have found room at
+    /// the source beside the first one.
+    pub(super) fn goes_on_after(&mut self, failure: &Failure) -> bool {
+        let is_first = self.left.is_empty();
+        if is_first || failure.is_cancelled() || is_about_the_image(failure) {
+            return false;
+        }
+        let subscription = self.subscription.take();
+        let left = subscription.map(|subscription| subscription.pass);
+        self.left.extend(left);
+        true
+    }
 }
 
 /// How an attempt ended.
@@ -336,15 +349,9 @@ impl<T: Transport> DownloadAgent<T> {
                     self.state(EntityState::CatchingUp, Step::Send);
                 }
                 Fed::Broken(failure) => {
-                    // A later pass may not have found room at the source beside the first one.
-                    let first = progress.left.is_empty();
-                    if first || failure.is_cancelled() || is_about_the_image(&failure) {
+                    if !progress.goes_on_after(&failure) {
                         return Err(failure);
                     }
-                    let subscription = progress.subscription.take();
-                    progress
-                        .left
-                        .extend(subscription.map(|subscription| subscription.pass));
                 }
             }
         };

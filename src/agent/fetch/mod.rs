@@ -42,7 +42,8 @@ pub(crate) const GATHER: Duration = Duration::from_secs(30);
 
 /// What it needs beside what every download agent has.
 pub(super) struct Fetching {
-    pub(super) desk: Arc<Desk>,
+    /// Or why nothing is served.
+    pub(super) desk: Result<Arc<Desk>, Failure>,
     pub(super) over: Over,
     pub(super) procedure: Arc<Procedure>,
     pub(super) means: Means,
@@ -54,11 +55,11 @@ type Serving<'a> = BoxFuture<'a, (Progress, Ended)>;
 
 impl Fetching {
     /// What placeholders stand for in its steps.
-    fn values(&self, entity: &Entity, offered: &Offered, image: &Image) -> Values {
+    fn values(&self, desk: &Desk, entity: &Entity, offered: &Offered, image: &Image) -> Values {
         let mut all = values(entity, image, &self.run);
-        let url = self.desk.url(self.over, offered).unwrap_or_default();
+        let url = desk.url(self.over, offered).unwrap_or_default();
         all.insert(Placeholder::Url, url);
-        if let Some(at) = self.desk.address(self.over) {
+        if let Some(at) = desk.address(self.over) {
             all.insert(Placeholder::Server, at.ip().to_string());
             all.insert(Placeholder::Port, at.port().to_string());
         }
@@ -95,6 +96,10 @@ impl<T: Transport> DownloadAgent<T> {
         (entity, destination): (&Arc<Entity>, &Destination),
         subscription: Option<Subscription>,
     ) -> Attempt {
+        let desk = match &fetching.desk {
+            Ok(desk) => desk,
+            Err(failure) => return Attempt::not_begun(failure.clone()),
+        };
         if let Err(failure) = self.transport.hold(destination).await {
             return Attempt::not_begun(failure);
         }
@@ -102,9 +107,9 @@ impl<T: Transport> DownloadAgent<T> {
             Ok(from) => from,
             Err(failure) => return Attempt::not_begun(failure),
         };
-        let offers = fetching.desk.offers();
+        let offers = desk.offers();
         let mut offered = offers.offer(&entity.name, from, &self.image.file);
-        let values = fetching.values(entity, &offered, &self.image);
+        let values = fetching.values(desk, entity, &offered, &self.image);
         let target = (fetching.means).target(entity, &fetching.procedure, &fetching.logins);
         let mut device = Device::new(self.transport.clone(), target, self.cancel.clone());
         let past: Vec<PastStep> = fetching.means.open.of(entity, &self.image);

@@ -9,7 +9,6 @@ use tokio::time::timeout;
 use crate::agent::download::{DownloadAgent, Progress, first_block, gone, source_failed};
 use crate::agent::report::lock;
 use crate::agent::subscription::Subscription;
-use crate::agent::transfer::is_about_the_image;
 use crate::model::{EntityState, Failure, Step};
 use crate::pool::Next;
 use crate::transport::Transport;
@@ -142,14 +141,9 @@ impl<T: Transport> DownloadAgent<T> {
                     self.state(EntityState::CatchingUp, Step::Send);
                 }
                 Fed::Broken(failure) => {
-                    // As where the image is sent: a later pass may not have found room at the source.
-                    let first = progress.left.is_empty();
-                    if first || failure.is_cancelled() || is_about_the_image(&failure) {
+                    if !progress.goes_on_after(&failure) {
                         return Err(failure);
                     }
-                    let subscription = progress.subscription.take();
-                    let left = subscription.map(|subscription| subscription.pass);
-                    progress.left.extend(left);
                 }
             }
         }

@@ -155,7 +155,10 @@ impl<T: Transport> Delivery<T> {
         let procedure = procedure.filter(|_| work.group.entities[entity].fetches())?;
         let (_, named) = procedure.fetches()?;
         Some(Fetching {
-            desk: work.desk.clone()?,
+            desk: work.desk.clone().unwrap_or_else(|| {
+                let reason = "nothing is served to devices that fetch".to_owned();
+                Err(Failure::new(Step::Select, Fault::Local(reason)))
+            }),
             over: work.means.desk.serve().chosen(named).ok()?,
             procedure,
             means: work.means.clone(),

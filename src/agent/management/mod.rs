@@ -55,8 +55,8 @@ pub(crate) struct Assignment {
     /// Says of those that get the image when they may begin; the others are skipped.
     pub(crate) course: SharedCourse,
     pub(crate) clock: Arc<dyn Clock>,
-    /// Where devices fetch their image, while any of the group does.
-    pub(crate) desk: Option<Arc<Desk>>,
+    /// Where devices fetch their image, while any of the group does; or why they can't.
+    pub(crate) desk: Option<Result<Arc<Desk>, Failure>>,
     /// One an entity of the group.
     pub(crate) cancels: Vec<CancellationToken>,
     pub(crate) cancel: CancellationToken,
@@ -148,7 +148,7 @@ impl<T: Transport> ManagementAgent<T> {
                     known,
                 } = left;
             }
-            if let Some(desk) = self.work.desk.take() {
+            if let Some(Ok(desk)) = self.work.desk.take() {
                 self.work.means.desk.leave(desk).await;
             }
             admitted = self.next(&mut devices).await;
@@ -163,19 +163,21 @@ impl<T: Transport> ManagementAgent<T> {
     async fn open_desk(&mut self, targets: &mut Vec<usize>) {
         let entities = &self.work.group.entities;
         let is_delivered = self.work.group.extent != Extent::Activate;
-        if !is_delivered || !targets.iter().any(|one| entities[*one].fetches()) {
+        // Others may begin beside those that do now.
+        if !is_delivered || !entities.iter().any(|one| one.fetches()) {
             return;
         }
-        match self.work.means.desk.enter().await {
-            Ok(desk) => self.work.desk = Some(desk),
-            Err(failure) => targets.retain(|&one| {
+        let desk = self.work.means.desk.enter().await;
+        if let Err(failure) = &desk {
+            targets.retain(|&one| {
                 let fetches = entities[one].fetches();
                 if fetches {
-                    not_delivered(&self.work.reporter, one, &failure, 0, Some(Holds::Old));
+                    not_delivered(&self.work.reporter, one, failure, 0, Some(Holds::Old));
                 }
                 !fetches
-            }),
+            });
         }
+        self.work.desk = Some(desk);
     }
 
     async fn deliver(self, targets: &[usize], mut devices: Devices, known: Known) -> Left<T> {
