@@ -85,7 +85,7 @@ impl Scheme {
             Self::Http => "HTTP",
             Self::Https => "HTTP with TLS",
             Self::Tftp => "TFTP",
-            Self::Fetch => "fetched by the device",
+            Self::Fetch => "none: it fetches its image",
         }
     }
 
