@@ -169,5 +169,5 @@ async fn give(asked: Asked, size: Option<u64>, part: Bytes, breaks: bool) -> See
         giver.end().await?;
         Ok(Seen::Sent)
     };
-    given.await.unwrap_or_else(|Gone| Seen::Gone)
+    given.await.unwrap_or(Seen::Gone)
 }
