@@ -164,7 +164,7 @@ async fn give(asked: Asked, size: Option<u64>, part: Bytes, breaks: bool) -> See
         if breaks {
             // The connection has taken all before that.
             giver.ready().await?;
-            return Ok(Seen::BrokenOff);
+            return Ok::<_, Gone>(Seen::BrokenOff);
         }
         giver.end().await?;
         Ok(Seen::Sent)
