@@ -358,3 +358,26 @@ async fn killed_while_devices_fetch_it_is_said_that_nothing_is_known_of_them_and
     assert_eq!(code, Some(0), "{said}{}", lines.join("\n"));
     assert!(site.has_image("d1") && site.has_image("d2"));
 }
+
+#[tokio::test]
+async fn no_device_is_made_to_fetch_an_image_that_its_source_does_not_have() {
+    let mut site = Site::new("http: \"127.0.0.1:0\"", "");
+    fs::remove_file(site.folder.path().join("source/a.bin")).unwrap();
+    let steps = [site.step("http", &["touch", "DEVICE"])];
+    site.devices(2, "", &steps);
+    let (summary, code) = site.run().await;
+    assert_eq!(code, Some(1), "{summary}");
+    for name in ["d1", "d2"] {
+        let one = of(&summary, name);
+        assert_eq!(
+            (&one["state"], &one["holds"]),
+            (&"failed".into(), &"old".into()),
+            "{summary}"
+        );
+        assert!(
+            one["cause"].as_str().unwrap().contains("no such file"),
+            "{summary}"
+        );
+        assert!(!site.device(name).exists(), "{summary}");
+    }
+}

@@ -26,7 +26,7 @@ use crate::procedure::{
 use crate::transport::serve::{Answer, Asked, Desk, Offered, Refusal, Visit, Wanted};
 use crate::transport::{Destination, Transport};
 
-use super::download::{Attempt, DownloadAgent, Progress, source_failed};
+use super::download::{Attempt, DownloadAgent, Progress, cancelled, first_block, source_failed};
 use super::report::lock;
 use super::subscription::Subscription;
 use causes::{never_asked, served_in_vain, within};
@@ -181,8 +181,18 @@ impl<T: Transport> DownloadAgent<T> {
             steps.did(number, end);
             result.map_err(|failed| within(&failed))?;
         }
+        let mut progress = Progress::new(self, subscription);
+        if let Some(place) = &mut progress.subscription {
+            // What it is made to fetch may cost it its old file: not before its source has sent anything.
+            let leave = place.leave.clone();
+            tokio::select! {
+                biased;
+                () = self.cancel.cancelled() => return Err(cancelled(Step::Connect)),
+                () = leave.cancelled() => {}
+                begun = first_block(place) => begun?,
+            }
+        }
         self.state(EntityState::Fetching, Step::Send);
-        let progress = Progress::new(self, subscription);
         let known = steps.past.clone();
         let way_now = way(&values);
         let ordered = way_now.fetch(device, trigger, (&known, false), |_| {});
@@ -191,7 +201,9 @@ impl<T: Transport> DownloadAgent<T> {
             .await;
         self.meters.entities[self.entity].leaves();
         steps.did(trigger, end);
-        steps.is_begun |= !matches!(end, Some(StepEnd::Undone | StepEnd::Refused) | None);
+        // Left in its middle, because nothing could be served any more, it may have begun.
+        let may_have_begun = !matches!(end, Some(StepEnd::Undone | StepEnd::Refused) | None);
+        steps.is_begun |= may_have_begun || broken.is_some();
         let total = lock(&sent.covered).total();
         if let Some(failure) = broken {
             return Err(served_in_vain(failure, total));

@@ -18,9 +18,9 @@ use crate::lab::upload::{Next, Upload};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Bytes of the head of an answer.
 const MOST_OF_A_HEAD: u64 = 16 * 1024;
-/// Times that it asks at all: it is told to ask again later, or was cut off and goes on.
+/// Maximum number of requests for one file: a server may answer that it is busy, or the connection be cut off.
 const MOST_TIMES: usize = 8;
-/// The longest that it waits before it asks again, whatever it is told.
+/// Maximum time before it asks again, whatever `Retry-After` says.
 const LONGEST: u64 = 5;
 
 /// Why a file was not fetched.

@@ -15,7 +15,7 @@ use super::Visit;
 const VISITS: usize = 8;
 /// Characters of a token: 60 bits, which nobody guesses while a group runs.
 const TOKEN: usize = 12;
-/// Letters and digits that are told apart on any screen and keyboard, and by devices that fold case.
+/// Small letters and digits, since some devices fold case; without 1, i, l and o, which look like others.
 const LETTERS: &[u8; 32] = b"23456789abcdefghjkmnpqrstuvwxyz0";
 
 /// What is offered at the moment.
