@@ -132,6 +132,14 @@ impl Members {
         }
     }
 
+    /// When it can begin again, where it waits for that.
+    pub(super) fn again_from(&mut self, entity: usize) -> Option<Instant> {
+        match self.of(entity)?.phase {
+            Phase::Waits { from } => Some(from),
+            _ => None,
+        }
+    }
+
     /// It can't be reached: nothing of it runs, and it has no turn.
     pub(super) fn away(&mut self, entity: usize) {
         if let Some(member) = self.of(entity) {

@@ -33,6 +33,11 @@ pub(crate) enum ReportKind {
         entity: usize,
         staged: bool,
     },
+    /// It is tried again then.
+    Again {
+        entity: usize,
+        at: Timestamp,
+    },
     /// The source has reported how large the image is.
     Size(u64),
     /// No task of this group runs any more.
@@ -84,6 +89,15 @@ impl Reporter {
 
     pub(crate) fn opened(&self, entity: usize, staged: bool) {
         self.send(ReportKind::Opened { entity, staged });
+    }
+
+    /// After `wait` it is tried again. Follows the report that it waits for that.
+    pub(crate) fn again(&self, entity: usize, wait: Duration) {
+        let wait = jiff::SignedDuration::try_from(wait).unwrap_or_default();
+        let at = Timestamp::now().saturating_add(wait);
+        if let Ok(at) = at {
+            self.send(ReportKind::Again { entity, at });
+        }
     }
 
     pub(crate) fn size(&self, size: u64) {

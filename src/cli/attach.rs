@@ -189,6 +189,7 @@ async fn open(
     }
     let site = Site {
         to_ask: asked,
+        memories: services.memories(&inventory),
         inventory: Arc::new(inventory),
         kept: groups,
         without_password,

@@ -79,6 +79,7 @@ impl From<ScreenArgs> for Options {
             ascii: args.ascii,
             slow: args.slow,
             mouse: args.mouse,
+            silent: args.no_notices,
             shared: false,
             watch_only: false,
         }
@@ -128,6 +129,7 @@ pub(super) async fn open(
     let inventory = Arc::new(inventory);
     let site = Site {
         to_ask: to_ask(&inventory, &logins),
+        memories: services.memories(&inventory),
         inventory: inventory.clone(),
         kept: groups,
         without_password,

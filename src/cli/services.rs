@@ -92,6 +92,11 @@ pub trait Services: Sync {
         }
     }
 
+    /// What earlier runs are known to have delivered.
+    fn memories(&self, _inventory: &Inventory) -> Memories {
+        Memories::default()
+    }
+
     /// Starts an engine that waits for commands.
     fn engine(&self, inventory: Arc<Inventory>, logins: Logins) -> Engine;
 
@@ -117,7 +122,7 @@ pub struct Production {
 impl Production {
     /// What the journal knows of entities that are still where they were. A journal that can't be
     /// read is reported when it is to be written.
-    fn memories(&self, inventory: &Inventory) -> Memories {
+    fn remembered(&self, inventory: &Inventory) -> Memories {
         let known = match &self.journal.state_dir {
             Ok(state_dir) if !self.journal.practice => Journal::open(state_dir),
             _ => Ok(None),
@@ -190,6 +195,10 @@ fn raise_open_files(entities: usize) {
 }
 
 impl Services for Production {
+    fn memories(&self, inventory: &Inventory) -> Memories {
+        self.remembered(inventory)
+    }
+
     fn load(&self, file: &Path) -> Result<Inventory, InventoryErrors> {
         inventory::load(file)
     }
@@ -226,7 +235,7 @@ impl Services for Production {
         let (recorder, gate) = Recorder::new(self.journal.clone());
         let means = self.means(&inventory, gate.clone());
         let transport = Gated::new(AnyTransport::of(owner), gate);
-        let known = Surroundings::new(self.memories(&inventory), means);
+        let known = Surroundings::new(self.remembered(&inventory), means);
         let (link, task) = ImageManager::start_with(inventory.clone(), logins, transport, known);
         let (link, task) = recorder.record(link, task, inventory);
         Engine { link, task }

@@ -32,6 +32,10 @@ pub(crate) enum Action {
     MarkInvert,
     MarkNone,
     // Looking.
+    /// Look for words in what is shown.
+    Find,
+    FindNext,
+    FindPrevious,
     Filter,
     Sort,
     SortReverse,
@@ -61,7 +65,16 @@ pub(crate) enum Action {
     /// Whether devices are made to run the image too.
     Extent,
     // Work.
+    /// To the review of what is selected.
     Start,
+    /// Upgrade what is picked: to a review of that.
+    Upgrade,
+    /// All that are like what is picked (review).
+    Widen,
+    /// Leave out what a check has found something against (review).
+    LeaveOut,
+    /// Start what the review shows.
+    Begin,
     /// Make devices run the image that they hold: to the review of that.
     Activate,
     Cancel,
@@ -88,6 +101,8 @@ pub(crate) enum Action {
     Yes,
     No,
     Submit,
+    /// Ask the hosts that a list is about.
+    Ask,
     Complete,
     Edit(InputRequest),
     // Leaving.

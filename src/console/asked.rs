@@ -4,6 +4,7 @@ use crate::model::{GroupSpec, Name};
 use crate::protocol::{Held, Secret, Target};
 
 use super::action::Action;
+use super::page::Page;
 
 /// What an answer is for.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,11 +12,24 @@ pub(crate) enum Asked {
     Quit,
     Suspend,
     Cancel(Target),
+    /// What a key of this page does, chosen in its help.
+    Key(Page),
     /// The page that asked carries it out, with what was typed or chosen.
     Groups(OfGroups),
     Review(OfReview),
     Watch(OfWatch),
     Log(OfLog),
+}
+
+impl Asked {
+    /// Whether yes begins work: then a key that was typed before the question could be read is no answer.
+    pub(crate) fn begins_work(&self) -> bool {
+        match self {
+            Self::Review(of) => matches!(of, OfReview::Activate),
+            Self::Watch(_) => true,
+            _ => false,
+        }
+    }
 }
 
 /// How a dialog was answered.
@@ -26,6 +40,8 @@ pub(crate) enum Answer {
     Secret(Secret),
     /// The value of the chosen row.
     Chosen(String),
+    /// The hosts in the list are to be asked; it stays open.
+    Ask,
 }
 
 /// What the groups page asks. A group is given by its index: while a dialog is open, none is made or
@@ -107,10 +123,20 @@ pub(crate) struct File {
 pub(crate) enum OfReview {
     /// Whose secret to give.
     Which,
+    /// Which image, and from where, what is picked gets.
+    Image,
+    Source,
     /// Whether devices are to be made to run another image.
     Activate,
+    /// How many entities a start is for, to be typed where they are many.
+    HowMany {
+        entities: usize,
+    },
     /// The secret of these credentials; a start goes on with it.
-    Password { credentials: Name, then: Then },
+    Password {
+        credentials: Name,
+        then: Then,
+    },
 }
 
 /// What goes on when all passwords are there.

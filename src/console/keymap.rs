@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     Command,
     List,
     Reading,
+    /// Words are typed that are looked for in a list or a text.
+    Find,
 }
 
 /// What a page wants in the status line.
@@ -105,19 +107,23 @@ const SIDEWAYS: Place = Place::On(&[Page::Watch, Page::Log]);
 const DETAILED: Place = Place::On(&[Page::Inventory, Page::Groups, Page::Watch, Page::History]);
 const YES_NO: Place = Place::In(&[Kind::Confirm]);
 const SHEET: Place = Place::In(&[Kind::Sheet]);
+const COMMAND: Place = Place::In(&[Kind::Command]);
 const TEXT: Place = Place::In(&[Kind::Text, Kind::Command]);
+const LIST: Place = Place::In(&[Kind::List]);
 const CHOICE: Place = Place::In(&[Kind::List, Kind::Reading]);
+const FINDING: Place = Place::In(&[Kind::Find]);
 const READING: Place = Place::In(&[Kind::Reading]);
 
 /// The table: where, which keys (those behind `+` are not shown), what they mean, the help, and the hint in the status
 /// line where it matters most. Where two rows fit, the first one counts.
 pub(crate) static KEYS: &[Binding] = keys! {
+    INVENTORY "U" => Upgrade, "upgrade these: the marked, else what a filter leaves, else this one", "U upgrade";
     INVENTORY "Space Insert" => Mark, "mark the entity", "Space mark";
     INVENTORY "v" => MarkRange, "mark from the last mark to here";
     INVENTORY "a" => MarkAll, "mark all that are shown";
     INVENTORY "*" => MarkInvert, "invert the marks of what is shown";
     INVENTORY "u" => MarkNone, "clear all marks";
-    INVENTORY "/" => Filter, "filter: words, type:adsl, !word excludes", "/ filter";
+    INVENTORY "/" => Filter, "filter: names, types, labels, whole versions; type:adsl; !word excludes", "/ filter";
     MAKING "n" => NewGroup, "make a group from the marks, else from what is shown", "n new group";
     MAKING "A" => AutoGroup, "make groups by type, version or both";
     GROUPS "+" => AddMembers, "add the marked entities";
@@ -132,8 +138,14 @@ pub(crate) static KEYS: &[Binding] = keys! {
     GROUPS "P" => Parallel, "how many entities at a time";
     GROUPS "E" => Extent, "deliver only, or make devices run the image too";
     GROUPS "Space Insert" => Mark, "select the group for the start", "Space select";
-    GROUPS "S" => Start, "start what is selected, after a review", "S start";
-    REVIEW "S Enter" => Start, "start what is shown", "S start";
+    GROUPS "S" + "U" => Start, "review a start of what is selected", "S start";
+    REVIEW "Y" => Begin, "start what is shown here", "Y start";
+    REVIEW "S" => Start, "review a start, after a look at what entities hold";
+    REVIEW "t" => Widen, "of `U`: all that are like them, and back";
+    REVIEW "i" => PickImage, "of `U`: another image";
+    REVIEW "s" => PickSource, "of `U`: another source";
+    REVIEW "E" => Extent, "of `U`: make devices run it too, or not";
+    REVIEW "x" => LeaveOut, "leave out what the online check found something against";
     REVIEW "F" => Force, "send also to entities that have the image, or not", "F force";
     REVIEW "o" => Probe, "look at the hosts: reachable, login, directory, room", "o online check";
     REVIEW "v" => Verify, "look what the entities hold now";
@@ -179,11 +191,13 @@ pub(crate) static KEYS: &[Binding] = keys! {
     EVERYWHERE "Ctrl-Z" => Suspend, "suspend; `fg` comes back";
     EVERYWHERE "q Ctrl-C" => Quit, "leave; asks if work runs", "q quit";
     // Dialogs.
-    YES_NO "y" + "Y" => Yes, "yes", "y yes";
+    YES_NO "y" => Yes, "yes", "y yes";
     YES_NO "n Esc" + "N Ctrl-C" => No, "no", "n no";
     SHEET "Enter" => Yes, "go on", "Enter go on";
     SHEET "Esc q" + "n N Ctrl-C" => No, "leave it as it is", "Esc leave it";
-    TEXT "Tab" => Complete, "complete", "Tab complete";
+    COMMAND "Tab" => Complete, "complete", "Tab complete";
+    COMMAND "Up" => Up, "the one above";
+    COMMAND "Down" => Down, "the one below";
     TEXT "Enter" => Submit, "take it", "Enter ok";
     TEXT "Esc" + "Ctrl-C" => Back, "close", "Esc close";
     CHOICE "Up k" => Up, "up";
@@ -192,9 +206,18 @@ pub(crate) static KEYS: &[Binding] = keys! {
     CHOICE "PgDn Space" => PageDown, "a page down";
     CHOICE "Home g" => First, "to the first";
     CHOICE "End G" => Last, "to the last";
+    LIST "a" => Ask, "ask the hosts in the list, where it has some";
+    CHOICE "/" => Find, "find words", "/ find";
+    READING "n" => FindNext, "to the next place that was found";
+    READING "N" => FindPrevious, "to the place before";
     READING "w" => Submit, "write it to a file, where there is one to write";
     CHOICE "Enter" + "Right" => Submit, "take it", "Enter ok";
-    CHOICE "Esc q" + "? Ctrl-C" => Back, "close", "Esc close";
+    CHOICE "?" => Help, "these keys";
+    CHOICE "Esc q" + "Ctrl-C" => Back, "close", "Esc close";
+    FINDING "Enter" => Submit, "take it", "Enter take it";
+    FINDING "Esc" + "Ctrl-C" => Back, "find no longer", "Esc show all";
+    FINDING "Up" => Up, "up";
+    FINDING "Down" => Down, "down";
 };
 
 impl Place {
@@ -268,9 +291,40 @@ pub(crate) fn action(event: &KeyEvent, scope: Scope) -> Option<Action> {
         .map(|binding| binding.action.clone());
     match scope {
         Scope::Typing => typing(event),
-        Scope::Dialog(Kind::Text | Kind::Command) => bound.or_else(|| edit(event)),
+        Scope::Dialog(Kind::Text | Kind::Command | Kind::Find) => bound.or_else(|| edit(event)),
         _ => bound,
     }
+}
+
+/// What is said of a key that means nothing there: it may have been meant for another page.
+pub(crate) fn means_nothing(event: &KeyEvent, scope: Scope) -> Option<String> {
+    let name = name_of(event)?;
+    Some(match scope {
+        Scope::Page(page) => format!(
+            "{name} means nothing on page {}: ? shows its keys",
+            page.title()
+        ),
+        Scope::Dialog(Kind::Confirm) => format!("{name} is no answer: y is yes, n is no"),
+        Scope::Dialog(Kind::Sheet) => format!("{name} is no answer: Enter goes on, Esc does not"),
+        Scope::Dialog(_) => format!("{name} means nothing here: ? shows the keys, Esc closes"),
+        Scope::Typing => return None,
+    })
+}
+
+/// As the help writes it; `None` for what is no key on its own.
+fn name_of(event: &KeyEvent) -> Option<String> {
+    let control = event.modifiers.contains(KeyModifiers::CONTROL);
+    Some(match event.code {
+        KeyCode::Char(' ') => "Space".into(),
+        KeyCode::Char(c) if control => format!("Ctrl-{}", c.to_ascii_uppercase()),
+        KeyCode::Char(c) => c.to_string(),
+        KeyCode::F(number) => format!("F{number}"),
+        KeyCode::BackTab => "Shift-Tab".into(),
+        KeyCode::PageUp => "PgUp".into(),
+        KeyCode::PageDown => "PgDn".into(),
+        KeyCode::Modifier(_) | KeyCode::Null => return None,
+        code => code.to_string(),
+    })
 }
 
 /// While a filter is typed, everything that can be typed belongs to it.
@@ -300,6 +354,18 @@ fn edit(event: &KeyEvent) -> Option<Action> {
         _ => return None,
     };
     Some(Action::Edit(request))
+}
+
+/// The first row of the table for an action.
+pub(crate) fn binding_of(action: &Action) -> Option<&'static Binding> {
+    KEYS.iter().find(|binding| binding.action == *action)
+}
+
+/// What the row with these keys does on a page.
+pub(crate) fn action_of(page: Page, keys: &str) -> Option<Action> {
+    let mut rows = bindings(Scope::Page(page));
+    let row = rows.find(|binding| binding.keys == keys);
+    row.map(|binding| binding.action.clone())
 }
 
 /// The rows of the table that count there, in its order.
@@ -355,6 +421,10 @@ pub(crate) fn commands() -> impl Iterator<Item = (&'static str, Action)> {
         ("history", Action::Go(Page::History)),
         ("help", Action::Help),
         ("start", Action::Start),
+        ("upgrade", Action::Upgrade),
+        ("begin", Action::Begin),
+        ("widen", Action::Widen),
+        ("leave-out", Action::LeaveOut),
         ("cancel", Action::Cancel),
         ("cancel-all", Action::CancelAll),
         ("pause", Action::Pause),
@@ -413,6 +483,7 @@ mod tests {
             Kind::Command,
             Kind::List,
             Kind::Reading,
+            Kind::Find,
         ];
         pages.chain(kinds.map(Scope::Dialog)).collect()
     }

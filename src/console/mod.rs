@@ -22,12 +22,15 @@
 //! | `scroll` | a cursor in a list |
 //! | `effect`, `action` | what the world outside is asked to do; what a key means |
 //! | `page`, `past_run`, `message` | the names of the pages; a run of the journal; what is said under a page |
+//! | `calls` | what the terminal shows of the work when nobody looks at the picture |
+//! | `presence` | which image entities are known to have got |
 //! | `widgets` | gauges, texts that fit, the order of names |
 
 mod action;
 mod activation;
 mod app;
 mod asked;
+mod calls;
 mod dialogs;
 mod effect;
 mod keymap;
@@ -35,6 +38,7 @@ mod message;
 mod page;
 mod pages;
 mod past_run;
+mod presence;
 mod scroll;
 mod state;
 mod stopping;

@@ -11,7 +11,8 @@ use ratatui::layout::Rect;
 use tui_input::Input;
 
 use crate::model::lookup::Lookup;
-use crate::model::{Inventory, Name};
+use crate::model::text::shown;
+use crate::model::{Inventory, Memories, Name};
 use crate::plan::{Footprint, ResolvedDraft};
 use crate::protocol::{Event, GroupSpec, Listing, PeerCheck, Snapshot};
 use crate::terminal::{OutputFigures, Theme};
@@ -22,6 +23,7 @@ use super::effect::Effect;
 use super::keymap::Hints;
 use super::message::Message;
 use super::page::Page;
+use super::presence::Presence;
 
 /// What the console is opened on.
 #[derive(Debug, Clone)]
@@ -35,6 +37,25 @@ pub struct Site {
     pub to_ask: BTreeSet<Name>,
     /// Where the log goes, for the log page.
     pub log_file: Option<String>,
+    /// What earlier runs are known to have delivered.
+    pub memories: Memories,
+}
+
+impl Site {
+    /// What the inventory's file is called, which is what people call the site; its folder where every file is called so.
+    pub(crate) fn name(&self) -> String {
+        let file = &self.inventory.file;
+        let text = |part: Option<&std::ffi::OsStr>| {
+            part.map(|part| shown(&part.to_string_lossy()))
+                .unwrap_or_default()
+        };
+        let name = text(file.file_stem());
+        let folder = text(file.parent().and_then(|folder| folder.file_name()));
+        match name.as_str() {
+            "inventory" if !folder.is_empty() => folder,
+            _ => name,
+        }
+    }
 }
 
 /// What the pages share, and the shell with them. No page is in here.
@@ -59,6 +80,7 @@ pub(crate) struct Shared {
     /// What the terminal has been sent, as of the last picture.
     pub(crate) output: OutputFigures,
     pub(crate) engine: EngineSeen,
+    pub(crate) presence: Presence,
     pub(crate) time: Time,
 }
 
@@ -85,6 +107,8 @@ pub(crate) struct Picks {
 pub(crate) struct Answers {
     /// Which peers hold an image.
     pub(crate) peers: BTreeMap<Name, Vec<PeerCheck>>,
+    /// Images that peers are being asked for.
+    pub(crate) asking: BTreeSet<Name>,
     /// Directories of file servers.
     pub(crate) listings: BTreeMap<(Name, String), Result<Listing, String>>,
 }
@@ -94,6 +118,8 @@ pub(crate) struct Answers {
 pub(crate) enum Request {
     /// Show what starting these groups would do.
     Review(Vec<GroupSpec>),
+    /// Show what upgrading these entities would do, by their places in the inventory.
+    Upgrade(Vec<usize>),
     /// Look what the entities of these groups hold.
     Verify(Vec<GroupSpec>),
     /// These groups are about to be started.
@@ -257,7 +283,7 @@ fn drafts(site: &Site) -> Vec<Draft> {
 }
 
 impl Shared {
-    pub(crate) fn new(site: Site) -> Self {
+    pub(crate) fn new(mut site: Site) -> Self {
         let drafts = drafts(&site);
         Self {
             page: Page::first(false),
@@ -273,6 +299,7 @@ impl Shared {
             answers: Answers::default(),
             output: OutputFigures::default(),
             engine: EngineSeen::default(),
+            presence: Presence::new(std::mem::take(&mut site.memories)),
             time: Time {
                 now: Timestamp::UNIX_EPOCH,
                 zone: TimeZone::UTC,

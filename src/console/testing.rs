@@ -87,6 +87,7 @@ pub(crate) fn site_of(inventory: Inventory) -> Site {
         without_password: BTreeMap::new(),
         to_ask: BTreeSet::new(),
         log_file: None,
+        memories: crate::model::Memories::default(),
     }
 }
 
@@ -193,6 +194,8 @@ pub(crate) fn entity(name: &str, state: EntityState, sent: u64) -> EntitySnapsho
         holds: None,
         left: None,
         offline_since: None,
+        silent_since: None,
+        again_at: None,
         wave: None,
     }
 }

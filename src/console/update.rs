@@ -1,10 +1,11 @@
 //! The only code that changes the state: pure, and tested action by action.
 
-use crate::protocol::{Event, Snapshot};
+use crate::protocol::{Command, Event, Snapshot};
 
 use super::action::Action;
 use super::dialogs::{self, Dialog, Outcome};
 use super::effect::Effect;
+use super::keymap::Scope;
 use super::pages::State;
 use super::stopping;
 
@@ -48,7 +49,7 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
         Action::NextPage => state.go(snapshot, here.next(1)),
         Action::PreviousPage => state.go(snapshot, here.next(-1)),
         Action::Help => {
-            state.shared.dialogs.push(Dialog::help(here));
+            state.shared.dialogs.push(Dialog::help(Scope::Page(here)));
             None
         }
         Action::CommandLine => {
@@ -67,6 +68,12 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
 
 fn dialog(state: &mut State, snapshot: &Snapshot, action: Action) -> Option<Effect> {
     let rows = state.shared.list_rows();
+    if action == Action::Back && !state.shared.answers.asking.is_empty() {
+        state.shared.answers.asking.clear();
+        state.shared.say("nobody is asked any more");
+        state.hear_of_peers();
+        return Some(Effect::Send(vec![Command::CancelInspection]));
+    }
     match dialogs::update(&mut state.shared.dialogs, rows, action) {
         Outcome::Nothing => None,
         Outcome::Answered(asked, answer) => state.answered(snapshot, asked, answer),
@@ -90,11 +97,15 @@ fn freeze(state: &mut State, snapshot: &Snapshot) {
 fn engine(state: &mut State, event: Event) {
     let shared = &mut state.shared;
     match &event {
-        Event::Refused { reason, .. } => shared.complain(format!("refused: {reason}")),
+        Event::Refused { reason, .. } => {
+            shared.answers.asking.clear();
+            shared.complain(format!("refused: {reason}"));
+        }
         Event::Notice { text, .. } => shared.complain(text),
         Event::Viewers { others, .. } => shared.engine.others = *others,
         Event::Did { who, what, .. } => shared.say(format!("{who} {what}")),
         Event::Peers { image, peers, .. } => {
+            shared.answers.asking.remove(image);
             shared.answers.peers.insert(image.clone(), peers.clone());
         }
         Event::Directory {

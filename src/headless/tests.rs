@@ -39,6 +39,8 @@ fn entity(name: &str, state: EntityState, sent: u64) -> EntitySnapshot {
         holds: None,
         left: None,
         offline_since: None,
+        silent_since: None,
+        again_at: None,
         wave: None,
     }
 }

@@ -136,6 +136,12 @@ pub struct EntitySnapshot {
     /// When it was first not reached, while it is offline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offline_since: Option<Timestamp>,
+    /// Since when it has taken nothing although there is something for it, once that has lasted some seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent_since: Option<Timestamp>,
+    /// When it is tried again, while it waits for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again_at: Option<Timestamp>,
     /// The wave that it belongs to, from 1; absent where there are no waves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wave: Option<usize>,

@@ -180,12 +180,15 @@ fn is_same_but_moved(known: &EntitySnapshot, now: &EntitySnapshot) -> bool {
         runs,
         left,
         offline_since,
+        silent_since,
+        again_at,
         wave,
     } = known;
     let is_same_state = (entity, state, step, cause, holds)
         == (&now.entity, &now.state, &now.step, &now.cause, &now.holds);
     is_same_state
-        && *offline_since == now.offline_since
+        && (offline_since, silent_since, again_at)
+            == (&now.offline_since, &now.silent_since, &now.again_at)
         && (attempt, staged, verified, runs, left, wave)
             == (
                 &now.attempt,

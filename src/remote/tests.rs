@@ -41,6 +41,8 @@ fn entity(number: usize) -> EntitySnapshot {
         holds: None,
         left: None,
         offline_since: None,
+        silent_since: None,
+        again_at: None,
         wave: None,
     }
 }

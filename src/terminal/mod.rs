@@ -6,6 +6,7 @@
 //! | `input`, `mender` | crossterm's events in, on a thread of their own; keys that a slow line tore apart |
 //! | `output` | bytes out, on a thread that alone may wait for their reader |
 //! | `canvas`, `inline` | pictures as bytes: ratatui's back end, for a whole screen or some rows of one |
+//! | `notices` | title, bar of progress and bell |
 //! | `palette` | colours and signs |
 
 mod canvas;
@@ -13,6 +14,7 @@ mod inline;
 mod input;
 mod mender;
 mod modes;
+mod notices;
 mod output;
 mod palette;
 
@@ -20,6 +22,7 @@ pub(crate) use canvas::Canvas;
 pub(crate) use inline::Inline;
 pub(crate) use input::Input;
 pub(crate) use modes::{Device, Terminal};
+pub(crate) use notices::{Bar, Notice, Notices, Understands};
 pub(crate) use output::{Output, OutputFigures};
 pub(crate) use palette::{Palette, Theme, Tone};
 

@@ -20,6 +20,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, raise};
 use nix::sys::termios::{self, FlushArg};
 
+use super::notices::Understands;
+
 /// Clicks alone, reported with numbers instead of single bytes: crossterm's command asks for each move of the mouse too,
 /// which a slow line would have to carry.
 const CLICKS: &str = "\x1b[?1000h\x1b[?1006h";
@@ -34,7 +36,7 @@ const STUCK: Duration = Duration::from_millis(500);
 const TIMES: u32 = 10;
 
 /// The terminal, while it is ours. crossterm keeps the modes that it had before.
-static TAKEN: Mutex<Option<File>> = Mutex::new(None);
+static TAKEN: Mutex<Option<(File, Understands)>> = Mutex::new(None);
 
 /// What the loop asks of a terminal.
 pub(crate) trait Device {
@@ -63,6 +65,7 @@ pub(crate) trait Device {
 pub(crate) struct Terminal {
     tty: File,
     mouse: bool,
+    understands: Understands,
 }
 
 impl Terminal {
@@ -71,7 +74,7 @@ impl Terminal {
     ///
     /// # Errors
     /// When standard output is no terminal, or one that is gone.
-    pub(crate) fn take(mouse: bool) -> io::Result<Self> {
+    pub(crate) fn take(mouse: bool, understands: Understands) -> io::Result<Self> {
         let stdout = io::stdout();
         if !stdout.is_terminal() {
             return Err(io::Error::new(
@@ -80,7 +83,11 @@ impl Terminal {
             ));
         }
         let tty = File::from(stdout.as_fd().try_clone_to_owned()?);
-        let terminal = Self { tty, mouse };
+        let terminal = Self {
+            tty,
+            mouse,
+            understands,
+        };
         terminal.seize()?;
         Ok(terminal)
     }
@@ -94,7 +101,7 @@ impl Terminal {
         *taken = None;
         let tty = self.tty.try_clone()?;
         enable_raw_mode()?;
-        *taken = Some(tty);
+        *taken = Some((tty, self.understands));
         Ok(())
     }
 
@@ -113,6 +120,7 @@ impl Device for Terminal {
                 Hide,
                 DisableBracketedPaste,
                 Print(KEYPAD),
+                Print(self.understands.enter()),
                 clicks
             )
         })
@@ -160,7 +168,7 @@ impl Drop for Terminal {
 /// reports of panics, which would be lost on the screen of the console. Waits a second at most.
 pub fn give_back() {
     let taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some(tty) = taken else {
+    let Some((tty, understands)) = taken else {
         return;
     };
     // A terminal that does not read must not hold up the end.
@@ -169,7 +177,9 @@ pub fn give_back() {
         std::thread::Builder::new()
             .name("subtend-leave".into())
             .spawn(move || {
-                let _ = tty.write_all(&leave()).and_then(|()| tty.flush());
+                let _ = tty
+                    .write_all(&leave(understands))
+                    .and_then(|()| tty.flush());
                 let _ = tell.send(());
             })
     });
@@ -189,12 +199,13 @@ pub fn give_back() {
 
 /// Whatever could have been switched on is switched off; a terminal without an alternate screen gets its prompt on a
 /// line below the picture.
-fn leave() -> Vec<u8> {
+fn leave(understands: Understands) -> Vec<u8> {
     bytes(|out| {
         queue!(
             out,
             Print(CAN),
             SetAttribute(Attribute::Reset),
+            Print(understands.leave()),
             DisableMouseCapture,
             DisableBracketedPaste,
             MoveTo(0, 998),

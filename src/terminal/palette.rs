@@ -164,6 +164,11 @@ impl Theme {
         Style::new().add_modifier(Modifier::REVERSED)
     }
 
+    /// What was looked for, where it was found.
+    pub(crate) fn found(&self) -> Style {
+        self.tone(Tone::Look).add_modifier(Modifier::UNDERLINED)
+    }
+
     pub(crate) fn hint(&self) -> Style {
         self.tone(Tone::Faint)
     }

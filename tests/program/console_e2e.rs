@@ -118,8 +118,9 @@ fn until_percent_above(pty: &mut Pty, begin: &str, above: u64) -> u64 {
 fn start_group(pty: &mut Pty, name: &str) {
     pty.type_in("S");
     pty.until(&format!("Group {name}"));
-    pty.until("S starts.");
-    pty.type_in("S");
+    pty.until("Y starts.");
+    pty.has_read();
+    pty.type_in("Y");
     pty.until(&format!("{name}: {IMAGE} version 2"));
 }
 
@@ -219,7 +220,8 @@ async fn from_marks_to_all_delivered_over_a_failure() {
     }
     assert_eq!(lab.bytes_received("e001"), 0, "a review sends nothing");
 
-    pty.type_in("S");
+    pty.has_read();
+    pty.type_in("Y");
     pty.until("1 group runs");
     let first = until_percent_above(&mut pty, "e001", 0);
     assert!(first < 100, "it was not seen running");
@@ -373,10 +375,11 @@ async fn a_password_is_asked_for_at_the_start_used_and_never_echoed() {
     pty.type_in("2");
     pty.until("+ ready");
     pty.type_in("S");
-    pty.until("S asks for passwords and starts");
+    pty.until("Y asks for passwords and starts");
     pty.until("craft (user craft): asked for at the start");
     assert_eq!(lab.bytes_received("e001"), 0);
-    pty.type_in("S");
+    pty.has_read();
+    pty.type_in("Y");
     pty.until("assword of craft");
     pty.type_in(PASSWORD);
     pty.type_in(ENTER);

@@ -298,6 +298,7 @@ async fn console(plan: &str, report: PathBuf) {
         without_password: BTreeMap::new(),
         to_ask: BTreeSet::new(),
         log_file: None,
+        memories: Default::default(),
     };
     let signals = signals().unwrap();
     let options = Options {

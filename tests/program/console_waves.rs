@@ -47,8 +47,10 @@ async fn a_wave_ends_the_group_is_paused_and_one_key_and_a_question_go_on() {
     pty.until("1 + 2 + rest; asks before each next one");
     pty.type_in("S");
     pty.until("Group telnet");
-    pty.type_in("S");
+    pty.has_read();
+    pty.type_in("Y");
     pty.until("run another image?");
+    pty.has_read();
     pty.type_in("y");
     pty.until("wave 1 went well; next: wave 2 of 3, 2 entities");
     pty.until("p go on");

@@ -24,8 +24,9 @@ fn start(pty: &mut Pty) {
     pty.type_in("2");
     pty.until("+ ready");
     pty.type_in("S");
-    pty.until("S starts.");
-    pty.type_in("S");
+    pty.until("Y starts.");
+    pty.has_read();
+    pty.type_in("Y");
     pty.until("1 group runs");
 }
 

@@ -190,6 +190,8 @@ fn snapshot(sent: u64, phase: GroupPhase) -> Snapshot {
         holds: None,
         left: None,
         offline_since: None,
+        silent_since: None,
+        again_at: None,
         wave: None,
     };
     let group = GroupSnapshot {

@@ -132,6 +132,11 @@ impl Pty {
         }
     }
 
+    /// Reads what is asked, as long as a person does at least: a key that comes sooner begins no work.
+    pub fn has_read(&mut self) {
+        self.settle(Duration::from_millis(600));
+    }
+
     /// Does something while nobody reads what the program writes.
     pub fn unread<T>(&mut self, act: impl FnOnce(&mut dyn Write) -> T) -> T {
         let reading = Arc::clone(&self.reading);

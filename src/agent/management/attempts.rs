@@ -226,13 +226,18 @@ impl<T: Transport> Delivery<T> {
                 self.members.looks_first(entity);
             }
             let cause = Some(failure.fault.to_string());
-            return self.state(
+            self.state(
                 entity,
                 EntityState::Retrying,
                 Some(failure.step),
                 cause,
                 None,
             );
+            if let Some(from) = self.members.again_from(entity) {
+                let wait = from.saturating_duration_since(now);
+                self.work.reporter.again(entity, wait);
+            }
+            return;
         }
         let (told, cause) = match self.members.of(entity) {
             Some(member) if !is_offline_still => member.tries.verdict(&failure),

@@ -84,6 +84,9 @@ pub struct ScreenArgs {
     /// Take clicks of a mouse [default: leave the mouse to the terminal]
     #[arg(long)]
     pub mouse: bool,
+    /// No title, progress or bell of the terminal [default: where the terminal knows them]
+    #[arg(long)]
+    pub no_notices: bool,
 }
 
 impl ScreenArgs {
@@ -94,6 +97,7 @@ impl ScreenArgs {
             ascii: self.ascii || other.ascii,
             slow: self.slow || other.slow,
             mouse: self.mouse || other.mouse,
+            no_notices: self.no_notices || other.no_notices,
         }
     }
 
@@ -103,6 +107,7 @@ impl ScreenArgs {
             (self.ascii, "--ascii"),
             (self.slow, "--slow"),
             (self.mouse, "--mouse"),
+            (self.no_notices, "--no-notices"),
         ];
         all.into_iter()
             .find(|(given, _)| *given)
@@ -230,7 +235,7 @@ pub struct LabArgs {
 #[command(after_help = "Examples:\n  subtend demo\n  subtend demo --headless")]
 pub struct DemoArgs {
     /// Deliver to all groups without the console, and print lines
-    #[arg(long, conflicts_with_all = ["mono", "ascii", "slow", "mouse"])]
+    #[arg(long, conflicts_with_all = ["mono", "ascii", "slow", "mouse", "no_notices"])]
     pub headless: bool,
     /// Print events as JSON, one object a line, and nothing else on standard output
     #[arg(long, requires = "headless")]

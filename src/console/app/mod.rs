@@ -22,11 +22,13 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
 use crate::protocol::{Event, Link, Snapshot};
-use crate::terminal::{Canvas, Device, Input, Output, Terminal, Theme};
+use crate::terminal::{Canvas, Device, Input, Notices, Output, Terminal, Theme, Understands};
 
 use super::action::Action;
+use super::calls::Calls;
 use super::effect::Effect;
 use super::keymap;
+use super::message::Message;
 use super::page::Page;
 use super::pages::State;
 use super::state::Site;
@@ -44,6 +46,8 @@ pub struct Options {
     pub slow: bool,
     /// Clicks and the wheel are reported.
     pub mouse: bool,
+    /// Neither a title nor a bell.
+    pub silent: bool,
     /// The engine is a process of its own: what runs goes on when the console ends.
     pub shared: bool,
     /// It takes no orders from this console.
@@ -89,11 +93,16 @@ pub async fn run(
     };
     let resized = signal(SignalKind::window_change())?;
     let continued = signal(SignalKind::from_raw(Posix::SIGCONT as i32))?;
-    let terminal = Terminal::take(options.mouse)?;
+    let understands = match options.silent {
+        true => Understands::Nothing,
+        false => Understands::choose(|name| std::env::var(name).ok()),
+    };
+    let terminal = Terminal::take(options.mouse, understands)?;
     let mut input = Input::start()?;
     let presses = std::mem::replace(&mut input.events, mpsc::channel(1).1);
     let output = Output::start(terminal.writer()?)?;
-    let screen = Screen::new(terminal, output, theme);
+    let mut screen = Screen::new(terminal, output, theme);
+    screen.notices = Notices::new(understands);
     // Who comes to work that runs already comes to watch it.
     let runs = link.snapshots.borrow().running().next().is_some();
     let mut state = State::new(site);
@@ -112,6 +121,7 @@ pub async fn run(
         continued,
         resumed: None,
         pictures: Pictures::new(if options.slow { SLOW_PACE } else { PACE }),
+        calls: Calls::new(if options.slow { 5 } else { 1 }),
         leaving: None,
         engine: Engine::Runs,
     };
@@ -125,6 +135,7 @@ struct Screen<D> {
     output: Output,
     canvas: Canvas,
     theme: Theme,
+    notices: Notices,
     /// The terminal has just been taken over and must be set up.
     enter: bool,
     device: D,
@@ -137,6 +148,7 @@ impl<D: Device> Screen<D> {
             output,
             canvas: Canvas::new(columns, rows, theme.ascii),
             theme,
+            notices: Notices::new(Understands::Nothing),
             enter: true,
             device,
         }
@@ -217,6 +229,7 @@ struct App<D: Device, K: Storage> {
     /// When the terminal was last taken over again by ourselves.
     resumed: Option<Instant>,
     pictures: Pictures,
+    calls: Calls,
     leaving: Option<Leaving>,
     engine: Engine,
 }
@@ -272,8 +285,8 @@ impl<D: Device, K: Storage> App<D, K> {
 
     async fn press(&mut self, press: typed::Event) {
         let key = |event| keymap::action(&event, self.state.scope());
-        let action = match press {
-            typed::Event::Key(event) if event.kind == KeyEventKind::Press => key(event),
+        let action = match &press {
+            typed::Event::Key(event) if event.kind == KeyEventKind::Press => key(*event),
             typed::Event::Mouse(event) => match event.kind {
                 MouseEventKind::Down(MouseButton::Left) => Some(Action::Click { row: event.row }),
                 MouseEventKind::ScrollUp => key(KeyCode::Up.into()),
@@ -283,8 +296,16 @@ impl<D: Device, K: Storage> App<D, K> {
             // A change of size comes as a signal, also while nothing is typed.
             _ => None,
         };
-        let Some(action) = action else { return };
-        if action == Action::Yes && self.is_typed_ahead() {
+        let Some(action) = action else {
+            if let typed::Event::Key(event) = press
+                && event.kind == KeyEventKind::Press
+                && let Some(said) = keymap::means_nothing(&event, self.state.scope())
+            {
+                self.act(Action::Said(Message::new(said))).await;
+            }
+            return;
+        };
+        if self.is_typed_ahead(&action) {
             return self.say_typed_ahead();
         }
         if let (Action::Quit, Some(leaving)) = (&action, &mut self.leaving) {

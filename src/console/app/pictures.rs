@@ -27,11 +27,20 @@ pub(super) struct Pictures {
     /// Something besides the log and the figures of the output.
     changed: bool,
     drawn: Instant,
-    /// Since when the sheet on top is on its way to the screen, and how many pictures have followed.
-    sheet: Option<(Instant, u32)>,
+    /// What is asked, since when it is on its way to the screen, and how many pictures have followed.
+    asked: Option<(Question, Instant, u32)>,
 }
 
-/// Nobody has read a sheet and decided sooner: what is typed before was typed before it was there.
+/// What begins work when it is answered, and has to be on the screen for that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Question {
+    /// A dialog, by how many lie below it.
+    Dialog(usize),
+    /// The review, by its edition.
+    Review(u64),
+}
+
+/// Nobody has read a question and decided sooner: what is typed before was typed before it was there.
 const READ: Duration = Duration::from_millis(400);
 /// Minimum interval between two pictures of a time that counts down.
 const SECOND: Duration = Duration::from_secs(1);
@@ -45,7 +54,7 @@ impl Pictures {
             due: Some(now),
             changed: true,
             drawn: now,
-            sheet: None,
+            asked: None,
         }
     }
 }
@@ -74,20 +83,44 @@ impl<D: Device, K: Storage> App<D, K> {
                 .counts_down(&self.link.snapshots.borrow())
     }
 
-    /// Whether the sheet on top can't have been read yet.
-    pub(super) fn is_typed_ahead(&self) -> bool {
-        let is_sheet = matches!(self.state.shared.dialog(), Some(Dialog::Sheet { .. }));
+    /// What is asked now that begins work.
+    fn question(&self) -> Option<Question> {
+        let shared = &self.state.shared;
+        match shared.dialog() {
+            Some(Dialog::Sheet { .. }) => Some(Question::Dialog(shared.dialogs.len())),
+            Some(Dialog::Confirm { intent, .. }) if intent.begins_work() => {
+                Some(Question::Dialog(shared.dialogs.len()))
+            }
+            Some(_) => None,
+            None => self.state.reviewed().map(Question::Review),
+        }
+    }
+
+    /// Whether it answers a question that can't have been read yet.
+    pub(super) fn is_typed_ahead(&self, action: &Action) -> bool {
+        let Some(question) = self.question() else {
+            return false;
+        };
+        let answers = match question {
+            Question::Dialog(_) => *action == Action::Yes,
+            Question::Review(_) => *action == Action::Begin,
+        };
         let output = self.screen.as_ref().map(|screen| &screen.output);
         let is_idle = output.is_some_and(Output::is_idle);
         // A picture is begun when the one before it has arrived.
-        let sheet = self.pictures.sheet;
-        let was_read =
-            sheet.is_some_and(|(at, followed)| (is_idle || followed > 0) && at.elapsed() >= READ);
-        is_sheet && !was_read
+        let was_read = self.pictures.asked.is_some_and(|(asked, at, followed)| {
+            asked == question && (is_idle || followed > 0) && at.elapsed() >= READ
+        });
+        answers && !was_read
     }
 
     pub(super) fn say_typed_ahead(&mut self) {
-        let text = "that was typed before the question could be read: Enter again goes on";
+        let key = match self.state.shared.dialog() {
+            Some(Dialog::Sheet { .. }) => "Enter again goes on",
+            Some(_) => "y again goes on",
+            None => "Y again starts",
+        };
+        let text = format!("that was typed before the question could be read: {key}");
         self.state.shared.say(text);
         self.now();
     }
@@ -171,18 +204,25 @@ impl<D: Device, K: Storage> App<D, K> {
         let picture = screen
             .canvas
             .draw(|frame| view::draw(state, &snapshot, theme, frame));
+        let live = self.link.snapshots.borrow().clone();
+        let name = self.state.shared.site.name();
+        let notice = screen.notices.show(self.calls.look(&live, &name));
         let bytes = if screen.enter {
-            [screen.device.entry(), picture].concat()
+            [screen.device.entry(), picture, notice].concat()
         } else {
-            picture
+            [picture, notice].concat()
         };
         screen.enter = false;
         screen.output.send(bytes, now);
         self.pictures.drawn = now;
-        let is_sheet = matches!(self.state.shared.dialog(), Some(Dialog::Sheet { .. }));
-        let before = self.pictures.sheet;
-        let followed = before.map_or((now, 0), |(at, followed)| (at, followed.saturating_add(1)));
-        self.pictures.sheet = is_sheet.then_some(followed);
+        let before = self.pictures.asked;
+        self.pictures.asked =
+            self.question().map(
+                |question| match before.filter(|(asked, ..)| *asked == question) {
+                    Some((_, at, followed)) => (question, at, followed.saturating_add(1)),
+                    None => (question, now, 0),
+                },
+            );
         self.pictures.due = None;
         self.pictures.changed = false;
     }

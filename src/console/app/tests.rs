@@ -131,6 +131,7 @@ impl Stage {
             without_password: BTreeMap::new(),
             to_ask: BTreeSet::new(),
             log_file: None,
+            memories: crate::model::Memories::default(),
         };
         let theme = Theme::choose(true, true, |_| None);
         let output = Output::start(tty.clone()).unwrap();
@@ -153,6 +154,7 @@ impl Stage {
             continued: signal(SignalKind::from_raw(Posix::SIGCONT as i32)).unwrap(),
             resumed: None,
             pictures: Pictures::new(PACE),
+            calls: Calls::new(1),
             leaving: None,
             engine: Engine::Runs,
         };
@@ -253,6 +255,8 @@ fn snapshot(running: usize) -> Arc<Snapshot> {
                 holds: None,
                 left: None,
                 offline_since: None,
+                silent_since: None,
+                again_at: None,
                 wave: None,
             }],
             campaign: None,

@@ -12,6 +12,7 @@ use crate::console::widgets::fit::{self, fit};
 use crate::model::columns;
 use crate::terminal::Theme;
 
+use super::find::Find;
 use super::{Dialog, Row, command};
 
 /// ASCII borders for terminals without better ones.
@@ -105,24 +106,29 @@ fn content<'a>(
             ]));
             (title.as_str(), lines)
         }
-        Dialog::Command { input } => ("Command", command_lines(input, columns, theme)),
+        Dialog::Command { input, chosen } => (
+            "Command",
+            command_lines(input, *chosen, rows, columns, theme),
+        ),
         Dialog::List {
             title,
             rows: all,
             scroll,
+            find,
             ..
-        } => (title.as_str(), list_lines(all, scroll, rows, theme)),
+        } => {
+            let lines = list_lines(all, scroll, find, rows, theme);
+            (title.as_str(), looked_for(find, lines, columns, theme))
+        }
         Dialog::Reading {
             title,
             lines,
             scroll,
+            find,
             file,
         } => {
-            let file = file.as_deref();
-            (
-                title.as_str(),
-                reading_lines(lines, scroll, file, rows, theme),
-            )
+            let lines = reading_lines(lines, (scroll, find), file.as_deref(), rows, theme);
+            (title.as_str(), looked_for(find, lines, columns, theme))
         }
     };
     (fit::plain(title, theme), lines)
@@ -141,20 +147,74 @@ fn typed<'a>(input: &Input, columns: usize, theme: &Theme) -> Line<'a> {
     ])
 }
 
-/// What is typed, and the commands that begin with it.
-fn command_lines<'a>(input: &Input, columns: usize, theme: &Theme) -> Vec<Line<'a>> {
-    let names = command::matching(input.value()).join("  ");
-    let names = fit::cut(&names, columns.saturating_sub(8), theme);
-    vec![
-        Line::from(vec![
-            Span::raw(format!(":{}", fit::plain(input.value(), theme))),
-            Span::styled("_", theme.cursor()),
-        ]),
-        Line::styled(names, theme.hint()),
-    ]
+/// Width of the keys of a command.
+const KEYS: usize = 12;
+
+/// What is typed, and the commands that it may mean, with the keys that do the same.
+fn command_lines<'a>(
+    input: &Input,
+    chosen: Option<usize>,
+    rows: usize,
+    columns: usize,
+    theme: &Theme,
+) -> Vec<Line<'a>> {
+    let room = columns.saturating_sub(4);
+    let offers = command::matching(input.value());
+    let widest = offers
+        .iter()
+        .map(|offer| offer.name.len())
+        .max()
+        .unwrap_or(0);
+    let rows = rows.saturating_sub(2).max(1);
+    let first = (chosen.unwrap_or(0) + 1).saturating_sub(rows);
+    let mut lines = vec![Line::from(vec![
+        Span::raw(format!(":{}", fit::plain(input.value(), theme))),
+        Span::styled("_", theme.cursor()),
+    ])];
+    let offered = (offers.iter().enumerate()).skip(first).take(rows);
+    lines.extend(offered.map(|(at, offer)| {
+        let text = format!(
+            "{:<widest$}  {:<KEYS$}  {}",
+            offer.name, offer.key, offer.help
+        );
+        let style = match chosen == Some(at) {
+            true => theme.cursor(),
+            false => theme.hint(),
+        };
+        Line::styled(fit::cut(&text, room, theme), style)
+    }));
+    let below = offers.len().saturating_sub(first + rows);
+    if below > 0 {
+        lines.push(Line::styled(format!("{below} more"), theme.hint()));
+    }
+    lines
 }
 
-fn list_lines<'a>(all: &[Row], scroll: &Scroll, rows: usize, theme: &Theme) -> Vec<Line<'a>> {
+/// What is looked for stands above the lines, while it is typed and while it leaves some out.
+fn looked_for<'a>(
+    find: &Find,
+    mut lines: Vec<Line<'a>>,
+    columns: usize,
+    theme: &Theme,
+) -> Vec<Line<'a>> {
+    if find.is_typed {
+        let mut line = typed(&find.input, columns, theme);
+        line.spans[0] = Span::raw("/ ");
+        lines.insert(0, line);
+    } else if !find.is_empty() {
+        let text = format!("/ {}", fit::plain(find.input.value(), theme));
+        lines.insert(0, Line::styled(text, theme.hint()));
+    }
+    lines
+}
+
+fn list_lines<'a>(
+    all: &[Row],
+    scroll: &Scroll,
+    find: &Find,
+    rows: usize,
+    theme: &Theme,
+) -> Vec<Line<'a>> {
     if all.is_empty() {
         let text = "there is nothing to choose from";
         return vec![Line::styled(text, theme.hint())];
@@ -164,17 +224,26 @@ fn list_lines<'a>(all: &[Row], scroll: &Scroll, rows: usize, theme: &Theme) -> V
         .map(|row| columns::width(&fit::plain(&row.label, theme)))
         .max()
         .unwrap_or(0);
-    (all.iter().enumerate())
+    let left = find.left(all);
+    let mut lines: Vec<Line<'_>> = (left.iter().enumerate())
         .skip(scroll.offset)
         .take(rows)
-        .map(|(at, row)| list_row(row, widest, at == scroll.cursor, theme))
-        .collect()
+        .map(|(at, row)| list_row(&all[*row], widest, at == scroll.cursor, theme))
+        .collect();
+    if left.is_empty() {
+        lines.push(Line::styled("none of them: Esc shows all", theme.hint()));
+    } else if left.len() > rows {
+        let last = (scroll.offset + rows).min(left.len());
+        let more = format!("{}-{last} of {}", scroll.offset + 1, left.len());
+        lines.push(Line::styled(more, theme.hint()).right_aligned());
+    }
+    lines
 }
 
 /// The part of a text that is shown, which part that is, and the `file` that it can be written to.
 fn reading_lines<'a>(
     lines: &[String],
-    scroll: &Scroll,
+    (scroll, find): (&Scroll, &Find),
     file: Option<&str>,
     rows: usize,
     theme: &Theme,
@@ -183,7 +252,10 @@ fn reading_lines<'a>(
         .iter()
         .skip(scroll.offset)
         .take(rows)
-        .map(|line| Line::raw(visible(line, theme)))
+        .map(|line| match find.holds(line) {
+            true => Line::styled(visible(line, theme), theme.notice()),
+            false => Line::raw(visible(line, theme)),
+        })
         .collect();
     if lines.len() > rows {
         let last = (scroll.offset + rows).min(lines.len());
@@ -253,6 +325,7 @@ mod tests {
         }
         let command = Dialog::Command {
             input: tui_input::Input::new(text()),
+            chosen: None,
         };
         for dialog in [
             Dialog::confirm(text(), [text()], intent()),
@@ -269,7 +342,8 @@ mod tests {
             assert!(full.contains("größe\\u{1b}[2J"), "{full}");
         }
         for page in Page::ALL {
-            assert!(drawn(&Dialog::help(page), &ASCII).is_ascii());
+            let help = Dialog::help(crate::console::keymap::Scope::Page(page));
+            assert!(drawn(&help, &ASCII).is_ascii());
         }
     }
 }

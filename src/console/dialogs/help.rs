@@ -1,21 +1,28 @@
-//! Help for the page one is on, made from the key table itself.
+//! Help for where one is, made from the key table itself. On a page each line can be chosen, which does what its key does.
 
+use crate::console::asked::Asked;
 use crate::console::keymap::{self, Scope};
-use crate::console::page::Page;
 
-use super::Dialog;
+use super::{Dialog, Row};
 
-pub(super) fn dialog(page: Page) -> Dialog {
-    let mut lines: Vec<String> = keymap::bindings(Scope::Page(page))
-        .map(|binding| format!("{:<14} {}", binding.keys, binding.help))
-        .collect();
-    lines.push(String::new());
-    lines.push("Commands after `:` (Tab completes):".into());
-    let names: Vec<&str> = keymap::commands().map(|(name, _)| name).collect();
-    lines.extend(
-        names
-            .chunks(5)
-            .map(|names| format!("  {}", names.join("  "))),
-    );
-    Dialog::reading(format!("Help: {}", page.title()), lines)
+pub(super) fn dialog(scope: Scope) -> Dialog {
+    let rows = keymap::bindings(scope).map(|binding| Row {
+        label: binding.keys.to_owned(),
+        detail: binding.help.to_owned(),
+        value: binding.keys.to_owned(),
+    });
+    let rows: Vec<Row> = rows.collect();
+    match scope {
+        Scope::Page(page) => Dialog::list(
+            format!("Help: {} (Enter does it, / finds)", page.title()),
+            rows,
+            Asked::Key(page),
+        ),
+        _ => {
+            let lines = rows
+                .iter()
+                .map(|row| format!("{:<14} {}", row.label, row.detail));
+            Dialog::reading("Keys", lines.collect())
+        }
+    }
 }

@@ -5,6 +5,7 @@
 
 mod command;
 mod draw;
+mod find;
 mod help;
 mod secret;
 
@@ -17,9 +18,9 @@ use crate::terminal::Theme;
 use super::action::Action;
 use super::asked::{Answer, Asked};
 use super::effect::Effect;
-use super::keymap::Kind;
-use super::page::Page;
+use super::keymap::{self, Kind, Scope};
 use super::scroll::Scroll;
+use find::Find;
 use secret::Typed;
 
 #[derive(Debug, Clone)]
@@ -53,11 +54,15 @@ pub(crate) enum Dialog {
     },
     Command {
         input: Input,
+        /// Which of the commands that are offered is chosen, once Up or Down was pressed.
+        chosen: Option<usize>,
     },
     List {
         title: String,
         rows: Vec<Row>,
+        /// Among the rows that `find` leaves.
         scroll: Scroll,
+        find: Find,
         intent: Asked,
     },
     /// Something to read; `file` is the name it can be written to.
@@ -65,6 +70,7 @@ pub(crate) enum Dialog {
         title: String,
         lines: Vec<String>,
         scroll: Scroll,
+        find: Find,
         file: Option<String>,
     },
 }
@@ -85,18 +91,40 @@ impl Dialog {
             Self::Sheet { .. } => Kind::Sheet,
             Self::Text { .. } | Self::Password { .. } => Kind::Text,
             Self::Command { .. } => Kind::Command,
+            Self::List { find, .. } | Self::Reading { find, .. } if find.is_typed => Kind::Find,
             Self::List { .. } => Kind::List,
             Self::Reading { .. } => Kind::Reading,
         }
     }
 
-    pub(crate) fn help(page: Page) -> Self {
-        help::dialog(page)
+    pub(crate) fn help(scope: Scope) -> Self {
+        help::dialog(scope)
+    }
+
+    /// Other rows for a list; the cursor stays on what it was on. `shown` are on the screen.
+    pub(crate) fn put_rows(&mut self, new: Vec<Row>, shown: usize) {
+        let Self::List {
+            rows, scroll, find, ..
+        } = self
+        else {
+            return;
+        };
+        let here = find.left(rows).get(scroll.cursor).copied();
+        let here = here
+            .and_then(|at| rows.get(at))
+            .map(|row| row.value.clone());
+        *rows = new;
+        let left = find.left(rows);
+        let row = left
+            .iter()
+            .position(|at| Some(&rows[*at].value) == here.as_ref());
+        scroll.to(row.unwrap_or(0), left.len(), shown);
     }
 
     pub(crate) fn command_line() -> Self {
         Self::Command {
             input: Input::default(),
+            chosen: None,
         }
     }
 
@@ -149,6 +177,7 @@ impl Dialog {
             title: title.into(),
             rows,
             scroll: Scroll::default(),
+            find: Find::default(),
             intent,
         }
     }
@@ -158,6 +187,7 @@ impl Dialog {
             title: title.into(),
             lines,
             scroll: Scroll::default(),
+            find: Find::default(),
             file: None,
         }
     }
@@ -176,6 +206,15 @@ pub(crate) enum Outcome {
 
 /// The dialog on top has the action; `rows` of a list or a text are shown.
 pub(crate) fn update(dialogs: &mut Vec<Dialog>, rows: usize, action: Action) -> Outcome {
+    if action == Action::Help {
+        if let Some(kind) = dialogs.last().map(Dialog::kind) {
+            dialogs.push(Dialog::help(Scope::Dialog(kind)));
+        }
+        return Outcome::Nothing;
+    }
+    if finds(dialogs.last_mut(), &action, rows) {
+        return Outcome::Nothing;
+    }
     if action == Action::Back || action == Action::No {
         dialogs.pop();
         return Outcome::Nothing;
@@ -186,6 +225,9 @@ pub(crate) fn update(dialogs: &mut Vec<Dialog>, rows: usize, action: Action) -> 
     let outcome = match (dialog, action) {
         (Dialog::Confirm { intent, .. } | Dialog::Sheet { intent, .. }, Action::Yes) => {
             Outcome::Answered(intent.clone(), Answer::Yes)
+        }
+        (Dialog::List { intent, .. }, Action::Ask) => {
+            return Outcome::Answered(intent.clone(), Answer::Ask);
         }
         (Dialog::Text { input, intent, .. }, Action::Submit) => {
             let text = input.value().to_owned();
@@ -198,34 +240,60 @@ pub(crate) fn update(dialogs: &mut Vec<Dialog>, rows: usize, action: Action) -> 
             typed.handle(request);
             return Outcome::Nothing;
         }
-        (Dialog::Text { input, .. } | Dialog::Command { input }, Action::Edit(request)) => {
+        (Dialog::Text { input, .. }, Action::Edit(request)) => {
             input.handle(request);
             return Outcome::Nothing;
         }
-        (Dialog::Command { input }, Action::Complete) => {
-            command::complete(input);
+        (Dialog::Command { input, chosen }, Action::Edit(request)) => {
+            input.handle(request);
+            *chosen = None;
             return Outcome::Nothing;
         }
-        (Dialog::Command { input }, Action::Submit) => command::run(input.value()),
+        (Dialog::Command { input, chosen }, Action::Complete) => {
+            command::complete(input);
+            *chosen = None;
+            return Outcome::Nothing;
+        }
+        (Dialog::Command { input, chosen }, action @ (Action::Up | Action::Down)) => {
+            let last = command::matching(input.value()).len().checked_sub(1);
+            *chosen = match (action, *chosen) {
+                (Action::Up, Some(at)) => at.checked_sub(1),
+                (Action::Down, Some(at)) => last.map(|last| (at + 1).min(last)),
+                (Action::Down, None) => last.map(|_| 0),
+                _ => None,
+            };
+            return Outcome::Nothing;
+        }
+        (Dialog::Command { input, chosen }, Action::Submit) => command::run(input.value(), *chosen),
         (
             Dialog::List {
                 rows: all,
                 scroll,
+                find,
                 intent,
                 ..
             },
             Action::Submit,
-        ) => match all.get(scroll.cursor) {
+        ) => match (find.left(all).get(scroll.cursor)).and_then(|at| all.get(*at)) {
+            Some(row) if let Asked::Key(page) = intent => {
+                match keymap::action_of(*page, &row.value) {
+                    Some(action) => Outcome::Command(action),
+                    None => return Outcome::Nothing,
+                }
+            }
             Some(row) => Outcome::Answered(intent.clone(), Answer::Chosen(row.value.clone())),
             None => return Outcome::Nothing,
         },
         (
             Dialog::List {
-                rows: all, scroll, ..
+                rows: all,
+                scroll,
+                find,
+                ..
             },
             action,
         ) => {
-            scroll.follow(&action, all.len(), rows);
+            scroll.follow(&action, find.left(all).len(), rows);
             return Outcome::Nothing;
         }
         (Dialog::Reading { lines, file, .. }, Action::Submit) => match file {
@@ -243,6 +311,69 @@ pub(crate) fn update(dialogs: &mut Vec<Dialog>, rows: usize, action: Action) -> 
     };
     dialogs.pop();
     outcome
+}
+
+/// Looking for words in a list or a text; `false` for any other action.
+fn finds(dialog: Option<&mut Dialog>, action: &Action, rows: usize) -> bool {
+    match dialog {
+        Some(Dialog::List {
+            rows: all,
+            scroll,
+            find,
+            ..
+        }) => match action {
+            Action::Find => find.is_typed = true,
+            Action::Back if find.is_typed || !find.is_empty() => {
+                let here = find.left(all).get(scroll.cursor).copied();
+                find.clear();
+                scroll.to(here.unwrap_or(0), all.len(), rows);
+            }
+            action if find.is_typed && find.edit(action) => {
+                *scroll = Scroll::default();
+            }
+            _ => return false,
+        },
+        Some(Dialog::Reading {
+            lines,
+            scroll,
+            find,
+            ..
+        }) => match action {
+            Action::Find => {
+                find.clear();
+                find.is_typed = true;
+            }
+            Action::Submit if find.is_typed => find.is_typed = false,
+            Action::Back if find.is_typed => find.clear(),
+            Action::FindNext => to_found(lines, scroll, find, rows, scroll.offset + 1, false),
+            Action::FindPrevious => to_found(lines, scroll, find, rows, scroll.offset, true),
+            action if find.is_typed && find.edit(action) => {
+                to_found(lines, scroll, find, rows, scroll.offset, false);
+            }
+            _ => return false,
+        },
+        _ => return false,
+    }
+    true
+}
+
+/// To the next line from `from` on that was found, or to the one before it; behind the last one to the first.
+fn to_found(
+    lines: &[String],
+    scroll: &mut Scroll,
+    find: &Find,
+    rows: usize,
+    from: usize,
+    back: bool,
+) {
+    let found = |at: &usize| lines.get(*at).is_some_and(|line| find.holds(line));
+    let place = match back {
+        false => (from..lines.len()).chain(0..from).find(found),
+        true => (0..from).rev().chain((from..lines.len()).rev()).find(found),
+    };
+    if let Some(place) = place {
+        scroll.offset = place.min(lines.len().saturating_sub(rows));
+    }
 }
 
 /// A text has no cursor: moving moves what is shown.

@@ -73,7 +73,9 @@ fn page_of(action: &Action, here: Page) -> Page {
 
 fn page_asked(request: &Request) -> Page {
     match request {
-        Request::Review(_) | Request::Verify(_) | Request::Secret(_) => Page::Review,
+        Request::Review(_) | Request::Upgrade(_) | Request::Verify(_) | Request::Secret(_) => {
+            Page::Review
+        }
         Request::Expect(_) => Page::Watch,
         Request::Regrouped => Page::Inventory,
     }
@@ -96,6 +98,13 @@ impl State {
     /// The page that the operator is on.
     pub(crate) fn screen(&self) -> &dyn Screen {
         self.pages.at(self.shared.page)
+    }
+
+    /// Which review is on the screen, where one that can be started is.
+    pub(crate) fn reviewed(&self) -> Option<u64> {
+        let review = &self.pages.review;
+        let is_shown = self.shared.page == Page::Review && !review.specs.is_empty();
+        is_shown.then_some(review.edition)
     }
 
     /// What a key means now depends on this.
@@ -138,6 +147,8 @@ impl State {
         let Self { shared, pages } = self;
         let effect = match asked {
             Asked::Quit => stopping::quit_as(&answer),
+            // A key that was chosen in the help is carried out like one that was pressed.
+            Asked::Key(_) => None,
             Asked::Suspend => Some(Effect::Suspend),
             Asked::Cancel(target) => Some(stopping::cancel(target)),
             Asked::Groups(asked) => {
@@ -158,7 +169,13 @@ impl State {
         }
     }
 
+    /// What is known of peers has changed.
+    pub(crate) fn hear_of_peers(&mut self) {
+        groups::arrived(&mut self.shared);
+    }
+
     pub(crate) fn observe(&mut self, snapshot: &Snapshot) {
+        self.shared.presence.observe(snapshot);
         for page in Page::EVERY {
             self.pages.at_mut(page).observe(&mut self.shared, snapshot);
         }

@@ -41,6 +41,7 @@ impl<T: Transport> ImageManager<T> {
                 self.tell(event);
             }
             ReportKind::Opened { entity, staged } => group.opened(entity, staged),
+            ReportKind::Again { entity, at } => group.again(entity, at),
             ReportKind::Size(size) => group.sized(size),
             ReportKind::Ended => self.end_group(report.group),
         }

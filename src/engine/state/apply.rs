@@ -102,6 +102,15 @@ impl GroupState {
         }
     }
 
+    /// It waits to be tried again until then.
+    pub(in crate::engine) fn again(&mut self, entity: usize, at: Timestamp) {
+        if let Some(record) = self.entities.get_mut(entity)
+            && record.state == EntityState::Retrying
+        {
+            record.again_at = Some(at);
+        }
+    }
+
     /// The source has reported how large the image is.
     pub(in crate::engine) fn sized(&mut self, size: u64) {
         self.image.size = Some(size);

@@ -2,13 +2,14 @@
 
 mod apply;
 mod outcome;
+mod silence;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +21,7 @@ use crate::plan::Footprint;
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot};
 
 pub(super) use outcome::outcome;
+use silence::Silence;
 
 use super::bottleneck::{BottleneckFinder, Finding, Progress};
 use super::image_manager::Needs;
@@ -90,6 +92,9 @@ pub(super) struct EntityRecord {
     runs: Option<String>,
     left: Option<String>,
     absence: Absence,
+    again_at: Option<Timestamp>,
+    silence: Silence,
+    silent_since: Option<Timestamp>,
     rate: RateMeter,
     began: Option<Instant>,
     seconds: Option<f64>,
@@ -356,6 +361,9 @@ impl EntityRecord {
             runs: None,
             left: None,
             absence: Absence::default(),
+            again_at: None,
+            silence: Silence::default(),
+            silent_since: None,
             rate: RateMeter::new(Instant::now()),
             began: None,
             seconds: None,
@@ -370,6 +378,7 @@ impl EntityRecord {
         attempt: u32,
     ) {
         self.absence.saw(at, state);
+        self.again_at = None;
         (self.state, self.step, self.cause, self.attempt) = (state, step, cause, attempt);
         if state != EntityState::Waiting && self.began.is_none() {
             self.began = Some(Instant::now());
@@ -381,7 +390,15 @@ impl EntityRecord {
 
     fn snapshot(&mut self, sent: u64, lag: u64) -> EntitySnapshot {
         let running = self.began.map(|began| began.elapsed().as_secs_f64());
-        let rate = self.rate.sample(Instant::now(), sent);
+        let now = Instant::now();
+        let rate = self.rate.sample(now, sent);
+        // One that fetches and has not begun has its own time for that.
+        let is_due = lag > 0 && self.state.takes_bytes();
+        let is_due = is_due && (sent > 0 || self.state.is_sending());
+        let silent = self.silence.lasts(now, is_due.then_some(sent));
+        // Taken down once: a time that moves by itself would be sent again with every snapshot.
+        self.silent_since =
+            silent.and_then(|lasts| self.silent_since.or_else(|| before_now(lasts)));
         EntitySnapshot {
             entity: self.name.clone(),
             state: self.state,
@@ -402,9 +419,17 @@ impl EntityRecord {
                 EntityState::Offline => self.absence.since(),
                 _ => None,
             },
+            silent_since: self.silent_since,
+            again_at: self.again_at,
             wave: None,
         }
     }
+}
+
+/// That long ago.
+fn before_now(lasts: Duration) -> Option<Timestamp> {
+    let lasts = SignedDuration::try_from(lasts).ok()?;
+    Timestamp::now().checked_sub(lasts).ok()
 }
 
 /// Whether anything is done on it now, so that others may wait for it.

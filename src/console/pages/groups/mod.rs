@@ -204,7 +204,10 @@ fn of_group(
             image::ask(shared, at);
             None
         }
-        Action::PickSource => source::ask(shared, at),
+        Action::PickSource => {
+            source::open(shared, at);
+            None
+        }
         Action::Laggards => {
             change::ask_laggards(shared, at);
             None
@@ -304,6 +307,11 @@ pub(crate) fn answered(
         (OfGroups::FileVersion(file), Answer::Text(version)) => {
             browse::described(view, shared, file, &version)
         }
+        (OfGroups::Source { at }, Answer::Ask) => source::ask_peers(shared, at),
+        (_, Answer::Ask) => {
+            shared.say("there is nobody to be asked in this list");
+            None
+        }
         (OfGroups::Source { at }, Answer::Chosen(source)) => {
             source::chosen(view, shared, at, &source)
         }
@@ -330,14 +338,8 @@ pub(crate) fn arrived(shared: &mut Shared) {
         _ => return,
     };
     let shown = shared.list_rows();
-    if let Some(Dialog::List { rows, scroll, .. }) = shared.dialogs.get_mut(place) {
-        // The cursor stays on what it was on.
-        let here = rows.get(scroll.cursor).map(|row| row.value.clone());
-        *rows = new;
-        let row = rows
-            .iter()
-            .position(|row| Some(&row.value) == here.as_ref());
-        scroll.to(row.unwrap_or(0), rows.len(), shown);
+    if let Some(dialog) = shared.dialogs.get_mut(place) {
+        dialog.put_rows(new, shown);
     }
 }
 

@@ -1,8 +1,8 @@
 //! Choosing where a group's image is read from: a file server, one peer, or any peer that has it. In a
 //! group with an order of sources, the one that is chosen comes first.
 //!
-//! When the list is opened, the peers are asked whether they have the image; the rows tell what
-//! each answered as the answers come.
+//! The rows say what is known of each peer. `a` has the peers asked whether they have the image, which logs in to each:
+//! that is never done unasked. Esc stops it.
 
 use std::collections::HashMap;
 
@@ -11,19 +11,19 @@ use crate::console::dialogs::{Dialog, Row};
 use crate::console::effect::Effect;
 use crate::console::state::Shared;
 use crate::model::names::natural;
-use crate::model::{Entity, SourceSpec, units};
+use crate::model::{Entity, SourceSpec, columns, units};
 use crate::protocol::{Command, GroupSpec, PeerCheck};
 
 use super::View;
 use super::members::{types, url};
-use super::{changed, made, push};
+use super::{arrived, changed, made, push};
 
 /// Before the name of a file server or of a peer.
 const SERVER: &str = "server:";
 const PEER: &str = "peer:";
 const ANY: &str = "any";
 
-pub(super) fn ask(shared: &mut Shared, at: usize) -> Option<Effect> {
+pub(super) fn open(shared: &mut Shared, at: usize) {
     let group = &shared.resolved.groups[at];
     let title = match group.then.is_empty() {
         true => format!("Source of {}", group.name),
@@ -33,24 +33,36 @@ pub(super) fn ask(shared: &mut Shared, at: usize) -> Option<Effect> {
             group.source_label()
         ),
     };
-    let asks = match &shared.drafts[at].spec {
-        GroupSpec::Made(made) if group.image.known().is_some() => Some(Command::AskPeers {
-            image: made.image.clone(),
-        }),
-        _ => None,
-    };
     let rows = rows(shared, at);
     push(
         shared,
         Dialog::list(title, rows, Asked::Groups(OfGroups::Source { at })),
     );
-    match asks {
-        Some(command) => Some(Effect::Send(vec![command])),
-        None => {
-            shared.say("without an image no peer can be asked for it: choose one first (i)");
-            None
-        }
-    }
+    shared.say("a asks the peers whether they have the image: it logs in to each of them");
+}
+
+/// Has the peers asked for the group's image.
+pub(super) fn ask_peers(shared: &mut Shared, at: usize) -> Option<Effect> {
+    let group = &shared.resolved.groups[at];
+    let image = match (&shared.drafts[at].spec, group.image.known()) {
+        (GroupSpec::Made(made), Some(known)) => Some((made.image.clone(), known.clone())),
+        _ => None,
+    };
+    let Some((spec, image)) = image else {
+        shared.say("without an image no peer can be asked for it: choose one first (i)");
+        return None;
+    };
+    let many = (shared.site.inventory.entities.iter())
+        .filter(|entity| entity.type_ == image.type_)
+        .count();
+    let many = columns::count(many, "entity");
+    shared.say(format!(
+        "{many} of type {} are being asked: Esc stops it",
+        image.type_
+    ));
+    shared.answers.asking.insert(image.name.clone());
+    arrived(shared);
+    Some(Effect::Send(vec![Command::AskPeers { image: spec }]))
 }
 
 pub(super) fn rows(shared: &Shared, at: usize) -> Vec<Row> {
@@ -70,7 +82,11 @@ pub(super) fn rows(shared: &Shared, at: usize) -> Vec<Row> {
         Some(image) => [&*image.type_].into(),
         None => types(inventory, group),
     };
-    let has_version = |entity: &Entity| image.is_some_and(|image| image.is_on(entity));
+    let has_version = |entity: &Entity| {
+        image.is_some_and(|image| {
+            image.is_on(entity) || *shared.presence.version(entity) == image.version
+        })
+    };
     let mut peers: Vec<usize> = (0..inventory.entities.len())
         .filter(|peer| of_types.contains(&*inventory.entities[*peer].type_))
         .collect();
@@ -84,6 +100,7 @@ pub(super) fn rows(shared: &Shared, at: usize) -> Vec<Row> {
         .and_then(|image| shared.answers.peers.get(&image.name))
         .map(|checks| checks.iter().map(|check| (&*check.entity, check)).collect())
         .unwrap_or_default();
+    let is_asking = image.is_some_and(|image| shared.answers.asking.contains(&image.name));
     let having = checks.values().filter(|check| check.has_it).count();
     let by_word = peers
         .iter()
@@ -91,7 +108,9 @@ pub(super) fn rows(shared: &Shared, at: usize) -> Vec<Row> {
         .count();
     rows.push(Row {
         label: "any peer that has it".into(),
-        detail: if checks.is_empty() {
+        detail: if is_asking {
+            "they are being asked (Esc stops)".into()
+        } else if checks.is_empty() {
             format!("{by_word} by the inventory, not checked")
         } else {
             format!("{having} have it, {} checked", checks.len())
@@ -111,7 +130,7 @@ pub(super) fn rows(shared: &Shared, at: usize) -> Vec<Row> {
         };
         Row {
             label: format!("{PEER}{}", entity.name),
-            detail: format!("{}{target}: {answer}", entity.version),
+            detail: format!("{}{target}: {answer}", shared.presence.version(entity)),
             value: format!("{PEER}{}", entity.name),
         }
     }));

@@ -33,7 +33,7 @@ pub(super) fn dialog(shared: &Shared, snapshot: &Snapshot, at: usize) -> Dialog 
     let lines = Vec::new();
     let mut rows = Rows { columns, lines };
     let entity = &shared.site.inventory.entities[at];
-    described(&mut rows, entity);
+    described(&mut rows, entity, &shared.presence.version(entity));
     let groups: Vec<&str> = shared.resolved.names_of(at).collect();
     match groups.is_empty() {
         true => rows.add("groups", "none"),
@@ -47,11 +47,20 @@ pub(super) fn dialog(shared: &Shared, snapshot: &Snapshot, at: usize) -> Dialog 
 }
 
 /// What the inventory says of it.
-fn described(rows: &mut Rows, entity: &Entity) {
-    for (name, value) in [("type", &entity.type_), ("version", &entity.version)] {
-        let is_known = !value.is_empty();
-        rows.add(name, if is_known { value } else { "not known" });
-    }
+fn described(rows: &mut Rows, entity: &Entity, version: &str) {
+    let or_unknown = |value: &str| match value {
+        "" => "not known".to_owned(),
+        value => value.to_owned(),
+    };
+    rows.add("type", &or_unknown(&entity.type_));
+    let written = or_unknown(&entity.version);
+    rows.add(
+        "version",
+        &match version == entity.version {
+            true => written,
+            false => format!("{version}, delivered by subtend (the inventory: {written})"),
+        },
+    );
     rows.add("address", &entity.address.to_string());
     rows.add("protocol", entity.address.scheme.in_words());
     rows.add("path", entity.path.as_str());

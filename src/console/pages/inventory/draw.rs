@@ -195,10 +195,28 @@ impl Columns {
         };
         let groups = shared.resolved.names_of(at).collect::<Vec<_>>().join(",");
         let name = cut(&entity.name, self.widths[0] - MARK, theme);
-        let texts = [&entity.type_, &entity.version, &view.addresses[at], &groups];
+        let version = shared.presence.version(entity);
+        let texts = [&*entity.type_, &version, &view.addresses[at], &groups];
         let texts = texts.into_iter().zip(&self.widths[1..]);
-        let mut cells = vec![Cell::new(format!("{mark} {name}"))];
-        cells.extend(texts.map(|(text, width)| Cell::new(cut(text, *width, theme))));
+        let mut name = found(&name, &view.words, theme);
+        name.spans.insert(0, Span::raw(format!("{mark} ")));
+        let mut cells = vec![Cell::new(name)];
+        cells.extend(texts.enumerate().map(|(column, (text, width))| {
+            let text = cut(text, *width, theme);
+            let is_searched = match column {
+                0 => true,
+                // Words mean whole versions.
+                1 => view
+                    .words
+                    .iter()
+                    .any(|word| text.eq_ignore_ascii_case(word)),
+                _ => false,
+            };
+            match is_searched {
+                true => Cell::new(found(&text, &view.words, theme)),
+                false => Cell::new(text),
+            }
+        }));
         let last = newest(snapshot, &entity.name);
         cells.push(last.as_ref().map_or_else(
             || Cell::new(""),
@@ -215,6 +233,25 @@ impl Columns {
         }
         Row::new(cells)
     }
+}
+
+/// A text in which the first place is marked that one of the words was found at.
+fn found<'a>(text: &str, words: &[String], theme: &Theme) -> Line<'a> {
+    let lower = text.to_lowercase();
+    let place = words.iter().find_map(|word| {
+        let at = lower.find(word.as_str())?;
+        // Where lower case has other lengths nothing is marked.
+        let range = at..at + word.len();
+        text.get(range.clone()).is_some().then_some(range)
+    });
+    let Some(range) = place.filter(|_| lower.len() == text.len()) else {
+        return Line::raw(text.to_owned());
+    };
+    Line::from(vec![
+        Span::raw(text[..range.start].to_owned()),
+        Span::styled(text[range.clone()].to_owned(), theme.found()),
+        Span::raw(text[range.end..].to_owned()),
+    ])
 }
 
 fn labels(entity: &crate::model::Entity) -> String {

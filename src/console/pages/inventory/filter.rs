@@ -2,7 +2,8 @@
 //!
 //! | word | matches |
 //! | --- | --- |
-//! | `shelf1` | name, type, version, address or the value of a label that holds it |
+//! | `shelf1` | name, type or the value of a label that holds it |
+//! | `2.3` | the same, or the version that is this one: 12.3 and 2.31 are others |
 //! | `shelf1-[01-05]`, `*-07` | the whole of one of these, as a pattern |
 //! | `type:adsl` `version:2.3` `group:` `state:` | the field: exactly where there is such a value, else its beginning |
 //! | `name:` `address:` | the field that holds it |
@@ -18,6 +19,8 @@ use crate::model::names::Pattern;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts<'a> {
     pub(super) entity: &'a Entity,
+    /// The one that is there now, as far as is known.
+    pub(super) version: &'a str,
     pub(super) address: &'a str,
     /// The groups that the entity is in.
     pub(super) groups: &'a [&'a str],
@@ -82,6 +85,19 @@ impl Filter {
         )
     }
 
+    /// The words that were looked for wherever they stand, in lower case.
+    pub(super) fn words(&self) -> Vec<String> {
+        let words = self.0.iter().filter(|word| !word.excludes);
+        let words =
+            words.filter(|word| matches!(word.place, Place::Anywhere | Place::Field(Field::Name)));
+        words
+            .filter_map(|word| match &word.value {
+                Value::Holds(text) => Some(text.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+
     pub(super) fn matches(&self, facts: &Facts<'_>) -> bool {
         self.0
             .iter()
@@ -128,7 +144,9 @@ impl Word {
     }
 
     fn matches(&self, facts: &Facts<'_>) -> bool {
-        self.place.any(facts, |found| self.value.fits(found))
+        // A part of a version is another version: 10.2.3.7 is not 2.3.
+        let is_version = matches!(self.place, Place::Anywhere) && self.value.is_all(facts.version);
+        is_version || self.place.any(facts, |found| self.value.fits(found))
     }
 }
 
@@ -154,13 +172,11 @@ impl Place {
             Self::Anywhere => {
                 fits(&entity.name)
                     || fits(&entity.type_)
-                    || fits(&entity.version)
-                    || fits(facts.address)
                     || entity.labels.values().any(|value| fits(value))
             }
             Self::Field(Field::Name) => fits(&entity.name),
             Self::Field(Field::Type) => fits(&entity.type_),
-            Self::Field(Field::Version) => fits(&entity.version),
+            Self::Field(Field::Version) => fits(facts.version),
             Self::Field(Field::Address) => fits(facts.address),
             Self::Field(Field::Group) => match facts.groups {
                 [] => fits("none"),
@@ -176,6 +192,16 @@ impl Place {
 }
 
 impl Value {
+    /// Whether it is this text from end to end.
+    fn is_all(&self, text: &str) -> bool {
+        match self {
+            Self::Holds(value) | Self::Begins(value) | Self::Exactly(value) => {
+                text.to_lowercase() == *value
+            }
+            Self::Pattern(pattern) => pattern.matches(&text.to_lowercase()),
+        }
+    }
+
     fn fits(&self, found: &str) -> bool {
         let found = found.to_lowercase();
         match self {
@@ -205,6 +231,7 @@ mod tests {
             let entity = &*inventory.entities[at];
             Facts {
                 entity,
+                version: &entity.version,
                 address: &addresses[at],
                 groups: if entity.type_ == "adsl" {
                     &["adsl", "north"]
@@ -233,8 +260,13 @@ mod tests {
             ("", "shelf1-[01-08] shelf2-[01-05]"),
             ("SHELF2", "shelf2-[01-05]"),
             ("south", "shelf2-[01-05]"),
-            ("192.0.2.21", "shelf1-01"),
-            (":2304", "shelf2-04"),
+            // Parts of addresses and of versions are asked for as such.
+            ("192.0.2.21", ""),
+            (":2304", ""),
+            ("address::2304", "shelf2-04"),
+            ("adsl 2.3", "shelf1-[01-07]"),
+            ("adsl .3", ""),
+            ("2.*", "shelf1-[01-08]"),
             ("type:vdsl version:1.8", "shelf2-[03-05]"),
             ("type:vdsl !version:1.8", "shelf2-[01-02]"),
             ("!type:adsl", "shelf2-[01-05]"),
@@ -268,6 +300,7 @@ mod tests {
         let (short, long) = (entity("2"), entity("2.3"));
         let facts = |entity| Facts {
             entity,
+            version: &entity.version,
             address: "",
             groups: &[],
             state: "none",

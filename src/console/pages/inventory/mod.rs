@@ -43,6 +43,8 @@ pub(crate) struct View {
     anchor: Option<usize>,
     /// As they are shown, by the place of the entity.
     addresses: Vec<String>,
+    /// What the filter's words are found in is marked.
+    words: Vec<String>,
     /// The widest value of each column but the last two.
     widest: [usize; 4],
 }
@@ -73,6 +75,7 @@ impl View {
             scroll: Scroll::default(),
             anchor: None,
             addresses,
+            words: Vec::new(),
             widest,
         }
     }
@@ -171,6 +174,7 @@ pub(crate) fn update(
             view.reverse = !view.reverse;
             refresh(view, shared, snapshot);
         }
+        Action::Upgrade => upgrade(view, shared),
         Action::Mark => mark(view, shared),
         Action::MarkRange => mark_range(view, shared),
         Action::MarkAll => shared.picks.marks.extend(&shared.picks.shown),
@@ -204,13 +208,17 @@ pub(crate) fn refresh(view: &mut View, shared: &mut Shared, snapshot: &Snapshot)
     let entities = &inventory.entities;
     let state_of = |at: usize| states.get(&*entities[at].name).copied();
 
+    let versions: Vec<_> = entities
+        .iter()
+        .map(|one| shared.presence.version(one))
+        .collect();
     let mut order = view.order.clone();
     let by_name = |a: &usize, b: &usize| natural(&entities[*a].name, &entities[*b].name);
     order.sort_by(|a, b| {
         let order = match view.sort {
             Column::Name => std::cmp::Ordering::Equal,
             Column::Type => natural(&entities[*a].type_, &entities[*b].type_),
-            Column::Version => natural(&entities[*a].version, &entities[*b].version),
+            Column::Version => natural(&versions[*a], &versions[*b]),
             Column::Address => natural(&view.addresses[*a], &view.addresses[*b]),
             Column::Group => {
                 // Those without a group stand last.
@@ -231,6 +239,7 @@ pub(crate) fn refresh(view: &mut View, shared: &mut Shared, snapshot: &Snapshot)
         .collect();
     let facts = |at: usize| Facts {
         entity: &entities[at],
+        version: &versions[at],
         address: &view.addresses[at],
         groups: &groups[at],
         state: state_of(at).map_or("none", EntityState::as_str),
@@ -242,6 +251,7 @@ pub(crate) fn refresh(view: &mut View, shared: &mut Shared, snapshot: &Snapshot)
         .filter(|at| filter.matches(&facts(*at)))
         .collect();
 
+    view.words = filter.words();
     view.order = order;
     shared.picks.shown = shown;
     keep_cursor(view, shared, here);
@@ -260,6 +270,21 @@ fn edit(view: &mut View, shared: &mut Shared, snapshot: &Snapshot, request: Inpu
     let changed = shared.picks.filter.handle(request);
     if changed.is_some_and(|changed| changed.value) {
         refresh(view, shared, snapshot);
+    }
+}
+
+/// The marked ones, else what a filter leaves, else the one under the cursor.
+fn upgrade(view: &View, shared: &mut Shared) {
+    let picked: Vec<usize> = if !shared.picks.marks.is_empty() {
+        shared.picks.marks.iter().copied().collect()
+    } else if !shared.picks.filter.value().trim().is_empty() {
+        shared.picks.shown.clone()
+    } else {
+        view.current(shared).into_iter().collect()
+    };
+    match picked.is_empty() {
+        true => shared.say("no entity is shown: there is nothing to upgrade"),
+        false => shared.request(Request::Upgrade(picked)),
     }
 }
 

@@ -53,6 +53,25 @@ pub(super) fn in_words(planned: &PlannedGroup) -> Option<String> {
     ))
 }
 
+/// Asks for the number of entities, which says what is done on them: one key too many must not start hundreds.
+pub(super) fn ask_how_many(shared: &mut Shared, plan: &Plan, entities: usize) {
+    let width = usize::from(shared.columns).saturating_sub(10).clamp(30, 70);
+    let groups = plan.groups.iter();
+    let activated = groups.filter(|one| one.group.extent.activates() && !one.send.is_empty());
+    let activated =
+        activated.filter_map(|one| Some(format!("{}: {}", one.group.name, in_words(one)?)));
+    let said = std::iter::once(format!("{}.", deeds(plan))).chain(activated);
+    let said = said.chain([format!("Type {entities} to start.")]);
+    let lines: Vec<String> = said.flat_map(|text| wrap(&text, 0, width)).collect();
+    let intent = Asked::Review(OfReview::HowMany { entities });
+    let title = format!("Start on {}?", count(entities, "entity"));
+    let mut dialog = Dialog::text(title, "", intent);
+    if let Dialog::Text { lines: place, .. } = &mut dialog {
+        *place = lines;
+    }
+    shared.dialogs.push(dialog);
+}
+
 /// Asks before devices go: one key too many must not restart them. Says whether it asked.
 pub(super) fn ask(shared: &mut Shared, plan: &Plan) -> bool {
     let groups = plan.groups.iter();

@@ -8,7 +8,9 @@ use ratatui::text::{Line, Span};
 use crate::console::state::Shared;
 use crate::console::widgets::fit::{cut, plain, span};
 use crate::model::columns::count;
-use crate::model::{Extent, Group, Name, PeerChoice, SourceChoice, VerifyMode, names, units};
+use crate::model::{
+    Entity, Extent, Group, Name, PeerChoice, SourceChoice, VerifyMode, names, units,
+};
 use crate::plan::{Finding, Plan, PlannedGroup, schedule};
 use crate::protocol::inspect::Weight;
 use crate::terminal::{Theme, Tone};
@@ -36,36 +38,51 @@ pub(super) fn lines<'a>(
     if view.specs.is_empty() {
         page.text("Nothing is to be started.", theme.title());
         page.blank();
+        for reason in &view.without {
+            page.hanging("X ", reason, theme.tone(Tone::Bad));
+        }
         page.text(
-            "Select groups on the Groups page with Space, or stand on one, and press S: this page \
-             then says what a start will do, before anything is sent.",
+            "U on the Inventory page upgrades what is marked there; on the Groups page S takes the groups that are \
+             selected with Space, or the one under the cursor. This page then says what a start will do, before anything is sent.",
             Style::new(),
         );
         return page.lines;
     }
-    head(&mut page, view, start);
+    head(&mut page, shared, view, start);
     found(&mut page, view);
     for group in &start.plan.groups {
         page.blank();
-        describe(&mut page, shared, &start.plan, group);
+        describe(&mut page, (shared, view), &start.plan, group);
         campaign(&mut page, start, group);
     }
     passwords(&mut page, start);
     page.lines
 }
 
-fn head(page: &mut Writer<'_>, view: &View, start: &Start) {
+fn head(page: &mut Writer<'_>, shared: &Shared, view: &View, start: &Start) {
     let theme = page.theme;
     let plan = &start.plan;
     let skip: usize = plan.groups.iter().map(|group| group.skip.len()).sum();
     let groups = count(view.specs.len(), "group");
-    let mut text = format!("{groups}: {}", activate::deeds(plan));
-    if skip > 0 {
+    let asked: usize = (plan.groups.iter())
+        .map(|group| has_it(shared, view, group).len())
+        .sum();
+    let mut text = match view.only_looks {
+        true => {
+            format!("{groups}: what the entities hold. Nothing is started here; S reviews a start.")
+        }
+        false => format!("{groups}: {}", activate::deeds(plan)),
+    };
+    if asked > 0 && !view.only_looks {
+        text += &format!(", {asked} of them only if they do not have it any more");
+    }
+    if skip > 0 && !view.only_looks {
         text += &format!(", {skip} skipped");
     }
     let what_next = match (plan.blockers.is_empty(), start.passwords.is_empty()) {
-        (true, true) => ". S starts.",
-        (true, false) => ". S asks for passwords and starts.",
+        _ if view.only_looks => "",
+        (true, true) => ". Y starts.",
+        (true, false) => ". Y asks for passwords and starts.",
         (false, _) => ". It can't be started like this.",
     };
     page.text(&(text + what_next), theme.title());
@@ -74,6 +91,17 @@ fn head(page: &mut Writer<'_>, view: &View, start: &Start) {
             "! forced: entities that have the image already get it again (F: skip them)",
             theme.tone(Tone::Look),
         );
+    }
+    for reason in &view.without {
+        page.hanging("! ", reason, theme.tone(Tone::Look));
+    }
+    if !view.left_out.is_empty() {
+        let names: Vec<&str> = view.left_out.iter().map(String::as_str).collect();
+        let text = format!(
+            "left out, as the online check found something: {}",
+            joined(&names)
+        );
+        page.hanging("! ", &text, theme.tone(Tone::Look));
     }
     for blocker in &plan.blockers {
         page.hanging("X ", &blocker.to_string(), theme.tone(Tone::Bad));
@@ -88,6 +116,9 @@ fn head(page: &mut Writer<'_>, view: &View, start: &Start) {
             if running == 1 { "runs" } else { "run" },
         ),
     };
+    if let Some(sheet) = &view.sheet {
+        page.entry("who", &sheet.who(shared));
+    }
     page.entry("memory", &share);
 }
 
@@ -109,7 +140,23 @@ fn found(page: &mut Writer<'_>, view: &View) {
     }
 }
 
-fn describe(page: &mut Writer<'_>, shared: &Shared, plan: &Plan, planned: &PlannedGroup) {
+/// Those of a group that got the image before: they are asked for it, and skipped where they have it still.
+fn has_it<'p>(shared: &Shared, view: &View, planned: &'p PlannedGroup) -> Vec<&'p str> {
+    let group = &planned.group;
+    if view.force || group.extent == Extent::Activate {
+        return Vec::new();
+    }
+    let has_it = |one: &&std::sync::Arc<Entity>| shared.presence.has(one, group);
+    let names = planned.send.iter().filter(has_it);
+    names.map(|entity| &*entity.name).collect()
+}
+
+fn describe(
+    page: &mut Writer<'_>,
+    (shared, view): (&Shared, &View),
+    plan: &Plan,
+    planned: &PlannedGroup,
+) {
     let theme = page.theme;
     let group = &planned.group;
     let name = plain(&group.name, &theme);
@@ -131,9 +178,10 @@ fn describe(page: &mut Writer<'_>, shared: &Shared, plan: &Plan, planned: &Plann
         ", no SHA-256 to check"
     };
     page.entry("image", &text);
-    let mut versions: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut versions: BTreeMap<String, usize> = BTreeMap::new();
     for entity in &planned.send {
-        *versions.entry(&entity.version).or_default() += 1;
+        let version = shared.presence.version(entity);
+        *versions.entry(version.into_owned()).or_default() += 1;
     }
     let versions: Vec<String> = (versions.iter())
         .map(|(from, many)| format!("{from} -> {}: {}", image.version, count(*many, "entity")))
@@ -149,7 +197,7 @@ fn describe(page: &mut Writer<'_>, shared: &Shared, plan: &Plan, planned: &Plann
         send_to(page, plan, planned);
         skipped(page, planned);
     } else {
-        delivery(page, shared, plan, planned);
+        delivery(page, (shared, view), plan, planned);
     }
     if let Some(procedure) = &group.procedure {
         page.entry("procedure", &procedure.in_words());
@@ -173,11 +221,25 @@ fn campaign(page: &mut Writer<'_>, start: &Start, planned: &PlannedGroup) {
 }
 
 /// How the image gets there.
-fn delivery(page: &mut Writer<'_>, shared: &Shared, plan: &Plan, planned: &PlannedGroup) {
+fn delivery(
+    page: &mut Writer<'_>,
+    (shared, view): (&Shared, &View),
+    plan: &Plan,
+    planned: &PlannedGroup,
+) {
     let theme = page.theme;
     let group = &planned.group;
     page.entry("source", &sources(shared, plan, planned));
     send_to(page, plan, planned);
+    let has_it = has_it(shared, view, planned);
+    if !has_it.is_empty() {
+        let text = format!(
+            "{}: {} got it before: each is asked, and skipped where it has it still (F sends all the same)",
+            has_it.len(),
+            joined(&has_it)
+        );
+        page.entry("ask first", &text);
+    }
     if !planned.send.is_empty() {
         let send = planned.send.iter().map(|entity| &**entity);
         page.entry("verify", &VerifyMode::of_all_in_words(send));

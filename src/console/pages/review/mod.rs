@@ -7,21 +7,27 @@ mod activate;
 mod lines;
 mod online;
 mod plan;
+mod sheet;
 #[cfg(test)]
 mod tests;
+
+use std::collections::BTreeSet;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use crate::console::action::Action;
+use crate::console::activation;
 use crate::console::asked::{Answer, Asked, OfReview, Question, Then};
 use crate::console::dialogs::{Dialog, Row};
 use crate::console::effect::Effect;
+use crate::console::keymap::Hints;
 use crate::console::page::Page;
 use crate::console::state::{Request, Screen, Shared};
+use crate::model::columns::count;
 use crate::model::text::{quoted, shown};
-use crate::model::{Name, SecretSource};
+use crate::model::{Extent, Name, SecretSource};
 #[cfg(test)]
 use crate::plan::said;
 use crate::protocol::{Command, Event, GroupSpec, Snapshot};
@@ -29,6 +35,10 @@ use crate::terminal::{Palette, Theme};
 
 use online::Online;
 use plan::{Password, Start};
+use sheet::Sheet;
+
+/// From how many entities on their number is typed before a start.
+const MANY: usize = 50;
 
 #[derive(Debug, Default)]
 pub(crate) struct View {
@@ -36,6 +46,16 @@ pub(crate) struct View {
     pub(crate) specs: Vec<GroupSpec>,
     /// Whether entities that have the image get it too.
     pub(crate) force: bool,
+    /// What was picked to be upgraded, where no group was made for it.
+    sheet: Option<Sheet>,
+    /// What of that can't be, in words.
+    without: Vec<String>,
+    /// Entities that are not to be touched, whatever the groups say.
+    left_out: BTreeSet<String>,
+    /// It was opened to look at what entities hold, and starts nothing.
+    only_looks: bool,
+    /// Counts the reviews that were opened, and what was changed in them: one that was read is told from its successor.
+    pub(crate) edition: u64,
     /// The first line that is shown.
     offset: usize,
     /// What hosts said about it.
@@ -67,6 +87,20 @@ impl Screen for View {
         online::arrived(self, event);
     }
 
+    fn hints(&self, _shared: &Shared, _snapshot: &Snapshot) -> Hints {
+        let mut hints = Hints::default();
+        if self.only_looks || self.specs.is_empty() {
+            hints.without.extend(["Y", "F"]);
+        }
+        if self.sheet.is_some() {
+            (hints.first).extend(["Y start", "t widen", "i image", "s source"]);
+        }
+        if !self.online.entities_with_problems().is_empty() {
+            hints.first.push("x leave out");
+        }
+        hints
+    }
+
     fn requested(
         &mut self,
         shared: &mut Shared,
@@ -75,8 +109,14 @@ impl Screen for View {
     ) -> Option<Effect> {
         match request {
             Request::Review(specs) => open(self, shared, specs),
+            Request::Upgrade(picked) => {
+                open(self, shared, Vec::new());
+                self.sheet = Some(Sheet::new(picked));
+                made_anew(self, shared, snapshot);
+            }
             Request::Verify(specs) => {
                 open(self, shared, specs);
+                self.only_looks = true;
                 return look(self, shared, snapshot, Question::Verify);
             }
             Request::Secret(credentials) => ask_for(shared, &credentials),
@@ -90,6 +130,7 @@ impl Screen for View {
 pub(crate) fn open(view: &mut View, shared: &mut Shared, specs: Vec<GroupSpec>) {
     *view = View {
         specs,
+        edition: view.edition + 1,
         online: view.online.abandoned(),
         ..View::default()
     };
@@ -103,13 +144,23 @@ pub(crate) fn update(
     action: Action,
 ) -> Option<Effect> {
     match action {
-        Action::Start | Action::Details => return start(view, shared, snapshot, false),
+        Action::Begin => return start(view, shared, snapshot, Sure::default()),
+        Action::Start if view.only_looks => open(view, shared, view.specs.clone()),
+        Action::Start => shared.say("Y starts what is shown here"),
+        Action::Widen | Action::PickImage | Action::PickSource | Action::Extent => {
+            change(view, shared, snapshot, &action);
+        }
+        Action::LeaveOut => leave_out(view, shared),
         Action::Probe => return look(view, shared, snapshot, Question::Probe),
         Action::Verify => return look(view, shared, snapshot, Question::Verify),
         Action::Back if view.online.goes_on => return online::stop(shared),
+        Action::Back if view.only_looks => shared.page = Page::Watch,
+        Action::Back if view.sheet.is_some() => shared.page = Page::Inventory,
         Action::Back => shared.page = Page::Groups,
+        Action::Force if view.only_looks => shared.say(NO_START),
         Action::Force => {
             view.force = !view.force;
+            view.edition += 1;
             shared.say(if view.force {
                 "entities that have the image get it again"
             } else {
@@ -120,6 +171,72 @@ pub(crate) fn update(
         action => scroll(view, shared, snapshot, &action),
     }
     None
+}
+
+/// What was picked is looked at anew: its groups follow from what was chosen.
+fn made_anew(view: &mut View, shared: &mut Shared, snapshot: &Snapshot) {
+    let Some(sheet) = &view.sheet else { return };
+    let (groups, without) = sheet.groups(shared, snapshot);
+    (view.specs, view.without) = (groups, without);
+    view.edition += 1;
+    view.offset = 0;
+    view.online = view.online.abandoned();
+}
+
+/// Something else is chosen for what was picked.
+fn change(view: &mut View, shared: &mut Shared, snapshot: &Snapshot, action: &Action) {
+    let activates = || {
+        let start = current(view, shared, snapshot);
+        start
+            .plan
+            .groups
+            .iter()
+            .any(|one| one.group.extent == Extent::Upgrade)
+    };
+    let now = *action == Action::Extent && activates();
+    let types: Vec<String> = match action {
+        Action::Extent => {
+            let start = current(view, shared, snapshot);
+            let images = start
+                .plan
+                .groups
+                .iter()
+                .map(|one| one.group.image.type_.clone());
+            images.collect()
+        }
+        _ => Vec::new(),
+    };
+    let Some(sheet) = &mut view.sheet else {
+        shared.say("these are groups as they are: the Groups page (2) changes them");
+        return;
+    };
+    match action {
+        Action::Widen => sheet.widen(),
+        Action::PickImage => return sheet.ask_image(shared),
+        Action::PickSource => return sheet.ask_source(shared),
+        _ => {
+            let inventory = &shared.site.inventory;
+            let can = |type_: &String| activation::can_activate(inventory, type_);
+            if let Some(Err(reason)) = types.iter().map(can).find(Result::is_err) {
+                return shared.complain(reason);
+            }
+            sheet.turn_extent(now);
+        }
+    }
+    made_anew(view, shared, snapshot);
+}
+
+/// Those that the online check found something against are not touched.
+fn leave_out(view: &mut View, shared: &mut Shared) {
+    let found = view.online.entities_with_problems();
+    if found.is_empty() {
+        shared.say("the online check (o) has found nothing against an entity");
+        return;
+    }
+    let many = count(found.len(), "entity");
+    view.left_out.extend(found);
+    view.edition += 1;
+    shared.say(format!("{many} left out"));
 }
 
 /// A text has no cursor: moving moves what is shown.
@@ -146,9 +263,16 @@ fn scroll(view: &mut View, shared: &mut Shared, snapshot: &Snapshot, action: &Ac
     .min(most);
 }
 
+/// What would be started.
+fn specs(view: &View, shared: &Shared) -> Vec<GroupSpec> {
+    let inventory = &shared.site.inventory;
+    let without = |spec| sheet::without(inventory, spec, &view.left_out);
+    view.specs.iter().map(without).collect()
+}
+
 fn current(view: &View, shared: &Shared, snapshot: &Snapshot) -> Start {
-    let View { specs, force, .. } = &view;
-    let mut start = plan::start(&shared.site, snapshot, specs, *force);
+    let specs = specs(view, shared);
+    let mut start = plan::start(&shared.site, snapshot, &specs, view.force);
     // An engine that has nothing to do reports nothing.
     start.now = start.now.max(shared.time.now);
     start
@@ -160,10 +284,24 @@ pub(crate) fn against(view: &View, shared: &Shared, snapshot: &Snapshot) -> Vec<
     said(&current(view, shared, snapshot).plan.blockers)
 }
 
-/// `sure`: it was said that devices may be made to run another image.
-fn start(view: &mut View, shared: &mut Shared, snapshot: &Snapshot, sure: bool) -> Option<Effect> {
+const NO_START: &str = "this only shows what entities hold; S reviews a start";
+
+/// What the operator has said besides that it is to be started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Sure {
+    /// Devices may be made to run another image.
+    activate: bool,
+    /// For how many entities.
+    entities: usize,
+}
+
+fn start(view: &mut View, shared: &mut Shared, snapshot: &Snapshot, sure: Sure) -> Option<Effect> {
     if view.specs.is_empty() {
         shared.say("nothing is selected; choose groups on the Groups page");
+        return None;
+    }
+    if view.only_looks {
+        shared.say(NO_START);
         return None;
     }
     let start = current(view, shared, snapshot);
@@ -176,13 +314,20 @@ fn start(view: &mut View, shared: &mut Shared, snapshot: &Snapshot, sure: bool) 
     if ask_first(shared, &start.passwords, Then::Start) {
         return None;
     }
-    if !sure && activate::ask(shared, &start.plan) {
+    let entities = start.plan.groups.iter().map(|group| group.send.len()).sum();
+    if entities >= MANY && sure.entities != entities {
+        activate::ask_how_many(shared, &start.plan, entities);
         return None;
     }
-    view.online = Online::default();
-    let groups = std::mem::take(&mut view.specs);
-    let force = std::mem::take(&mut view.force);
-    view.offset = 0;
+    if !sure.activate && entities < MANY && activate::ask(shared, &start.plan) {
+        return None;
+    }
+    let groups = specs(view, shared);
+    let force = view.force;
+    *view = View {
+        edition: view.edition + 1,
+        ..View::default()
+    };
     shared.request(Request::Expect(groups.clone()));
     shared.page = Page::Watch;
     Some(Effect::Send(vec![Command::Start { groups, force }]))
@@ -289,7 +434,39 @@ pub(crate) fn answered(
     answer: Answer,
 ) -> Option<Effect> {
     match (asked, answer) {
-        (OfReview::Activate, Answer::Yes) => start(view, shared, snapshot, true),
+        (OfReview::Activate, Answer::Yes) => {
+            let sure = Sure {
+                activate: true,
+                entities: 0,
+            };
+            start(view, shared, snapshot, sure)
+        }
+        (OfReview::HowMany { entities }, Answer::Text(typed)) => {
+            let typed: Option<usize> = typed.trim().parse().ok();
+            if typed != Some(entities) {
+                shared.complain(format!("nothing is started: {entities} was to be typed"));
+                return None;
+            }
+            let sure = Sure {
+                activate: true,
+                entities,
+            };
+            start(view, shared, snapshot, sure)
+        }
+        (OfReview::Image, Answer::Chosen(name)) => {
+            if let Some(sheet) = &mut view.sheet {
+                sheet.choose_image(&shared.site.inventory, &name);
+                made_anew(view, shared, snapshot);
+            }
+            None
+        }
+        (OfReview::Source, Answer::Chosen(label)) => {
+            if let Some(sheet) = &mut view.sheet {
+                sheet.choose_source(&label);
+                made_anew(view, shared, snapshot);
+            }
+            None
+        }
         (OfReview::Which, Answer::Chosen(name)) => {
             let known = shared.site.inventory.credentials.iter();
             let found = known.into_iter().find(|one| *one.name == *name)?;
@@ -309,7 +486,7 @@ pub(crate) fn answered(
                     shared.say(format!("the secret of {} is set", shown(&credentials)));
                     None
                 }
-                Then::Start => start(view, shared, snapshot, false),
+                Then::Start => start(view, shared, snapshot, Sure::default()),
                 Then::Look(question) => look(view, shared, snapshot, question),
             };
             if let Some(Effect::Send(more)) = more {

@@ -91,6 +91,13 @@ impl Online {
         self.installed.checks.iter().filter(unknown).count()
     }
 
+    /// The entities that the check found something against.
+    pub(super) fn entities_with_problems(&self) -> Vec<String> {
+        let checks = self.probed.checks.iter();
+        let found = checks.filter(|check| !check.is_source && check.problem.is_some());
+        found.map(|check| check.host.to_string()).collect()
+    }
+
     /// The page is about something else now. What goes on can still be stopped.
     pub(super) fn abandoned(&self) -> Self {
         Self {

@@ -153,13 +153,13 @@ fn passwords_clear_text_and_refusals_are_named() {
         screen(&mut state, &testing::snapshot(), 80, 24, ASCII)
     );
     // What is refused is not sent, and asks for no password either.
-    assert_eq!(press(&mut state, &testing::snapshot(), "S"), []);
+    assert_eq!(press(&mut state, &testing::snapshot(), "Y"), []);
     assert!(state.shared.message.as_ref().unwrap().is_error && state.shared.dialogs.is_empty());
 }
 
 #[test]
 fn a_start_without_passwords_goes_out_at_once_and_is_watched() {
-    for key in ["S", "<Enter>"] {
+    for key in ["Y"] {
         let mut state = reviewed(named(&["adsl", "vdsl"]));
         let groups = named(&["adsl", "vdsl"]);
         let start = Command::Start {
@@ -200,7 +200,7 @@ fn force_sends_to_those_that_have_the_image_too() {
         shown.contains("forced") && shown.contains("8: shelf1-[01-08]"),
         "{shown}"
     );
-    let effects = press(&mut state, &idle, "S");
+    let effects = press(&mut state, &idle, "Y");
     let groups = named(&["adsl"]);
     let start = Command::Start {
         groups,
@@ -239,7 +239,7 @@ fn passwords_are_asked_for_one_after_another_and_never_shown() {
     );
     open(&mut state, vec![spec.clone()]);
     let idle = testing::idle();
-    assert_eq!(press(&mut state, &idle, "S"), []);
+    assert_eq!(press(&mut state, &idle, "Y"), []);
     let mut seen = screen(&mut state, &idle, 80, 24, MONO);
     assert!(seen.contains("Password of craft"), "{seen}");
     let login = |credentials: &str, password: &str| Command::Login {
@@ -273,13 +273,13 @@ fn giving_no_password_starts_nothing_and_a_wrong_one_can_be_replaced() {
     let spec = made("spare", "adsl-2.4", from("spare"), &["shelf1-01"]);
     let mut state = reviewed(vec![spec]);
     let idle = testing::idle();
-    assert_eq!(press(&mut state, &idle, "Ssecret<Esc>"), []);
+    assert_eq!(press(&mut state, &idle, "Ysecret<Esc>"), []);
     assert_eq!(
         (state.shared.page, state.shared.dialogs.len()),
         (Page::Review, 0)
     );
     assert!(state.shared.site.to_ask.contains("craft"));
-    press(&mut state, &idle, "Sone<Enter>");
+    press(&mut state, &idle, "Yone<Enter>");
     assert!(state.shared.site.to_ask.is_empty());
     state.shared.page = Page::Review;
     let effects = press(&mut state, &idle, "P<Enter>two<Enter>");
@@ -579,11 +579,11 @@ fn an_activation_is_said_in_plain_words_and_asked_about_before_it_starts() {
     let idle = testing::idle();
     insta::assert_snapshot!("activation_80x24", screen(&mut state, &idle, 80, 24, MONO));
     // Neither key starts it; the question does, and only with `y`.
-    for keys in ["SS<Enter><Esc>", "<Enter>S<Enter>n"] {
+    for keys in ["YY<Enter><Esc>", "<Enter>Y<Enter>n"] {
         assert_eq!(press(&mut state, &idle, keys), [], "{keys}");
         assert_eq!(state.shared.page, Page::Review, "{keys}");
     }
-    assert_eq!(press(&mut state, &idle, "S"), []);
+    assert_eq!(press(&mut state, &idle, "Y"), []);
     insta::assert_snapshot!(
         "activation_question_80x24",
         screen(&mut state, &idle, 80, 24, MONO)
@@ -594,4 +594,144 @@ fn an_activation_is_said_in_plain_words_and_asked_about_before_it_starts() {
     };
     assert_eq!(press(&mut state, &idle, "y"), [Effect::Send(vec![start])]);
     assert_eq!(state.shared.page, Page::Watch);
+}
+
+#[test]
+fn what_is_picked_is_upgraded_from_one_page_with_everything_preset() {
+    let idle = testing::idle();
+    // One entity, all that are like it, all of its type: that is a group of the inventory.
+    let mut state = testing::state();
+    assert_eq!(press(&mut state, &idle, "U"), []);
+    assert_eq!(state.shared.page, Page::Review);
+    insta::assert_snapshot!("upgrade_80x24", screen(&mut state, &idle, 80, 24, MONO));
+    let started = |effects: Vec<Effect>| match effects.as_slice() {
+        [Effect::Send(commands)] => match commands.as_slice() {
+            [
+                Command::Start {
+                    groups,
+                    force: false,
+                },
+            ] => groups.clone(),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    let of = |spec: &GroupSpec| match spec {
+        GroupSpec::Made(made) => (made.name.clone(), made.entities.len()),
+        GroupSpec::Named(name) => (format!("group {name}"), 0),
+    };
+    for (keys, name, entities) in [
+        ("UY", "adsl-2.4", 1),
+        ("UtY", "adsl-2.4", 7),
+        ("UttY", "group adsl", 0),
+        ("UtttY", "adsl-2.4", 1),
+        ("/adsl 2.3<Enter>UY", "adsl-2.4", 7),
+        ("<Space><Space>UY", "adsl-2.4", 2),
+        ("Us<Down><Down><Enter>Y", "adsl-2.4", 1),
+    ] {
+        let mut state = testing::state();
+        let groups = started(press(&mut state, &idle, keys));
+        let seen: Vec<_> = groups.iter().map(of).collect();
+        assert_eq!(seen, [(name.to_owned(), entities)], "{keys}");
+    }
+    // Another source was chosen.
+    let mut state = testing::state();
+    let groups = started(press(&mut state, &idle, "Us<Down><Down><Enter>Y"));
+    let GroupSpec::Made(made) = &groups[0] else {
+        panic!("{groups:?}")
+    };
+    assert_eq!(made.source, SourceSpec::AnyPeer);
+    // Of two types: a group of each; one type without an image is said, and not touched.
+    let mut state = testing::state();
+    let groups = started(press(&mut state, &idle, "aUY"));
+    assert_eq!(
+        groups,
+        named(&["adsl"])
+            .into_iter()
+            .chain([groups[1].clone()])
+            .collect::<Vec<_>>()
+    );
+    assert_eq!(of(&groups[1]), ("vdsl-3.1".into(), 5));
+    let mut state = testing::large(3);
+    assert_eq!(press(&mut state, &idle, "UY"), []);
+    let seen = screen(&mut state, &idle, 80, 24, MONO);
+    assert!(seen.contains("no image for type `adsl`"), "{seen}");
+}
+
+#[test]
+fn a_start_of_many_has_their_number_typed() {
+    let yaml = format!(
+        "memory: 8 MiB\nfile_servers: {{ hq: {{ url: \"ftp://192.0.2.10/\" }} }}\nimages: {{ a: {{ file: a, type: adsl, \
+         version: \"2\" }} }}\ndefaults: {{ path: /a }}\nentities:\n  - {{ name: \"n[1-60]\", type: adsl, version: \"1\", \
+         address: \"192.0.2.1:[1-60]\" }}\n"
+    );
+    let idle = testing::idle();
+    let mut state = State::new(testing::site_of(testing::inventory(&yaml)));
+    assert_eq!(press(&mut state, &idle, "UttY"), []);
+    insta::assert_snapshot!("how_many_80x24", screen(&mut state, &idle, 80, 24, MONO));
+    // Neither a second press nor another number starts it.
+    for keys in ["Y<Enter>", "Y6<Enter>", "Yy<Enter>", "Y<Esc>"] {
+        assert_eq!(press(&mut state, &idle, keys), [], "{keys}");
+        press(&mut state, &idle, "<Esc>");
+        state.shared.page = Page::Review;
+    }
+    assert_eq!(press(&mut state, &idle, "Y60<Enter>").len(), 1);
+}
+
+#[test]
+fn a_look_at_what_they_hold_starts_nothing() {
+    let idle = testing::idle();
+    let mut state = reviewed(named(&["adsl"]));
+    let request = Request::Verify(named(&["adsl"]));
+    state.shared.request(request);
+    press(&mut state, &idle, "<Down>");
+    assert_eq!(press(&mut state, &idle, "Y"), []);
+    let seen = screen(&mut state, &idle, 80, 24, MONO);
+    assert!(seen.contains("Nothing is started here"), "{seen}");
+    assert!(!seen.contains("Y start"), "{seen}");
+}
+
+#[test]
+fn what_the_check_found_is_left_out_of_the_start() {
+    let idle = testing::idle();
+    let mut state = reviewed(named(&["adsl"]));
+    press(&mut state, &idle, "o");
+    let check = |host: &str, problem: Option<&str>| ProbeCheck {
+        group: "adsl".into(),
+        host: host.into(),
+        is_source: false,
+        problem: problem.map(str::to_owned),
+        notes: Vec::new(),
+        size: None,
+        probe: None,
+        procedure: None,
+    };
+    let probed = Event::Probed {
+        at: jiff::Timestamp::UNIX_EPOCH,
+        checks: vec![
+            check("shelf1-01", Some("login: 530")),
+            check("shelf1-02", None),
+        ],
+        left: 0,
+        ended: true,
+        stopped: false,
+    };
+    told(&mut state, probed);
+    press(&mut state, &idle, "x");
+    let seen = screen(&mut state, &idle, 80, 24, MONO);
+    assert!(seen.contains("6: shelf1-[02-07]"), "{seen}");
+    let effects = press(&mut state, &idle, "Y");
+    let [Effect::Send(commands)] = effects.as_slice() else {
+        panic!("{effects:?}")
+    };
+    let [Command::Start { groups, .. }] = commands.as_slice() else {
+        panic!("{commands:?}")
+    };
+    let GroupSpec::Made(made) = &groups[0] else {
+        panic!("{groups:?}")
+    };
+    assert!(
+        !made.entities.iter().any(|name| name == "shelf1-01"),
+        "{made:?}"
+    );
 }

@@ -2,7 +2,9 @@
 
 use crate::console::activation;
 use crate::console::state::Time;
-use crate::model::{Bottleneck, EntityState, Holds, Inventory, Standing, Step, Verified};
+use jiff::Timestamp;
+
+use crate::model::{Bottleneck, Entity, EntityState, Holds, Inventory, Standing, Step, Verified};
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
 use crate::terminal::Theme;
 
@@ -295,9 +297,40 @@ pub(super) fn running(entity: &EntitySnapshot, versions: &str) -> Option<String>
     })
 }
 
-/// What there is to say about an entity besides its figures, given the group's [`lag_limit`].
-pub(super) fn note(entity: &EntitySnapshot, limit: u64) -> String {
+/// `34 s of 60 s`: how long an entity has taken nothing, of the time after which it is given up.
+pub(super) fn silence(
+    entity: &EntitySnapshot,
+    now: Timestamp,
+    known: Option<&Entity>,
+) -> Option<String> {
+    let lasts = now.duration_since(entity.silent_since?).as_secs().max(0);
+    Some(match known.map(|known| known.timeouts.progress.as_secs()) {
+        Some(most) => format!("{lasts} s of {most} s"),
+        None => format!("{lasts} s"),
+    })
+}
+
+/// What there is to say about an entity besides its figures, given the group's [`lag_limit`], the time, and what the
+/// inventory knows of it.
+pub(super) fn note(
+    entity: &EntitySnapshot,
+    limit: u64,
+    now: Timestamp,
+    known: Option<&Entity>,
+) -> String {
+    if let Some(silence) = silence(entity, now, known) {
+        return format!("silent {silence}");
+    }
     match entity.state {
+        EntityState::Retrying if let Some(at) = entity.again_at => {
+            let left = at.duration_since(now).as_secs();
+            let when = match left {
+                1.. => format!("again in {left} s"),
+                _ => "again as soon as there is room".into(),
+            };
+            let why = why(entity);
+            format!("{when} (try {}): {why}", entity.attempt + 1)
+        }
         EntityState::Failed | EntityState::RolledBack => why(entity),
         EntityState::Retrying => match why(entity) {
             why if why.is_empty() => format!("after try {}", entity.attempt),

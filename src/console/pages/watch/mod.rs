@@ -177,7 +177,12 @@ impl Screen for View {
     }
 
     fn counts_down(&self, snapshot: &Snapshot) -> bool {
-        let campaign = shown(self, snapshot).and_then(|group| group.campaign.as_deref());
+        let group = shown(self, snapshot);
+        let waits = |one: &EntitySnapshot| one.again_at.is_some() || one.silent_since.is_some();
+        if group.is_some_and(|group| group.entities.iter().any(waits)) {
+            return true;
+        }
+        let campaign = group.and_then(|group| group.campaign.as_deref());
         let held = campaign.and_then(|campaign| campaign.held.as_ref());
         held.is_some_and(|held| held.until().is_some())
     }

@@ -8,10 +8,11 @@ use ratatui::widgets::{Cell, Row};
 
 use crate::console::pages::watch::order::Sort;
 use crate::console::pages::watch::{Cursor, View, figures, place_of, selected};
+use crate::console::state::Shared;
 use crate::console::widgets::fit::{cut, plain};
 use crate::console::widgets::gauge::{gauge, percent};
 use crate::console::widgets::table::table;
-use crate::model::{EntityState, Inventory, columns};
+use crate::model::{EntityState, columns};
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot};
 use crate::terminal::{Theme, Tone};
 
@@ -150,24 +151,34 @@ impl Columns {
 
 /// What is said of an entity besides its figures.
 fn note(
-    inventory: &Inventory,
+    shared: &Shared,
     group: &GroupSnapshot,
     entity: &EntitySnapshot,
     limit: u64,
     theme: &Theme,
 ) -> String {
+    let inventory = &shared.site.inventory;
+    let known = || {
+        // The inventory is searched for those alone of which it says more.
+        let is_silent = entity.silent_since.is_some();
+        is_silent
+            .then(|| inventory.entity(&entity.entity))
+            .flatten()
+    };
     // The inventory is searched for those alone that say more.
     let running = figures::running(entity, "").and_then(|_| {
         let known = inventory.entity(&entity.entity);
         let before = known.map(|known| &*known.version);
         figures::running(entity, &figures::versions(group, before, theme))
     });
-    running.unwrap_or_else(|| figures::note(entity, limit))
+    let now = shared.time.now;
+    let known = || known().map(|known| &**known);
+    running.unwrap_or_else(|| figures::note(entity, limit, now, known()))
 }
 
 pub(super) fn draw_entities(
     view: &View,
-    inventory: &Inventory,
+    shared: &Shared,
     group: &GroupSnapshot,
     theme: &Theme,
     frame: &mut Frame<'_>,
@@ -181,7 +192,7 @@ pub(super) fn draw_entities(
     let rows = rows.filter_map(|row| {
         let entity = group.entities.get(place_of(view, group, row)?)?;
         let here = row + 1 == cursor.row;
-        let note = note(inventory, group, entity, limit, theme);
+        let note = note(shared, group, entity, limit, theme);
         Some(columns.row((entity, &note), group, limit, theme, here))
     });
     let rows: Vec<Row<'_>> = rows.collect();
@@ -198,7 +209,7 @@ pub(super) fn on_screen(mut cursor: Cursor, entities: usize, rows: usize) -> Cur
 /// What is under the cursor, in full as far as it fits.
 pub(super) fn footer<'a>(
     view: &View,
-    inventory: &Inventory,
+    shared: &Shared,
     group: &GroupSnapshot,
     theme: &Theme,
     width: u16,
@@ -227,7 +238,7 @@ pub(super) fn footer<'a>(
         );
         return Line::styled(cut(&text, width, theme), theme.hint());
     };
-    let note = note(inventory, group, entity, figures::lag_limit(group), theme);
+    let note = note(shared, group, entity, figures::lag_limit(group), theme);
     let mut text = format!("{}: {}", entity.entity, entity.standing());
     // The cause of a retry needs the room, and nothing moves meanwhile.
     let still = entity.state.is_final()

@@ -89,8 +89,14 @@ fn title<'a>(face: &Face<'_>) -> Line<'a> {
             let many = group.entities.iter().filter(|one| !one.state.is_final());
             format!("waits for {}", columns::count(many.count(), "device"))
         }
+        Bottleneck::None => String::new(),
         bottleneck => {
             let what = figures::bottleneck(bottleneck);
+            let silence = match bottleneck {
+                Bottleneck::Entity(name) => silence(shared, group, name),
+                _ => None,
+            };
+            let what = silence.map_or(what.clone(), |silence| format!("{what}, silent {silence}"));
             let waits = match bottleneck {
                 Bottleneck::Cap(_) => format!("held by {}", plain(&what, theme)),
                 _ => format!("waits for {what}"),
@@ -108,6 +114,14 @@ fn title<'a>(face: &Face<'_>) -> Line<'a> {
         Span::raw(" "),
         span(waits, waits_style),
     ])
+}
+
+/// How long the one that is waited for has taken nothing.
+fn silence(shared: &Shared, group: &GroupSnapshot, name: &str) -> Option<String> {
+    let entity = group.entities.iter().find(|one| &*one.entity == name)?;
+    entity.silent_since?;
+    let known = shared.site.inventory.entity(name);
+    figures::silence(entity, shared.time.now, known.map(|known| &**known))
 }
 
 /// Nothing is read any more, and no buffer is filled.

@@ -128,9 +128,9 @@ pub(super) fn draw(
         frame.render_widget(dense::legend(group, theme, usize::from(area.width)), head);
         dense::draw(view, group, theme, frame, list);
     } else {
-        draw_entities(view, inventory, group, theme, frame, head.union(list));
+        draw_entities(view, shared, group, theme, frame, head.union(list));
     }
-    frame.render_widget(footer(view, inventory, group, theme, foot.width), foot);
+    frame.render_widget(footer(view, shared, group, theme, foot.width), foot);
 }
 
 fn empty(theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
