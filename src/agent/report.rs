@@ -11,9 +11,10 @@ use tokio::sync::mpsc;
 
 use crate::campaign::{Answer, Course, SharedTogether, Started};
 use crate::caps::{Caps, GroupCaps, HeldMeter};
-use crate::model::{EntityState, Group, Holds, Name, Step, Verified};
+use crate::model::advice::advice;
+use crate::model::{EntityState, Failure, Group, Holds, Name, Step, Verified};
 use crate::pool::ReaderMeter;
-use crate::protocol::Event;
+use crate::protocol::{Event, Hint};
 
 use super::Pool;
 
@@ -37,6 +38,11 @@ pub(crate) enum ReportKind {
     Again {
         entity: usize,
         at: Timestamp,
+    },
+    /// What can be done about why it failed, or is tried again.
+    Hint {
+        entity: usize,
+        hint: Hint,
     },
     /// The source has reported how large the image is.
     Size(u64),
@@ -98,6 +104,15 @@ impl Reporter {
         if let Ok(at) = at {
             self.send(ReportKind::Again { entity, at });
         }
+    }
+
+    /// What can be done about a failure. Follows the report of the state that it led to.
+    pub(crate) fn hint(&self, entity: usize, failure: &Failure) {
+        let hint = Hint {
+            may_pass: failure.is_transient(),
+            advice: advice(failure).map(str::to_owned),
+        };
+        self.send(ReportKind::Hint { entity, hint });
     }
 
     pub(crate) fn size(&self, size: u64) {

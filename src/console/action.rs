@@ -36,6 +36,8 @@ pub(crate) enum Action {
     Find,
     FindNext,
     FindPrevious,
+    /// The next set of entities: failed, not done, slow, unproven, all.
+    NextSet,
     Filter,
     Sort,
     SortReverse,

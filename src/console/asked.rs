@@ -42,6 +42,8 @@ pub(crate) enum Answer {
     Chosen(String),
     /// The hosts in the list are to be asked; it stays open.
     Ask,
+    /// The values of the rows that were ticked.
+    Ticked(Vec<String>),
 }
 
 /// What the groups page asks. A group is given by its index: while a dialog is open, none is made or
@@ -159,12 +161,10 @@ pub(crate) enum Question {
 /// What the watch page asks.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum OfWatch {
+    /// Which of these are tried again.
     Retry(Box<Retry>),
     /// Whether a group goes on that is held like this.
-    Resume {
-        group: Name,
-        held: Box<Held>,
-    },
+    Resume { group: Name, held: Box<Held> },
 }
 
 /// What a retry would start.

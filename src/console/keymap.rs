@@ -26,6 +26,8 @@ pub(crate) enum Kind {
     Text,
     Command,
     List,
+    /// A list of which rows are ticked.
+    Ticks,
     Reading,
     /// Words are typed that are looked for in a list or a text.
     Find,
@@ -110,7 +112,9 @@ const SHEET: Place = Place::In(&[Kind::Sheet]);
 const COMMAND: Place = Place::In(&[Kind::Command]);
 const TEXT: Place = Place::In(&[Kind::Text, Kind::Command]);
 const LIST: Place = Place::In(&[Kind::List]);
-const CHOICE: Place = Place::In(&[Kind::List, Kind::Reading]);
+const TICKS: Place = Place::In(&[Kind::Ticks]);
+const PAGED: Place = Place::In(&[Kind::List, Kind::Reading]);
+const CHOICE: Place = Place::In(&[Kind::List, Kind::Ticks, Kind::Reading]);
 const FINDING: Place = Place::In(&[Kind::Find]);
 const READING: Place = Place::In(&[Kind::Reading]);
 
@@ -154,6 +158,8 @@ pub(crate) static KEYS: &[Binding] = keys! {
     WATCH "x" => Cancel, "cancel the entity or the group, after a question", "x cancel";
     WATCH "p" => Pause, "pause the group: no other entity begins; or go on, after a question", "p pause";
     WATCH "r" => Retry, "try again what failed in the group", "r retry";
+    WATCH "/" => Filter, "show only those with these words in name, state or cause", "/ find";
+    WATCH "F" => NextSet, "show only: failed, not done, slow, unproven; all again";
     WATCH "e" => Zoom, "dense view: a cell an entity, or back", "e dense";
     WATCH "m" => NextFailure, "jump to the next failure", "m next failure";
     SORTED "s" => Sort, "sort by the next column", "s sort";
@@ -203,7 +209,12 @@ pub(crate) static KEYS: &[Binding] = keys! {
     CHOICE "Up k" => Up, "up";
     CHOICE "Down j" => Down, "down";
     CHOICE "PgUp" => PageUp, "a page up";
-    CHOICE "PgDn Space" => PageDown, "a page down";
+    CHOICE "PgDn" => PageDown, "a page down";
+    PAGED "Space" => PageDown, "a page down";
+    TICKS "Space" => Mark, "tick it, or not", "Space tick";
+    TICKS "a" => MarkAll, "tick all";
+    TICKS "u" => MarkNone, "tick none";
+    TICKS "*" => MarkInvert, "tick the others";
     CHOICE "Home g" => First, "to the first";
     CHOICE "End G" => Last, "to the last";
     LIST "a" => Ask, "ask the hosts in the list, where it has some";
@@ -439,6 +450,7 @@ pub(crate) fn commands() -> impl Iterator<Item = (&'static str, Action)> {
         ("sort", Action::Sort),
         ("reverse", Action::SortReverse),
         ("filter", Action::Filter),
+        ("next-set", Action::NextSet),
         ("mark-all", Action::MarkAll),
         ("mark-none", Action::MarkNone),
         ("mark-invert", Action::MarkInvert),
@@ -482,6 +494,7 @@ mod tests {
             Kind::Text,
             Kind::Command,
             Kind::List,
+            Kind::Ticks,
             Kind::Reading,
             Kind::Find,
         ];

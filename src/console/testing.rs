@@ -196,6 +196,7 @@ pub(crate) fn entity(name: &str, state: EntityState, sent: u64) -> EntitySnapsho
         offline_since: None,
         silent_since: None,
         again_at: None,
+        hint: None,
         wave: None,
     }
 }

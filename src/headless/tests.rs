@@ -41,6 +41,7 @@ fn entity(name: &str, state: EntityState, sent: u64) -> EntitySnapshot {
         offline_since: None,
         silent_since: None,
         again_at: None,
+        hint: None,
         wave: None,
     }
 }

@@ -16,11 +16,15 @@ fn of(step: Step, fault: &Fault) -> Option<&'static str> {
         } => "compare its user and password with `credentials` in the inventory",
         Fault::Reply {
             code: 452 | 552, ..
-        } => "make room on it: remove old images, or let it be overwritten in place (`staging: direct`)",
+        } => {
+            "make room on it: remove old images, or let it be overwritten in place (`staging: direct`)"
+        }
         Fault::Reply { .. } if step == Step::Rename => {
             "it does not rename onto a file: try `staging: direct`, after a look at what it needs to boot"
         }
-        Fault::Reply { code: 550 | 553, .. } => "compare its `path`, and what its user may write",
+        Fault::Reply {
+            code: 550 | 553, ..
+        } => "compare its `path`, and what its user may write",
         Fault::Refused { .. } | Fault::Unreachable { .. } | Fault::ConnectTimeout { .. } => {
             "is it powered, and is it restarting? an online check (o on the review) shows when it is back"
         }

@@ -2,6 +2,7 @@
 //!
 //! Everything above this module speaks in these words; nothing here knows what is above.
 
+pub mod advice;
 pub mod campaign;
 mod causes;
 pub(crate) mod columns;

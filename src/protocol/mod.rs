@@ -23,7 +23,7 @@ pub use event::{
     EntityProgress, EntitySummary, Entry, Event, GroupSummary, Installed, Listing, PeerCheck,
     ProbeCheck, ProcedureCheck, Summary,
 };
-pub use snapshot::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
+pub use snapshot::{EntitySnapshot, GroupPhase, GroupSnapshot, Hint, Snapshot};
 
 use std::sync::Arc;
 

@@ -106,6 +106,16 @@ pub struct GroupSnapshot {
     pub entities: Vec<EntitySnapshot>,
 }
 
+/// What can be done about a failure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hint {
+    /// Trying again may help, with nothing done in between.
+    pub may_pass: bool,
+    /// In one line, where the cause does not say it itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EntitySnapshot {
     pub entity: Name,
@@ -142,6 +152,9 @@ pub struct EntitySnapshot {
     /// When it is tried again, while it waits for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again_at: Option<Timestamp>,
+    /// Of one that failed, or is tried again: what can be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<Box<Hint>>,
     /// The wave that it belongs to, from 1; absent where there are no waves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wave: Option<usize>,

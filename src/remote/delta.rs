@@ -182,13 +182,19 @@ fn is_same_but_moved(known: &EntitySnapshot, now: &EntitySnapshot) -> bool {
         offline_since,
         silent_since,
         again_at,
+        hint,
         wave,
     } = known;
     let is_same_state = (entity, state, step, cause, holds)
         == (&now.entity, &now.state, &now.step, &now.cause, &now.holds);
     is_same_state
-        && (offline_since, silent_since, again_at)
-            == (&now.offline_since, &now.silent_since, &now.again_at)
+        && (offline_since, silent_since, again_at, hint)
+            == (
+                &now.offline_since,
+                &now.silent_since,
+                &now.again_at,
+                &now.hint,
+            )
         && (attempt, staged, verified, runs, left, wave)
             == (
                 &now.attempt,

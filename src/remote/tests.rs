@@ -43,6 +43,7 @@ fn entity(number: usize) -> EntitySnapshot {
         offline_since: None,
         silent_since: None,
         again_at: None,
+        hint: None,
         wave: None,
     }
 }

@@ -236,10 +236,11 @@ async fn from_marks_to_all_delivered_over_a_failure() {
     pty.type_in("m");
     until_line(&mut pty, "e003: failed, send:", "426");
     pty.type_in("r");
-    pty.until("Try again?");
-    pty.until("`tonight-retry` sends adsl-2 to 1 entity again");
+    pty.until("Try again as tonight-retry: 1 of 1");
+    pty.until("[x] e003");
     assert!(pty.shows("426"));
-    pty.type_in("y");
+    pty.has_read();
+    pty.type_in(ENTER);
     pty.until("tonight-retry: adsl-2 version 2");
     pty.until("idle");
     until_line(&mut pty, "tonight-retry:", "ended: delivered");

@@ -192,6 +192,7 @@ fn snapshot(sent: u64, phase: GroupPhase) -> Snapshot {
         offline_since: None,
         silent_since: None,
         again_at: None,
+        hint: None,
         wave: None,
     };
     let group = GroupSnapshot {

@@ -134,7 +134,10 @@ impl Pty {
 
     /// Reads what is asked, as long as a person does at least: a key that comes sooner begins no work.
     pub fn has_read(&mut self) {
-        self.settle(Duration::from_millis(600));
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(600) {
+            self.read(Duration::from_millis(50));
+        }
     }
 
     /// Does something while nobody reads what the program writes.

@@ -237,6 +237,7 @@ impl<T: Transport> Delivery<T> {
                 let wait = from.saturating_duration_since(now);
                 self.work.reporter.again(entity, wait);
             }
+            self.work.reporter.hint(entity, &failure);
             return;
         }
         let (told, cause) = match self.members.of(entity) {
@@ -253,6 +254,7 @@ impl<T: Transport> Delivery<T> {
             Some(cause),
             holds,
         );
+        self.work.reporter.hint(entity, &told);
     }
 
     /// It can't be reached, and is waited for, unless that has taken long enough.

@@ -91,6 +91,11 @@ impl<D: Device, K: Storage> App<D, K> {
             Some(Dialog::Confirm { intent, .. }) if intent.begins_work() => {
                 Some(Question::Dialog(shared.dialogs.len()))
             }
+            Some(Dialog::List {
+                intent,
+                ticks: Some(_),
+                ..
+            }) if intent.begins_work() => Some(Question::Dialog(shared.dialogs.len())),
             Some(_) => None,
             None => self.state.reviewed().map(Question::Review),
         }
@@ -102,7 +107,7 @@ impl<D: Device, K: Storage> App<D, K> {
             return false;
         };
         let answers = match question {
-            Question::Dialog(_) => *action == Action::Yes,
+            Question::Dialog(_) => matches!(action, Action::Yes | Action::Submit),
             Question::Review(_) => *action == Action::Begin,
         };
         let output = self.screen.as_ref().map(|screen| &screen.output);
@@ -116,7 +121,7 @@ impl<D: Device, K: Storage> App<D, K> {
 
     pub(super) fn say_typed_ahead(&mut self) {
         let key = match self.state.shared.dialog() {
-            Some(Dialog::Sheet { .. }) => "Enter again goes on",
+            Some(Dialog::Sheet { .. } | Dialog::List { .. }) => "Enter again goes on",
             Some(_) => "y again goes on",
             None => "Y again starts",
         };

@@ -257,6 +257,7 @@ fn snapshot(running: usize) -> Arc<Snapshot> {
                 offline_since: None,
                 silent_since: None,
                 again_at: None,
+                hint: None,
                 wave: None,
             }],
             campaign: None,

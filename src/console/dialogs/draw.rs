@@ -1,5 +1,7 @@
 //! How dialogs look: a box in the middle of the page, as small as its content allows.
 
+use std::collections::BTreeSet;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::symbols::border;
@@ -115,9 +117,10 @@ fn content<'a>(
             rows: all,
             scroll,
             find,
+            ticks,
             ..
         } => {
-            let lines = list_lines(all, scroll, find, rows, theme);
+            let lines = list_lines(all, scroll, (find, ticks.as_ref()), rows, theme);
             (title.as_str(), looked_for(find, lines, columns, theme))
         }
         Dialog::Reading {
@@ -211,7 +214,7 @@ fn looked_for<'a>(
 fn list_lines<'a>(
     all: &[Row],
     scroll: &Scroll,
-    find: &Find,
+    (find, ticks): (&Find, Option<&BTreeSet<String>>),
     rows: usize,
     theme: &Theme,
 ) -> Vec<Line<'a>> {
@@ -228,7 +231,11 @@ fn list_lines<'a>(
     let mut lines: Vec<Line<'_>> = (left.iter().enumerate())
         .skip(scroll.offset)
         .take(rows)
-        .map(|(at, row)| list_row(&all[*row], widest, at == scroll.cursor, theme))
+        .map(|(at, row)| {
+            let row = &all[*row];
+            let tick = ticks.map(|ticks| ticks.contains(&row.value));
+            list_row((row, tick), widest, at == scroll.cursor, theme)
+        })
         .collect();
     if left.is_empty() {
         lines.push(Line::styled("none of them: Esc shows all", theme.hint()));
@@ -269,8 +276,19 @@ fn reading_lines<'a>(
     shown
 }
 
-fn list_row<'a>(row: &Row, widest: usize, here: bool, theme: &Theme) -> Line<'a> {
+fn list_row<'a>(
+    (row, tick): (&Row, Option<bool>),
+    widest: usize,
+    here: bool,
+    theme: &Theme,
+) -> Line<'a> {
+    let tick = match tick {
+        Some(true) => "[x] ",
+        Some(false) => "[ ] ",
+        None => "",
+    };
     let line = Line::from(vec![
+        Span::raw(tick),
         Span::raw(fit(&row.label, widest, theme)),
         Span::styled(
             format!("  {}", fit::plain(&row.detail, theme)),

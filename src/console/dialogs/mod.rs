@@ -9,6 +9,8 @@ mod find;
 mod help;
 mod secret;
 
+use std::collections::BTreeSet;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use tui_input::Input;
@@ -63,6 +65,8 @@ pub(crate) enum Dialog {
         /// Among the rows that `find` leaves.
         scroll: Scroll,
         find: Find,
+        /// The values of the rows that are ticked, where rows can be.
+        ticks: Option<BTreeSet<String>>,
         intent: Asked,
     },
     /// Something to read; `file` is the name it can be written to.
@@ -92,6 +96,7 @@ impl Dialog {
             Self::Text { .. } | Self::Password { .. } => Kind::Text,
             Self::Command { .. } => Kind::Command,
             Self::List { find, .. } | Self::Reading { find, .. } if find.is_typed => Kind::Find,
+            Self::List { ticks: Some(_), .. } => Kind::Ticks,
             Self::List { .. } => Kind::List,
             Self::Reading { .. } => Kind::Reading,
         }
@@ -178,8 +183,23 @@ impl Dialog {
             rows,
             scroll: Scroll::default(),
             find: Find::default(),
+            ticks: None,
             intent,
         }
+    }
+
+    /// A list of which these rows are ticked, by their values; the answer is which are at the end.
+    pub(crate) fn ticks(
+        title: impl Into<String>,
+        rows: Vec<Row>,
+        ticked: BTreeSet<String>,
+        intent: Asked,
+    ) -> Self {
+        let mut list = Self::list(title, rows, intent);
+        if let Self::List { ticks, .. } = &mut list {
+            *ticks = Some(ticked);
+        }
+        list
     }
 
     pub(crate) fn reading(title: impl Into<String>, lines: Vec<String>) -> Self {
@@ -268,6 +288,51 @@ pub(crate) fn update(dialogs: &mut Vec<Dialog>, rows: usize, action: Action) -> 
         (
             Dialog::List {
                 rows: all,
+                ticks: Some(ticks),
+                intent,
+                ..
+            },
+            Action::Submit,
+        ) => {
+            let ticked = all.iter().filter(|row| ticks.contains(&row.value));
+            let ticked = ticked.map(|row| row.value.clone()).collect();
+            Outcome::Answered(intent.clone(), Answer::Ticked(ticked))
+        }
+        (
+            Dialog::List {
+                rows: all,
+                scroll,
+                find,
+                ticks: Some(ticks),
+                ..
+            },
+            action @ (Action::Mark | Action::MarkAll | Action::MarkNone | Action::MarkInvert),
+        ) => {
+            let left = find.left(all);
+            let here = left.get(scroll.cursor).copied();
+            for at in left.iter().copied() {
+                let value = &all[at].value;
+                let is_ticked = ticks.contains(value);
+                let ticked = match action {
+                    Action::Mark if here == Some(at) => !is_ticked,
+                    Action::MarkAll => true,
+                    Action::MarkNone => false,
+                    Action::MarkInvert => !is_ticked,
+                    _ => is_ticked,
+                };
+                match ticked {
+                    true => ticks.insert(value.clone()),
+                    false => ticks.remove(value),
+                };
+            }
+            if action == Action::Mark {
+                scroll.by(1, left.len(), rows);
+            }
+            return Outcome::Nothing;
+        }
+        (
+            Dialog::List {
+                rows: all,
                 scroll,
                 find,
                 intent,
@@ -320,9 +385,12 @@ fn finds(dialog: Option<&mut Dialog>, action: &Action, rows: usize) -> bool {
             rows: all,
             scroll,
             find,
+            ticks,
             ..
         }) => match action {
             Action::Find => find.is_typed = true,
+            // What is ticked is not answered by the end of a search.
+            Action::Submit if find.is_typed && ticks.is_some() => find.is_typed = false,
             Action::Back if find.is_typed || !find.is_empty() => {
                 let here = find.left(all).get(scroll.cursor).copied();
                 find.clear();

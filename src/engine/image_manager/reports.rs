@@ -42,6 +42,7 @@ impl<T: Transport> ImageManager<T> {
             }
             ReportKind::Opened { entity, staged } => group.opened(entity, staged),
             ReportKind::Again { entity, at } => group.again(entity, at),
+            ReportKind::Hint { entity, hint } => group.hint(entity, hint),
             ReportKind::Size(size) => group.sized(size),
             ReportKind::Ended => self.end_group(report.group),
         }

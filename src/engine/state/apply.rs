@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::agent::lock;
 use crate::model::{EntityState, Name};
-use crate::protocol::{Event, GroupPhase};
+use crate::protocol::{Event, GroupPhase, Hint};
 
 use super::{EntityRecord, GroupState};
 
@@ -108,6 +108,13 @@ impl GroupState {
             && record.state == EntityState::Retrying
         {
             record.again_at = Some(at);
+        }
+    }
+
+    /// What can be done about the state that it has come to.
+    pub(in crate::engine) fn hint(&mut self, entity: usize, hint: Hint) {
+        if let Some(record) = self.entities.get_mut(entity) {
+            record.hint = Some(Box::new(hint));
         }
     }
 

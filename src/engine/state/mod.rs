@@ -18,7 +18,7 @@ use crate::caps::Kind;
 use crate::model::campaign::Absence;
 use crate::model::{Bottleneck, Capped, EntityState, Group, Holds, Name, Outcome, Step, Verified};
 use crate::plan::Footprint;
-use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot};
+use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot, Hint};
 
 pub(super) use outcome::outcome;
 use silence::Silence;
@@ -93,6 +93,7 @@ pub(super) struct EntityRecord {
     left: Option<String>,
     absence: Absence,
     again_at: Option<Timestamp>,
+    hint: Option<Box<Hint>>,
     silence: Silence,
     silent_since: Option<Timestamp>,
     rate: RateMeter,
@@ -362,6 +363,7 @@ impl EntityRecord {
             left: None,
             absence: Absence::default(),
             again_at: None,
+            hint: None,
             silence: Silence::default(),
             silent_since: None,
             rate: RateMeter::new(Instant::now()),
@@ -378,7 +380,7 @@ impl EntityRecord {
         attempt: u32,
     ) {
         self.absence.saw(at, state);
-        self.again_at = None;
+        (self.again_at, self.hint) = (None, None);
         (self.state, self.step, self.cause, self.attempt) = (state, step, cause, attempt);
         if state != EntityState::Waiting && self.began.is_none() {
             self.began = Some(Instant::now());
@@ -421,6 +423,7 @@ impl EntityRecord {
             },
             silent_since: self.silent_since,
             again_at: self.again_at,
+            hint: self.hint.clone(),
             wave: None,
         }
     }

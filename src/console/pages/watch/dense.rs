@@ -13,7 +13,7 @@ use crate::protocol::{EntitySnapshot, GroupSnapshot};
 use crate::terminal::{Theme, Tone};
 
 use super::figures;
-use super::{View, place_of};
+use super::{View, listed, place_of};
 
 /// Columns for the name of a line's first entity.
 const NAME: usize = 14;
@@ -41,7 +41,7 @@ pub(super) fn draw(
     let cursor = view.cursor.row.checked_sub(1);
     // Pages, not a moving window: cells stay where they are while one looks at them.
     let first = cursor.unwrap_or(0) / cells / rows * rows;
-    let count = group.entities.len();
+    let count = listed(view, group);
     let limit = figures::lag_limit(group);
     for (line, area) in (first..count.div_ceil(cells)).zip(area.rows()) {
         let places = line * cells..((line + 1) * cells).min(count);

@@ -46,6 +46,14 @@ pub(super) fn of_entity(
     if let Some(cause) = &entity.cause {
         page.entry("cause", cause);
     }
+    if let Some(hint) = &entity.hint {
+        let again = match hint.may_pass {
+            true => "trying again may help",
+            false => "trying again does not help by itself",
+        };
+        let advice = hint.advice.as_deref().map(|advice| format!("{advice}; "));
+        page.entry("advice", &format!("{}{again}", advice.unwrap_or_default()));
+    }
     if let Some(runs) = &entity.runs {
         page.entry("runs", &format!("version {runs}, as it said itself"));
     }

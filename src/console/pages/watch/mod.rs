@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use moves::{click, dense_move, next_failure, sideways};
+use only::Only;
 use order::Sort;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use crate::console::action::Action;
-use crate::console::asked::{Answer, Asked, OfWatch};
-use crate::console::dialogs::Dialog;
+use crate::console::asked::{Answer, OfWatch};
 use crate::console::effect::Effect;
 use crate::console::keymap::Hints;
 use crate::console::page::Page;
@@ -32,6 +32,7 @@ mod draw;
 mod figures;
 mod hints;
 mod moves;
+mod only;
 mod order;
 mod pause;
 mod retry;
@@ -49,6 +50,7 @@ pub(crate) struct View {
     dense: bool,
     sort: Sort,
     reverse: bool,
+    only: Only,
     /// Places of the shown group's entities, in the order in which they are shown.
     order: Vec<usize>,
     /// How full pools were, in percent, by the place of the group.
@@ -136,17 +138,20 @@ impl View {
         asked: OfWatch,
         answer: Answer,
     ) -> Option<Effect> {
-        if answer != Answer::Yes {
-            return None;
-        }
-        match asked {
-            OfWatch::Retry(retry) => {
-                let groups = vec![retry.spec];
+        match (asked, answer) {
+            (OfWatch::Retry(retry), Answer::Ticked(entities)) => {
+                let Some(groups) = retry::of(*retry.clone(), entities) else {
+                    shared.say("nothing is tried again: none was ticked");
+                    return None;
+                };
                 expect(self, &groups);
                 let force = retry.force;
                 Some(Effect::Send(vec![Command::Start { groups, force }]))
             }
-            OfWatch::Resume { group, held } => pause::resumed(shared, snapshot, &group, &held),
+            (OfWatch::Resume { group, held }, Answer::Yes) => {
+                pause::resumed(shared, snapshot, &group, &held)
+            }
+            _ => None,
         }
     }
 }
@@ -170,6 +175,10 @@ impl Screen for View {
         area: Rect,
     ) {
         draw::draw(self, shared, snapshot, theme, frame, area);
+    }
+
+    fn is_typing(&self) -> bool {
+        self.only.is_typing
     }
 
     fn hints(&self, shared: &Shared, snapshot: &Snapshot) -> Hints {
@@ -253,6 +262,20 @@ fn show(view: &mut View, shared: &Shared, snapshot: &Snapshot, place: usize) {
     sort(view, shared, snapshot);
 }
 
+/// The places of the entities that are shown, in their order.
+fn ordered(view: &View, group: &GroupSnapshot) -> Vec<usize> {
+    let order = order::order(group, view.sort, view.reverse);
+    view.only.left(group, order)
+}
+
+/// How many entities are shown.
+fn listed(view: &View, group: &GroupSnapshot) -> usize {
+    match view.only.is_set() {
+        true => view.order.len(),
+        false => group.entities.len(),
+    }
+}
+
 /// Sorts anew and keeps the cursor on its entity.
 fn sort(view: &mut View, shared: &Shared, snapshot: &Snapshot) {
     let Some(group) = shown(view, snapshot) else {
@@ -261,16 +284,15 @@ fn sort(view: &mut View, shared: &Shared, snapshot: &Snapshot) {
     let rows = draw::cursor_rows(view, shared, group);
     let here = view.cursor.row.checked_sub(1);
     let here = here.and_then(|row| view.order.get(row)).copied();
-    view.order = order::order(group, view.sort, view.reverse);
+    view.order = ordered(view, group);
     let row = here.and_then(|place| view.order.iter().position(|one| *one == place));
-    if let Some(row) = row {
-        view.cursor.to(row + 1, view.order.len(), rows);
-    }
+    let row = row.map_or(view.cursor.row, |row| row + 1);
+    view.cursor.to(row, view.order.len(), rows);
 }
 
 /// The place of a row's entity in its group, also before the first order was made.
 fn place_of(view: &View, group: &GroupSnapshot, row: usize) -> Option<usize> {
-    if view.order.len() == group.entities.len() {
+    if view.only.is_set() || view.order.len() == group.entities.len() {
         view.order.get(row).copied()
     } else {
         (row < group.entities.len()).then_some(row)
@@ -289,6 +311,11 @@ pub(crate) fn update(
     snapshot: &Snapshot,
     action: Action,
 ) -> Option<Effect> {
+    if action == Action::Back && (view.only.is_set() || view.only.is_typing) {
+        view.only.clear();
+        sort(view, shared, snapshot);
+        return None;
+    }
     if action == Action::Back {
         shared.page = Page::Groups;
         return None;
@@ -297,9 +324,20 @@ pub(crate) fn update(
         shared.say("nothing was started yet");
         return None;
     };
-    let len = group.entities.len();
+    let len = listed(view, group);
     let rows = draw::cursor_rows(view, shared, group);
     match action {
+        Action::Filter => view.only.is_typing = true,
+        Action::Submit => view.only.is_typing = false,
+        Action::Edit(request) => {
+            view.only.typed.handle(request);
+            sort(view, shared, snapshot);
+        }
+        Action::NextSet => {
+            view.only.set = view.only.set.next();
+            sort(view, shared, snapshot);
+            shared.say(format!("shown: {}", view.only.set.word()));
+        }
         Action::Left => sideways(view, shared, snapshot, -1),
         Action::Right => sideways(view, shared, snapshot, 1),
         Action::Zoom => {
@@ -334,9 +372,8 @@ pub(crate) fn update(
         Action::Pause => return pause::press(shared, group),
         Action::Retry => match retry::retry(view, shared, snapshot, view.group) {
             Ok(retry) => {
-                let lines = retry::question(&retry, group);
-                let intent = Asked::Watch(OfWatch::Retry(Box::new(retry)));
-                (shared.dialogs).push(Dialog::confirm("Try again?", lines, intent));
+                let dialog = retry::question(retry, group);
+                shared.dialogs.push(dialog);
             }
             Err(reason) => shared.say(reason.to_string()),
         },

@@ -5,13 +5,13 @@ use crate::console::state::Shared;
 use crate::model::EntityState;
 use crate::protocol::{GroupSnapshot, Snapshot};
 
-use super::{View, show, shown, sort};
-use super::{dense, draw, order};
+use super::{View, listed, ordered, show, shown, sort};
+use super::{dense, draw};
 
 /// The group beside this one; in the dense view the cell beside this one.
 pub(super) fn sideways(view: &mut View, shared: &Shared, snapshot: &Snapshot, by: isize) {
     if view.dense && view.cursor.row > 0 {
-        let len = shown(view, snapshot).map_or(0, |group| group.entities.len());
+        let len = shown(view, snapshot).map_or(0, |group| listed(view, group));
         let row = view.cursor.row.saturating_add_signed(by).max(1);
         view.cursor.to(row, len, len);
         return;
@@ -30,7 +30,7 @@ pub(super) fn click(view: &mut View, shared: &Shared, group: &GroupSnapshot, row
     // Above the page there is the title.
     let first = 1 + draw::rows_above(view, shared, group);
     let visible = draw::cursor_rows(view, shared, group);
-    let len = group.entities.len();
+    let len = listed(view, group);
     match row.checked_sub(first) {
         None if row > 0 => view.cursor.to(0, len, visible),
         Some(at) if at < visible && !view.dense && view.cursor.offset + at < len => {
@@ -42,7 +42,7 @@ pub(super) fn click(view: &mut View, shared: &Shared, group: &GroupSnapshot, row
 
 /// Up and down move by a line of cells.
 pub(super) fn dense_move(view: &mut View, shared: &Shared, group: &GroupSnapshot, action: &Action) {
-    let len = group.entities.len();
+    let len = listed(view, group);
     let line = dense::cells_in_a_line(shared);
     let page = line * draw::cursor_rows(view, shared, group).max(1);
     let row = view.cursor.row;
@@ -75,7 +75,7 @@ pub(super) fn next_failure(view: &mut View, shared: &mut Shared, snapshot: &Snap
     let found = (0..=count).find_map(|step| {
         let place = (view.group + step) % count.max(1);
         let group = snapshot.groups.get(place)?;
-        let order = order::order(group, view.sort, view.reverse);
+        let order = ordered(view, group);
         // The group itself is looked at twice: after the cursor first, before it last.
         let rows = match step {
             0 => view.cursor.row..order.len(),
@@ -96,5 +96,5 @@ pub(super) fn next_failure(view: &mut View, shared: &mut Shared, snapshot: &Snap
         return;
     };
     let rows = draw::cursor_rows(view, shared, group);
-    view.cursor.to(row + 1, group.entities.len(), rows);
+    view.cursor.to(row + 1, listed(view, group), rows);
 }

@@ -1,13 +1,14 @@
 //! Trying again what failed: a group of its own, of the entities that did not get the image. The
 //! first group may still run: it is done with these.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use thiserror::Error;
 
-use crate::console::asked::Retry;
+use crate::console::asked::{Asked, OfWatch, Retry};
+use crate::console::dialogs::{Dialog, Row};
 use crate::console::state::Shared;
-use crate::model::text::{quoted, shown};
+use crate::model::text::quoted;
 use crate::model::{
     DeliveryPolicy, EntityState, GroupSpec, ImageSpec, MadeGroup, Name, SourceSpec,
 };
@@ -153,35 +154,61 @@ fn free_name(view: &View, shared: &Shared, snapshot: &Snapshot, name: &str) -> S
         .unwrap_or_default()
 }
 
-/// The question before it.
-pub(super) fn question(retry: &Retry, group: &GroupSnapshot) -> Vec<String> {
-    let causes: BTreeMap<&str, &str> = (group.entities.iter())
-        .filter_map(|one| Some((&*one.entity, one.cause.as_deref()?)))
-        .collect();
-    let mut lines = vec![format!(
-        "Group {} sends {} to {} again:",
-        quoted(retry.spec.name()),
-        shown(&group.image),
-        crate::model::columns::count(retry.entities.len(), "entity")
-    )];
-    const MOST: usize = 10;
-    if retry.entities.len() <= MOST {
-        for name in &retry.entities {
-            let cause = causes.get(name.as_str()).copied().unwrap_or("");
-            let line = format!("{name}  {cause}");
-            lines.push(format!(
-                "  {}",
-                crate::model::columns::cut(&shown(&line), 66, false)
-            ));
-        }
-    } else {
-        let names = crate::model::names::compress(&retry.entities).join(", ");
-        let wrapped = crate::model::columns::wrap(&names, 2, 68);
-        let more = wrapped.len().saturating_sub(MOST);
-        lines.extend(wrapped.into_iter().take(MOST));
-        if more > 0 {
-            lines.push(format!("  and {more} more lines of names"));
-        }
+/// Of these entities alone; `None` where there are none.
+pub(super) fn of(retry: Retry, entities: Vec<String>) -> Option<Vec<GroupSpec>> {
+    let mut spec = retry.spec;
+    if let GroupSpec::Made(made) = &mut spec {
+        made.entities = entities;
+        (!made.entities.is_empty()).then_some(())?;
     }
-    lines
+    Some(vec![spec])
+}
+
+/// Which are tried again. Those are ticked for which that may help.
+pub(super) fn question(retry: Retry, group: &GroupSnapshot) -> Dialog {
+    let known: BTreeMap<&str, &EntitySnapshot> = (group.entities.iter())
+        .map(|one| (&*one.entity, one))
+        .collect();
+    let helps = |one: &EntitySnapshot| one.hint.as_ref().is_none_or(|hint| hint.may_pass);
+    let mut ticked = BTreeSet::new();
+    let mut rows: Vec<(bool, Row)> = Vec::new();
+    for name in &retry.entities {
+        let entity = known.get(name.as_str());
+        let may_pass = entity.is_none_or(|one| helps(one));
+        if may_pass {
+            ticked.insert(name.clone());
+        }
+        let cause = entity.and_then(|one| one.cause.as_deref());
+        let cause = match (entity.map(|one| one.state), cause) {
+            (Some(EntityState::Cancelled), None) => "cancelled",
+            (_, cause) => cause.unwrap_or_default(),
+        };
+        let advice = entity.and_then(|one| one.hint.as_ref()?.advice.as_deref());
+        let detail = match (may_pass, advice) {
+            (true, _) => cause.to_owned(),
+            (false, Some(advice)) => format!("{cause}: {advice}"),
+            (false, None) => format!("stays: {cause}"),
+        };
+        let row = Row {
+            label: name.clone(),
+            detail,
+            value: name.clone(),
+        };
+        rows.push((may_pass, row));
+    }
+    // Those for which it helps stand first, in the order of the group.
+    rows.sort_by_key(|(may_pass, _)| !may_pass);
+    let title = format!(
+        "Try again as {}: {} of {}",
+        retry.spec.name(),
+        ticked.len(),
+        rows.len()
+    );
+    let rows = rows.into_iter().map(|(_, row)| row).collect();
+    Dialog::ticks(
+        title,
+        rows,
+        ticked,
+        Asked::Watch(OfWatch::Retry(Box::new(retry))),
+    )
 }

@@ -12,7 +12,7 @@ use crate::model::{
     Bottleneck, DeliveryPolicy, EntityState, Extent, Holds, ImageSpec, Laggards, MadeGroup,
     Outcome, SourceSpec, Standing, Step, Verified,
 };
-use crate::protocol::GroupPhase;
+use crate::protocol::{GroupPhase, Hint};
 use crate::terminal::{Palette, Theme};
 
 /// The page, as the loop has fed it.
@@ -679,10 +679,13 @@ fn what_failed_is_tried_again_as_a_group_of_its_own() {
     assert_eq!(press(&mut state, &snapshot, "r"), []);
     let question = screen(&mut state, &snapshot, 80, 24, MONO);
     assert!(
-        question.contains("shelf1-02  no progress for 60 s"),
+        question.contains("[x] shelf1-02  no progress for 60 s"),
         "{question}"
     );
-    assert!(question.contains("adsl-retry") && question.contains("2 entities"));
+    assert!(
+        question.contains("Try again as adsl-retry: 2 of 2"),
+        "{question}"
+    );
     let spec = |name: &str, source| {
         GroupSpec::Made(MadeGroup {
             name: name.into(),
@@ -700,7 +703,7 @@ fn what_failed_is_tried_again_as_a_group_of_its_own() {
     };
     let server = SourceSpec::FileServer("hq".into());
     let expected = start(spec("adsl-retry", server.clone()), false);
-    assert_eq!(press(&mut state, &snapshot, "y"), expected);
+    assert_eq!(press(&mut state, &snapshot, "<Enter>"), expected);
 
     // Its own retry has a name of its own, and what a later group has taken up is left alone.
     let mut later = snapshot.clone();
@@ -711,13 +714,13 @@ fn what_failed_is_tried_again_as_a_group_of_its_own() {
     state.observe(&later);
     assert_eq!(state.pages.watch.group, 2, "what was started is shown");
     let expected = start(spec("adsl-retry-2", server), false);
-    assert_eq!(press(&mut state, &later, "ry"), expected);
+    assert_eq!(press(&mut state, &later, "r<Enter>"), expected);
     let group = Arc::make_mut(&mut later.groups[2]);
     group.phase = GroupPhase::Transferring;
     for entity in &mut group.entities {
         entity.state = EntityState::Sending;
     }
-    assert_eq!(press(&mut state, &later, "hhry"), []);
+    assert_eq!(press(&mut state, &later, "hhr"), []);
     assert!(
         state
             .shared
@@ -736,7 +739,7 @@ fn a_retry_reads_from_where_the_group_was_told_to() {
     ended.phase = GroupPhase::Ended(Outcome::Partial);
     ended.source = "peer:shelf2-01".into();
     let mut state = watching(&snapshot);
-    let effects = press(&mut state, &snapshot, "lry");
+    let effects = press(&mut state, &snapshot, "lr<Enter>");
     let [Effect::Send(commands)] = &effects[..] else {
         panic!("{effects:?}");
     };
@@ -767,7 +770,7 @@ fn a_retry_reads_from_where_the_group_was_told_to() {
 fn what_failed_is_tried_again_also_while_the_rest_goes_on() {
     let snapshot = two();
     let mut state = watching(&snapshot);
-    let effects = press(&mut state, &snapshot, "lry");
+    let effects = press(&mut state, &snapshot, "lr<Enter>");
     assert!(
         matches!(&effects[..], [Effect::Send(commands)]
             if format!("{commands:?}").contains(r#"entities: ["shelf2-03"]"#)),
@@ -789,7 +792,7 @@ fn forced_entities_stay_forced_when_tried_again() {
     let group = Arc::make_mut(&mut snapshot.groups[0]);
     group.entities[3].state = EntityState::Failed;
     let mut state = watching(&snapshot);
-    let effects = press(&mut state, &snapshot, "ry");
+    let effects = press(&mut state, &snapshot, "r<Enter>");
     assert!(
         matches!(&effects[..], [Effect::Send(commands)]
             if matches!(&commands[..], [Command::Start { force: true, .. }])),
@@ -842,4 +845,101 @@ fn thousands_of_entities_are_drawn_within_a_frame() {
         // The pace of pictures; unoptimised it takes a few milliseconds.
         assert!(each < std::time::Duration::from_millis(250), "{each:?}");
     }
+}
+
+#[test]
+fn what_will_not_pass_by_itself_is_not_ticked_and_says_what_to_do() {
+    let mut snapshot = two();
+    let group = Arc::make_mut(&mut snapshot.groups[0]);
+    group.entities[1].hint = Some(Box::new(Hint {
+        may_pass: false,
+        advice: Some("make room on it".into()),
+    }));
+    let mut state = watching(&snapshot);
+    press(&mut state, &snapshot, "r");
+    insta::assert_snapshot!("retry_80x24", screen(&mut state, &snapshot, 80, 24, MONO));
+    let entities = |effects: Vec<Effect>| match effects.as_slice() {
+        [Effect::Send(commands)] => match commands.as_slice() {
+            [Command::Start { groups, .. }] => match &groups[0] {
+                GroupSpec::Made(made) => made.entities.clone(),
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    let retry = press(&mut state, &snapshot, "<Enter>");
+    assert_eq!(entities(retry), ["shelf1-03"]);
+    for (keys, expected) in [
+        ("ra<Enter>", vec!["shelf1-03", "shelf1-02"]),
+        ("r*<Enter>", vec!["shelf1-02"]),
+        ("r<Space><Space><Enter>", vec!["shelf1-02"]),
+        ("r/02<Enter><Esc>", vec![]),
+    ] {
+        let mut state = watching(&snapshot);
+        let effects = press(&mut state, &snapshot, keys);
+        match expected.is_empty() {
+            true => assert!(effects.is_empty(), "{keys}"),
+            false => assert_eq!(entities(effects), expected, "{keys}"),
+        }
+    }
+    // None at all: nothing is started.
+    let mut state = watching(&snapshot);
+    assert_eq!(press(&mut state, &snapshot, "ru<Enter>"), []);
+    // The details say it too.
+    let seen = press_and_show(&mut state, &snapshot, "m<Enter>");
+    assert!(seen.contains("make room on it"), "{seen}");
+}
+
+#[test]
+fn entities_are_found_by_words_and_by_sets() {
+    let snapshot = many(200);
+    let mut state = watching(&snapshot);
+    let seen = press_and_show(&mut state, &snapshot, "/flash");
+    assert!(seen.contains("/flash    `flash` 2 of 200"), "{seen}");
+    let seen = press_and_show(&mut state, &snapshot, "<Enter><Down>");
+    assert!(
+        seen.contains("line-017 X failed") && seen.contains("line-142 X failed"),
+        "{seen}"
+    );
+    assert!(!seen.contains("line-018"), "{seen}");
+    assert_eq!(cursor_on(&state, &snapshot), "line-017");
+    press(&mut state, &snapshot, "<End>");
+    assert_eq!(cursor_on(&state, &snapshot), "line-142");
+    // Esc shows all again, and stays on the page and on the entity.
+    press(&mut state, &snapshot, "<Esc>");
+    assert_eq!(
+        (state.shared.page, cursor_on(&state, &snapshot)),
+        (Page::Watch, "line-142".into())
+    );
+    let seen = press_and_show(&mut state, &snapshot, "<Home>F");
+    assert!(seen.contains("failed 2 of 200 (Esc shows all)"), "{seen}");
+    for set in ["not done", "slow", "unproven"] {
+        let seen = press_and_show(&mut state, &snapshot, "F");
+        assert!(seen.contains(set), "{set}: {seen}");
+    }
+    let seen = press_and_show(&mut state, &snapshot, "e/!line<Enter>");
+    assert!(seen.contains("0 of 200"), "{seen}");
+}
+
+#[test]
+fn one_that_is_silent_says_for_how_long_and_one_that_is_tried_again_when() {
+    let mut snapshot = testing::snapshot();
+    let at = |seconds| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds);
+    snapshot.at = at(134);
+    let group = Arc::make_mut(&mut snapshot.groups[0]);
+    group.entities[0].silent_since = Some(at(100));
+    group.entities[5].again_at = Some(at(146));
+    group.entities[5].cause = Some("reset".into());
+    group.bottleneck = Bottleneck::Entity("shelf1-01".into());
+    let mut state = watching(&snapshot);
+    let seen = screen(&mut state, &snapshot, 100, 24, MONO);
+    assert!(
+        seen.contains("waits for shelf1-01, silent 34 s of 60 s"),
+        "{seen}"
+    );
+    assert!(seen.contains("silent 34 s of 60 s"), "{seen}");
+    assert!(seen.contains("again in 12 s (try 3): reset"), "{seen}");
+    let screen_of = state.screen();
+    assert!(screen_of.counts_down(&snapshot), "it changes by itself");
 }

@@ -3,11 +3,11 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Row};
 
 use crate::console::pages::watch::order::Sort;
-use crate::console::pages::watch::{Cursor, View, figures, place_of, selected};
+use crate::console::pages::watch::{Cursor, View, figures, listed, place_of, selected};
 use crate::console::state::Shared;
 use crate::console::widgets::fit::{cut, plain};
 use crate::console::widgets::gauge::{gauge, percent};
@@ -186,9 +186,10 @@ pub(super) fn draw_entities(
 ) {
     let columns = Columns::new(group, usize::from(area.width));
     let rows = usize::from(area.height.saturating_sub(1));
-    let cursor = on_screen(view.cursor, group.entities.len(), rows);
+    let count = listed(view, group);
+    let cursor = on_screen(view.cursor, count, rows);
     let limit = figures::lag_limit(group);
-    let rows = (cursor.offset..group.entities.len()).take(rows);
+    let rows = (cursor.offset..count).take(rows);
     let rows = rows.filter_map(|row| {
         let entity = group.entities.get(place_of(view, group, row)?)?;
         let here = row + 1 == cursor.row;
@@ -215,6 +216,29 @@ pub(super) fn footer<'a>(
     width: u16,
 ) -> Line<'a> {
     let width = usize::from(width);
+    if view.only.is_typing {
+        let typed = plain(view.only.typed.value(), theme);
+        let left = view
+            .only
+            .in_words(listed(view, group), group.entities.len());
+        let end = typed.chars().count().saturating_sub(width / 2);
+        let typed: String = typed.chars().skip(end).collect();
+        return Line::from(vec![
+            Span::styled("/", theme.head()),
+            Span::raw(typed),
+            Span::styled(" ", theme.cursor()),
+            Span::styled(format!("   {}", plain(&left, theme)), theme.hint()),
+        ]);
+    }
+    let only = match view.only.is_set() {
+        true => {
+            let left = view
+                .only
+                .in_words(listed(view, group), group.entities.len());
+            format!("{left} (Esc shows all); ")
+        }
+        false => String::new(),
+    };
     let Some(entity) = selected(view, group) else {
         let sorted = view.sort.title();
         let view = if view.dense { "cells" } else { "rows" };
@@ -233,13 +257,13 @@ pub(super) fn footer<'a>(
             return Line::styled(cut(&text, width, theme), theme.tone(Tone::Look));
         }
         let text = format!(
-            "{}, {view} sorted by {sorted}{why}",
+            "{only}{}, {view} sorted by {sorted}{why}",
             columns::count(group.entities.len(), "entity")
         );
         return Line::styled(cut(&text, width, theme), theme.hint());
     };
     let note = note(shared, group, entity, figures::lag_limit(group), theme);
-    let mut text = format!("{}: {}", entity.entity, entity.standing());
+    let mut text = format!("{only}{}: {}", entity.entity, entity.standing());
     // The cause of a retry needs the room, and nothing moves meanwhile.
     let still = entity.state.is_final()
         || matches!(entity.state, EntityState::Retrying | EntityState::Offline)
