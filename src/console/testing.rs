@@ -113,6 +113,7 @@ pub(crate) fn idle() -> Snapshot {
         pool_bytes: 0,
         peak_pool_bytes: 0,
         groups: Vec::new(),
+        series: Arc::default(),
     }
 }
 
@@ -168,6 +169,7 @@ pub(crate) fn group(name: &str, entities: Vec<EntitySnapshot>) -> GroupSnapshot 
         time_left: Some(17.0),
         seconds: 4.0,
         entities,
+        series: Arc::default(),
         campaign: None,
     }
 }

@@ -25,6 +25,7 @@ pub mod rate;
 pub mod remembered;
 pub mod remote;
 pub mod scheme;
+pub mod series;
 pub mod serve;
 pub mod ssh;
 pub mod staging;
@@ -62,6 +63,7 @@ pub use remote::{
     Timeouts,
 };
 pub use scheme::Scheme;
+pub use series::Series;
 pub use ssh::{HostKey, HostKeyError, HostTrust, KeyFile, Ssh};
 pub use state::{Bottleneck, EntityState, Outcome, Standing, Verified};
 pub use step::{Side, Step};

@@ -255,6 +255,7 @@ fn snapshot(running: usize) -> Arc<Snapshot> {
                 offline_since: None,
                 wave: None,
             }],
+            series: Arc::default(),
             campaign: None,
         })
     };
@@ -265,6 +266,7 @@ fn snapshot(running: usize) -> Arc<Snapshot> {
         pool_bytes: 0,
         peak_pool_bytes: 0,
         groups: (0..running).map(group).collect(),
+        series: Arc::default(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod apply;
 mod outcome;
+mod samples;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::plan::Footprint;
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot};
 
 pub(super) use outcome::outcome;
+use samples::Samples;
 
 use super::bottleneck::{BottleneckFinder, Finding, Progress};
 use super::image_manager::Needs;
@@ -45,6 +47,7 @@ pub(super) struct GroupState {
     image: ImageRead,
     phase: GroupPhase,
     pub(super) figures: GroupFigures,
+    pub(super) samples: Samples,
     started: Instant,
     seconds: Option<f64>,
 }
@@ -91,6 +94,8 @@ pub(super) struct EntityRecord {
     left: Option<String>,
     absence: Absence,
     rate: RateMeter,
+    /// Bytes of this attempt that are in the group's series.
+    sampled: u64,
     began: Option<Instant>,
     seconds: Option<f64>,
 }
@@ -161,6 +166,7 @@ impl GroupState {
                 time_left: TimeLeft::default(),
                 seconds_left: None,
             },
+            samples: Samples::new(Instant::now()),
             started: Instant::now(),
             seconds: None,
         }
@@ -254,11 +260,12 @@ impl GroupState {
         }
     }
 
-    /// How the group stands now. Takes the time since the last look for rates.
+    /// How the group stands now. Takes the time since the last look for rates, and for the series.
     pub(super) fn snapshot(&mut self) -> GroupSnapshot {
         self.find_read();
         let passes = self.meters.passes();
-        let used = passes.iter().map(|pass| pass.pool.stats().used).sum();
+        let used: usize = passes.iter().map(|pass| pass.pool.stats().used).sum();
+        self.sample(used);
         let course = lock(&self.course);
         let entities: Vec<EntitySnapshot> = (self.entities.iter_mut())
             .zip(&self.meters.entities)
@@ -302,6 +309,7 @@ impl GroupState {
             seconds: self.seconds(),
             campaign: course.snapshot().map(Box::new),
             entities,
+            series: self.samples.series(),
         }
     }
 }
@@ -357,6 +365,7 @@ impl EntityRecord {
             left: None,
             absence: Absence::default(),
             rate: RateMeter::new(Instant::now()),
+            sampled: 0,
             began: None,
             seconds: None,
         }
