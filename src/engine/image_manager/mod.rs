@@ -400,7 +400,7 @@ impl<T: Transport> ImageManager<T> {
             }
             groups.push(snapshot);
             if place >= self.run.first {
-                let (is_new, sample) = group.samples.newest();
+                let (is_new, sample) = group.samples.newest(group.is_ended());
                 is_sampled |= is_new;
                 all.add(sample);
             }

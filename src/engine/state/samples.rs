@@ -51,13 +51,14 @@ impl Samples {
         self.series.clone()
     }
 
-    /// Whether there was a look since this was asked last, and what the group adds to its run.
-    pub(in crate::engine) fn newest(&mut self) -> (bool, Sample) {
+    /// Whether there was a look since this was asked last, and what the group adds to its run. Without one its bytes are
+    /// counted already, and its buffers are what they were while it has not ended.
+    pub(in crate::engine) fn newest(&mut self, is_ended: bool) -> (bool, Sample) {
         let newest = (std::mem::take(&mut self.is_new), self.newest);
-        self.newest = Sample {
-            counts: self.newest.counts,
-            ..Sample::default()
-        };
+        (self.newest.read, self.newest.delivered) = (0, 0);
+        if is_ended {
+            (self.newest.filled, self.newest.depth) = (0, 0);
+        }
         newest
     }
 }
@@ -115,17 +116,17 @@ mod tests {
     }
 
     #[test]
-    fn a_group_at_rest_is_not_sampled_and_adds_its_entities_alone() {
+    fn a_group_at_rest_is_not_sampled_and_adds_no_bytes_to_its_run() {
         let began = Instant::now();
         let mut samples = Samples::new(began);
         let take = |samples: &mut Samples, second, is_under_way, look| {
             samples.take(began + Duration::from_secs(second), is_under_way, look);
-            samples.newest()
+            samples.newest(false)
         };
         let waiting = look(0, 0, EntityState::Waiting);
         assert_eq!(take(&mut samples, 1, false, waiting), (true, waiting));
         let (is_new, sample) = take(&mut samples, 2, false, waiting);
-        assert!(!is_new && sample.depth == 0 && sample.counts == waiting.counts);
+        assert_eq!((is_new, sample), (false, waiting));
         let sending = look(700, 90, EntityState::Sending);
         assert_eq!(take(&mut samples, 9, true, sending), (true, sending));
         let more = Sample {
@@ -135,6 +136,13 @@ mod tests {
         let (is_new, sample) = take(&mut samples, 10, true, look(1000, 90, EntityState::Sending));
         assert!(is_new);
         assert_eq!(sample, more, "what came since the look before");
+        samples.newest(true);
+        let left = samples.newest(true).1;
+        assert_eq!(
+            (left.filled, left.counts),
+            (0, sending.counts),
+            "it has ended"
+        );
         let slots: Vec<u64> = samples
             .series()
             .points()
