@@ -401,6 +401,7 @@ mod tests {
             pool_bytes: 0,
             peak_pool_bytes: 0,
             groups: Vec::new(),
+            series: std::sync::Arc::default(),
         };
         assert_eq!(
             last_words(&snapshot, Duration::ZERO, 80),

@@ -90,6 +90,7 @@ macro_rules! keys {
 
 const EVERYWHERE: Place = Place::Everywhere;
 const LISTS: Place = Place::On(&[
+    Page::Overview,
     Page::Inventory,
     Page::Groups,
     Page::Review,
@@ -106,7 +107,13 @@ const MAKING: Place = Place::On(&[Page::Inventory, Page::Groups]);
 const ACTIVATED: Place = Place::On(&[Page::Groups, Page::Watch]);
 const SORTED: Place = Place::On(&[Page::Inventory, Page::Watch]);
 const SIDEWAYS: Place = Place::On(&[Page::Watch, Page::Log]);
-const DETAILED: Place = Place::On(&[Page::Inventory, Page::Groups, Page::Watch, Page::History]);
+const DETAILED: Place = Place::On(&[
+    Page::Overview,
+    Page::Inventory,
+    Page::Groups,
+    Page::Watch,
+    Page::History,
+]);
 const YES_NO: Place = Place::In(&[Kind::Confirm]);
 const SHEET: Place = Place::In(&[Kind::Sheet]);
 const COMMAND: Place = Place::In(&[Kind::Command]);
@@ -179,12 +186,13 @@ pub(crate) static KEYS: &[Binding] = keys! {
     LISTS "PgDn Ctrl-F" => PageDown, "a page down";
     LISTS "Home g" => First, "to the first";
     LISTS "End G" => Last, "to the last";
-    DETAILED "Enter" => Details, "details", "Enter details";
+    DETAILED "Enter" => Details, "details; overview: the group on the watch page", "Enter details";
     LISTS "Esc" => Back, "back; never aborts work";
     EVERYWHERE "X" => CancelAll, "cancel everything that runs, after a question";
     EVERYWHERE "f" => Freeze, "freeze the display; transfers go on";
     EVERYWHERE "Tab" => NextPage, "the next page";
     EVERYWHERE "Shift-Tab" => PreviousPage, "the previous page";
+    EVERYWHERE "0" => Go(Overview), "overview: all groups, and how the run went";
     EVERYWHERE "1" => Go(Inventory), "inventory";
     EVERYWHERE "2" => Go(Groups), "groups";
     EVERYWHERE "3" => Go(Review), "review";
@@ -424,6 +432,7 @@ pub(crate) fn hints(scope: Scope, columns: u16, wanted: &Hints) -> String {
 /// Commands that can be typed by name (`:`): every action of the table that needs no cursor keys.
 pub(crate) fn commands() -> impl Iterator<Item = (&'static str, Action)> {
     [
+        ("overview", Action::Go(Page::Overview)),
         ("inventory", Action::Go(Page::Inventory)),
         ("groups", Action::Go(Page::Groups)),
         ("review", Action::Go(Page::Review)),

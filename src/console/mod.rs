@@ -12,7 +12,8 @@
 //! | `work` | what the loop has under way: commands to the engine, files to be kept |
 //! | `update` | the only code that changes the state; pure |
 //! | `view` | the frame around the pages: title, status line, dialogs on top |
-//! | `pages` | the registry of the pages, and a folder each: inventory, groups, review, watch, log, history |
+//! | `pages` | the registry of the pages, and a folder each: overview, inventory, groups, review, watch, log, history |
+//! | `figures` | what pages show of a group that is not in a snapshot but follows from it |
 //! | `activation` | which groups can be made to run the image that they hold |
 //! | `stopping` | what is asked before work is stopped |
 //! | `state` | what the pages share, as plain data; what a page is |
@@ -24,7 +25,7 @@
 //! | `page`, `past_run`, `message` | the names of the pages; a run of the journal; what is said under a page |
 //! | `calls` | what the terminal shows of the work when nobody looks at the picture |
 //! | `presence` | which image entities are known to have got |
-//! | `widgets` | gauges, texts that fit, the order of names |
+//! | `widgets` | gauges, plots, texts that fit, the order of names |
 
 mod action;
 mod activation;
@@ -33,6 +34,7 @@ mod asked;
 mod calls;
 mod dialogs;
 mod effect;
+mod figures;
 mod keymap;
 mod message;
 mod page;

@@ -3,6 +3,7 @@
 /// The pages in the order of their digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Page {
+    Overview,
     Inventory,
     Groups,
     Review,
@@ -14,7 +15,8 @@ pub(crate) enum Page {
 
 impl Page {
     /// Also those without a digit.
-    pub(crate) const EVERY: [Self; 6] = [
+    pub(crate) const EVERY: [Self; 7] = [
+        Self::Overview,
         Self::Inventory,
         Self::Groups,
         Self::Review,
@@ -23,8 +25,9 @@ impl Page {
         Self::History,
     ];
 
-    /// By their digits.
-    pub(crate) const ALL: [Self; 5] = [
+    /// By their digits, from 0.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Overview,
         Self::Inventory,
         Self::Groups,
         Self::Review,
@@ -43,6 +46,7 @@ impl Page {
 
     pub(crate) fn title(self) -> &'static str {
         match self {
+            Self::Overview => "Overview",
             Self::Inventory => "Inventory",
             Self::Groups => "Groups",
             Self::Review => "Review",

@@ -124,6 +124,8 @@ pub(crate) enum Request {
     Verify(Vec<GroupSpec>),
     /// These groups are about to be started.
     Expect(Vec<GroupSpec>),
+    /// Show this group, by its place in the snapshot.
+    Watch(usize),
     /// Groups are others now.
     Regrouped,
     /// These credentials have no secret, and a group waits for it.

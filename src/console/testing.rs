@@ -5,13 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::Timestamp;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
-use crate::model::{Bottleneck, EntityState, Inventory, Laggards, Verified};
+use crate::model::series::{Counts, Sample};
+use crate::model::{Bottleneck, EntityState, Inventory, Laggards, Series, Standing, Verified};
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot, GroupSpec, Snapshot};
 
 use super::action::Action;
@@ -114,6 +116,7 @@ pub(crate) fn idle() -> Snapshot {
         pool_bytes: 0,
         peak_pool_bytes: 0,
         groups: Vec::new(),
+        series: Arc::default(),
     }
 }
 
@@ -169,8 +172,26 @@ pub(crate) fn group(name: &str, entities: Vec<EntitySnapshot>) -> GroupSnapshot 
         time_left: Some(17.0),
         seconds: 4.0,
         entities,
+        series: Arc::default(),
         campaign: None,
     }
+}
+
+/// How a pool of 32 buffers of 64 KiB was filled, a second a figure, while 10 entities took what was read.
+pub(crate) fn series(used: impl IntoIterator<Item = u64>) -> Series {
+    let mut series = Series::default();
+    for (second, used) in (0..).zip(used) {
+        let standing = Standing::In(EntityState::Sending);
+        let sample = Sample {
+            read: used << 16,
+            delivered: (used << 16) * 10,
+            filled: used << 16,
+            depth: 32 << 16,
+            counts: Counts::of(std::iter::repeat_n(standing, 10)),
+        };
+        series.push(Duration::from_millis(second * 1000 + 999), &sample);
+    }
+    series
 }
 
 pub(crate) fn entity(name: &str, state: EntityState, sent: u64) -> EntitySnapshot {
@@ -337,9 +358,19 @@ pub(crate) struct Watching {
 
 impl Watching {
     pub(crate) fn new(inventory: Inventory, first: &Snapshot, columns: u16, rows: u16) -> Self {
+        Self::on(Page::Watch, inventory, first, columns, rows)
+    }
+
+    pub(crate) fn on(
+        page: Page,
+        inventory: Inventory,
+        first: &Snapshot,
+        columns: u16,
+        rows: u16,
+    ) -> Self {
         let mut state = State::new(site_of(inventory));
         update::update(&mut state, first, Action::Resize { columns, rows });
-        update::update(&mut state, first, Action::Go(Page::Watch));
+        update::update(&mut state, first, Action::Go(page));
         let canvas = Canvas::new(columns, rows, false);
         Self { state, canvas }
     }
@@ -361,7 +392,7 @@ mod tests {
         assert_eq!(press(&mut state, &snapshot, "2<Tab><Ctrl-L>").len(), 1);
         assert_eq!(state.shared.page, Page::Review);
         let screen = screen(&mut state, &snapshot, 80, 24, ASCII);
-        assert!(screen.starts_with("subtend  1 Inventory") && screen.is_ascii());
+        assert!(screen.starts_with(" 0 Overview  1 Inventory") && screen.is_ascii());
         assert_eq!(screen.lines().count(), 24);
         assert_eq!(large(5000).shared.site.inventory.entities.len(), 5000);
     }

@@ -119,12 +119,12 @@ fn at_work(snapshot: &Snapshot) -> String {
 }
 
 /// The program's name, and the pages with their digits: of what does not fit, the name goes first, then the
-/// titles of the pages that one is not on.
+/// titles of the pages that one is not on, then both.
 fn title(current: Page, theme: &Theme, room: usize) -> (&'static str, Tabs<'static>) {
     let others = (!Page::ALL.contains(&current)).then_some(current);
     let selected = Page::ALL.into_iter().position(|page| page == current);
     let tabs = |titles: bool| {
-        let pages = (1..).zip(Page::ALL).map(|(digit, page)| {
+        let pages = (0..).zip(Page::ALL).map(|(digit, page)| {
             if titles || page == current {
                 format!(" {digit} {} ", page.title())
             } else {
@@ -138,11 +138,11 @@ fn title(current: Page, theme: &Theme, room: usize) -> (&'static str, Tabs<'stat
             theme,
         )
     };
-    [("subtend ", true), ("", true)]
+    [("subtend ", true), ("", true), ("subtend ", false)]
         .into_iter()
         .map(|(name, titles)| (name, tabs(titles)))
         .find(|(name, tabs)| name.len() + tabs.width() <= room)
-        .unwrap_or_else(|| ("subtend ", tabs(false)))
+        .unwrap_or_else(|| ("", tabs(false)))
 }
 
 fn draw_message(state: &State, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
@@ -195,10 +195,14 @@ mod tests {
         }
         let at = |room| drawn(Page::Watch, room);
         assert_eq!(
-            at(57),
-            "subtend  1 Inventory  2 Groups  3 Review  4 Watch  5 Log "
+            at(69),
+            "subtend  0 Overview  1 Inventory  2 Groups  3 Review  4 Watch  5 Log "
         );
-        assert_eq!(at(56), " 1 Inventory  2 Groups  3 Review  4 Watch  5 Log ");
-        assert_eq!(at(47), "subtend  1  2  3  4 Watch  5 ");
+        assert_eq!(
+            at(68),
+            " 0 Overview  1 Inventory  2 Groups  3 Review  4 Watch  5 Log "
+        );
+        assert_eq!(at(60), "subtend  0  1  2  3  4 Watch  5 ");
+        assert_eq!(at(30), " 0  1  2  3  4 Watch  5 ");
     }
 }

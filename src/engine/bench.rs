@@ -83,6 +83,7 @@ impl Sending {
             pool_bytes: 0,
             peak_pool_bytes: 0,
             groups: vec![Arc::new(self.state.snapshot())],
+            series: Arc::default(),
         }
     }
 }

@@ -69,6 +69,7 @@ fn group(name: &str, entities: Vec<EntitySnapshot>) -> GroupSnapshot {
         time_left: Some(17.0),
         seconds: 2.0,
         entities,
+        series: Arc::default(),
         campaign: None,
     }
 }
@@ -81,6 +82,7 @@ fn snapshot(groups: Vec<GroupSnapshot>) -> Snapshot {
         pool_bytes: 3 << 20,
         peak_pool_bytes: 4 << 20,
         groups: groups.into_iter().map(Arc::new).collect(),
+        series: Arc::default(),
     }
 }
 

@@ -151,6 +151,7 @@ fn snapshot(run: &str, mark: u64) -> Arc<Snapshot> {
         pool_bytes: 0,
         peak_pool_bytes: mark,
         groups: Vec::new(),
+        series: Arc::default(),
     })
 }
 

@@ -26,6 +26,7 @@ pub mod rate;
 pub mod remembered;
 pub mod remote;
 pub mod scheme;
+pub mod series;
 pub mod serve;
 pub mod ssh;
 pub mod staging;
@@ -63,6 +64,7 @@ pub use remote::{
     Timeouts,
 };
 pub use scheme::Scheme;
+pub use series::Series;
 pub use ssh::{HostKey, HostKeyError, HostTrust, KeyFile, Ssh};
 pub use state::{Bottleneck, EntityState, Outcome, Standing, Verified};
 pub use step::{Side, Step};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::campaign::CampaignSnapshot;
 use crate::model::{
-    Bottleneck, EntityState, Holds, Laggards, Name, Outcome, Standing, Step, Verified,
+    Bottleneck, EntityState, Holds, Laggards, Name, Outcome, Series, Standing, Step, Verified,
 };
 
 /// The whole engine. Groups stand in the order in which they were started and stay after they end.
@@ -21,6 +21,9 @@ pub struct Snapshot {
     pub pool_bytes: u64,
     pub peak_pool_bytes: u64,
     pub groups: Vec<Arc<GroupSnapshot>>,
+    /// How the groups of this run went together, from its beginning. Over a socket it goes by itself, in parts.
+    #[serde(skip)]
+    pub series: Arc<Series>,
 }
 
 impl Snapshot {
@@ -104,6 +107,9 @@ pub struct GroupSnapshot {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub campaign: Option<Box<CampaignSnapshot>>,
     pub entities: Vec<EntitySnapshot>,
+    /// How it went from its beginning. Over a socket it goes by itself, in parts.
+    #[serde(skip)]
+    pub series: Arc<Series>,
 }
 
 /// What can be done about a failure.

@@ -1,5 +1,5 @@
 //! Of a snapshot, what changed since the last one: entities that only moved on are a few figures,
-//! those that did not change are left out.
+//! those that did not change are left out. Of a series it is mostly one point.
 
 use std::sync::Arc;
 
@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::model::Series;
+use crate::model::series::Change;
 use crate::protocol::{EntitySnapshot, GroupSnapshot, Snapshot};
 
 /// What makes a snapshot out of the one before.
@@ -21,6 +23,8 @@ pub(super) struct Delta {
     /// Groups are added at the end, and never go away.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     groups: Vec<GroupDelta>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    series: Option<Box<Change>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,13 +36,15 @@ struct Whole {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct GroupDelta {
     place: usize,
-    /// The group without its entities.
+    /// The group without its entities and its series.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     head: Option<Box<GroupSnapshot>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     changed: Vec<(usize, EntitySnapshot)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     moved: Vec<Moved>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    series: Option<Box<Change>>,
 }
 
 /// Place, `sent`, `confirmed`, `lag`, `rate`, `seconds` of an entity.
@@ -72,16 +78,19 @@ impl Delta {
             peak: now.peak_pool_bytes,
             whole,
             groups,
+            series: change(before.map(|before| &before.series), &now.series),
         }
     }
 
     /// The snapshot that follows.
     pub(super) fn apply(self, before: Option<&Snapshot>) -> Result<Snapshot, OutOfStep> {
+        let before = before.filter(|_| self.whole.is_none());
         let (run, memory, mut groups) = match (self.whole, before) {
             (Some(whole), _) => (whole.run, whole.memory, Vec::new()),
             (None, Some(before)) => (before.run.clone(), before.memory, before.groups.clone()),
             (None, None) => return Err(OutOfStep),
         };
+        let series = changed(before.map(|before| &before.series), self.series)?;
         for delta in self.groups {
             let group = groups.get(delta.place).cloned();
             let made = Arc::new(delta.group(group)?);
@@ -99,6 +108,7 @@ impl Delta {
             pool_bytes: self.pool,
             peak_pool_bytes: self.peak,
             groups,
+            series,
         })
     }
 }
@@ -115,6 +125,7 @@ fn of_group(
         head: (!same_head).then(|| Box::new(head)),
         changed: Vec::new(),
         moved: Vec::new(),
+        series: change(known.map(|known| &known.series), &now.series),
     };
     for (at, entity) in now.entities.iter().enumerate() {
         match known.and_then(|known| known.entities.get(at)) {
@@ -130,11 +141,32 @@ fn of_group(
             _ => delta.changed.push((at, entity.clone())),
         }
     }
-    let says_nothing = same_head && delta.changed.is_empty() && delta.moved.is_empty();
+    let is_empty = delta.changed.is_empty() && delta.moved.is_empty();
+    let says_nothing = same_head && is_empty && delta.series.is_none();
     (!says_nothing).then_some(delta)
 }
 
-/// All but its entities, without copying those.
+fn change(known: Option<&Arc<Series>>, now: &Arc<Series>) -> Option<Box<Change>> {
+    let change = match known {
+        Some(known) if Arc::ptr_eq(known, now) => None,
+        Some(known) => now.since(known),
+        None => now.since(&Series::default()),
+    };
+    change.map(Box::new)
+}
+
+fn changed(
+    known: Option<&Arc<Series>>,
+    change: Option<Box<Change>>,
+) -> Result<Arc<Series>, OutOfStep> {
+    let known = known.cloned().unwrap_or_default();
+    match change {
+        None => Ok(known),
+        Some(change) => known.with(*change).map(Arc::new).ok_or(OutOfStep),
+    }
+}
+
+/// All but its entities and its series, without copying those.
 fn head(group: &GroupSnapshot) -> GroupSnapshot {
     GroupSnapshot {
         group: group.group.clone(),
@@ -159,6 +191,7 @@ fn head(group: &GroupSnapshot) -> GroupSnapshot {
         seconds: group.seconds,
         campaign: group.campaign.clone(),
         entities: Vec::new(),
+        series: Arc::default(),
     }
 }
 
@@ -230,6 +263,8 @@ impl GroupDelta {
             (entity.rate, entity.seconds) = (*rate, *seconds);
         }
         group.entities = entities;
+        let series = known.as_ref().map(|known| &known.series);
+        group.series = changed(series, self.series.clone())?;
         Ok(group)
     }
 }

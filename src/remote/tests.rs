@@ -13,7 +13,8 @@ use tokio::time::{Duration, timeout};
 use super::delta::Delta;
 use super::wire::{Ask, Incoming, frame};
 use super::*;
-use crate::model::{Bottleneck, EntityState, Laggards, Outcome, Verified};
+use crate::model::series::Sample;
+use crate::model::{Bottleneck, EntityState, Laggards, Outcome, Series, Verified};
 use crate::protocol::{
     Command, EntitySnapshot, Event, GroupPhase, GroupSnapshot, Link, Secret, Snapshot, Target,
 };
@@ -71,6 +72,7 @@ fn group(name: &str, entities: usize) -> GroupSnapshot {
         time_left: Some(12.5),
         seconds: 2.5,
         entities: (0..entities).map(entity).collect(),
+        series: Arc::default(),
         campaign: None,
     }
 }
@@ -83,6 +85,7 @@ fn snapshot(groups: Vec<GroupSnapshot>) -> Snapshot {
         pool_bytes: 4096,
         peak_pool_bytes: 8192,
         groups: groups.into_iter().map(Arc::new).collect(),
+        series: Arc::default(),
     }
 }
 
@@ -91,6 +94,54 @@ fn carried(before: Option<&Snapshot>, now: &Snapshot) -> (usize, Snapshot) {
     let bytes = frame(&Delta::between(before, now)).unwrap();
     let delta: Delta = serde_json::from_slice(&bytes[4..]).unwrap();
     (bytes.len(), delta.apply(before).unwrap())
+}
+
+/// A series of a second a point.
+fn series(seconds: u64) -> Series {
+    let mut series = Series::default();
+    for second in 0..seconds {
+        let sample = Sample {
+            read: 1 << 20,
+            delivered: 20 << 20,
+            filled: 2 << 20,
+            depth: 4 << 20,
+            ..Sample::default()
+        };
+        series.push(Duration::from_secs(second), &sample);
+    }
+    series
+}
+
+#[test]
+fn who_attaches_gets_the_past_and_then_what_is_new_of_it() {
+    let at = |seconds: u64| {
+        let mut one = group("adsl", 20);
+        one.series = Arc::new(series(seconds));
+        Snapshot {
+            series: Arc::new(series(seconds)),
+            ..snapshot(vec![one])
+        }
+    };
+    let (first, next) = (at(200), at(201));
+    let (_, got) = carried(None, &first);
+    assert_eq!(got, first);
+    let (bytes, got) = carried(Some(&first), &next);
+    assert_eq!(got, next);
+    assert!(bytes < 400, "{bytes}");
+    // It was thinned meanwhile, and one that was away has less.
+    let thinned = at(250);
+    assert_eq!(carried(Some(&next), &thinned).1, thinned);
+    let (bytes, _) = carried(Some(&thinned), &at(251));
+    assert!(bytes < 400, "{bytes}");
+    // Of another run nothing is known.
+    let other = Snapshot {
+        run: "other".into(),
+        ..at(3)
+    };
+    assert_eq!(carried(Some(&thinned), &other).1, other);
+    // With no more than an engine says that knows no series.
+    let (_, got) = carried(None, &snapshot(vec![group("adsl", 1)]));
+    assert!(got.series.points().is_empty());
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 use ratatui::style::{Color, Modifier, Style};
 
+use crate::model::series::Class;
 use crate::model::{EntityState, Standing};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,6 +141,19 @@ impl Theme {
             (S::Failed, _) => "X",
             (S::Cancelled, _) => "o",
         }
+    }
+
+    /// One cell for a class of entities in a plot, different for each also without colour, and its style.
+    pub(crate) fn of_class(&self, class: Class) -> (&'static str, Style) {
+        let (unicode, ascii, tone) = match class {
+            Class::Waiting => ("·", ".", Tone::Faint),
+            Class::UnderWay => ("▒", ">", Tone::Busy),
+            Class::Failed => ("X", "X", Tone::Bad),
+            Class::Unproven => ("u", "u", Tone::Look),
+            Class::Proven => ("█", "#", Tone::Good),
+            Class::Skipped => ("-", "-", Tone::Faint),
+        };
+        (if self.ascii { ascii } else { unicode }, self.tone(tone))
     }
 
     pub(crate) fn title(&self) -> Style {

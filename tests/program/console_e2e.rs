@@ -42,21 +42,19 @@ impl Site {
         Self { folder, text }
     }
 
-    /// Opens the console, with the state directory of that name.
-    fn open_with(&self, state: &str) -> Pty {
+    /// Opens the console, with the state directory of that name and more arguments.
+    fn open_with(&self, state: &str, more: &[&str]) -> Pty {
         let path = |name: &str| self.folder.path().join(name).to_str().unwrap().to_owned();
         let file = path("site.yaml");
-        let mut pty = Pty::start(
-            Path::new(PROGRAM),
-            &["-i", &file, "--state-dir", &path(state)],
-            &[],
-        );
+        let state = path(state);
+        let args = [&["-i", &file, "--state-dir", &state], more].concat();
+        let mut pty = Pty::start(Path::new(PROGRAM), &args, &[]);
         pty.until("idle");
         pty
     }
 
     fn open(&self) -> Pty {
-        self.open_with("state")
+        self.open_with("state", &[])
     }
 
     fn assert_untouched(&self) {
@@ -340,7 +338,7 @@ async fn groups_made_here_are_there_again_and_the_inventory_is_as_it_was() {
     }
 
     // They belong to the state directory.
-    let mut pty = site.open_with("another");
+    let mut pty = site.open_with("another", &[]);
     pty.type_in("2");
     until_gone(&mut pty, "e001");
     assert!(!pty.shows("tonight"));
@@ -430,8 +428,8 @@ fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
         .collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn watching_twenty_entities_stays_under_2_kb_a_second() {
+/// Sends to twenty entities while a page is watched, and returns the bytes a second that the terminal was sent.
+async fn watched(page: &str, more: &[&str]) -> f64 {
     let (inventory, mut settings) = network(20, 4 * MIB);
     behave(&mut settings, "*", at_rate(MIB / 2));
     let lab = lab(&inventory, &settings).await;
@@ -439,18 +437,20 @@ async fn watching_twenty_entities_stays_under_2_kb_a_second() {
     let groups = format!("groups:\n{}", group("all", &names.join(", ")));
     let site = Site::new(lab.inventory(), &groups);
 
-    let mut pty = site.open();
+    let mut pty = site.open_with("state", more);
     pty.type_in("2");
     pty.until("+ ready");
     start_group(&mut pty, "all");
+    pty.type_in(page);
     let began = Instant::now();
     let before = pty.stream.len();
     until_line(&mut pty, "all:", "ended: delivered");
     let (time, bytes) = (began.elapsed().as_secs_f64(), pty.stream.len() - before);
     let rate = bytes as f64 / time;
-    println!("watching 20 entities: {bytes} bytes in {time:.1} s, {rate:.0} bytes a second");
+    println!(
+        "page {page} with 20 entities {more:?}: {bytes} bytes in {time:.1} s, {rate:.0} bytes a second"
+    );
     assert!(time > 6.0, "too short to say: {time:.1} s");
-    assert!(rate < 2048.0, "{rate:.0} bytes a second");
     assert!(bytes > 1000, "it was not drawn: {bytes} bytes");
 
     pty.settle(Duration::from_millis(500));
@@ -461,6 +461,25 @@ async fn watching_twenty_entities_stays_under_2_kb_a_second() {
     pty.type_in("q");
     assert_eq!(pty.end().exit_code(), 0);
     lab.stop().await;
+    rate
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn watching_twenty_entities_stays_under_2_kb_a_second() {
+    let rate = watched("4", &[]).await;
+    assert!(rate < 2048.0, "{rate:.0} bytes a second");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_plots_of_twenty_entities_stay_under_2_kb_a_second() {
+    let rate = watched("0", &[]).await;
+    assert!(rate < 2048.0, "{rate:.0} bytes a second");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_slow_line_the_plots_of_twenty_entities_stay_under_900_bytes_a_second() {
+    let rate = watched("0", &["--slow"]).await;
+    assert!(rate < 900.0, "{rate:.0} bytes a second");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -152,6 +152,64 @@ async fn two_watch_one_engine_and_see_what_the_other_does() {
     site.nothing_is_left().await;
 }
 
+/// The braille of a plot, of which an empty one has none.
+fn dots(pty: &Pty) -> usize {
+    let text = pty.terminal.screen().contents();
+    let is_dot = |c: &char| ('\u{2801}'..='\u{28ff}').contains(c);
+    text.chars().filter(is_dot).count()
+}
+
+/// The points of the pool's past on the watch page.
+fn heights(pty: &Pty) -> usize {
+    let mut rows = pty.terminal.screen().rows(0, 80);
+    let row = rows.find(|row| row.starts_with("pool "));
+    let is_height = |c: &char| ('▁'..='█').contains(c);
+    let past = row.as_deref().and_then(|row| row.rsplit_once("KiB"));
+    past.map_or(0, |(_, past)| past.chars().filter(is_height).count())
+}
+
+fn until_so(pty: &mut Pty, what: &str, so: impl Fn(&Pty) -> bool) {
+    let began = Instant::now();
+    while !so(pty) {
+        let screen = pty.terminal.screen().contents();
+        assert!(
+            began.elapsed() < LONG,
+            "{what}, waited for in vain:\n{screen}"
+        );
+        pty.read(Duration::from_millis(50));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_attaches_late_sees_the_past_in_the_plots() {
+    let site = Host::new(16 * MIB).await;
+    let mut first = site.console();
+    start(&mut first);
+    until_received(&site, 6 * MIB).await;
+    let mut late = site.pty(&["attach"]);
+    late.until("1 group runs");
+    let came = Instant::now();
+    until_so(&mut late, "the past of the pool", |pty| heights(pty) >= 5);
+    late.type_in("0");
+    until_so(&mut late, "a plot", |pty| dots(pty) > 20);
+    assert!(
+        came.elapsed() < Duration::from_secs(4),
+        "it saw all that itself"
+    );
+    late.type_in("X");
+    late.until("Cancel everything?");
+    late.type_in("y");
+    // What has ended is there still.
+    late.until("0 run, 1 ended");
+    until_so(&mut late, "a plot", |pty| dots(pty) > 20);
+    for mut pty in [late, first] {
+        pty.until("idle");
+        pty.type_in("q");
+        pty.end();
+    }
+    site.nothing_is_left().await;
+}
+
 fn until_gone(pty: &mut Pty, what: &str) {
     let began = Instant::now();
     while pty.shows(what) {

@@ -217,6 +217,7 @@ fn snapshot(sent: u64, phase: GroupPhase) -> Snapshot {
         time_left: None,
         seconds: 1.0,
         entities: vec![entity],
+        series: Arc::default(),
         campaign: None,
     };
     Snapshot {
@@ -226,6 +227,7 @@ fn snapshot(sent: u64, phase: GroupPhase) -> Snapshot {
         pool_bytes: 0,
         peak_pool_bytes: 0,
         groups: vec![Arc::new(group)],
+        series: Arc::default(),
     }
 }
 

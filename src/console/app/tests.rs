@@ -260,6 +260,7 @@ fn snapshot(running: usize) -> Arc<Snapshot> {
                 hint: None,
                 wave: None,
             }],
+            series: Arc::default(),
             campaign: None,
         })
     };
@@ -270,6 +271,7 @@ fn snapshot(running: usize) -> Arc<Snapshot> {
         pool_bytes: 0,
         peak_pool_bytes: 0,
         groups: (0..running).map(group).collect(),
+        series: Arc::default(),
     })
 }
 

@@ -4,6 +4,7 @@ mod groups;
 mod history;
 mod inventory;
 mod log;
+mod overview;
 mod review;
 mod watch;
 
@@ -30,6 +31,7 @@ pub(crate) struct State {
 
 #[derive(Debug)]
 pub(crate) struct Pages {
+    pub(crate) overview: overview::View,
     pub(crate) inventory: inventory::View,
     pub(crate) groups: groups::View,
     pub(crate) review: review::View,
@@ -41,6 +43,7 @@ pub(crate) struct Pages {
 impl Pages {
     fn at(&self, page: Page) -> &dyn Screen {
         match page {
+            Page::Overview => &self.overview,
             Page::Inventory => &self.inventory,
             Page::Groups => &self.groups,
             Page::Review => &self.review,
@@ -52,6 +55,7 @@ impl Pages {
 
     fn at_mut(&mut self, page: Page) -> &mut dyn Screen {
         match page {
+            Page::Overview => &mut self.overview,
             Page::Inventory => &mut self.inventory,
             Page::Groups => &mut self.groups,
             Page::Review => &mut self.review,
@@ -76,7 +80,7 @@ fn page_asked(request: &Request) -> Page {
         Request::Review(_) | Request::Upgrade(_) | Request::Verify(_) | Request::Secret(_) => {
             Page::Review
         }
-        Request::Expect(_) => Page::Watch,
+        Request::Expect(_) | Request::Watch(_) => Page::Watch,
         Request::Regrouped => Page::Inventory,
     }
 }
@@ -85,6 +89,7 @@ impl State {
     pub(crate) fn new(site: Site) -> Self {
         let mut shared = Shared::new(site);
         let pages = Pages {
+            overview: overview::View::default(),
             inventory: inventory::View::new(&mut shared),
             groups: groups::View::new(&shared),
             review: review::View::default(),

@@ -23,7 +23,8 @@ use crate::agent::Report;
 use crate::campaign::{Clock, SharedTogether, SystemClock};
 use crate::caps::Caps;
 use crate::inspect::PeerRegistry;
-use crate::model::{Capped, Group, Inventory, Logins, Memories, Remembered};
+use crate::model::series::Sample;
+use crate::model::{Capped, Group, Inventory, Logins, Memories, Remembered, Series};
 use crate::pool::Budget;
 use crate::procedure::Means;
 use crate::protocol::{Command, Event, GroupSnapshot, GroupSpec, Link, Snapshot, Target};
@@ -101,6 +102,8 @@ struct CurrentRun {
     first: usize,
     /// The most that the pools of earlier runs ever held.
     peak: u64,
+    /// How its groups went together.
+    series: Arc<Series>,
 }
 
 /// The memory of all pools, and how it is shared out.
@@ -194,6 +197,7 @@ impl<T: Transport> ImageManager<T> {
             pool_bytes: 0,
             peak_pool_bytes: 0,
             groups: Vec::new(),
+            series: Arc::default(),
         }));
         let manager = Self {
             holders,
@@ -215,6 +219,7 @@ impl<T: Transport> ImageManager<T> {
                 began: Instant::now(),
                 first: 0,
                 peak: 0,
+                series: Arc::default(),
             },
             began: Instant::now(),
             groups: Vec::new(),
@@ -382,7 +387,9 @@ impl<T: Transport> ImageManager<T> {
 
     fn publish(&mut self) {
         let mut groups = Vec::with_capacity(self.groups.len());
-        for (group, ended) in self.groups.iter_mut().zip(&mut self.watchers.ended) {
+        let (mut is_sampled, mut all) = (false, Sample::default());
+        let groups_now = self.groups.iter_mut().zip(&mut self.watchers.ended);
+        for (place, (group, ended)) in groups_now.enumerate() {
             let snapshot = match ended {
                 // It does not change any more.
                 Some(snapshot) => snapshot.clone(),
@@ -392,6 +399,15 @@ impl<T: Transport> ImageManager<T> {
                 *ended = Some(snapshot.clone());
             }
             groups.push(snapshot);
+            if place >= self.run.first {
+                let (is_new, sample) = group.samples.newest(group.is_ended());
+                is_sampled |= is_new;
+                all.add(sample);
+            }
+        }
+        if is_sampled {
+            let series = Arc::make_mut(&mut self.run.series);
+            series.push(self.run.began.elapsed(), &all);
         }
         self.watchers.snapshots.send_replace(Arc::new(Snapshot {
             at: Timestamp::now(),
@@ -400,6 +416,7 @@ impl<T: Transport> ImageManager<T> {
             pool_bytes: self.pools.budget.held(),
             peak_pool_bytes: self.run.peak.max(self.pools.budget.peak()),
             groups,
+            series: self.run.series.clone(),
         }));
     }
 }

@@ -152,6 +152,7 @@ impl<T: Transport> ImageManager<T> {
         }
         self.run.first = self.groups.len();
         self.run.began = Instant::now();
+        self.run.series = Arc::default();
     }
 
     /// Whatever the engine is there for still, the run has ended.

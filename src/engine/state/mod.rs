@@ -2,6 +2,7 @@
 
 mod apply;
 mod outcome;
+mod samples;
 mod silence;
 
 use std::collections::HashMap;
@@ -21,6 +22,7 @@ use crate::plan::Footprint;
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot, Hint};
 
 pub(super) use outcome::outcome;
+use samples::Samples;
 use silence::Silence;
 
 use super::bottleneck::{BottleneckFinder, Finding, Progress};
@@ -47,6 +49,7 @@ pub(super) struct GroupState {
     image: ImageRead,
     phase: GroupPhase,
     pub(super) figures: GroupFigures,
+    pub(super) samples: Samples,
     started: Instant,
     seconds: Option<f64>,
 }
@@ -97,6 +100,8 @@ pub(super) struct EntityRecord {
     silence: Silence,
     silent_since: Option<Timestamp>,
     rate: RateMeter,
+    /// Bytes of this attempt that are in the group's series.
+    sampled: u64,
     began: Option<Instant>,
     seconds: Option<f64>,
 }
@@ -167,6 +172,7 @@ impl GroupState {
                 time_left: TimeLeft::default(),
                 seconds_left: None,
             },
+            samples: Samples::new(Instant::now()),
             started: Instant::now(),
             seconds: None,
         }
@@ -260,11 +266,12 @@ impl GroupState {
         }
     }
 
-    /// How the group stands now. Takes the time since the last look for rates.
+    /// How the group stands now. Takes the time since the last look for rates, and for the series.
     pub(super) fn snapshot(&mut self) -> GroupSnapshot {
         self.find_read();
         let passes = self.meters.passes();
-        let used = passes.iter().map(|pass| pass.pool.stats().used).sum();
+        let used: usize = passes.iter().map(|pass| pass.pool.stats().used).sum();
+        self.sample(used);
         let course = lock(&self.course);
         let entities: Vec<EntitySnapshot> = (self.entities.iter_mut())
             .zip(&self.meters.entities)
@@ -308,6 +315,7 @@ impl GroupState {
             seconds: self.seconds(),
             campaign: course.snapshot().map(Box::new),
             entities,
+            series: self.samples.series(),
         }
     }
 }
@@ -367,6 +375,7 @@ impl EntityRecord {
             silence: Silence::default(),
             silent_since: None,
             rate: RateMeter::new(Instant::now()),
+            sampled: 0,
             began: None,
             seconds: None,
         }

@@ -3,7 +3,7 @@
 //! The cursor is on the group itself (row 0) or on one of its entities, and stays on that entity
 //! while the order changes under it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use moves::{click, dense_move, next_failure, sideways};
 use only::Only;
@@ -14,11 +14,11 @@ use ratatui::layout::Rect;
 use crate::console::action::Action;
 use crate::console::asked::{Answer, OfWatch};
 use crate::console::effect::Effect;
+use crate::console::figures;
 use crate::console::keymap::Hints;
 use crate::console::page::Page;
 use crate::console::state::{Request, Screen, Shared};
 use crate::console::stopping::confirm_cancel;
-use crate::console::widgets::gauge;
 use crate::model::text::quoted;
 use crate::protocol::{Command, EntitySnapshot, GroupSnapshot, GroupSpec, Snapshot, Target};
 use crate::terminal::Theme;
@@ -29,7 +29,6 @@ mod campaign_tests;
 mod dense;
 mod details;
 mod draw;
-mod figures;
 mod hints;
 mod moves;
 mod only;
@@ -38,9 +37,6 @@ mod pause;
 mod retry;
 #[cfg(test)]
 mod tests;
-
-/// Maximum number of samples of a pool's occupancy that are kept; more than any screen shows.
-const HISTORY: usize = 60;
 
 #[derive(Debug, Default)]
 pub(crate) struct View {
@@ -53,8 +49,8 @@ pub(crate) struct View {
     only: Only,
     /// Places of the shown group's entities, in the order in which they are shown.
     order: Vec<usize>,
-    /// How full pools were, in percent, by the place of the group.
-    history: BTreeMap<usize, History>,
+    /// Groups that were there in the last snapshot.
+    seen: usize,
     /// What was started here, by name: a retry is made from it.
     pub(super) started: BTreeMap<String, GroupSpec>,
     /// A group that was just started is shown as soon as the engine has it.
@@ -93,33 +89,6 @@ impl Cursor {
             _ => return,
         };
         self.to(row, entities, rows);
-    }
-}
-
-/// The newest figures of a pool, one a second, the newest last.
-#[derive(Debug, Default)]
-struct History {
-    samples: VecDeque<u64>,
-    /// When the newest began.
-    since: Option<jiff::Timestamp>,
-}
-
-impl History {
-    /// Within one second the highest counts: a pool that was full once was full.
-    fn push(&mut self, at: jiff::Timestamp, filled: u64) {
-        let fresh = self
-            .since
-            .is_none_or(|since| at.duration_since(since).as_secs() >= 1);
-        match self.samples.back_mut() {
-            Some(newest) if !fresh => *newest = filled.max(*newest),
-            _ => {
-                if self.samples.len() == HISTORY {
-                    self.samples.pop_front();
-                }
-                self.samples.push_back(filled);
-                self.since = Some(at);
-            }
-        }
     }
 }
 
@@ -202,12 +171,19 @@ impl Screen for View {
 
     fn requested(
         &mut self,
-        _shared: &mut Shared,
-        _snapshot: &Snapshot,
+        shared: &mut Shared,
+        snapshot: &Snapshot,
         request: Request,
     ) -> Option<Effect> {
-        if let Request::Expect(groups) = request {
-            expect(self, &groups);
+        match request {
+            Request::Expect(groups) => expect(self, &groups),
+            Request::Watch(place) => {
+                shared.page = Page::Watch;
+                // Who looks at one group does not want to be taken to another one.
+                self.awaited = None;
+                show(self, shared, snapshot, place);
+            }
+            _ => {}
         }
         None
     }
@@ -221,7 +197,7 @@ pub(crate) fn expect(view: &mut View, specs: &[GroupSpec]) {
     view.awaited = specs.first().map(|spec| Awaited {
         name: spec.name().to_owned(),
         // Not in the snapshot yet; the newest of that name is looked for from here.
-        from: view.history.keys().next_back().map_or(0, |last| last + 1),
+        from: view.seen,
     });
 }
 
@@ -231,13 +207,7 @@ pub(crate) fn observe(view: &mut View, shared: &Shared, snapshot: &Snapshot) {
     if shared.frozen.is_some() {
         return;
     }
-    for (place, group) in snapshot.groups.iter().enumerate() {
-        let history = view.history.entry(place).or_default();
-        if !group.phase.is_ended() {
-            let filled = gauge::percent(group.used as u64, group.depth as u64);
-            history.push(snapshot.at, filled);
-        }
-    }
+    view.seen = snapshot.groups.len();
     if let Some(awaited) = &view.awaited {
         let found = (snapshot.groups.iter().enumerate())
             .skip(awaited.from)

@@ -108,12 +108,8 @@ fn a_running_group_at_every_size_and_look() {
     group.entities[0].rate = 1_500_000.0;
     group.entities[2].rate = 90_000.0;
     group.bottleneck = Bottleneck::Entity("shelf1-03".into());
+    group.series = Arc::new(testing::series([0, 4, 9, 20, 32, 31, 16, 12]));
     let mut state = watching(&snapshot);
-    for (second, used) in (1..).zip([0, 4, 9, 20, 32, 31, 16, 12]) {
-        Arc::make_mut(&mut snapshot.groups[0]).used = used;
-        snapshot.at = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second);
-        state.observe(&snapshot);
-    }
     insta::assert_snapshot!("watch_80x24", screen(&mut state, &snapshot, 80, 24, MONO));
     press(&mut state, &snapshot, "<Down><Down><Down><Down><Down>");
     insta::assert_snapshot!(
@@ -801,17 +797,28 @@ fn forced_entities_stay_forced_when_tried_again() {
 }
 
 #[test]
-fn the_history_of_a_pool_is_one_figure_a_second_and_short() {
+fn who_comes_late_sees_how_full_the_pool_was() {
     let mut snapshot = testing::snapshot();
+    let group = Arc::make_mut(&mut snapshot.groups[0]);
+    group.series = Arc::new(testing::series([32, 32, 0, 16].into_iter().chain([0; 70])));
     let mut state = watching(&snapshot);
-    for quarter in 0..4 * 100 {
-        snapshot.at = Timestamp::UNIX_EPOCH + SignedDuration::from_millis(quarter * 250);
-        Arc::make_mut(&mut snapshot.groups[0]).used = 8 * (quarter % 4) as usize;
-        state.observe(&snapshot);
-    }
-    let history = &state.pages.watch.history[&0].samples;
-    assert_eq!(history.len(), HISTORY);
-    assert!(history.iter().all(|most| *most == 75), "{history:?}");
+    let shown = |state: &mut State, snapshot: &Snapshot| {
+        let screen = screen(state, snapshot, 200, 24, MONO);
+        screen
+            .lines()
+            .find(|line| line.starts_with("pool"))
+            .unwrap()
+            .to_owned()
+    };
+    let past = shown(&mut state, &snapshot);
+    assert!(
+        past.ends_with(&format!("64 KiB  {}", "▁".repeat(60))),
+        "{past}"
+    );
+    let group = Arc::make_mut(&mut snapshot.groups[0]);
+    group.series = Arc::new(testing::series([32, 32, 0, 16]));
+    let past = shown(&mut state, &snapshot);
+    assert!(past.ends_with("64 KiB  ██▁▄"), "{past}");
 }
 
 #[test]

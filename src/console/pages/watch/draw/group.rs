@@ -4,7 +4,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use crate::console::pages::watch::figures::{STATES, Totals};
-use crate::console::pages::watch::{HISTORY, View, figures};
+use crate::console::pages::watch::{View, figures};
 use crate::console::state::Shared;
 use crate::console::widgets::fit::{cut, fit, plain, span};
 use crate::console::widgets::gauge::{gauge, history, percent};
@@ -226,9 +226,12 @@ fn pass(group: &GroupSnapshot, theme: &Theme, width: usize) -> String {
     }
 }
 
-/// Occupancy, depth and size, and how it was in the last seconds.
+/// Points of a pool's past that are shown at most.
+const HISTORY: usize = 60;
+
+/// Occupancy, depth and size, and how full it was, as the engine has kept it.
 fn pool<'a>(face: &Face<'_>) -> Line<'a> {
-    let (view, group, theme, width) = (face.view, face.group, face.theme, face.width);
+    let (group, theme, width) = (face.group, face.theme, face.width);
     let (used, depth) = (group.used as u64, group.depth as u64);
     let figures = format!(
         "{} {} filled, {} free, {depth} x {}  ",
@@ -238,10 +241,9 @@ fn pool<'a>(face: &Face<'_>) -> Line<'a> {
         units::size(group.buffer_size).replace(".0 ", " ")
     );
     let room = width.saturating_sub(LABEL + columns::width(&figures));
-    let past = (view.history.get(&view.group)).map_or_else(String::new, |past| {
-        let samples = past.samples.iter().copied();
-        history(samples, 100, room.min(HISTORY), theme)
-    });
+    let points = group.series.points().iter();
+    let past = points.map(|point| percent(point.filled, point.depth));
+    let past = history(past, 100, room.min(HISTORY), theme);
     Line::from(vec![
         label("pool", theme),
         Span::raw(figures),

@@ -1,4 +1,6 @@
-//! Figures that are not in a snapshot but follow from it.
+//! Figures that are not in a snapshot but follow from it, and how pages show them.
+
+use ratatui::style::Style;
 
 use crate::console::activation;
 use crate::console::state::Time;
@@ -6,7 +8,7 @@ use jiff::Timestamp;
 
 use crate::model::{Bottleneck, Entity, EntityState, Holds, Inventory, Standing, Step, Verified};
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
-use crate::terminal::Theme;
+use crate::terminal::{Theme, Tone};
 
 /// What a group comes to.
 #[derive(Debug, Default, PartialEq)]
@@ -253,6 +255,24 @@ pub(super) fn sign(group: &GroupSnapshot, theme: &Theme) -> &'static str {
         GroupPhase::Ended(Outcome::Cancelled) => EntityState::Cancelled,
         GroupPhase::Ended(Outcome::Partial | Outcome::Failed) => EntityState::Failed,
     })
+}
+
+/// The style of that sign.
+pub(super) fn tone(group: &GroupSnapshot, theme: &Theme) -> Style {
+    use crate::model::Outcome;
+    theme.tone(match group.phase {
+        _ if group.is_at_rest() => Tone::Look,
+        GroupPhase::Ended(Outcome::Delivered) if group.unproven() > 0 => Tone::Look,
+        GroupPhase::Ended(Outcome::Delivered) => Tone::Good,
+        GroupPhase::Ended(Outcome::Cancelled | Outcome::Waiting) => Tone::Look,
+        GroupPhase::Ended(Outcome::Partial | Outcome::Failed) => Tone::Bad,
+        _ => Tone::Busy,
+    })
+}
+
+/// Bytes a second that its entities take, all together.
+pub(super) fn delivered_rate(group: &GroupSnapshot) -> f64 {
+    group.entities.iter().map(|one| one.rate).sum()
 }
 
 /// In a word, and by name where it is an entity.
