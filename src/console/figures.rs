@@ -1,11 +1,11 @@
 //! Figures that are not in a snapshot but follow from it, and how pages show them.
 
+use jiff::Timestamp;
 use ratatui::style::Style;
 
 use crate::console::activation;
 use crate::console::state::Time;
-use jiff::Timestamp;
-
+use crate::model::columns::count;
 use crate::model::{Bottleneck, Entity, EntityState, Holds, Inventory, Standing, Step, Verified};
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot, Snapshot};
 use crate::terminal::{Theme, Tone};
@@ -273,6 +273,31 @@ pub(super) fn tone(group: &GroupSnapshot, theme: &Theme) -> Style {
 /// Bytes a second that its entities take, all together.
 pub(super) fn delivered_rate(group: &GroupSnapshot) -> f64 {
     group.entities.iter().map(|one| one.rate).sum()
+}
+
+/// `waits for shelf1-07, silent 34 s of 60 s`: what it waits for, if for anything.
+pub(super) fn waits(group: &GroupSnapshot, inventory: &Inventory, now: Timestamp) -> String {
+    if group.phase.is_ended() || group.is_at_rest() {
+        return String::new();
+    }
+    if activates(group) {
+        let many = group.entities.iter().filter(|one| !one.state.is_final());
+        return format!("waits for {}", count(many.count(), "device"));
+    }
+    let what = bottleneck(&group.bottleneck);
+    match &group.bottleneck {
+        Bottleneck::None => String::new(),
+        Bottleneck::Cap(_) => format!("held by {what}"),
+        Bottleneck::Entity(name) => {
+            let entity = group.entities.iter().find(|one| one.entity == *name);
+            let known = inventory.entity(name).map(|known| &**known);
+            match entity.and_then(|entity| silence(entity, now, known)) {
+                Some(silence) => format!("waits for {what}, silent {silence}"),
+                None => format!("waits for {what}"),
+            }
+        }
+        Bottleneck::Source | Bottleneck::Memory => format!("waits for {what}"),
+    }
 }
 
 /// In a word, and by name where it is an entity.

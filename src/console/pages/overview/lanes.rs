@@ -7,7 +7,7 @@ use crate::console::figures;
 use crate::console::state::{Shared, Time};
 use crate::console::widgets::fit::{cut, fit, right, share, span};
 use crate::console::widgets::gauge::{gauge, percent};
-use crate::model::{Bottleneck, Standing, columns};
+use crate::model::{Bottleneck, Capped, Standing, columns};
 use crate::protocol::GroupSnapshot;
 use crate::terminal::{Theme, Tone};
 
@@ -179,36 +179,35 @@ fn counts<'a>(totals: &figures::Totals, width: usize, theme: &Theme) -> Vec<Span
     spans
 }
 
-/// What it waits for, or how it stands otherwise.
+/// What it waits for, or how it stands otherwise, in a word.
 fn waits(group: &GroupSnapshot, time: &Time, theme: &Theme) -> (String, Style) {
     let is_still = group.phase.is_ended() || group.is_at_rest() || figures::activates(group);
-    match group.bottleneck {
-        _ if is_still => (figures::phase(group, time), figures::tone(group, theme)),
-        Bottleneck::None => (figures::phase(group, time), theme.hint()),
-        _ => (
-            figures::bottleneck(&group.bottleneck),
-            theme.tone(Tone::Look),
-        ),
-    }
+    let what = match &group.bottleneck {
+        _ if is_still => return (figures::phase(group, time), figures::tone(group, theme)),
+        Bottleneck::None => return (figures::phase(group, time), theme.hint()),
+        Bottleneck::Cap(Capped::Group(_)) => "its own cap".into(),
+        Bottleneck::Cap(on) => format!("cap, {}", on.in_words()),
+        bottleneck => figures::bottleneck(bottleneck),
+    };
+    (what, theme.tone(Tone::Look))
 }
 
 /// The group under the cursor in words.
 pub(super) fn foot<'a>(
     group: &GroupSnapshot,
-    time: &Time,
+    shared: &Shared,
     theme: &Theme,
     width: usize,
 ) -> Line<'a> {
-    let phase = figures::phase(group, time);
-    let (what, _) = waits(group, time, theme);
-    let waits = match group.bottleneck {
-        _ if what == phase => String::new(),
-        Bottleneck::Cap(_) => format!(", held by {what}"),
-        _ => format!(", waits for {what}"),
-    };
+    let waits = figures::waits(group, &shared.site.inventory, shared.time.now);
     let text = format!(
-        "{}: {} version {} from {}, {phase}{waits}",
-        group.group, group.image, group.version, group.source
+        "{}: {} version {} from {}, {}{}{waits}",
+        group.group,
+        group.image,
+        group.version,
+        group.source,
+        figures::phase(group, &shared.time),
+        if waits.is_empty() { "" } else { ", " },
     );
     Line::styled(cut(&text, width, theme), theme.hint())
 }

@@ -23,11 +23,12 @@ pub(super) struct Four {
     pub(super) times: Vec<Rect>,
 }
 
-/// Plots of the group under the cursor alone: its name, rate delivered, pool, entities, times.
+/// Plots of the group under the cursor alone, below its name: rate delivered, pool, entities; where there is less room
+/// without the pool, then the rate alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Own {
     pub(super) name: Rect,
-    pub(super) plots: [Rect; 3],
+    pub(super) plots: Vec<Rect>,
     pub(super) times: Rect,
 }
 
@@ -101,19 +102,19 @@ fn beside(middle: Rect, groups: u16) -> (Rect, Plots) {
         plots: [0, 1, 2, 3].map(|at| row(right, at)),
         times: vec![times(right)],
     };
-    // The plots of one group stand beside the last three of all, below its name.
-    let has_room = groups + 3 <= high;
-    let own = has_room.then(|| Own {
+    // The plots of one group stand beside the last ones of all, below its name, and that below all lanes.
+    let first = (1..=3).find(|first| groups + 3 <= first * high);
+    let own = first.map(|first| Own {
         name: Rect {
-            y: middle.y + high - 1,
+            y: middle.y + first * high - 1,
             height: 1,
             ..lanes
         },
-        plots: [1, 2, 3].map(|at| row(lanes, at)),
+        plots: (first..=3).map(|at| row(lanes, at)).collect(),
         times: times(lanes),
     });
-    if own.is_some() {
-        lanes.height = high - 2;
+    if let Some(first) = first {
+        lanes.height = first * high - 2;
     }
     (lanes, Plots::Beside(four, own))
 }
@@ -166,7 +167,7 @@ mod tests {
         let plots = match &places.plots {
             Plots::Four(four) | Plots::Beside(four, None) => of(four),
             Plots::Beside(four, Some(own)) => {
-                [of(four), own.plots.to_vec(), vec![own.name, own.times]].concat()
+                [of(four), own.plots.clone(), vec![own.name, own.times]].concat()
             }
             Plots::One(plot, times) => vec![*plot, *times],
             Plots::None => Vec::new(),
@@ -211,8 +212,10 @@ mod tests {
         assert_eq!((high(&wide.plots), wide.lanes.width), ([8; 4], 68));
         assert!(matches!(wide.plots, Plots::Beside(_, Some(_))));
         let full = of(120, 40, 20);
-        assert_eq!(full.lanes.height, 33);
-        assert!(matches!(full.plots, Plots::Beside(_, None)));
+        assert!(matches!(full.plots, Plots::Beside(_, Some(own)) if own.plots.len() == 1));
+        let more = of(120, 40, 30);
+        assert_eq!(more.lanes.height, 33);
+        assert!(matches!(more.plots, Plots::Beside(_, None)));
         // One group has all of the screen for its plots.
         assert!(matches!(of(200, 60, 1).plots, Plots::Four(_)));
     }

@@ -145,12 +145,7 @@ fn draw(
             true => format!("{} of {len}  ", scroll.cursor + 1),
             false => String::new(),
         };
-        let mut line = lanes::foot(
-            group,
-            &shared.time,
-            theme,
-            width.saturating_sub(place.len()),
-        );
+        let mut line = lanes::foot(group, shared, theme, width.saturating_sub(place.len()));
         line.spans.insert(0, Span::styled(place, theme.hint()));
         frame.render_widget(line, places.foot);
     }

@@ -92,10 +92,17 @@ impl<'s> Draw<'_, 's, '_> {
         let name = cut(&name, usize::from(own.name.width), self.theme);
         let name = Line::styled(name, self.theme.head());
         self.frame.render_widget(name, own.name);
-        let [delivered, pool, entities] = own.plots;
-        self.rate(&DELIVERED, "delivered", IS_DELIVERED, delivered);
-        self.pool(pool);
-        self.classes(entities);
+        if let Some(delivered) = own.plots.first() {
+            self.rate(&DELIVERED, "delivered", IS_DELIVERED, *delivered);
+        }
+        match own.plots.get(1..).unwrap_or_default() {
+            [pool, entities] => {
+                self.pool(*pool);
+                self.classes(*entities);
+            }
+            [entities] => self.classes(*entities),
+            _ => {}
+        }
         self.axis(own.times);
     }
 

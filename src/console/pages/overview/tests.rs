@@ -155,7 +155,7 @@ fn a_lane_is_no_wider_than_its_place_and_what_is_cut_has_a_sign() {
             assert!(lane.width() <= width, "{width}: {lane}");
         }
         assert!(super::lanes::head(&widths, &MONO).width() <= width);
-        let foot = super::lanes::foot(&snapshot.groups[0], &state.shared.time, &MONO, width);
+        let foot = super::lanes::foot(&snapshot.groups[0], &state.shared, &MONO, width);
         assert!(foot.width() <= width, "{foot}");
         let rates = super::totals::rates(&snapshot, &MONO, width);
         let counts = super::totals::counts(&snapshot, &MONO, width);

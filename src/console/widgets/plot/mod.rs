@@ -221,3 +221,27 @@ pub(crate) fn axis(times: &Times<'_>, theme: &Theme, frame: &mut Frame<'_>, area
     };
     frame.render_widget(Line::styled(text, theme.hint()), place);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_ascii_halves_are_told_apart_little_is_not_nothing_and_the_line_lies_above() {
+        let columns = [0.0, 1.0, 25.0, 50.0, 75.0, 100.0].map(|delivered| Column {
+            delivered,
+            depth: 100,
+            ..Column::default()
+        });
+        let figure = |line| Area {
+            value: |column| column.delivered,
+            tone: Tone::Plain,
+            line,
+        };
+        let alone = blocks(&figure(None), 100.0, &columns, 3);
+        assert_eq!(alone, ["    :#", "   :##", "_:####"]);
+        let with_line = figure(Some(|column| column.depth as f64));
+        let both = blocks(&with_line, 100.0, &columns, 3);
+        assert_eq!(both, ["----:#", "   :##", "_:####"]);
+    }
+}

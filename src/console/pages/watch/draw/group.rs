@@ -83,27 +83,8 @@ fn title<'a>(face: &Face<'_>) -> Line<'a> {
     } else {
         theme.title()
     };
-    let waits = match &group.bottleneck {
-        _ if group.phase.is_ended() || group.is_at_rest() => String::new(),
-        _ if figures::activates(group) => {
-            let many = group.entities.iter().filter(|one| !one.state.is_final());
-            format!("waits for {}", columns::count(many.count(), "device"))
-        }
-        Bottleneck::None => String::new(),
-        bottleneck => {
-            let what = figures::bottleneck(bottleneck);
-            let silence = match bottleneck {
-                Bottleneck::Entity(name) => silence(shared, group, name),
-                _ => None,
-            };
-            let what = silence.map_or(what.clone(), |silence| format!("{what}, silent {silence}"));
-            let waits = match bottleneck {
-                Bottleneck::Cap(_) => format!("held by {}", plain(&what, theme)),
-                _ => format!("waits for {what}"),
-            };
-            cut(&waits, width / 2, theme)
-        }
-    };
+    let waits = figures::waits(group, &shared.site.inventory, shared.time.now);
+    let waits = cut(&waits, width / 2, theme);
     let waits_style = match group.bottleneck {
         Bottleneck::None => theme.hint(),
         _ => theme.tone(Tone::Look),
@@ -114,14 +95,6 @@ fn title<'a>(face: &Face<'_>) -> Line<'a> {
         Span::raw(" "),
         span(waits, waits_style),
     ])
-}
-
-/// How long the one that is waited for has taken nothing.
-fn silence(shared: &Shared, group: &GroupSnapshot, name: &str) -> Option<String> {
-    let entity = group.entities.iter().find(|one| &*one.entity == name)?;
-    entity.silent_since?;
-    let known = shared.site.inventory.entity(name);
-    figures::silence(entity, shared.time.now, known.map(|known| &**known))
 }
 
 /// Nothing is read any more, and no buffer is filled.
