@@ -45,6 +45,8 @@ mod reach_http;
 #[cfg(feature = "lab")]
 mod reach_tftp;
 #[cfg(feature = "lab")]
+mod series;
+#[cfg(feature = "lab")]
 mod sources;
 #[cfg(feature = "lab")]
 mod together;

@@ -43,23 +43,25 @@ impl Samples {
         if is_under_way || says {
             let at = now.saturating_duration_since(self.began);
             Arc::make_mut(&mut self.series).push(at, &sample);
-            (self.newest, self.is_new) = (sample, true);
+            self.is_new = true;
         }
+        self.newest = sample;
     }
 
     pub(super) fn series(&self) -> Arc<Series> {
         self.series.clone()
     }
 
-    /// Whether there was a look since this was asked last, and what the group adds to its run. Without one its bytes are
-    /// counted already, and its buffers are what they were while it has not ended.
+    /// Whether the newest look counts, and what the group adds by it to its run. The buffers of one that has ended are
+    /// those of others by then.
     pub(in crate::engine) fn newest(&mut self, is_ended: bool) -> (bool, Sample) {
-        let newest = (std::mem::take(&mut self.is_new), self.newest);
-        (self.newest.read, self.newest.delivered) = (0, 0);
+        let mut sample = self.newest;
         if is_ended {
-            (self.newest.filled, self.newest.depth) = (0, 0);
+            (sample.filled, sample.depth) = (0, 0);
         }
-        newest
+        // Its bytes are counted once.
+        (self.newest.read, self.newest.delivered) = (0, 0);
+        (std::mem::take(&mut self.is_new), sample)
     }
 }
 
@@ -125,8 +127,12 @@ mod tests {
         };
         let waiting = look(0, 0, EntityState::Waiting);
         assert_eq!(take(&mut samples, 1, false, waiting), (true, waiting));
-        let (is_new, sample) = take(&mut samples, 2, false, waiting);
-        assert_eq!((is_new, sample), (false, waiting));
+        // Of its buffers some are another group's now.
+        let fewer = Sample {
+            depth: 1,
+            ..waiting
+        };
+        assert_eq!(take(&mut samples, 2, false, fewer), (false, fewer));
         let sending = look(700, 90, EntityState::Sending);
         assert_eq!(take(&mut samples, 9, true, sending), (true, sending));
         let more = Sample {

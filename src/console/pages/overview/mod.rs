@@ -155,8 +155,8 @@ fn empty(theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
     let lines = [
         Line::styled("Nothing was started yet.", theme.title()),
         Line::default(),
-        Line::raw("1 shows the entities, 2 the groups: there Space selects"),
-        Line::raw("groups, and S starts them after a review."),
+        Line::raw("1 shows the entities: there U upgrades what is picked."),
+        Line::raw("2 shows the groups: there S reviews them, and Y starts."),
         Line::default(),
         Line::raw("Here is then how all groups stand, and how the run went"),
         Line::raw("from its beginning: what is read and delivered, how full"),
