@@ -35,8 +35,8 @@ use crate::model::memory::{Layout, check_memory, layout, shares};
 use crate::model::procedure::{SessionSpec, Way, WebSpec};
 use crate::model::serve::Serve;
 use crate::model::{
-    Address, CredentialsRef, Entity, Extent, Group, GroupSpec, Inventory, Name, PeerChoice,
-    SecretSource, SourceChoice, Ssh,
+    Address, CredentialsRef, Entity, Extent, Group, GroupSpec, Inventory, Laggards, Name,
+    PeerChoice, SecretSource, SourceChoice, Ssh,
 };
 
 pub use beside::{Footprint, beside, left_out};
@@ -135,8 +135,14 @@ pub fn plan(
         }
         let by = one.fetching();
         if !by.is_empty() {
-            let (group, at) = (one.group.name.clone(), inventory.serve.all().collect());
-            plan.findings.push(Finding::Served { group, at, by });
+            let serve = &inventory.serve;
+            let waits = one.group.laggards == Laggards::Wait;
+            plan.findings.push(Finding::Served {
+                group: one.group.name.clone(),
+                at: serve.all().collect(),
+                by,
+                gather: (!waits).then_some(serve.gather),
+            });
         }
         let hosts = one.legacy_ssh();
         if !hosts.is_empty() {

@@ -1,6 +1,8 @@
 //! What can be started beside what, and what it gets.
 #![allow(clippy::unwrap_used)]
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -495,16 +497,29 @@ fn a_plan_says_where_devices_fetch_from_and_what_is_to_be_done_for_it_to_be_serv
     activated.extent = Extent::Activate;
     inventory.groups.push(Arc::new(activated));
     let low = |at: SocketAddr| (at.port() < 1024).then(|| format!("{at} is low"));
-    let plan = |name| plan_of(&inventory, &[], &[name], false).served(&inventory.serve, low);
+    let plan = |inventory: &Inventory, name| {
+        plan_of(inventory, &[], &[name], false).served(&inventory.serve, low)
+    };
     let served = |plan: &Plan| {
         let findings = plan.findings.iter();
         let served = findings.filter(|one| matches!(one, Finding::Served { .. }));
         served.map(ToString::to_string).collect::<Vec<_>>()
     };
-    let fetched = plan("fetched");
+    let at = "http 192.0.2.1:80, tftp 192.0.2.1:8069, from where";
+    let fetched = plan(&inventory, "fetched");
+    let waits = "the others wait up to 30 s for one to ask";
     assert_eq!(
         served(&fetched),
-        ["http 192.0.2.1:80, tftp 192.0.2.1:8069, from where old[1-2] fetch the image"]
+        [format!("{at} old[1-2] fetch the image; {waits}")]
+    );
+    let patient = served(&plan(&inventory, "patient"));
+    assert_eq!(patient, [format!("{at} old1 fetches the image")]);
+    let mut hasty = inventory.clone();
+    hasty.serve.gather = Duration::ZERO;
+    let hasty = served(&plan(&hasty, "fetched"));
+    assert!(
+        hasty[0].ends_with("; nobody waits for one that has not asked"),
+        "{hasty:?}"
     );
     let refused = said(&fetched.startable().unwrap_err());
     assert_eq!(
@@ -512,8 +527,11 @@ fn a_plan_says_where_devices_fetch_from_and_what_is_to_be_done_for_it_to_be_serv
         ["images can't be served to devices that fetch them: 192.0.2.1:80 is low"]
     );
     for name in ["pushed", "activated"] {
-        let other = plan(name);
+        let other = plan(&inventory, name);
         assert!(served(&other).is_empty(), "{name}");
         other.startable().unwrap();
     }
 }
+    let mut patient = testing::group("patient", entities(&inventory, "old1"));
+    patient.laggards = Laggards::Wait;
+    inventory.groups.push(Arc::new(patient));

@@ -1,5 +1,7 @@
 //! Devices that fetch their image: where that is said, what makes them, and from where they are served.
 
+use std::time::Duration;
+
 use super::{SITE, card, read, told};
 use crate::model::procedure::{Proves, Role};
 use crate::model::serve::Over;
@@ -150,9 +152,25 @@ fn it_has_to_be_known_where_devices_fetch_from() {
     said.push(served("serve: { http: \"0.0.0.0:8080\" }\n"));
     said.push(served("serve: { http: \"http://192.0.2.1\" }\n"));
     said.push(served("serve: { tftp: 192.0.2.1 }\n"));
+    said.push(served("serve: { gather: 1m }\n"));
     // Without a device that fetches, nothing has to be.
     assert!(!fetches(&read(&[&site("", STEPS, &Said::default())])));
     insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn how_long_a_device_is_waited_for_has_a_default_and_an_end() {
+    let with = |gather: &str| {
+        let served = format!("serve: {{ http: \"192.0.2.1:8080\"{gather} }}\n");
+        site(&served, STEPS, &fetching(""))
+    };
+    for (written, seconds) in [("", 30), (", gather: 0s", 0), (", gather: 10m", 600)] {
+        let gather = read(&[&with(written)]).serve.gather;
+        assert_eq!(gather, Duration::from_secs(seconds), "{written}");
+    }
+    let wrong =
+        ["11m", "5", "soon", "[1s]"].map(|gather| only(&with(&format!(", gather: {gather}"))));
+    insta::assert_snapshot!(wrong.join("\n"));
 }
 
 #[test]
