@@ -131,7 +131,10 @@ impl<T: Transport> Device<T> {
     }
 
     pub(super) fn asks_web(&self) -> bool {
-        self.target.procedure.asks_web(Extent::Upgrade)
+        let target = &self.target;
+        let fetches = target.entity.fetches();
+        // The steps beside those that make it fetch: its restart is theirs.
+        target.procedure.asks_web(Extent::Activate, fetches)
     }
 
     /// Whether the web server is back, and something behind it: whatever it answers to a question about `/`.
