@@ -228,6 +228,26 @@ fn one_step_makes_a_device_fetch_and_those_that_prove_come_behind_it() {
     insta::assert_snapshot!(said.join("\n"));
 }
 
+/// One that is sent its image is back when it takes files again.
+#[test]
+fn a_device_that_fetches_has_to_have_something_that_shows_whether_it_is_back() {
+    let restarts = |said: &Said<'_>| {
+        let text = site(SERVED, "[ { exec: [x], fetch: http, within: 30m } ]", said);
+        text.replace(
+            "activate: [ { send: reload } ]",
+            "activate: [ { exec: [x], within: 1m }, { restart: true } ]",
+        )
+        .replace("{ send: \"show version\",", "{ exec: [x], within: 1m,")
+    };
+    let fetching = restarts(&fetching(""));
+    read(&[&fetching]);
+    let line = "    session: { ssh: 22, credentials: craft }\n";
+    let web = fetching.replace(line, "    session: { http: 80, credentials: craft }\n");
+    read(&[&web]);
+    insta::assert_snapshot!(only(&fetching.replace(line, "")));
+    read(&[&restarts(&Said::default()).replace(line, "")]);
+}
+
 #[test]
 fn a_step_proves_only_what_it_compares() {
     let mut said = Vec::new();
