@@ -128,7 +128,8 @@ x-lab:
         used, most, began, late, last = 0.0, 0, time.monotonic(), 0.0, b""
         for line in run.stdout:
             last = line
-            used, most = processor(run.pid), memory(run.pid)
+            # One that has ended has no memory.
+            used, most = processor(run.pid), max(most, memory(run.pid))
             event = json.loads(line)
             if event["event"] == "state" and event["state"] == "fetching":
                 late = time.monotonic() - began
