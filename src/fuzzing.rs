@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::inventory;
 use crate::transport::ftp::fuzzing as ftp;
+use crate::transport::serve::tftp::fuzzing::{self as served, Made};
 use crate::transport::tftp::fuzzing as tftp;
 
 /// An inventory is read, or what is wrong with it is said in text that acts on no terminal.
@@ -53,6 +54,41 @@ pub fn tftp(bytes: &[u8]) {
         assert!(before <= acknowledged && acknowledged <= sent);
         before = acknowledged;
     }
+}
+
+/// Whatever a device asks for, no more is granted than makes sense, each option once and only what it has named, what
+/// is logged acts on no terminal, and an answer is one packet that any device can take.
+pub fn tftp_request(bytes: &[u8]) {
+    let packet = match served::request(bytes) {
+        None => return,
+        Some(Made::Refused { shown, packet }) => {
+            assert_harmless(&shown);
+            assert!(shown.len() < 8000, "{} bytes are shown", shown.len());
+            packet
+        }
+        Some(Made::Granted {
+            block_size,
+            window,
+            options,
+            packet,
+        }) => {
+            assert!((8..=65_464).contains(&block_size), "{block_size}");
+            assert!((1..=64).contains(&window), "{window}");
+            let bytes_of_window = block_size as u64 * window;
+            assert!(
+                window == 1 || bytes_of_window <= 256 << 10,
+                "{bytes_of_window}"
+            );
+            let asked = String::from_utf8_lossy(bytes).to_ascii_lowercase();
+            for (at, (name, _)) in options.iter().enumerate() {
+                assert!(asked.contains(name), "{name}");
+                let others = &options[at + 1..];
+                assert!(others.iter().all(|(other, _)| other != name), "{name}");
+            }
+            packet
+        }
+    };
+    assert!(packet.len() <= 512, "{}", packet.len());
 }
 
 fn assert_harmless(text: &str) {
@@ -218,5 +254,10 @@ mod tests {
     #[test]
     fn packets_of_tftp() {
         replay("tftp", 20_000, super::tftp);
+    }
+
+    #[test]
+    fn requests_over_tftp() {
+        replay("tftp_request", 20_000, super::tftp_request);
     }
 }

@@ -126,6 +126,8 @@ pub(super) fn credentials(groups: &[Arc<Group>], inventory: &Inventory) -> Vec<C
         let servers = group.file_servers();
         used.extend(servers.filter_map(|server| server.credentials.as_ref()));
         let entities = group.entities.iter().chain(group.peers());
+        // At the address of one that fetches nothing is opened.
+        let entities = entities.filter(|entity| !entity.fetches());
         used.extend(entities.filter_map(|entity| entity.credentials.as_ref()));
     }
     let known = inventory.credentials.iter();
@@ -141,7 +143,11 @@ pub(super) fn credentials_with_sessions(
 ) -> Vec<CredentialsRef> {
     let hosts = credentials(groups, inventory);
     let procedures = groups.iter().filter_map(|group| group.procedure.as_deref());
-    let sessions: HashSet<&Name> = procedures.flat_map(of_procedure).collect();
+    let mut sessions: HashSet<&Name> = procedures.flat_map(of_procedure).collect();
+    let with_procedure = groups.iter().filter(|group| group.procedure.is_some());
+    let fetching =
+        with_procedure.flat_map(|group| group.entities.iter().filter(|one| one.fetches()));
+    sessions.extend(fetching.filter_map(|entity| entity.credentials.as_ref()));
     let needed = |one: &&CredentialsRef| {
         sessions.contains(&one.name) || hosts.iter().any(|host| host.name == one.name)
     };
@@ -149,14 +155,16 @@ pub(super) fn credentials_with_sessions(
     known.filter(needed).cloned().collect()
 }
 
-/// The credentials that a procedure names: its entities' own come beside.
+/// The credentials that a procedure names, but for those that only steps of `fetch` need, which nobody tries: its
+/// entities' own come beside.
 pub(super) fn of_procedure(procedure: &Procedure) -> impl Iterator<Item = &Name> {
     let session = procedure.session.as_ref();
     let session = session.and_then(|session| session.credentials.as_ref());
-    let web = procedure.web.as_ref();
+    let asks_web = procedure.asks_web(Extent::Upgrade, false);
+    let web = procedure.web.as_ref().filter(|_| asks_web);
     let web = web.and_then(|web| web.credentials.as_ref());
     let typed = procedure
-        .steps()
+        .steps_of(Extent::Upgrade, false)
         .flat_map(|(_, step)| step.deed.passwords());
     session.into_iter().chain(web).chain(typed)
 }

@@ -360,6 +360,7 @@ fn the_plan_says_where_devices_fetch_from() {
         group["serve"],
         serde_json::json!({ "http": "192.0.2.1:8080" })
     );
+    assert_eq!(group["gather"], 30.0);
     let fetch = group["fetching"].as_array().unwrap().len();
     let skipped = group["skipped"].as_array().unwrap().len();
     assert_eq!(fetch + skipped, group["entities"].as_array().unwrap().len());

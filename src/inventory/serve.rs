@@ -2,29 +2,57 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::model::serve::{Over, Serve};
-use crate::model::{Entity, Name, Procedure, TypeSpec};
+use crate::model::{Entity, Name, Procedure, TypeSpec, units};
 
 use super::error::{Problems, quoted, some_of};
 use super::fields::{Fields, Shape};
 use super::tree::{Node, Value};
 use super::values;
 
-const SERVE: Shape = Shape::new("`serve`", &[&["http", "ftp", "tftp"]]);
+const SERVE: Shape = Shape::new("`serve`", &[&["http", "ftp", "tftp", "gather"]]);
 const AT_HELP: &str =
     "write an address of this host that the devices reach, and a port: `192.0.2.1:8080`";
+const GATHER_HELP: &str = "write a time up to `10m`, like `30s`; with `0s` nobody waits";
+/// Who waits longer for a device that asks for nothing waits for one that never will.
+const LONGEST_GATHER: Duration = Duration::from_secs(10 * 60);
 
 /// The section.
 pub(super) fn read(problems: &mut Problems, node: Option<&Node>) -> Serve {
     let fields = node.map(|node| Fields::read(problems, node, &SERVE));
     let fields = fields.unwrap_or_default();
-    let mut at = |over: Over| fields.value(problems, over.word(), address);
-    Serve {
-        http: at(Over::Http),
-        ftp: at(Over::Ftp),
-        tftp: at(Over::Tftp),
+    let has = |over: Over| fields.key_span(over.word()).is_some() || fields.is_meant(over.word());
+    if let Some(node) = node.filter(|_| fields.are_there() && !Over::ALL.into_iter().any(has)) {
+        problems.report(
+            &node.span,
+            "`serve` without an address",
+            "add `http: 192.0.2.1:8080`, or `ftp` or `tftp`",
+        );
     }
+    let mut at = |over: Over| fields.value(problems, over.word(), address);
+    let (http, ftp, tftp) = (at(Over::Http), at(Over::Ftp), at(Over::Tftp));
+    let gather = fields.value(problems, "gather", gather);
+    Serve {
+        http,
+        ftp,
+        tftp,
+        gather: gather.unwrap_or(Serve::default().gather),
+    }
+}
+
+fn gather(problems: &mut Problems, node: &Node, key: &str) -> Option<Duration> {
+    let written = values::text(problems, node, key)?;
+    let message = match units::parse_duration(written) {
+        Ok(time) if time <= LONGEST_GATHER => return Some(time),
+        Ok(_) => format!(
+            "{} for `gather` is longer than ten minutes",
+            quoted(written)
+        ),
+        Err(_) => format!("{} is not a time", quoted(written)),
+    };
+    problems.refuse(&node.span, message, GATHER_HELP)
 }
 
 fn address(problems: &mut Problems, node: &Node, key: &str) -> Option<SocketAddr> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -52,12 +53,28 @@ impl fmt::Display for Over {
     }
 }
 
+/// How long the others wait for a device to ask, where nothing is said.
+const GATHER: Duration = Duration::from_secs(30);
+
 /// The addresses of this host on which devices ask, while a group with such devices runs. Port 0: any that is free.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Serve {
     pub http: Option<SocketAddr>,
     pub ftp: Option<SocketAddr>,
     pub tftp: Option<SocketAddr>,
+    /// How long a device that has begun to fetch is waited for by the others before it has asked for anything.
+    pub gather: Duration,
+}
+
+impl Default for Serve {
+    fn default() -> Self {
+        Self {
+            http: None,
+            ftp: None,
+            tftp: None,
+            gather: GATHER,
+        }
+    }
 }
 
 impl Serve {

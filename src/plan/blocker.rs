@@ -178,11 +178,13 @@ pub enum Finding {
     )]
     LegacySsh { group: Name, hosts: Vec<Name> },
     /// Where some of its entities fetch the image from.
-    #[error("{}, from where {} the image", served(.at), fetch(.by))]
+    #[error("{}, from where {} the image{}", served(.at), fetch(.by), waited(*.gather))]
     Served {
         group: Name,
         at: Vec<(Over, SocketAddr)>,
         by: Vec<Name>,
+        /// How long the others wait for one to ask; absent: for as long as it takes.
+        gather: Option<Duration>,
     },
     /// Versions that nobody can say of whether they are newer than the image's.
     #[error(
@@ -241,6 +243,17 @@ fn served(at: &[(Over, SocketAddr)]) -> String {
 fn fetch(by: &[Name]) -> String {
     let verb = if by.len() == 1 { "fetches" } else { "fetch" };
     format!("{} {verb}", folded(by))
+}
+
+fn waited(gather: Option<Duration>) -> String {
+    match gather {
+        None => String::new(),
+        Some(Duration::ZERO) => "; nobody waits for one that has not asked".into(),
+        Some(time) => format!(
+            "; the others wait up to {} for one to ask",
+            units::limit(time)
+        ),
+    }
 }
 
 fn is_or_are<T>(things: &[T]) -> &'static str {

@@ -35,8 +35,8 @@ use crate::model::memory::{Layout, check_memory, layout, shares};
 use crate::model::procedure::{SessionSpec, Way, WebSpec};
 use crate::model::serve::Serve;
 use crate::model::{
-    Address, CredentialsRef, Entity, Extent, Group, GroupSpec, Inventory, Name, PeerChoice,
-    SecretSource, SourceChoice, Ssh,
+    Address, CredentialsRef, Entity, Extent, Group, GroupSpec, Inventory, Laggards, Name,
+    PeerChoice, SecretSource, SourceChoice, Ssh,
 };
 
 pub use beside::{Footprint, beside, left_out};
@@ -135,8 +135,14 @@ pub fn plan(
         }
         let by = one.fetching();
         if !by.is_empty() {
-            let (group, at) = (one.group.name.clone(), inventory.serve.all().collect());
-            plan.findings.push(Finding::Served { group, at, by });
+            let serve = &inventory.serve;
+            let waits = one.group.laggards == Laggards::Wait;
+            plan.findings.push(Finding::Served {
+                group: one.group.name.clone(),
+                at: serve.all().collect(),
+                by,
+                gather: (!waits).then_some(serve.gather),
+            });
         }
         let hosts = one.legacy_ssh();
         if !hosts.is_empty() {
@@ -309,28 +315,33 @@ impl PlannedGroup {
         let mut hosts: Vec<Name> = (servers)
             .chain(entities.map(|entity| entity.name.clone()))
             .collect();
-        if self.session().is_some_and(|session| session.ssh.legacy) {
-            let more = self.send.iter().map(|entity| &entity.name);
-            let more: Vec<Name> = more.filter(|name| !hosts.contains(name)).cloned().collect();
-            hosts.extend(more);
-        }
+        let session = |entity: &&Arc<Entity>| {
+            let session = self.session(entity);
+            session.is_some_and(|session| session.ssh.legacy)
+        };
+        let more = self.send.iter().filter(session).map(|entity| &entity.name);
+        let more: Vec<Name> = more.filter(|name| !hosts.contains(name)).cloned().collect();
+        hosts.extend(more);
         hosts
     }
 
-    /// The command line that is used.
-    fn session(&self) -> Option<&SessionSpec> {
+    /// The command line that is used of an entity.
+    fn session(&self, entity: &Entity) -> Option<&SessionSpec> {
         let procedure = self.group.procedure.as_ref()?;
-        procedure.session_of(self.group.extent)
+        procedure.session_of(self.group.extent, entity.fetches())
     }
 
     /// The command lines that are logged in to, and those whose passwords are typed there.
     fn sessions<'a>(&'a self, mut log_in: impl FnMut(&'a Name, Way, &'a Name)) {
-        let (Some(session), Some(procedure)) = (self.session(), &self.group.procedure) else {
+        let Some(procedure) = &self.group.procedure else {
             return;
         };
         for entity in &self.send {
+            let Some(session) = self.session(entity) else {
+                continue;
+            };
             let credentials = session.credentials.as_ref().or(entity.credentials.as_ref());
-            let typed = procedure.steps_of(self.group.extent);
+            let typed = procedure.steps_of(self.group.extent, entity.fetches());
             let typed = typed.flat_map(|(_, step)| step.deed.passwords());
             for credentials in credentials.into_iter().chain(typed) {
                 log_in(credentials, session.way, &entity.name);
@@ -340,26 +351,31 @@ impl PlannedGroup {
 
     /// The web servers that the procedure's `session` names and that something is asked of.
     fn webs<'a>(&'a self, mut log_in: impl FnMut(&'a Name, &'a WebSpec, &'a Name)) {
-        let procedure = self.group.procedure.as_ref();
-        let asks = procedure.filter(|one| one.asks_web(self.group.extent));
-        let Some(web) = asks.and_then(|one| one.web.as_ref()) else {
+        let Some(procedure) = &self.group.procedure else {
             return;
         };
-        for entity in &self.send {
+        let Some(web) = &procedure.web else {
+            return;
+        };
+        let extent = self.group.extent;
+        let asks = |entity: &&Arc<Entity>| procedure.asks_web(extent, entity.fetches());
+        for entity in self.send.iter().filter(asks) {
             if let Some(credentials) = web.credentials.as_ref().or(entity.credentials.as_ref()) {
                 log_in(credentials, web, &entity.name);
             }
         }
     }
 
-    /// The hosts that are logged in to. Entities that are skipped are not.
+    /// The hosts that are logged in to. Entities that are skipped are not, and at the address of one that fetches
+    /// nothing is opened.
     fn contacted<'a>(&'a self, mut log_in: impl FnMut(&'a Name, &'a Address, &'a Name)) {
         for server in self.group.file_servers() {
             if let Some(credentials) = &server.credentials {
                 log_in(credentials, &server.address, &server.name);
             }
         }
-        for entity in self.send.iter().chain(self.group.peers()) {
+        let entities = self.send.iter().chain(self.group.peers());
+        for entity in entities.filter(|entity| !entity.fetches()) {
             if let Some(credentials) = &entity.credentials {
                 log_in(credentials, &entity.address, &entity.name);
             }

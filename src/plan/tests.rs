@@ -1,6 +1,8 @@
 //! What can be started beside what, and what it gets.
 #![allow(clippy::unwrap_used)]
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -272,6 +274,55 @@ groups: {{ g: {{ select: {{ type: adsl }}, image: i, source: {{ file: /f }}, act
     assert_eq!(needed(site, "now"), all);
 }
 
+/// Steps of `fetch` are carried out on devices that fetch alone, and nobody logs in at the address of one.
+#[test]
+fn passwords_that_steps_of_fetch_need_are_needed_where_devices_fetch() {
+    let needed = |deliver: &str, deed: &str, activate: &str| {
+        let text = format!(
+            "serve: {{ http: 192.0.2.9:8080 }}
+credentials: {{ own: {{ user: o, password: {{ env: O }} }}, cli: {{ user: a, password: {{ env: A }} }},
+  en: {{ user: b, password: {{ env: B }} }} }}
+types: {{ adsl: {{ procedure: card, deliver: {deliver} }} }}
+procedures:
+  card:
+    session: {{ ssh: 22, credentials: cli, ssh_legacy: true }}
+    fetch: [ {{ {deed}, fetch: http, within: 1m }} ]
+    activate: [ {{ exec: [x], within: 1m }}, {{ restart: true, down: 1m, back: 1m }} ]
+    check: [ {{ exec: [y], expect: '(?<v>.+)', is: \"{{version}}\", within: 1m }} ]
+images: {{ i: {{ file: f, type: adsl, version: \"2\" }} }}
+entities: [ {{ name: \"e[1-2]\", type: adsl, version: \"1\", address: \"192.0.2.[1-2]\", path: /f, credentials: own }} ]
+groups: {{ g: {{ select: {{ type: adsl }}, image: i, source: {{ file: /f }}, activate: {activate} }} }}
+"
+        );
+        let inventory = crate::inventory::parse(&text, std::path::Path::new("site.yaml"));
+        let mut inventory = inventory.unwrap();
+        let plan_now = |inventory: &Inventory| {
+            let plan = plan_of(inventory, &[], &["g"], false);
+            let legacy = plan
+                .findings
+                .iter()
+                .any(|one| matches!(one, Finding::LegacySsh { .. }));
+            let names = plan.credentials.iter().map(|one| one.name.to_string());
+            (names.collect::<Vec<_>>().join(" "), legacy)
+        };
+        let named = plan_now(&inventory);
+        // Where the session names none, they are the entity's own.
+        let group = Arc::make_mut(&mut inventory.groups[0]);
+        let procedure = Arc::make_mut(group.procedure.as_mut().unwrap());
+        procedure.session.as_mut().unwrap().credentials = None;
+        (named, plan_now(&inventory).0)
+    };
+    let of = |names: &str, legacy, own: &str| ((names.to_owned(), legacy), own.to_owned());
+    let send = "send: copy, answers: [ { to: 'word:', password: en } ]";
+    assert_eq!(needed("fetch", send, "later"), of("cli en", true, "own en"));
+    assert_eq!(needed("push", send, "later"), of("own", false, "own"));
+    assert_eq!(needed("push", send, "now"), of("own", false, "own"));
+    let exec = "exec: [copy]";
+    assert_eq!(needed("fetch", exec, "later"), of("", false, ""));
+    // Its command line alone shows whether it is back.
+    assert_eq!(needed("fetch", exec, "now"), of("cli", true, "own"));
+}
+
 /// As for command lines; what goes over TLS is not readable.
 #[test]
 fn passwords_for_requests_over_http_are_said_to_be_readable() {
@@ -491,20 +542,36 @@ fn a_plan_says_where_devices_fetch_from_and_what_is_to_be_done_for_it_to_be_serv
         Arc::make_mut(entity).address.scheme = Scheme::Fetch;
     }
     add(&mut inventory, "fetched", "old1 old2 new1", "");
+    let mut patient = testing::group("patient", entities(&inventory, "old1"));
+    patient.laggards = Laggards::Wait;
+    inventory.groups.push(Arc::new(patient));
     let mut activated = testing::group("activated", entities(&inventory, "old1"));
     activated.extent = Extent::Activate;
     inventory.groups.push(Arc::new(activated));
     let low = |at: SocketAddr| (at.port() < 1024).then(|| format!("{at} is low"));
-    let plan = |name| plan_of(&inventory, &[], &[name], false).served(&inventory.serve, low);
+    let plan = |inventory: &Inventory, name| {
+        plan_of(inventory, &[], &[name], false).served(&inventory.serve, low)
+    };
     let served = |plan: &Plan| {
         let findings = plan.findings.iter();
         let served = findings.filter(|one| matches!(one, Finding::Served { .. }));
         served.map(ToString::to_string).collect::<Vec<_>>()
     };
-    let fetched = plan("fetched");
+    let at = "http 192.0.2.1:80, tftp 192.0.2.1:8069, from where";
+    let fetched = plan(&inventory, "fetched");
+    let waits = "the others wait up to 30 s for one to ask";
     assert_eq!(
         served(&fetched),
-        ["http 192.0.2.1:80, tftp 192.0.2.1:8069, from where old[1-2] fetch the image"]
+        [format!("{at} old[1-2] fetch the image; {waits}")]
+    );
+    let patient = served(&plan(&inventory, "patient"));
+    assert_eq!(patient, [format!("{at} old1 fetches the image")]);
+    let mut hasty = inventory.clone();
+    hasty.serve.gather = Duration::ZERO;
+    let hasty = served(&plan(&hasty, "fetched"));
+    assert!(
+        hasty[0].ends_with("; nobody waits for one that has not asked"),
+        "{hasty:?}"
     );
     let refused = said(&fetched.startable().unwrap_err());
     assert_eq!(
@@ -512,7 +579,7 @@ fn a_plan_says_where_devices_fetch_from_and_what_is_to_be_done_for_it_to_be_serv
         ["images can't be served to devices that fetch them: 192.0.2.1:80 is low"]
     );
     for name in ["pushed", "activated"] {
-        let other = plan(name);
+        let other = plan(&inventory, name);
         assert!(served(&other).is_empty(), "{name}");
         other.startable().unwrap();
     }

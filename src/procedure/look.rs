@@ -49,7 +49,7 @@ impl<T: Transport> Procedures for Looks<T> {
         };
         let looked = match device.log_in().await {
             Ok(()) => looked(group, procedure, way.rehearse(&mut device, &PARTS).await),
-            Err(failure) => not_let_in(group, procedure, &failure),
+            Err(failure) => not_let_in((group, entity), procedure, &failure),
         };
         device.close().await;
         Some(looked)
@@ -61,7 +61,7 @@ impl<T: Transport> Looks<T> {
     fn is_looked_at(&self, group: &Group, procedure: &Procedure, entity: &Entity) -> bool {
         match &procedure.session {
             Some(session) => {
-                procedure.session_of(group.extent).is_some()
+                is_used((group, entity), procedure)
                     || Endpoint::of_session(entity, session, &self.logins).is_ok()
             }
             None => safe_steps(procedure, &PARTS).next().is_some(),
@@ -69,8 +69,14 @@ impl<T: Transport> Looks<T> {
     }
 }
 
-fn not_let_in(group: &Group, procedure: &Procedure, failure: &Failure) -> Looked {
-    let is_used = procedure.session_of(group.extent).is_some();
+/// Whether the run comes to its command line.
+fn is_used((group, entity): (&Group, &Entity), procedure: &Procedure) -> bool {
+    let session = procedure.session_of(group.extent, entity.fetches());
+    session.is_some()
+}
+
+fn not_let_in(place: (&Group, &Entity), procedure: &Procedure, failure: &Failure) -> Looked {
+    let is_used = is_used(place, procedure);
     Looked::wrong(format!("command line: {failure}"), is_used)
 }
 
@@ -160,7 +166,8 @@ mod tests {
         };
         for (extent, uses_it) in [(Extent::Deliver, false), (Extent::Upgrade, true)] {
             let group = group(extent);
-            let let_in = not_let_in(&group, &procedure, &failure());
+            let entity = testing::entity("e", "1");
+            let let_in = not_let_in((&group, &entity), &procedure, &failure());
             assert_eq!(is_problem(let_in), uses_it, "{extent:?}");
             let checked = looked(&group, &procedure, failed(Part::Check));
             assert_eq!(is_problem(checked), uses_it, "{extent:?}");

@@ -129,14 +129,16 @@ impl Endpoint {
 }
 
 impl Remote {
-    /// An entity's file.
+    /// An entity's file. Of one that fetches, nobody logs in at its address.
     ///
     /// # Errors
     /// The password was not looked up.
     pub(crate) fn of_entity(entity: &Entity, logins: &Logins) -> Result<Self, Failure> {
+        let credentials = entity.credentials.as_ref();
+        let credentials = credentials.filter(|_| !entity.fetches());
         let endpoint = Endpoint {
             address: entity.address.clone(),
-            login: login(logins, entity.credentials.as_ref())?,
+            login: login(logins, credentials)?,
             timeouts: entity.timeouts,
             tls: entity.tls.clone(),
             ssh: entity.ssh.clone(),

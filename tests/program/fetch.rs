@@ -195,6 +195,55 @@ async fn clients_of_every_make_get_one_reading_of_the_image_over_their_protocol(
     }
 }
 
+/// The pool is smaller than the image, so that a device that has asked for nothing stops it.
+#[tokio::test]
+async fn a_device_that_is_late_shares_the_first_pass_where_it_is_waited_for_and_holds_up_nobody_where_not()
+ {
+    if client_or_skip("curl").is_none() {
+        return;
+    }
+    let late = "until [ -s d2 ]; do sleep 0.1; done; sleep 1";
+    let after_the_other = "until [ -e d2.done ]; do sleep 0.1; done";
+    for (gather, first, passes) in [
+        ("10m", late, 1),
+        ("100ms", after_the_other, 2),
+        ("0s", after_the_other, 2),
+    ] {
+        let served = format!("http: \"127.0.0.1:0\", gather: {gather}");
+        let mut site = Site::new(&served, "");
+        let script =
+            format!("cd $0; case $1 in d1) {first};; esac; curl -fsS -o $1 $2 && : >$1.done");
+        let folder = site.device("");
+        let words = [
+            "sh",
+            "-c",
+            &script,
+            folder.to_str().unwrap(),
+            "{entity}",
+            "{url}",
+        ];
+        let steps = [site.step("http", &words), site.proof()];
+        site.devices(2, "", &steps);
+        let limited = "select: { type: t }, laggard_limit: 100ms, retries: 0";
+        site.text = site.text.replace("select: { type: t }", limited);
+        // Shorter than what is waited for where nothing is said.
+        site.text = site.text.replace("within: 50s", "within: 20s");
+        let (summary, code) = site.run().await;
+        assert_eq!(code, Some(0), "{gather}: {summary}");
+        assert!(
+            site.has_image("d1") && site.has_image("d2"),
+            "{gather}: {summary}"
+        );
+        assert_eq!(
+            summary["groups"][0]["passes"], passes,
+            "{gather}: {summary}"
+        );
+        if passes == 1 {
+            assert_eq!(summary["source_bytes"], SIZE, "{summary}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_device_whose_fetch_breaks_off_comes_again_and_goes_on() {
     if client_or_skip("curl").is_none() {

@@ -13,6 +13,8 @@ use subtend_support as support;
 #[cfg(unix)]
 mod clients;
 #[cfg(all(unix, feature = "lab"))]
+mod fetch;
+#[cfg(all(unix, feature = "lab"))]
 mod http;
 #[cfg(feature = "lab")]
 mod lab;

@@ -37,8 +37,6 @@ use request::{Ended, Sent};
 const STALLED: Duration = Duration::from_secs(3);
 /// Until it is known what ended a request.
 const MOMENT: Duration = Duration::from_millis(500);
-/// How long a device that has begun to fetch is waited for by the others before it has asked for anything.
-pub(crate) const GATHER: Duration = Duration::from_secs(30);
 
 /// What it needs beside what every download agent has.
 pub(super) struct Fetching {

@@ -32,7 +32,6 @@ use crate::transport::serve::Desk;
 
 use super::devices::{Devices, Happened};
 use super::digests::Digests;
-use super::fetch::GATHER;
 use super::members::Members;
 use super::passes::Pass;
 use super::presumed_installed::PresumedInstalled;
@@ -349,9 +348,10 @@ impl<T: Transport> Delivery<T> {
         let group = &self.work.group;
         let meters = &self.work.meters;
         if group.laggards != Laggards::Wait {
+            let gather = self.work.means.desk.serve().gather;
             let excused = |entity: usize| {
                 let meter = &meters.entities[entity];
-                meter.held.common() + meter.gathers.time(GATHER)
+                meter.held.common() + meter.gathers.time(gather)
             };
             for pass in &mut self.passes {
                 pass.evict_laggards(now, group.limits.laggard, excused);

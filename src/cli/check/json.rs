@@ -93,17 +93,20 @@ impl JsonCampaign {
 struct JsonServed<'a> {
     serve: BTreeMap<&'static str, String>,
     fetching: &'a [Name],
+    /// Seconds that the others wait for one to ask. Null: for as long as it takes.
+    gather: Option<f64>,
 }
 
 impl<'a> JsonServed<'a> {
     fn of(plan: &'a Plan, group: &Name) -> Option<Self> {
-        let Some(Finding::Served { at, by, .. }) = served(plan, group) else {
+        let Some(Finding::Served { at, by, gather, .. }) = served(plan, group) else {
             return None;
         };
         let at = at.iter().map(|(over, at)| (over.word(), at.to_string()));
         Some(Self {
             serve: at.collect(),
             fetching: by,
+            gather: gather.map(|time| time.as_secs_f64()),
         })
     }
 }

@@ -88,6 +88,17 @@ fn unmet(
                 "add `http: 80` or `https: 443` to the `session` of the procedure",
             ))
         }
+        Need::Door => {
+            let lacks =
+                |entity: &Entity| is_known(entity) && !entity.address.scheme.has_connections();
+            let (names, _) = those(concerned, lacks)?;
+            Some(Complaint::new(
+                format!(
+                    "nothing shows whether a device is back: no connection can be made to the address of {names}"
+                ),
+                "add a `session` to the procedure: the command line of a device, or its web server, shows it",
+            ))
+        }
         Need::Login => {
             let procedure = &written.procedure;
             let line = procedure.session.as_ref();

@@ -61,6 +61,8 @@ enum Need {
     Get,
     /// Requests can be made to it.
     Web,
+    /// Connections to it show whether it is there.
+    Door,
     /// Its credentials are taken by the command line, or for requests.
     Login,
 }
@@ -214,6 +216,9 @@ fn procedure<'n>(
     // What can't be read is reported already.
     if at.is_some() && session.as_ref().is_none_or(|one| one.web.is_some()) {
         needs.retain(|(need, _)| *need != Need::Web);
+    }
+    if at.is_some() {
+        needs.retain(|(need, _)| *need != Need::Door);
     }
     if let Some(at) = at.filter(|_| session.as_ref().is_some_and(|one| one.takes_entitys)) {
         needs.push((Need::Login, at));

@@ -149,7 +149,10 @@ impl<'n, 'k> Reader<'n, 'k> {
             "exec" => self.exec(problems, fields),
             "http" => self.http(problems, fields, at),
             "get" => self.get(problems, fields, at),
-            _ => restart(problems, fields, (at, part)),
+            _ => {
+                self.need(Need::Door, at);
+                restart(problems, fields, (at, part))
+            }
         };
         let expect = self.expect(problems, fields);
         let within = fields.value(problems, "within", values::time);

@@ -137,12 +137,16 @@ impl Procedure {
         parts.flat_map(|part| self.part(part).iter().map(move |step| (part, step)))
     }
 
-    /// Those that a run may carry out which goes so far.
-    pub fn steps_of(&self, extent: Extent) -> impl Iterator<Item = (Part, &StepSpec)> {
+    /// Those that a run may carry out which goes so far, on a device that `fetches` its image or is sent it.
+    pub fn steps_of(
+        &self,
+        extent: Extent,
+        fetches: bool,
+    ) -> impl Iterator<Item = (Part, &StepSpec)> {
         let steps = self.steps();
         steps.filter(move |(part, _)| match part {
             Part::Before => true,
-            Part::Fetch => extent != Extent::Activate,
+            Part::Fetch => fetches && extent != Extent::Activate,
             Part::Activate | Part::Check | Part::Undo => extent.activates(),
         })
     }
@@ -171,18 +175,27 @@ impl Procedure {
         sums
     }
 
-    /// Its command line, where such a run sends something there.
-    pub fn session_of(&self, extent: Extent) -> Option<&SessionSpec> {
-        let sends = |(_, step): (Part, &StepSpec)| matches!(step.deed, Deed::Send { .. });
+    /// Its command line, where such a run sends something there, or where nothing else shows that a device is back:
+    /// one that fetches takes no files.
+    pub fn session_of(&self, extent: Extent, fetches: bool) -> Option<&SessionSpec> {
+        let uses = |(_, step): (Part, &StepSpec)| match step.deed {
+            Deed::Send { .. } => true,
+            Deed::Restart { .. } => fetches,
+            _ => false,
+        };
         self.session
             .as_ref()
-            .filter(|_| self.steps_of(extent).any(sends))
+            .filter(|_| self.steps_of(extent, fetches).any(uses))
     }
 
-    /// Whether such a run asks something over HTTP.
-    pub fn asks_web(&self, extent: Extent) -> bool {
-        let asks = |(_, step): (Part, &StepSpec)| matches!(step.deed, Deed::Http(_));
-        self.steps_of(extent).any(asks)
+    /// Whether such a run asks something over HTTP: a step does, or nothing else shows that a device is back.
+    pub fn asks_web(&self, extent: Extent, fetches: bool) -> bool {
+        let asks = |(_, step): (Part, &StepSpec)| match step.deed {
+            Deed::Http(_) => true,
+            Deed::Restart { .. } => fetches && self.session.is_none(),
+            _ => false,
+        };
+        self.steps_of(extent, fetches).any(asks)
     }
 
     /// Whether passwords can be read on the way to what `session` names; `None` where it names nothing.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::model::procedure::{Extent, Method, Request, StepSpec, Values};
+use crate::model::procedure::{Extent, Method, Request, Role, StepSpec, Values};
 use crate::model::text::shown;
 use crate::model::{Failure, Fault, Step};
 use crate::transport::{Answered, Asked, Endpoint, Transport, page_text};
@@ -38,6 +38,10 @@ impl<T: Transport> Device<T> {
         let mut pauses = Pauses::default();
         loop {
             let requests = self.opened_requests(&endpoint, step.within).await?;
+            if let Role::Fetches(_) = step.role {
+                // It may be answered when all is fetched: others may log in meanwhile.
+                self.permit = None;
+            }
             self.is_begun = true;
             let until = *until.get_or_insert_with(|| Instant::now() + step.within);
             let left = until.saturating_duration_since(Instant::now());
@@ -131,7 +135,10 @@ impl<T: Transport> Device<T> {
     }
 
     pub(super) fn asks_web(&self) -> bool {
-        self.target.procedure.asks_web(Extent::Upgrade)
+        let target = &self.target;
+        let fetches = target.entity.fetches();
+        // The steps beside those that make it fetch: its restart is theirs.
+        target.procedure.asks_web(Extent::Activate, fetches)
     }
 
     /// Whether the web server is back, and something behind it: whatever it answers to a question about `/`.

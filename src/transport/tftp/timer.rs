@@ -7,6 +7,8 @@ const FIRST: Duration = Duration::from_secs(1);
 /// Some devices write their flash before they acknowledge: what is sent again too early costs them more.
 const SHORTEST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(8);
+/// Where it is likely that something was lost: a host that is busy answers later than was measured.
+const SOONEST: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Clone)]
 pub(in crate::transport) struct Timer {
@@ -25,6 +27,12 @@ impl Timer {
 
     pub(super) fn wait(&self) -> Duration {
         self.wait
+    }
+
+    /// As [`Self::wait`], where it is likely that there will be no answer.
+    pub(super) fn wait_less(&self) -> Duration {
+        let measured = self.measured.map(|(mean, spread)| mean + spread * 4);
+        measured.map_or(self.wait, |time| time.max(SOONEST).min(self.wait))
     }
 
     /// The time of an answer to what was sent once.
@@ -69,5 +77,20 @@ mod tests {
             timer.back_off();
         }
         assert_eq!(timer.wait(), LONGEST);
+    }
+
+    #[test]
+    fn where_a_loss_is_likely_it_waits_for_what_it_has_seen_alone() {
+        let millis = Duration::from_millis;
+        let mut timer = Timer::new();
+        assert_eq!(timer.wait_less(), FIRST, "nothing was seen");
+        timer.measured(millis(30));
+        assert_eq!((timer.wait_less(), timer.wait()), (millis(90), SHORTEST));
+        for _ in 0..100 {
+            timer.measured(millis(1));
+        }
+        assert_eq!(timer.wait_less(), SOONEST);
+        timer.measured(Duration::from_secs(100));
+        assert_eq!(timer.wait_less(), LONGEST);
     }
 }

@@ -1,5 +1,6 @@
 //! The steps of a procedure, each carried out on a device of the lab.
 
+mod fetch;
 mod http;
 mod local;
 mod orders;

@@ -1,5 +1,7 @@
 //! Devices that fetch their image: where that is said, what makes them, and from where they are served.
 
+use std::time::Duration;
+
 use super::{SITE, card, read, told};
 use crate::model::procedure::{Proves, Role};
 use crate::model::serve::Over;
@@ -150,9 +152,25 @@ fn it_has_to_be_known_where_devices_fetch_from() {
     said.push(served("serve: { http: \"0.0.0.0:8080\" }\n"));
     said.push(served("serve: { http: \"http://192.0.2.1\" }\n"));
     said.push(served("serve: { tftp: 192.0.2.1 }\n"));
+    said.push(served("serve: { gather: 1m }\n"));
     // Without a device that fetches, nothing has to be.
     assert!(!fetches(&read(&[&site("", STEPS, &Said::default())])));
     insta::assert_snapshot!(said.join("\n"));
+}
+
+#[test]
+fn how_long_a_device_is_waited_for_has_a_default_and_an_end() {
+    let with = |gather: &str| {
+        let served = format!("serve: {{ http: \"192.0.2.1:8080\"{gather} }}\n");
+        site(&served, STEPS, &fetching(""))
+    };
+    for (written, seconds) in [("", 30), (", gather: 0s", 0), (", gather: 10m", 600)] {
+        let gather = read(&[&with(written)]).serve.gather;
+        assert_eq!(gather, Duration::from_secs(seconds), "{written}");
+    }
+    let wrong =
+        ["11m", "5", "soon", "[1s]"].map(|gather| only(&with(&format!(", gather: {gather}"))));
+    insta::assert_snapshot!(wrong.join("\n"));
 }
 
 #[test]
@@ -208,6 +226,26 @@ fn one_step_makes_a_device_fetch_and_those_that_prove_come_behind_it() {
     );
     said.push(only(&none.replace("procedure: card", "procedure: other")));
     insta::assert_snapshot!(said.join("\n"));
+}
+
+/// One that is sent its image is back when it takes files again.
+#[test]
+fn a_device_that_fetches_has_to_have_something_that_shows_whether_it_is_back() {
+    let restarts = |said: &Said<'_>| {
+        let text = site(SERVED, "[ { exec: [x], fetch: http, within: 30m } ]", said);
+        text.replace(
+            "activate: [ { send: reload } ]",
+            "activate: [ { exec: [x], within: 1m }, { restart: true } ]",
+        )
+        .replace("{ send: \"show version\",", "{ exec: [x], within: 1m,")
+    };
+    let fetching = restarts(&fetching(""));
+    read(&[&fetching]);
+    let line = "    session: { ssh: 22, credentials: craft }\n";
+    let web = fetching.replace(line, "    session: { http: 80, credentials: craft }\n");
+    read(&[&web]);
+    insta::assert_snapshot!(only(&fetching.replace(line, "")));
+    read(&[&restarts(&Said::default()).replace(line, "")]);
 }
 
 #[test]

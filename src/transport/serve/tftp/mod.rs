@@ -5,6 +5,8 @@
 //!
 //! What blocks are sent when is the same as where a file is written to a device: `transport/tftp`.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod options;
 mod transfer;
 
@@ -21,6 +23,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::model::serve::Over;
+use crate::model::text::shown;
 use crate::transport::tftp::flight::Flight;
 use crate::transport::tftp::is_about_another;
 use crate::transport::tftp::machine::Numbers;
@@ -55,6 +58,7 @@ enum Refused {
     Denied(#[from] Denied),
     #[error("nothing is written here")]
     Write,
+    /// As it is shown.
     #[error("only octet mode, not {0}")]
     Mode(String),
     #[error(transparent)]
@@ -176,7 +180,7 @@ fn found(
     match visits {
         Err(Denied::Stranger) => Err(Denied::Stranger.into()),
         _ if request.writes => Err(Refused::Write),
-        _ if request.mode != "octet" => Err(Refused::Mode(request.mode.clone())),
+        _ if request.mode != "octet" => Err(Refused::Mode(shown(&request.mode))),
         visits => Ok(visits?),
     }
 }
