@@ -44,7 +44,8 @@ pub struct Site {
 impl Site {
     /// What the inventory's file is called, which is what people call the site; its folder where every file is called so.
     pub(crate) fn name(&self) -> String {
-        let file = &self.inventory.file;
+        let file = std::path::absolute(&self.inventory.file);
+        let file = file.unwrap_or_else(|_| self.inventory.file.clone());
         let text = |part: Option<&std::ffi::OsStr>| {
             part.map(|part| shown(&part.to_string_lossy()))
                 .unwrap_or_default()

@@ -350,6 +350,11 @@ pub(crate) fn screen(
     out
 }
 
+/// A line of a table without what stands before it, be the cursor on it or not.
+pub(crate) fn row(line: &str) -> &str {
+    line.trim_start_matches(['▌', '>', ' '])
+}
+
 /// A console that watches a run, without a terminal.
 pub(crate) struct Watching {
     state: State,
@@ -392,7 +397,7 @@ mod tests {
         assert_eq!(press(&mut state, &snapshot, "2<Tab><Ctrl-L>").len(), 1);
         assert_eq!(state.shared.page, Page::Review);
         let screen = screen(&mut state, &snapshot, 80, 24, ASCII);
-        assert!(screen.starts_with(" 0 Overview  1 Inventory") && screen.is_ascii());
+        assert!(screen.starts_with("subtend  site  0 Overview 1 Inventory") && screen.is_ascii());
         assert_eq!(screen.lines().count(), 24);
         assert_eq!(large(5000).shared.site.inventory.entities.len(), 5000);
     }

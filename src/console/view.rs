@@ -13,10 +13,12 @@ use super::dialogs;
 use super::keymap::{self, Hints, Scope};
 use super::page::Page;
 use super::pages::State;
-use super::widgets::fit::plain;
+use super::widgets::fit::{self, plain};
 use super::widgets::table::tabs;
 use crate::terminal::Theme;
 
+/// Columns of a site's name of which some is better than none.
+const LEAST_SITE: usize = 8;
 /// The smallest screen that is drawn on.
 const SMALLEST: (u16, u16) = (60, 16);
 
@@ -75,9 +77,10 @@ fn draw_title(
         format!("{right}{others}")
     };
     let room = usize::from(area.width).saturating_sub(right.len() + 1);
-    let (name, tabs) = title(state.shared.page, theme, room);
+    let site = plain(&state.shared.site.name(), theme);
+    let (name, tabs) = title(&site, state.shared.page, theme, room);
     let [first, rest] = Layout::horizontal([
-        Constraint::Length(u16::try_from(name.len()).unwrap_or(0)),
+        Constraint::Length(u16::try_from(name.width()).unwrap_or(0)),
         Constraint::Fill(1),
     ])
     .areas(area);
@@ -118,31 +121,45 @@ fn at_work(snapshot: &Snapshot) -> String {
     }
 }
 
-/// The program's name, and the pages with their digits: of what does not fit, the name goes first, then the
-/// titles of the pages that one is not on, then both.
-fn title(current: Page, theme: &Theme, room: usize) -> (&'static str, Tabs<'static>) {
+/// The site, and the pages with their digits. Of what does not fit, the program's name goes first, then that of the
+/// site is cut, then the titles of the pages go that one is not on.
+fn title(site: &str, current: Page, theme: &Theme, room: usize) -> (String, Tabs<'static>) {
     let others = (!Page::ALL.contains(&current)).then_some(current);
     let selected = Page::ALL.into_iter().position(|page| page == current);
     let tabs = |titles: bool| {
         let pages = (0..).zip(Page::ALL).map(|(digit, page)| {
             if titles || page == current {
-                format!(" {digit} {} ", page.title())
+                format!(" {digit} {}", page.title())
             } else {
-                format!(" {digit} ")
+                format!(" {digit}")
             }
         });
-        let other = others.map(|page| format!(" {} ", page.title()));
+        let other = others.map(|page| format!(" {}", page.title()));
         tabs(
             pages.chain(other),
             selected.unwrap_or(Page::ALL.len()),
             theme,
         )
     };
-    [("subtend ", true), ("", true), ("subtend ", false)]
-        .into_iter()
-        .map(|(name, titles)| (name, tabs(titles)))
-        .find(|(name, tabs)| name.len() + tabs.width() <= room)
-        .unwrap_or_else(|| ("", tabs(false)))
+    let whole = tabs(true);
+    let left = room.saturating_sub(whole.width());
+    let site_width = site.width();
+    let both = format!("subtend  {site} ");
+    if both.width() <= left {
+        return (both, whole);
+    }
+    if site_width < left || left >= LEAST_SITE {
+        return (fit::cut(site, left.saturating_sub(1), theme) + " ", whole);
+    }
+    if whole.width() <= room {
+        return (String::new(), whole);
+    }
+    let short = tabs(false);
+    let left = room.saturating_sub(short.width() + 1);
+    match left {
+        LEAST_SITE.. => (fit::cut(site, left, theme) + " ", short),
+        _ => (String::new(), short),
+    }
 }
 
 fn draw_message(state: &State, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
@@ -167,12 +184,12 @@ mod tests {
 
     /// The title as it is drawn.
     fn drawn(page: Page, room: usize) -> String {
-        let (name, tabs) = title(page, &MONO, room);
+        let (name, tabs) = title("bremen-mitte", page, &MONO, room);
         let area = Rect::new(0, 0, tabs.width() as u16, 1);
         let mut buffer = Buffer::empty(area);
         tabs.render(area, &mut buffer);
         let cells = buffer.content.iter().map(|cell| cell.symbol());
-        name.to_owned() + &cells.collect::<String>()
+        name + &cells.collect::<String>()
     }
 
     #[test]
@@ -194,15 +211,12 @@ mod tests {
             }
         }
         let at = |room| drawn(Page::Watch, room);
-        assert_eq!(
-            at(69),
-            "subtend  0 Overview  1 Inventory  2 Groups  3 Review  4 Watch  5 Log "
-        );
-        assert_eq!(
-            at(68),
-            " 0 Overview  1 Inventory  2 Groups  3 Review  4 Watch  5 Log "
-        );
-        assert_eq!(at(60), "subtend  0  1  2  3  4 Watch  5 ");
-        assert_eq!(at(30), " 0  1  2  3  4 Watch  5 ");
+        let pages = " 0 Overview 1 Inventory 2 Groups 3 Review 4 Watch 5 Log";
+        assert_eq!(at(77), format!("subtend  bremen-mitte {pages}"));
+        assert_eq!(at(76), format!("bremen-mitte {pages}"));
+        assert_eq!(at(64), format!("bremen-… {pages}"));
+        assert_eq!(at(60), pages);
+        assert_eq!(at(40), "bremen-mitte  0 1 2 3 4 Watch 5");
+        assert_eq!(at(20), " 0 1 2 3 4 Watch 5");
     }
 }

@@ -173,7 +173,25 @@ impl Theme {
         Style::new().add_modifier(Modifier::BOLD)
     }
 
-    /// The row that the cursor is on.
+    /// What stands before the row that the cursor is on, and before the others.
+    pub(crate) fn accent(&self) -> (&'static str, &'static str) {
+        match self.ascii {
+            true => (">", " "),
+            false => ("▌", " "),
+        }
+    }
+
+    /// The row that the cursor is on, where an accent stands before it: a gauge in it stays as it is.
+    pub(crate) fn here(&self) -> Style {
+        let style = Style::new().add_modifier(Modifier::BOLD);
+        match self.palette {
+            Palette::Mono => style,
+            Palette::Sixteen => style.fg(Color::Cyan),
+            Palette::Indexed => style.fg(Color::Indexed(80)),
+        }
+    }
+
+    /// A field that is typed in, a tab that one is on, a choice in a dialog.
     pub(crate) fn cursor(&self) -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
@@ -195,12 +213,12 @@ impl Theme {
         self.tone(Tone::Look)
     }
 
-    /// Filled and empty cells of a gauge.
-    pub(crate) fn gauge(&self) -> (&'static str, &'static str) {
-        if self.ascii {
-            ("#", ".")
-        } else {
-            ("█", "░")
+    /// Filled, half filled and empty cells of a gauge. Thin lines only where fonts can be trusted to tell them apart.
+    pub(crate) fn gauge(&self) -> (&'static str, Option<&'static str>, &'static str) {
+        match (self.ascii, self.palette) {
+            (true, _) => ("#", None, "."),
+            (false, Palette::Indexed) => ("━", Some("╸"), "─"),
+            (false, _) => ("█", Some("▌"), "░"),
         }
     }
 

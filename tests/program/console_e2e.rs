@@ -89,7 +89,7 @@ fn until_gone(pty: &mut Pty, what: &str) {
 /// The first line of the screen that begins with this.
 fn line(pty: &Pty, begin: &str) -> Option<String> {
     let mut lines = pty.terminal.screen().rows(0, 200);
-    lines.find(|line| line.trim_start().starts_with(begin))
+    lines.find(|line| line.trim_start_matches(['▌', '>', ' ']).starts_with(begin))
 }
 
 fn until_line(pty: &mut Pty, begin: &str, wanted: &str) {

@@ -23,6 +23,8 @@ mod console_pty;
 #[cfg(unix)]
 mod console_start;
 #[cfg(all(unix, feature = "lab"))]
+mod console_upgrade;
+#[cfg(all(unix, feature = "lab"))]
 mod console_waves;
 #[cfg(all(unix, feature = "lab"))]
 mod continued;

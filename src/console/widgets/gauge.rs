@@ -1,17 +1,48 @@
-//! A gauge of whole cells: cheap to draw again, and the same in ASCII.
+//! A gauge of cells and half cells, or of whole ones in ASCII. Finer steps would be sent more often, and say no more
+//! than the figure beside them.
 
-use crate::terminal::Theme;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use crate::terminal::{Theme, Tone};
 
 /// `part` of `whole` as `cells` characters. Full only when all of it is there.
 pub(crate) fn gauge(part: u64, whole: u64, cells: usize, theme: &Theme) -> String {
-    let (full, empty) = theme.gauge();
+    let (filled, empty) = halves(part, whole, cells, theme);
+    filled + &empty
+}
+
+/// The same, what is filled in a style of its own and the rest faint.
+pub(crate) fn coloured<'a>(
+    (part, whole): (u64, u64),
+    cells: usize,
+    style: Style,
+    theme: &Theme,
+) -> Line<'a> {
+    let (filled, empty) = halves(part, whole, cells, theme);
+    Line::from(vec![
+        Span::styled(filled, style),
+        Span::styled(empty, theme.tone(Tone::Faint)),
+    ])
+}
+
+fn halves(part: u64, whole: u64, cells: usize, theme: &Theme) -> (String, String) {
+    let (full, half, empty) = theme.gauge();
+    let steps = if half.is_some() { 2 } else { 1 };
     let filled = if whole == 0 {
         0
     } else {
-        usize::try_from(u128::from(part.min(whole)) * cells as u128 / u128::from(whole))
-            .unwrap_or(cells)
+        let most = cells * steps;
+        usize::try_from(u128::from(part.min(whole)) * most as u128 / u128::from(whole))
+            .unwrap_or(most)
     };
-    full.repeat(filled) + &empty.repeat(cells - filled)
+    let mut text = full.repeat(filled / steps);
+    let mut used = filled / steps;
+    if let Some(half) = half.filter(|_| filled % steps == 1) {
+        text += half;
+        used += 1;
+    }
+    (text, empty.repeat(cells - used))
 }
 
 /// The newest values as one character each, `whole` being the tallest.
@@ -44,13 +75,15 @@ pub(crate) fn percent(part: u64, whole: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::console::testing::{ASCII, MONO};
+    use crate::console::testing::{ASCII, COLOURS, MONO};
 
     #[test]
     fn a_gauge_is_full_only_when_all_of_it_is_there() {
         assert_eq!(gauge(0, 8, 4, &ASCII), "....");
         assert_eq!(gauge(7, 8, 4, &ASCII), "###.");
         assert_eq!(gauge(8, 8, 4, &MONO), "████");
+        assert_eq!(gauge(7, 8, 4, &MONO), "███▌");
+        assert_eq!(gauge(1, 8, 4, &COLOURS), "╸───");
         assert_eq!(gauge(9, 8, 2, &ASCII), "##");
         assert_eq!(gauge(1, 0, 2, &ASCII), "..", "the size is not known yet");
         assert_eq!(gauge(u64::MAX, u64::MAX, 3, &ASCII), "###");

@@ -18,8 +18,8 @@ use super::{Column, newest};
 const STATE: usize = 13;
 /// Less room than this is left empty.
 const LEAST_NOTE: usize = 16;
-/// Before the first column, for the mark.
-const MARK: usize = 2;
+/// Before the first column: the accent of the cursor, the mark and a blank.
+const MARK: usize = 3;
 /// On screens that are narrower, columns stand closer together.
 const ROOMY: usize = 72;
 
@@ -56,9 +56,9 @@ pub(crate) fn draw(
         .skip(scroll.offset)
         .take(rows);
     let rows = visible.map(|(row, at)| {
-        let entity = columns.row(view, shared, snapshot, theme, *at);
+        let entity = columns.row((view, shared), snapshot, theme, *at, row == scroll.cursor);
         if row == scroll.cursor {
-            entity.style(theme.cursor())
+            entity.style(theme.here())
         } else {
             entity
         }
@@ -180,11 +180,11 @@ impl Columns {
 
     fn row<'a>(
         &self,
-        view: &View,
-        shared: &Shared,
+        (view, shared): (&View, &Shared),
         snapshot: &Snapshot,
         theme: &Theme,
         at: usize,
+        here: bool,
     ) -> Row<'a> {
         let entity = &shared.site.inventory.entities[at];
         let (marked, unmarked) = theme.mark();
@@ -199,7 +199,9 @@ impl Columns {
         let texts = [&*entity.type_, &version, &view.addresses[at], &groups];
         let texts = texts.into_iter().zip(&self.widths[1..]);
         let mut name = found(&name, &view.words, theme);
-        name.spans.insert(0, Span::raw(format!("{mark} ")));
+        let (accent, none) = theme.accent();
+        let accent = if here { accent } else { none };
+        name.spans.insert(0, Span::raw(format!("{accent}{mark} ")));
         let mut cells = vec![Cell::new(name)];
         cells.extend(texts.enumerate().map(|(column, (text, width))| {
             let text = cut(text, *width, theme);

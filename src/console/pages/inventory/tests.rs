@@ -77,7 +77,7 @@ fn an_address_names_its_protocol_unless_it_is_ftp() {
         " 192.0.2.1:21",
         "sftp://192.0.2.2:24022",
         "tftp://192.0.2.3:69",
-        "ftps+implicit://[2001:d…",
+        "ftps+implicit://[2001:…",
     ] {
         assert!(wide.contains(shown), "{shown} in {wide}");
     }

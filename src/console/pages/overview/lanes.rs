@@ -96,13 +96,10 @@ pub(super) fn lane<'a>(
         100 if !is_ended => "sent".to_owned(),
         share => format!("{share}%"),
     };
-    let mark = match (is_selected, theme.ascii) {
-        (false, _) => " ",
-        (true, false) => "▌",
-        (true, true) => ">",
-    };
+    let (accent, none) = theme.accent();
+    let mark = if is_selected { accent } else { none };
     let name = match is_selected {
-        true => theme.cursor(),
+        true => theme.here(),
         false => theme.title(),
     };
     // What is done needs nobody.
@@ -119,7 +116,7 @@ pub(super) fn lane<'a>(
         false => figures::rate(figures::delivered_rate(group)),
     };
     let mut spans = vec![
-        span(format!("{mark} "), theme.title()),
+        span(format!("{mark} "), theme.here()),
         span(figures::sign(group, theme), figures::tone(group, theme)),
         Span::raw(" "),
         span(fit(&group.group, widths.name, theme), name),

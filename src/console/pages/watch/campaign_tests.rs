@@ -158,7 +158,9 @@ fn the_cursor_is_on_the_screen_however_many_lines_stand_above() {
                 let group = shown(&state.pages.watch, &snapshot).unwrap();
                 let name = selected(&state.pages.watch, group).unwrap().entity.clone();
                 let screen = screen(&mut state, &snapshot, width, height, MONO);
-                let rows = screen.lines().filter(|line| line.starts_with(&*name));
+                let rows = screen
+                    .lines()
+                    .filter(|line| testing::row(line).starts_with(&*name));
                 // In the table, and in the line below it.
                 assert_eq!(rows.count(), 2, "{keys} {name}\n{screen}");
             }

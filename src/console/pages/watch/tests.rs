@@ -189,7 +189,11 @@ fn those_that_catch_up_or_are_tried_again_say_so() {
     group.entities[5].cause = Some("the server closed the connection".into());
     let mut state = watching(&snapshot);
     let rows = screen(&mut state, &snapshot, 100, 24, MONO);
-    let row = |name: &str| rows.lines().find(|line| line.starts_with(name)).unwrap();
+    let row = |name: &str| {
+        rows.lines()
+            .find(|line| testing::row(line).starts_with(name))
+            .unwrap()
+    };
     let behind = row("shelf1-03");
     assert!(
         behind.contains("L catching-up") && behind.contains("in a later pass"),
@@ -261,7 +265,7 @@ fn sent_and_confirmed_are_told_apart() {
     let line = |name: &str| {
         shown
             .lines()
-            .find(|line| line.starts_with(name))
+            .find(|line| testing::row(line).starts_with(name))
             .unwrap()
             .to_owned()
     };
@@ -480,7 +484,7 @@ fn a_click_goes_to_the_row_that_is_seen_there() {
     let seen = screen(&mut state, &snapshot, 80, 24, MONO);
     let at = |name: &str| {
         seen.lines()
-            .position(|line| line.starts_with(name))
+            .position(|line| testing::row(line).starts_with(name))
             .unwrap()
     };
     for name in ["line-016", "line-013", "line-024"] {

@@ -26,7 +26,7 @@ const WIDE: u16 = 110;
 /// The list of a wide screen.
 const LIST: u16 = 74;
 /// Before the first column, for the mark.
-const MARK: usize = 2;
+const MARK: usize = 3;
 /// In a list that is narrower, columns stand closer together.
 const ROOMY: usize = 72;
 
@@ -155,8 +155,10 @@ fn draw_list(
             unmarked
         };
         let (sign, word, tone) = standing(view, shared, snapshot, theme, at);
+        let (accent, none) = theme.accent();
+        let accent = if at == scroll.cursor { accent } else { none };
         let row = Row::new([
-            Cell::new(format!("{mark} {}", cut(name, widths[0], theme))),
+            Cell::new(format!("{accent}{mark} {}", cut(name, widths[0], theme))),
             Cell::new(right(&group.members.len().to_string(), widths[1], theme)),
             Cell::new(cut(image, widths[2], theme)),
             Cell::new(cut(version, widths[3], theme)),
@@ -164,13 +166,13 @@ fn draw_list(
             Cell::new(cut(&format!("{sign} {word}"), widths[5], theme)).style(theme.tone(tone)),
         ]);
         if at == scroll.cursor {
-            row.style(theme.cursor())
+            row.style(theme.here())
         } else {
             row
         }
     });
     let rows: Vec<Row<'_>> = rows.collect();
-    let titles = ["  Group", " Ents", "Image", "Version", "Source", "State"];
+    let titles = ["   Group", " Ents", "Image", "Version", "Source", "State"];
     widths[0] += MARK;
     let table = table(Row::new(titles), &widths, gap, theme);
     frame.render_widget(table.rows(rows), area);

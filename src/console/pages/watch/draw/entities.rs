@@ -10,7 +10,7 @@ use crate::console::pages::watch::order::Sort;
 use crate::console::pages::watch::{Cursor, View, figures, listed, place_of, selected};
 use crate::console::state::Shared;
 use crate::console::widgets::fit::{cut, plain};
-use crate::console::widgets::gauge::{gauge, percent};
+use crate::console::widgets::gauge::{coloured, percent};
 use crate::console::widgets::table::table;
 use crate::model::{EntityState, columns};
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot};
@@ -18,6 +18,8 @@ use crate::terminal::{Theme, Tone};
 
 use super::{LAG, PERCENT, RATE, STATE};
 
+/// What stands before a name: the accent of the cursor, and a blank.
+const ACCENT: usize = 2;
 /// `wave`, and numbers of as many digits.
 const WAVE: usize = 4;
 
@@ -50,7 +52,7 @@ impl Columns {
 
     fn widths(&self) -> Vec<usize> {
         let others = [STATE, self.gauge, PERCENT, RATE, LAG];
-        let mut widths: Vec<usize> = (std::iter::once(self.name).chain(self.wave))
+        let mut widths: Vec<usize> = (std::iter::once(self.name + ACCENT).chain(self.wave))
             .chain(others)
             .collect();
         widths.push(self.rest(&widths));
@@ -71,7 +73,7 @@ impl Columns {
             (true, true) => "^",
         };
         let mark = |sort: Sort| if view.sort == sort { arrow } else { "" };
-        let name = Cell::new(format!("entity{}", mark(Sort::Name)));
+        let name = Cell::new(format!("  entity{}", mark(Sort::Name)));
         let wave = self.wave.map(|_| Cell::new("wave"));
         let others = [
             Cell::new(format!("state{}", mark(Sort::State))),
@@ -109,10 +111,15 @@ impl Columns {
             _ if group.size.is_none() => "-".into(),
             _ => format!("{}%", percent(entity.sent, size)),
         };
+        // What is done needs nobody.
+        let quiet = match is_on || state == EntityState::Skipped {
+            true => theme.hint(),
+            false => Style::new(),
+        };
         let bar = match state {
-            EntityState::Skipped => " ".repeat(self.gauge),
-            _ if is_on => gauge(1, 1, self.gauge, theme),
-            _ => gauge(entity.sent, size, self.gauge, theme),
+            EntityState::Skipped => Line::raw(" ".repeat(self.gauge)),
+            _ if is_on => coloured((1, 1), self.gauge, quiet, theme),
+            _ => coloured((entity.sent, size), self.gauge, style, theme),
         };
         let word = match state {
             EntityState::Failed
@@ -123,7 +130,12 @@ impl Columns {
         };
         let note = |room: usize| cut(note, room, theme);
         let room = self.widths().pop().unwrap_or_default();
-        let mut cells = vec![Cell::new(cut(&entity.entity, self.name, theme))];
+        let (accent, none) = theme.accent();
+        let name = cut(&entity.entity, self.name, theme);
+        let mut cells = vec![match here {
+            true => Cell::new(format!("{accent} {name}")).style(theme.here()),
+            false => Cell::new(format!("{none} {name}")),
+        }];
         cells.extend(self.wave.map(|_| {
             let wave = entity
                 .wave
@@ -133,7 +145,7 @@ impl Columns {
         cells.extend([
             Cell::new(format!("{sign} {standing}")).style(style),
             Cell::new(bar),
-            Cell::new(format!("{percent:>PERCENT$}")),
+            Cell::new(format!("{percent:>PERCENT$}")).style(quiet),
         ]);
         if state.takes_bytes() {
             cells.push(Cell::new(format!("{:>RATE$}", figures::rate(entity.rate))));
@@ -142,10 +154,10 @@ impl Columns {
         } else {
             // Without figures there is more room for words.
             let note = note(RATE + LAG + room);
+            let word = if word == Style::new() { quiet } else { word };
             cells.push(Cell::new(format!("  {note}")).style(word).column_span(3));
         }
-        let row = Row::new(cells);
-        if here { row.style(theme.cursor()) } else { row }
+        Row::new(cells)
     }
 }
 

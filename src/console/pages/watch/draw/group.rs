@@ -71,15 +71,20 @@ fn title<'a>(face: &Face<'_>) -> Line<'a> {
         ..
     } = face;
     let (group, theme, width) = (*group, *theme, *width);
+    let (accent, _) = theme.accent();
+    let accent = match view.cursor.row {
+        0 => format!("{accent} "),
+        _ => String::new(),
+    };
     let title = format!(
-        "{}: {} version {}, {}",
+        "{accent}{}: {} version {}, {}",
         plain(&group.group, theme),
         plain(&group.image, theme),
         plain(&group.version, theme),
         figures::phase(group, &shared.time)
     );
     let style = if view.cursor.row == 0 {
-        theme.cursor()
+        theme.here()
     } else {
         theme.title()
     };

@@ -1,0 +1,174 @@
+//! What an operator is spared by the console: a start that was typed ahead of its review, hosts that are logged in to unasked, a
+//! second start that sends everything again; and the one page from which what is picked is upgraded.
+
+use crate::support::PATH;
+use crate::support::host::Host;
+use crate::support::pty::Pty;
+
+const MIB: u64 = 1 << 20;
+const ENTITIES: [&str; 3] = ["e001", "e002", "e003"];
+
+fn received(site: &Host) -> u64 {
+    let entities = ENTITIES.iter();
+    entities.map(|entity| site.lab.bytes_received(entity)).sum()
+}
+
+fn open(site: &Host) -> Pty {
+    let mut pty = site.console();
+    pty.until("idle");
+    pty
+}
+
+/// What was typed in one burst, on a slow line, must not begin what nobody has read.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_were_typed_before_the_review_was_there_start_nothing() {
+    let site = Host::new(MIB).await;
+    let mut pty = open(&site);
+    pty.type_in("2");
+    pty.until("+ ready");
+    pty.type_in("SY");
+    pty.until("before the question could be read: Y again starts");
+    pty.type_in("S");
+    pty.until("Y starts what is shown here");
+    pty.type_in("\r");
+    pty.until("Enter means nothing on page Review");
+    assert_eq!(received(&site), 0);
+    pty.has_read();
+    pty.type_in("Y");
+    pty.until("ended: delivered");
+    pty.type_in("q");
+    assert_eq!(pty.end().exit_code(), 0);
+}
+
+/// From the first page, with three keys; then a second start that finds everything there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_picked_is_upgraded_with_three_keys_and_not_a_second_time() {
+    let site = Host::new(MIB).await;
+    let mut pty = open(&site);
+    pty.type_in("U");
+    pty.until("1 entity, picked");
+    pty.type_in("t");
+    pty.until("3 entities: all of type adsl with the same version");
+    pty.until("Y starts.");
+    pty.has_read();
+    pty.type_in("Y");
+    pty.until("ended: delivered");
+    for entity in ENTITIES {
+        let file = site.lab.file(entity, PATH).expect("it has a file");
+        assert!(file.same_as_image(crate::support::IMAGE), "{entity}");
+    }
+    let first = received(&site);
+    assert_eq!(first, 3 * MIB);
+    // The pages show the version that is there now, and the review who is asked first.
+    pty.type_in("1");
+    pty.until("e001  adsl  2 ");
+    pty.type_in("U");
+    pty.until("ask first  1: e001 got it before");
+    pty.type_in("tt");
+    pty.until("3 of them only if they do not have it any more");
+    pty.has_read();
+    pty.type_in("Y");
+    pty.until("ended: delivered");
+    pty.until("3 skipped");
+    assert_eq!(received(&site), first, "nothing was sent again");
+    pty.type_in("q");
+    assert_eq!(pty.end().exit_code(), 0);
+    // The title was set, and given back.
+    let stream = String::from_utf8_lossy(&pty.stream).into_owned();
+    for sequence in [
+        "\x1b[22;2t",
+        "\x1b]2;site - subtend\x1b\\",
+        "\x1b]9;4;",
+        "\x1b[23;2t",
+    ] {
+        assert!(stream.contains(sequence), "{sequence:?}");
+    }
+    assert!(
+        stream.contains("subtend site: all groups have ended"),
+        "a call at the end"
+    );
+}
+
+/// A look at what entities hold starts nothing, whatever is typed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_at_what_entities_hold_is_no_armed_review() {
+    let site = Host::new(MIB).await;
+    let mut pty = open(&site);
+    pty.type_in("U");
+    pty.until("Y starts.");
+    pty.has_read();
+    pty.type_in("Y");
+    pty.until("ended: delivered");
+    let first = received(&site);
+    pty.type_in("v");
+    pty.until("Nothing is started here");
+    pty.until("1 host looked at, all have the image");
+    pty.has_read();
+    pty.type_in("Y");
+    pty.until("this only shows what entities hold");
+    pty.type_in("F");
+    pty.until("S reviews a start");
+    assert_eq!(received(&site), first);
+    pty.type_in("\x1b");
+    pty.until("1 of 1 groups");
+    pty.type_in("q");
+    assert_eq!(pty.end().exit_code(), 0);
+}
+
+/// Menus are searched, the help runs what is chosen, keys without meaning say so, and a word is no part of an address.
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_is_found_and_nothing_is_swallowed() {
+    let site = Host::new(MIB).await;
+    let mut pty = open(&site);
+    pty.type_in("w");
+    pty.until("w means nothing on page Inventory");
+    pty.type_in("/adsl 1\r");
+    pty.until("3 shown");
+    // The address of all of them begins with 127.
+    pty.type_in("/\x15adsl 127\r");
+    pty.until("no entity matches the filter");
+    pty.type_in("\x1b");
+    pty.until("3 shown");
+    pty.type_in("?");
+    pty.until("Help: Inventory");
+    pty.type_in("/sort by");
+    pty.until("sort by the next column");
+    pty.type_in("\r");
+    pty.until("Type ");
+    pty.type_in(":over");
+    pty.until("overview");
+    pty.type_in("\r");
+    pty.until("Nothing was started yet");
+    pty.type_in("q");
+    assert_eq!(pty.end().exit_code(), 0);
+}
+
+/// Choosing a source shows what is known, and asks nobody unless it is told to.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_of_sources_logs_in_to_nobody_unasked() {
+    let site = Host::new(MIB).await;
+    let mut pty = open(&site);
+    pty.type_in("n");
+    pty.until("Name of the new group");
+    pty.type_in("\r");
+    pty.until("? no image yet");
+    pty.type_in("i\r");
+    pty.until("? no source yet");
+    pty.type_in("o");
+    pty.until("a asks the peers");
+    pty.has_read();
+    assert_eq!(logins(&site), 0, "nobody is logged in to unasked");
+    pty.type_in("a");
+    pty.until("0 have it, 3 checked");
+    assert!(logins(&site) > 0);
+    pty.type_in("\x1b");
+    pty.type_in("q");
+    assert_eq!(pty.end().exit_code(), 0);
+}
+
+fn logins(site: &Host) -> u64 {
+    ENTITIES
+        .iter()
+        .map(|entity| site.lab.sessions(entity))
+        .sum()
+}
