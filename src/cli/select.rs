@@ -144,15 +144,25 @@ pub(super) fn credentials_with_sessions(
     let hosts = credentials(groups, inventory);
     let procedures = groups.iter().filter_map(|group| group.procedure.as_deref());
     let mut sessions: HashSet<&Name> = procedures.flat_map(of_procedure).collect();
-    let with_procedure = groups.iter().filter(|group| group.procedure.is_some());
-    let fetching =
-        with_procedure.flat_map(|group| group.entities.iter().filter(|one| one.fetches()));
+    let takes_own = groups.iter().filter(|group| {
+        let procedure = group.procedure.as_deref();
+        procedure.is_some_and(takes_entitys)
+    });
+    let fetching = takes_own.flat_map(|group| group.entities.iter().filter(|one| one.fetches()));
     sessions.extend(fetching.filter_map(|entity| entity.credentials.as_ref()));
     let needed = |one: &&CredentialsRef| {
         sessions.contains(&one.name) || hosts.iter().any(|host| host.name == one.name)
     };
     let known = inventory.credentials.iter();
     known.filter(needed).cloned().collect()
+}
+
+/// Whether its command line, or its web server, is logged in to by the credentials of each entity.
+fn takes_entitys(procedure: &Procedure) -> bool {
+    let session = procedure.session.as_ref();
+    let web = procedure.web.as_ref();
+    session.is_some_and(|session| session.credentials.is_none())
+        || web.is_some_and(|web| web.credentials.is_none())
 }
 
 /// The credentials that a procedure names, but for those that only steps of `fetch` need, which nobody tries: its

@@ -145,6 +145,37 @@ fn groups_are_selected_with_the_credentials_that_they_need() {
     assert_eq!(names, ["old"]);
 }
 
+/// Nothing is opened at the address of a device that fetches, and nobody tries the steps by which it does.
+#[test]
+fn passwords_that_a_question_has_no_use_for_are_not_asked_for() {
+    let text = "serve: { http: 192.0.2.9:8080 }
+credentials: { own: { user: o, password: { env: O } }, cli: { user: a, password: { env: A } },
+  en: { user: b, password: { env: B } }, more: { user: c, password: { env: C } } }
+types: { t: { procedure: p, deliver: fetch } }
+procedures:
+  p:
+    session: { ssh: 22, credentials: cli }
+    before: [ { send: en, answers: [ { to: 'word:', password: more } ], safe: true } ]
+    fetch: [ { send: copy, fetch: http, within: 1m, answers: [ { to: 'word:', password: en } ] } ]
+images: { i: { file: f, type: t, version: \"2\" } }
+entities: [ { name: e, type: t, version: \"1\", address: 192.0.2.1, path: /f, credentials: own } ]
+groups: { g: { select: { type: t }, image: i, source: { file: /f } } }
+";
+    let names = |found: Vec<CredentialsRef>| {
+        let names = found.iter().map(|one| one.name.to_string());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    let own = text.replace("ssh: 22, credentials: cli", "ssh: 22");
+    for (text, looked_at) in [(text, "cli more"), (&own, "own more")] {
+        let inventory = crate::inventory::parse(text, Path::new("site.yaml")).unwrap();
+        let groups = &inventory.groups;
+        let verified = names(super::select::credentials(groups, &inventory));
+        assert_eq!(verified, "");
+        let found = super::select::credentials_with_sessions(groups, &inventory);
+        assert_eq!(names(found), looked_at);
+    }
+}
+
 #[test]
 fn a_group_is_made_from_patterns() {
     let line = "--image adsl-2.4 --source peer:any --entities shelf1-[01-03] shelf1-1? shelf1-02";
