@@ -169,7 +169,10 @@ fn nothing_that_was_started_says_what_to_press() {
     let mut state = at(Page::Overview, &snapshot);
     let text = screen(&mut state, &snapshot, 60, 16, ASCII);
     assert!(text.contains("Nothing was started yet."), "{text}");
-    assert!(text.contains("U upgrades") && text.contains("S reviews"), "{text}");
+    assert!(
+        text.contains("U upgrades") && text.contains("S reviews"),
+        "{text}"
+    );
     assert!(text.lines().all(|line| line.len() <= 60), "{text}");
     press(&mut state, &snapshot, "<Enter>");
     assert_eq!(state.shared.page, Page::Overview);
