@@ -101,7 +101,7 @@ fn control_z_stops_with_a_clean_terminal_and_comes_back_redrawn() {
     pty.until("? help");
     pty.settle(Duration::from_millis(300));
     assert!(pty.is_taken());
-    assert!(pty.shows("subtend  1 Inventory") && pty.shows("idle"));
+    assert!(pty.shows("subtend  0 Overview  1 Inventory") && pty.shows("idle"));
     pty.type_in("q");
     pty.until("ended");
     assert!(pty.end().success());
@@ -116,7 +116,7 @@ fn a_process_that_was_stopped_from_outside_takes_the_terminal_over_again() {
     // What a shell does meanwhile.
     pty.terminal.process(b"\x1b[?1049l\x1b[?25h\x1b[2J$ ");
     pty.signal("CONT");
-    pty.until("subtend  1 Inventory");
+    pty.until("subtend  0 Overview  1 Inventory");
     assert!(pty.is_taken());
     pty.type_in("q");
     assert!(pty.end().success());
