@@ -147,6 +147,7 @@ fn make_group(pty: &mut Pty, name: &str, down: usize, has_it: &str) {
     pty.until("? no source yet");
     pty.type_in("o");
     pty.until(&format!("Source of {name}"));
+    pty.type_in("a");
     pty.until(has_it);
     for _ in 0..down {
         pty.type_in(DOWN);

@@ -101,7 +101,7 @@ fn control_z_stops_with_a_clean_terminal_and_comes_back_redrawn() {
     pty.until("? help");
     pty.settle(Duration::from_millis(300));
     assert!(pty.is_taken());
-    assert!(pty.shows("subtend  0 Overview  1 Inventory") && pty.shows("idle"));
+    assert!(pty.shows("0 Overview 1 Inventory") && pty.shows("idle"));
     pty.type_in("q");
     pty.until("ended");
     assert!(pty.end().success());
@@ -116,7 +116,7 @@ fn a_process_that_was_stopped_from_outside_takes_the_terminal_over_again() {
     // What a shell does meanwhile.
     pty.terminal.process(b"\x1b[?1049l\x1b[?25h\x1b[2J$ ");
     pty.signal("CONT");
-    pty.until("subtend  0 Overview  1 Inventory");
+    pty.until("0 Overview 1 Inventory");
     assert!(pty.is_taken());
     pty.type_in("q");
     assert!(pty.end().success());
@@ -361,6 +361,11 @@ fn a_terminal_that_is_not_read_holds_up_no_transfer() {
         (4096..100_000).contains(&pent_up),
         "{pent_up} bytes were pent up"
     );
+    // The flood has left the help open, or not.
+    while pty.shows("Esc close") {
+        pty.type_in("q");
+        pty.settle(Duration::from_millis(300));
+    }
     pty.type_in("q");
     assert!(pty.end().success());
     pty.is_clean().unwrap();

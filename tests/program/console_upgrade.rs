@@ -61,11 +61,11 @@ async fn what_is_picked_is_upgraded_with_three_keys_and_not_a_second_time() {
     assert_eq!(first, 3 * MIB);
     // The pages show the version that is there now, and the review who is asked first.
     pty.type_in("1");
-    pty.until("e001  adsl  2 ");
+    pty.until("e001       adsl    2  ");
     pty.type_in("U");
     pty.until("ask first  1: e001 got it before");
     pty.type_in("tt");
-    pty.until("3 of them only if they do not have it any more");
+    pty.until("3 of them asked first");
     pty.has_read();
     pty.type_in("Y");
     pty.until("ended: delivered");

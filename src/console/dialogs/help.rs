@@ -5,6 +5,9 @@ use crate::console::keymap::{self, Scope};
 
 use super::{Dialog, Row};
 
+/// The title over the keys of a dialog.
+pub(super) const KEYS: &str = "Keys";
+
 pub(super) fn dialog(scope: Scope) -> Dialog {
     let rows = keymap::bindings(scope).map(|binding| Row {
         label: binding.keys.to_owned(),
@@ -22,7 +25,7 @@ pub(super) fn dialog(scope: Scope) -> Dialog {
             let lines = rows
                 .iter()
                 .map(|row| format!("{:<14} {}", row.label, row.detail));
-            Dialog::reading("Keys", lines.collect())
+            Dialog::reading(KEYS, lines.collect())
         }
     }
 }

@@ -227,8 +227,16 @@ pub(crate) enum Outcome {
 /// The dialog on top has the action; `rows` of a list or a text are shown.
 pub(crate) fn update(dialogs: &mut Vec<Dialog>, rows: usize, action: Action) -> Outcome {
     if action == Action::Help {
-        if let Some(kind) = dialogs.last().map(Dialog::kind) {
-            dialogs.push(Dialog::help(Scope::Dialog(kind)));
+        match dialogs.last() {
+            // Those keys are what is shown.
+            Some(Dialog::Reading { title, .. }) if title == help::KEYS => {
+                dialogs.pop();
+            }
+            Some(dialog) => {
+                let kind = dialog.kind();
+                dialogs.push(Dialog::help(Scope::Dialog(kind)));
+            }
+            None => {}
         }
         return Outcome::Nothing;
     }

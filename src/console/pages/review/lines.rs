@@ -74,7 +74,7 @@ fn head(page: &mut Writer<'_>, shared: &Shared, view: &View, start: &Start) {
         false => format!("{groups}: {}", activate::deeds(plan)),
     };
     if asked > 0 && !view.only_looks {
-        text += &format!(", {asked} of them only if they do not have it any more");
+        text += &format!(", {asked} of them asked first whether they have it");
     }
     if skip > 0 && !view.only_looks {
         text += &format!(", {skip} skipped");

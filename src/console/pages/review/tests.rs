@@ -159,20 +159,20 @@ fn passwords_clear_text_and_refusals_are_named() {
 
 #[test]
 fn a_start_without_passwords_goes_out_at_once_and_is_watched() {
-    for key in ["Y"] {
-        let mut state = reviewed(named(&["adsl", "vdsl"]));
-        let groups = named(&["adsl", "vdsl"]);
-        let start = Command::Start {
-            groups,
-            force: false,
-        };
-        let effects = press(&mut state, &testing::idle(), key);
-        assert_eq!(effects, [Effect::Send(vec![start])], "{key}");
-        assert_eq!(state.shared.page, Page::Watch);
-        // It is not started twice by pressing the key again.
-        state.shared.page = Page::Review;
-        assert_eq!(press(&mut state, &testing::idle(), key), []);
-    }
+    let mut state = reviewed(named(&["adsl", "vdsl"]));
+    // Enter means details elsewhere, and S a review.
+    assert_eq!(press(&mut state, &testing::idle(), "<Enter>S"), []);
+    assert_eq!(state.shared.page, Page::Review);
+    let start = Command::Start {
+        groups: named(&["adsl", "vdsl"]),
+        force: false,
+    };
+    let effects = press(&mut state, &testing::idle(), "Y");
+    assert_eq!(effects, [Effect::Send(vec![start])]);
+    assert_eq!(state.shared.page, Page::Watch);
+    // It is not started twice by pressing the key again.
+    state.shared.page = Page::Review;
+    assert_eq!(press(&mut state, &testing::idle(), "Y"), []);
 }
 
 #[test]
@@ -660,13 +660,15 @@ fn what_is_picked_is_upgraded_from_one_page_with_everything_preset() {
 
 #[test]
 fn a_start_of_many_has_their_number_typed() {
-    let yaml = format!(
-        "memory: 8 MiB\nfile_servers: {{ hq: {{ url: \"ftp://192.0.2.10/\" }} }}\nimages: {{ a: {{ file: a, type: adsl, \
-         version: \"2\" }} }}\ndefaults: {{ path: /a }}\nentities:\n  - {{ name: \"n[1-60]\", type: adsl, version: \"1\", \
-         address: \"192.0.2.1:[1-60]\" }}\n"
-    );
+    let yaml = r#"
+memory: 8 MiB
+file_servers: { hq: { url: "ftp://192.0.2.10/" } }
+images: { a: { file: a, type: adsl, version: "2" } }
+defaults: { path: /a }
+entities: [ { name: "n[1-60]", type: adsl, version: "1", address: "192.0.2.1:[1-60]" } ]
+"#;
     let idle = testing::idle();
-    let mut state = State::new(testing::site_of(testing::inventory(&yaml)));
+    let mut state = State::new(testing::site_of(testing::inventory(yaml)));
     assert_eq!(press(&mut state, &idle, "UttY"), []);
     insta::assert_snapshot!("how_many_80x24", screen(&mut state, &idle, 80, 24, MONO));
     // Neither a second press nor another number starts it.
