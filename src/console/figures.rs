@@ -211,6 +211,12 @@ pub(super) fn holders(inventory: &Inventory, snapshot: &Snapshot, group: &GroupS
     }
 }
 
+/// Nothing was to be sent to any.
+pub(crate) fn all_had_it(group: &GroupSnapshot) -> bool {
+    let had_it = |one: &EntitySnapshot| one.state == EntityState::Skipped;
+    !group.entities.is_empty() && group.entities.iter().all(had_it)
+}
+
 pub(super) fn phase(group: &GroupSnapshot, time: &Time) -> String {
     use crate::model::Outcome;
     let some = upgraded(group).0 > 0;
@@ -228,6 +234,9 @@ pub(super) fn phase(group: &GroupSnapshot, time: &Time) -> String {
         GroupPhase::Draining => "emptying the pool".into(),
         GroupPhase::Ended(Outcome::Delivered) if group.entities.iter().all(is_no_mere_delivery) => {
             "ended: upgraded".into()
+        }
+        GroupPhase::Ended(Outcome::Delivered) if all_had_it(group) => {
+            "ended: all had it already".into()
         }
         GroupPhase::Ended(outcome) => format!("ended: {outcome}"),
     }

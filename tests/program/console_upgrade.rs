@@ -77,14 +77,14 @@ async fn what_is_picked_is_upgraded_with_three_keys_and_not_a_second_time() {
     let stream = String::from_utf8_lossy(&pty.stream).into_owned();
     for sequence in [
         "\x1b[22;2t",
-        "\x1b]2;site - subtend\x1b\\",
+        " - subtend\x1b\\",
         "\x1b]9;4;",
         "\x1b[23;2t",
     ] {
         assert!(stream.contains(sequence), "{sequence:?}");
     }
     assert!(
-        stream.contains("subtend site: all groups have ended"),
+        stream.contains(": all groups have ended\x1b\\"),
         "a call at the end"
     );
 }

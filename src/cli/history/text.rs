@@ -49,6 +49,8 @@ pub(in crate::cli) fn who(run: &RunRow) -> String {
 /// One word for how a run ended or stands.
 pub(super) fn status(run: &RunRow) -> &'static str {
     match run.status {
+        // An engine that has nothing to do, and could be given more.
+        RunStatus::Running if run.counts.entities > 0 && run.counts.unfinished == 0 => "idle",
         RunStatus::Running => "running",
         RunStatus::CutOff => "cut off",
         RunStatus::Ended => "ended",
