@@ -75,12 +75,7 @@ async fn what_is_picked_is_upgraded_with_three_keys_and_not_a_second_time() {
     assert_eq!(pty.end().exit_code(), 0);
     // The title was set, and given back.
     let stream = String::from_utf8_lossy(&pty.stream).into_owned();
-    for sequence in [
-        "\x1b[22;2t",
-        " - subtend\x1b\\",
-        "\x1b]9;4;",
-        "\x1b[23;2t",
-    ] {
+    for sequence in ["\x1b[22;2t", " - subtend\x1b\\", "\x1b]9;4;", "\x1b[23;2t"] {
         assert!(stream.contains(sequence), "{sequence:?}");
     }
     assert!(

@@ -148,7 +148,10 @@ fn sent<'a>(face: &Face<'_>) -> Line<'a> {
         let all = columns::count(group.entities.len(), "entity");
         let text = format!("nothing: {all} had the image already");
         let room = width.saturating_sub(LABEL);
-        return Line::from(vec![label("sent", theme), Span::raw(cut(&text, room, theme))]);
+        return Line::from(vec![
+            label("sent", theme),
+            Span::raw(cut(&text, room, theme)),
+        ]);
     }
     let share = percent(totals.sent, totals.to_send);
     let left = if face.reads != Reads::Now || group.phase.is_ended() {
