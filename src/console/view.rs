@@ -169,7 +169,7 @@ fn draw_message(state: &State, theme: &Theme, frame: &mut Frame<'_>, area: Rect)
         } else {
             theme.notice()
         };
-        let text = plain(&message.text, theme);
+        let text = fit::cut(&message.text, usize::from(area.width), theme);
         frame.render_widget(Line::styled(text, style), area);
     }
 }

@@ -19,6 +19,11 @@ pub(super) fn hints(view: &View, shared: &Shared, snapshot: &Snapshot) -> Hints 
         Some(hint) => hints.first.push(hint),
         None => hints.without.push("p"),
     }
+    use crate::model::EntityState as S;
+    let failed = |state| matches!(state, S::Failed | S::Cancelled | S::RolledBack);
+    if !group.entities.iter().any(|one| failed(one.state)) {
+        hints.without.extend(["r", "m"]);
+    }
     let ended = group.phase.is_ended();
     if orders && figures::holders(&shared.site.inventory, snapshot, group) > 0 {
         hints.first.push("a activate");

@@ -207,7 +207,13 @@ pub(crate) fn observe(view: &mut View, shared: &Shared, snapshot: &Snapshot) {
     if shared.frozen.is_some() {
         return;
     }
+    let is_first = view.seen == 0 && !snapshot.groups.is_empty();
     view.seen = snapshot.groups.len();
+    // Who comes to work that runs already comes to see that, not what has ended before it.
+    let runs = |group: &std::sync::Arc<GroupSnapshot>| !group.phase.is_ended();
+    if is_first && let Some(place) = snapshot.groups.iter().position(runs) {
+        show(view, shared, snapshot, place);
+    }
     if let Some(awaited) = &view.awaited {
         let found = (snapshot.groups.iter().enumerate())
             .skip(awaited.from)

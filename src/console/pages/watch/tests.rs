@@ -20,6 +20,7 @@ fn watching(snapshot: &Snapshot) -> State {
     let mut state = testing::state();
     state.shared.page = Page::Watch;
     state.observe(snapshot);
+    show(&mut state.pages.watch, &state.shared, snapshot, 0);
     state
 }
 
@@ -953,4 +954,15 @@ fn one_that_is_silent_says_for_how_long_and_one_that_is_tried_again_when() {
     assert!(seen.contains("again in 12 s (try 3): reset"), "{seen}");
     let screen_of = state.screen();
     assert!(screen_of.counts_down(&snapshot), "it changes by itself");
+}
+
+#[test]
+fn who_comes_to_work_that_runs_sees_that_and_not_what_has_ended_before() {
+    let snapshot = two();
+    let mut state = testing::state();
+    state.observe(&snapshot);
+    assert_eq!(
+        shown(&state.pages.watch, &snapshot).map(|group| &*group.group),
+        Some("vdsl")
+    );
 }
