@@ -95,6 +95,11 @@ pub(crate) enum OfGroups {
     /// The type of the entities that a file is for, then its version.
     FileType(File),
     FileVersion(File),
+    /// Whether a file of this version is meant, which is lower than what entities have.
+    LowerVersion {
+        file: File,
+        version: String,
+    },
     Source {
         at: usize,
     },

@@ -5,8 +5,8 @@ use crate::console::dialogs::{Dialog, Row};
 use crate::console::effect::Effect;
 use crate::console::state::Shared;
 use crate::model::names::natural;
-use crate::model::text::shown;
-use crate::model::{ImageSpec, SourceSpec, names, units};
+use crate::model::text::{quoted, shown};
+use crate::model::{ImageSpec, Inventory, SourceSpec, names, units};
 use crate::protocol::Command;
 
 use super::View;
@@ -170,14 +170,47 @@ pub(super) fn typed(shared: &mut Shared, file: File, type_: &str) {
         ask_type(shared, file);
         return;
     }
+    // With two Enters it would be taken for whatever the group has.
+    let known = shared.site.inventory.images.iter();
+    let mut known = known.filter(|image| image.file == file.file);
+    if let Some(other) = known.find(|image| image.type_ != type_) {
+        let said = format!(
+            "{} is for type {}, by the inventory (image {}): it is not taken for {}",
+            shown(&file.file),
+            quoted(&other.type_),
+            quoted(&other.name),
+            quoted(type_)
+        );
+        shared.complain(said);
+        return;
+    }
     let type_ = type_.to_owned();
     ask_version(shared, File { type_, ..file });
+}
+
+/// Another type that the name of a file begins with: `adsl-2.5.bin` for entities of type `ont`.
+fn looks_like<'i>(inventory: &'i Inventory, file: &File) -> Option<&'i str> {
+    let base = base_name(&file.file).to_lowercase();
+    let begins = |type_: &str| {
+        let rest = base.strip_prefix(&type_.to_lowercase());
+        !type_.is_empty() && rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+    };
+    let types = inventory.entities.iter().map(|entity| &*entity.type_);
+    let mut types = types.chain(inventory.images.iter().map(|image| &*image.type_));
+    match begins(&file.type_) {
+        true => None,
+        false => types.find(|type_| begins(type_)),
+    }
 }
 
 fn ask_version(shared: &mut Shared, file: File) {
     let title = format!("Version of {}", shown(&file.file));
     let guess = version_in(base_name(&file.file)).to_owned();
-    let lines = vec!["entities that have this version are skipped".to_owned()];
+    let mut lines = vec!["entities that have this version are skipped".to_owned()];
+    if let Some(other) = looks_like(&shared.site.inventory, &file) {
+        let said = format!("! its name begins like a file for type {}", quoted(other));
+        lines.push(said);
+    }
     push_text(shared, title, lines, &guess, OfGroups::FileVersion(file));
 }
 
@@ -211,6 +244,49 @@ pub(super) fn described(
         ask_version(shared, file);
         return None;
     }
+    let newer = newer(shared, file.at, version);
+    let other = looks_like(&shared.site.inventory, &file).map(str::to_owned);
+    if newer.is_empty() && other.is_none() {
+        return taken(view, shared, file, version);
+    }
+    let mut lines = Vec::new();
+    if !newer.is_empty() {
+        let versions = newer.join(", ");
+        lines.push(format!(
+            "{version} is lower than what entities have: {versions}."
+        ));
+    }
+    if let Some(other) = other {
+        lines.push(format!(
+            "Its name begins like a file for type {}.",
+            quoted(&other)
+        ));
+    }
+    let title = format!("Is {} meant?", shown(&file.file));
+    let version = version.to_owned();
+    let asked = OfGroups::LowerVersion { file, version };
+    push(shared, Dialog::confirm(title, lines, Asked::Groups(asked)));
+    None
+}
+
+/// The versions of the group's entities that are higher than this one, as people order them.
+fn newer(shared: &Shared, at: usize, version: &str) -> Vec<String> {
+    let entities = &shared.site.inventory.entities;
+    let members = shared.resolved.groups[at].members.iter();
+    let versions: std::collections::BTreeSet<String> = members
+        .map(|member| shared.presence.version(&entities[*member]).into_owned())
+        .filter(|one| !one.is_empty() && natural(one, version).is_gt())
+        .collect();
+    versions.into_iter().collect()
+}
+
+/// The file is the group's image.
+pub(super) fn taken(
+    view: &mut View,
+    shared: &mut Shared,
+    file: File,
+    version: &str,
+) -> Option<Effect> {
     let name = name_for(shared, &file, version);
     let group = made(shared, file.at)?;
     let no_source = group.source == SourceSpec::FileServer(String::new());

@@ -307,6 +307,9 @@ pub(crate) fn answered(
         (OfGroups::FileVersion(file), Answer::Text(version)) => {
             browse::described(view, shared, file, &version)
         }
+        (OfGroups::LowerVersion { file, version }, Answer::Yes) => {
+            browse::taken(view, shared, file, &version)
+        }
         (OfGroups::Source { at }, Answer::Ask) => source::ask_peers(shared, at),
         (_, Answer::Ask) => {
             shared.say("there is nobody to be asked in this list");

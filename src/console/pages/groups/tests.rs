@@ -873,3 +873,40 @@ fn details_of_a_large_group_can_be_read_to_their_end() {
     let page = screen(&mut state, &testing::idle(), 80, 24, MONO);
     assert!(page.contains("card-2093-x897"), "the last one: {page}");
 }
+
+/// With two Enters an image of another type, or an older one, went to a whole group.
+#[test]
+fn a_file_of_another_type_is_refused_and_a_lower_version_asked_about() {
+    let found = |file: &str| {
+        let (mut state, _) = after(NEW);
+        more(&mut state, "i<End><Enter><End><Enter>");
+        directory(&mut state, "", Ok(vec![(file, Some(4096))]));
+        more(&mut state, "<End><Enter>");
+        state
+    };
+    // The inventory knows it.
+    let mut state = found("vdsl-3.1.bin");
+    assert_eq!(more(&mut state, "<Enter>"), []);
+    assert!(
+        said(&state).contains("is for type `vdsl`"),
+        "{}",
+        said(&state)
+    );
+    assert_eq!(made_here(&state)[0][2], "");
+    // Its name says so, and its version is higher than what they have: asked about all the same.
+    let mut state = found("vdsl-9.bin");
+    assert_eq!(more(&mut state, "<Enter>9<Enter>"), []);
+    assert_eq!(title(&state), "Is vdsl-9.bin meant?");
+    assert_eq!(more(&mut state, "<Enter>n"), []);
+    assert_eq!(made_here(&state)[0][2], "");
+    // Lower than what runs.
+    let mut state = found("adsl-1.9.bin");
+    assert_eq!(more(&mut state, "<Enter><Enter>"), []);
+    let shown = screen(&mut state, &testing::idle(), 80, 24, MONO);
+    assert!(
+        shown.contains("1.9 is lower than what entities have: 2.3."),
+        "{shown}"
+    );
+    assert!(!more(&mut state, "y").is_empty());
+    assert_eq!(made_here(&state)[0][2], "adsl-1.9");
+}
