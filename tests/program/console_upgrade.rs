@@ -1,9 +1,11 @@
 //! What an operator is spared by the console: a start that was typed ahead of its review, hosts that are logged in to unasked, a
 //! second start that sends everything again; and the one page from which what is picked is upgraded.
 
-use crate::support::PATH;
+use std::time::{Duration, Instant};
+
 use crate::support::host::Host;
-use crate::support::pty::Pty;
+use crate::support::pty::{Pty, ended};
+use crate::support::{IMAGE, LONG, PATH, within};
 
 const MIB: u64 = 1 << 20;
 const ENTITIES: [&str; 3] = ["e001", "e002", "e003"];
@@ -55,7 +57,7 @@ async fn what_is_picked_is_upgraded_with_three_keys_and_not_a_second_time() {
     pty.until("ended: delivered");
     for entity in ENTITIES {
         let file = site.lab.file(entity, PATH).expect("it has a file");
-        assert!(file.same_as_image(crate::support::IMAGE), "{entity}");
+        assert!(file.same_as_image(IMAGE), "{entity}");
     }
     let first = received(&site);
     assert_eq!(first, 3 * MIB);
@@ -166,4 +168,42 @@ fn logins(site: &Host) -> u64 {
         .iter()
         .map(|entity| site.lab.sessions(entity))
         .sum()
+}
+
+/// The sheet, a search, a menu, the help, the commands, the overview: wherever the terminal dies, what runs goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_runs_goes_on_when_the_terminal_dies_wherever_the_operator_is() {
+    for (keys, shown) in [
+        ("1U", "1 entity, picked"),
+        ("/e00", "3 of 3"),
+        ("?/dense", "dense view"),
+        (":ver", "verify"),
+        ("0", "delivered"),
+    ] {
+        let site = Host::new(4 * MIB).await;
+        let mut pty = open(&site);
+        pty.type_in("Utt");
+        pty.until("Y starts.");
+        pty.has_read();
+        pty.type_in("Y");
+        pty.until("1 group runs");
+        within(LONG, site.lab.until_received("e001", MIB)).await;
+        pty.type_in(keys);
+        pty.until(shown);
+        let status = ended(pty.vanish());
+        assert_eq!(status.signal(), None, "{keys}: {status:?}");
+        assert!(received(&site) < 12 * MIB, "{keys}: it had ended before");
+        for entity in ENTITIES {
+            within(LONG, site.lab.until_received(entity, 4 * MIB)).await;
+        }
+        let has_it = |entity: &&str| {
+            let file = site.lab.file(entity, PATH);
+            file.is_some_and(|file| file.same_as_image(IMAGE))
+        };
+        let began = Instant::now();
+        while !ENTITIES.iter().all(|entity| has_it(&entity)) {
+            assert!(began.elapsed() < LONG, "{keys}: it did not go on");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
 }
