@@ -62,6 +62,8 @@ async fn what_is_picked_is_upgraded_with_three_keys_and_not_a_second_time() {
     let first = received(&site);
     assert_eq!(first, 3 * MIB);
     // The pages show the version that is there now, and the review who is asked first.
+    pty.type_in("2");
+    pty.until("versions  2 (3), 3 will be skipped");
     pty.type_in("1");
     pty.until("e001       adsl    2  ");
     pty.type_in("U");
@@ -201,7 +203,7 @@ async fn what_runs_goes_on_when_the_terminal_dies_wherever_the_operator_is() {
             file.is_some_and(|file| file.same_as_image(IMAGE))
         };
         let began = Instant::now();
-        while !ENTITIES.iter().all(|entity| has_it(&entity)) {
+        while !ENTITIES.iter().all(|entity| has_it(entity)) {
             assert!(began.elapsed() < LONG, "{keys}: it did not go on");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -1,7 +1,9 @@
 //! What the page says of a group's members, and where a file server is.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::console::state::Shared;
 use crate::model::names::natural;
 use crate::model::{FileServer, Inventory, Name, names};
 use crate::plan::ResolvedDraft;
@@ -13,17 +15,19 @@ pub(crate) fn types<'a>(inventory: &'a Inventory, group: &ResolvedDraft) -> BTre
     types.filter(|type_| !type_.is_empty()).collect()
 }
 
-/// How many members have which version, in their natural order.
+/// How many members have which version now, as far as is known, in their natural order.
 pub(crate) fn versions<'a>(
-    inventory: &'a Inventory,
+    shared: &'a Shared,
     group: &ResolvedDraft,
-) -> Vec<(&'a str, usize)> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+) -> Vec<(Cow<'a, str>, usize)> {
+    let entities = &shared.site.inventory.entities;
+    let mut counts: BTreeMap<Cow<'_, str>, usize> = BTreeMap::new();
     for at in &group.members {
-        *counts.entry(&inventory.entities[*at].version).or_default() += 1;
+        let version = shared.presence.version(&entities[*at]);
+        *counts.entry(version).or_default() += 1;
     }
     let mut counts: Vec<_> = counts.into_iter().collect();
-    counts.sort_by(|a, b| natural(a.0, b.0));
+    counts.sort_by(|a, b| natural(&a.0, &b.0));
     counts
 }
 

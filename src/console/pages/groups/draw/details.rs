@@ -48,7 +48,7 @@ pub(super) fn facts(view: &View, shared: &Shared, snapshot: &Snapshot, at: usize
     let mut facts = conflicts(inventory, group, &view.conflicts[at], snapshot);
     facts.extend(image(group));
     facts.extend(sources(group));
-    facts.extend(versions(inventory, group));
+    facts.extend(versions(shared, group));
     facts.push(Fact::plain("laggards", laggards));
     facts.push(Fact::plain("retries", policy.limits.retries_in_words()));
     facts.extend(extent(inventory, group));
@@ -128,10 +128,11 @@ fn sources(group: &ResolvedDraft) -> impl Iterator<Item = Fact> {
 }
 
 /// What the entities have, and how many of them have the image already.
-fn versions(inventory: &Inventory, group: &ResolvedDraft) -> Option<Fact> {
-    let counts = members::versions(inventory, group).into_iter();
+fn versions(shared: &Shared, group: &ResolvedDraft) -> Option<Fact> {
+    let entities = &shared.site.inventory.entities;
+    let counts = members::versions(shared, group).into_iter();
     let mut versions: Vec<String> = counts
-        .map(|(version, count)| match version {
+        .map(|(version, count)| match &*version {
             "" => format!("not known ({count})"),
             version => format!("{version} ({count})"),
         })
@@ -139,7 +140,10 @@ fn versions(inventory: &Inventory, group: &ResolvedDraft) -> Option<Fact> {
     let skipped = group.image.known().map_or(0, |image| {
         let members = group.members.iter();
         members
-            .filter(|at| image.is_on(&inventory.entities[**at]))
+            .filter(|at| {
+                let entity = &entities[**at];
+                image.is_on(entity) || shared.presence.version(entity) == image.version
+            })
             .count()
     });
     if skipped > 0 {

@@ -13,7 +13,7 @@ use ratatui::widgets::{Cell, Row};
 use crate::console::state::Shared;
 use crate::console::widgets::fit::{cut, right, share};
 use crate::console::widgets::table::table;
-use crate::model::{EntityState, Inventory, Outcome, Standing};
+use crate::model::{EntityState, Outcome, Standing};
 use crate::plan::{Chosen, ResolvedDraft};
 use crate::protocol::{GroupPhase, GroupSnapshot, PauseReason, Snapshot};
 use crate::terminal::{Theme, Tone};
@@ -108,7 +108,6 @@ fn draw_list(
     frame: &mut Frame<'_>,
     area: Rect,
 ) {
-    let inventory = &shared.site.inventory;
     let texts: Vec<[String; 4]> = shared
         .resolved
         .groups
@@ -117,7 +116,7 @@ fn draw_list(
             [
                 group.name.clone(),
                 image_name(group),
-                versions(inventory, group, theme),
+                versions(shared, group, theme),
                 group.source_label(),
             ]
         })
@@ -187,16 +186,16 @@ fn image_name(group: &ResolvedDraft) -> String {
 }
 
 /// From which version to which; those that have the image already are skipped and do not count.
-fn versions(inventory: &Inventory, group: &ResolvedDraft, theme: &Theme) -> String {
+fn versions(shared: &Shared, group: &ResolvedDraft, theme: &Theme) -> String {
     let arrow = if theme.ascii { ">" } else { "→" };
-    let from: Vec<&str> = members::versions(inventory, group)
+    let from: Vec<String> = members::versions(shared, group)
         .into_iter()
-        .map(|(version, _)| version)
+        .map(|(version, _)| version.into_owned())
         .collect();
     let Some(image) = group.image.known() else {
         return from.join(",");
     };
-    let old: Vec<&str> = from
+    let old: Vec<String> = from
         .into_iter()
         .filter(|version| *version != image.version)
         .collect();
