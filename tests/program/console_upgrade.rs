@@ -203,7 +203,7 @@ async fn what_runs_goes_on_when_the_terminal_dies_wherever_the_operator_is() {
             file.is_some_and(|file| file.same_as_image(IMAGE))
         };
         let began = Instant::now();
-        while !ENTITIES.iter().all(|entity| has_it(entity)) {
+        while !ENTITIES.iter().all(has_it) {
             assert!(began.elapsed() < LONG, "{keys}: it did not go on");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
