@@ -30,6 +30,11 @@ impl Asked {
             _ => false,
         }
     }
+
+    /// Whether it is about hosts that can be asked.
+    pub(crate) fn asks_hosts(&self) -> bool {
+        matches!(self, Self::Groups(OfGroups::Source { .. }))
+    }
 }
 
 /// How a dialog was answered.

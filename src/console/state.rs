@@ -43,7 +43,7 @@ pub struct Site {
 
 impl Site {
     /// What the inventory's file is called, which is what people call the site; its folder where every file is called so.
-    pub(crate) fn name(&self) -> String {
+    fn name(&self) -> String {
         let file = std::path::absolute(&self.inventory.file);
         let file = file.unwrap_or_else(|_| self.inventory.file.clone());
         let text = |part: Option<&std::ffi::OsStr>| {
@@ -63,6 +63,8 @@ impl Site {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) site: Site,
+    /// As [`Site::name`], which looks where the program runs: once.
+    pub(crate) site_name: String,
     pub(crate) page: Page,
     pub(crate) columns: u16,
     pub(crate) rows: u16,
@@ -289,6 +291,7 @@ impl Shared {
     pub(crate) fn new(mut site: Site) -> Self {
         let drafts = drafts(&site);
         Self {
+            site_name: site.name(),
             page: Page::first(false),
             columns: 80,
             rows: 24,

@@ -68,7 +68,9 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
 
 fn dialog(state: &mut State, snapshot: &Snapshot, action: Action) -> Option<Effect> {
     let rows = state.shared.list_rows();
-    if action == Action::Back && !state.shared.answers.asking.is_empty() {
+    let is_of_hosts =
+        matches!(state.shared.dialog(), Some(Dialog::List { intent, .. }) if intent.asks_hosts());
+    if action == Action::Back && is_of_hosts && !state.shared.answers.asking.is_empty() {
         state.shared.answers.asking.clear();
         state.shared.say("nobody is asked any more");
         state.hear_of_peers();

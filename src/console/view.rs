@@ -77,7 +77,7 @@ fn draw_title(
         format!("{right}{others}")
     };
     let room = usize::from(area.width).saturating_sub(right.len() + 1);
-    let site = plain(&state.shared.site.name(), theme);
+    let site = plain(&state.shared.site_name, theme);
     let (name, tabs) = title(&site, state.shared.page, theme, room);
     let [first, rest] = Layout::horizontal([
         Constraint::Length(u16::try_from(name.width()).unwrap_or(0)),

@@ -126,6 +126,11 @@ impl Notices {
         }
     }
 
+    /// What the terminal shows is not known any more.
+    pub(crate) fn forget(&mut self) {
+        self.shown = None;
+    }
+
     /// The bytes that bring the terminal from the last notice to this one; none where they are alike.
     pub(crate) fn show(&mut self, notice: Notice) -> Vec<u8> {
         let before = self.shown.as_ref();
@@ -201,6 +206,8 @@ mod tests {
             ..notice(None)
         };
         assert_eq!(notices.show(ended), b"\x1b]9;4;0;0\x1b\\");
+        notices.forget();
+        assert_eq!(notices.show(notice(None)), shown);
         let wrapped = Understands::ThroughTmux.call("a");
         assert_eq!(wrapped, "\x07\x1bPtmux;\x1b\x1b]9;a\x1b\x1b\\\x1b\\");
     }

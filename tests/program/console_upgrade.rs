@@ -28,6 +28,13 @@ async fn keys_that_were_typed_before_the_review_was_there_start_nothing() {
     let mut pty = open(&site);
     pty.type_in("2");
     pty.until("+ ready");
+    // Nor by way of a command.
+    pty.type_in("S:begin\r");
+    pty.until("before the question could be read: Enter again goes on");
+    pty.type_in("\x1b");
+    pty.until("Y starts.");
+    pty.type_in("2");
+    pty.until("+ ready");
     pty.type_in("SY");
     pty.until("before the question could be read: Y again starts");
     pty.type_in("S");
@@ -142,7 +149,7 @@ async fn everything_is_found_and_nothing_is_swallowed() {
     assert_eq!(pty.end().exit_code(), 0);
 }
 
-/// Choosing a source shows what is known, and asks nobody unless it is told to.
+/// Choosing a source shows what is known, and asks nobody before `a` is pressed.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_list_of_sources_logs_in_to_nobody_unasked() {
     let site = Host::new(MIB).await;

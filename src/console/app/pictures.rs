@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::console::action::Action;
+use crate::console::asked::Asked;
 use crate::console::dialogs::Dialog;
 use crate::console::update::update;
 use crate::console::view;
@@ -32,10 +33,10 @@ pub(super) struct Pictures {
 }
 
 /// What begins work when it is answered, and has to be on the screen for that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 enum Question {
-    /// A dialog, by how many lie below it.
-    Dialog(usize),
+    /// A dialog, by what it asks: another one may have taken its place before a picture was drawn.
+    Dialog(Asked),
     /// The review, by its edition.
     Review(u64),
 }
@@ -87,17 +88,25 @@ impl<D: Device, K: Storage> App<D, K> {
     fn question(&self) -> Option<Question> {
         let shared = &self.state.shared;
         match shared.dialog() {
-            Some(Dialog::Sheet { .. }) => Some(Question::Dialog(shared.dialogs.len())),
-            Some(Dialog::Confirm { intent, .. }) if intent.begins_work() => {
-                Some(Question::Dialog(shared.dialogs.len()))
-            }
-            Some(Dialog::List {
-                intent,
-                ticks: Some(_),
-                ..
-            }) if intent.begins_work() => Some(Question::Dialog(shared.dialogs.len())),
+            Some(Dialog::Sheet { intent, .. }) => Some(Question::Dialog(intent.clone())),
+            Some(
+                Dialog::Confirm { intent, .. }
+                | Dialog::List {
+                    intent,
+                    ticks: Some(_),
+                    ..
+                },
+            ) if intent.begins_work() => Some(Question::Dialog(intent.clone())),
+            // A command, and a key that is chosen in the help, can start what is reviewed below them.
+            None
+            | Some(
+                Dialog::Command { .. }
+                | Dialog::List {
+                    intent: Asked::Key(_),
+                    ..
+                },
+            ) => self.state.reviewed().map(Question::Review),
             Some(_) => None,
-            None => self.state.reviewed().map(Question::Review),
         }
     }
 
@@ -108,20 +117,26 @@ impl<D: Device, K: Storage> App<D, K> {
         };
         let answers = match question {
             Question::Dialog(_) => matches!(action, Action::Yes | Action::Submit),
-            Question::Review(_) => *action == Action::Begin,
+            Question::Review(_) => matches!(action, Action::Begin | Action::Submit),
         };
         let output = self.screen.as_ref().map(|screen| &screen.output);
         let is_idle = output.is_some_and(Output::is_idle);
         // A picture is begun when the one before it has arrived.
-        let was_read = self.pictures.asked.is_some_and(|(asked, at, followed)| {
-            asked == question && (is_idle || followed > 0) && at.elapsed() >= READ
-        });
+        let was_read = self
+            .pictures
+            .asked
+            .as_ref()
+            .is_some_and(|(asked, at, followed)| {
+                *asked == question && (is_idle || *followed > 0) && at.elapsed() >= READ
+            });
         answers && !was_read
     }
 
     pub(super) fn say_typed_ahead(&mut self) {
         let key = match self.state.shared.dialog() {
-            Some(Dialog::Sheet { .. } | Dialog::List { .. }) => "Enter again goes on",
+            Some(Dialog::Sheet { .. } | Dialog::List { .. } | Dialog::Command { .. }) => {
+                "Enter again goes on"
+            }
             Some(_) => "y again goes on",
             None => "Y again starts",
         };
@@ -210,8 +225,12 @@ impl<D: Device, K: Storage> App<D, K> {
             .canvas
             .draw(|frame| view::draw(state, &snapshot, theme, frame));
         let live = self.link.snapshots.borrow().clone();
-        let name = self.state.shared.site.name();
-        let notice = screen.notices.show(self.calls.look(&live, &name));
+        if screen.enter {
+            // Whoever had the terminal meanwhile may have set its title.
+            screen.notices.forget();
+        }
+        let name = &self.state.shared.site_name;
+        let notice = screen.notices.show(self.calls.look(&live, name));
         let bytes = if screen.enter {
             [screen.device.entry(), picture, notice].concat()
         } else {
@@ -220,7 +239,7 @@ impl<D: Device, K: Storage> App<D, K> {
         screen.enter = false;
         screen.output.send(bytes, now);
         self.pictures.drawn = now;
-        let before = self.pictures.asked;
+        let before = self.pictures.asked.take();
         self.pictures.asked =
             self.question().map(
                 |question| match before.filter(|(asked, ..)| *asked == question) {

@@ -255,7 +255,10 @@ pub(crate) fn update(dialogs: &mut Vec<Dialog>, rows: usize, action: Action) -> 
             Outcome::Answered(intent.clone(), Answer::Yes)
         }
         (Dialog::List { intent, .. }, Action::Ask) => {
-            return Outcome::Answered(intent.clone(), Answer::Ask);
+            return match intent.asks_hosts() {
+                true => Outcome::Answered(intent.clone(), Answer::Ask),
+                false => Outcome::Complain("there is nobody to be asked in this list".into()),
+            };
         }
         (Dialog::Text { input, intent, .. }, Action::Submit) => {
             let text = input.value().to_owned();

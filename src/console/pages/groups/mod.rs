@@ -311,10 +311,6 @@ pub(crate) fn answered(
             browse::taken(view, shared, file, &version)
         }
         (OfGroups::Source { at }, Answer::Ask) => source::ask_peers(shared, at),
-        (_, Answer::Ask) => {
-            shared.say("there is nobody to be asked in this list");
-            None
-        }
         (OfGroups::Source { at }, Answer::Chosen(source)) => {
             source::chosen(view, shared, at, &source)
         }

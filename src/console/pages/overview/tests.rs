@@ -253,7 +253,7 @@ fn who_comes_late_sees_the_past() {
     assert_eq!(dots(&screen(&mut state, &empty, 80, 24, MONO)), 0);
 }
 
-/// What was delivered without proof is told apart also without colour.
+/// What was delivered without proof is distinguished also without colour.
 #[test]
 fn entities_are_told_apart_without_colour() {
     let mut snapshot = three();

@@ -54,7 +54,7 @@ pub(crate) struct View {
     left_out: BTreeSet<String>,
     /// It was opened to look at what entities hold, and starts nothing.
     only_looks: bool,
-    /// Counts the reviews that were opened, and what was changed in them: one that was read is told from its successor.
+    /// Counts the reviews that were opened, and what was changed in them: one that was read is not its successor.
     pub(crate) edition: u64,
     /// The first line that is shown.
     offset: usize,
@@ -185,27 +185,8 @@ fn made_anew(view: &mut View, shared: &mut Shared, snapshot: &Snapshot) {
 
 /// Something else is chosen for what was picked.
 fn change(view: &mut View, shared: &mut Shared, snapshot: &Snapshot, action: &Action) {
-    let activates = || {
-        let start = current(view, shared, snapshot);
-        start
-            .plan
-            .groups
-            .iter()
-            .any(|one| one.group.extent == Extent::Upgrade)
-    };
-    let now = *action == Action::Extent && activates();
-    let types: Vec<String> = match action {
-        Action::Extent => {
-            let start = current(view, shared, snapshot);
-            let images = start
-                .plan
-                .groups
-                .iter()
-                .map(|one| one.group.image.type_.clone());
-            images.collect()
-        }
-        _ => Vec::new(),
-    };
+    let is_extent = *action == Action::Extent;
+    let start = is_extent.then(|| current(view, shared, snapshot));
     let Some(sheet) = &mut view.sheet else {
         shared.say("these are groups as they are: the Groups page (2) changes them");
         return;
@@ -215,11 +196,14 @@ fn change(view: &mut View, shared: &mut Shared, snapshot: &Snapshot, action: &Ac
         Action::PickImage => return sheet.ask_image(shared),
         Action::PickSource => return sheet.ask_source(shared),
         _ => {
+            let groups = || start.iter().flat_map(|start| &start.plan.groups);
             let inventory = &shared.site.inventory;
-            let can = |type_: &String| activation::can_activate(inventory, type_);
-            if let Some(Err(reason)) = types.iter().map(can).find(Result::is_err) {
+            let can = |type_: &str| activation::can_activate(inventory, type_);
+            let mut found = groups().map(|one| can(&one.group.image.type_));
+            if let Some(Err(reason)) = found.find(Result::is_err) {
                 return shared.complain(reason);
             }
+            let now = groups().any(|one| one.group.extent == Extent::Upgrade);
             sheet.turn_extent(now);
         }
     }
