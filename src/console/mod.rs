@@ -40,6 +40,7 @@ mod message;
 mod page;
 mod pages;
 mod past_run;
+mod plots;
 mod presence;
 mod scroll;
 mod state;

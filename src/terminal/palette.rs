@@ -222,6 +222,27 @@ impl Theme {
         }
     }
 
+    /// How far something is that is under way, in tenths from 0 to 9: the further the brighter. Where there are few colours
+    /// the figure says it alone.
+    pub(crate) fn heat(&self, tenths: u8) -> Style {
+        const RAMP: [u8; 10] = [17, 18, 24, 25, 31, 32, 38, 39, 45, 51];
+        let at = usize::from(tenths.min(9));
+        match self.palette {
+            Palette::Indexed => Style::new()
+                .bg(Color::Indexed(RAMP[at]))
+                .fg(Color::Indexed(if at < 4 { 255 } else { 16 })),
+            _ => self.tone(Tone::Busy),
+        }
+    }
+
+    /// A buffer that holds a block, and one that is free.
+    pub(crate) fn buffers(&self) -> (&'static str, &'static str) {
+        match self.ascii {
+            true => ("#", "."),
+            false => ("■", "□"),
+        }
+    }
+
     /// Eight heights for a short history, lowest first.
     pub(crate) fn heights(&self) -> [&'static str; 8] {
         if self.ascii {

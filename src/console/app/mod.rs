@@ -21,7 +21,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
+use crate::model::{columns, units};
 use crate::protocol::{Event, Link, Snapshot};
+use crate::terminal::clipboard;
 use crate::terminal::{Canvas, Device, Input, Notices, Output, Terminal, Theme, Understands};
 
 use super::action::Action;
@@ -103,6 +105,8 @@ pub async fn run(
     let output = Output::start(terminal.writer()?)?;
     let mut screen = Screen::new(terminal, output, theme);
     screen.notices = Notices::new(understands);
+    // What is asked for is no notice.
+    screen.clipboard = Understands::choose(|name| std::env::var(name).ok());
     // Who comes to work that runs already comes to watch it.
     let runs = link.snapshots.borrow().running().next().is_some();
     let mut state = State::new(site);
@@ -136,6 +140,9 @@ struct Screen<D> {
     canvas: Canvas,
     theme: Theme,
     notices: Notices,
+    clipboard: Understands,
+    /// For the clipboard, with the next picture.
+    copied: String,
     /// The terminal has just been taken over and must be set up.
     enter: bool,
     device: D,
@@ -149,6 +156,8 @@ impl<D: Device> Screen<D> {
             canvas: Canvas::new(columns, rows, theme.ascii),
             theme,
             notices: Notices::new(Understands::Nothing),
+            clipboard: Understands::Nothing,
+            copied: String::new(),
             enter: true,
             device,
         }
@@ -288,7 +297,10 @@ impl<D: Device, K: Storage> App<D, K> {
         let action = match &press {
             typed::Event::Key(event) if event.kind == KeyEventKind::Press => key(*event),
             typed::Event::Mouse(event) => match event.kind {
-                MouseEventKind::Down(MouseButton::Left) => Some(Action::Click { row: event.row }),
+                MouseEventKind::Down(MouseButton::Left) => Some(Action::Click {
+                    row: event.row,
+                    column: event.column,
+                }),
                 MouseEventKind::ScrollUp => key(KeyCode::Up.into()),
                 MouseEventKind::ScrollDown => key(KeyCode::Down.into()),
                 _ => None,
@@ -362,6 +374,26 @@ impl<D: Device, K: Storage> App<D, K> {
         self.link.snapshots.borrow().clone()
     }
 
+    /// Whether the terminal takes it nobody can know.
+    fn copy(&mut self, text: &str) {
+        let Some(screen) = &mut self.screen else {
+            return;
+        };
+        let shared = &mut self.state.shared;
+        if text.len() > clipboard::MOST {
+            let size = units::size(text.len() as u64);
+            return shared.complain(format!(
+                "{size} are too much for a clipboard: w writes a file"
+            ));
+        }
+        let Some(sequence) = screen.clipboard.copy(text) else {
+            return shared.complain("this terminal is not known to take text for a clipboard");
+        };
+        screen.copied = sequence;
+        let lines = columns::count(text.lines().count(), "line");
+        shared.say(format!("copied {lines}, if the terminal allows that"));
+    }
+
     async fn act(&mut self, action: Action) {
         let snapshot = self.snapshot();
         let effect = update(&mut self.state, &snapshot, action);
@@ -375,6 +407,7 @@ impl<D: Device, K: Storage> App<D, K> {
             Some(Effect::OpenRun { run, columns }) => {
                 self.work.add(Job::OpenRun { run, columns });
             }
+            Some(Effect::Copy(text)) => self.copy(&text),
             Some(Effect::Write { file, text }) => self.work.add(Job::Write { file, text }),
             // Nothing is begun on the way out.
             Some(Effect::Send(_) | Effect::Quit { .. }) if self.leaving.is_some() => {}

@@ -379,6 +379,10 @@ pub(crate) fn update(dialogs: &mut Vec<Dialog>, rows: usize, action: Action) -> 
             }),
             None => Outcome::Nothing,
         },
+        (Dialog::Reading { lines, .. }, Action::Copy) => {
+            // It stays open.
+            return Outcome::Effect(Effect::Copy(lines.join("\n") + "\n"));
+        }
         (Dialog::Reading { lines, scroll, .. }, action) => {
             read(scroll, &action, lines.len(), rows);
             return Outcome::Nothing;

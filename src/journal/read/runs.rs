@@ -118,6 +118,7 @@ fn outcome(of: &Counts) -> Outcome {
         (0, 0, _) => Outcome::Delivered,
         (0, _, 0) => Outcome::Failed,
         (0, ..) => Outcome::Partial,
+        // Whether all of it was stopped is not known any more: most often it was.
         _ => Outcome::Cancelled,
     }
 }

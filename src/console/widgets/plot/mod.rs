@@ -6,6 +6,8 @@ mod columns;
 mod scale;
 mod stack;
 
+use std::time::Duration;
+
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Style;
@@ -44,6 +46,16 @@ impl<'s> Times<'s> {
             end: scale::time_end(series.until().as_secs()),
             goes_on,
         }
+    }
+
+    /// Where the axis ends.
+    pub(crate) fn end(&self) -> Duration {
+        Duration::from_secs(self.end)
+    }
+
+    /// How many of this number of columns are of a time that has passed.
+    pub(crate) fn shown(&self, number: usize) -> usize {
+        self.columns(number).len()
     }
 
     /// How many entities there were last.
@@ -94,6 +106,21 @@ fn inner(area: Rect) -> Rect {
         width: area.width - left,
         height: area.height - above,
     }
+}
+
+/// Of one row below plots: the place of its label, what divides it from the rest, and that rest.
+pub(crate) fn inner_and_label(area: Rect, theme: &Theme) -> (Rect, &'static str, Rect) {
+    let line = if theme.ascii { "|" } else { "│" };
+    let label = Rect {
+        width: LABEL.min(area.width),
+        ..area
+    };
+    let rest = Rect {
+        height: 1,
+        y: area.y,
+        ..inner(Rect { height: 1, ..area })
+    };
+    (label, line, rest)
 }
 
 /// Legend, labels and the axis; returns the place for what is drawn.
