@@ -7,9 +7,11 @@
 //! | `output` | bytes out, on a thread that alone may wait for their reader |
 //! | `canvas`, `inline` | pictures as bytes: ratatui's back end, for a whole screen or some rows of one |
 //! | `notices` | title, bar of progress and bell |
-//! | `palette` | colours and signs |
+//! | `palette`, `themes` | colours and signs; the themes by their names |
 
 mod canvas;
+#[cfg(test)]
+mod contrast;
 mod inline;
 mod input;
 mod mender;
@@ -17,6 +19,7 @@ mod modes;
 mod notices;
 mod output;
 mod palette;
+mod themes;
 
 pub(crate) use canvas::Canvas;
 pub(crate) use inline::Inline;
@@ -27,3 +30,5 @@ pub(crate) use output::{Output, OutputFigures};
 pub(crate) use palette::{Palette, Theme, Tone};
 
 pub use modes::give_back;
+pub use notices::Wanted;
+pub use themes::ThemeName;
