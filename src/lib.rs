@@ -5,6 +5,7 @@
 //! Imports point down this list only; `ARCHITECTURE.md` is the map.
 
 pub mod cli;
+mod config;
 pub mod console;
 pub mod headless;
 pub mod remote;
@@ -29,3 +30,4 @@ pub mod inventory;
 pub mod lab;
 pub mod model;
 pub mod protocol;
+mod yaml;

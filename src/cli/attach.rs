@@ -64,7 +64,7 @@ pub(super) async fn console(
             text: CHANGED.into(),
         })
     } else {
-        running.then(|| attached(&connection))
+        running.then(|| attached(&connection, &context.options.settings.zone))
     };
     open(connection, (false, greeting), services, context).await
 }
@@ -83,7 +83,7 @@ pub(super) async fn attach(
     let Some(connection) = engine::connect(&context.state_dir, wants).await? else {
         return Err(no_engine(&context.state_dir));
     };
-    let greeting = attached(&connection);
+    let greeting = attached(&connection, &context.options.settings.zone);
     open(connection, (watch, Some(greeting)), services, context).await
 }
 
@@ -107,9 +107,9 @@ pub(super) fn no_engine(state_dir: &StateDir) -> Failed {
 }
 
 /// Says where one is.
-fn attached(connection: &Connection) -> Event {
+fn attached(connection: &Connection, zone: &TimeZone) -> Event {
     let welcome = &connection.welcome;
-    let since = welcome.since.to_zoned(TimeZone::system());
+    let since = welcome.since.to_zoned(zone.clone());
     Event::Did {
         at: Timestamp::now(),
         who: "attached to the engine that runs already".into(),
@@ -198,11 +198,12 @@ async fn open(
     let keeper = Files {
         kept,
         state_dir: context.state_dir.clone(),
+        zone: context.options.settings.zone.clone(),
     };
     let options = Options {
         shared: true,
         watch_only: watch,
-        ..context.args.into()
+        ..context.options
     };
     let snapshots = link.snapshots.clone();
     let shown = show(link, site, options, keeper, context.stop).await;

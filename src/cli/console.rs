@@ -10,11 +10,11 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::tz::TimeZone;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::args::ScreenArgs;
 use super::attach;
 use super::history;
 use super::saved_groups::{KeepError, SavedGroups};
@@ -61,7 +61,7 @@ fn fits(term: &str, input: bool, output: bool) -> Result<(), NoScreen> {
 /// What the console is opened with, besides an inventory.
 #[derive(Debug)]
 pub struct ConsoleContext<'a> {
-    pub args: ScreenArgs,
+    pub options: Options,
     pub state_dir: StateDir,
     /// Where the log goes, if anywhere.
     pub log_file: Option<PathBuf>,
@@ -70,20 +70,6 @@ pub struct ConsoleContext<'a> {
     /// For an engine in a process of its own.
     pub verbose: u8,
     pub stop: &'a mut Stop,
-}
-
-impl From<ScreenArgs> for Options {
-    fn from(args: ScreenArgs) -> Self {
-        Self {
-            mono: args.mono,
-            ascii: args.ascii,
-            slow: args.slow,
-            mouse: args.mouse,
-            silent: args.no_notices,
-            shared: false,
-            watch_only: false,
-        }
-    }
 }
 
 /// Opens the console on an inventory file.
@@ -146,8 +132,9 @@ pub(super) async fn open(
     let keeper = Files {
         kept,
         state_dir: context.state_dir.clone(),
+        zone: context.options.settings.zone.clone(),
     };
-    let shown = show(link, site, context.args.into(), keeper, context.stop).await;
+    let shown = show(link, site, context.options, keeper, context.stop).await;
     // The console has waited for what ran, unless the operator left at once: then nobody waits.
     let left = snapshots.borrow().is_busy();
     if !left {
@@ -246,6 +233,8 @@ pub(super) fn to_ask(inventory: &Inventory, logins: &Logins) -> BTreeSet<Name> {
 pub(super) struct Files {
     pub(super) kept: Result<SavedGroups, NoHome>,
     pub(super) state_dir: StateDir,
+    /// In which times are shown.
+    pub(super) zone: TimeZone,
 }
 
 /// Why something is not kept, written or read.
@@ -277,12 +266,12 @@ impl Storage for Files {
 
     fn history(&self) -> Result<Vec<PastRun>, FilesError> {
         let state_dir = self.state_dir.as_deref().map_err(|none| *none)?;
-        Ok(history::past_runs(state_dir)?)
+        Ok(history::past_runs(state_dir, &self.zone)?)
     }
 
     fn past_run(&self, run: &str, columns: usize) -> Result<String, FilesError> {
         let state_dir = self.state_dir.as_deref().map_err(|none| *none)?;
-        Ok(history::opened(run, state_dir, columns)?)
+        Ok(history::opened(run, state_dir, &self.zone, columns)?)
     }
 }
 

@@ -10,6 +10,7 @@
 //!   `notify`: what a service manager hears; `attach`, `engine_commands`, `status`, `follow`: what talks to it
 //! - `again`: the groups of a past run once more
 //! - `inspect`: what [`online`] and [`verify`] share: asking the engine about hosts, and waiting
+//! - `settings`: how the console is wanted, and the command that prints that
 //! - [`ask`], [`signals`](mod@signals), [`logging`]: the operator's side
 //! - `failed`: why a command ended early, and the exit code that says so
 //! - [`state_dir`], [`saved_groups`]: what outlives the process
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use tracing_subscriber::util::TryInitError;
 
+use crate::config::Place;
 use crate::headless::{self, Board, Mode, Stop};
 use crate::journal;
 use args::{Arguments, DETACH, Verb};
@@ -56,6 +58,7 @@ pub mod saved_groups;
 pub mod select;
 mod serve;
 pub mod services;
+mod settings;
 pub mod signals;
 pub mod state_dir;
 mod status;
@@ -159,6 +162,12 @@ async fn dispatch(
     board: &Board,
 ) -> Result<u8, Failed> {
     let screen = arguments.console()?;
+    let settings = Place::of(arguments.common.config.as_deref());
+    // Before anything is started, and before the screen is taken.
+    let options = match &screen {
+        Some(screen) => Some(settings::in_force(&settings, screen)?.into_options()),
+        None => None,
+    };
     let named = arguments.common.inventory.as_deref();
     let file = named.unwrap_or(Path::new(args::INVENTORY));
     let state_dir = state_dir::state_dir(arguments.common.state_dir.as_deref());
@@ -167,7 +176,7 @@ async fn dispatch(
         journal::check_folder(dir).map_err(Failed::usage)?;
     }
     let on_screen = |stop| console::ConsoleContext {
-        args: screen.unwrap_or_default(),
+        options: options.unwrap_or_default(),
         state_dir: state_dir.clone(),
         log_file,
         is_named: named.is_some(),
@@ -269,6 +278,10 @@ async fn dispatch(
             let mut signals = signals()?;
             let context = CommandContext::new(&mut signals.stop, args.json, board);
             demo::demo(&args, named, services, context).await
+        }
+        Verb::Config(args) => {
+            let screen = arguments.screen.and(args.screen.clone());
+            printed(&settings::config(&args, &settings, &screen)?)
         }
         Verb::Completions { shell } => completions(shell),
         Verb::Man { dir } => man(dir.as_deref()),

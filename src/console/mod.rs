@@ -22,6 +22,7 @@
 //! | `keymap` | the one table of keys: what a key does, what the help and the status line say |
 //! | `scroll` | a cursor in a list |
 //! | `effect`, `action` | what the world outside is asked to do; what a key means |
+//! | `settings` | how the operator wants it, as plain data |
 //! | `page`, `past_run`, `message` | the names of the pages; a run of the journal; what is said under a page |
 //! | `calls` | what the terminal shows of the work when nobody looks at the picture |
 //! | `presence` | which image entities are known to have got |
@@ -43,6 +44,7 @@ mod past_run;
 mod plots;
 mod presence;
 mod scroll;
+mod settings;
 mod state;
 mod stopping;
 #[cfg(test)]
@@ -53,9 +55,11 @@ mod widgets;
 mod work;
 
 pub use app::{Options, run};
+pub use page::Page;
 pub use pages::LogCapture;
 #[cfg(test)]
 pub(crate) use pages::alone;
 pub use past_run::PastRun;
+pub use settings::{MANY, SavedFilter, Settings};
 pub use state::Site;
 pub use work::Storage;

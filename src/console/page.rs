@@ -2,7 +2,7 @@
 
 /// The pages in the order of their digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Page {
+pub enum Page {
     Overview,
     Inventory,
     Groups,

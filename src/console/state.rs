@@ -24,6 +24,7 @@ use super::keymap::Hints;
 use super::message::Message;
 use super::page::Page;
 use super::presence::Presence;
+use super::settings::Settings;
 
 /// What the console is opened on.
 #[derive(Debug, Clone)]
@@ -63,6 +64,7 @@ impl Site {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) site: Site,
+    pub(crate) settings: Settings,
     /// As [`Site::name`], which looks where the program runs: once.
     pub(crate) site_name: String,
     pub(crate) page: Page,
@@ -288,7 +290,7 @@ fn drafts(site: &Site) -> Vec<Draft> {
 }
 
 impl Shared {
-    pub(crate) fn new(mut site: Site) -> Self {
+    pub(crate) fn new(mut site: Site, settings: Settings) -> Self {
         let drafts = drafts(&site);
         Self {
             site_name: site.name(),
@@ -308,8 +310,9 @@ impl Shared {
             presence: Presence::new(std::mem::take(&mut site.memories)),
             time: Time {
                 now: Timestamp::UNIX_EPOCH,
-                zone: TimeZone::UTC,
+                zone: settings.zone.clone(),
             },
+            settings,
             site,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::terminal::{Palette, Theme};
+use crate::terminal::{Palette, Theme, ThemeName};
 
 /// How a run is shown.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Mode {
         env: impl Fn(&str) -> Option<String>,
     ) -> Self {
         let set = |name: &str| env(name).filter(|value| !value.is_empty());
-        let theme = Theme::choose(false, false, &env);
+        let theme = Theme::choose(ThemeName::Dark, None, &env);
         let utf8 = !theme.ascii;
         let term = set("TERM").unwrap_or_else(|| "dumb".into());
         if json {

@@ -14,13 +14,13 @@ use super::credentials::{self, check_login};
 use super::defaults::{Defaults, timeouts};
 use super::dialect;
 use super::error::{Problems, quoted};
-use super::fields::{Fields, Shape, TIME_KEYS, section};
+use super::fields::{Fields, Shape, section};
 use super::http;
 use super::rates;
 use super::ssh;
 use super::tls;
 use super::tree::Node;
-use super::values;
+use super::values::{self, TIME_KEYS};
 
 const FILE_SERVER: Shape = Shape::new(
     "a file server",

@@ -13,13 +13,13 @@ use crate::model::{
 use super::credentials;
 use super::dialect;
 use super::error::{Complaint, Problems, quoted};
-use super::fields::{DELIVERY_KEYS, Fields, Shape, TIME_KEYS, mapping};
+use super::fields::{Fields, Shape, mapping};
 use super::http;
 use super::procedures;
 use super::ssh;
 use super::tls;
 use super::tree::Node;
-use super::values;
+use super::values::{self, DELIVERY_KEYS, TIME_KEYS};
 
 const DEFAULTS: Shape = Shape::new(
     "`defaults`",

@@ -16,7 +16,7 @@ use super::credentials::{self, check_login};
 use super::defaults::{Defaults, check_folder, check_path, delivery, labels, timeouts, wrong_name};
 use super::dialect;
 use super::error::{Complaint, Problems, quoted};
-use super::fields::{DELIVERY_KEYS, Fields, Shape, TIME_KEYS};
+use super::fields::{Fields, Shape};
 use super::http;
 use super::procedures::{Kinds, Place, deliver, parse_place};
 use super::rates;
@@ -25,7 +25,7 @@ use super::ssh;
 use super::taken::Taken;
 use super::tls;
 use super::tree::{Node, Value};
-use super::values;
+use super::values::{self, DELIVERY_KEYS, TIME_KEYS};
 
 const ENTITY: Shape = Shape {
     extensions: true,

@@ -1,7 +1,7 @@
 //! YAML as written, to the model: every error at once, each with its line and column.
 //!
-//! `tree` reads the YAML itself into nodes that know where they stand; the modules named after the
-//! sections of the file walk them and report what is wrong to one list (`error`). Nothing stops at
+//! [`crate::yaml`] reads the YAML itself into nodes that know where they stand; the modules named after the
+//! sections of the file walk them and report what is wrong to one list. Nothing stops at
 //! the first error except YAML that can't be read at all. The format is described in
 //! [`parse`]; `secrets` looks passwords up.
 
@@ -13,8 +13,6 @@ mod credentials;
 mod defaults;
 mod dialect;
 mod entities;
-mod error;
-mod fields;
 mod groups;
 mod http;
 mod members;
@@ -26,23 +24,28 @@ mod serve;
 mod ssh;
 mod taken;
 mod tls;
-mod tree;
 mod values;
 
-use std::fs::File;
-use std::io::Read;
+use std::ops::Range;
 use std::path::Path;
 
 use crate::model::lookup::Lookup;
 use crate::model::{BufferPreference, Inventory, units};
+use crate::yaml::{self, Kind, error, fields, tree};
 
-pub use error::{InventoryErrors, Problem};
+pub use crate::yaml::{Errors as InventoryErrors, Problem};
 
 use error::Problems;
 use fields::{Fields, Shape};
 
-/// Larger files are refused unread.
-const LARGEST_FILE: u64 = 16 << 20;
+const KIND: Kind = Kind {
+    what: "inventory",
+    largest: 16 << 20,
+    most_nodes: 1_000_000,
+    shorter: "describe entities with ranges; do not nest aliases",
+    missing: "name the inventory with `-i FILE` or in SUBTEND_INVENTORY",
+    folder: "name the YAML file in it",
+};
 /// Memory for software download where the file does not say.
 const MEMORY: u64 = 8 << 20;
 /// Preferred size of a buffer where the file prefers nothing.
@@ -86,44 +89,12 @@ pub fn load(path: &Path) -> Result<Inventory, InventoryErrors> {
 /// # Errors
 /// Why it can't be read: missing, a folder, not UTF-8, larger than 16 MiB.
 pub fn read_text(path: &Path) -> Result<String, InventoryErrors> {
-    let whole = |message: String, help: &str| InventoryErrors::whole(path, message, help);
-    let unreadable = |error: &std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => whole(
-            "there is no such file".into(),
-            "name the inventory with `-i FILE` or in SUBTEND_INVENTORY",
-        ),
-        std::io::ErrorKind::IsADirectory => whole(
-            "this is a folder, not a file".into(),
-            "name the YAML file in it",
-        ),
-        _ => whole(
-            format!("the file can't be read: {error}"),
-            "check its path and its permissions",
-        ),
-    };
-    let file = File::open(path).map_err(|error| unreadable(&error))?;
-    let mut bytes = Vec::new();
-    file.take(LARGEST_FILE + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| unreadable(&error))?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        return Err(whole(
-            format!("the file is larger than {}", units::size(LARGEST_FILE)),
-            "an inventory is a short text; is this the right file?",
-        ));
-    }
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(text),
-        Err(error) => {
-            let valid = error.utf8_error().valid_up_to();
-            let before = &error.as_bytes()[..valid];
-            let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-            Err(whole(
-                format!("the file is not UTF-8 text: see line {line}"),
-                "save it as UTF-8",
-            ))
-        }
-    }
+    yaml::read_text(path, &KIND)
+}
+
+/// What of a line of a text that may be anything must not be shown: what may be a secret.
+pub(crate) fn may_be_secret(text: &str, start: usize, line: &str) -> Vec<Range<usize>> {
+    redact::Redactions::textual().in_line(text, start, line)
 }
 
 /// Reads the text of an inventory; `file` is named in errors, and its folder is where relative
@@ -208,13 +179,26 @@ pub fn read_text(path: &Path) -> Result<String, InventoryErrors> {
 /// All that is wrong, sorted by position.
 pub fn parse(text: &str, file: &Path) -> Result<Inventory, InventoryErrors> {
     let mut problems = Problems::default();
-    let Some(root) = tree::parse(text, &mut problems) else {
-        return Err(problems.into_errors(file, text, &redact::Redactions::textual()));
+    let Some(root) = tree::parse(text, &KIND, &mut problems) else {
+        let hidden = |start, line: &str| may_be_secret(text, start, line);
+        return Err(problems.into_errors(file, text, &hidden));
     };
+    if root.is_null() {
+        problems.report(
+            &error::Span::start(),
+            "the file is empty",
+            "describe `file_servers`, `images`, `entities` and `groups`",
+        );
+        return Err(problems.into_errors(file, text, &|_, _| Vec::new()));
+    }
     let inventory = read(&root, file, &mut problems);
     match inventory {
         Some(inventory) if problems.is_empty() => Ok(inventory),
-        _ => Err(problems.into_errors(file, text, &redact::Redactions::of(&root))),
+        _ => {
+            let redactions = redact::Redactions::of(&root);
+            let hidden = |start, line: &str| redactions.in_line(text, start, line);
+            Err(problems.into_errors(file, text, &hidden))
+        }
     }
 }
 

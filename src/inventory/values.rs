@@ -1,14 +1,19 @@
-//! Single values: text, names, sizes, times, numbers, choices.
+//! Single values of an inventory: names, sizes, rates, times; and those of any file.
 
 use std::time::Duration;
 
 use crate::model::units;
 
 pub(super) use crate::model::names::check as check_name;
+pub(super) use crate::yaml::values::{boolean, choice, count, label, text, texts};
 
-use super::error::{Complaint, Problems, did_you_mean, quoted};
-use super::fields::list;
-use super::tree::{Node, Value};
+use super::error::{Complaint, Problems, quoted};
+use super::tree::Node;
+
+/// Keys about waiting for a host.
+pub(crate) const TIME_KEYS: &[&str] = &["timeouts", "min_rate"];
+/// Keys about how a file gets onto an entity.
+pub(crate) const DELIVERY_KEYS: &[&str] = &["verify", "staging", "delete_first", "staging_name"];
 
 /// A wait longer than this is a typing error.
 const LONGEST_TIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -16,49 +21,6 @@ const LONGEST_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 const LARGEST_SIZE: u64 = 1 << 40;
 /// Bytes a second: 100 Gbit/s.
 const FASTEST: u64 = 12_500_000_000;
-
-/// Text that is not empty, as written.
-pub(super) fn text<'a>(problems: &mut Problems, node: &'a Node, key: &str) -> Option<&'a str> {
-    match (node.text(), &node.value) {
-        (Some(""), _) => {
-            let message = format!("{} is empty", quoted(key));
-            problems.refuse(&node.span, message, "give it a value")
-        }
-        (Some(text), _) => Some(text),
-        (None, Value::Broken) => None,
-        (None, _) => problems.refuse(
-            &node.span,
-            format!("{} must be text, and this is {}", quoted(key), node.kind()),
-            format!("write one value: `{key}: VALUE`"),
-        ),
-    }
-}
-
-/// Text without characters that can't be shown, for what is only compared and listed.
-pub(super) fn label(problems: &mut Problems, node: &Node, key: &str) -> Option<String> {
-    let text = text(problems, node, key)?;
-    if text.chars().any(char::is_control) {
-        let message = format!("{} holds a control character", quoted(key));
-        return problems.refuse(&node.span, message, "write plain text");
-    }
-    Some(text.to_owned())
-}
-
-/// Text, or a list of texts.
-pub(super) fn texts<'a>(
-    problems: &mut Problems,
-    node: &'a Node,
-    key: &str,
-) -> Vec<(&'a str, &'a Node)> {
-    let items: Vec<&Node> = match &node.value {
-        Value::Sequence(items) => items.iter().map(|item| &**item).collect(),
-        _ => vec![node],
-    };
-    items
-        .into_iter()
-        .filter_map(|item| text(problems, item, key).map(|text| (text, item)))
-        .collect()
-}
 
 /// A size in bytes, more than 0.
 pub(super) fn size(problems: &mut Problems, node: &Node, key: &str) -> Option<u64> {
@@ -131,41 +93,4 @@ pub(super) fn time(problems: &mut Problems, node: &Node, key: &str) -> Option<Du
     };
     problems.complain(&node.span, complaint);
     None
-}
-
-/// A number of things, at least one.
-pub(super) fn count(problems: &mut Problems, node: &Node, key: &str) -> Option<usize> {
-    let written = text(problems, node, key)?;
-    match written.parse::<u32>() {
-        Ok(count) if count > 0 => Some(count as usize),
-        _ => problems.refuse(
-            &node.span,
-            format!("{} can't be {}", quoted(key), quoted(written)),
-            "write a whole number from 1",
-        ),
-    }
-}
-
-/// `true` or `false`.
-pub(super) fn boolean(problems: &mut Problems, node: &Node, key: &str) -> Option<bool> {
-    choice(problems, node, key, &[("true", true), ("false", false)])
-}
-
-/// One of some words.
-pub(super) fn choice<T: Copy>(
-    problems: &mut Problems,
-    node: &Node,
-    key: &str,
-    choices: &[(&str, T)],
-) -> Option<T> {
-    let written = text(problems, node, key)?;
-    if let Some((_, value)) = choices.iter().find(|(word, _)| *word == written) {
-        return Some(*value);
-    }
-    let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-    let help = did_you_mean(written, words.iter().copied(), || {
-        format!("possible are {}", list(&words))
-    });
-    let message = format!("{} can't be {}", quoted(key), quoted(written));
-    problems.refuse(&node.span, message, help)
 }

@@ -8,10 +8,12 @@
 //! | `canvas`, `inline` | pictures as bytes: ratatui's back end, for a whole screen or some rows of one |
 //! | `clipboard` | text for the clipboard of the terminal |
 //! | `notices` | title, bar of progress and bell |
-//! | `palette` | colours and signs |
+//! | `palette`, `themes` | colours and signs; the themes by their names |
 
 mod canvas;
 pub(crate) mod clipboard;
+#[cfg(test)]
+mod contrast;
 mod inline;
 mod input;
 mod mender;
@@ -19,6 +21,7 @@ mod modes;
 mod notices;
 mod output;
 mod palette;
+mod themes;
 
 pub(crate) use canvas::Canvas;
 pub(crate) use inline::Inline;
@@ -29,3 +32,5 @@ pub(crate) use output::{Output, OutputFigures};
 pub(crate) use palette::{Palette, Theme, Tone};
 
 pub use modes::give_back;
+pub use notices::Wanted;
+pub use themes::ThemeName;

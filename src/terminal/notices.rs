@@ -70,12 +70,16 @@ impl Understands {
         self.wrapped(&format!("\x1b]9;4;{state};{percent}\x1b\\"))
     }
 
-    /// A bell, and why.
-    fn call(self, why: &str) -> String {
+    fn bell(self) -> &'static str {
         match self {
-            Self::Nothing => String::new(),
-            _ => format!("\x07{}", self.wrapped(&format!("\x1b]9;{why}\x1b\\"))),
+            Self::Nothing => "",
+            _ => "\x07",
         }
+    }
+
+    /// Why somebody is called.
+    fn message(self, why: &str) -> String {
+        self.wrapped(&format!("\x1b]9;{why}\x1b\\"))
     }
 
     /// tmux passes on what stands between `ESC P tmux ;` and `ESC \`, with each ESC in it twice.
@@ -88,6 +92,34 @@ impl Understands {
             }
         }
     }
+}
+
+/// What of it the operator wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    pub title: bool,
+    /// The bar.
+    pub progress: bool,
+    /// When somebody is needed.
+    pub bell: bool,
+    /// Why, as the desktop shows it.
+    pub message: bool,
+}
+
+impl Wanted {
+    pub const ALL: Self = Self {
+        title: true,
+        progress: true,
+        bell: true,
+        message: true,
+    };
+
+    pub const NOTHING: Self = Self {
+        title: false,
+        progress: false,
+        bell: false,
+        message: false,
+    };
 }
 
 /// A bar of progress, in percent.
@@ -115,13 +147,15 @@ pub(crate) struct Notice {
 #[derive(Debug)]
 pub(crate) struct Notices {
     understands: Understands,
+    wanted: Wanted,
     shown: Option<Notice>,
 }
 
 impl Notices {
-    pub(crate) fn new(understands: Understands) -> Self {
+    pub(crate) fn new(understands: Understands, wanted: Wanted) -> Self {
         Self {
             understands,
+            wanted,
             shown: None,
         }
     }
@@ -135,14 +169,20 @@ impl Notices {
     pub(crate) fn show(&mut self, notice: Notice) -> Vec<u8> {
         let before = self.shown.as_ref();
         let mut out = String::new();
-        if before.is_none_or(|before| before.title != notice.title) {
+        let wanted = self.wanted;
+        if wanted.title && before.is_none_or(|before| before.title != notice.title) {
             out += &self.understands.title(&plain(&notice.title));
         }
-        if before.map_or(Bar::None, |before| before.bar) != notice.bar {
+        if wanted.progress && before.map_or(Bar::None, |before| before.bar) != notice.bar {
             out += &self.understands.bar(notice.bar);
         }
         if let Some(why) = &notice.call {
-            out += &self.understands.call(&plain(why));
+            if wanted.bell {
+                out += self.understands.bell();
+            }
+            if wanted.message {
+                out += &self.understands.message(&plain(why));
+            }
         }
         self.shown = Some(notice);
         out.into_bytes()
@@ -170,7 +210,7 @@ mod tests {
     fn old_terminals_are_sent_nothing_of_it() {
         for term in ["vt100", "vt220", "linux", "ansi", "dumb", ""] {
             let understands = choose(term, false);
-            let mut notices = Notices::new(understands);
+            let mut notices = Notices::new(understands, Wanted::ALL);
             let notice = Notice {
                 title: "50%".into(),
                 bar: Bar::Runs(50),
@@ -188,7 +228,7 @@ mod tests {
 
     #[test]
     fn what_is_shown_already_is_not_sent_again_and_nothing_ends_a_sequence_early() {
-        let mut notices = Notices::new(Understands::All);
+        let mut notices = Notices::new(Understands::All, Wanted::ALL);
         let notice = |call: Option<&str>| Notice {
             title: "50% \x1b]0;x\x07".into(),
             bar: Bar::Runs(50),
@@ -208,7 +248,38 @@ mod tests {
         assert_eq!(notices.show(ended), b"\x1b]9;4;0;0\x1b\\");
         notices.forget();
         assert_eq!(notices.show(notice(None)), shown);
-        let wrapped = Understands::ThroughTmux.call("a");
-        assert_eq!(wrapped, "\x07\x1bPtmux;\x1b\x1b]9;a\x1b\x1b\\\x1b\\");
+        let wrapped = Understands::ThroughTmux.message("a");
+        assert_eq!(wrapped, "\x1bPtmux;\x1b\x1b]9;a\x1b\x1b\\\x1b\\");
+    }
+
+    #[test]
+    fn only_what_is_wanted_is_sent() {
+        let sent = |wanted: Wanted| {
+            let notice = Notice {
+                title: "50%".into(),
+                bar: Bar::Runs(50),
+                call: Some("ended".into()),
+            };
+            let bytes = Notices::new(Understands::All, wanted).show(notice);
+            String::from_utf8(bytes).unwrap()
+        };
+        let none = Wanted::NOTHING;
+        assert_eq!(sent(none), "");
+        let title = Wanted {
+            title: true,
+            ..none
+        };
+        assert_eq!(sent(title), "\x1b]2;50%\x1b\\");
+        let progress = Wanted {
+            progress: true,
+            ..none
+        };
+        assert_eq!(sent(progress), "\x1b]9;4;1;50\x1b\\");
+        assert_eq!(sent(Wanted { bell: true, ..none }), "\x07");
+        let message = Wanted {
+            message: true,
+            ..none
+        };
+        assert_eq!(sent(message), "\x1b]9;ended\x1b\\");
     }
 }

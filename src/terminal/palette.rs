@@ -1,20 +1,29 @@
 //! Colours and signs. Every state is shown by a word and a sign; colour only helps.
 //!
-//! Three palettes: 16 colours (the terminal's own), 256 colours, and mono, which uses no colour at
+//! Each theme has two palettes, of 16 colours (the terminal's own) and of 256; mono uses no colour at
 //! all: crossterm drops bold and reverse too when `NO_COLOR` is set, so mono asks for modifiers
 //! only. The colours avoid telling red from green: blue is good, orange or yellow needs a look,
-//! red with a sign of its own has failed.
+//! red with a sign of its own has failed. How well they stand out is computed in `contrast`.
 
 use ratatui::style::{Color, Modifier, Style};
 
 use crate::model::series::Class;
 use crate::model::{EntityState, Standing};
 
+use super::themes::{ThemeName, knows_utf8};
+
+/// The colours that a theme has on a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Palette {
     Mono,
     Sixteen,
     Indexed,
+    /// On a bright background.
+    LightSixteen,
+    LightIndexed,
+    /// On a dark background, each colour as bright as it can be.
+    VividSixteen,
+    VividIndexed,
 }
 
 /// How things look on this terminal.
@@ -37,62 +46,64 @@ pub(crate) enum Tone {
 }
 
 impl Theme {
-    /// For a terminal as its environment describes it: `NO_COLOR`, `TERM`, `COLORTERM`, the locale.
+    /// For a terminal as its environment describes it: `NO_COLOR`, `TERM`, `COLORTERM`, `COLORFGBG`, the locale. Without a
+    /// word for or against ASCII the locale decides.
     pub(crate) fn choose(
-        mono: bool,
-        ascii: bool,
+        name: ThemeName,
+        ascii: Option<bool>,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Self {
-        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let term = set("TERM").unwrap_or_default();
-        let palette = if mono || set("NO_COLOR").is_some() {
-            Palette::Mono
-        } else if term.contains("256color") || set("COLORTERM").is_some() {
-            Palette::Indexed
-        } else if [
-            "xterm", "screen", "tmux", "rxvt", "linux", "ansi", "konsole", "putty", "cygwin",
-        ]
-        .iter()
-        .any(|known| term.starts_with(known))
-        {
-            Palette::Sixteen
-        } else {
-            Palette::Mono
-        };
-        let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
-            .iter()
-            .find_map(|name| set(name));
-        let utf8 = locale.is_some_and(|locale| {
-            let locale = locale.to_ascii_lowercase();
-            locale.contains("utf-8") || locale.contains("utf8")
-        });
         Self {
-            palette,
-            ascii: ascii || !utf8,
+            palette: Palette::choose(name, &variable),
+            ascii: ascii.unwrap_or_else(|| !knows_utf8(&variable)),
         }
     }
 
     pub(crate) fn tone(&self, tone: Tone) -> Style {
         let style = Style::new();
+        let bold = |style: Style| style.add_modifier(Modifier::BOLD);
+        let fg = |number| style.fg(Color::Indexed(number));
         match (self.palette, tone) {
             (_, Tone::Plain) => style,
             (Palette::Mono, Tone::Faint) => style.add_modifier(Modifier::DIM),
             (Palette::Mono, Tone::Good | Tone::Busy) => style,
-            (Palette::Mono, Tone::Look) => style.add_modifier(Modifier::BOLD),
+            (Palette::Mono, Tone::Look) => bold(style),
             (Palette::Mono, Tone::Bad) => style.add_modifier(Modifier::BOLD | Modifier::REVERSED),
             (Palette::Sixteen, Tone::Faint) => style.fg(Color::DarkGray),
             (Palette::Sixteen, Tone::Good) => style.fg(Color::Cyan),
             (Palette::Sixteen, Tone::Busy) => style.fg(Color::Blue),
             (Palette::Sixteen, Tone::Look) => style.fg(Color::Yellow),
-            (Palette::Sixteen, Tone::Bad) => style.fg(Color::LightRed).add_modifier(Modifier::BOLD),
+            (Palette::Sixteen, Tone::Bad) => bold(style.fg(Color::LightRed)),
             // Okabe and Ito's palette, as near as 256 colours come.
-            (Palette::Indexed, Tone::Faint) => style.fg(Color::Indexed(245)),
-            (Palette::Indexed, Tone::Good) => style.fg(Color::Indexed(36)),
-            (Palette::Indexed, Tone::Busy) => style.fg(Color::Indexed(74)),
-            (Palette::Indexed, Tone::Look) => style.fg(Color::Indexed(214)),
-            (Palette::Indexed, Tone::Bad) => {
-                style.fg(Color::Indexed(202)).add_modifier(Modifier::BOLD)
+            (Palette::Indexed, Tone::Faint) => fg(245),
+            (Palette::Indexed, Tone::Good) => fg(36),
+            (Palette::Indexed, Tone::Busy) => fg(74),
+            (Palette::Indexed, Tone::Look) => fg(214),
+            (Palette::Indexed, Tone::Bad) => bold(fg(202)),
+            // Cyan, yellow and green of 16 can't be read on white: what is left is little.
+            (Palette::LightSixteen, Tone::Faint) => style.fg(Color::DarkGray),
+            (Palette::LightSixteen, Tone::Good) => style.fg(Color::Blue),
+            (Palette::LightSixteen, Tone::Busy) => style,
+            (Palette::LightSixteen, Tone::Look) => style.fg(Color::Magenta),
+            (Palette::LightSixteen, Tone::Bad) => bold(style.fg(Color::Red)),
+            // The same hues, as dark as paper wants them.
+            (Palette::LightIndexed, Tone::Faint) => fg(241),
+            (Palette::LightIndexed, Tone::Good) => fg(23),
+            (Palette::LightIndexed, Tone::Busy) => fg(26),
+            (Palette::LightIndexed, Tone::Look) => fg(94),
+            (Palette::LightIndexed, Tone::Bad) => bold(fg(160)),
+            (Palette::VividSixteen, Tone::Faint) => style,
+            (Palette::VividSixteen, Tone::Good) => style.fg(Color::LightCyan),
+            (Palette::VividSixteen, Tone::Busy) => bold(style),
+            (Palette::VividSixteen, Tone::Look) => bold(style.fg(Color::LightYellow)),
+            (Palette::VividSixteen, Tone::Bad) => {
+                bold(style.fg(Color::LightRed)).add_modifier(Modifier::REVERSED)
             }
+            (Palette::VividIndexed, Tone::Faint) => fg(252),
+            (Palette::VividIndexed, Tone::Good) => fg(117),
+            (Palette::VividIndexed, Tone::Busy) => fg(231),
+            (Palette::VividIndexed, Tone::Look) => bold(fg(226)),
+            (Palette::VividIndexed, Tone::Bad) => bold(fg(215)).add_modifier(Modifier::REVERSED),
         }
     }
 
@@ -188,6 +199,10 @@ impl Theme {
             Palette::Mono => style,
             Palette::Sixteen => style.fg(Color::Cyan),
             Palette::Indexed => style.fg(Color::Indexed(80)),
+            Palette::LightSixteen => style.fg(Color::Blue),
+            Palette::LightIndexed => style.fg(Color::Indexed(25)),
+            Palette::VividSixteen => style.fg(Color::LightCyan),
+            Palette::VividIndexed => style.fg(Color::Indexed(51)),
         }
     }
 
@@ -217,7 +232,7 @@ impl Theme {
     pub(crate) fn gauge(&self) -> (&'static str, Option<&'static str>, &'static str) {
         match (self.ascii, self.palette) {
             (true, _) => ("#", None, "."),
-            (false, Palette::Indexed) => ("━", Some("╸"), "─"),
+            (false, palette) if palette.is_indexed() => ("━", Some("╸"), "─"),
             (false, _) => ("█", Some("▌"), "░"),
         }
     }
@@ -261,32 +276,6 @@ impl Theme {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn theme(pairs: &[(&str, &str)]) -> Theme {
-        Theme::choose(false, false, |name| {
-            pairs
-                .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
-        })
-    }
-
-    #[test]
-    fn terminals_get_what_they_can_show() {
-        let palette = |pairs: &[(&str, &str)]| theme(pairs).palette;
-        assert_eq!(palette(&[("TERM", "xterm-256color")]), Palette::Indexed);
-        assert_eq!(palette(&[("TERM", "xterm")]), Palette::Sixteen);
-        for mono in ["vt100", "vt220", "", "weird"] {
-            assert_eq!(palette(&[("TERM", mono)]), Palette::Mono, "{mono}");
-        }
-        assert_eq!(
-            palette(&[("TERM", "xterm-256color"), ("NO_COLOR", "1")]),
-            Palette::Mono
-        );
-        assert!(theme(&[("LANG", "C")]).ascii && theme(&[]).ascii);
-        assert!(!theme(&[("LANG", "de_CH.UTF-8")]).ascii);
-        assert!(theme(&[("LANG", "de_CH.UTF-8"), ("LC_ALL", "C")]).ascii);
-    }
 
     #[test]
     fn mono_uses_no_colour_and_every_state_has_a_sign_of_its_own() {

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint};
 use thiserror::Error;
 
+use crate::config::{self, Zone};
+use crate::terminal::ThemeName;
+
 mod again;
 mod campaign;
 mod engine;
@@ -63,17 +66,32 @@ pub struct Common {
     /// Where the journal, groups made in the console and its log are kept [default: $XDG_STATE_HOME/subtend]
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state_dir: Option<PathBuf>,
+    /// The settings of the console [default: $XDG_CONFIG_HOME/subtend/config.yaml, if it is there]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "SUBTEND_CONFIG",
+        value_hint = ValueHint::FilePath
+    )]
+    pub config: Option<PathBuf>,
     /// Log more, to standard error or the console's log file: -v, -vv, -vvv; SUBTEND_LOG filters finer
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
 
-/// How the console looks. Understood where a console is opened.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
+/// How the console looks. Understood where a console is opened; more can be set in the file of settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Console")]
 pub struct ScreenArgs {
+    /// Colours: auto, dark, light, high-contrast, mono [default: dark]
+    #[arg(long, value_name = "THEME", value_parser = config::theme)]
+    pub(crate) theme: Option<ThemeName>,
+    /// Show times in this zone: local, utc, or a name like Europe/Berlin [default: local]
+    #[arg(long, value_name = "ZONE", value_parser = config::zone)]
+    pub(crate) time: Option<Zone>,
     /// Draw without colours [default: as NO_COLOR and TERM say]
-    #[arg(long)]
+    #[arg(long, conflicts_with = "theme")]
     pub mono: bool,
     /// Draw with ASCII characters alone [default: where the locale is not UTF-8]
     #[arg(long)]
@@ -93,6 +111,8 @@ impl ScreenArgs {
     /// Those that were given before a command and after it.
     pub fn and(self, other: Self) -> Self {
         Self {
+            theme: self.theme.or(other.theme),
+            time: self.time.or(other.time),
             mono: self.mono || other.mono,
             ascii: self.ascii || other.ascii,
             slow: self.slow || other.slow,
@@ -101,8 +121,10 @@ impl ScreenArgs {
         }
     }
 
-    fn given(self) -> Option<&'static str> {
+    fn given(&self) -> Option<&'static str> {
         let all = [
+            (self.theme.is_some(), "--theme"),
+            (self.time.is_some(), "--time"),
             (self.mono, "--mono"),
             (self.ascii, "--ascii"),
             (self.slow, "--slow"),
@@ -127,10 +149,13 @@ impl Arguments {
     /// That is said of a command without a console.
     pub fn console(&self) -> Result<Option<ScreenArgs>, NoConsole> {
         match &self.verb {
-            None => Ok(Some(self.screen)),
-            Some(Verb::Attach(args)) => Ok(Some(self.screen.and(args.screen))),
+            None => Ok(Some(self.screen.clone())),
+            Some(Verb::Attach(args)) => Ok(Some(self.screen.clone().and(args.screen.clone()))),
             #[cfg(feature = "lab")]
-            Some(Verb::Demo(args)) if !args.headless => Ok(Some(self.screen.and(args.screen))),
+            Some(Verb::Demo(args)) if !args.headless => {
+                Ok(Some(self.screen.clone().and(args.screen.clone())))
+            }
+            Some(Verb::Config(_)) => Ok(None),
             Some(_) => match self.screen.given() {
                 Some(name) => Err(NoConsole(name)),
                 None => Ok(None),
@@ -182,6 +207,8 @@ pub enum Verb {
     Verify(VerifyArgs),
     /// Carry out the procedure of a type on one entity, step by step
     TryProcedure(TryProcedureArgs),
+    /// Print the settings of the console that are in force, as a file
+    Config(ConfigArgs),
     /// Serve the practice network of an inventory on loopback until stopped
     #[cfg(feature = "lab")]
     Lab(LabArgs),
@@ -205,7 +232,7 @@ impl Verb {
     pub fn keeps_state(&self) -> bool {
         match self {
             Self::Check(args) => args.online,
-            Self::Completions { .. } | Self::Man { .. } | Self::Detach => false,
+            Self::Completions { .. } | Self::Man { .. } | Self::Detach | Self::Config(_) => false,
             #[cfg(feature = "lab")]
             Self::Lab(_) => false,
             _ => true,
@@ -219,6 +246,22 @@ impl Verb {
         #[cfg(not(feature = "lab"))]
         return false;
     }
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  subtend config > ~/.config/subtend/config.yaml\n  subtend config --check --config new.yaml"
+)]
+pub struct ConfigArgs {
+    /// Look for errors alone, and print nothing else
+    #[arg(long, conflicts_with = "path")]
+    pub check: bool,
+    /// Print where the file is looked for
+    #[arg(long)]
+    pub path: bool,
+    // Last: its heading would be that of what follows.
+    #[command(flatten)]
+    pub screen: ScreenArgs,
 }
 
 #[cfg(feature = "lab")]
@@ -235,7 +278,7 @@ pub struct LabArgs {
 #[command(after_help = "Examples:\n  subtend demo\n  subtend demo --headless")]
 pub struct DemoArgs {
     /// Deliver to all groups without the console, and print lines
-    #[arg(long, conflicts_with_all = ["mono", "ascii", "slow", "mouse", "no_notices"])]
+    #[arg(long, conflicts_with_all = ["theme", "time", "mono", "ascii", "slow", "mouse", "no_notices"])]
     pub headless: bool,
     /// Print events as JSON, one object a line, and nothing else on standard output
     #[arg(long, requires = "headless")]
@@ -415,14 +458,17 @@ mod tests {
             ..ScreenArgs::default()
         };
         assert_eq!(console(""), Ok(Some(ScreenArgs::default())));
-        assert_eq!(console("--mono"), Ok(Some(mono)));
+        assert_eq!(console("--mono"), Ok(Some(mono.clone())));
         assert_eq!(console("run --all"), Ok(None));
         let refused = console("--slow run --all").unwrap_err().to_string();
         assert!(refused.contains("--slow"));
         assert!(parse("run --all --mono").is_err());
         #[cfg(feature = "lab")]
         {
-            let both = ScreenArgs { slow: true, ..mono };
+            let both = ScreenArgs {
+                slow: true,
+                ..mono.clone()
+            };
             assert_eq!(console("--mono demo --slow"), Ok(Some(both)));
             assert_eq!(console("demo --headless"), Ok(None));
             assert!(parse("demo --headless --ascii").is_err());

@@ -52,29 +52,32 @@ pub fn history(args: &HistoryArgs, state_dir: &Path, columns: usize) -> Result<S
 ///
 /// # Errors
 /// When the journal can't be read, or knows no such run.
-pub(super) fn opened(run: &str, state_dir: &Path, columns: usize) -> Result<String, Failed> {
+pub(super) fn opened(
+    run: &str,
+    state_dir: &Path,
+    zone: &TimeZone,
+    columns: usize,
+) -> Result<String, Failed> {
     let none = || Failed::usage("no run was recorded yet");
     let journal = Journal::open(state_dir)?.ok_or_else(none)?;
     let whole = whole(&journal, &find(&journal, run)?)?;
-    let zone = TimeZone::system();
-    Ok(text::run(&whole, Steps::OfTroubled, &zone, columns))
+    Ok(text::run(&whole, Steps::OfTroubled, zone, columns))
 }
 
 /// For the console's history page.
 ///
 /// # Errors
 /// When the journal can't be read.
-pub(super) fn past_runs(state_dir: &Path) -> Result<Vec<PastRun>, JournalError> {
+pub(super) fn past_runs(state_dir: &Path, zone: &TimeZone) -> Result<Vec<PastRun>, JournalError> {
     /// More than that are looked for with `subtend history`.
     const SHOWN: usize = 200;
     let Some(journal) = Journal::open(state_dir)? else {
         return Ok(Vec::new());
     };
-    let zone = TimeZone::system();
     Ok((journal.runs(Some(SHOWN))?.iter())
         .map(|run| PastRun {
             run: run.run.clone(),
-            began: moment(run.started, &zone),
+            began: moment(run.started, zone),
             outcome: text::outcome(run),
             delivered: run.counts.delivered,
             unproven: run.counts.delivered_unproven,

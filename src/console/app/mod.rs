@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use crossterm::event as typed;
 use crossterm::event::{KeyCode, KeyEventKind, MouseButton, MouseEventKind};
-use jiff::tz::TimeZone;
 use nix::sys::signal::Signal as Posix;
 use pictures::{Pictures, ready};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -24,7 +23,9 @@ use tokio::time::{sleep_until, timeout};
 use crate::model::{columns, units};
 use crate::protocol::{Event, Link, Snapshot};
 use crate::terminal::clipboard;
-use crate::terminal::{Canvas, Device, Input, Notices, Output, Terminal, Theme, Understands};
+use crate::terminal::{
+    Canvas, Device, Input, Notices, Output, Terminal, Theme, ThemeName, Understands, Wanted,
+};
 
 use super::action::Action;
 use super::calls::Calls;
@@ -33,27 +34,43 @@ use super::keymap;
 use super::message::Message;
 use super::page::Page;
 use super::pages::State;
+use super::settings::Settings;
 use super::state::Site;
 use super::update::update;
 use super::work::{Job, Storage, Work};
 
 /// How the console behaves on this terminal.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// No colours, whatever the terminal can do.
-    pub mono: bool,
-    /// ASCII alone.
-    pub ascii: bool,
+    pub theme: ThemeName,
+    /// ASCII alone, or not; without a word the locale decides.
+    pub ascii: Option<bool>,
     /// At most one picture a second while nobody presses a key, for slow lines.
     pub slow: bool,
     /// Clicks and the wheel are reported.
     pub mouse: bool,
-    /// Neither a title nor a bell.
-    pub silent: bool,
+    /// What is shown besides pictures, where the terminal knows it.
+    pub notices: Wanted,
     /// The engine is a process of its own: what runs goes on when the console ends.
     pub shared: bool,
     /// It takes no orders from this console.
     pub watch_only: bool,
+    pub settings: Settings,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            theme: ThemeName::default(),
+            ascii: None,
+            slow: false,
+            mouse: false,
+            notices: Wanted::ALL,
+            shared: false,
+            watch_only: false,
+            settings: Settings::default(),
+        }
+    }
 }
 
 /// Least time between pictures that no press has asked for.
@@ -87,7 +104,9 @@ pub async fn run(
     keeper: impl Storage,
     stop: mpsc::Receiver<()>,
 ) -> io::Result<()> {
-    let theme = Theme::choose(options.mono, options.ascii, |name| std::env::var(name).ok());
+    let theme = Theme::choose(options.theme, options.ascii, |name| {
+        std::env::var(name).ok()
+    });
     let stops = Stops {
         stop,
         hangups: signal(SignalKind::hangup())?,
@@ -95,25 +114,25 @@ pub async fn run(
     };
     let resized = signal(SignalKind::window_change())?;
     let continued = signal(SignalKind::from_raw(Posix::SIGCONT as i32))?;
-    let understands = match options.silent {
-        true => Understands::Nothing,
-        false => Understands::choose(|name| std::env::var(name).ok()),
+    let understands = match options.notices {
+        Wanted::NOTHING => Understands::Nothing,
+        _ => Understands::choose(|name| std::env::var(name).ok()),
     };
     let terminal = Terminal::take(options.mouse, understands)?;
     let mut input = Input::start()?;
     let presses = std::mem::replace(&mut input.events, mpsc::channel(1).1);
     let output = Output::start(terminal.writer()?)?;
     let mut screen = Screen::new(terminal, output, theme);
-    screen.notices = Notices::new(understands);
+    screen.notices = Notices::new(understands, options.notices);
     // What is asked for is no notice.
     screen.clipboard = Understands::choose(|name| std::env::var(name).ok());
     // Who comes to work that runs already comes to watch it.
     let runs = link.snapshots.borrow().running().next().is_some();
-    let mut state = State::new(site);
-    state.shared.page = Page::first(runs);
+    let mut state = State::with(site, options.settings);
+    let page = state.shared.settings.start_page;
+    state.shared.page = page.unwrap_or_else(|| Page::first(runs));
     state.shared.engine.shared = options.shared;
     state.shared.engine.watch_only = options.watch_only;
-    state.shared.time.zone = TimeZone::system();
     let app = App {
         screen: Some(screen),
         work: Work::new(link.commands.clone(), keeper),
@@ -155,7 +174,7 @@ impl<D: Device> Screen<D> {
             output,
             canvas: Canvas::new(columns, rows, theme.ascii),
             theme,
-            notices: Notices::new(Understands::Nothing),
+            notices: Notices::new(Understands::Nothing, Wanted::NOTHING),
             clipboard: Understands::Nothing,
             copied: String::new(),
             enter: true,

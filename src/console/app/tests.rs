@@ -133,7 +133,7 @@ impl Stage {
             log_file: None,
             memories: crate::model::Memories::default(),
         };
-        let theme = Theme::choose(true, true, |_| None);
+        let theme = Theme::choose(ThemeName::Mono, Some(true), |_| None);
         let output = Output::start(tty.clone()).unwrap();
         let mut app = App {
             screen: Some(Screen::new(tty.clone(), output, theme)),

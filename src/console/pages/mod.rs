@@ -15,6 +15,7 @@ use super::asked::{Answer, Asked};
 use super::effect::Effect;
 use super::keymap::Scope;
 use super::page::Page;
+use super::settings::Settings;
 use super::state::{Request, Screen, Shared, Site};
 use super::stopping;
 
@@ -86,8 +87,13 @@ fn page_asked(request: &Request) -> Page {
 }
 
 impl State {
+    #[cfg(test)]
     pub(crate) fn new(site: Site) -> Self {
-        let mut shared = Shared::new(site);
+        Self::with(site, Settings::default())
+    }
+
+    pub(crate) fn with(site: Site, settings: Settings) -> Self {
+        let mut shared = Shared::new(site, settings);
         let pages = Pages {
             overview: overview::View::default(),
             inventory: inventory::View::new(&mut shared),

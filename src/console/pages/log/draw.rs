@@ -42,7 +42,13 @@ pub(crate) fn draw(view: &View, shared: &Shared, theme: &Theme, frame: &mut Fram
     let mut drawn = Buffer::empty(body);
     let records = match view.targets.is_empty() {
         true => Vec::new(),
-        false => lines::draw(&view.shown(), theme, view.below(), body, &mut drawn),
+        false => lines::draw(
+            &view.shown(),
+            (theme, &shared.time.zone),
+            view.below(),
+            body,
+            &mut drawn,
+        ),
     };
     frame.buffer_mut().merge(&drawn);
     if records.is_empty() {

@@ -8,6 +8,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::tz::TimeZone;
 use log::Level;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -26,7 +27,7 @@ pub(super) type Row = (u32, usize);
 /// that the widget asked for, the newest first, and those below the screen too.
 pub(super) fn draw(
     shown: &TuiWidgetState,
-    theme: &Theme,
+    (theme, zone): (&Theme, &TimeZone),
     below: usize,
     area: Rect,
     buffer: &mut Buffer,
@@ -34,6 +35,7 @@ pub(super) fn draw(
     let asked = Arc::default();
     let formatter = Formatter {
         theme: *theme,
+        zone: zone.clone(),
         below,
         asked: Arc::clone(&asked),
     };
@@ -59,12 +61,13 @@ pub(super) fn measure(shown: &TuiWidgetState, below: usize, width: u16, rows: us
     let height = u16::try_from(rows).unwrap_or(u16::MAX);
     let area = Rect::new(0, 0, width, height);
     let mut nothing = Buffer::empty(Rect::ZERO);
-    draw(shown, &theme, below, area, &mut nothing)
+    draw(shown, (&theme, &TimeZone::UTC), below, area, &mut nothing)
 }
 
 /// `HH:MM:SS LEVEL target: text` on as many rows as it takes.
 struct Formatter {
     theme: Theme,
+    zone: TimeZone,
     below: usize,
     asked: Arc<Mutex<Vec<Row>>>,
 }
@@ -84,7 +87,7 @@ impl LogFormatter for Formatter {
             return vec![Line::default()];
         }
         let style = style(&self.theme, record.level);
-        let lines = wrapped(record, width, self.theme.ascii);
+        let lines = wrapped(record, &self.zone, width, self.theme.ascii);
         asked.push((number, lines.len()));
         let lines = lines.into_iter();
         lines.map(|line| Line::styled(line, style)).collect()
@@ -101,10 +104,11 @@ fn style(theme: &Theme, level: Level) -> Style {
 }
 
 /// The later rows are indented. At least one row.
-fn wrapped(record: &ExtLogRecord, width: usize, ascii: bool) -> Vec<String> {
+fn wrapped(record: &ExtLogRecord, zone: &TimeZone, width: usize, ascii: bool) -> Vec<String> {
     let target = record.target();
     let target = target.strip_prefix("subtend::").unwrap_or(target);
-    let at = record.timestamp.timestamp().strftime("%H:%M:%S");
+    let at = record.timestamp.timestamp().to_zoned(zone.clone());
+    let at = at.strftime("%H:%M:%S");
     let mut line = format!("{at} {:<5} {target}: {}", record.level, record.msg());
     // Cut and escaped where it was captured; `plain` would cut it once more.
     if ascii && !line.is_ascii() {
@@ -124,11 +128,11 @@ pub(super) mod tests {
 
     /// All that tui-logger has, a record on a row.
     pub(crate) fn all() -> String {
-        let theme = Theme::choose(true, false, |_| None);
+        let theme = Theme::choose(crate::terminal::ThemeName::Mono, None, |_| None);
         let shown = TuiWidgetState::new().set_default_display_level(LevelFilter::Trace);
         let area = Rect::new(0, 0, 2200, 1100);
         let mut buffer = Buffer::empty(area);
-        draw(&shown, &theme, 0, area, &mut buffer);
+        draw(&shown, (&theme, &TimeZone::UTC), 0, area, &mut buffer);
         let row = |y: u16| -> String {
             let cells = (0..area.width).map(|x| buffer[(x, y)].symbol());
             cells.collect::<String>().trim_end().to_owned()

@@ -37,9 +37,6 @@ use online::Online;
 use plan::{Password, Start};
 use sheet::Sheet;
 
-/// From how many entities on their number is typed before a start.
-const MANY: usize = 50;
-
 #[derive(Debug, Default)]
 pub(crate) struct View {
     /// What is to be started.
@@ -299,11 +296,12 @@ fn start(view: &mut View, shared: &mut Shared, snapshot: &Snapshot, sure: Sure) 
         return None;
     }
     let entities = start.plan.groups.iter().map(|group| group.send.len()).sum();
-    if entities >= MANY && sure.entities != entities {
+    let many = shared.settings.many;
+    if entities >= many && sure.entities != entities {
         activate::ask_how_many(shared, &start.plan, entities);
         return None;
     }
-    if !sure.activate && entities < MANY && activate::ask(shared, &start.plan) {
+    if !sure.activate && entities < many && activate::ask(shared, &start.plan) {
         return None;
     }
     let groups = specs(view, shared);

@@ -1,4 +1,4 @@
-//! What is wrong with an inventory: a list of problems, and how it is shown.
+//! What is wrong with a file: a list of problems, and how it is shown.
 //!
 //! Snippets are made when the list is closed, with control characters escaped and whatever may be
 //! a secret hidden, so the list holds nothing that can't be shown or logged.
@@ -9,10 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::model::text::{escaped, push_shown, shown};
 
-pub(super) use crate::model::complaint::{Complaint, did_you_mean, some_of};
-pub(super) use crate::model::text::quoted;
-
-use super::redact::Redactions;
+pub(crate) use crate::model::complaint::{Complaint, did_you_mean, some_of};
+pub(crate) use crate::model::text::quoted;
 
 /// More problems than this are counted, not listed: nobody reads on.
 const MOST_LISTED: usize = 1_000;
@@ -24,7 +22,7 @@ const BREAKS: [char; 2] = ['\n', '\r'];
 
 /// A part of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Span {
+pub(crate) struct Span {
     /// From 1.
     pub line: usize,
     /// From 1, in characters.
@@ -32,20 +30,34 @@ pub(super) struct Span {
     pub bytes: Range<usize>,
 }
 
+impl Span {
+    /// Where a file begins.
+    pub(crate) fn start() -> Self {
+        Self {
+            line: 1,
+            column: 1,
+            bytes: 0..0,
+        }
+    }
+}
+
+/// The bytes of a text that must not be shown, of a line that begins at this place of it.
+pub(crate) type Hidden<'h> = &'h dyn Fn(usize, &str) -> Vec<Range<usize>>;
+
 /// The problems found so far.
 #[derive(Debug, Default)]
-pub(super) struct Problems {
+pub(crate) struct Problems {
     list: Vec<(Span, Complaint)>,
     unlisted: usize,
 }
 
 impl Problems {
     /// How many there are so far.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.list.len() + self.unlisted
     }
 
-    pub(super) fn report(
+    pub(crate) fn report(
         &mut self,
         at: &Span,
         message: impl Into<String>,
@@ -54,7 +66,7 @@ impl Problems {
         self.complain(at, Complaint::new(message, help));
     }
 
-    pub(super) fn complain(&mut self, at: &Span, complaint: Complaint) {
+    pub(crate) fn complain(&mut self, at: &Span, complaint: Complaint) {
         // A node that is used twice through an alias is wrong once.
         let again = |(span, known): &(Span, Complaint)| span == at && *known == complaint;
         if self.list.len() == MOST_LISTED {
@@ -65,7 +77,7 @@ impl Problems {
     }
 
     /// Reports what is wrong with a value, which there is none of then.
-    pub(super) fn refuse<T>(
+    pub(crate) fn refuse<T>(
         &mut self,
         at: &Span,
         message: impl Into<String>,
@@ -76,28 +88,23 @@ impl Problems {
     }
 
     /// The value, if nothing is wrong with it, which is reported.
-    pub(super) fn ok<T>(&mut self, at: &Span, value: Result<T, impl Into<Complaint>>) -> Option<T> {
+    pub(crate) fn ok<T>(&mut self, at: &Span, value: Result<T, impl Into<Complaint>>) -> Option<T> {
         value.map_err(|wrong| self.complain(at, wrong.into())).ok()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    pub(super) fn into_errors(
-        mut self,
-        file: &Path,
-        text: &str,
-        redactions: &Redactions,
-    ) -> InventoryErrors {
+    pub(crate) fn into_errors(mut self, file: &Path, text: &str, hidden: Hidden<'_>) -> Errors {
         self.list
             .sort_by_key(|(span, _)| (span.line, span.column, span.bytes.start));
         let list = self.list.into_iter();
-        InventoryErrors {
+        Errors {
             file: file.to_path_buf(),
             errors: list
                 .map(|(span, complaint)| Problem {
-                    snippet: Snippet::new(text, &span, redactions),
+                    snippet: Snippet::new(text, &span, hidden),
                     line: span.line,
                     column: span.column,
                     // It may repeat keys and names of the file, and words of the YAML parser.
@@ -123,7 +130,7 @@ pub struct Problem {
     snippet: Option<Snippet>,
 }
 
-/// Everything that is wrong with an inventory, sorted by position. Its `Display` is for a terminal:
+/// Everything that is wrong with a file, sorted by position. Its `Display` is for a terminal:
 ///
 /// ```text
 /// inventory.yaml:12:5: error: unknown key `entitys` in a group
@@ -133,15 +140,15 @@ pub struct Problem {
 /// help: did you mean `entities`?
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InventoryErrors {
+pub struct Errors {
     file: PathBuf,
     errors: Vec<Problem>,
     unlisted: usize,
 }
 
-impl InventoryErrors {
+impl Errors {
     /// A file that can't be read at all.
-    pub(super) fn whole(file: &Path, message: String, help: &str) -> Self {
+    pub(crate) fn whole(file: &Path, message: String, help: &str) -> Self {
         Self {
             file: file.to_path_buf(),
             errors: vec![Problem {
@@ -164,9 +171,9 @@ impl InventoryErrors {
     }
 }
 
-impl std::error::Error for InventoryErrors {}
+impl std::error::Error for Errors {}
 
-impl fmt::Display for InventoryErrors {
+impl fmt::Display for Errors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = shown(&self.file.display().to_string());
         for problem in &self.errors {
@@ -206,14 +213,14 @@ struct Snippet {
 }
 
 impl Snippet {
-    fn new(text: &str, span: &Span, redactions: &Redactions) -> Option<Self> {
+    fn new(text: &str, span: &Span, hidden: Hidden<'_>) -> Option<Self> {
         let before = text.get(..span.bytes.start)?;
         let start = before.rfind(BREAKS).map_or(0, |at| at + 1);
         let line = text[start..].split(BREAKS).next().unwrap_or("");
         if line.trim().is_empty() {
             return None;
         }
-        let hidden = redactions.in_line(text, start, line);
+        let hidden = hidden(start, line);
 
         // Each character as it is shown; `from` and `to` are where the span begins and ends in them.
         let mut cells: Vec<String> = Vec::new();
@@ -286,12 +293,12 @@ mod tests {
         }
     }
 
-    fn reported(text: &str, spans: &[Span]) -> InventoryErrors {
+    fn reported(text: &str, spans: &[Span]) -> Errors {
         let mut problems = Problems::default();
         for span in spans {
             problems.report(span, "wrong", "do it right");
         }
-        problems.into_errors(Path::new("f"), text, &Redactions::default())
+        problems.into_errors(Path::new("f"), text, &|_, _| Vec::new())
     }
 
     #[test]

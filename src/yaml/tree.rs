@@ -10,13 +10,11 @@ use std::sync::Arc;
 
 use serde_yaml::granit_parser::{self, Event, Parser, ScalarStyle};
 
+use super::Kind;
 use super::error::{Problems, Span, quoted};
 
-/// Nodes of a file at most, aliased ones counted each time: a walk is bounded by it.
-const MOST_NODES: usize = 1_000_000;
-
 #[derive(Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     pub span: Span,
     pub value: Value,
     /// Nodes below this one and itself, aliased ones counted each time.
@@ -24,7 +22,7 @@ pub(super) struct Node {
 }
 
 #[derive(Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Scalar {
         /// As written, escapes resolved: `2.40` stays `2.40`.
         text: String,
@@ -37,19 +35,19 @@ pub(super) enum Value {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub key: Arc<Node>,
     pub value: Arc<Node>,
 }
 
 impl Node {
-    pub(super) fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar { text, plain: true }
             if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
     /// The text of a scalar that is not null.
-    pub(super) fn text(&self) -> Option<&str> {
+    pub(crate) fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Scalar { text, .. } if !self.is_null() => Some(text),
             _ => None,
@@ -57,7 +55,7 @@ impl Node {
     }
 
     /// The kind of node, for messages.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match &self.value {
             Value::Scalar { .. } if self.is_null() => "nothing",
             Value::Scalar { .. } => "text",
@@ -68,13 +66,15 @@ impl Node {
     }
 }
 
-/// Reads one YAML document. `None` when it can't be read to its end; the reason is reported.
-pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Arc<Node>> {
+/// Reads one YAML document; `None` when it can't be read to its end: the reason is reported. A file without anything in
+/// it is a document that is nothing ([`Node::is_null`]).
+pub(crate) fn parse(text: &str, kind: &Kind, problems: &mut Problems) -> Option<Arc<Node>> {
     let mut options = granit_parser::Options::default();
     options.set_emit_comments(false);
     options.emit_unresolved_aliases = true;
     let mut builder = Builder {
         problems,
+        kind,
         open: Vec::new(),
         anchors: HashMap::new(),
         root: None,
@@ -100,23 +100,19 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Arc<Node>> {
             }
         }
     }
-    let root = builder.root;
-    match root {
-        Some(root) if !root.is_null() => Some(root),
-        _ => {
-            let span = Span {
-                line: 1,
-                column: 1,
-                bytes: 0..0,
-            };
-            problems.report(
-                &span,
-                "the file is empty",
-                "describe `file_servers`, `images`, `entities` and `groups`",
-            );
-            None
-        }
-    }
+    Some(builder.root.unwrap_or_else(nothing))
+}
+
+/// What a file without a value holds.
+fn nothing() -> Arc<Node> {
+    Arc::new(Node {
+        span: Span::start(),
+        value: Value::Scalar {
+            text: String::new(),
+            plain: true,
+        },
+        weight: 1,
+    })
 }
 
 fn span_of(span: &granit_parser::Span) -> Span {
@@ -158,6 +154,7 @@ enum Content {
 
 struct Builder<'p> {
     problems: &'p mut Problems,
+    kind: &'p Kind,
     open: Vec<Open>,
     anchors: HashMap<usize, Arc<Node>>,
     root: Option<Arc<Node>>,
@@ -211,7 +208,10 @@ impl Builder<'_> {
                 self.problems.report(
                     span,
                     "a second YAML document begins here",
-                    "keep one inventory in a file: remove the `---` and what follows",
+                    format!(
+                        "keep one {} in a file: remove the `---` and what follows",
+                        self.kind.what
+                    ),
                 );
                 None
             }
@@ -287,11 +287,12 @@ impl Builder<'_> {
                 open.weight
             }
         };
-        if total.max(self.nodes) > MOST_NODES {
+        let most = self.kind.most_nodes;
+        if total.max(self.nodes) > most {
             self.problems.report(
                 at,
-                format!("the file has more than {MOST_NODES} values up to here"),
-                "describe entities with ranges; do not nest aliases",
+                format!("the file has more than {most} values up to here"),
+                self.kind.shorter,
             );
             return None;
         }

@@ -7,7 +7,7 @@ use super::tree::{Node, Value};
 use crate::model::suggest::nearest;
 
 /// What a mapping may hold.
-pub(super) struct Shape {
+pub(crate) struct Shape {
     /// With its article, for messages: `a group`.
     pub what: &'static str,
     /// In lists, so that shapes can share some.
@@ -19,7 +19,7 @@ pub(super) struct Shape {
 }
 
 impl Shape {
-    pub(super) const fn new(what: &'static str, known: &'static [&'static [&'static str]]) -> Self {
+    pub(crate) const fn new(what: &'static str, known: &'static [&'static [&'static str]]) -> Self {
         Self {
             what,
             known,
@@ -33,14 +33,9 @@ impl Shape {
     }
 }
 
-/// Keys about waiting for a host.
-pub(super) const TIME_KEYS: &[&str] = &["timeouts", "min_rate"];
-/// Keys about how a file gets onto an entity.
-pub(super) const DELIVERY_KEYS: &[&str] = &["verify", "staging", "delete_first", "staging_name"];
-
 /// The known keys of a mapping and their values.
 #[derive(Default)]
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     /// `None` where there is no mapping, or it can't be read, which is reported already.
     span: Option<&'a Span>,
     what: &'static str,
@@ -52,7 +47,7 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// Reports what is not a mapping, unknown keys, and keys without a value.
-    pub(super) fn read(problems: &mut Problems, node: &'a Node, shape: &Shape) -> Self {
+    pub(crate) fn read(problems: &mut Problems, node: &'a Node, shape: &Shape) -> Self {
         let entries = mapping(problems, node, shape.what, || {
             format!("write keys and values: {}", list(shape.known()))
         });
@@ -94,16 +89,16 @@ impl<'a> Fields<'a> {
     }
 
     /// Whether there is such a mapping.
-    pub(super) fn are_there(&self) -> bool {
+    pub(crate) fn are_there(&self) -> bool {
         self.span.is_some()
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<&'a Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&'a Node> {
         self.find(key).and_then(|(_, _, node)| *node)
     }
 
     /// The value of a key, if it is there and can be read.
-    pub(super) fn value<T>(
+    pub(crate) fn value<T>(
         &self,
         problems: &mut Problems,
         key: &str,
@@ -113,12 +108,12 @@ impl<'a> Fields<'a> {
     }
 
     /// Where a key stands, also when its value is unusable.
-    pub(super) fn key_span(&self, key: &str) -> Option<&'a Span> {
+    pub(crate) fn key_span(&self, key: &str) -> Option<&'a Span> {
         self.find(key).map(|(_, at, _)| *at)
     }
 
     /// A key that must be there; its absence is reported, unless it is there misspelt.
-    pub(super) fn require(
+    pub(crate) fn require(
         &self,
         problems: &mut Problems,
         key: &str,
@@ -136,7 +131,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Whether an unknown key was probably meant to be this one, which is reported already.
-    pub(super) fn is_meant(&self, key: &str) -> bool {
+    pub(crate) fn is_meant(&self, key: &str) -> bool {
         self.meant.contains(&key)
     }
 
@@ -146,7 +141,7 @@ impl<'a> Fields<'a> {
 }
 
 /// The entries of a mapping with keys of text; reports everything else.
-pub(super) fn mapping<'a>(
+pub(crate) fn mapping<'a>(
     problems: &mut Problems,
     node: &'a Node,
     what: &str,
@@ -177,7 +172,7 @@ pub(super) fn mapping<'a>(
 }
 
 /// The entries of a section, under the names that the file gives them.
-pub(super) fn section<'a>(
+pub(crate) fn section<'a>(
     problems: &mut Problems,
     node: Option<&'a Node>,
     key: &str,
@@ -191,7 +186,7 @@ pub(super) fn section<'a>(
     });
     let mut entries = entries.unwrap_or_default();
     for (name, at, _) in &entries {
-        if let Err(complaint) = super::values::check_name(name) {
+        if let Err(complaint) = crate::model::names::check(name) {
             problems.complain(at, complaint);
         }
     }
@@ -200,7 +195,7 @@ pub(super) fn section<'a>(
 }
 
 /// Words for a sentence: `` `a`, `b`, `c` ``.
-pub(super) fn list(words: impl IntoIterator<Item = impl Display>) -> String {
+pub(crate) fn list(words: impl IntoIterator<Item = impl Display>) -> String {
     let quoted = words.into_iter().map(|word| format!("`{word}`"));
     quoted.collect::<Vec<_>>().join(", ")
 }
