@@ -130,6 +130,19 @@ impl GroupState {
         }
     }
 
+    /// What can be done about a failure that the entity has ended with.
+    pub(in crate::engine) fn advice(&self, entity: usize, hint: &Hint) -> Option<Event> {
+        let record = self.entities.get(entity)?;
+        let failed = matches!(record.state, EntityState::Failed | EntityState::RolledBack);
+        let advice = hint.advice.clone().filter(|_| failed)?;
+        Some(Event::Advice {
+            at: Timestamp::now(),
+            group: self.group.name.clone(),
+            entity: record.name.clone(),
+            advice,
+        })
+    }
+
     /// The source has reported how large the image is.
     pub(in crate::engine) fn sized(&mut self, size: u64) {
         self.image.size = Some(size);

@@ -3,7 +3,6 @@
 //! rows, so they are our own: labels at the left, and one row of times for all plots that stand in a column.
 
 mod columns;
-mod scale;
 mod stack;
 
 use std::time::Duration;
@@ -17,10 +16,11 @@ use ratatui::widgets::{Axis, Chart, Dataset, GraphType};
 
 use crate::console::widgets::fit::{cut, right};
 use crate::model::Series;
+use crate::model::series::scale;
 use crate::terminal::{Theme, Tone};
 
+pub(crate) use crate::model::series::scale::{bytes_top, clock};
 pub(crate) use columns::Column;
-pub(crate) use scale::{bytes_top, clock};
 pub(crate) use stack::stack;
 
 /// Columns of the labels at the left of a plot.
