@@ -127,6 +127,8 @@ pub(crate) enum Action {
     },
     /// To the clipboard.
     Copy,
+    /// The guided steps, on or off.
+    Guide,
     /// A cell that was clicked, counted from the top left of the screen.
     Click {
         column: u16,

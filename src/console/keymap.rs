@@ -202,6 +202,7 @@ pub(crate) static KEYS: &[Binding] = keys! {
     EVERYWHERE "H" => Go(History), "past runs, from the journal";
     EVERYWHERE ":" => CommandLine, "a command by name", ": command";
     EVERYWHERE "?" => Help, "help for this page", "? help";
+    EVERYWHERE "Z" => Guide, "the guided steps of the demo: on, or off";
     EVERYWHERE "Ctrl-L" => Redraw, "draw the screen anew";
     EVERYWHERE "Ctrl-Z" => Suspend, "suspend; `fg` comes back";
     EVERYWHERE "q Ctrl-C" => Quit, "leave; asks if work runs", "q quit";
@@ -387,6 +388,14 @@ pub(crate) fn action_of(page: Page, keys: &str) -> Option<Action> {
     let mut rows = bindings(Scope::Page(page));
     let row = rows.find(|binding| binding.keys == keys);
     row.map(|binding| binding.action.clone())
+}
+
+/// The key of an action on a page, as an operator would write it; empty if it has none there.
+pub(crate) fn key_of(page: Page, action: &Action) -> &'static str {
+    let mut rows = bindings(Scope::Page(page));
+    let row = rows.find(|binding| binding.action == *action);
+    row.and_then(|row| row.keys.split(' ').next())
+        .unwrap_or_default()
 }
 
 /// The rows of the table that count there, in its order.

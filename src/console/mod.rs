@@ -36,6 +36,7 @@ mod calls;
 mod dialogs;
 mod effect;
 mod figures;
+mod guide;
 mod keymap;
 mod message;
 mod page;

@@ -17,6 +17,7 @@ mod cli;
 mod commands;
 #[cfg(all(unix, feature = "lab"))]
 mod console_e2e;
+mod console_jobs;
 mod console_log;
 #[cfg(all(unix, feature = "lab"))]
 mod console_pty;

@@ -30,6 +30,7 @@ use crate::terminal::{
 use super::action::Action;
 use super::calls::Calls;
 use super::effect::Effect;
+use super::guide::Guide;
 use super::keymap;
 use super::message::Message;
 use super::page::Page;
@@ -55,6 +56,8 @@ pub struct Options {
     pub shared: bool,
     /// It takes no orders from this console.
     pub watch_only: bool,
+    /// On a practice network: the console begins with guided steps.
+    pub practice: bool,
     pub settings: Settings,
 }
 
@@ -68,6 +71,7 @@ impl Default for Options {
             notices: Wanted::ALL,
             shared: false,
             watch_only: false,
+            practice: false,
             settings: Settings::default(),
         }
     }
@@ -133,6 +137,8 @@ pub async fn run(
     state.shared.page = page.unwrap_or_else(|| Page::first(runs));
     state.shared.engine.shared = options.shared;
     state.shared.engine.watch_only = options.watch_only;
+    state.shared.is_practice = options.practice;
+    state.shared.guide = options.practice.then(Guide::new);
     let app = App {
         screen: Some(screen),
         work: Work::new(link.commands.clone(), keeper),

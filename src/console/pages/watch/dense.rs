@@ -43,6 +43,7 @@ pub(super) fn lines_of_cells(view: &View, shared: &Shared, group: &GroupSnapshot
 
 pub(super) fn draw(
     view: &View,
+    shared: &Shared,
     group: &GroupSnapshot,
     theme: &Theme,
     frame: &mut Frame<'_>,
@@ -72,7 +73,10 @@ pub(super) fn draw(
             let here = cursor == Some(row);
             let cell = Cell::new(entity, group, limit, theme);
             match grid.is_named {
-                true => cell.named(entity, &grid, here, theme, &mut rows),
+                true => {
+                    let note = || draw::note(shared, group, entity, limit, theme);
+                    cell.named((entity, &note), &grid, here, theme, &mut rows);
+                }
                 false => cell.small(&grid, here, &mut rows[0]),
             }
         }
@@ -132,7 +136,7 @@ impl Cell {
 
     fn named(
         self,
-        entity: &EntitySnapshot,
+        (entity, note): (&EntitySnapshot, &dyn Fn() -> String),
         grid: &Grid,
         here: bool,
         theme: &Theme,
@@ -170,6 +174,16 @@ impl Cell {
                 _ => second.extend(bar.spans),
             }
             second.push(span(" ", Style::new()));
+        }
+        if let Some(third) = rows.get_mut(2) {
+            let text = match entity.state.takes_bytes() && entity.rate > 0.0 {
+                true => figures::rate(entity.rate),
+                false => note(),
+            };
+            third.push(span(
+                format!("   {} ", fit(&text, room, theme)),
+                theme.hint(),
+            ));
         }
     }
 }

@@ -105,7 +105,10 @@ fn timeline(entity: &EntitySnapshot) -> Vec<String> {
         if let Some(until) = one.until {
             line += &format!(", {}", units::duration(until.saturating_sub(one.from)));
         }
-        if let Some(took) = one.took.filter(|took| *took > 0) {
+        if let Some(took) = one
+            .took
+            .filter(|took| *took > 0 && one.mark.state.takes_bytes())
+        {
             line += &format!(", took {}", units::size(took));
         }
         if let Some(cause) = &one.mark.cause {

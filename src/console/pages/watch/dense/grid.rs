@@ -5,8 +5,10 @@
 pub(super) const NAME: usize = 14;
 /// Cells of one column stand in blocks of ten, with a blank between, so that they can be counted.
 pub(super) const BLOCK: usize = 10;
-/// Cells with a name, width and height, the largest first; below the name there is a gauge, then nothing.
-const NAMED: [(usize, usize); 8] = [
+/// Cells with a name, width and height, the largest first; below the name there is a gauge, then a note, then nothing.
+const NAMED: [(usize, usize); 10] = [
+    (40, 4),
+    (32, 4),
     (32, 3),
     (24, 3),
     (32, 2),
@@ -36,11 +38,15 @@ impl Grid {
             .into_iter()
             // A name that is cut in half says nothing.
             .filter(|(cell, _)| longest + 4 <= *cell || *cell == NAMED[0].0)
-            .map(|(cell, height)| Self {
-                width: cell,
-                height,
-                in_line: (width / cell).max(1),
-                is_named: true,
+            .map(|(cell, height)| {
+                let in_line = (width / cell).max(1);
+                Self {
+                    // What is left over is shared.
+                    width: width / in_line,
+                    height,
+                    in_line,
+                    is_named: true,
+                }
             });
         let small = (1..=SMALL).rev().map(|cell| Self::small(width, cell));
         named
@@ -76,10 +82,11 @@ mod tests {
             let grid = Grid::of((width, rows), entities, 9);
             (grid.width, grid.height, grid.in_line)
         };
-        assert_eq!(of(80, 14, 8), (32, 3, 2));
-        assert_eq!(of(80, 14, 12), (24, 3, 3));
-        assert_eq!(of(80, 14, 28), (18, 2, 4));
-        assert_eq!(of(80, 14, 70), (14, 1, 5));
+        assert_eq!(of(80, 14, 6), (40, 4, 2));
+        assert_eq!(of(80, 14, 8), (40, 3, 2));
+        assert_eq!(of(80, 14, 12), (26, 3, 3));
+        assert_eq!(of(80, 14, 28), (20, 2, 4));
+        assert_eq!(of(80, 14, 70), (16, 1, 5));
         assert_eq!(of(80, 14, 140), (6, 1, 10));
         assert_eq!(of(80, 14, 300), (2, 1, 30));
         assert_eq!(of(80, 14, 3000), (1, 1, 60), "on several pages");

@@ -178,7 +178,7 @@ impl Columns {
 }
 
 /// What is said of an entity besides its figures.
-fn note(
+pub(in crate::console::pages::watch) fn note(
     shared: &Shared,
     group: &GroupSnapshot,
     entity: &EntitySnapshot,

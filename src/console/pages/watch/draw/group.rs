@@ -232,8 +232,11 @@ fn pool<'a>(face: &Face<'_>) -> Line<'a> {
         depth => (used * cells).div_ceil(depth),
     };
     let (full, free) = theme.buffers();
-    let is_full = used == depth && depth > 0;
-    let tone = if is_full { Tone::Look } else { Tone::Busy };
+    // That it is full is well where devices are what is slow.
+    let tone = match group.bottleneck {
+        Bottleneck::Memory => Tone::Look,
+        _ => Tone::Busy,
+    };
     let size = units::size(group.buffer_size).replace(".0 ", " ");
     let figures = format!(" {used} of {depth} x {size}");
     let oldest = oldest(group).map_or_else(String::new, |oldest| format!(", oldest for {oldest}"));

@@ -5,6 +5,8 @@ mod entities;
 mod group;
 
 use entities::{draw_entities, footer};
+
+pub(super) use entities::note;
 use group::{Face, group_lines};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -145,7 +147,7 @@ pub(super) fn draw(
     }
     if view.dense {
         frame.render_widget(dense::legend(group, theme, usize::from(area.width)), head);
-        dense::draw(view, group, theme, frame, list);
+        dense::draw(view, shared, group, theme, frame, list);
     } else {
         let room = divide(head.union(list), listed(view, group));
         draw_entities(view, shared, group, theme, frame, &room);

@@ -105,7 +105,9 @@ fn lines<'a>(
     if before.is_some_and(|before| before > 0 && before != one.mark.attempt) {
         said.push(format!("try {}", one.mark.attempt));
     }
-    let mean = one.took.zip(lasted).filter(|(took, _)| *took > 0);
+    // What was taken as a state began is measured with the one before.
+    let took = one.took.filter(|took| *took > 0 && state.takes_bytes());
+    let mean = took.zip(lasted);
     if let Some((took, lasted)) = mean {
         let rate = took as f64 / lasted.as_secs_f64().max(1e-3);
         said.push(figures::rate(rate));
