@@ -6,6 +6,8 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Row};
 
+use crate::console::action::Action;
+use crate::console::page::Page;
 use crate::console::pages::watch::order::Sort;
 use crate::console::pages::watch::{Cursor, View, figures, listed, place_of, selected};
 use crate::console::state::Shared;
@@ -247,7 +249,8 @@ pub(super) fn footer<'a>(
             let left = view
                 .only
                 .in_words(listed(view, group), group.entities.len());
-            format!("{left} (Esc shows all); ")
+            let back = shared.key(Page::Watch, &Action::Back);
+            format!("{left} ({back} shows all); ")
         }
         false => String::new(),
     };
