@@ -3,13 +3,14 @@
 //!
 //! - `settings`: what there is to be set, and where each value comes from
 //! - `place`: which file is read
-//! - `written`: the file, every error at once; `words`: what single values mean, wherever they are written
+//! - `written`, `keys`: the file, every error at once; `words`: what single values mean, wherever they are written
 //! - `given`: variables and options
 //! - `print`: the settings as a file
 //!
 //! All is optional, and nothing of it changes what is delivered to whom: it is about the console alone.
 
 mod given;
+mod keys;
 mod place;
 mod print;
 mod settings;

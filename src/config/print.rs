@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
+use super::keys::DIALOGS;
 use super::settings::{Config, Origin, Set};
 use super::words::{ASCII, START_PAGES};
 use super::{Place, Zone};
+use crate::console::{Context, Keymap};
 use crate::model::text::shown;
 
 impl Origin {
@@ -87,7 +89,42 @@ pub(crate) fn print(config: &Config, place: &Place) -> String {
     out.boolean("  progress", &config.notices.progress);
     out.boolean("  bell", &config.notices.bell);
     out.boolean("  message", &config.notices.message);
+    keys(&mut out, &config.keys);
     out.0
+}
+
+/// All keys there are, with what they do. `global` is what all pages have in common.
+fn keys(out: &mut Printed, set: &Set<Keymap>) {
+    out.about(
+        "Keys: where, what, and a key or a list of keys. Characters stand for themselves; other",
+    );
+    out.comment(
+        "keys have names like ctrl-u, F5, shift-tab, space, enter. Ctrl-C always leaves or closes.",
+    );
+    out.section("keys", Some(set.origin));
+    for (word, context) in Context::pages() {
+        bound(out, &set.value, (word, context), "  ");
+    }
+    let _ = writeln!(out.0, "  {DIALOGS}:");
+    for (word, context) in Context::dialogs() {
+        bound(out, &set.value, (word, context), "    ");
+    }
+}
+
+fn bound(out: &mut Printed, keymap: &Keymap, (word, context): (&str, Context), indent: &str) {
+    let all = keymap.bound(context);
+    if all.is_empty() {
+        return;
+    }
+    let _ = writeln!(out.0, "{indent}{word}:");
+    for (name, keys, help) in all {
+        let keys: Vec<String> = keys.iter().map(|key| text(&key.to_string())).collect();
+        let keys = match keys.as_slice() {
+            [one] => one.clone(),
+            _ => format!("[{}]", keys.join(", ")),
+        };
+        let _ = writeln!(out.0, "{indent}  {name}: {keys}  # {help}");
+    }
 }
 
 #[derive(Default)]

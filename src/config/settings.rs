@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::written::Written;
 use super::{ConfigError, Given, given};
-use crate::console::{self, Page, SavedFilter};
+use crate::console::{self, Keymap, Page, SavedFilter};
 use crate::terminal::{ThemeName, Wanted};
 
 /// Where a value comes from.
@@ -56,6 +56,7 @@ pub(crate) struct Config {
     pub(super) filters: Set<Vec<SavedFilter>>,
     pub(super) many: Set<usize>,
     pub(super) notices: Notices,
+    pub(super) keys: Set<Keymap>,
 }
 
 /// What the terminal is asked to show besides pictures.
@@ -129,6 +130,7 @@ impl Config {
                 bell: notice(written.bell),
                 message: notice(written.message),
             },
+            keys: set(Keymap::default(), written.keys, (None, None)),
         })
     }
 
@@ -154,6 +156,7 @@ impl Config {
                 columns: self.columns.value,
                 filters: self.filters.value,
                 many: self.many.value,
+                keys: self.keys.value,
             },
         }
     }

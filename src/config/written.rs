@@ -1,7 +1,7 @@
 //! The file of settings, every error at once.
 
-use super::{Zone, words};
-use crate::console::{Page, SavedFilter};
+use super::{Zone, keys, words};
+use crate::console::{Keymap, Page, SavedFilter};
 use crate::model::complaint::Complaint;
 use crate::model::text::quoted;
 use crate::terminal::ThemeName;
@@ -25,6 +25,7 @@ const KEYS: &[&str] = &[
     "filters",
     "confirm",
     "notices",
+    "keys",
 ];
 const CONFIRM: Shape = Shape::new("`confirm`", &[&["count"]]);
 const NOTICES: Shape = Shape::new("`notices`", &[&["title", "progress", "bell", "message"]]);
@@ -55,6 +56,7 @@ pub(super) struct Written {
     pub(super) progress: Option<bool>,
     pub(super) bell: Option<bool>,
     pub(super) message: Option<bool>,
+    pub(super) keys: Option<Keymap>,
 }
 
 pub(super) fn read(root: &Node, problems: &mut Problems) -> Written {
@@ -86,6 +88,7 @@ pub(super) fn read(root: &Node, problems: &mut Problems) -> Written {
         let confirm = Fields::read(problems, node, &CONFIRM);
         written.many = confirm.value(problems, "count", count);
     }
+    written.keys = fields.get("keys").map(|node| keys::read(problems, node));
     if let Some(node) = fields.get("notices") {
         let notices = Fields::read(problems, node, &NOTICES);
         written.title = notices.value(problems, "title", boolean);

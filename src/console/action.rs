@@ -39,6 +39,8 @@ pub(crate) enum Action {
     /// The next set of entities: failed, not done, slow, unproven, all.
     NextSet,
     Filter,
+    /// One of the filters of the settings (inventory).
+    SavedFilters,
     Sort,
     SortReverse,
     Details,

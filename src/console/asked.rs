@@ -4,7 +4,6 @@ use crate::model::{GroupSpec, Name};
 use crate::protocol::{Held, Secret, Target};
 
 use super::action::Action;
-use super::page::Page;
 
 /// What an answer is for.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,13 +11,14 @@ pub(crate) enum Asked {
     Quit,
     Suspend,
     Cancel(Target),
-    /// What a key of this page does, chosen in its help.
-    Key(Page),
+    /// What a key of the page does, chosen in its help.
+    Key,
     /// The page that asked carries it out, with what was typed or chosen.
     Groups(OfGroups),
     Review(OfReview),
     Watch(OfWatch),
     Log(OfLog),
+    Inventory(OfInventory),
 }
 
 impl Asked {
@@ -185,6 +185,13 @@ pub(crate) struct Retry {
     /// image all the same: without force they would now be skipped.
     pub(crate) force: bool,
     pub(crate) entities: Vec<String>,
+}
+
+/// What the inventory page asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OfInventory {
+    /// Which of the filters that have a name.
+    SavedFilter,
 }
 
 /// What the log page asks.

@@ -4,7 +4,7 @@
 use super::action::Action;
 use super::asked::{Asked, OfWatch};
 use super::dialogs::Dialog;
-use super::keymap;
+use super::keymap::Keymap;
 use super::page::Page;
 use super::state::Shared;
 use crate::protocol::Snapshot;
@@ -73,8 +73,8 @@ impl Guide {
     }
 
     /// What to press next, in about a line of 80 columns.
-    pub(crate) fn line(self) -> String {
-        let key = |page, action| keymap::key_of(page, &action);
+    pub(crate) fn line(self, keys: &Keymap) -> String {
+        let key = |page, action| keys.on(page, &action);
         let [inventory, review, watch] = [Page::Inventory, Page::Review, Page::Watch];
         let leave = key(inventory, Action::Guide);
         let upgrade = key(inventory, Action::Upgrade);
@@ -146,7 +146,8 @@ mod tests {
     fn after(state: &mut State, snapshot: &Snapshot, keys: &str) -> Option<String> {
         press(state, snapshot, keys);
         state.observe(snapshot);
-        state.shared.guide.map(Guide::line)
+        let guide = state.shared.guide?;
+        Some(guide.line(state.shared.keys()))
     }
 
     #[test]

@@ -56,6 +56,8 @@ mod widgets;
 mod work;
 
 pub use app::{Options, run};
+pub use keymap::Keymap;
+pub(crate) use keymap::{Context, Key, named};
 pub use page::Page;
 pub use pages::LogCapture;
 #[cfg(test)]

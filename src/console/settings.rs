@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 
+use super::keymap::Keymap;
 use super::page::Page;
 
 /// From how many entities on their number is typed before a start, where nothing else is said.
@@ -18,6 +19,7 @@ pub struct Settings {
     pub filters: Vec<SavedFilter>,
     /// From how many entities on their number is typed before a start.
     pub many: usize,
+    pub keys: Keymap,
 }
 
 /// A filter of the inventory that has a name.
@@ -35,6 +37,7 @@ impl Default for Settings {
             columns: Vec::new(),
             filters: Vec::new(),
             many: MANY,
+            keys: Keymap::default(),
         }
     }
 }

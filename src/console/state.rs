@@ -21,7 +21,7 @@ use super::action::Action;
 use super::dialogs::Dialog;
 use super::effect::Effect;
 use super::guide::Guide;
-use super::keymap::Hints;
+use super::keymap::{Hints, Keymap};
 use super::message::Message;
 use super::page::Page;
 use super::presence::Presence;
@@ -327,6 +327,16 @@ impl Shared {
     /// The rows of a page: the screen without title, message and status line.
     pub(crate) fn page_rows(&self) -> usize {
         usize::from(self.rows).saturating_sub(3)
+    }
+
+    /// The keys that are in force.
+    pub(crate) fn keys(&self) -> &Keymap {
+        &self.settings.keys
+    }
+
+    /// The key of an action on a page, to be named in a text.
+    pub(crate) fn key(&self, page: Page, action: &Action) -> String {
+        self.keys().on(page, action)
     }
 
     pub(crate) fn say(&mut self, text: impl Into<String>) {

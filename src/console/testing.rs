@@ -24,7 +24,7 @@ use super::effect::Effect;
 use super::page::Page;
 use super::pages::State;
 use super::state::Site;
-use super::{keymap, update, view};
+use super::{update, view};
 use crate::terminal::{Canvas, Palette, Theme};
 
 /// Two shelves: `shelf1-01`…`08` and `shelf2-01`…`05`, of which `shelf1-08`, `shelf2-01` and
@@ -297,7 +297,7 @@ pub(crate) fn press(state: &mut State, snapshot: &Snapshot, keys: &str) -> Vec<E
                 KeyEvent::new(KeyCode::Char(first), KeyModifiers::NONE)
             }
         };
-        if let Some(action) = keymap::action(&event, state.scope()) {
+        if let Some(action) = state.shared.keys().action(&event, state.scope()) {
             effects.extend(update::update(state, snapshot, action));
         }
     }

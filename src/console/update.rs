@@ -51,7 +51,8 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
         Action::NextPage => state.go(snapshot, here.next(1)),
         Action::PreviousPage => state.go(snapshot, here.next(-1)),
         Action::Help => {
-            state.shared.dialogs.push(Dialog::help(Scope::Page(here)));
+            let help = Dialog::help(state.shared.keys(), Scope::Page(here));
+            state.shared.dialogs.push(help);
             None
         }
         Action::CommandLine => {
@@ -82,7 +83,8 @@ fn dialog(state: &mut State, snapshot: &Snapshot, action: Action) -> Option<Effe
         state.hear_of_peers();
         return Some(Effect::Send(vec![Command::CancelInspection]));
     }
-    match dialogs::update(&mut state.shared.dialogs, rows, action) {
+    let shared = &mut state.shared;
+    match dialogs::update(&mut shared.dialogs, &shared.settings.keys, rows, action) {
         Outcome::Nothing => None,
         Outcome::Answered(asked, answer) => state.answered(snapshot, asked, answer),
         Outcome::Command(action) => update(state, snapshot, action),

@@ -9,8 +9,9 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::protocol::{GroupSnapshot, Snapshot};
 
+use super::action::Action;
 use super::dialogs;
-use super::keymap::{self, Hints, Scope};
+use super::keymap::{Hints, Keymap, Scope};
 use super::page::Page;
 use super::pages::State;
 use super::widgets::fit::{self, plain};
@@ -48,10 +49,11 @@ pub(crate) fn draw(state: &State, snapshot: &Snapshot, theme: &Theme, frame: &mu
         Scope::Page(_) => (state.screen()).hints(&state.shared, snapshot),
         _ => Hints::default(),
     };
-    let hints = keymap::hints(state.scope(), keys.width, &wanted);
+    let hints = (state.shared.keys()).hints(state.scope(), keys.width, &wanted);
     frame.render_widget(Line::styled(hints, theme.hint()), keys);
     let rows = state.shared.list_rows();
-    dialogs::draw(&state.shared.dialogs, rows, theme, frame, page);
+    let keys = state.shared.keys();
+    dialogs::draw(&state.shared.dialogs, keys, rows, theme, frame, page);
 }
 
 fn draw_title(
@@ -78,7 +80,7 @@ fn draw_title(
     };
     let room = usize::from(area.width).saturating_sub(right.len() + 1);
     let site = plain(&state.shared.site_name, theme);
-    let (name, tabs) = title(&site, state.shared.page, theme, room);
+    let (name, tabs) = title(&site, state.shared.page, state.shared.keys(), theme, room);
     let [first, rest] = Layout::horizontal([
         Constraint::Length(u16::try_from(name.width()).unwrap_or(0)),
         Constraint::Fill(1),
@@ -121,22 +123,29 @@ fn at_work(snapshot: &Snapshot) -> String {
     }
 }
 
-/// The site, and the pages with their digits. Of what does not fit, the program's name goes first, then that of the
+/// The site, and the pages with their keys. Of what does not fit, the program's name goes first, then that of the
 /// site is cut, then the titles of the pages go that one is not on.
-fn title(site: &str, current: Page, theme: &Theme, room: usize) -> (String, Tabs<'static>) {
+fn title(
+    site: &str,
+    current: Page,
+    keys: &Keymap,
+    theme: &Theme,
+    room: usize,
+) -> (String, Tabs<'static>) {
     let others = (!Page::ALL.contains(&current)).then_some(current);
     let selected = Page::ALL.into_iter().position(|page| page == current);
     let tabs = |titles: bool| {
-        let pages = (0..).zip(Page::ALL).map(|(digit, page)| {
+        let pages = Page::ALL.map(|page| {
+            let key = keys.on(current, &Action::Go(page));
             if titles || page == current {
-                format!(" {digit} {}", page.title())
+                format!(" {key} {}", page.title())
             } else {
-                format!(" {digit}")
+                format!(" {key}")
             }
         });
         let other = others.map(|page| format!(" {}", page.title()));
         tabs(
-            pages.chain(other),
+            pages.into_iter().chain(other),
             selected.unwrap_or(Page::ALL.len()),
             theme,
         )
@@ -168,7 +177,11 @@ fn draw_message(state: &State, theme: &Theme, frame: &mut Frame<'_>, area: Rect)
         .guide
         .filter(|_| state.shared.message.is_none());
     if let Some(guide) = guide {
-        let text = fit::cut(&guide.line(), usize::from(area.width), theme);
+        let text = fit::cut(
+            &guide.line(state.shared.keys()),
+            usize::from(area.width),
+            theme,
+        );
         frame.render_widget(Line::styled(text, theme.here()), area);
     }
     if let Some(message) = &state.shared.message {
@@ -192,7 +205,7 @@ mod tests {
 
     /// The title as it is drawn.
     fn drawn(page: Page, room: usize) -> String {
-        let (name, tabs) = title("bremen-mitte", page, &MONO, room);
+        let (name, tabs) = title("bremen-mitte", page, &Keymap::default(), &MONO, room);
         let area = Rect::new(0, 0, tabs.width() as u16, 1);
         let mut buffer = Buffer::empty(area);
         tabs.render(area, &mut buffer);

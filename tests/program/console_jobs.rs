@@ -62,13 +62,17 @@ impl Work {
 
     /// What the job took; the next one begins here.
     fn done(&mut self, job: &str) -> usize {
-        println!("{job}: {} keys, pages: {}", self.keys, self.pages.join(", "));
+        println!(
+            "{job}: {} keys, pages: {}",
+            self.keys,
+            self.pages.join(", ")
+        );
         self.pages = vec![page(&self.pty)];
         std::mem::take(&mut self.keys)
     }
 }
 
-/// One that has no room, one that is busy for two sessions, one that is checked by its size alone.
+/// One that has no room, one whose first connection breaks off, one that is checked by its size alone.
 async fn site() -> Host {
     let (mut inventory, mut settings) = network(6, MIB);
     inventory.memory = MIB;
@@ -78,11 +82,12 @@ async fn site() -> Host {
         ..takes_at(4 * MIB)
     };
     behave(&mut settings, "e002", full);
-    let busy = Behaviour {
-        busy_times: Some(1),
+    let breaks = Behaviour {
+        drop_at: Some(MIB / 4),
+        drop_times: Some(1),
         ..takes_at(4 * MIB)
     };
-    behave(&mut settings, "e003", busy);
+    behave(&mut settings, "e003", breaks);
     let lab = lab(&inventory, &settings).await;
     let (folder, file) = written(lab.inventory());
     let site = Host::of((lab, folder, file));
@@ -108,18 +113,22 @@ async fn the_jobs_of_every_day_take_a_few_keys_each() {
     assert!(site.lab.file("e003", PATH).unwrap().same_as_image(IMAGE));
 
     work.press("h", "of 2 groups");
-    work.press("v", "unproven");
+    work.press("v", "e[003-006]: has it (readback)");
     let proven = work.done("read back what is proven by its size alone");
 
     work.press("2", "all");
-    work.press("S", "Y starts");
-    work.press("Y", "1 failed");
+    work.press("S", "5 of them asked first");
+    work.press("Y", "ended: partial");
     let rest = work.done("the rest of a partial group");
 
     work.press("H", "partial");
     work.press("\r", "e002");
     let why = work.done("why e002 failed in an earlier run");
-    assert!(work.pty.shows("552"), "{}", work.pty.terminal.screen().contents());
+    assert!(
+        work.pty.shows("552"),
+        "{}",
+        work.pty.terminal.screen().contents()
+    );
     assert_eq!((first, failed, proven, rest, why), (3, 2, 2, 3, 2));
     work.pty.type_in("q");
     work.pty.until("idle");

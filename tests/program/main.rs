@@ -16,6 +16,8 @@ mod cli;
 #[cfg(all(unix, feature = "lab"))]
 mod commands;
 #[cfg(all(unix, feature = "lab"))]
+mod config;
+#[cfg(all(unix, feature = "lab"))]
 mod console_e2e;
 mod console_jobs;
 mod console_log;

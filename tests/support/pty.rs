@@ -36,6 +36,7 @@ impl Pty {
             "NO_COLOR",
             "COLORTERM",
             "SUBTEND_INVENTORY",
+            "SUBTEND_CONFIG",
             "SUBTEND_LOG",
             "XDG_RUNTIME_DIR",
             "ENV",
@@ -46,6 +47,8 @@ impl Pty {
             ("TERM", "xterm-256color"),
             ("LC_ALL", "C.UTF-8"),
             ("RUST_BACKTRACE", "0"),
+            // The settings of whoever runs the tests are no part of them.
+            ("XDG_CONFIG_HOME", "/nonexistent"),
         ];
         for (name, value) in usual.iter().chain(variables) {
             command.env(name, value);

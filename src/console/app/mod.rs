@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossterm::event as typed;
-use crossterm::event::{KeyCode, KeyEventKind, MouseButton, MouseEventKind};
+use crossterm::event::{KeyEventKind, MouseButton, MouseEventKind};
 use nix::sys::signal::Signal as Posix;
 use pictures::{Pictures, ready};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -31,7 +31,6 @@ use super::action::Action;
 use super::calls::Calls;
 use super::effect::Effect;
 use super::guide::Guide;
-use super::keymap;
 use super::message::Message;
 use super::page::Page;
 use super::pages::State;
@@ -318,7 +317,8 @@ impl<D: Device, K: Storage> App<D, K> {
     }
 
     async fn press(&mut self, press: typed::Event) {
-        let key = |event| keymap::action(&event, self.state.scope());
+        let (keys, scope) = (self.state.shared.keys(), self.state.scope());
+        let key = |event| keys.action(&event, scope);
         let action = match &press {
             typed::Event::Key(event) if event.kind == KeyEventKind::Press => key(*event),
             typed::Event::Mouse(event) => match event.kind {
@@ -326,8 +326,8 @@ impl<D: Device, K: Storage> App<D, K> {
                     row: event.row,
                     column: event.column,
                 }),
-                MouseEventKind::ScrollUp => key(KeyCode::Up.into()),
-                MouseEventKind::ScrollDown => key(KeyCode::Down.into()),
+                MouseEventKind::ScrollUp => keys.wheel(&Action::Up, scope),
+                MouseEventKind::ScrollDown => keys.wheel(&Action::Down, scope),
                 _ => None,
             },
             // A change of size comes as a signal, also while nothing is typed.
@@ -336,7 +336,7 @@ impl<D: Device, K: Storage> App<D, K> {
         let Some(action) = action else {
             if let typed::Event::Key(event) = press
                 && event.kind == KeyEventKind::Press
-                && let Some(said) = keymap::means_nothing(&event, self.state.scope())
+                && let Some(said) = keys.means_nothing(&event, scope)
             {
                 self.act(Action::Said(Message::new(said))).await;
             }
@@ -368,13 +368,16 @@ impl<D: Device, K: Storage> App<D, K> {
                         .as_ref()
                         .is_some_and(|said| said.is_error)
                     {
-                        self.state.shared.complain("the engine has ended; q leaves");
+                        let quit = self.key(&Action::Quit);
+                        let said = format!("the engine has ended; {quit} leaves");
+                        self.state.shared.complain(said);
                     }
                 } else {
                     tracing::error!("the engine has ended without being told to");
-                    self.state
-                        .shared
-                        .complain("the engine has broken down; the log may say why; q leaves");
+                    let quit = self.key(&Action::Quit);
+                    self.state.shared.complain(format!(
+                        "the engine has broken down; the log may say why; {quit} leaves"
+                    ));
                 }
                 self.now();
             }
@@ -393,6 +396,12 @@ impl<D: Device, K: Storage> App<D, K> {
         // The engine's events ask for nothing.
         let _ = update(&mut self.state, &snapshot, Action::Engine(event));
         if answer { self.now() } else { self.soon() }
+    }
+
+    /// The key of an action, to be named in what is said.
+    fn key(&self, action: &Action) -> String {
+        let shared = &self.state.shared;
+        shared.key(shared.page, action)
     }
 
     fn snapshot(&self) -> Arc<Snapshot> {

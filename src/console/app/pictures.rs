@@ -102,8 +102,7 @@ impl<D: Device, K: Storage> App<D, K> {
             | Some(
                 Dialog::Command { .. }
                 | Dialog::List {
-                    intent: Asked::Key(_),
-                    ..
+                    intent: Asked::Key, ..
                 },
             ) => self.state.reviewed().map(Question::Review),
             Some(_) => None,
@@ -133,14 +132,14 @@ impl<D: Device, K: Storage> App<D, K> {
     }
 
     pub(super) fn say_typed_ahead(&mut self) {
-        let key = match self.state.shared.dialog() {
-            Some(Dialog::Sheet { .. } | Dialog::List { .. } | Dialog::Command { .. }) => {
-                "Enter again goes on"
-            }
-            Some(_) => "y again goes on",
-            None => "Y again starts",
+        let (keys, scope) = (self.state.shared.keys(), self.state.scope());
+        let (action, does) = match self.state.shared.dialog() {
+            Some(Dialog::List { .. } | Dialog::Command { .. }) => (Action::Submit, "goes on"),
+            Some(_) => (Action::Yes, "goes on"),
+            None => (Action::Begin, "starts"),
         };
-        let text = format!("that was typed before the question could be read: {key}");
+        let key = keys.key(scope, &action);
+        let text = format!("that was typed before the question could be read: {key} again {does}");
         self.state.shared.say(text);
         self.now();
     }
@@ -205,17 +204,18 @@ impl<D: Device, K: Storage> App<D, K> {
             self.state.shared.output = figures;
         }
         if let Some(leaving) = self.leaving {
-            self.state
-                .shared
-                .say(if leaving.cancelled && self.state.shared.engine.shared {
-                    "cancelling...; q leaves at once"
-                } else if leaving.cancelled {
-                    "cancelling...; q leaves at once, and may leave staging files on entities"
-                } else if self.state.shared.engine.shared {
-                    "leaving; what runs goes on"
-                } else {
-                    "leaving when what runs has ended; q cancels it"
-                });
+            let shared = &mut self.state.shared;
+            let quit = shared.key(shared.page, &Action::Quit);
+            shared.say(match (leaving.cancelled, shared.engine.shared) {
+                (true, true) => format!("cancelling...; {quit} leaves at once"),
+                (true, false) => format!(
+                    "cancelling...; {quit} leaves at once, and may leave staging files on entities"
+                ),
+                (false, true) => "leaving; what runs goes on".into(),
+                (false, false) => {
+                    format!("leaving when what runs has ended; {quit} cancels it")
+                }
+            });
         }
         let snapshot = self.link.snapshots.borrow().clone();
         self.state.shared.time.now = jiff::Timestamp::now().max(snapshot.at);

@@ -10,21 +10,15 @@ use super::Outcome;
 /// A command as it is offered.
 pub(super) struct Offer {
     pub(super) name: &'static str,
-    /// The key that does the same, where one does.
-    pub(super) key: &'static str,
     pub(super) help: &'static str,
-    action: Action,
+    pub(super) action: &'static Action,
 }
 
 fn offers() -> impl Iterator<Item = Offer> {
-    keymap::commands().map(|(name, action)| {
-        let binding = keymap::binding_of(&action);
-        Offer {
-            name,
-            key: binding.map_or("", |binding| binding.keys),
-            help: binding.map_or("", |binding| binding.help),
-            action,
-        }
+    keymap::commands().map(|(name, action)| Offer {
+        name,
+        help: keymap::help_of(action),
+        action,
     })
 }
 
@@ -62,7 +56,7 @@ pub(super) fn complete(input: &mut Input) {
 pub(super) fn run(typed: &str, chosen: Option<usize>) -> Outcome {
     let typed = typed.trim();
     if let Some(offer) = chosen.and_then(|at| matching(typed).into_iter().nth(at)) {
-        return Outcome::Command(offer.action);
+        return Outcome::Command(offer.action.clone());
     }
     if typed.is_empty() {
         return Outcome::Nothing;
@@ -74,9 +68,9 @@ pub(super) fn run(typed: &str, chosen: Option<usize>) -> Outcome {
         _ => None,
     });
     match command {
-        Some((_, action)) => Outcome::Command(action),
+        Some((_, action)) => Outcome::Command(action.clone()),
         None if names.is_empty() => Outcome::Complain(format!(
-            "there is no command `{typed}`; `:` alone shows what there is"
+            "there is no command `{typed}`; without a word all are shown"
         )),
         None => Outcome::Complain(format!("`{typed}` may be {}", names.join(", "))),
     }

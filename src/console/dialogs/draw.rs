@@ -9,6 +9,8 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
 use tui_input::Input;
 
+use crate::console::action::Action;
+use crate::console::keymap::{Keymap, Scope};
 use crate::console::scroll::Scroll;
 use crate::console::widgets::fit::{self, fit};
 use crate::model::columns;
@@ -29,8 +31,15 @@ const ASCII: border::Set<'_> = border::Set {
     horizontal_bottom: "-",
 };
 
-pub(super) fn draw(dialog: &Dialog, rows: usize, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
-    let (title, mut lines) = content(dialog, rows, usize::from(area.width), theme);
+pub(super) fn draw(
+    dialog: &Dialog,
+    keys: &Keymap,
+    rows: usize,
+    theme: &Theme,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) {
+    let (title, mut lines) = content(dialog, keys, rows, usize::from(area.width), theme);
     // Within border and padding; made for a screen that was wider, say.
     let room = usize::from(area.width).saturating_sub(4);
     for line in lines.iter_mut().filter(|line| line.width() > room) {
@@ -68,24 +77,27 @@ pub(super) fn draw(dialog: &Dialog, rows: usize, theme: &Theme, frame: &mut Fram
 /// The title, and the lines of which `rows` fit at a time.
 fn content<'a>(
     dialog: &'a Dialog,
+    keymap: &Keymap,
     rows: usize,
     columns: usize,
     theme: &Theme,
 ) -> (String, Vec<Line<'a>>) {
+    let key = |action| keymap.key(Scope::Dialog(dialog.kind()), &action);
     let (title, lines) = match dialog {
         Dialog::Confirm { title, lines, .. } => {
             let mut lines = plain(lines, theme);
             lines.push(Line::raw(""));
-            lines.push(Line::styled("y yes   n no", theme.title()));
+            let keys = format!("{} yes   {} no", key(Action::Yes), key(Action::No));
+            lines.push(Line::styled(keys, theme.title()));
             (title.as_str(), lines)
         }
         Dialog::Sheet {
             title, lines, keys, ..
         } => {
             let mut lines = plain(lines, theme);
-            let [enter, esc] = keys;
+            let [yes, no] = keys;
             lines.push(Line::raw(""));
-            let keys = format!("Enter {enter}   Esc {esc}");
+            let keys = format!("{} {yes}   {} {no}", key(Action::Yes), key(Action::No));
             lines.push(Line::styled(keys, theme.title()));
             (title.as_str(), lines)
         }
@@ -110,7 +122,7 @@ fn content<'a>(
         }
         Dialog::Command { input, chosen } => (
             "Command",
-            command_lines(input, *chosen, rows, columns, theme),
+            command_lines((input, *chosen), keymap, rows, columns, theme),
         ),
         Dialog::List {
             title,
@@ -120,7 +132,9 @@ fn content<'a>(
             ticks,
             ..
         } => {
-            let lines = list_lines(all, scroll, (find, ticks.as_ref()), rows, theme);
+            let all_again = key(Action::Back);
+            let shown = (scroll, rows, all_again.as_str());
+            let lines = list_lines(all, (find, ticks.as_ref()), shown, theme);
             (title.as_str(), looked_for(find, lines, columns, theme))
         }
         Dialog::Reading {
@@ -130,7 +144,8 @@ fn content<'a>(
             find,
             file,
         } => {
-            let lines = reading_lines(lines, (scroll, find), file.as_deref(), rows, theme);
+            let file = file.as_deref().map(|file| (key(Action::Submit), file));
+            let lines = reading_lines(lines, (scroll, find), file, rows, theme);
             (title.as_str(), looked_for(find, lines, columns, theme))
         }
     };
@@ -155,8 +170,8 @@ const KEYS: usize = 12;
 
 /// What is typed, and the commands that it may mean, with the keys that do the same.
 fn command_lines<'a>(
-    input: &Input,
-    chosen: Option<usize>,
+    (input, chosen): (&Input, Option<usize>),
+    keys: &Keymap,
     rows: usize,
     columns: usize,
     theme: &Theme,
@@ -176,10 +191,9 @@ fn command_lines<'a>(
     ])];
     let offered = (offers.iter().enumerate()).skip(first).take(rows);
     lines.extend(offered.map(|(at, offer)| {
-        let text = format!(
-            "{:<widest$}  {:<KEYS$}  {}",
-            offer.name, offer.key, offer.help
-        );
+        let row = keys.row_of(offer.action);
+        let key = row.map(|row| row.keys_shown()).unwrap_or_default();
+        let text = format!("{:<widest$}  {key:<KEYS$}  {}", offer.name, offer.help);
         let style = match chosen == Some(at) {
             true => theme.cursor(),
             false => theme.hint(),
@@ -213,9 +227,8 @@ fn looked_for<'a>(
 
 fn list_lines<'a>(
     all: &[Row],
-    scroll: &Scroll,
     (find, ticks): (&Find, Option<&BTreeSet<String>>),
-    rows: usize,
+    (scroll, rows, back): (&Scroll, usize, &str),
     theme: &Theme,
 ) -> Vec<Line<'a>> {
     if all.is_empty() {
@@ -238,7 +251,8 @@ fn list_lines<'a>(
         })
         .collect();
     if left.is_empty() {
-        lines.push(Line::styled("none of them: Esc shows all", theme.hint()));
+        let text = format!("none of them: {back} shows all");
+        lines.push(Line::styled(text, theme.hint()));
     } else if left.len() > rows {
         let last = (scroll.offset + rows).min(left.len());
         let more = format!("{}-{last} of {}", scroll.offset + 1, left.len());
@@ -251,7 +265,7 @@ fn list_lines<'a>(
 fn reading_lines<'a>(
     lines: &[String],
     (scroll, find): (&Scroll, &Find),
-    file: Option<&str>,
+    file: Option<(String, &str)>,
     rows: usize,
     theme: &Theme,
 ) -> Vec<Line<'a>> {
@@ -269,8 +283,8 @@ fn reading_lines<'a>(
         let more = format!("{}-{last} of {}", scroll.offset + 1, lines.len());
         shown.push(Line::styled(more, theme.hint()).right_aligned());
     }
-    if let Some(file) = file {
-        let text = format!("w writes it to {}", fit::plain(file, theme));
+    if let Some((key, file)) = file {
+        let text = format!("{key} writes it to {}", fit::plain(file, theme));
         shown.push(Line::styled(text, theme.hint()));
     }
     shown
@@ -321,7 +335,7 @@ mod tests {
     use crate::console::testing::{ASCII, MONO};
 
     fn drawn(dialog: &Dialog, theme: &Theme) -> String {
-        let (title, lines) = content(dialog, 10, 80, theme);
+        let (title, lines) = content(dialog, &Keymap::default(), 10, 80, theme);
         lines
             .iter()
             .fold(title, |text, line| format!("{text}\n{line}"))
@@ -360,7 +374,7 @@ mod tests {
             assert!(full.contains("größe\\u{1b}[2J"), "{full}");
         }
         for page in Page::ALL {
-            let help = Dialog::help(crate::console::keymap::Scope::Page(page));
+            let help = Dialog::help(&Keymap::default(), Scope::Page(page));
             assert!(drawn(&help, &ASCII).is_ascii());
         }
     }

@@ -20,7 +20,7 @@ use crate::terminal::Theme;
 use super::action::Action;
 use super::asked::{Answer, Asked};
 use super::effect::Effect;
-use super::keymap::{self, Kind, Scope};
+use super::keymap::{self, Keymap, Kind, Scope};
 use super::scroll::Scroll;
 use find::Find;
 use secret::Typed;
@@ -102,8 +102,8 @@ impl Dialog {
         }
     }
 
-    pub(crate) fn help(scope: Scope) -> Self {
-        help::dialog(scope)
+    pub(crate) fn help(keys: &Keymap, scope: Scope) -> Self {
+        help::dialog(keys, scope)
     }
 
     /// Other rows for a list; the cursor stays on what it was on. `shown` are on the screen.
@@ -225,7 +225,12 @@ pub(crate) enum Outcome {
 }
 
 /// The dialog on top has the action; `rows` of a list or a text are shown.
-pub(crate) fn update(dialogs: &mut Vec<Dialog>, rows: usize, action: Action) -> Outcome {
+pub(crate) fn update(
+    dialogs: &mut Vec<Dialog>,
+    keys: &Keymap,
+    rows: usize,
+    action: Action,
+) -> Outcome {
     if action == Action::Help {
         match dialogs.last() {
             // Those keys are what is shown.
@@ -234,7 +239,7 @@ pub(crate) fn update(dialogs: &mut Vec<Dialog>, rows: usize, action: Action) -> 
             }
             Some(dialog) => {
                 let kind = dialog.kind();
-                dialogs.push(Dialog::help(Scope::Dialog(kind)));
+                dialogs.push(Dialog::help(keys, Scope::Dialog(kind)));
             }
             None => {}
         }
@@ -351,12 +356,10 @@ pub(crate) fn update(dialogs: &mut Vec<Dialog>, rows: usize, action: Action) -> 
             },
             Action::Submit,
         ) => match (find.left(all).get(scroll.cursor)).and_then(|at| all.get(*at)) {
-            Some(row) if let Asked::Key(page) = intent => {
-                match keymap::action_of(*page, &row.value) {
-                    Some(action) => Outcome::Command(action),
-                    None => return Outcome::Nothing,
-                }
-            }
+            Some(row) if *intent == Asked::Key => match keymap::named(&row.value) {
+                Some(action) => Outcome::Command(action.clone()),
+                None => return Outcome::Nothing,
+            },
             Some(row) => Outcome::Answered(intent.clone(), Answer::Chosen(row.value.clone())),
             None => return Outcome::Nothing,
         },
@@ -476,12 +479,13 @@ fn read(scroll: &mut Scroll, action: &Action, len: usize, rows: usize) {
 
 pub(crate) fn draw(
     dialogs: &[Dialog],
+    keys: &Keymap,
     rows: usize,
     theme: &Theme,
     frame: &mut Frame<'_>,
     area: Rect,
 ) {
     for dialog in dialogs {
-        draw::draw(dialog, rows, theme, frame, area);
+        draw::draw(dialog, keys, rows, theme, frame, area);
     }
 }

@@ -11,7 +11,7 @@ mod watch;
 use crate::protocol::{Event, Snapshot};
 
 use super::action::Action;
-use super::asked::{Answer, Asked};
+use super::asked::{Answer, Asked, OfInventory};
 use super::effect::Effect;
 use super::keymap::Scope;
 use super::page::Page;
@@ -159,7 +159,7 @@ impl State {
         let effect = match asked {
             Asked::Quit => stopping::quit_as(&answer),
             // A key that was chosen in the help is carried out like one that was pressed.
-            Asked::Key(_) => None,
+            Asked::Key => None,
             Asked::Suspend => Some(Effect::Suspend),
             Asked::Cancel(target) => Some(stopping::cancel(target)),
             Asked::Groups(asked) => {
@@ -169,6 +169,10 @@ impl State {
                 review::answered(&mut pages.review, shared, snapshot, asked, answer)
             }
             Asked::Watch(asked) => pages.watch.answered(shared, snapshot, asked, answer),
+            Asked::Inventory(OfInventory::SavedFilter) => {
+                inventory::chosen(&mut pages.inventory, shared, snapshot, answer);
+                None
+            }
             Asked::Log(asked) => log::answered(&mut pages.log, shared, asked, answer),
         };
         self.pass_on(snapshot, effect)

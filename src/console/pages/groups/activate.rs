@@ -1,9 +1,11 @@
 //! Making devices run the image: with its delivery, or those that hold it already.
 
+use crate::console::action::Action;
 use crate::console::activation;
 use crate::console::asked::{Asked, OfGroups};
 use crate::console::dialogs::{Dialog, Row};
 use crate::console::effect::Effect;
+use crate::console::page::Page;
 use crate::console::state::{Request, Shared};
 use crate::model::text::quoted;
 use crate::model::{Extent, GroupSpec};
@@ -19,7 +21,7 @@ const EXTENTS: [(Extent, &str, &str); 2] = [
     (
         Extent::Deliver,
         "deliver only",
-        "they go on with what they run; a makes them run it later",
+        "they go on with what they run",
     ),
     (
         Extent::Upgrade,
@@ -58,7 +60,8 @@ pub(super) fn set(view: &mut View, shared: &mut Shared, at: usize, how: &str) ->
 /// Why nothing can be activated there, in words.
 fn can_activate(shared: &Shared, group: &ResolvedDraft) -> Result<(), String> {
     let Some(image) = group.image.known() else {
-        return Err(format!("{}: no image yet: i chooses one", group.name));
+        let key = shared.key(Page::Groups, &Action::PickImage);
+        return Err(format!("{}: no image yet: {key} chooses one", group.name));
     };
     activation::can_activate(&shared.site.inventory, &image.type_)
 }

@@ -1,8 +1,10 @@
 //! Looking at a file server for an image that the inventory does not list, and describing it.
 
+use crate::console::action::Action;
 use crate::console::asked::{Asked, File, OfGroups, Place};
 use crate::console::dialogs::{Dialog, Row};
 use crate::console::effect::Effect;
+use crate::console::keymap::{Kind, Scope};
 use crate::console::state::Shared;
 use crate::model::names::natural;
 use crate::model::text::{quoted, shown};
@@ -73,6 +75,10 @@ pub(super) fn rows(shared: &Shared, place: &Place) -> Vec<Row> {
             value: UP.into(),
         });
     }
+    let again = shared
+        .keys()
+        .key(Scope::Dialog(Kind::List), &Action::Submit);
+    let again = format!("{again} asks again");
     let key = (place.server.as_str().into(), place.path.clone());
     let listing = match shared.answers.listings.get(&key) {
         None => {
@@ -80,7 +86,7 @@ pub(super) fn rows(shared: &Shared, place: &Place) -> Vec<Row> {
             return rows;
         }
         Some(Err(cause)) => {
-            rows.push(nothing(cause, "Enter asks again"));
+            rows.push(nothing(cause, &again));
             return rows;
         }
         Some(Ok(listing)) => listing,
@@ -91,7 +97,7 @@ pub(super) fn rows(shared: &Shared, place: &Place) -> Vec<Row> {
         kind.then_with(|| natural(&a.name, &b.name))
     });
     if entries.is_empty() {
-        rows.push(nothing("this directory is empty", "Enter asks again"));
+        rows.push(nothing("this directory is empty", &again));
     }
     rows.extend(entries.into_iter().map(|entry| {
         let (mark, kind) = if entry.is_directory {

@@ -6,6 +6,7 @@ use crate::console::action::Action;
 use crate::console::asked::{Asked, OfGroups};
 use crate::console::dialogs::{Dialog, Row};
 use crate::console::effect::Effect;
+use crate::console::page::Page;
 use crate::console::state::{Draft, Shared};
 use crate::model::{ImageSpec, Laggards, Limits, MadeGroup, SourceSpec, units};
 use crate::plan::{Chosen, ResolvedDraft};
@@ -15,7 +16,10 @@ use super::View;
 use super::names::{check_name, made, unique};
 use super::{changed, make, push, push_text, update};
 
-const UNMARKED: &str = "mark entities first: Space on the inventory page";
+fn say_unmarked(shared: &mut Shared) {
+    let mark = shared.key(Page::Inventory, &Action::Mark);
+    shared.complain(format!("mark entities first: {mark} on the inventory page"));
+}
 
 fn plural(number: usize) -> String {
     match number {
@@ -26,7 +30,7 @@ fn plural(number: usize) -> String {
 
 pub(super) fn add(view: &mut View, shared: &mut Shared, at: usize) -> Option<Effect> {
     if shared.picks.marks.is_empty() {
-        shared.complain(UNMARKED);
+        say_unmarked(shared);
         return None;
     }
     let before: BTreeSet<usize> = shared.resolved.groups[at].members.iter().copied().collect();
@@ -41,7 +45,7 @@ pub(super) fn add(view: &mut View, shared: &mut Shared, at: usize) -> Option<Eff
 
 pub(super) fn remove(view: &mut View, shared: &mut Shared, at: usize) -> Option<Effect> {
     if shared.picks.marks.is_empty() {
-        shared.complain(UNMARKED);
+        say_unmarked(shared);
         return None;
     }
     let before: BTreeSet<usize> = shared.resolved.groups[at].members.iter().copied().collect();
@@ -173,7 +177,8 @@ pub(super) fn copy(
     });
     let kept = make::show_last(view, shared);
     if then == Action::PickSource {
-        shared.say(format!("{name} is a copy: o chooses its source"));
+        let source = shared.key(Page::Groups, &Action::PickSource);
+        shared.say(format!("{name} is a copy: {source} chooses its source"));
         return kept;
     }
     shared.say(format!("{name} is a copy: it can be changed here"));

@@ -3,6 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::console::action::Action;
+use crate::console::keymap::Keymap;
+use crate::console::page::Page;
 use crate::console::state::{Draft, Resolved, running};
 use crate::model::text::quoted;
 use crate::model::{Flaw, Inventory, Thing, names};
@@ -83,14 +86,20 @@ impl Conflict {
     }
 
     /// What it is, and what to do.
-    pub(crate) fn words(&self) -> String {
+    pub(crate) fn words(&self, keys: &Keymap) -> String {
+        let key = |action| keys.on(Page::Groups, &action);
         match self {
-            Self::NameTaken => "another group has this name: N renames this one".into(),
-            Self::UnknownEntities(names) => format!(
-                "not in the inventory any more: {}; adding (+) or removing (-) drops them",
-                names.join(", ")
+            Self::NameTaken => format!(
+                "another group has this name: {} renames this one",
+                key(Action::RenameGroup)
             ),
-            Self::Flaw(flaw) => flaw_in_words(flaw),
+            Self::UnknownEntities(names) => format!(
+                "not in the inventory any more: {}; adding ({}) or removing ({}) drops them",
+                names.join(", "),
+                key(Action::AddMembers),
+                key(Action::RemoveMembers)
+            ),
+            Self::Flaw(flaw) => flaw_in_words(flaw, keys),
             Self::Overlap { other, entities } => {
                 format!("{entities} in group {other} too: the two can't run together")
             }
@@ -106,34 +115,37 @@ impl Conflict {
     }
 }
 
-fn flaw_in_words(flaw: &Flaw) -> String {
+fn flaw_in_words(flaw: &Flaw, keys: &Keymap) -> String {
+    let key = |action| keys.on(Page::Groups, &action);
+    let (image, source) = (key(Action::PickImage), key(Action::PickSource));
+    let (add, remove) = (key(Action::AddMembers), key(Action::RemoveMembers));
     let message = || flaw.complaint().message;
     match flaw {
-        Flaw::NoEntities => "no entities: mark some in the inventory and add them (+)".into(),
-        Flaw::NoImage => "no image yet: i chooses one".into(),
-        Flaw::NoSource => "no source yet: o chooses one".into(),
+        Flaw::NoEntities => format!("no entities: mark some in the inventory and add them ({add})"),
+        Flaw::NoImage => format!("no image yet: {image} chooses one"),
+        Flaw::NoSource => format!("no source yet: {source} chooses one"),
         Flaw::Unknown {
             what: Thing::Image,
             name,
             ..
         } => format!(
-            "the image {} is not in the inventory: i chooses another",
+            "the image {} is not in the inventory: {image} chooses another",
             quoted(name)
         ),
         Flaw::Unknown {
             what: Thing::FileServer,
             name,
             ..
-        } => not_a_source(name),
+        } => not_a_source(name, &source),
         Flaw::Unknown {
             what: Thing::Peer,
             name,
             ..
-        } => not_a_source(&format!("peer:{name}")),
+        } => not_a_source(&format!("peer:{name}"), &source),
         Flaw::WrongType {
             entities,
             type_,
-            image,
+            image: wrong,
             for_type,
         } => {
             let type_ = match type_.as_str() {
@@ -141,16 +153,19 @@ fn flaw_in_words(flaw: &Flaw) -> String {
                 type_ => format!("type {type_}"),
             };
             let entities = names::compress(entities).join(", ");
-            format!("{entities}: {type_}, and {image} is for type {for_type}")
+            format!("{entities}: {type_}, and {wrong} is for type {for_type}")
         }
         Flaw::PeerIsTarget(peer) => format!(
-            "the peer {peer} is a target of the group too: take it out (-) or choose another source (o)"
+            "the peer {peer} is a target of the group too: take it out ({remove}) or choose \
+             another source ({source})"
         ),
         Flaw::PeerCantGive { peer, protocol } => {
-            format!("nothing can be read from {peer} over {protocol}: o chooses another source")
+            format!(
+                "nothing can be read from {peer} over {protocol}: {source} chooses another source"
+            )
         }
         Flaw::PeerWrongType { peer, type_, .. } => {
-            format!("the peer {peer} is of another type, {type_}: o chooses another")
+            format!("the peer {peer} is of another type, {type_}: {source} chooses another")
         }
         Flaw::PeerWrongVersion {
             peer,
@@ -158,22 +173,31 @@ fn flaw_in_words(flaw: &Flaw) -> String {
             wanted,
             ..
         } => {
-            format!("the peer {peer} has version {version}, not {wanted}: o chooses another source")
+            format!(
+                "the peer {peer} has version {version}, not {wanted}: {source} chooses another source"
+            )
         }
-        Flaw::NobodyHasIt { image, version, .. } => format!(
-            "no entity is known to have {image} (version {version}): o chooses another source"
+        Flaw::NobodyHasIt {
+            image: wanted,
+            version,
+            ..
+        } => format!(
+            "no entity is known to have {wanted} (version {version}): {source} chooses another source"
         ),
-        Flaw::BadPattern(_) => format!("{}; adding (+) or removing (-) drops it", message()),
-        Flaw::BadName(_) => format!("{}: N renames it", message()),
-        Flaw::BadImage(_) => format!("{}: i chooses another", message()),
-        Flaw::NoneAtATime => format!("{}: P changes it", message()),
+        Flaw::BadPattern(_) => format!(
+            "{}; adding ({add}) or removing ({remove}) drops it",
+            message()
+        ),
+        Flaw::BadName(_) => format!("{}: {} renames it", message(), key(Action::RenameGroup)),
+        Flaw::BadImage(_) => format!("{}: {image} chooses another", message()),
+        Flaw::NoneAtATime => format!("{}: {} changes it", message(), key(Action::Parallel)),
         flaw => flaw.to_string(),
     }
 }
 
-fn not_a_source(label: &str) -> String {
+fn not_a_source(label: &str, source: &str) -> String {
     format!(
-        "the source {} is not in the inventory: o chooses another",
+        "the source {} is not in the inventory: {source} chooses another",
         quoted(label)
     )
 }
@@ -291,7 +315,10 @@ mod tests {
         let inventory = testing::inventory(testing::SITE);
         let resolved = Resolved::new(&inventory, drafts);
         let of_all = of_all(&inventory, drafts, &resolved);
-        of_all[at].iter().map(Conflict::words).collect()
+        of_all[at]
+            .iter()
+            .map(|one| one.words(&Keymap::default()))
+            .collect()
     }
 
     /// Each kind of conflict, from the group that has it to the words that tell it.
@@ -411,7 +438,10 @@ mod tests {
         let mut snapshot = testing::snapshot();
         let words = |snapshot: &Snapshot, at: usize| -> Vec<String> {
             let found = beside_runs(&inventory, &resolved.groups[at], snapshot);
-            found.iter().map(Conflict::words).collect()
+            found
+                .iter()
+                .map(|one| one.words(&Keymap::default()))
+                .collect()
         };
         assert_eq!(words(&snapshot, 0), ["it runs now"]);
         assert_eq!(

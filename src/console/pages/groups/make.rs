@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::console::action::Action;
 use crate::console::asked::{Asked, OfGroups};
 use crate::console::dialogs::{Dialog, Row};
 use crate::console::effect::Effect;
@@ -104,8 +105,10 @@ pub(super) fn named(
     add(shared, name, &entities);
     shared.picks.marks.clear();
     let effect = show_last(view, shared);
+    let key = |action| shared.key(Page::Groups, &action);
+    let (image, source) = (key(Action::PickImage), key(Action::PickSource));
     shared.say(format!(
-        "group {name} has {count} entities: i chooses its image, o its source"
+        "group {name} has {count} entities: {image} chooses its image, {source} its source"
     ));
     effect
 }
@@ -226,8 +229,10 @@ pub(super) fn grouped(
     shared.page = Page::Groups;
     view.scroll.cursor = first;
     let effect = changed(view, shared);
+    let key = |action| shared.key(Page::Groups, &action);
+    let (image, source) = (key(Action::PickImage), key(Action::PickSource));
     shared.say(format!(
-        "{count} groups made: i chooses the image of each, o its source"
+        "{count} groups made: {image} chooses the image of each, {source} its source"
     ));
     effect
 }

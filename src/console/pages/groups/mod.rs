@@ -155,7 +155,11 @@ pub(crate) fn update(
         | Action::Parallel
         | Action::Extent => {
             let Some(at) = view.current(shared) else {
-                shared.say("there is no group yet: n makes one, A makes them by type and version");
+                let key = |action| shared.key(Page::Groups, &action);
+                let (new, auto) = (key(Action::NewGroup), key(Action::AutoGroup));
+                shared.say(format!(
+                    "there is no group yet: {new} makes one, {auto} makes them by type and version"
+                ));
                 return None;
             };
             of_group(view, shared, snapshot, action, at)
@@ -253,7 +257,7 @@ pub(crate) fn against(
             snapshot,
         );
         let fixed = view.conflicts[at].iter().chain(&runs);
-        found.extend(fixed.map(Conflict::words));
+        found.extend(fixed.map(|one| one.words(shared.keys())));
     }
     found
 }

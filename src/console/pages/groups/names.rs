@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::console::action::Action;
+use crate::console::page::Page;
 use crate::console::state::{Draft, Shared};
 use crate::model::{Complaint, MadeGroup, names};
 use crate::protocol::GroupSpec;
@@ -12,14 +14,11 @@ use super::conflicts::Conflict;
 /// Why the chosen groups can't be started.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(super) enum CantStart {
-    #[error("there is no group to start: n makes one")]
-    NoGroup,
+    #[error("there is no group to start: {key} makes one")]
+    NoGroup { key: String },
     /// A group that lacks something, is wrong, or can't run with another one that is chosen.
-    #[error("{group}: {}", .conflict.words())]
-    Conflict {
-        group: String,
-        conflict: Box<Conflict>,
-    },
+    #[error("{group}: {conflict}")]
+    Conflict { group: String, conflict: String },
 }
 
 /// Why a group made here can't be called so.
@@ -46,7 +45,8 @@ pub(super) fn chosen_groups(view: &View, shared: &Shared) -> Result<Vec<usize>, 
         view.selected.iter().copied().collect()
     };
     if groups.is_empty() {
-        return Err(CantStart::NoGroup);
+        let key = shared.key(Page::Groups, &Action::NewGroup);
+        return Err(CantStart::NoGroup { key });
     }
     let name = |at: &usize| &shared.resolved.groups[*at].name;
     for at in &groups {
@@ -59,7 +59,7 @@ pub(super) fn chosen_groups(view: &View, shared: &Shared) -> Result<Vec<usize>, 
         if let Some(conflict) = blocks.or_else(|| conflicts.iter().find(together)) {
             return Err(CantStart::Conflict {
                 group: name(at).clone(),
-                conflict: Box::new(conflict.clone()),
+                conflict: conflict.words(shared.keys()),
             });
         }
     }

@@ -6,9 +6,11 @@
 
 use std::collections::HashMap;
 
+use crate::console::action::Action;
 use crate::console::asked::{Asked, OfGroups};
 use crate::console::dialogs::{Dialog, Row};
 use crate::console::effect::Effect;
+use crate::console::keymap::{Kind, Scope};
 use crate::console::state::Shared;
 use crate::model::names::natural;
 use crate::model::{Entity, SourceSpec, columns, units};
@@ -38,7 +40,10 @@ pub(super) fn open(shared: &mut Shared, at: usize) {
         shared,
         Dialog::list(title, rows, Asked::Groups(OfGroups::Source { at })),
     );
-    shared.say("a asks the peers whether they have the image: it logs in to each of them");
+    let ask = shared.keys().key(Scope::Dialog(Kind::List), &Action::Ask);
+    shared.say(format!(
+        "{ask} asks the peers whether they have the image: it logs in to each of them"
+    ));
 }
 
 /// Has the peers asked for the group's image.

@@ -802,7 +802,9 @@ fn an_entity_in_two_groups_is_seen_at_once_on_both() {
     let (state, _) = after(&format!("{NEW}i<Enter>o<Enter>"));
     let words = |at: usize| -> Vec<String> {
         let found = state.pages.groups.conflicts[at].iter();
-        found.map(Conflict::words).collect()
+        found
+            .map(|one| one.words(&crate::console::Keymap::default()))
+            .collect()
     };
     assert_eq!(
         words(0),

@@ -5,7 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::console::action::Action;
 use crate::console::dialogs::Dialog;
+use crate::console::keymap::Keymap;
+use crate::console::page::Page;
 use crate::console::state::Shared;
 use crate::model::names::compress;
 use crate::model::{
@@ -20,7 +23,8 @@ use super::conflicts::Conflict;
 pub(super) fn show(view: &mut View, shared: &mut Shared) {
     let lines = lines(view, shared);
     if lines.is_empty() {
-        shared.say("no group was made here yet: n makes one");
+        let new = shared.key(Page::Groups, &Action::NewGroup);
+        shared.say(format!("no group was made here yet: {new} makes one"));
         return;
     }
     let mut dialog = Dialog::reading("Groups made here, as YAML", lines);
@@ -42,11 +46,11 @@ pub(super) fn lines(view: &View, shared: &Shared) -> Vec<String> {
         };
         let blocking = conflicts.iter().find(|conflict| conflict.blocks());
         if let Some(conflict) = blocking {
-            groups.push(comment(group, conflict));
+            groups.push(comment(shared.keys(), group, conflict));
             continue;
         }
         for conflict in conflicts {
-            groups.push(comment(group, conflict));
+            groups.push(comment(shared.keys(), group, conflict));
         }
         if let ImageSpec::Described {
             name,
@@ -81,8 +85,8 @@ pub(super) fn lines(view: &View, shared: &Shared) -> Vec<String> {
     lines
 }
 
-fn comment(group: &ResolvedDraft, conflict: &Conflict) -> String {
-    let text = format!("{}: {}", group.name, conflict.words());
+fn comment(keys: &Keymap, group: &ResolvedDraft, conflict: &Conflict) -> String {
+    let text = format!("{}: {}", group.name, conflict.words(keys));
     // A control character would end the comment.
     let text: String = text
         .chars()

@@ -5,9 +5,12 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Row};
 
+use crate::console::action::Action;
+use crate::console::page::Page;
 use crate::console::state::Shared;
 use crate::console::widgets::fit::{cut, plain, share};
 use crate::console::widgets::table::table;
+use crate::model::text::shown;
 use crate::protocol::Snapshot;
 use crate::terminal::Theme;
 
@@ -18,6 +21,8 @@ use super::{Column, newest};
 const STATE: usize = 13;
 /// Less room than this is left empty.
 const LEAST_NOTE: usize = 16;
+/// A label's column is no wider.
+const WIDEST_LABEL: usize = 16;
 /// Before the first column: the accent of the cursor, the mark and a blank.
 const MARK: usize = 3;
 /// On screens that are narrower, columns stand closer together.
@@ -64,14 +69,15 @@ pub(crate) fn draw(
         }
     });
     let rows: Vec<Row<'_>> = rows.collect();
-    let titles = columns.titles(view, theme);
+    let titles = columns.titles(view, shared, theme);
     let table = table(titles, &columns.widths, columns.gap, theme);
     frame.render_widget(table.rows(rows), body);
     if shared.picks.shown.is_empty() {
         let text = if shared.site.inventory.entities.is_empty() {
-            "the inventory has no entities"
+            "the inventory has no entities".to_owned()
         } else {
-            "no entity matches the filter; Esc clears it"
+            let back = shared.key(Page::Inventory, &Action::Back);
+            format!("no entity matches the filter; {back} clears it")
         };
         let [_, below] = Layout::vertical([Constraint::Length(1), Constraint::Fill(1)]).areas(body);
         frame.render_widget(Line::styled(text, theme.hint()), below);
@@ -82,10 +88,11 @@ pub(crate) fn draw(
 fn filter_line<'a>(view: &View, shared: &Shared, theme: &Theme, columns: usize) -> Line<'a> {
     let value = shared.picks.filter.value();
     if !view.typing {
+        let back = shared.key(Page::Inventory, &Action::Back);
         return Line::from(vec![
             Span::styled("filter: ", theme.head()),
             Span::raw(cut(value, columns.saturating_sub(24), theme)),
-            Span::styled("   Esc clears it", theme.hint()),
+            Span::styled(format!("   {back} clears it"), theme.hint()),
         ]);
     }
     // What is typed is where the cursor is; of a long filter its end around it is shown.
@@ -126,6 +133,8 @@ fn filter_line<'a>(view: &View, shared: &Shared, theme: &Theme, columns: usize) 
 struct Columns {
     widths: Vec<usize>,
     gap: usize,
+    /// How many labels have a column of their own, behind the state.
+    labels: usize,
 }
 
 impl Columns {
@@ -146,15 +155,33 @@ impl Columns {
         let gaps = MARK + gap * (columns.len() - 1);
         let mut widths = share(&columns, room.saturating_sub(gaps));
         let used = widths.iter().sum::<usize>() + gaps;
-        let note = room.saturating_sub(used + gap);
+        let mut note = room.saturating_sub(used + gap);
         widths[0] += MARK;
+        // Labels, in their order, as long as there is room: a note has what they leave.
+        let wanted = shared.settings.columns.iter().zip(&view.labels);
+        let wanted = wanted.map(|(label, widest)| {
+            let title = crate::model::columns::width(&shown(label));
+            (*widest).max(title).clamp(1, WIDEST_LABEL)
+        });
+        for width in wanted {
+            if note < width {
+                break;
+            }
+            widths.push(width);
+            note = note.saturating_sub(width + gap);
+        }
+        let labels = widths.len() - Column::ALL.len();
         if note >= LEAST_NOTE {
             widths.push(note);
         }
-        Self { widths, gap }
+        Self {
+            widths,
+            gap,
+            labels,
+        }
     }
 
-    fn titles<'a>(&self, view: &View, theme: &Theme) -> Row<'a> {
+    fn titles<'a>(&self, view: &View, shared: &Shared, theme: &Theme) -> Row<'a> {
         let (down, up) = if theme.ascii {
             ("v", "^")
         } else {
@@ -175,7 +202,9 @@ impl Columns {
                 };
                 " ".repeat(mark) + &title
             });
-        Row::new(titles.chain(["Note".to_owned()]))
+        let labels = shared.settings.columns.iter().take(self.labels);
+        let labels = labels.map(|label| plain(label, theme));
+        Row::new(titles.chain(labels).chain(["Note".to_owned()]))
     }
 
     fn row<'a>(
@@ -228,9 +257,15 @@ impl Columns {
                 Cell::new(cut(&text, self.widths[5], theme)).style(theme.of_state(standing))
             },
         ));
-        if let Some(room) = self.widths.get(6) {
+        let (own, rest) = self.widths[Column::ALL.len()..].split_at(self.labels);
+        let names = &shared.settings.columns[..self.labels];
+        cells.extend(names.iter().zip(own).map(|(name, width)| {
+            let value = entity.labels.get(name.as_str()).map_or("", |value| value);
+            Cell::new(cut(value, *width, theme))
+        }));
+        if let Some(room) = rest.first() {
             let cause = last.and_then(|(_, last)| last.cause.clone());
-            let note = cause.unwrap_or_else(|| labels(entity));
+            let note = cause.unwrap_or_else(|| labels(entity, names));
             cells.push(Cell::new(cut(&note, *room, theme)).style(theme.hint()));
         }
         Row::new(cells)
@@ -256,8 +291,10 @@ fn found<'a>(text: &str, words: &[String], theme: &Theme) -> Line<'a> {
     ])
 }
 
-fn labels(entity: &crate::model::Entity) -> String {
-    let labels = entity.labels.iter();
+/// Those without a column of their own.
+fn labels(entity: &crate::model::Entity, shown: &[String]) -> String {
+    let is_shown = |key: &str| shown.iter().any(|name| name == key);
+    let labels = entity.labels.iter().filter(|(key, _)| !is_shown(key));
     let labels: Vec<String> = labels
         .map(|(key, value)| format!("{key}={value}"))
         .collect();

@@ -16,14 +16,17 @@ use std::collections::HashMap;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use tui_input::InputRequest;
+use tui_input::{Input, InputRequest};
 
 use crate::console::action::Action;
+use crate::console::asked::{Answer, Asked, OfInventory};
+use crate::console::dialogs::{Dialog, Row};
 use crate::console::effect::Effect;
+use crate::console::page::Page;
 use crate::console::scroll::Scroll;
 use crate::console::state::{Request, Screen, Shared};
-use crate::model::EntityState;
 use crate::model::names::natural;
+use crate::model::{EntityState, columns};
 use crate::protocol::{EntitySnapshot, GroupSnapshot, Snapshot};
 use crate::terminal::Theme;
 
@@ -47,6 +50,8 @@ pub(crate) struct View {
     words: Vec<String>,
     /// The widest value of each column but the last two.
     widest: [usize; 4],
+    /// The widest value of each label that is to have a column.
+    labels: Vec<usize>,
 }
 
 impl View {
@@ -66,6 +71,13 @@ impl View {
                 *width = (*width).max(unicode_width::UnicodeWidthStr::width(text));
             }
         }
+        let widest_of = |label: &String| {
+            let values = entities
+                .iter()
+                .filter_map(|one| one.labels.get(label.as_str()));
+            values.map(|value| columns::width(value)).max().unwrap_or(0)
+        };
+        let labels = shared.settings.columns.iter().map(widest_of).collect();
         shared.picks.shown.clone_from(&order);
         Self {
             typing: false,
@@ -77,6 +89,7 @@ impl View {
             addresses,
             words: Vec::new(),
             widest,
+            labels,
         }
     }
 
@@ -156,6 +169,7 @@ pub(crate) fn update(
         }
         Action::Submit if view.typing => view.typing = false,
         Action::Filter => view.typing = true,
+        Action::SavedFilters => saved(shared),
         Action::Back => {
             let was_typing = std::mem::take(&mut view.typing);
             if !shared.picks.filter.value().is_empty() {
@@ -273,6 +287,32 @@ fn edit(view: &mut View, shared: &mut Shared, snapshot: &Snapshot, request: Inpu
     }
 }
 
+/// The filters that have a name, to choose one.
+fn saved(shared: &mut Shared) {
+    let filters = &shared.settings.filters;
+    if filters.is_empty() {
+        shared.say("no filter has a name: `filters` in the settings (`subtend config`) gives them");
+        return;
+    }
+    let rows = filters.iter().map(|filter| Row {
+        label: filter.name.clone(),
+        detail: filter.words.clone(),
+        value: filter.words.clone(),
+    });
+    let asked = Asked::Inventory(OfInventory::SavedFilter);
+    let dialog = Dialog::list("Filter", rows.collect(), asked);
+    shared.dialogs.push(dialog);
+}
+
+/// One of them was chosen: it is as if it had been typed.
+pub(crate) fn chosen(view: &mut View, shared: &mut Shared, snapshot: &Snapshot, answer: Answer) {
+    if let Answer::Chosen(words) = answer {
+        shared.picks.filter = Input::new(words);
+        view.typing = false;
+        refresh(view, shared, snapshot);
+    }
+}
+
 /// The marked ones, else what a filter leaves, else the one under the cursor.
 fn upgrade(view: &View, shared: &mut Shared) {
     let picked: Vec<usize> = if !shared.picks.marks.is_empty() {
@@ -310,7 +350,10 @@ fn mark_range(view: &mut View, shared: &mut Shared) {
     let Some(from) = from else {
         view.anchor = Some(here);
         shared.picks.marks.insert(here);
-        shared.say("marked; v marks from here to where you go next");
+        let key = shared.key(Page::Inventory, &Action::MarkRange);
+        shared.say(format!(
+            "marked; {key} marks from here to where you go next"
+        ));
         return;
     };
     let to = view.scroll.cursor;

@@ -289,3 +289,90 @@ fn the_page_when_nothing_matches() {
     press(&mut state, &testing::snapshot(), "<Space>v<Enter>a*");
     assert!(state.shared.picks.marks.is_empty() && state.shared.dialogs.is_empty());
 }
+
+/// The console with settings that a file has given.
+fn with(settings: crate::console::Settings) -> State {
+    State::with(testing::site(), settings)
+}
+
+#[test]
+fn labels_have_columns_of_their_own_as_long_as_there_is_room() {
+    let columns = |names: &[&str]| {
+        let columns = names.iter().map(|name| (*name).to_owned()).collect();
+        with(crate::console::Settings {
+            columns,
+            ..Default::default()
+        })
+    };
+    let drawn = |state: &mut State, width| screen(state, &testing::idle(), width, 24, MONO);
+    let head = |text: &str| text.lines().nth(1).unwrap().to_owned();
+    let mut state = columns(&["site"]);
+    let text = drawn(&mut state, 120);
+    assert!(head(&text).contains("State          site   Note"), "{text}");
+    let line = text
+        .lines()
+        .find(|line| line.contains("shelf1-01"))
+        .unwrap();
+    assert!(
+        line.trim_end().ends_with("north"),
+        "what has a column is no note: {line}"
+    );
+    // A label that nobody has, and a name that acts on no terminal.
+    let mut state = columns(&["no\u{1b}such", "site"]);
+    let text = drawn(&mut state, 160);
+    assert!(head(&text).contains("no\\u{1b}such  site"), "{text}");
+    // Where there is no room there are none, and the table is what it is without.
+    let mut none = columns(&[]);
+    let many = ["a-label-that-is-long", "site", "b", "c", "d", "e", "f", "g"];
+    for width in [60, 66, 72, 80] {
+        let text = drawn(&mut columns(&many), width);
+        assert!(
+            text.lines()
+                .all(|line| line.chars().count() <= usize::from(width))
+        );
+        let cells = |text: &str| {
+            text.lines()
+                .take(10)
+                .map(|line| line.chars().take(50).collect())
+                .collect::<Vec<String>>()
+        };
+        assert_eq!(cells(&text), cells(&drawn(&mut none, width)), "{width}");
+    }
+}
+
+#[test]
+fn a_filter_with_a_name_is_chosen_from_a_list() {
+    let filter = |name: &str, words: &str| crate::console::SavedFilter {
+        name: name.into(),
+        words: words.into(),
+    };
+    let snapshot = testing::idle();
+    let mut state = with(crate::console::Settings {
+        filters: vec![
+            filter("north", "site=north"),
+            filter("old", "type:vdsl version:1.8"),
+        ],
+        ..Default::default()
+    });
+    press(&mut state, &snapshot, "F");
+    let text = screen(&mut state, &snapshot, 80, 24, MONO);
+    assert!(
+        text.contains("north  site=north") && text.contains("old    type:vdsl"),
+        "{text}"
+    );
+    press(&mut state, &snapshot, "<Down><Enter>");
+    assert_eq!(shown(&state), "shelf2-[03-05]");
+    assert!(!state.pages.inventory.typing);
+    press(&mut state, &snapshot, "F<Enter>");
+    assert_eq!(shown(&state), "shelf1-[01-08]");
+    press(&mut state, &snapshot, "<Esc>");
+    assert_eq!(shown(&state), "shelf1-[01-08] shelf2-[01-05]");
+    // By its command too; without one it is said where they come from.
+    press(&mut state, &snapshot, ":filters<Enter>");
+    assert!(state.shared.dialog().is_some());
+    let mut state = testing::state();
+    press(&mut state, &snapshot, "F");
+    let said = state.shared.message.as_ref().map(|said| said.text.clone());
+    assert!(said.is_some_and(|said| said.contains("subtend config")));
+    assert!(state.shared.dialog().is_none());
+}

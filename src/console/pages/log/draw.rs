@@ -9,6 +9,8 @@ use ratatui::text::Line;
 use ratatui::widgets::Widget;
 use tui_logger::{TuiLoggerTargetWidget, TuiWidgetEvent};
 
+use crate::console::action::Action;
+use crate::console::page::Page;
 use crate::console::state::Shared;
 use crate::console::widgets::fit::{cut, plain};
 use crate::model::{columns, units};
@@ -53,11 +55,17 @@ pub(crate) fn draw(view: &View, shared: &Shared, theme: &Theme, frame: &mut Fram
     frame.buffer_mut().merge(&drawn);
     if records.is_empty() {
         let text = if view.targets.is_empty() {
-            "Nothing was logged yet."
+            "Nothing was logged yet.".to_owned()
         } else {
-            "No line fits; + shows more levels, t more targets, E another entity or all."
+            let key = |action| shared.key(Page::Log, &action);
+            format!(
+                "No line fits; {} shows more levels, {} more targets, {} another entity or all.",
+                key(Action::LogMore),
+                key(Action::LogTargets),
+                key(Action::LogEntity)
+            )
         };
-        let text = cut(text, usize::from(body.width), theme);
+        let text = cut(&text, usize::from(body.width), theme);
         frame.render_widget(Line::raw(text), body);
     }
 }
@@ -113,6 +121,7 @@ pub(super) fn targets(view: &View, selected: usize, theme: &Theme, area: Rect) -
 
 pub(super) fn head(view: &View, shared: &Shared, theme: &Theme) -> [(String, Style); 2] {
     let all = view.targets.len();
+    let key = |action| shared.key(Page::Log, &action);
     let hidden = |target: &&Target| target.own == Some(LevelFilter::Off);
     let targets = match view.targets.values().filter(hidden).count() {
         0 => "all targets".into(),
@@ -126,8 +135,9 @@ pub(super) fn head(view: &View, shared: &Shared, theme: &Theme) -> [(String, Sty
         Some(at) => {
             let total = view.total();
             format!(
-                "line {} of {total}, End follows",
-                total.saturating_sub(at.below)
+                "line {} of {total}, {} follows",
+                total.saturating_sub(at.below),
+                key(Action::Last)
             )
         }
         None => "following".into(),
@@ -142,7 +152,12 @@ pub(super) fn head(view: &View, shared: &Shared, theme: &Theme) -> [(String, Sty
                 LevelFilter::Off => "hidden".to_owned(),
                 level => format!("level {}", level.as_str().to_ascii_lowercase()),
             };
-            format!("{name}: {level}, {count}   Enter hides or shows, a all, t closes")
+            format!(
+                "{name}: {level}, {count}   {} hides or shows, {} all, {} closes",
+                key(Action::LogToggle),
+                key(Action::LogToggleAll),
+                key(Action::LogTargets)
+            )
         }
         None => {
             let output = match shared.output.total {
@@ -156,7 +171,9 @@ pub(super) fn head(view: &View, shared: &Shared, theme: &Theme) -> [(String, Sty
                 Some(file) => format!("file {file}"),
                 None => "no log file".to_owned(),
             };
-            format!("times are UTC{output}   {file}")
+            let zone = &shared.time.zone;
+            let zone = zone.iana_name().unwrap_or("local");
+            format!("times are {zone}{output}   {file}")
         }
     };
     [(first, theme.head()), (second, theme.hint())]

@@ -14,6 +14,7 @@ use ratatui::text::{Line, Span};
 use crate::console::action::Action;
 use crate::console::effect::Effect;
 use crate::console::keymap::Hints;
+use crate::console::page::Page;
 use crate::console::scroll::Scroll;
 use crate::console::state::{Request, Screen, Shared};
 use crate::protocol::Snapshot;
@@ -95,10 +96,10 @@ impl Screen for View {
         match snapshot.groups.is_empty() {
             true => Hints {
                 first: Vec::new(),
-                without: vec!["Enter"],
+                without: vec![Action::Details],
             },
             false => Hints {
-                first: vec!["Enter watch"],
+                first: vec![(Action::Details, "watch")],
                 without: Vec::new(),
             },
         }
@@ -114,7 +115,7 @@ fn draw(
     area: Rect,
 ) {
     if snapshot.groups.is_empty() {
-        return empty(theme, frame, area);
+        return empty(shared, theme, frame, area);
     }
     let len = snapshot.groups.len();
     let places = places(area, len);
@@ -151,12 +152,22 @@ fn draw(
     }
 }
 
-fn empty(theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
+fn empty(shared: &Shared, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
+    let go = |page| shared.key(Page::Overview, &Action::Go(page));
     let lines = [
         Line::styled("Nothing was started yet.", theme.title()),
         Line::default(),
-        Line::raw("1 shows the entities: there U upgrades what is picked."),
-        Line::raw("2 shows the groups: there S reviews them, and Y starts."),
+        Line::raw(format!(
+            "{} shows the entities: there {} upgrades what is picked.",
+            go(Page::Inventory),
+            shared.key(Page::Inventory, &Action::Upgrade)
+        )),
+        Line::raw(format!(
+            "{} shows the groups: there {} reviews them, and {} starts.",
+            go(Page::Groups),
+            shared.key(Page::Groups, &Action::Start),
+            shared.key(Page::Review, &Action::Begin)
+        )),
         Line::default(),
         Line::raw("Here is then how all groups stand, and how the run went"),
         Line::raw("from its beginning: what is read and delivered, how full"),

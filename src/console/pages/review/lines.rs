@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use crate::console::action::Action;
+use crate::console::page::Page;
 use crate::console::state::Shared;
 use crate::console::widgets::fit::{cut, plain, span};
 use crate::model::columns::count;
@@ -62,6 +64,8 @@ pub(super) fn lines<'a>(
 fn head(page: &mut Writer<'_>, shared: &Shared, view: &View, start: &Start) {
     let theme = page.theme;
     let plan = &start.plan;
+    let key = |action| shared.key(Page::Review, &action);
+    let begin = key(Action::Begin);
     let skip: usize = plan.groups.iter().map(|group| group.skip.len()).sum();
     let groups = count(view.specs.len(), "group");
     let asked: usize = (plan.groups.iter())
@@ -69,7 +73,10 @@ fn head(page: &mut Writer<'_>, shared: &Shared, view: &View, start: &Start) {
         .sum();
     let mut text = match view.only_looks {
         true => {
-            format!("{groups}: what the entities hold. Nothing is started here; S reviews a start.")
+            format!(
+                "{groups}: what the entities hold. Nothing is started here; {} reviews a start.",
+                key(Action::Start)
+            )
         }
         false => format!("{groups}: {}", activate::deeds(plan)),
     };
@@ -80,15 +87,18 @@ fn head(page: &mut Writer<'_>, shared: &Shared, view: &View, start: &Start) {
         text += &format!(", {skip} skipped");
     }
     let what_next = match (plan.blockers.is_empty(), start.passwords.is_empty()) {
-        _ if view.only_looks => "",
-        (true, true) => ". Y starts.",
-        (true, false) => ". Y asks for passwords and starts.",
-        (false, _) => ". It can't be started like this.",
+        _ if view.only_looks => String::new(),
+        (true, true) => format!(". {begin} starts."),
+        (true, false) => format!(". {begin} asks for passwords and starts."),
+        (false, _) => ". It can't be started like this.".into(),
     };
-    page.text(&(text + what_next), theme.title());
+    page.text(&(text + &what_next), theme.title());
     if view.force {
         page.text(
-            "! forced: entities that have the image already get it again (F: skip them)",
+            &format!(
+                "! forced: entities that have the image already get it again ({}: skip them)",
+                key(Action::Force)
+            ),
             theme.tone(Tone::Look),
         );
     }
@@ -195,7 +205,7 @@ fn describe(
             "none: nothing is sent to those that hold the image",
         );
         send_to(page, plan, planned);
-        skipped(page, planned);
+        skipped(page, shared, planned);
     } else {
         delivery(page, (shared, view), plan, planned);
     }
@@ -254,7 +264,7 @@ fn delivery(
     if let Some(legacy) = legacy {
         page.hanging("  ! ", &legacy.to_string(), theme.tone(Tone::Look));
     }
-    skipped(page, planned);
+    skipped(page, shared, planned);
     if let Some(pool) = &planned.pool {
         page.entry(
             "pool",
@@ -287,13 +297,14 @@ fn send_to(page: &mut Writer<'_>, plan: &Plan, planned: &PlannedGroup) {
     }
 }
 
-fn skipped(page: &mut Writer<'_>, planned: &PlannedGroup) {
+fn skipped(page: &mut Writer<'_>, shared: &Shared, planned: &PlannedGroup) {
     if planned.skip.is_empty() {
         return;
     }
+    let force = shared.key(Page::Review, &Action::Force);
     let all_the_same = match planned.group.extent {
-        Extent::Activate => "F does it",
-        Extent::Deliver | Extent::Upgrade => "F sends",
+        Extent::Activate => format!("{force} does it"),
+        Extent::Deliver | Extent::Upgrade => format!("{force} sends"),
     };
     let skip: Vec<&str> = planned.skip.iter().map(|entity| &*entity.name).collect();
     page.entry(

@@ -87,13 +87,18 @@ impl Screen for View {
     fn hints(&self, _shared: &Shared, _snapshot: &Snapshot) -> Hints {
         let mut hints = Hints::default();
         if self.only_looks || self.specs.is_empty() {
-            hints.without.extend(["Y", "F"]);
+            hints.without.extend([Action::Begin, Action::Force]);
         }
         if self.sheet.is_some() {
-            (hints.first).extend(["Y start", "t widen", "i image", "s source"]);
+            hints.first.extend([
+                (Action::Begin, "start"),
+                (Action::Widen, "widen"),
+                (Action::PickImage, "image"),
+                (Action::PickSource, "source"),
+            ]);
         }
         if !self.online.entities_with_problems().is_empty() {
-            hints.first.push("x leave out");
+            hints.first.push((Action::LeaveOut, "leave out"));
         }
         hints
     }
@@ -143,7 +148,10 @@ pub(crate) fn update(
     match action {
         Action::Begin => return start(view, shared, snapshot, Sure::default()),
         Action::Start if view.only_looks => open(view, shared, view.specs.clone()),
-        Action::Start => shared.say("Y starts what is shown here"),
+        Action::Start => {
+            let begin = shared.key(Page::Review, &Action::Begin);
+            shared.say(format!("{begin} starts what is shown here"));
+        }
         Action::Widen | Action::PickImage | Action::PickSource | Action::Extent => {
             change(view, shared, snapshot, &action);
         }
@@ -154,7 +162,7 @@ pub(crate) fn update(
         Action::Back if view.only_looks => shared.page = Page::Watch,
         Action::Back if view.sheet.is_some() => shared.page = Page::Inventory,
         Action::Back => shared.page = Page::Groups,
-        Action::Force if view.only_looks => shared.say(NO_START),
+        Action::Force if view.only_looks => say_no_start(shared),
         Action::Force => {
             view.force = !view.force;
             view.edition += 1;
@@ -211,7 +219,10 @@ fn change(view: &mut View, shared: &mut Shared, snapshot: &Snapshot, action: &Ac
 fn leave_out(view: &mut View, shared: &mut Shared) {
     let found = view.online.entities_with_problems();
     if found.is_empty() {
-        shared.say("the online check (o) has found nothing against an entity");
+        let check = shared.key(Page::Review, &Action::Probe);
+        shared.say(format!(
+            "the online check ({check}) has found nothing against an entity"
+        ));
         return;
     }
     let many = count(found.len(), "entity");
@@ -265,7 +276,12 @@ pub(crate) fn against(view: &View, shared: &Shared, snapshot: &Snapshot) -> Vec<
     said(&current(view, shared, snapshot).plan.blockers)
 }
 
-const NO_START: &str = "this only shows what entities hold; S reviews a start";
+fn say_no_start(shared: &mut Shared) {
+    let start = shared.key(Page::Review, &Action::Start);
+    shared.say(format!(
+        "this only shows what entities hold; {start} reviews a start"
+    ));
+}
 
 /// What the operator has said besides that it is to be started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -282,7 +298,7 @@ fn start(view: &mut View, shared: &mut Shared, snapshot: &Snapshot, sure: Sure) 
         return None;
     }
     if view.only_looks {
-        shared.say(NO_START);
+        say_no_start(shared);
         return None;
     }
     let start = current(view, shared, snapshot);

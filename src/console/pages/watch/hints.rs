@@ -1,5 +1,6 @@
 //! What the status line says of the watch page: what can be done now comes first, what would do nothing is left out.
 
+use crate::console::action::Action;
 use crate::console::keymap::Hints;
 use crate::console::state::Shared;
 use crate::protocol::Snapshot;
@@ -15,24 +16,24 @@ pub(super) fn hints(view: &View, shared: &Shared, snapshot: &Snapshot) -> Hints 
     match pause::hint(group).filter(|_| orders) {
         // Else it has its place in the table.
         Some(hint) if group.is_at_rest() => hints.first.push(hint),
-        Some("p pause") => {}
+        Some((_, "pause")) => {}
         Some(hint) => hints.first.push(hint),
-        None => hints.without.push("p"),
+        None => hints.without.push(Action::Pause),
     }
     use crate::model::EntityState as S;
     let failed = |state| matches!(state, S::Failed | S::Cancelled | S::RolledBack);
     if !group.entities.iter().any(|one| failed(one.state)) {
-        hints.without.extend(["r", "m"]);
+        hints.without.extend([Action::Retry, Action::NextFailure]);
     }
     let ended = group.phase.is_ended();
     if orders && figures::holders(&shared.site.inventory, snapshot, group) > 0 {
-        hints.first.push("a activate");
+        hints.first.push((Action::Activate, "activate"));
     }
     if ended || !orders {
-        hints.without.push("x");
+        hints.without.push(Action::Cancel);
     }
     if ended && orders && retry::retry(view, shared, snapshot, view.group).is_ok() {
-        hints.first.push("r retry");
+        hints.first.push((Action::Retry, "retry"));
     }
     hints
 }

@@ -1,8 +1,11 @@
 //! Pausing a group, and letting it go on: the first at once, the second after a question, for it begins work.
 
+use crate::console::action::Action;
 use crate::console::asked::{Asked, OfWatch};
 use crate::console::dialogs::Dialog;
 use crate::console::effect::Effect;
+use crate::console::keymap::Hint;
+use crate::console::page::Page;
 use crate::console::state::{Request, Shared};
 use crate::model::EntityState;
 use crate::model::columns::{count, wrap};
@@ -44,11 +47,12 @@ pub(super) fn key(group: &GroupSnapshot) -> Key<'_> {
 }
 
 /// What the key does, beside the reason that it is pressed for.
-pub(super) fn hint(group: &GroupSnapshot) -> Option<&'static str> {
+pub(super) fn hint(group: &GroupSnapshot) -> Option<Hint> {
+    let does = |what| Some((Action::Pause, what));
     match key(group) {
-        Key::GoesOn(_) => Some("p go on"),
-        Key::Gives(_) => Some("p give it"),
-        Key::Pauses => Some("p pause"),
+        Key::GoesOn(_) => does("go on"),
+        Key::Gives(_) => does("give it"),
+        Key::Pauses => does("pause"),
         Key::Nothing => None,
     }
 }
@@ -59,7 +63,10 @@ pub(super) fn press(shared: &mut Shared, group: &GroupSnapshot) -> Option<Effect
         return None;
     }
     if shared.frozen.is_some() {
-        shared.say("the display is frozen: f shows how it stands now");
+        let freeze = shared.key(Page::Watch, &Action::Freeze);
+        shared.say(format!(
+            "the display is frozen: {freeze} shows how it stands now"
+        ));
         return None;
     }
     let name = shown(&group.group);
@@ -86,8 +93,9 @@ pub(super) fn press(shared: &mut Shared, group: &GroupSnapshot) -> Option<Effect
             shared.say(format!("{name} has ended: nothing is left to pause"));
         }
         Key::Nothing => {
+            let cancel = shared.key(Page::Watch, &Action::Cancel);
             shared.say(format!(
-                "all of {name} have begun, so nothing is left to pause; x cancels"
+                "all of {name} have begun, so nothing is left to pause; {cancel} cancels"
             ));
         }
     }

@@ -4,14 +4,16 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use crate::console::action::Action;
 use crate::console::activation::can_activate;
 use crate::console::dialogs::Dialog;
+use crate::console::page::Page;
 use crate::console::pages::groups::conflicts::{Conflict, beside_runs};
 use crate::console::pages::groups::{View, members};
 use crate::console::state::{Shared, Time};
 use crate::console::widgets::fit::{cut, plain};
 use crate::model::columns::hang;
-use crate::model::{EntityState, Inventory, PeerChoice, SourceChoice, units};
+use crate::model::{EntityState, PeerChoice, SourceChoice, units};
 use crate::plan::{Chosen, ResolvedDraft};
 use crate::protocol::Snapshot;
 use crate::terminal::{Theme, Tone};
@@ -45,13 +47,13 @@ pub(super) fn facts(view: &View, shared: &Shared, snapshot: &Snapshot, at: usize
         group.members.len(),
         members::folded(inventory, &group.members)
     );
-    let mut facts = conflicts(inventory, group, &view.conflicts[at], snapshot);
+    let mut facts = conflicts(shared, group, &view.conflicts[at], snapshot);
     facts.extend(image(group));
     facts.extend(sources(group));
     facts.extend(versions(shared, group));
     facts.push(Fact::plain("laggards", laggards));
     facts.push(Fact::plain("retries", policy.limits.retries_in_words()));
-    facts.extend(extent(inventory, group));
+    facts.extend(extent(shared, group));
     let campaign = group.campaign.in_words().into_iter();
     facts.extend(campaign.map(|(name, text)| Fact::plain(name, text)));
     facts.extend(held(group, snapshot, &shared.time));
@@ -61,12 +63,12 @@ pub(super) fn facts(view: &View, shared: &Shared, snapshot: &Snapshot, at: usize
 }
 
 fn conflicts(
-    inventory: &Inventory,
+    shared: &Shared,
     group: &ResolvedDraft,
     fixed: &[Conflict],
     snapshot: &Snapshot,
 ) -> Vec<Fact> {
-    let runs = beside_runs(inventory, group, snapshot);
+    let runs = beside_runs(&shared.site.inventory, group, snapshot);
     // Of a group that runs, that matters more than an overlap.
     let in_a_run = |conflict: &&Conflict| match conflict {
         Conflict::Overlap { other, .. } => runs.iter().any(|run| run.is_in_run_of(other)),
@@ -79,7 +81,7 @@ fn conflicts(
             one if one.blocks() => ("!", Tone::Bad),
             _ => ("~", Tone::Look),
         };
-        let text = format!("{sign} {}", conflict.words());
+        let text = format!("{sign} {}", conflict.words(shared.keys()));
         Fact {
             name: "",
             text,
@@ -153,17 +155,19 @@ fn versions(shared: &Shared, group: &ResolvedDraft) -> Option<Fact> {
 }
 
 /// How far it goes, where devices can be made to run the image, and what is done on them.
-fn extent(inventory: &Inventory, group: &ResolvedDraft) -> Vec<Fact> {
+fn extent(shared: &Shared, group: &ResolvedDraft) -> Vec<Fact> {
     let Some(image) = group.image.known() else {
         return Vec::new();
     };
+    let inventory = &shared.site.inventory;
     let procedure = inventory.procedure(&image.type_);
     let procedure = procedure.map(|one| Fact::plain("procedure", one.in_words()));
     let mut facts = Vec::from_iter(procedure);
     if can_activate(inventory, &image.type_).is_ok() {
         let mut text = group.policy.extent_in_words().to_owned();
         if !group.policy.extent.activates() {
-            text += "; a makes those that hold it run it";
+            let activate = shared.key(Page::Groups, &Action::Activate);
+            text += &format!("; {activate} makes those that hold it run it");
         }
         facts.insert(0, Fact::plain("activate", text));
     }
@@ -260,7 +264,8 @@ pub(super) fn draw_details(
         frame.render_widget(Line::styled(text, theme.tone(*tone)), row);
     }
     if more && let Some(row) = rows.next() {
-        let text = format!("{} more lines: Enter shows all", lines.len() - kept);
+        let enter = shared.key(Page::Groups, &Action::Details);
+        let text = format!("{} more lines: {enter} shows all", lines.len() - kept);
         frame.render_widget(Line::styled(text, theme.hint()), row);
     }
 }

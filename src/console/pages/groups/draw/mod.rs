@@ -10,6 +10,8 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
 use ratatui::widgets::{Cell, Row};
 
+use crate::console::action::Action;
+use crate::console::page::Page;
 use crate::console::state::Shared;
 use crate::console::widgets::fit::{cut, right, share};
 use crate::console::widgets::table::table;
@@ -73,9 +75,15 @@ pub(crate) fn draw(
     frame.render_widget(Line::styled(counts(view, shared), theme.hint()), footer);
     let Some(at) = view.current(shared) else {
         let lines = [
-            "There is no group yet.",
-            "n makes one of the marked entities, else of what the filter shows;",
-            "A makes groups by type, by version or by both.",
+            "There is no group yet.".to_owned(),
+            format!(
+                "{} makes one of the marked entities, else of what the filter shows;",
+                shared.key(Page::Groups, &Action::NewGroup)
+            ),
+            format!(
+                "{} makes groups by type, by version or by both.",
+                shared.key(Page::Groups, &Action::AutoGroup)
+            ),
         ];
         for (row, line) in details.rows().zip(lines) {
             frame.render_widget(Line::styled(line, theme.hint()), row);

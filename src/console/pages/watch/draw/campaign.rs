@@ -3,6 +3,7 @@
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use crate::console::page::Page;
 use crate::console::pages::watch::pause;
 use crate::console::state::Shared;
 use crate::console::widgets::fit::{cut, plain, span};
@@ -77,10 +78,11 @@ fn held(
     let Some(text) = campaign.and_then(|one| one.held_in_words(time.now, &time.zone)) else {
         return;
     };
-    let key = pause::hint(group).filter(|hint| *hint != "p pause" && !shared.engine.watch_only);
+    let hint = pause::hint(group).filter(|(_, does)| *does != "pause" && !shared.engine.watch_only);
+    let key = hint.map(|(action, does)| format!("{} {does}", shared.key(Page::Watch, &action)));
     let key = key.unwrap_or_default();
     // The key stands at the right of the last line, and nothing under it.
-    let room = columns.saturating_sub(match width(key) {
+    let room = columns.saturating_sub(match width(&key) {
         0 => 0,
         key => key + 2,
     });
@@ -98,9 +100,9 @@ fn held(
     for (at, text) in texts.into_iter().enumerate() {
         let mut spans = vec![span(text.clone(), style)];
         if at == last && !key.is_empty() {
-            let blanks = columns.saturating_sub(width(&text) + width(key));
+            let blanks = columns.saturating_sub(width(&text) + width(&key));
             spans.push(Span::raw(" ".repeat(blanks)));
-            spans.push(span(key, theme.title()));
+            spans.push(span(key.as_str(), theme.title()));
         }
         lines.push(Line::from(spans));
     }

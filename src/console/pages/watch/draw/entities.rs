@@ -8,6 +8,8 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Row};
 
+use crate::console::action::Action;
+use crate::console::page::Page;
 use crate::console::pages::watch::order::Sort;
 use crate::console::pages::watch::room::{Room, Shape};
 use crate::console::pages::watch::{Cursor, View, figures, listed, place_of, selected};
@@ -287,7 +289,8 @@ pub(super) fn footer<'a>(
             let left = view
                 .only
                 .in_words(listed(view, group), group.entities.len());
-            format!("{left} (Esc shows all); ")
+            let back = shared.key(Page::Watch, &Action::Back);
+            format!("{left} ({back} shows all); ")
         }
         false => String::new(),
     };

@@ -12,6 +12,8 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
 
+use crate::console::action::Action;
+use crate::console::page::Page;
 use crate::console::state::Shared;
 use crate::console::widgets::fit::cut;
 use crate::console::widgets::gauge::percent;
@@ -117,7 +119,7 @@ pub(super) fn draw(
     area: Rect,
 ) {
     let Some(group) = super::shown(view, snapshot) else {
-        empty(theme, frame, area);
+        empty(shared, theme, frame, area);
         return;
     };
     let inventory = &shared.site.inventory;
@@ -158,11 +160,15 @@ pub(super) fn draw(
     frame.render_widget(footer(view, shared, group, theme, foot.width), foot);
 }
 
-fn empty(theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
+fn empty(shared: &Shared, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
     let lines = [
         Line::styled("Nothing was started yet.", theme.title()),
         Line::default(),
-        Line::raw("Select groups on the Groups page (2) and press S: after a review"),
+        Line::raw(format!(
+            "Select groups on the Groups page ({}) and press {}: after a review",
+            shared.key(Page::Watch, &Action::Go(Page::Groups)),
+            shared.key(Page::Groups, &Action::Start)
+        )),
         Line::raw("they start, and are seen here while they run and after they end."),
     ];
     for (line, row) in lines.into_iter().zip(area.rows()) {
