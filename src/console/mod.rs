@@ -33,6 +33,7 @@ mod activation;
 mod app;
 mod asked;
 mod calls;
+mod clicks;
 mod dialogs;
 mod effect;
 mod figures;

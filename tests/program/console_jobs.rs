@@ -133,3 +133,22 @@ async fn the_jobs_of_every_day_take_a_few_keys_each() {
     work.pty.type_in("q");
     work.pty.until("idle");
 }
+
+/// On the practice network one line says what to press next, until it is left.
+#[test]
+fn the_demo_says_what_to_press_next() {
+    let state = tempfile::tempdir().unwrap();
+    let dir = state.path().to_str().unwrap();
+    let program = env!("CARGO_BIN_EXE_subtend");
+    let mut pty = Pty::start(program, &["demo", "--state-dir", dir], &[]);
+    pty.until("1 of 5: / finds devices");
+    pty.type_in("/adsl 2.3\r");
+    pty.until("2 of 5: U on page 1");
+    pty.type_in("U");
+    pty.until("3 of 5: Y starts");
+    pty.type_in("Z");
+    pty.settle(std::time::Duration::from_millis(500));
+    assert!(!pty.shows("of 5:"), "it is left");
+    pty.type_in("q");
+    assert!(pty.end().success());
+}

@@ -29,14 +29,17 @@ use crate::terminal::{
 
 use super::action::Action;
 use super::calls::Calls;
+use super::clicks::Clicked;
 use super::effect::Effect;
 use super::guide::Guide;
+use super::keymap::Scope;
 use super::message::Message;
 use super::page::Page;
 use super::pages::State;
 use super::settings::Settings;
 use super::state::Site;
 use super::update::update;
+use super::view;
 use super::work::{Job, Storage, Work};
 
 /// How the console behaves on this terminal.
@@ -322,10 +325,12 @@ impl<D: Device, K: Storage> App<D, K> {
         let action = match &press {
             typed::Event::Key(event) if event.kind == KeyEventKind::Press => key(*event),
             typed::Event::Mouse(event) => match event.kind {
-                MouseEventKind::Down(MouseButton::Left) => Some(Action::Click {
-                    row: event.row,
-                    column: event.column,
-                }),
+                MouseEventKind::Down(MouseButton::Left) => self
+                    .clicked(event.column, event.row)
+                    .or(Some(Action::Click {
+                        row: event.row,
+                        column: event.column,
+                    })),
                 MouseEventKind::ScrollUp => keys.wheel(&Action::Up, scope),
                 MouseEventKind::ScrollDown => keys.wheel(&Action::Down, scope),
                 _ => None,
@@ -350,6 +355,30 @@ impl<D: Device, K: Storage> App<D, K> {
             return self.leave(!self.state.shared.engine.shared);
         }
         self.act(action).await;
+    }
+
+    /// What a click in the title or the status line means. The picture is made once more to see what is there.
+    fn clicked(&self, column: u16, row: u16) -> Option<Action> {
+        let shared = &self.state.shared;
+        let (columns, rows) = (shared.columns, shared.rows);
+        let (is_title, is_status) = (row == 0, row + 1 == rows);
+        if !is_title && !is_status || column >= columns {
+            return None;
+        }
+        let theme = &self.screen.as_ref()?.theme;
+        let snapshot = self.snapshot();
+        let cells = Canvas::cells(columns, rows, |frame| {
+            view::draw(&self.state, &snapshot, theme, frame);
+        });
+        let symbol = |column: u16| cells.cell((column, row)).map_or(" ", |cell| cell.symbol());
+        let text: String = (0..columns).map(symbol).collect();
+        let at = (0..column).map(|column| symbol(column).len()).sum();
+        let clicked = Clicked { row: &text, at };
+        match self.state.scope() {
+            Scope::Page(page) if is_title => clicked.page(shared.keys(), page),
+            scope if is_status => clicked.hint(shared.keys(), scope),
+            _ => None,
+        }
     }
 
     fn event(&mut self, event: Option<Event>) {
