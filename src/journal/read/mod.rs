@@ -23,8 +23,8 @@ use rusqlite::{Connection, params};
 
 pub use continued::WaitingRun;
 pub use rows::{
-    Amounts, Change, Copied, Counts, CutOff, EntityRow, GroupRow, Known, NoRun, Note, PassRow, PastRow,
-    Process, RunRow, RunStatus, RunWhole, StepRow,
+    Amounts, Change, Copied, Counts, CutOff, EntityRow, GroupRow, Known, NoRun, Note, PassRow,
+    PastRow, Process, RunRow, RunStatus, RunWhole, StepRow,
 };
 
 use self::columns::collect;
