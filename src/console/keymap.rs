@@ -102,6 +102,7 @@ const INVENTORY: Place = Place::On(&[Page::Inventory]);
 const GROUPS: Place = Place::On(&[Page::Groups]);
 const REVIEW: Place = Place::On(&[Page::Review]);
 const WATCH: Place = Place::On(&[Page::Watch]);
+const HISTORY: Place = Place::On(&[Page::History]);
 const LOG: Place = Place::On(&[Page::Log]);
 const MAKING: Place = Place::On(&[Page::Inventory, Page::Groups]);
 const ACTIVATED: Place = Place::On(&[Page::Groups, Page::Watch]);
@@ -169,6 +170,7 @@ pub(crate) static KEYS: &[Binding] = keys! {
     WATCH "F" => NextSet, "show only: failed, not done, slow, unproven; all again";
     WATCH "e" => Zoom, "dense view: a cell an entity, or back", "e dense";
     WATCH "m" => NextFailure, "jump to the next failure", "m next failure";
+    WATCH "w" => Report, "write a report of this run to a file: HTML, CSV, text, JUnit";
     SORTED "s" => Sort, "sort by the next column", "s sort";
     SORTED "R" => SortReverse, "reverse the order";
     ACTIVATED "a" => Activate, "make devices run the image they hold, after a review", "a activate";
@@ -187,6 +189,7 @@ pub(crate) static KEYS: &[Binding] = keys! {
     LISTS "Home g" => First, "to the first";
     LISTS "End G" => Last, "to the last";
     DETAILED "Enter" => Details, "details; overview: the group on the watch page", "Enter details";
+    HISTORY "w" => Report, "write a report of the run to a file: HTML, CSV, text, JUnit", "w report";
     LISTS "Esc" => Back, "back; never aborts work";
     EVERYWHERE "X" => CancelAll, "cancel everything that runs, after a question";
     EVERYWHERE "f" => Freeze, "freeze the display; transfers go on";
@@ -229,7 +232,7 @@ pub(crate) static KEYS: &[Binding] = keys! {
     CHOICE "/" => Find, "find words", "/ find";
     READING "n" => FindNext, "to the next place that was found";
     READING "N" => FindPrevious, "to the place before";
-    READING "w" => Submit, "write it to a file, where there is one to write";
+    READING "w" => Report, "write it, or a report of it, to a file, where there is one to write";
     CHOICE "Enter" + "Right" => Submit, "take it", "Enter ok";
     CHOICE "?" => Help, "these keys";
     CHOICE "Esc q" + "Ctrl-C" => Back, "close", "Esc close";
@@ -453,6 +456,7 @@ pub(crate) fn commands() -> impl Iterator<Item = (&'static str, Action)> {
         ("password", Action::Password),
         ("online", Action::Probe),
         ("verify", Action::Verify),
+        ("report", Action::Report),
         ("freeze", Action::Freeze),
         ("dense", Action::Zoom),
         ("next-failure", Action::NextFailure),

@@ -375,6 +375,9 @@ impl<D: Device, K: Storage> App<D, K> {
             Some(Effect::OpenRun { run, columns }) => {
                 self.work.add(Job::OpenRun { run, columns });
             }
+            Some(Effect::Report { run, format, file }) => {
+                self.work.add(Job::Report { run, format, file });
+            }
             Some(Effect::Write { file, text }) => self.work.add(Job::Write { file, text }),
             // Nothing is begun on the way out.
             Some(Effect::Send(_) | Effect::Quit { .. }) if self.leaving.is_some() => {}

@@ -129,8 +129,14 @@ fn content<'a>(
             scroll,
             find,
             file,
+            run,
         } => {
-            let lines = reading_lines(lines, (scroll, find), file.as_deref(), rows, theme);
+            let written = match (file, run) {
+                (Some(file), _) => Some(format!("w writes it to {}", fit::plain(file, theme))),
+                (None, Some(_)) => Some("w writes a report of it".to_owned()),
+                (None, None) => None,
+            };
+            let lines = reading_lines(lines, (scroll, find), written, rows, theme);
             (title.as_str(), looked_for(find, lines, columns, theme))
         }
     };
@@ -247,11 +253,11 @@ fn list_lines<'a>(
     lines
 }
 
-/// The part of a text that is shown, which part that is, and the `file` that it can be written to.
+/// The part of a text that is shown, which part that is, and what `w` writes of it.
 fn reading_lines<'a>(
     lines: &[String],
     (scroll, find): (&Scroll, &Find),
-    file: Option<&str>,
+    written: Option<String>,
     rows: usize,
     theme: &Theme,
 ) -> Vec<Line<'a>> {
@@ -269,8 +275,7 @@ fn reading_lines<'a>(
         let more = format!("{}-{last} of {}", scroll.offset + 1, lines.len());
         shown.push(Line::styled(more, theme.hint()).right_aligned());
     }
-    if let Some(file) = file {
-        let text = format!("w writes it to {}", fit::plain(file, theme));
+    if let Some(text) = written {
         shown.push(Line::styled(text, theme.hint()));
     }
     shown

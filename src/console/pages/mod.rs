@@ -16,7 +16,7 @@ use super::effect::Effect;
 use super::keymap::Scope;
 use super::page::Page;
 use super::state::{Request, Screen, Shared, Site};
-use super::stopping;
+use super::{reports, stopping};
 
 pub use log::LogCapture;
 #[cfg(test)]
@@ -164,6 +164,7 @@ impl State {
             }
             Asked::Watch(asked) => pages.watch.answered(shared, snapshot, asked, answer),
             Asked::Log(asked) => log::answered(&mut pages.log, shared, asked, answer),
+            Asked::Report(asked) => reports::answered(shared, asked, answer),
         };
         self.pass_on(snapshot, effect)
     }
