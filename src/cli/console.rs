@@ -27,7 +27,7 @@ use crate::headless::{self, Stop};
 use crate::journal::JournalError;
 use crate::model::text::quoted;
 use crate::model::{EntityState, Inventory, Logins, Name, Outcome, SecretSource};
-use crate::protocol::{GroupSpec, Link, Snapshot, Summary};
+use crate::protocol::{GroupPhase, GroupSnapshot, GroupSpec, Link, Snapshot, Summary};
 
 /// An engine with nothing to do ends within this time; one that does not is left behind.
 const ENDING: Duration = Duration::from_secs(5);
@@ -186,23 +186,34 @@ pub(super) fn last_words(snapshot: &Snapshot, time: Duration, columns: usize) ->
         return (String::new(), headless::OK);
     }
     let mut summary = summary(snapshot, time.as_secs_f64());
-    summary.outcome = outcome(&summary);
+    let stopped = |group: &Arc<GroupSnapshot>| group.phase == GroupPhase::Ended(Outcome::Cancelled);
+    let stopped: BTreeSet<Name> = (snapshot.groups.iter())
+        .filter(|group| stopped(group))
+        .map(|group| group.group.clone())
+        .collect();
+    summary.outcome = outcome(&summary, &stopped);
     let report = headless::report(&summary, columns);
     (report, headless::exit_code(&summary))
 }
 
 /// What it all came to: an entity that was tried again counts as it ended.
-fn outcome(summary: &Summary) -> Outcome {
-    let entities = summary.groups.iter().flat_map(|group| &group.entities);
-    let last: BTreeMap<&Name, EntityState> = entities
-        .map(|entity| (&entity.entity, entity.state))
-        .collect();
-    let any = |wanted: &[EntityState]| last.values().any(|state| wanted.contains(state));
-    if any(&[EntityState::Cancelled]) {
+/// It is cancelled where the operator has stopped a group as a whole, and what was cancelled in it was not delivered
+/// later.
+fn outcome(summary: &Summary, stopped: &BTreeSet<Name>) -> Outcome {
+    let mut last: BTreeMap<&Name, (EntityState, bool)> = BTreeMap::new();
+    for group in &summary.groups {
+        let is_stopped = stopped.contains(&group.group);
+        let ends = (group.entities.iter()).map(|one| (&one.entity, (one.state, is_stopped)));
+        last.extend(ends);
+    }
+    if last
+        .values()
+        .any(|end| *end == (EntityState::Cancelled, true))
+    {
         Outcome::Cancelled
-    } else if last.values().all(|state| state.is_success()) {
+    } else if last.values().all(|(state, _)| state.is_success()) {
         Outcome::Delivered
-    } else if last.values().any(|state| state.is_success()) {
+    } else if last.values().any(|(state, _)| state.is_success()) {
         Outcome::Partial
     } else {
         Outcome::Failed
@@ -418,7 +429,12 @@ mod tests {
                 Outcome::Cancelled,
             ),
         ] {
-            assert_eq!(outcome(&ran(groups)), expected, "{groups:?}");
+            let all = BTreeSet::from([Name::from("g")]);
+            assert_eq!(outcome(&ran(groups), &all), expected, "{groups:?}");
         }
+        let one = ran(&[&[("a", Cancelled), ("b", Delivered)]]);
+        assert_eq!(outcome(&one, &BTreeSet::new()), Outcome::Partial);
+        let none = ran(&[&[("a", Cancelled), ("b", Failed)]]);
+        assert_eq!(outcome(&none, &BTreeSet::new()), Outcome::Failed);
     }
 }

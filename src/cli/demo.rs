@@ -10,6 +10,7 @@ use super::run::start;
 use super::saved_groups::SavedGroups;
 use super::services::{Lab, Practice, Services};
 use super::{CommandContext, Failed, print};
+use crate::console::Options;
 use crate::headless::{Ended, Stop};
 
 /// Serves the practice network and opens the console on it.
@@ -30,7 +31,12 @@ pub async fn console(
         Some(file) => SavedGroups::of(&dir, file),
     });
     let signals = context.stop;
+    let options = Options {
+        practice: true,
+        ..context.options
+    };
     let inner = ConsoleContext {
+        options,
         stop: &mut *signals,
         ..context
     };

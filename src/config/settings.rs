@@ -149,6 +149,7 @@ impl Config {
             },
             shared: false,
             watch_only: false,
+            practice: false,
             settings: console::Settings {
                 zone: self.time.value.time_zone(),
                 start_page: self.start_page.value,

@@ -127,8 +127,13 @@ pub(crate) enum Action {
         columns: u16,
         rows: u16,
     },
-    /// A row that was clicked, counted from the top of the screen.
+    /// To the clipboard.
+    Copy,
+    /// The guided steps, on or off.
+    Guide,
+    /// A cell that was clicked, counted from the top left of the screen.
     Click {
+        column: u16,
         row: u16,
     },
 }

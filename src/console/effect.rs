@@ -13,6 +13,8 @@ pub(crate) enum Effect {
         file: String,
         text: String,
     },
+    /// To the clipboard of the terminal.
+    Copy(String),
     /// Past runs are to be read.
     ReadHistory,
     /// One of them whole, in lines of this number of columns.

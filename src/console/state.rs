@@ -20,6 +20,7 @@ use crate::terminal::{OutputFigures, Theme};
 use super::action::Action;
 use super::dialogs::Dialog;
 use super::effect::Effect;
+use super::guide::Guide;
 use super::keymap::{Hints, Keymap};
 use super::message::Message;
 use super::page::Page;
@@ -86,6 +87,10 @@ pub(crate) struct Shared {
     pub(crate) output: OutputFigures,
     pub(crate) engine: EngineSeen,
     pub(crate) presence: Presence,
+    /// A practice network: nothing can break.
+    pub(crate) is_practice: bool,
+    /// The guided steps, while they are shown.
+    pub(crate) guide: Option<Guide>,
     pub(crate) time: Time,
 }
 
@@ -308,6 +313,8 @@ impl Shared {
             output: OutputFigures::default(),
             engine: EngineSeen::default(),
             presence: Presence::new(std::mem::take(&mut site.memories)),
+            is_practice: false,
+            guide: None,
             time: Time {
                 now: Timestamp::UNIX_EPOCH,
                 zone: settings.zone.clone(),

@@ -13,7 +13,10 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 
 use crate::model::series::{Counts, Sample};
-use crate::model::{Bottleneck, EntityState, Inventory, Laggards, Series, Standing, Verified};
+use crate::model::timeline::Mark;
+use crate::model::{
+    Bottleneck, EntityState, Inventory, Laggards, Series, Standing, Timeline, Verified,
+};
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot, GroupSpec, Snapshot};
 
 use super::action::Action;
@@ -140,6 +143,38 @@ pub(crate) fn snapshot() -> Snapshot {
     entities[4].cause = Some("the server said 552 the flash is full".into());
     entities[4].left = Some("/flash/image.bin.subtend".into());
     entities[5].attempt = 2;
+    let mut past = Timeline::default();
+    for (at, state, attempt, sent, cause) in [
+        (0, S::Waiting, 0, 0, None),
+        (1000, S::Connecting, 1, 0, None),
+        (1200, S::Sending, 1, 0, None),
+        (
+            2700,
+            S::Retrying,
+            1,
+            1 << 20,
+            Some("send: the connection was reset"),
+        ),
+        (3000, S::Connecting, 2, 0, None),
+        (3100, S::Sending, 2, 0, None),
+        (
+            4600,
+            S::Failed,
+            2,
+            3 << 20,
+            Some("send: the server said 552 the flash is full"),
+        ),
+    ] {
+        let cause = cause.map(str::to_owned);
+        past.enter(Mark {
+            at,
+            state,
+            attempt,
+            sent,
+            cause,
+        });
+    }
+    entities[4].past = Arc::new(past);
     Snapshot {
         pool_bytes: 12 * (64 << 10),
         peak_pool_bytes: 2 << 20,
@@ -219,6 +254,7 @@ pub(crate) fn entity(name: &str, state: EntityState, sent: u64) -> EntitySnapsho
         again_at: None,
         hint: None,
         wave: None,
+        past: std::sync::Arc::default(),
     }
 }
 

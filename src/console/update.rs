@@ -5,8 +5,10 @@ use crate::protocol::{Command, Event, Snapshot};
 use super::action::Action;
 use super::dialogs::{self, Dialog, Outcome};
 use super::effect::Effect;
+use super::guide::Guide;
 use super::keymap::Scope;
 use super::pages::State;
+use super::state::Shared;
 use super::stopping;
 
 /// What an action does, seen from wherever the operator is.
@@ -57,6 +59,10 @@ pub(crate) fn update(state: &mut State, snapshot: &Snapshot, action: Action) -> 
             state.shared.dialogs.push(Dialog::command_line());
             None
         }
+        Action::Guide => {
+            guide(&mut state.shared);
+            None
+        }
         Action::Quit => stopping::quit(&mut state.shared, live),
         Action::CancelAll => stopping::confirm_cancel_all(&mut state.shared, live),
         Action::Freeze => {
@@ -88,6 +94,16 @@ fn dialog(state: &mut State, snapshot: &Snapshot, action: Action) -> Option<Effe
         }
         Outcome::Effect(effect) => Some(effect),
     }
+}
+
+fn guide(shared: &mut Shared) {
+    if !shared.is_practice {
+        return shared.say("the guided steps are for `subtend demo`, where nothing can break");
+    }
+    shared.guide = match shared.guide {
+        Some(_) => None,
+        None => Some(Guide::new()),
+    };
 }
 
 fn freeze(state: &mut State, snapshot: &Snapshot) {

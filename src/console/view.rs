@@ -172,6 +172,18 @@ fn title(
 }
 
 fn draw_message(state: &State, theme: &Theme, frame: &mut Frame<'_>, area: Rect) {
+    let guide = state
+        .shared
+        .guide
+        .filter(|_| state.shared.message.is_none());
+    if let Some(guide) = guide {
+        let text = fit::cut(
+            &guide.line(state.shared.keys()),
+            usize::from(area.width),
+            theme,
+        );
+        frame.render_widget(Line::styled(text, theme.here()), area);
+    }
     if let Some(message) = &state.shared.message {
         let style = if message.is_error {
             theme.error()

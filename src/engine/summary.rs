@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
+use crate::model::Outcome;
 use crate::protocol::{
-    EntitySnapshot, EntitySummary, GroupSnapshot, GroupSummary, Snapshot, Summary,
+    EntitySnapshot, EntitySummary, GroupPhase, GroupSnapshot, GroupSummary, Snapshot, Summary,
 };
 
 use super::state::outcome;
@@ -11,10 +12,12 @@ use super::state::outcome;
 /// The summary of a snapshot, after a number of seconds. Of groups that still run it shows how they stand.
 pub fn summary(snapshot: &Snapshot, seconds: f64) -> Summary {
     let entities = || snapshot.groups.iter().flat_map(|group| &group.entities);
+    let is_stopped =
+        (snapshot.groups.iter()).any(|group| group.phase == GroupPhase::Ended(Outcome::Cancelled));
     Summary {
         at: Timestamp::now(),
         run: snapshot.run.clone(),
-        outcome: outcome(entities().map(|entity| entity.state)),
+        outcome: outcome(entities().map(|entity| entity.state), is_stopped),
         seconds: rounded(seconds),
         memory: snapshot.memory,
         peak_pool_bytes: snapshot.peak_pool_bytes,

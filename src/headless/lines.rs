@@ -142,6 +142,8 @@ fn line(event: &Event, zone: &TimeZone) -> Option<(Timestamp, String)> {
         | Event::Image { .. }
         | Event::Stored { .. }
         | Event::Left { .. }
+        | Event::Advice { .. }
+        | Event::Series { .. }
         | Event::Viewers { .. }
         | Event::Peers { .. }
         | Event::Directory { .. }

@@ -43,6 +43,7 @@ fn entity(name: &str, state: EntityState, sent: u64) -> EntitySnapshot {
         again_at: None,
         hint: None,
         wave: None,
+        past: std::sync::Arc::default(),
     }
 }
 

@@ -36,8 +36,8 @@ pub use gate::{Gate, Gated};
 pub use locks::{EntityLock, NotLocked};
 pub use origin::Origin;
 pub use read::{
-    Amounts, Change, Copied, Counts, CutOff, EntityRow, GroupRow, Journal, Known, NoRun, PassRow,
-    PastRow, Process, RunRow, RunStatus, RunWhole, StepRow, WaitingRun,
+    Amounts, Change, Copied, Counts, CutOff, EntityRow, GroupRow, Journal, Known, NoRun, Note,
+    PassRow, PastRow, Process, RunRow, RunStatus, RunWhole, StepRow, WaitingRun,
 };
 pub use store::{UnsafeFolder, check_folder};
 pub use write_ahead::{Recorder, Settings, TellCutOff};

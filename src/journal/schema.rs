@@ -4,7 +4,7 @@
 //! lines. A migration is never changed once it was released; the next one is added below it.
 
 /// Each brings a file from the version of its place to the next one.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, ORDER_AND_HOLDS, STEPS, PARKED];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, ORDER_AND_HOLDS, STEPS, PARKED, FOR_REPORTS];
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
 
 const FIRST: &str = "
@@ -162,6 +162,19 @@ ALTER TABLE runs ADD COLUMN parked INTEGER;
 -- Begun by an engine that goes on with what it finds.
 ALTER TABLE runs ADD COLUMN resident INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE notes ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
+";
+
+const FOR_REPORTS: &str = "
+-- How figures went over a group, and with place 0 over its run, as JSON: up to when it was written last.
+CREATE TABLE series (
+    run TEXT NOT NULL,
+    place INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    PRIMARY KEY (run, place)
+);
+-- What can be done about the failure that it has ended with.
+ALTER TABLE entities ADD COLUMN advice TEXT;
 ";
 
 const ORDER_AND_HOLDS: &str = "

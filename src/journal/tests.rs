@@ -23,6 +23,7 @@ use crate::transport::{Destination, Endpoint, Remote};
 
 mod continued;
 mod order;
+mod reports;
 mod steps;
 
 const RUN: &str = "20261122T205000Z-1a2b";

@@ -36,6 +36,7 @@ pub mod suggest;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod text;
+pub mod timeline;
 pub mod tls;
 pub mod units;
 pub mod verify;
@@ -68,6 +69,7 @@ pub use series::Series;
 pub use ssh::{HostKey, HostKeyError, HostTrust, KeyFile, Ssh};
 pub use state::{Bottleneck, EntityState, Outcome, Standing, Verified};
 pub use step::{Side, Step};
+pub use timeline::Timeline;
 pub use tls::{Fingerprint, FingerprintError, Tls, Trust};
 pub use units::UnitError;
 pub use verify::{Evidence, UNPROVEN_HINT, VerifyMode};

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::campaign::{CampaignSummary, Change};
 use crate::model::GroupSpec;
+use crate::model::series;
 use crate::model::{
     Bottleneck, Capped, EntityState, Holding, Holds, Name, Outcome, Probe, Standing, Step, Verified,
 };
@@ -194,6 +195,19 @@ pub enum Event {
         entity: Name,
         path: String,
     },
+    /// What can be done about the failure that the entity has ended with.
+    Advice {
+        at: Timestamp,
+        group: Name,
+        entity: Name,
+        advice: String,
+    },
+    /// How the figures of a group went, or with `None` those of its run, up to now: all of it, from the beginning.
+    Series {
+        at: Timestamp,
+        group: Option<Name>,
+        series: Box<series::Change>,
+    },
 }
 
 impl Event {
@@ -205,7 +219,9 @@ impl Event {
             | Self::Ended { .. }
             | Self::Image { .. }
             | Self::Stored { .. }
-            | Self::Left { .. } => false,
+            | Self::Left { .. }
+            | Self::Advice { .. }
+            | Self::Series { .. } => false,
             Self::Run { .. }
             | Self::State { .. }
             | Self::Campaign { .. }

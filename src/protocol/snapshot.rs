@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::campaign::CampaignSnapshot;
 use crate::model::{
-    Bottleneck, EntityState, Holds, Laggards, Name, Outcome, Series, Standing, Step, Verified,
+    Bottleneck, EntityState, Holds, Laggards, Name, Outcome, Series, Standing, Step, Timeline,
+    Verified,
 };
 
 /// The whole engine. Groups stand in the order in which they were started and stay after they end.
@@ -164,6 +165,9 @@ pub struct EntitySnapshot {
     /// The wave that it belongs to, from 1; absent where there are no waves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wave: Option<usize>,
+    /// How it has come to its state.
+    #[serde(default)]
+    pub past: Arc<Timeline>,
 }
 
 impl EntitySnapshot {

@@ -217,6 +217,7 @@ fn is_same_but_moved(known: &EntitySnapshot, now: &EntitySnapshot) -> bool {
         again_at,
         hint,
         wave,
+        past,
     } = known;
     let is_same_state = (entity, state, step, cause, holds)
         == (&now.entity, &now.state, &now.step, &now.cause, &now.holds);
@@ -228,6 +229,7 @@ fn is_same_but_moved(known: &EntitySnapshot, now: &EntitySnapshot) -> bool {
                 &now.again_at,
                 &now.hint,
             )
+        && *past == now.past
         && (attempt, staged, verified, runs, left, wave)
             == (
                 &now.attempt,

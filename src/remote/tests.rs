@@ -46,6 +46,7 @@ fn entity(number: usize) -> EntitySnapshot {
         again_at: None,
         hint: None,
         wave: None,
+        past: std::sync::Arc::default(),
     }
 }
 

@@ -7,7 +7,7 @@
 use std::convert::Infallible;
 
 use ratatui::backend::{Backend, ClearType, WindowSize};
-use ratatui::buffer::Cell;
+use ratatui::buffer::{Buffer, Cell};
 use ratatui::layout::{Position, Rect, Size};
 use ratatui::style::{Color, Modifier};
 use ratatui::{Frame, Terminal, TerminalOptions, Viewport};
@@ -64,6 +64,14 @@ impl Canvas {
         let Ok(()) = self.terminal.flush();
         self.terminal.swap_buffers();
         std::mem::take(&mut self.terminal.backend_mut().out)
+    }
+
+    /// The cells of a picture that is not shown.
+    pub(crate) fn cells(columns: u16, rows: u16, picture: impl FnOnce(&mut Frame<'_>)) -> Buffer {
+        let mut canvas = Self::new(columns, rows, false);
+        let mut frame = canvas.terminal.get_frame();
+        picture(&mut frame);
+        frame.buffer_mut().clone()
     }
 
     /// As [`Canvas::draw`], and the cursor rests at the beginning of this row.

@@ -150,3 +150,26 @@ fn the_light_theme_has_no_bright_colour() {
         );
     }
 }
+
+#[test]
+fn figures_on_a_map_can_be_read() {
+    for palette in [
+        Palette::Indexed,
+        Palette::LightIndexed,
+        Palette::VividIndexed,
+    ] {
+        let theme = Theme {
+            palette,
+            ascii: false,
+        };
+        for tenths in 0..10 {
+            let style = theme.heat(tenths);
+            let (Some(Color::Indexed(text)), Some(Color::Indexed(below))) = (style.fg, style.bg)
+            else {
+                panic!("{style:?}");
+            };
+            let found = contrast(rgb(text), rgb(below));
+            assert!(found >= TEXT, "{palette:?} {tenths}: {found:.2}");
+        }
+    }
+}

@@ -6,10 +6,12 @@
 //! | `input`, `mender` | crossterm's events in, on a thread of their own; keys that a slow line tore apart |
 //! | `output` | bytes out, on a thread that alone may wait for their reader |
 //! | `canvas`, `inline` | pictures as bytes: ratatui's back end, for a whole screen or some rows of one |
+//! | `clipboard` | text for the clipboard of the terminal |
 //! | `notices` | title, bar of progress and bell |
 //! | `palette`, `themes` | colours and signs; the themes by their names |
 
 mod canvas;
+pub(crate) mod clipboard;
 #[cfg(test)]
 mod contrast;
 mod inline;

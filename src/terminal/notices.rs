@@ -83,7 +83,7 @@ impl Understands {
     }
 
     /// tmux passes on what stands between `ESC P tmux ;` and `ESC \`, with each ESC in it twice.
-    fn wrapped(self, sequence: &str) -> String {
+    pub(super) fn wrapped(self, sequence: &str) -> String {
         match self {
             Self::Nothing => String::new(),
             Self::All => sequence.to_owned(),

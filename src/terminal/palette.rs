@@ -237,6 +237,31 @@ impl Theme {
         }
     }
 
+    /// How far something is that is under way, in tenths from 0 to 9: the further the more it stands out. Where there are few colours
+    /// the figure says it alone.
+    pub(crate) fn heat(&self, tenths: u8) -> Style {
+        const BRIGHTER: [u8; 10] = [17, 18, 24, 25, 31, 32, 38, 39, 45, 51];
+        const DARKER: [u8; 10] = [195, 159, 153, 117, 111, 75, 69, 33, 26, 18];
+        let at = usize::from(tenths.min(9));
+        let (ramp, on_dark) = match self.palette {
+            Palette::Indexed | Palette::VividIndexed => (BRIGHTER, at < 4),
+            Palette::LightIndexed => (DARKER, at > 7),
+            _ => return self.tone(Tone::Busy),
+        };
+        let text = if on_dark { 255 } else { 16 };
+        Style::new()
+            .bg(Color::Indexed(ramp[at]))
+            .fg(Color::Indexed(text))
+    }
+
+    /// A buffer that holds a block, and one that is free.
+    pub(crate) fn buffers(&self) -> (&'static str, &'static str) {
+        match self.ascii {
+            true => ("#", "."),
+            false => ("■", "□"),
+        }
+    }
+
     /// Eight heights for a short history, lowest first.
     pub(crate) fn heights(&self) -> [&'static str; 8] {
         if self.ascii {

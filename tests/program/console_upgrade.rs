@@ -216,3 +216,56 @@ async fn what_runs_goes_on_when_the_terminal_dies_wherever_the_operator_is() {
         }
     }
 }
+
+/// A click where the screen shows these words.
+fn click(pty: &mut Pty, words: &str) {
+    let screen = pty.terminal.screen();
+    let rows: Vec<String> = screen.rows(0, 80).collect();
+    let place = rows.iter().enumerate().find_map(|(row, text)| {
+        let before = text.find(words).map(|at| text[..at].chars().count());
+        before.map(|column| (column + 1, row + 1))
+    });
+    let (column, row) = place.unwrap_or_else(|| panic!("{words}: {rows:?}"));
+    pty.type_in(&format!("\x1b[<0;{column};{row}M\x1b[<0;{column};{row}m"));
+}
+
+/// Pages and keys can be clicked, a question begins no work by a click that came before it could be read, and what is copied
+/// is what is shown.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_shown_can_be_clicked_and_copied() {
+    use base64::Engine as _;
+
+    let site = Host::new(MIB).await;
+    let mut pty = site.pty(&["-i", &site.file, "--mouse"]);
+    pty.until("idle");
+    click(&mut pty, "2 Groups");
+    pty.until("+ ready");
+    click(&mut pty, "S start");
+    pty.until("Y starts.");
+    click(&mut pty, "Y start  F");
+    pty.until("before the question could be read");
+    assert_eq!(received(&site), 0);
+    pty.has_read();
+    click(&mut pty, "Y start  F");
+    pty.until("ended: delivered");
+    click(&mut pty, "? help");
+    pty.until("Help: Watch");
+    pty.type_in("\x1b");
+    pty.until("ended: delivered");
+    pty.type_in("y");
+    pty.until("copied 4 lines");
+    let stream = String::from_utf8_lossy(&pty.stream).into_owned();
+    let (_, copied) = stream.split_once("\x1b]52;c;").expect("it is sent");
+    let (copied, _) = copied.split_once("\x1b\\").unwrap();
+    let copied = base64::engine::general_purpose::STANDARD.decode(copied);
+    let copied = String::from_utf8(copied.unwrap()).unwrap();
+    for entity in ENTITIES {
+        let line = copied.lines().find(|line| line.starts_with(entity));
+        assert!(
+            line.is_some_and(|line| line.contains("delivered")),
+            "{copied}"
+        );
+    }
+    click(&mut pty, "q quit");
+    assert_eq!(pty.end().exit_code(), 0);
+}

@@ -194,6 +194,7 @@ fn snapshot(sent: u64, phase: GroupPhase) -> Snapshot {
         again_at: None,
         hint: None,
         wave: None,
+        past: std::sync::Arc::default(),
     };
     let group = GroupSnapshot {
         group: "adsl".into(),

@@ -19,6 +19,7 @@ mod commands;
 mod config;
 #[cfg(all(unix, feature = "lab"))]
 mod console_e2e;
+mod console_jobs;
 mod console_log;
 #[cfg(all(unix, feature = "lab"))]
 mod console_pty;

@@ -66,7 +66,7 @@ pub(super) fn runs(runs: &[RunRow]) -> String {
         ("run", |run| run.run.clone()),
         ("started", |run| run.started.to_string()),
         ("ended", |run| or_empty(&run.ended)),
-        ("status", |run| super::text::status(run).to_owned()),
+        ("status", |run| run.status_word().to_owned()),
         ("outcome", |run| or_empty(&run.outcome)),
         ("user", |run| run.origin.user.clone()),
         ("host", |run| run.origin.host.clone()),

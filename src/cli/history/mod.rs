@@ -16,7 +16,7 @@ use crate::journal::{CutOff, Journal, JournalError, PastRow, RunRow, RunWhole};
 use crate::model::text::quoted;
 
 use steps::Steps;
-pub(super) use text::{moment, who};
+pub(super) use text::moment;
 
 /// What is to be printed.
 ///
@@ -78,13 +78,13 @@ pub(super) fn past_runs(state_dir: &Path, zone: &TimeZone) -> Result<Vec<PastRun
         .map(|run| PastRun {
             run: run.run.clone(),
             began: moment(run.started, zone),
-            outcome: text::outcome(run),
+            outcome: run.outcome_word(),
             delivered: run.counts.delivered,
             unproven: run.counts.delivered_unproven,
             skipped: run.counts.skipped,
             failed: run.counts.failed,
             groups: run.groups.clone(),
-            about: format!("by {}{}", who(run), upgraded(run)),
+            about: format!("by {}{}", run.who(), upgraded(run)),
         })
         .collect())
 }

@@ -58,6 +58,7 @@ fn entity(name: &str, state: EntityState) -> EntityRow {
     let failed = state == EntityState::Failed;
     EntityRow {
         runs: None,
+        advice: None,
         steps: Vec::new(),
         entity: name.into(),
         type_: "adsl".into(),
@@ -104,6 +105,7 @@ fn entity(name: &str, state: EntityState) -> EntityRow {
 
 fn whole(status: RunStatus, outcome: Option<Outcome>) -> RunWhole {
     RunWhole {
+        series: None,
         run: run("20261122T205000Z-1a2b", status, outcome),
         groups: vec![GroupRow {
             group: "adsl".into(),
@@ -126,6 +128,7 @@ fn whole(status: RunStatus, outcome: Option<Outcome>) -> RunWhole {
                 read: Some(32 << 20),
             }],
             notes: Vec::new(),
+            series: None,
             entities: vec![
                 entity("shelf1-01", EntityState::Delivered),
                 entity("shelf1-13", EntityState::Failed),

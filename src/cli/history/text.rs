@@ -10,7 +10,7 @@ use crate::journal::{
 };
 use crate::model::columns::{count, cut, fit, hang, labelled, width, wrap};
 use crate::model::text::shown;
-use crate::model::{EntityState, Outcome, UNPROVEN_HINT, units};
+use crate::model::{EntityState, UNPROVEN_HINT, units};
 
 use super::steps::{self, Steps};
 
@@ -34,39 +34,6 @@ fn pad(text: &str, columns: usize) -> String {
 
 fn right(text: &str, columns: usize) -> String {
     format!("{}{text}", " ".repeat(columns.saturating_sub(width(text))))
-}
-
-/// `craft@noc7 from 192.0.2.7`.
-pub(in crate::cli) fn who(run: &RunRow) -> String {
-    let origin = &run.origin;
-    let mut who = format!("{}@{}", shown(&origin.user), shown(&origin.host));
-    if let Some(client) = &origin.ssh_client {
-        who += &format!(" from {}", shown(client));
-    }
-    who
-}
-
-/// One word for how a run ended or stands.
-pub(super) fn status(run: &RunRow) -> &'static str {
-    match run.status {
-        // An engine that has nothing to do, and could be given more.
-        RunStatus::Running if run.counts.entities > 0 && run.counts.unfinished == 0 => "idle",
-        RunStatus::Running => "running",
-        RunStatus::CutOff => "cut off",
-        RunStatus::Ended => "ended",
-    }
-}
-
-pub(super) fn outcome(run: &RunRow) -> String {
-    match (run.status, run.outcome) {
-        (RunStatus::Ended, Some(Outcome::Delivered))
-            if run.counts.upgraded > 0 && run.counts.delivered == 0 =>
-        {
-            "upgraded".into()
-        }
-        (RunStatus::Ended, Some(outcome)) => outcome.to_string(),
-        _ => status(run).into(),
-    }
 }
 
 fn finished(mut lines: Vec<String>) -> String {
@@ -102,7 +69,7 @@ pub(super) fn runs(runs: &[RunRow], cut_off: &[CutOff], zone: &TimeZone, columns
             [
                 pad(&shown(&run.run), RUN),
                 pad(&moment(run.started, zone), MOMENT),
-                pad(&outcome(run), 9),
+                pad(&run.outcome_word(), 9),
                 right(&run.counts.delivered.to_string(), 9),
                 right(&run.counts.skipped.to_string(), 7),
                 right(&run.counts.failed.to_string(), 6),
@@ -126,7 +93,7 @@ pub(super) fn runs(runs: &[RunRow], cut_off: &[CutOff], zone: &TimeZone, columns
                 more += &format!(", {number} {word}");
             }
         }
-        more += &format!("; by {}", who(run));
+        more += &format!("; by {}", run.who());
         if run.practice {
             more += "; practice network";
         }
@@ -145,7 +112,7 @@ fn row(label: &str, text: &str, columns: usize, lines: &mut Vec<String>) {
 
 pub(super) fn run(whole: &RunWhole, steps: Steps, zone: &TimeZone, columns: usize) -> String {
     let run = &whole.run;
-    let mut lines = vec![format!("run {}: {}", shown(&run.run), outcome(run))];
+    let mut lines = vec![format!("run {}: {}", shown(&run.run), run.outcome_word())];
     let began = run.started.to_zoned(zone.clone());
     let mut when = began.strftime("%Y-%m-%d %H:%M:%S %:z").to_string();
     if let Some(ended) = run.ended {
@@ -155,7 +122,7 @@ pub(super) fn run(whole: &RunWhole, steps: Steps, zone: &TimeZone, columns: usiz
     row("began", &when, columns, &mut lines);
     let by = format!(
         "{} (process {}, subtend {})",
-        who(run),
+        run.who(),
         run.process.pid,
         shown(&run.process.subtend)
     );
@@ -226,7 +193,7 @@ fn group(
         row(&format!("pass {}", one.pass), &pass(one), columns, lines);
     }
     for note in &group.notes {
-        row(&shown(&note.kind), &shown(&note.text), columns, lines);
+        row(&shown(&note.kind), &note.in_words(zone), columns, lines);
     }
     let longest = group.entities.iter().map(|one| width(&shown(&one.entity)));
     let name = longest.max().unwrap_or(0).clamp(6, columns / 3);
@@ -307,8 +274,7 @@ fn why(one: &EntityRow) -> Option<String> {
         parts.push(format!("runs {}", shown(runs)));
     }
     if let Some(cause) = &one.cause {
-        // Of a procedure the cause names part and number.
-        let step = (one.step.as_deref()).filter(|step| !matches!(*step, "command" | "restart"));
+        let step = one.step_of_cause();
         let step = step.map_or_else(String::new, |step| format!("{}: ", shown(step)));
         parts.push(step + &shown(cause));
     }

@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 
 use super::{Candidate, Found};
 use crate::cli::args::RecoverArgs;
-use crate::cli::history::{moment, who};
+use crate::cli::history::moment;
 use crate::journal::{AfterCrash, RunWhole};
 use crate::model::columns::{count, labelled, wrap};
 use crate::model::names;
@@ -20,7 +20,7 @@ pub(super) fn report(
     let head = format!(
         "run {name} of {}, by {}, was cut off",
         moment(run.run.started, &TimeZone::system()),
-        who(&run.run)
+        run.run.who()
     );
     let mut lines = wrap(&head, 0, columns);
     if run.run.in_doubt {

@@ -20,20 +20,26 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
+use crate::model::{columns, units};
 use crate::protocol::{Event, Link, Snapshot};
+use crate::terminal::clipboard;
 use crate::terminal::{
     Canvas, Device, Input, Notices, Output, Terminal, Theme, ThemeName, Understands, Wanted,
 };
 
 use super::action::Action;
 use super::calls::Calls;
+use super::clicks::Clicked;
 use super::effect::Effect;
+use super::guide::Guide;
+use super::keymap::Scope;
 use super::message::Message;
 use super::page::Page;
 use super::pages::State;
 use super::settings::Settings;
 use super::state::Site;
 use super::update::update;
+use super::view;
 use super::work::{Job, Storage, Work};
 
 /// How the console behaves on this terminal.
@@ -52,6 +58,8 @@ pub struct Options {
     pub shared: bool,
     /// It takes no orders from this console.
     pub watch_only: bool,
+    /// On a practice network: the console begins with guided steps.
+    pub practice: bool,
     pub settings: Settings,
 }
 
@@ -65,6 +73,7 @@ impl Default for Options {
             notices: Wanted::ALL,
             shared: false,
             watch_only: false,
+            practice: false,
             settings: Settings::default(),
         }
     }
@@ -121,6 +130,8 @@ pub async fn run(
     let output = Output::start(terminal.writer()?)?;
     let mut screen = Screen::new(terminal, output, theme);
     screen.notices = Notices::new(understands, options.notices);
+    // What is asked for is no notice.
+    screen.clipboard = Understands::choose(|name| std::env::var(name).ok());
     // Who comes to work that runs already comes to watch it.
     let runs = link.snapshots.borrow().running().next().is_some();
     let mut state = State::with(site, options.settings);
@@ -128,6 +139,8 @@ pub async fn run(
     state.shared.page = page.unwrap_or_else(|| Page::first(runs));
     state.shared.engine.shared = options.shared;
     state.shared.engine.watch_only = options.watch_only;
+    state.shared.is_practice = options.practice;
+    state.shared.guide = options.practice.then(Guide::new);
     let app = App {
         screen: Some(screen),
         work: Work::new(link.commands.clone(), keeper),
@@ -154,6 +167,9 @@ struct Screen<D> {
     canvas: Canvas,
     theme: Theme,
     notices: Notices,
+    clipboard: Understands,
+    /// For the clipboard, with the next picture.
+    copied: String,
     /// The terminal has just been taken over and must be set up.
     enter: bool,
     device: D,
@@ -167,6 +183,8 @@ impl<D: Device> Screen<D> {
             canvas: Canvas::new(columns, rows, theme.ascii),
             theme,
             notices: Notices::new(Understands::Nothing, Wanted::NOTHING),
+            clipboard: Understands::Nothing,
+            copied: String::new(),
             enter: true,
             device,
         }
@@ -307,7 +325,12 @@ impl<D: Device, K: Storage> App<D, K> {
         let action = match &press {
             typed::Event::Key(event) if event.kind == KeyEventKind::Press => key(*event),
             typed::Event::Mouse(event) => match event.kind {
-                MouseEventKind::Down(MouseButton::Left) => Some(Action::Click { row: event.row }),
+                MouseEventKind::Down(MouseButton::Left) => self
+                    .clicked(event.column, event.row)
+                    .or(Some(Action::Click {
+                        row: event.row,
+                        column: event.column,
+                    })),
                 MouseEventKind::ScrollUp => keys.wheel(&Action::Up, scope),
                 MouseEventKind::ScrollDown => keys.wheel(&Action::Down, scope),
                 _ => None,
@@ -332,6 +355,30 @@ impl<D: Device, K: Storage> App<D, K> {
             return self.leave(!self.state.shared.engine.shared);
         }
         self.act(action).await;
+    }
+
+    /// What a click in the title or the status line means. The picture is made once more to see what is there.
+    fn clicked(&self, column: u16, row: u16) -> Option<Action> {
+        let shared = &self.state.shared;
+        let (columns, rows) = (shared.columns, shared.rows);
+        let (is_title, is_status) = (row == 0, row + 1 == rows);
+        if !is_title && !is_status || column >= columns {
+            return None;
+        }
+        let theme = &self.screen.as_ref()?.theme;
+        let snapshot = self.snapshot();
+        let cells = Canvas::cells(columns, rows, |frame| {
+            view::draw(&self.state, &snapshot, theme, frame);
+        });
+        let symbol = |column: u16| cells.cell((column, row)).map_or(" ", |cell| cell.symbol());
+        let text: String = (0..columns).map(symbol).collect();
+        let at = (0..column).map(|column| symbol(column).len()).sum();
+        let clicked = Clicked { row: &text, at };
+        match self.state.scope() {
+            Scope::Page(page) if is_title => clicked.page(shared.keys(), page),
+            scope if is_status => clicked.hint(shared.keys(), scope),
+            _ => None,
+        }
     }
 
     fn event(&mut self, event: Option<Event>) {
@@ -390,6 +437,26 @@ impl<D: Device, K: Storage> App<D, K> {
         self.link.snapshots.borrow().clone()
     }
 
+    /// Whether the terminal takes it nobody can know.
+    fn copy(&mut self, text: &str) {
+        let Some(screen) = &mut self.screen else {
+            return;
+        };
+        let shared = &mut self.state.shared;
+        if text.len() > clipboard::MOST {
+            let size = units::size(text.len() as u64);
+            return shared.complain(format!(
+                "{size} are too much for a clipboard: w writes a file"
+            ));
+        }
+        let Some(sequence) = screen.clipboard.copy(text) else {
+            return shared.complain("this terminal is not known to take text for a clipboard");
+        };
+        screen.copied = sequence;
+        let lines = columns::count(text.lines().count(), "line");
+        shared.say(format!("copied {lines}, if the terminal allows that"));
+    }
+
     async fn act(&mut self, action: Action) {
         let snapshot = self.snapshot();
         let effect = update(&mut self.state, &snapshot, action);
@@ -403,6 +470,7 @@ impl<D: Device, K: Storage> App<D, K> {
             Some(Effect::OpenRun { run, columns }) => {
                 self.work.add(Job::OpenRun { run, columns });
             }
+            Some(Effect::Copy(text)) => self.copy(&text),
             Some(Effect::Write { file, text }) => self.work.add(Job::Write { file, text }),
             // Nothing is begun on the way out.
             Some(Effect::Send(_) | Effect::Quit { .. }) if self.leaving.is_some() => {}

@@ -231,11 +231,12 @@ impl<D: Device, K: Storage> App<D, K> {
         }
         let name = &self.state.shared.site_name;
         let notice = screen.notices.show(self.calls.look(&live, name));
-        let bytes = if screen.enter {
-            [screen.device.entry(), picture, notice].concat()
-        } else {
-            [picture, notice].concat()
+        let copied = std::mem::take(&mut screen.copied).into_bytes();
+        let entry = match screen.enter {
+            true => screen.device.entry(),
+            false => Vec::new(),
         };
+        let bytes = [entry, picture, notice, copied].concat();
         screen.enter = false;
         screen.output.send(bytes, now);
         self.pictures.drawn = now;

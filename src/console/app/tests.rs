@@ -259,6 +259,7 @@ fn snapshot(running: usize) -> Arc<Snapshot> {
                 again_at: None,
                 hint: None,
                 wave: None,
+                past: std::sync::Arc::default(),
             }],
             series: Arc::default(),
             campaign: None,

@@ -382,6 +382,10 @@ pub(crate) fn update(
             }),
             None => Outcome::Nothing,
         },
+        (Dialog::Reading { lines, .. }, Action::Copy) => {
+            // It stays open.
+            return Outcome::Effect(Effect::Copy(lines.join("\n") + "\n"));
+        }
         (Dialog::Reading { lines, scroll, .. }, action) => {
             read(scroll, &action, lines.len(), rows);
             return Outcome::Nothing;

@@ -94,7 +94,8 @@ impl Key {
         })
     }
 
-    pub(super) fn event(self) -> KeyEvent {
+    /// As it comes from a terminal.
+    pub(crate) fn event(self) -> KeyEvent {
         match self {
             Self::Char(c) => KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE),
             Self::Ctrl(c) => KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL),

@@ -5,6 +5,8 @@ use crate::console::page::Page;
 
 /// Commands that can be typed by name: every action of the table that needs no cursor keys.
 static COMMANDS: &[(&str, Action)] = &[
+    ("guide", Action::Guide),
+    ("copy", Action::Copy),
     ("overview", Action::Go(Page::Overview)),
     ("inventory", Action::Go(Page::Inventory)),
     ("groups", Action::Go(Page::Groups)),

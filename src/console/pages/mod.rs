@@ -194,6 +194,8 @@ impl State {
         for page in Page::EVERY {
             self.pages.at_mut(page).observe(&mut self.shared, snapshot);
         }
+        let guide = self.shared.guide;
+        self.shared.guide = guide.and_then(|guide| guide.look(&self.shared, snapshot));
     }
 
     /// What pages ask of one another. At most one of those that have a hand in an action has an effect.

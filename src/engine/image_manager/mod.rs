@@ -104,6 +104,8 @@ struct CurrentRun {
     peak: u64,
     /// How its groups went together.
     series: Arc<Series>,
+    /// When that was given to the journal last.
+    kept: Instant,
 }
 
 /// The memory of all pools, and how it is shared out.
@@ -220,6 +222,7 @@ impl<T: Transport> ImageManager<T> {
                 first: 0,
                 peak: 0,
                 series: Arc::default(),
+                kept: Instant::now(),
             },
             began: Instant::now(),
             groups: Vec::new(),
@@ -283,6 +286,7 @@ impl<T: Transport> ImageManager<T> {
                 _ = tick.tick() => if self.runs() && self.has_news() {
                     self.adjust();
                     self.publish();
+                    self.keep_series_in_time();
                 },
             }
             if self.finishing

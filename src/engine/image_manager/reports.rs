@@ -1,5 +1,7 @@
 //! What the agents of groups report, and what becomes of it.
 
+use std::time::{Duration, Instant};
+
 use jiff::Timestamp;
 
 use crate::agent::{Report, ReportKind, lock};
@@ -9,6 +11,9 @@ use crate::protocol::Event;
 use crate::transport::Transport;
 
 use super::ImageManager;
+
+/// Time between two times that the series of a run is kept while something of it is under way.
+const KEEPS: Duration = Duration::from_secs(30);
 
 /// Ticks between two snapshots while all waits.
 const QUIET: u32 = 10;
@@ -42,7 +47,13 @@ impl<T: Transport> ImageManager<T> {
             }
             ReportKind::Opened { entity, staged } => group.opened(entity, staged),
             ReportKind::Again { entity, at } => group.again(entity, at),
-            ReportKind::Hint { entity, hint } => group.hint(entity, hint),
+            ReportKind::Hint { entity, hint } => {
+                let advice = group.advice(entity, &hint);
+                group.hint(entity, hint);
+                if let Some(event) = advice {
+                    self.tell(event);
+                }
+            }
             ReportKind::Size(size) => group.sized(size),
             ReportKind::Ended => self.end_group(report.group),
         }
@@ -109,8 +120,33 @@ impl<T: Transport> ImageManager<T> {
         let changes = self.pools.depths.leave(group_index);
         self.change_depths(changes);
         self.publish();
+        self.keep_series(Some(group_index));
         if !self.runs() {
+            self.keep_series(None);
             self.end_run();
+        }
+    }
+
+    /// How the figures of a group, or of the run, went up to now goes to the journal.
+    fn keep_series(&self, group_index: Option<usize>) {
+        let group = group_index.and_then(|index| self.groups.get(index));
+        let series = match group {
+            Some(group) => group.series(),
+            None => self.run.series.clone(),
+        };
+        self.tell(Event::Series {
+            at: Timestamp::now(),
+            group: group.map(|group| group.group.name.clone()),
+            series: Box::new(series.whole()),
+        });
+    }
+
+    /// That of the run also now and then: what is known of it after a crash, or to who asks meanwhile.
+    pub(super) fn keep_series_in_time(&mut self) {
+        let is_due = self.run.kept.elapsed() >= KEEPS;
+        if is_due && self.groups.iter().any(GroupState::is_under_way) {
+            self.run.kept = Instant::now();
+            self.keep_series(None);
         }
     }
 

@@ -153,6 +153,7 @@ impl<T: Transport> ImageManager<T> {
         self.run.first = self.groups.len();
         self.run.began = Instant::now();
         self.run.series = Arc::default();
+        self.run.kept = self.run.began;
     }
 
     /// Whatever the engine is there for still, the run has ended.

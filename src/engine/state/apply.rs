@@ -1,11 +1,13 @@
 //! What agents report changes the state of a group here alone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hex::FromHex as _;
 use jiff::Timestamp;
 
 use crate::agent::lock;
+use crate::model::timeline::Mark;
 use crate::model::{EntityState, Name};
 use crate::protocol::{Event, GroupPhase, Hint};
 
@@ -27,7 +29,17 @@ impl GroupState {
                 runs,
                 group: _,
             } => {
+                let place = self.index.get(entity).copied();
+                let sent = place.and_then(|place| self.meters.entities.get(place));
+                let mark = Mark {
+                    at: u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+                    state: *state,
+                    attempt: *attempt,
+                    sent: sent.map_or(0, |meter| meter.sent()),
+                    cause: cause.clone(),
+                };
                 if let Some(record) = self.record(entity) {
+                    Arc::make_mut(&mut record.past).enter(mark);
                     record.enter(*at, (*state, *step), cause.clone(), *attempt);
                     record.holds = *holds;
                     record.runs = runs.clone().or(record.runs.take());
@@ -116,6 +128,19 @@ impl GroupState {
         if let Some(record) = self.entities.get_mut(entity) {
             record.hint = Some(Box::new(hint));
         }
+    }
+
+    /// What can be done about a failure that the entity has ended with.
+    pub(in crate::engine) fn advice(&self, entity: usize, hint: &Hint) -> Option<Event> {
+        let record = self.entities.get(entity)?;
+        let failed = matches!(record.state, EntityState::Failed | EntityState::RolledBack);
+        let advice = hint.advice.clone().filter(|_| failed)?;
+        Some(Event::Advice {
+            at: Timestamp::now(),
+            group: self.group.name.clone(),
+            entity: record.name.clone(),
+            advice,
+        })
     }
 
     /// The source has reported how large the image is.

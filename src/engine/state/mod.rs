@@ -17,7 +17,10 @@ use tokio_util::sync::CancellationToken;
 use crate::agent::{GroupMeters, PassMeter, SharedCourse, lock};
 use crate::caps::Kind;
 use crate::model::campaign::Absence;
-use crate::model::{Bottleneck, Capped, EntityState, Group, Holds, Name, Outcome, Step, Verified};
+use crate::model::timeline::Mark;
+use crate::model::{
+    Bottleneck, Capped, EntityState, Group, Holds, Name, Outcome, Step, Timeline, Verified,
+};
 use crate::plan::Footprint;
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot, Hint};
 
@@ -102,6 +105,7 @@ pub(super) struct EntityRecord {
     rate: RateMeter,
     /// Bytes of this attempt that are in the group's series.
     sampled: u64,
+    past: Arc<Timeline>,
     began: Option<Instant>,
     seconds: Option<f64>,
 }
@@ -208,7 +212,8 @@ impl GroupState {
     }
 
     pub(super) fn outcome(&self) -> Outcome {
-        outcome(self.entities.iter().map(|record| record.state))
+        let states = self.entities.iter().map(|record| record.state);
+        outcome(states, self.cancel.is_cancelled())
     }
 
     pub(super) fn seconds(&self) -> f64 {
@@ -357,6 +362,14 @@ impl GroupState {
 
 impl EntityRecord {
     fn new(name: &Name) -> Self {
+        let mut past = Timeline::default();
+        past.enter(Mark {
+            at: 0,
+            state: EntityState::Waiting,
+            attempt: 0,
+            sent: 0,
+            cause: None,
+        });
         Self {
             name: name.clone(),
             state: EntityState::Waiting,
@@ -376,6 +389,7 @@ impl EntityRecord {
             silent_since: None,
             rate: RateMeter::new(Instant::now()),
             sampled: 0,
+            past: Arc::new(past),
             began: None,
             seconds: None,
         }
@@ -434,6 +448,7 @@ impl EntityRecord {
             again_at: self.again_at,
             hint: self.hint.clone(),
             wave: None,
+            past: self.past.clone(),
         }
     }
 }

@@ -4,7 +4,13 @@ use crate::model::{EntityState, Outcome};
 
 /// What states come to, of one group or of many. Where nothing is under way, and some are offline or have not begun, it
 /// goes on later, whatever became of the others; where something is, that counts as not reached so far.
-pub(in crate::engine) fn outcome(states: impl Iterator<Item = EntityState>) -> Outcome {
+///
+/// It is cancelled where the operator has stopped the whole of it, or nothing came of it but what was cancelled. One that
+/// was cancelled by itself did not get its image, and the others count as they are.
+pub(in crate::engine) fn outcome(
+    states: impl Iterator<Item = EntityState>,
+    is_stopped: bool,
+) -> Outcome {
     let (mut delivered, mut cancelled, mut failed) = (false, false, false);
     let (mut waits, mut is_under_way) = (false, false);
     for state in states {
@@ -19,8 +25,9 @@ pub(in crate::engine) fn outcome(states: impl Iterator<Item = EntityState>) -> O
     if waits && !is_under_way {
         return Outcome::Waiting;
     }
-    match (cancelled, failed || is_under_way, delivered) {
-        (true, ..) => Outcome::Cancelled,
+    let is_all = !delivered && !failed && !is_under_way;
+    match (cancelled, failed || is_under_way || cancelled, delivered) {
+        (true, ..) if is_stopped || is_all => Outcome::Cancelled,
         (_, false, _) => Outcome::Delivered,
         (_, true, true) => Outcome::Partial,
         (_, true, false) => Outcome::Failed,
@@ -41,7 +48,6 @@ mod tests {
             (&[Delivered, Skipped, Upgraded], Outcome::Delivered),
             (&[Delivered, Failed], Outcome::Partial),
             (&[RolledBack, Failed], Outcome::Failed),
-            (&[Delivered, Failed, Cancelled], Outcome::Cancelled),
             (&[Delivered, Offline], Outcome::Waiting),
             (&[Failed, Offline], Outcome::Waiting),
             (&[Cancelled, Offline], Outcome::Waiting),
@@ -50,7 +56,38 @@ mod tests {
             (&[Delivered, Offline, Sending], Outcome::Partial),
             (&[Waiting, Sending], Outcome::Failed),
         ] {
-            assert_eq!(outcome(states.iter().copied()), expected, "{states:?}");
+            for is_stopped in [false, true] {
+                let outcome = outcome(states.iter().copied(), is_stopped);
+                assert_eq!(outcome, expected, "{states:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_that_is_cancelled_does_not_cancel_the_others() {
+        use EntityState::{Cancelled, Delivered, Failed};
+        for (states, alone, stopped) in [
+            (
+                &[Delivered, Cancelled][..],
+                Outcome::Partial,
+                Outcome::Cancelled,
+            ),
+            (&[Failed, Cancelled], Outcome::Failed, Outcome::Cancelled),
+            (
+                &[Delivered, Failed, Cancelled],
+                Outcome::Partial,
+                Outcome::Cancelled,
+            ),
+            (
+                &[Cancelled, Cancelled],
+                Outcome::Cancelled,
+                Outcome::Cancelled,
+            ),
+            // It came too late for all of them.
+            (&[Delivered, Failed], Outcome::Partial, Outcome::Partial),
+        ] {
+            let of = |is_stopped| outcome(states.iter().copied(), is_stopped);
+            assert_eq!((of(false), of(true)), (alone, stopped), "{states:?}");
         }
     }
 }

@@ -66,6 +66,11 @@ impl Samples {
 }
 
 impl GroupState {
+    /// How its figures went up to now.
+    pub(in crate::engine) fn series(&self) -> Arc<Series> {
+        self.samples.series()
+    }
+
     /// Looks at the group, of whose buffers this many are filled.
     pub(super) fn sample(&mut self, used: usize) {
         let buffer = self.buffer_size as u64;

@@ -16,8 +16,8 @@ use crate::journal::after_crash::{self, AfterCrash, LastTouch, Said, after_crash
 use crate::journal::alive;
 use crate::journal::found::{Found, StagingFile};
 use crate::journal::origin::Origin;
-use crate::journal::writer::{micros, next_number};
-use crate::model::{Holds, Name};
+use crate::journal::writer::{OF_RUN, micros, next_number};
+use crate::model::{Holds, Name, Series};
 
 pub(super) fn whole(
     from: &Connection,
@@ -42,6 +42,7 @@ pub(super) fn whole(
         [run],
         |row| Ok((row.get::<_, i64>("place")?, group(row)?)),
     )?;
+    let mut series = series(from, run)?;
     let touches = touches(from, run)?;
     let mut found = found(from, run)?;
     let later = match row.status {
@@ -54,6 +55,7 @@ pub(super) fn whole(
     };
     for (place, group) in &mut groups {
         fill(from, run, *place, group)?;
+        group.series = series.remove(place);
         let activates = group.activates();
         for one in &mut group.entities {
             one.found = found.remove(&(*place, one.entity.clone()));
@@ -73,6 +75,7 @@ pub(super) fn whole(
         inventory: inventory
             .and_then(|text| serde_json::from_str(&text).ok())
             .unwrap_or_default(),
+        series: series.remove(&OF_RUN),
     }))
 }
 
@@ -94,7 +97,23 @@ fn group(row: &Row<'_>) -> rusqlite::Result<GroupRow> {
         passes: Vec::new(),
         notes: Vec::new(),
         entities: Vec::new(),
+        series: None,
     })
+}
+
+/// By the place of the group. One that can't be read is none.
+fn series(from: &Connection, run: &str) -> rusqlite::Result<HashMap<i64, Series>> {
+    let rows = collect(
+        from,
+        "SELECT place, content FROM series WHERE run = ?1",
+        [run],
+        |row| Ok((row.get(0)?, row.get::<_, String>(1)?)),
+    )?;
+    let read = |(place, text): (i64, String)| {
+        let whole = serde_json::from_str(&text).ok()?;
+        Some((place, Series::of(whole)?))
+    };
+    Ok(rows.into_iter().filter_map(read).collect())
 }
 
 /// The passes, notes and entities of a group.
@@ -418,6 +437,7 @@ fn entity(row: &Row<'_>) -> rusqlite::Result<EntityRow> {
         after_crash: AfterCrash::Unknown,
         found: None,
         runs: row.get("runs")?,
+        advice: row.get("advice")?,
         changes: Vec::new(),
         steps: Vec::new(),
     })

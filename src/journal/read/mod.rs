@@ -4,6 +4,7 @@
 //! - `runs`: runs in figures; `entities`: one run whole, and what each entity holds
 //! - `steps`: what was done on entities beside their images
 //! - `continued`: what another engine goes on with
+//! - `words`: what rows come to in words
 //! - `columns`: columns into values
 
 mod columns;
@@ -12,6 +13,7 @@ mod entities;
 mod rows;
 mod runs;
 mod steps;
+mod words;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -21,8 +23,8 @@ use rusqlite::{Connection, params};
 
 pub use continued::WaitingRun;
 pub use rows::{
-    Amounts, Change, Copied, Counts, CutOff, EntityRow, GroupRow, Known, NoRun, PassRow, PastRow,
-    Process, RunRow, RunStatus, RunWhole, StepRow,
+    Amounts, Change, Copied, Counts, CutOff, EntityRow, GroupRow, Known, NoRun, Note, PassRow,
+    PastRow, Process, RunRow, RunStatus, RunWhole, StepRow,
 };
 
 use self::columns::collect;

@@ -10,7 +10,7 @@ use super::columns::word;
 use crate::journal::after_crash::AfterCrash;
 use crate::journal::found::Found;
 use crate::journal::origin::Origin;
-use crate::model::{EntityState, GroupSpec, Holds, Outcome, Standing, Verified};
+use crate::model::{EntityState, GroupSpec, Holds, Outcome, Series, Standing, Verified};
 
 /// How a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -87,6 +87,8 @@ pub struct RunWhole {
     pub run: RunRow,
     pub groups: Vec<GroupRow>,
     pub inventory: serde_json::Value,
+    /// How its figures went; `None` where that was not written.
+    pub series: Option<Series>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -108,6 +110,9 @@ pub struct GroupRow {
     pub passes: Vec<PassRow>,
     pub notes: Vec<Note>,
     pub entities: Vec<EntityRow>,
+    /// How its figures went; `None` where that was not written.
+    #[serde(skip)]
+    pub series: Option<Series>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -150,6 +155,8 @@ pub struct EntityRow {
     pub found: Option<Found>,
     /// The version that it said last that it runs.
     pub runs: Option<String>,
+    /// What can be done about its failure.
+    pub advice: Option<String>,
     pub changes: Vec<Change>,
     /// What was done on it beside its image.
     pub steps: Vec<StepRow>,
@@ -258,8 +265,13 @@ pub struct CutOff {
 
 impl EntityRow {
     pub fn standing(&self) -> Standing {
+        Standing::of(self.state, self.verified())
+    }
+
+    /// How its copy was checked; where nothing says so, it was not.
+    pub fn verified(&self) -> Verified {
         let verified = self.copied.verified.as_deref().and_then(word);
-        Standing::of(self.state, verified.unwrap_or(Verified::None))
+        verified.unwrap_or(Verified::None)
     }
 }
 

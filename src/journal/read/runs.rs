@@ -11,7 +11,7 @@ use super::rows::{Amounts, Counts, CutOff, Process, RunRow, RunStatus};
 use crate::journal::after_crash::AfterCrash;
 use crate::journal::alive;
 use crate::journal::origin::Origin;
-use crate::model::{EntityState, Outcome, Standing, Verified};
+use crate::model::{EntityState, Outcome, Verified};
 
 pub(super) fn runs(
     from: &Connection,
@@ -78,22 +78,10 @@ fn count(from: &Connection, state_dir: &Path, run: &mut RunRow) -> rusqlite::Res
         |row| Ok((row.get::<_, String>(0)?, (state(row, 1)?, checked(row)?))),
     )?;
     let last: HashMap<String, (EntityState, Verified)> = states.into_iter().collect();
-    let counts = &mut run.counts;
-    counts.entities = last.len();
-    for (state, verified) in last.values() {
-        if Standing::of(*state, *verified) == Standing::Unproven {
-            counts.delivered_unproven += 1;
-        }
-        *match state {
-            EntityState::Delivered => &mut counts.delivered,
-            EntityState::Upgraded => &mut counts.upgraded,
-            EntityState::RolledBack => &mut counts.rolled_back,
-            EntityState::Skipped => &mut counts.skipped,
-            EntityState::Failed => &mut counts.failed,
-            EntityState::Cancelled => &mut counts.cancelled,
-            _ => &mut counts.unfinished,
-        } += 1;
+    for (state, verified) in last.into_values() {
+        run.counts.add(state, verified);
     }
+    let counts = &run.counts;
     if run.ended.is_none() {
         run.status = if alive::is_alive(state_dir, &run.run) {
             RunStatus::Running
@@ -110,14 +98,11 @@ fn count(from: &Connection, state_dir: &Path, run: &mut RunRow) -> rusqlite::Res
 
 fn outcome(of: &Counts) -> Outcome {
     let failed = of.failed + of.rolled_back;
-    match (
-        of.cancelled,
-        failed,
-        of.delivered + of.upgraded + of.skipped,
-    ) {
+    match (of.cancelled, failed, of.good()) {
         (0, 0, _) => Outcome::Delivered,
         (0, _, 0) => Outcome::Failed,
         (0, ..) => Outcome::Partial,
+        // Whether all of it was stopped is not known any more: most often it was.
         _ => Outcome::Cancelled,
     }
 }

@@ -42,7 +42,12 @@ impl Record {
     fn is_spare(&self) -> bool {
         match self {
             Self::Event(Event::State { state, .. }) => !state.is_final(),
-            Self::Event(Event::Depth { .. } | Event::Source { .. }) => true,
+            Self::Event(
+                Event::Depth { .. }
+                | Event::Source { .. }
+                | Event::Advice { .. }
+                | Event::Series { .. },
+            ) => true,
             _ => false,
         }
     }

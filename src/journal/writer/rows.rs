@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 
 use crate::journal::gate::Touch;
 use crate::model::Holds;
+use crate::model::series::Change;
 use crate::procedure::{StepBegins, StepEnded};
 use crate::protocol::Event;
 
@@ -17,7 +18,7 @@ pub(in crate::journal) const CAMPAIGN: &str = "campaign";
 
 /// The kind of notes that say what something is held to, of no group: what it is on and the rate, as JSON.
 pub(in crate::journal) const RATE: &str = "rate";
-/// The place of notes that are of no group.
+/// The place of notes and series that are of no group.
 pub(in crate::journal) const OF_RUN: i64 = 0;
 
 pub(super) fn list(names: &[Arc<str>]) -> String {
@@ -37,8 +38,13 @@ impl Rows {
             }
             Event::Ended { summary } => self.end(to, summary),
             Event::Summary(summary) => self.end(to, summary),
-            Event::State { .. } | Event::Stored { .. } | Event::Left { .. } => {
-                self.of_entity(to, event)
+            Event::State { .. }
+            | Event::Stored { .. }
+            | Event::Left { .. }
+            | Event::Advice { .. } => self.of_entity(to, event),
+            Event::Series { at, group, series } => {
+                let place = (group.as_ref()).map_or(OF_RUN, |group| self.place(group));
+                self.series(to, place, *at, series)
             }
             Event::Pass { .. }
             | Event::Source { .. }
@@ -123,6 +129,19 @@ impl Rows {
                     "UPDATE entities SET left_behind = ?4
                      WHERE run = ?1 AND place = ?2 AND name = ?3",
                     params![self.run, self.place(group), entity, path],
+                )?;
+                Ok(())
+            }
+            Event::Advice {
+                group,
+                entity,
+                advice,
+                ..
+            } => {
+                to.execute(
+                    "UPDATE entities SET advice = ?4
+                     WHERE run = ?1 AND place = ?2 AND name = ?3",
+                    params![self.run, self.place(group), entity, advice],
                 )?;
                 Ok(())
             }
@@ -324,6 +343,21 @@ impl Rows {
         to.execute(
             "INSERT INTO notes (run, place, at, kind, text, seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![self.run, place, micros(at), kind, text, self.seq],
+        )?;
+        Ok(())
+    }
+
+    fn series(
+        &self,
+        to: &Connection,
+        place: i64,
+        at: Timestamp,
+        series: &Change,
+    ) -> rusqlite::Result<()> {
+        let content = serde_json::to_string(series).unwrap_or_default();
+        to.execute(
+            "INSERT OR REPLACE INTO series (run, place, at, content) VALUES (?1, ?2, ?3, ?4)",
+            params![self.run, place, micros(at), content],
         )?;
         Ok(())
     }

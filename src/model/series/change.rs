@@ -15,6 +15,25 @@ pub struct Change {
 }
 
 impl Series {
+    /// All of it, as a change of an empty one.
+    pub fn whole(&self) -> Change {
+        Change {
+            interval: self.interval,
+            until: self.until,
+            keep: 0,
+            points: self.points.clone(),
+        }
+    }
+
+    /// The series that [`Self::whole`] was made of; `None`: of none.
+    pub fn of(whole: Change) -> Option<Self> {
+        let series = Self::default().with(whole)?;
+        let mut pairs = series.points.windows(2);
+        pairs
+            .all(|pair| pair[0].slot < pair[1].slot)
+            .then_some(series)
+    }
+
     /// What this one says besides an earlier copy; `None`: nothing.
     pub fn since(&self, known: &Self) -> Option<Change> {
         if self == known {

@@ -8,6 +8,7 @@
 //! Pure: the time that comes with a sample is the time since the series began, by a clock that never goes back.
 
 mod change;
+pub(crate) mod scale;
 #[cfg(test)]
 mod tests;
 

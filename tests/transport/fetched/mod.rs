@@ -11,6 +11,7 @@ use subtend::transport::serve::{
     Answer, Asked, Bytes, Giver, Guard, Offered, Offers, Refusal, Visit, Wanted, pieces,
 };
 use tokio::process::Command;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 #[cfg(unix)]
@@ -53,6 +54,8 @@ struct Agent {
     /// Requests of which everything was sent.
     sent: Arc<AtomicUsize>,
     serving: Arc<AtomicUsize>,
+    /// A request has been served, to its end or not.
+    over: Arc<Notify>,
 }
 
 impl Agent {
@@ -64,6 +67,7 @@ impl Agent {
             seen: Arc::default(),
             sent: Arc::default(),
             serving: Arc::default(),
+            over: Arc::default(),
         }
     }
 
@@ -73,6 +77,22 @@ impl Agent {
 
     fn sent(&self) -> usize {
         self.sent.load(Ordering::SeqCst)
+    }
+
+    /// A client that has everything ends before its last acknowledgement is read; one that asks in between is refused
+    /// as the second at a time.
+    #[cfg(unix)]
+    async fn idle(&self) {
+        within(LONG, async {
+            loop {
+                let over = self.over.notified();
+                if self.serving.load(Ordering::SeqCst) == 0 {
+                    return;
+                }
+                over.await;
+            }
+        })
+        .await;
     }
 
     async fn run(self, mut offered: Offered) {
@@ -129,6 +149,7 @@ impl Agent {
             self.sent.fetch_add(1, Ordering::SeqCst);
         }
         self.serving.fetch_sub(1, Ordering::SeqCst);
+        self.over.notify_waiters();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Images that are served over HTTP: what clients of other makes get, and what strangers do not.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use subtend::model::serve::{Over, Serve};
 use subtend::transport::serve::{
@@ -9,6 +9,7 @@ use subtend::transport::serve::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::support::{LONG, within};
@@ -48,7 +49,7 @@ struct Served {
     url: String,
     address: SocketAddr,
     path: String,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    seen: Arc<watch::Sender<Vec<Seen>>>,
     agent: JoinHandle<()>,
 }
 
@@ -70,7 +71,7 @@ impl Served {
     async fn start(image: &[u8], how: How) -> Self {
         let desk = desk().await;
         let offered = offered(&desk);
-        let seen = Arc::default();
+        let seen = Arc::new(watch::Sender::default());
         let url = desk.url(Over::Http, &offered).unwrap();
         let path = format!("/{}", offered.name());
         let image = Bytes::copy_from_slice(image);
@@ -86,7 +87,14 @@ impl Served {
     }
 
     fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
+        self.seen.borrow().clone()
+    }
+
+    /// A client may have ended before its agent has noted what became of it.
+    async fn until(&self, what: Seen) {
+        let mut seen = self.seen.subscribe();
+        let there = seen.wait_for(|seen| seen.contains(&what));
+        within(LONG, there).await.unwrap();
     }
 
     async fn end(self) {
@@ -111,10 +119,10 @@ async fn ask(address: SocketAddr, request: &str) -> (String, Vec<u8>) {
     (String::from_utf8(answer).unwrap().to_lowercase(), body)
 }
 
-async fn agent(mut offered: Offered, image: Bytes, how: How, seen: Arc<Mutex<Vec<Seen>>>) {
+async fn agent(mut offered: Offered, image: Bytes, how: How, seen: Arc<watch::Sender<Vec<Seen>>>) {
     let mut giving = JoinSet::new();
     let mut break_at = how.break_at;
-    let see = |what| seen.lock().unwrap().push(what);
+    let see = |what| seen.send_modify(|seen| seen.push(what));
     loop {
         let visit = tokio::select! {
             biased;

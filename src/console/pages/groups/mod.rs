@@ -128,7 +128,7 @@ pub(crate) fn update(
             view.selected.clear();
             None
         }
-        Action::Click { row } => {
+        Action::Click { row, .. } => {
             // The title and the head of the list stand above its first row.
             let line = usize::from(row).checked_sub(2)?;
             let at = view.scroll.offset + line;

@@ -208,7 +208,7 @@ pub(crate) fn update(
             let dialog = details::dialog(shared, snapshot, at);
             shared.dialogs.push(dialog);
         }
-        Action::Click { row } => click(view, shared, row),
+        Action::Click { row, .. } => click(view, shared, row),
         _ => {}
     }
     None

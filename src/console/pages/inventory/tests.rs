@@ -229,7 +229,7 @@ fn a_click_moves_the_cursor() {
     let mut state = testing::state();
     let snapshot = testing::idle();
     let click = |state: &mut State, row| {
-        crate::console::update::update(state, &snapshot, Action::Click { row });
+        crate::console::update::update(state, &snapshot, Action::Click { row, column: 5 });
     };
     click(&mut state, 5);
     assert_eq!(current(&state), "shelf1-04");

@@ -56,7 +56,7 @@ impl Screen for View {
             }
             Action::Details => shared.say("nothing was started yet"),
             Action::Back => shared.say("this is the first page; 1 to 5 go to the others"),
-            Action::Click { row } => {
+            Action::Click { row, .. } => {
                 let lanes = on_screen(shared, len).lanes;
                 let at = usize::from(row.saturating_sub(lanes.y)) + self.scroll.offset;
                 if (lanes.y..lanes.bottom()).contains(&row) && at < len {

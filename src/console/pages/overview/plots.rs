@@ -2,38 +2,15 @@
 //! where there is room, of the group under the cursor.
 
 use ratatui::Frame;
-use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use crate::console::figures;
+use crate::console::plots::Draw;
 use crate::console::widgets::fit::cut;
-use crate::console::widgets::plot::{Area, Times, Words, area, axis, bytes_top, stack};
-use crate::model::units;
+use crate::console::widgets::plot::Times;
 use crate::protocol::{GroupSnapshot, Snapshot};
-use crate::terminal::{Theme, Tone};
+use crate::terminal::Theme;
 
 use super::layout::{Four, Own, Plots};
-
-const DELIVERED: Area = Area {
-    value: |column| column.delivered,
-    tone: Tone::Good,
-    line: None,
-};
-const READ: Area = Area {
-    value: |column| column.read,
-    tone: Tone::Busy,
-    line: None,
-};
-const POOL: Area = Area {
-    value: |column| column.filled as f64,
-    tone: Tone::Busy,
-    line: Some(|column| column.depth as f64),
-};
-
-/// What each plot is of, in words.
-const IS_DELIVERED: &str = "taken by all together";
-const IS_READ: &str = "from sources, once for all";
-const IS_POOL: &str = "filled; line: all buffers";
 
 pub(super) fn draw(
     plots: &Plots,
@@ -52,7 +29,7 @@ pub(super) fn draw(
     match plots {
         Plots::None => {}
         Plots::One(plot, below) => {
-            draw.rate(&DELIVERED, "delivered", IS_DELIVERED, *plot);
+            draw.delivered(*plot);
             draw.axis(*below);
         }
         Plots::Four(four) => draw.four(four),
@@ -65,18 +42,11 @@ pub(super) fn draw(
     }
 }
 
-/// Where and how something is drawn.
-struct Draw<'d, 's, 'f> {
-    times: Times<'s>,
-    theme: &'d Theme,
-    frame: &'d mut Frame<'f>,
-}
-
 impl<'s> Draw<'_, 's, '_> {
     fn four(&mut self, four: &Four) {
         let [delivered, read, pool, entities] = four.plots;
-        self.rate(&DELIVERED, "delivered", IS_DELIVERED, delivered);
-        self.rate(&READ, "read", IS_READ, read);
+        self.delivered(delivered);
+        self.read(read);
         self.pool(pool);
         self.classes(entities);
         for place in &four.times {
@@ -93,7 +63,7 @@ impl<'s> Draw<'_, 's, '_> {
         let name = Line::styled(name, self.theme.head());
         self.frame.render_widget(name, own.name);
         if let Some(delivered) = own.plots.first() {
-            self.rate(&DELIVERED, "delivered", IS_DELIVERED, *delivered);
+            self.delivered(*delivered);
         }
         match own.plots.get(1..).unwrap_or_default() {
             [pool, entities] => {
@@ -104,54 +74,5 @@ impl<'s> Draw<'_, 's, '_> {
             _ => {}
         }
         self.axis(own.times);
-    }
-
-    fn rate(&mut self, figure: &Area, name: &'static str, legend: &str, place: Rect) {
-        let top = bytes_top(figure.most(&self.times, place));
-        let words = Words {
-            name,
-            top: figures::rate(top),
-            legend: legend.into(),
-        };
-        area(
-            figure,
-            top,
-            &self.times,
-            &words,
-            self.theme,
-            self.frame,
-            place,
-        );
-    }
-
-    fn pool(&mut self, place: Rect) {
-        let top = bytes_top(POOL.most(&self.times, place));
-        let words = Words {
-            name: "pool",
-            top: units::size(top as u64).replace(".0 ", " "),
-            legend: IS_POOL.into(),
-        };
-        area(
-            &POOL,
-            top,
-            &self.times,
-            &words,
-            self.theme,
-            self.frame,
-            place,
-        );
-    }
-
-    fn classes(&mut self, place: Rect) {
-        let words = Words {
-            name: "entities",
-            top: self.times.entities().to_string(),
-            legend: "X failed, u unproven: when".into(),
-        };
-        stack(&self.times, &words, self.theme, self.frame, place);
-    }
-
-    fn axis(&mut self, place: Rect) {
-        axis(&self.times, self.theme, self.frame, place);
     }
 }

@@ -229,7 +229,7 @@ fn many_groups_are_scrolled_and_the_first_that_runs_is_seen() {
         .lines()
         .position(|line| line.contains("group-05"))
         .unwrap() as u16;
-    let click = crate::console::action::Action::Click { row };
+    let click = crate::console::action::Action::Click { row, column: 5 };
     crate::console::update::update(&mut state, &snapshot, click);
     let text = screen(&mut state, &snapshot, 80, 24, MONO);
     assert!(text.contains("▌ ✓ group-05"), "{text}");

@@ -1,85 +1,190 @@
-//! The dense view: a cell an entity, so that hundreds are seen at once. Failures and laggards stand
-//! out; those that send show how far they are.
+//! The dense view: a cell an entity, so that hundreds are seen at once, as large as the screen allows. Failures and laggards
+//! stand out; those that send show how far they are.
+
+mod grid;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
-use ratatui::text::Line;
+use ratatui::text::{Line, Span};
 
 use crate::console::state::Shared;
 use crate::console::widgets::fit::{fit, span};
+use crate::console::widgets::gauge::coloured;
 use crate::model::{EntityState, Standing, columns};
 use crate::protocol::{EntitySnapshot, GroupSnapshot};
 use crate::terminal::{Theme, Tone};
 
-use super::figures;
-use super::{View, listed, place_of};
+use super::{View, draw, figures, listed, place_of};
+use grid::{BLOCK, Grid, NAME};
 
-/// Columns for the name of a line's first entity.
-const NAME: usize = 14;
-/// Cells stand in blocks of ten, with a blank between, so that they can be counted.
-const BLOCK: usize = 10;
-
-pub(super) fn cells_in_a_line(shared: &Shared) -> usize {
-    cells(usize::from(shared.columns))
+/// The cells of the group on the screen that there is.
+fn grid_of(view: &View, shared: &Shared, group: &GroupSnapshot) -> Grid {
+    let rows = draw::cursor_rows(view, shared, group);
+    let width = usize::from(shared.columns);
+    Grid::of((width, rows), listed(view, group), longest(group))
 }
 
-fn cells(width: usize) -> usize {
-    let blocks = width.saturating_sub(NAME) / (BLOCK + 1);
-    blocks.max(1) * BLOCK
+/// Bytes of the longest name: a group of thousands is looked through in microseconds.
+fn longest(group: &GroupSnapshot) -> usize {
+    let names = group.entities.iter().map(|one| one.entity.len());
+    names.max().unwrap_or(0)
+}
+
+pub(super) fn cells_in_a_line(view: &View, shared: &Shared, group: &GroupSnapshot) -> usize {
+    grid_of(view, shared, group).in_line
+}
+
+/// How many lines of cells are seen at a time.
+pub(super) fn lines_of_cells(view: &View, shared: &Shared, group: &GroupSnapshot) -> usize {
+    let rows = draw::cursor_rows(view, shared, group);
+    (rows / grid_of(view, shared, group).height).max(1)
 }
 
 pub(super) fn draw(
     view: &View,
+    shared: &Shared,
     group: &GroupSnapshot,
     theme: &Theme,
     frame: &mut Frame<'_>,
     area: Rect,
 ) {
-    let cells = cells(usize::from(area.width));
     let rows = usize::from(area.height).max(1);
+    let count = listed(view, group);
+    let grid = Grid::of((usize::from(area.width), rows), count, longest(group));
+    let visible = (rows / grid.height).max(1);
     let cursor = view.cursor.row.checked_sub(1);
     // Pages, not a moving window: cells stay where they are while one looks at them.
-    let first = cursor.unwrap_or(0) / cells / rows * rows;
-    let count = listed(view, group);
+    let first = cursor.unwrap_or(0) / grid.in_line / visible * visible;
     let limit = figures::lag_limit(group);
-    for (line, area) in (first..count.div_ceil(cells)).zip(area.rows()) {
-        let places = line * cells..((line + 1) * cells).min(count);
-        let entity = |row| group.entities.get(place_of(view, group, row)?);
-        let name = entity(places.start).map_or("", |entity| &*entity.entity);
-        let mut spans = vec![span(fit(name, NAME - 1, theme), theme.hint())];
+    let entity = |row| group.entities.get(place_of(view, group, row)?);
+    for (line, at) in (first..count.div_ceil(grid.in_line)).zip(0..visible) {
+        let places = line * grid.in_line..((line + 1) * grid.in_line).min(count);
+        let mut rows = vec![Vec::new(); grid.height];
+        if !grid.is_named {
+            let name = entity(places.start).map_or("", |entity| &*entity.entity);
+            rows[0].push(span(fit(name, NAME - 1, theme), theme.hint()));
+        }
         for row in places {
-            if row % BLOCK == 0 {
-                spans.push(span(" ", Style::new()));
+            if grid.width == 1 && row % BLOCK == 0 {
+                rows[0].push(span(" ", Style::new()));
             }
             let Some(entity) = entity(row) else { continue };
-            let (sign, mut style) = cell(entity, group, limit, theme);
-            if cursor == Some(row) {
-                style = style.add_modifier(Modifier::REVERSED | Modifier::UNDERLINED);
+            let here = cursor == Some(row);
+            let cell = Cell::new(entity, group, limit, theme);
+            match grid.is_named {
+                true => {
+                    let note = || draw::note(shared, group, entity, limit, theme);
+                    cell.named((entity, &note), &grid, here, theme, &mut rows);
+                }
+                false => cell.small(&grid, here, &mut rows[0]),
             }
-            spans.push(span(sign, style));
         }
-        frame.render_widget(Line::from(spans), area);
+        let top = area.y + u16::try_from(at * grid.height).unwrap_or(u16::MAX);
+        for (y, spans) in (top..area.bottom()).zip(rows) {
+            let row = Rect {
+                y,
+                height: 1,
+                ..area
+            };
+            frame.render_widget(Line::from(spans), row);
+        }
     }
 }
 
-/// The tenths that were sent while it sends, else the sign of its state.
-fn cell(
-    entity: &EntitySnapshot,
-    group: &GroupSnapshot,
-    limit: u64,
-    theme: &Theme,
-) -> (String, Style) {
-    if figures::lags(entity, limit) {
-        return ("!".into(), theme.tone(Tone::Look));
+/// The sign of an entity and how that looks.
+struct Cell {
+    /// The tenths that were sent while it sends, else the sign of its state.
+    sign: String,
+    style: Style,
+    /// The bytes that it has, of those that it is to get.
+    part: (u64, u64),
+}
+
+impl Cell {
+    fn new(entity: &EntitySnapshot, group: &GroupSnapshot, limit: u64, theme: &Theme) -> Self {
+        let style = theme.of_state(entity.standing());
+        let size = group.size.unwrap_or(0);
+        let part = match figures::is_on(entity) {
+            true => (1, 1),
+            false => (entity.sent, size),
+        };
+        let (sign, style) = match entity.state {
+            _ if figures::lags(entity, limit) => ("!".into(), theme.tone(Tone::Look)),
+            state if state.is_sending() && size > 0 => {
+                let tenths = u128::from(entity.sent) * 10 / u128::from(size);
+                let tenths = u8::try_from(tenths.min(9)).unwrap_or(9);
+                (tenths.to_string(), theme.heat(tenths))
+            }
+            _ => (theme.sign(entity.standing()).into(), style),
+        };
+        Self { sign, style, part }
     }
-    let style = theme.of_state(entity.standing());
-    match (entity.state, group.size) {
-        (state, Some(size)) if state.is_sending() && size > 0 => {
-            let tenths = u128::from(entity.sent) * 10 / u128::from(size);
-            (tenths.min(9).to_string(), style)
+
+    /// Without its name: its colour fills the cell, so that the whole is a map.
+    fn small(self, grid: &Grid, here: bool, row: &mut Vec<Span<'_>>) {
+        let style = match here {
+            true => (self.style).add_modifier(Modifier::REVERSED | Modifier::UNDERLINED),
+            false => self.style,
+        };
+        let wide = grid.width.saturating_sub(1).max(1);
+        row.push(span(format!("{:<wide$}", self.sign), style));
+        if grid.width > 1 {
+            row.push(span(" ", Style::new()));
         }
-        _ => (theme.sign(entity.standing()).into(), style),
+    }
+
+    fn named(
+        self,
+        (entity, note): (&EntitySnapshot, &dyn Fn() -> String),
+        grid: &Grid,
+        here: bool,
+        theme: &Theme,
+        rows: &mut [Vec<Span<'_>>],
+    ) {
+        let (accent, none) = theme.accent();
+        let (accent, name_style) = match here {
+            true => (accent, theme.here()),
+            false => (none, Style::new()),
+        };
+        // Accent, sign, blank, name, and a blank to the next cell.
+        let room = grid.width.saturating_sub(4);
+        let quiet = match figures::is_on(entity) || entity.state == EntityState::Skipped {
+            true => theme.hint(),
+            false => name_style,
+        };
+        rows[0].extend([
+            span(accent, theme.here()),
+            span(self.sign, self.style),
+            span(" ", Style::new()),
+            span(
+                fit(&entity.entity, room, theme),
+                if here { name_style } else { quiet },
+            ),
+            span(" ", Style::new()),
+        ]);
+        if let Some(second) = rows.get_mut(1) {
+            let bar = match figures::is_on(entity) {
+                true => coloured((1, 1), room, theme.hint(), theme),
+                false => coloured(self.part, room, theme.of_state(entity.standing()), theme),
+            };
+            second.push(span("   ", Style::new()));
+            match entity.state {
+                EntityState::Skipped => second.push(span(" ".repeat(room), Style::new())),
+                _ => second.extend(bar.spans),
+            }
+            second.push(span(" ", Style::new()));
+        }
+        if let Some(third) = rows.get_mut(2) {
+            let text = match entity.state.takes_bytes() && entity.rate > 0.0 {
+                true => figures::rate(entity.rate),
+                false => note(),
+            };
+            third.push(span(
+                format!("   {} ", fit(&text, room, theme)),
+                theme.hint(),
+            ));
+        }
     }
 }
 

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::console::dialogs::Dialog;
 use crate::console::state::{Shared, Site};
+use crate::console::widgets::plot::clock;
 use crate::model::columns::wrap;
 use crate::model::text::shown;
+use crate::model::timeline::Stretch;
 use crate::model::{
     Entity, EntityState, MadeGroup, Standing, UNPROVEN_HINT, Verified, names, units,
 };
@@ -86,7 +88,38 @@ pub(super) fn of_entity(
     page.entry("lag", &format!("{} blocks", entity.lag));
     page.entry("rate", &figures::rate(entity.rate));
     page.entry("time", &seconds(entity.seconds));
+    for (at, line) in timeline(entity).iter().enumerate() {
+        page.entry(if at == 0 { "history" } else { "" }, line);
+    }
     Dialog::reading(shown(&entity.entity), page.lines)
+}
+
+/// The states that it was in, since when in its group's time, and what it took in them.
+fn timeline(entity: &EntitySnapshot) -> Vec<String> {
+    let line = |one: Stretch<'_>| {
+        let standing = Standing::of(one.mark.state, entity.verified);
+        let mut line = format!("{} {standing}", clock(one.from.as_secs()));
+        if one.mark.attempt > 1 {
+            line += &format!(", try {}", one.mark.attempt);
+        }
+        if let Some(until) = one.until {
+            line += &format!(", {}", units::duration(until.saturating_sub(one.from)));
+        }
+        if let Some(took) = one
+            .took
+            .filter(|took| *took > 0 && one.mark.state.takes_bytes())
+        {
+            line += &format!(", took {}", units::size(took));
+        }
+        if let Some(cause) = &one.mark.cause {
+            line += &format!(": {cause}");
+        }
+        match one.left_out {
+            0 => vec![line],
+            more => vec![line, format!("{more} more, which are not kept")],
+        }
+    };
+    entity.past.stretches().flat_map(line).collect()
 }
 
 /// The word for its state, and what that means.

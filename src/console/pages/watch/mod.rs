@@ -10,6 +10,7 @@ use only::Only;
 use order::Sort;
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use room::Shape;
 
 use crate::console::action::Action;
 use crate::console::asked::{Answer, OfWatch};
@@ -26,6 +27,7 @@ use crate::terminal::Theme;
 mod activate;
 #[cfg(test)]
 mod campaign_tests;
+mod copied;
 mod dense;
 mod details;
 mod draw;
@@ -35,6 +37,8 @@ mod only;
 mod order;
 mod pause;
 mod retry;
+mod room;
+mod side;
 #[cfg(test)]
 mod tests;
 
@@ -67,18 +71,26 @@ struct Cursor {
 }
 
 impl Cursor {
-    /// Goes to a row of a group of `entities`, of which `rows` are shown.
-    fn to(&mut self, row: usize, entities: usize, rows: usize) {
-        let rows = rows.max(1);
+    /// Goes to a row of a group of `entities`.
+    fn to(&mut self, row: usize, entities: usize, shape: Shape) {
+        let rows = shape.all();
         self.row = row.min(entities);
         let entity = self.row.saturating_sub(1);
+        if shape.columns > 1 {
+            // Pages: in columns, all would move with each row.
+            self.offset = entity / rows * rows;
+            return;
+        }
         self.offset = (self.offset)
             .clamp((entity + 1).saturating_sub(rows), entity)
             .min(entities.saturating_sub(rows));
     }
 
-    fn follow(&mut self, action: &Action, entities: usize, rows: usize) {
-        let page = rows.saturating_sub(1).max(1);
+    fn follow(&mut self, action: &Action, entities: usize, shape: Shape) {
+        let page = match shape.columns {
+            1 => shape.rows.saturating_sub(1).max(1),
+            _ => shape.all(),
+        };
         let row = match action {
             Action::Up => self.row.saturating_sub(1),
             Action::Down => self.row + 1,
@@ -88,7 +100,7 @@ impl Cursor {
             Action::Last => entities,
             _ => return,
         };
-        self.to(row, entities, rows);
+        self.to(row, entities, shape);
     }
 }
 
@@ -257,13 +269,13 @@ fn sort(view: &mut View, shared: &Shared, snapshot: &Snapshot) {
     let Some(group) = shown(view, snapshot) else {
         return;
     };
-    let rows = draw::cursor_rows(view, shared, group);
+    let shape = draw::shape(view, shared, group);
     let here = view.cursor.row.checked_sub(1);
     let here = here.and_then(|row| view.order.get(row)).copied();
     view.order = ordered(view, group);
     let row = here.and_then(|place| view.order.iter().position(|one| *one == place));
     let row = row.map_or(view.cursor.row, |row| row + 1);
-    view.cursor.to(row, view.order.len(), rows);
+    view.cursor.to(row, view.order.len(), shape);
 }
 
 /// The place of a row's entity in its group, also before the first order was made.
@@ -301,7 +313,7 @@ pub(crate) fn update(
         return None;
     };
     let len = listed(view, group);
-    let rows = draw::cursor_rows(view, shared, group);
+    let shape = draw::shape(view, shared, group);
     match action {
         Action::Filter => view.only.is_typing = true,
         Action::Submit => view.only.is_typing = false,
@@ -319,7 +331,7 @@ pub(crate) fn update(
         Action::Zoom => {
             view.dense = !view.dense;
             let row = view.cursor.row;
-            view.cursor.to(row, len, rows);
+            view.cursor.to(row, len, shape);
         }
         Action::Sort => {
             view.sort = view.sort.next();
@@ -344,6 +356,7 @@ pub(crate) fn update(
             };
             shared.dialogs.push(dialog);
         }
+        Action::Copy => return Some(Effect::Copy(copied::text(view, shared, group))),
         Action::Cancel => return cancel(view, shared, snapshot, group),
         Action::Pause => return pause::press(shared, group),
         Action::Retry => match retry::retry(view, shared, snapshot, view.group) {
@@ -363,9 +376,9 @@ pub(crate) fn update(
             let spec = started.unwrap_or(GroupSpec::Named(name));
             shared.request(Request::Verify(vec![spec]));
         }
-        Action::Click { row } => click(view, shared, group, usize::from(row)),
+        Action::Click { row, column } => click(view, shared, group, (row, column)),
         action if view.dense => dense_move(view, shared, group, &action),
-        action => view.cursor.follow(&action, len, rows),
+        action => view.cursor.follow(&action, len, shape),
     }
     None
 }

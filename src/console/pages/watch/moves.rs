@@ -1,10 +1,13 @@
 //! Where keys and clicks lead to on the watch page.
 
+use ratatui::layout::Rect;
+
 use crate::console::action::Action;
 use crate::console::state::Shared;
 use crate::model::EntityState;
 use crate::protocol::{GroupSnapshot, Snapshot};
 
+use super::room::Shape;
 use super::{View, listed, ordered, show, shown, sort};
 use super::{dense, draw};
 
@@ -13,7 +16,7 @@ pub(super) fn sideways(view: &mut View, shared: &Shared, snapshot: &Snapshot, by
     if view.dense && view.cursor.row > 0 {
         let len = shown(view, snapshot).map_or(0, |group| listed(view, group));
         let row = view.cursor.row.saturating_add_signed(by).max(1);
-        view.cursor.to(row, len, len);
+        view.cursor.to(row, len, Shape::one(len));
         return;
     }
     let last = snapshot.groups.len().saturating_sub(1);
@@ -26,15 +29,26 @@ pub(super) fn sideways(view: &mut View, shared: &Shared, snapshot: &Snapshot, by
 }
 
 /// A row of the table, or the group's own figures. Cells are too small to be clicked by their row.
-pub(super) fn click(view: &mut View, shared: &Shared, group: &GroupSnapshot, row: usize) {
+pub(super) fn click(
+    view: &mut View,
+    shared: &Shared,
+    group: &GroupSnapshot,
+    (row, column): (u16, u16),
+) {
     // Above the page there is the title.
     let first = 1 + draw::rows_above(view, shared, group);
-    let visible = draw::cursor_rows(view, shared, group);
+    let shape = draw::shape(view, shared, group);
     let len = listed(view, group);
-    match row.checked_sub(first) {
-        None if row > 0 => view.cursor.to(0, len, visible),
-        Some(at) if at < visible && !view.dense && view.cursor.offset + at < len => {
-            view.cursor.to(view.cursor.offset + at + 1, len, visible);
+    match usize::from(row).checked_sub(first) {
+        None if row > 0 => view.cursor.to(0, len, shape),
+        Some(at) if at < shape.rows && !view.dense => {
+            let lists = draw::room(view, shared, group).lists;
+            let of = |list: &Rect| (list.left()..list.right()).contains(&column);
+            let at = lists.iter().position(of).map(|list| list * shape.rows + at);
+            let at = at.map(|at| view.cursor.offset + at);
+            if let Some(at) = at.filter(|at| *at < len) {
+                view.cursor.to(at + 1, len, shape);
+            }
         }
         _ => {}
     }
@@ -43,8 +57,8 @@ pub(super) fn click(view: &mut View, shared: &Shared, group: &GroupSnapshot, row
 /// Up and down move by a line of cells.
 pub(super) fn dense_move(view: &mut View, shared: &Shared, group: &GroupSnapshot, action: &Action) {
     let len = listed(view, group);
-    let line = dense::cells_in_a_line(shared);
-    let page = line * draw::cursor_rows(view, shared, group).max(1);
+    let line = dense::cells_in_a_line(view, shared, group);
+    let page = line * dense::lines_of_cells(view, shared, group);
     let row = view.cursor.row;
     let row = match action {
         Action::Up => row.saturating_sub(line),
@@ -58,7 +72,7 @@ pub(super) fn dense_move(view: &mut View, shared: &Shared, group: &GroupSnapshot
         Action::Last => len,
         _ => row,
     };
-    view.cursor.to(row, len, len);
+    view.cursor.to(row, len, Shape::one(len));
 }
 
 /// To the next entity that failed, in this group from the cursor on, then in those after it.
@@ -95,6 +109,6 @@ pub(super) fn next_failure(view: &mut View, shared: &mut Shared, snapshot: &Snap
     let Some(group) = shown(view, snapshot) else {
         return;
     };
-    let rows = draw::cursor_rows(view, shared, group);
-    view.cursor.to(row + 1, listed(view, group), rows);
+    let shape = draw::shape(view, shared, group);
+    view.cursor.to(row + 1, listed(view, group), shape);
 }

@@ -3,8 +3,9 @@
 //! rows, so they are our own: labels at the left, and one row of times for all plots that stand in a column.
 
 mod columns;
-mod scale;
 mod stack;
+
+use std::time::Duration;
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -15,10 +16,11 @@ use ratatui::widgets::{Axis, Chart, Dataset, GraphType};
 
 use crate::console::widgets::fit::{cut, right};
 use crate::model::Series;
+use crate::model::series::scale;
 use crate::terminal::{Theme, Tone};
 
+pub(crate) use crate::model::series::scale::{bytes_top, clock};
 pub(crate) use columns::Column;
-pub(crate) use scale::{bytes_top, clock};
 pub(crate) use stack::stack;
 
 /// Columns of the labels at the left of a plot.
@@ -44,6 +46,16 @@ impl<'s> Times<'s> {
             end: scale::time_end(series.until().as_secs()),
             goes_on,
         }
+    }
+
+    /// Where the axis ends.
+    pub(crate) fn end(&self) -> Duration {
+        Duration::from_secs(self.end)
+    }
+
+    /// How many of this number of columns are of a time that has passed.
+    pub(crate) fn shown(&self, number: usize) -> usize {
+        self.columns(number).len()
     }
 
     /// How many entities there were last.
@@ -94,6 +106,21 @@ fn inner(area: Rect) -> Rect {
         width: area.width - left,
         height: area.height - above,
     }
+}
+
+/// Of one row below plots: the place of its label, what divides it from the rest, and that rest.
+pub(crate) fn inner_and_label(area: Rect, theme: &Theme) -> (Rect, &'static str, Rect) {
+    let line = if theme.ascii { "|" } else { "│" };
+    let label = Rect {
+        width: LABEL.min(area.width),
+        ..area
+    };
+    let rest = Rect {
+        height: 1,
+        y: area.y,
+        ..inner(Rect { height: 1, ..area })
+    };
+    (label, line, rest)
 }
 
 /// Legend, labels and the axis; returns the place for what is drawn.

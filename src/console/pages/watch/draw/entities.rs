@@ -1,5 +1,7 @@
 //! The table of entities, and the line below it.
 
+use std::ops::Range;
+
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -9,6 +11,7 @@ use ratatui::widgets::{Cell, Row};
 use crate::console::action::Action;
 use crate::console::page::Page;
 use crate::console::pages::watch::order::Sort;
+use crate::console::pages::watch::room::{Room, Shape};
 use crate::console::pages::watch::{Cursor, View, figures, listed, place_of, selected};
 use crate::console::state::Shared;
 use crate::console::widgets::fit::{cut, plain};
@@ -22,8 +25,18 @@ use super::{LAG, PERCENT, RATE, STATE};
 
 /// What stands before a name: the accent of the cursor, and a blank.
 const ACCENT: usize = 2;
+/// A list that is narrower has no room for the lag.
+const LEAST_WITH_LAG: usize = 60;
 /// `wave`, and numbers of as many digits.
 const WAVE: usize = 4;
+
+/// A figure at the right of its column, if there is one.
+fn right_in(text: &str, width: usize) -> String {
+    match width {
+        0 => String::new(),
+        _ => format!("{text:>width$}"),
+    }
+}
 
 /// The widths of the table of entities.
 pub(super) struct Columns {
@@ -31,6 +44,8 @@ pub(super) struct Columns {
     /// Where there are waves, and room for them.
     wave: Option<usize>,
     gauge: usize,
+    /// Where the list is narrow, the line below it has the lag.
+    lag: usize,
     width: usize,
 }
 
@@ -43,17 +58,18 @@ impl Columns {
             70..100 => (20, 10),
             _ => (32, 20),
         };
-        let has_waves = width >= 100 && group.entities.iter().any(|one| one.wave.is_some());
+        let has_waves = width >= 76 && group.entities.iter().any(|one| one.wave.is_some());
         Self {
             name: longest.unwrap_or(0).clamp(6, most),
             wave: has_waves.then_some(WAVE),
             gauge,
+            lag: if width < LEAST_WITH_LAG { 0 } else { LAG },
             width,
         }
     }
 
     fn widths(&self) -> Vec<usize> {
-        let others = [STATE, self.gauge, PERCENT, RATE, LAG];
+        let others = [STATE, self.gauge, PERCENT, RATE, self.lag];
         let mut widths: Vec<usize> = (std::iter::once(self.name + ACCENT).chain(self.wave))
             .chain(others)
             .collect();
@@ -82,7 +98,7 @@ impl Columns {
             Cell::new("sent"),
             Cell::new(""),
             Cell::new(format!("{:>RATE$}", format!("rate{}", mark(Sort::Rate)))),
-            Cell::new(format!("{:>LAG$}", format!("lag{}", mark(Sort::Lag)))),
+            Cell::new(right_in(&format!("lag{}", mark(Sort::Lag)), self.lag)),
             Cell::new(" note"),
         ];
         Row::new(std::iter::once(name).chain(wave).chain(others))
@@ -151,11 +167,11 @@ impl Columns {
         ]);
         if state.takes_bytes() {
             cells.push(Cell::new(format!("{:>RATE$}", figures::rate(entity.rate))));
-            cells.push(Cell::new(format!("{:>LAG$}", entity.lag)));
+            cells.push(Cell::new(right_in(&entity.lag.to_string(), self.lag)));
             cells.push(Cell::new(format!(" {}", note(room.saturating_sub(1)))));
         } else {
             // Without figures there is more room for words.
-            let note = note(RATE + LAG + room);
+            let note = note(RATE + self.lag + room);
             let word = if word == Style::new() { quiet } else { word };
             cells.push(Cell::new(format!("  {note}")).style(word).column_span(3));
         }
@@ -164,7 +180,7 @@ impl Columns {
 }
 
 /// What is said of an entity besides its figures.
-fn note(
+pub(in crate::console::pages::watch) fn note(
     shared: &Shared,
     group: &GroupSnapshot,
     entity: &EntitySnapshot,
@@ -196,14 +212,38 @@ pub(super) fn draw_entities(
     group: &GroupSnapshot,
     theme: &Theme,
     frame: &mut Frame<'_>,
-    area: Rect,
+    room: &Room,
+) {
+    let count = listed(view, group);
+    let shape = room.shape();
+    let cursor = on_screen(view.cursor, count, shape);
+    let limit = figures::lag_limit(group);
+    for (at, list) in room.lists.iter().enumerate() {
+        let first = cursor.offset + at * shape.rows;
+        let rows = first..count.min(first + shape.rows);
+        draw_list(
+            view,
+            shared,
+            group,
+            theme,
+            frame,
+            (cursor, limit),
+            (rows, *list),
+        );
+    }
+}
+
+/// Some rows in one column of the list.
+fn draw_list(
+    view: &View,
+    shared: &Shared,
+    group: &GroupSnapshot,
+    theme: &Theme,
+    frame: &mut Frame<'_>,
+    (cursor, limit): (Cursor, u64),
+    (rows, area): (Range<usize>, Rect),
 ) {
     let columns = Columns::new(group, usize::from(area.width));
-    let rows = usize::from(area.height.saturating_sub(1));
-    let count = listed(view, group);
-    let cursor = on_screen(view.cursor, count, rows);
-    let limit = figures::lag_limit(group);
-    let rows = (cursor.offset..count).take(rows);
     let rows = rows.filter_map(|row| {
         let entity = group.entities.get(place_of(view, group, row)?)?;
         let here = row + 1 == cursor.row;
@@ -216,8 +256,8 @@ pub(super) fn draw_entities(
 }
 
 /// The cursor as it fits this very screen, which may have been resized since it was moved.
-pub(super) fn on_screen(mut cursor: Cursor, entities: usize, rows: usize) -> Cursor {
-    cursor.to(cursor.row, entities, rows);
+pub(super) fn on_screen(mut cursor: Cursor, entities: usize, shape: Shape) -> Cursor {
+    cursor.to(cursor.row, entities, shape);
     cursor
 }
 

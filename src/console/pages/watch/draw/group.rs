@@ -219,29 +219,64 @@ fn pass(group: &GroupSnapshot, theme: &Theme, width: usize) -> String {
     }
 }
 
-/// Points of a pool's past that are shown at most.
-const HISTORY: usize = 60;
+/// Points of a pool's past that are shown at most, and those of which fewer say nothing.
+const HISTORY: std::ops::RangeInclusive<usize> = 8..=60;
 
-/// Occupancy, depth and size, and how full it was, as the engine has kept it.
+/// Its buffers, a cell each as far as there is room: how many hold a block, and for whom the oldest of them is kept.
 fn pool<'a>(face: &Face<'_>) -> Line<'a> {
     let (group, theme, width) = (face.group, face.theme, face.width);
-    let (used, depth) = (group.used as u64, group.depth as u64);
-    let figures = format!(
-        "{} {} filled, {} free, {depth} x {}  ",
-        gauge(used, depth, cells(width), theme),
-        group.used,
-        group.depth.saturating_sub(group.used),
-        units::size(group.buffer_size).replace(".0 ", " ")
-    );
-    let room = width.saturating_sub(LABEL + columns::width(&figures));
-    let points = group.series.points().iter();
-    let past = points.map(|point| percent(point.filled, point.depth));
-    let past = history(past, 100, room.min(HISTORY), theme);
+    let most = match width {
+        ..70 => 16,
+        70..120 => 32,
+        _ => 48,
+    };
+    let (used, depth) = (group.used.min(group.depth), group.depth);
+    let cells = depth.min(most);
+    // Of more buffers than cells each cell is several, and one that is filled is seen.
+    let filled = match depth {
+        0 => 0,
+        depth => (used * cells).div_ceil(depth),
+    };
+    let (full, free) = theme.buffers();
+    // That it is full is well where devices are what is slow.
+    let tone = match group.bottleneck {
+        Bottleneck::Memory => Tone::Look,
+        _ => Tone::Busy,
+    };
+    let size = units::size(group.buffer_size).replace(".0 ", " ");
+    let figures = format!(" {used} of {depth} x {size}");
+    let oldest = oldest(group).map_or_else(String::new, |oldest| format!(", oldest for {oldest}"));
+    let room = width.saturating_sub(LABEL + cells + columns::width(&figures));
+    let oldest = cut(&oldest, room, theme);
+    let room = room.saturating_sub(columns::width(&oldest) + 2);
+    let past = match HISTORY.contains(&room) || room > *HISTORY.end() {
+        true if width < 120 => {
+            let points = group.series.points().iter();
+            let past = points.map(|point| percent(point.filled, point.depth));
+            format!("  {}", history(past, 100, room.min(*HISTORY.end()), theme))
+        }
+        _ => String::new(),
+    };
     Line::from(vec![
         label("pool", theme),
-        Span::raw(figures),
+        span(full.repeat(filled), theme.tone(tone)),
+        span(free.repeat(cells - filled), theme.hint()),
+        span(figures, Style::new()),
+        span(oldest, Style::new()),
         span(past, theme.hint()),
     ])
+}
+
+/// What the oldest block is kept for: the one that is furthest behind, or how many are.
+fn oldest(group: &GroupSnapshot) -> Option<String> {
+    let takes = || (group.entities.iter()).filter(|one| one.state.takes_bytes() && one.lag > 0);
+    let lag = takes().map(|one| one.lag).max()?;
+    let mut last = takes().filter(|one| one.lag == lag);
+    let first = last.next()?;
+    Some(match last.count() {
+        0 => first.entity.to_string(),
+        more => columns::count(more + 1, "entity"),
+    })
 }
 
 fn ended(face: &Face<'_>, lines: &mut Vec<Line<'_>>) {

@@ -5,6 +5,8 @@ mod entities;
 mod group;
 
 use entities::{draw_entities, footer};
+
+pub(super) use entities::note;
 use group::{Face, group_lines};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -20,7 +22,8 @@ use crate::model::{Extent, columns};
 use crate::protocol::{GroupSnapshot, Snapshot};
 use crate::terminal::Theme;
 
-use super::{View, dense, figures, retry};
+use super::room::{Room, Shape, divide};
+use super::{View, dense, figures, listed, retry, side};
 
 /// The width of the words before a group's figures.
 const LABEL: usize = 7;
@@ -89,6 +92,24 @@ pub(super) fn cursor_rows(view: &View, shared: &Shared, group: &GroupSnapshot) -
         .max(1)
 }
 
+/// The room for the list, and for what stands beside it.
+pub(super) fn room(view: &View, shared: &Shared, group: &GroupSnapshot) -> Room {
+    let above = rows_above(view, shared, group);
+    // The head of the list is part of it.
+    let height = shared.page_rows().saturating_sub(above);
+    let rows = |rows: usize| u16::try_from(rows).unwrap_or(u16::MAX);
+    let area = Rect::new(0, rows(above), shared.columns, rows(height));
+    divide(area, listed(view, group))
+}
+
+/// How many entities are shown at a time; in the dense view lines of cells.
+pub(super) fn shape(view: &View, shared: &Shared, group: &GroupSnapshot) -> Shape {
+    match view.dense {
+        true => Shape::one(cursor_rows(view, shared, group)),
+        false => room(view, shared, group).shape(),
+    }
+}
+
 pub(super) fn draw(
     view: &View,
     shared: &Shared,
@@ -128,9 +149,13 @@ pub(super) fn draw(
     }
     if view.dense {
         frame.render_widget(dense::legend(group, theme, usize::from(area.width)), head);
-        dense::draw(view, group, theme, frame, list);
+        dense::draw(view, shared, group, theme, frame, list);
     } else {
-        draw_entities(view, shared, group, theme, frame, head.union(list));
+        let room = divide(head.union(list), listed(view, group));
+        draw_entities(view, shared, group, theme, frame, &room);
+        if let Some(area) = room.side {
+            side::draw(view, group, theme, frame, area);
+        }
     }
     frame.render_widget(footer(view, shared, group, theme, foot.width), foot);
 }

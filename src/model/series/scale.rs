@@ -37,7 +37,7 @@ pub(crate) fn clock(seconds: u64) -> String {
 }
 
 /// The same on an axis, whose times are round: `1:30`, `2h`, `2h30`, `3d`.
-fn label(seconds: u64) -> String {
+pub(crate) fn label(seconds: u64) -> String {
     let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
     match (hours, minutes) {
         (0, _) => clock(seconds),
