@@ -54,6 +54,21 @@ fn the_example_of_the_docs_is_read_whole() {
     assert!(options.mouse && !options.notices.bell && options.notices.title);
 }
 
+/// What the docs tell of the file, as they show it.
+#[test]
+fn the_file_in_the_docs_is_read_and_has_every_key() {
+    let page = include_str!("../../docs/config.md");
+    let block = page.split("```yaml\n").nth(1).unwrap();
+    let block = block.split("```").next().unwrap();
+    let of_docs = of(block).into_options();
+    assert_eq!(of_docs.settings.columns, ["site", "shelf"]);
+    for line in print(&of(""), &Place::Nowhere).lines() {
+        let key = line.split(':').next().unwrap();
+        let is_key = key.chars().all(|c| c.is_ascii_lowercase() || c == '_') && !key.is_empty();
+        assert!(!is_key || block.contains(&format!("{key}:")), "{key}");
+    }
+}
+
 #[test]
 fn a_file_of_nothing_changes_nothing() {
     for text in [

@@ -20,10 +20,10 @@
 //! | `state` | what the pages share, as plain data; what a page is |
 //! | `dialogs` | what lies over a page until it is answered |
 //! | `asked` | what dialogs ask, and what is answered |
+//! | `settings` | how the operator wants it, as plain data |
 //! | `keymap` | the one table of keys: what a key does, what the help and the status line say |
 //! | `scroll` | a cursor in a list |
 //! | `effect`, `action` | what the world outside is asked to do; what a key means |
-//! | `settings` | how the operator wants it, as plain data |
 //! | `page`, `past_run`, `message` | the names of the pages; a run of the journal; what is said under a page |
 //! | `calls` | what the terminal shows of the work when nobody looks at the picture |
 //! | `presence` | which image entities are known to have got |

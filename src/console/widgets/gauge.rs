@@ -1,7 +1,7 @@
 //! A gauge of cells and half cells, or of whole ones in ASCII. Finer steps would be sent more often, and say no more
 //! than the figure beside them.
 
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use crate::terminal::{Theme, Tone};
@@ -20,6 +20,8 @@ pub(crate) fn coloured<'a>(
     theme: &Theme,
 ) -> Line<'a> {
     let (filled, empty) = halves(part, whole, cells, theme);
+    // A block that is reversed is none.
+    let style = style.remove_modifier(Modifier::REVERSED);
     Line::from(vec![
         Span::styled(filled, style),
         Span::styled(empty, theme.tone(Tone::Faint)),
@@ -89,6 +91,16 @@ mod tests {
         assert_eq!(gauge(u64::MAX, u64::MAX, 3, &ASCII), "###");
         assert_eq!((percent(999, 1000), percent(1000, 1000)), (99, 100));
         assert_eq!((percent(1, 0), percent(u64::MAX, u64::MAX)), (0, 100));
+    }
+
+    /// A block of a style that is reversed, as a failure is without colours, would be an empty cell.
+    #[test]
+    fn what_is_filled_is_seen_in_every_style() {
+        let line = coloured((5, 8), 8, MONO.tone(Tone::Bad), &MONO);
+        assert_eq!(line.spans[0].content, "█████");
+        let mut cell = ratatui::buffer::Cell::default();
+        cell.set_style(line.spans[0].style);
+        assert_eq!(cell.modifier, Modifier::BOLD);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::console::asked::{Asked, OfGroups};
 use crate::console::dialogs::{Dialog, Row};
 use crate::console::effect::Effect;
 use crate::console::keymap::{Kind, Scope};
+use crate::console::page::Page;
 use crate::console::state::Shared;
 use crate::model::names::natural;
 use crate::model::{Entity, SourceSpec, columns, units};
@@ -54,7 +55,10 @@ pub(super) fn ask_peers(shared: &mut Shared, at: usize) -> Option<Effect> {
         _ => None,
     };
     let Some((spec, image)) = image else {
-        shared.say("without an image no peer can be asked for it: choose one first (i)");
+        let key = shared.key(Page::Groups, &Action::PickImage);
+        shared.say(format!(
+            "without an image no peer can be asked for it: choose one first ({key})"
+        ));
         return None;
     };
     let many = (shared.site.inventory.entities.iter())
@@ -62,8 +66,9 @@ pub(super) fn ask_peers(shared: &mut Shared, at: usize) -> Option<Effect> {
         .count();
     let many = columns::count(many, "entity");
     shared.say(format!(
-        "{many} of type {} are being asked: Esc stops it",
-        image.type_
+        "{many} of type {} are being asked: {} stops it",
+        image.type_,
+        shared.keys().key(Scope::Dialog(Kind::List), &Action::Back)
     ));
     shared.answers.asking.insert(image.name.clone());
     arrived(shared);
@@ -114,7 +119,8 @@ pub(super) fn rows(shared: &Shared, at: usize) -> Vec<Row> {
     rows.push(Row {
         label: "any peer that has it".into(),
         detail: if is_asking {
-            "they are being asked (Esc stops)".into()
+            let back = shared.keys().key(Scope::Dialog(Kind::List), &Action::Back);
+            format!("they are being asked ({back} stops)")
         } else if checks.is_empty() {
             format!("{by_word} by the inventory, not checked")
         } else {

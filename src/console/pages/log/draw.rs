@@ -173,6 +173,7 @@ pub(super) fn head(view: &View, shared: &Shared, theme: &Theme) -> [(String, Sty
             };
             let zone = &shared.time.zone;
             let zone = zone.iana_name().unwrap_or("local");
+            let zone = zone.strip_prefix("Etc/").unwrap_or(zone);
             format!("times are {zone}{output}   {file}")
         }
     };

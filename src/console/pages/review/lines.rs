@@ -51,7 +51,7 @@ pub(super) fn lines<'a>(
         return page.lines;
     }
     head(&mut page, shared, view, start);
-    found(&mut page, view);
+    found(&mut page, shared, view);
     for group in &start.plan.groups {
         page.blank();
         describe(&mut page, (shared, view), &start.plan, group);
@@ -133,8 +133,9 @@ fn head(page: &mut Writer<'_>, shared: &Shared, view: &View, start: &Start) {
 }
 
 /// Problems first, so that they are seen without scrolling.
-fn found(page: &mut Writer<'_>, view: &View) {
-    let Some((title, rows)) = view.online.lines() else {
+fn found(page: &mut Writer<'_>, shared: &Shared, view: &View) {
+    let back = shared.key(Page::Review, &Action::Back);
+    let Some((title, rows)) = view.online.lines(&back) else {
         return;
     };
     let theme = page.theme;
@@ -244,9 +245,10 @@ fn delivery(
     let has_it = has_it(shared, view, planned);
     if !has_it.is_empty() {
         let text = format!(
-            "{}: {} got it before: each is asked, and skipped where it has it still (F sends all the same)",
+            "{}: {} got it before: each is asked, and skipped where it has it still ({} sends all the same)",
             has_it.len(),
-            joined(&has_it)
+            joined(&has_it),
+            shared.key(Page::Review, &Action::Force)
         );
         page.entry("ask first", &text);
     }

@@ -193,7 +193,10 @@ fn change(view: &mut View, shared: &mut Shared, snapshot: &Snapshot, action: &Ac
     let is_extent = *action == Action::Extent;
     let start = is_extent.then(|| current(view, shared, snapshot));
     let Some(sheet) = &mut view.sheet else {
-        shared.say("these are groups as they are: the Groups page (2) changes them");
+        let groups = shared.key(Page::Review, &Action::Go(Page::Groups));
+        shared.say(format!(
+            "these are groups as they are: the Groups page ({groups}) changes them"
+        ));
         return;
     };
     match action {
@@ -343,7 +346,8 @@ fn look(
         return None;
     }
     if view.online.goes_on {
-        shared.say("hosts are being asked; Esc stops that");
+        let back = shared.key(Page::Review, &Action::Back);
+        shared.say(format!("hosts are being asked; {back} stops that"));
         return None;
     }
     let start = current(view, shared, snapshot);

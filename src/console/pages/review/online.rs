@@ -107,8 +107,8 @@ impl Online {
         }
     }
 
-    /// A heading and the rows below it; nothing where nothing was asked.
-    pub(super) fn lines(&self) -> Option<(String, Vec<Row>)> {
+    /// A heading and the rows below it; nothing where nothing was asked. `back` is the key that stops it.
+    pub(super) fn lines(&self, back: &str) -> Option<(String, Vec<Row>)> {
         fn of<A: Answer>(found: &Findings<A>) -> (String, bool, usize, Vec<Row>, usize, bool) {
             let (looked_at, has_looked) = (found.looked_at(), found.has_looked());
             let (wrong, rows) = (found.problems(), inspect::rows(&found.checks));
@@ -151,8 +151,8 @@ impl Online {
             text += &format!(", {} read", units::size(self.installed.read));
         }
         text += &match (self.goes_on, stopped) {
-            (true, _) if self.heard => format!(", {} to come (Esc stops)", left),
-            (true, _) => " (Esc stops)".to_owned(),
+            (true, _) if self.heard => format!(", {left} to come ({back} stops)"),
+            (true, _) => format!(" ({back} stops)"),
             (false, true) => format!(", stopped: {} not asked", left),
             (false, false) => String::new(),
         };

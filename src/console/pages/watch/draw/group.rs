@@ -3,6 +3,8 @@
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
+use crate::console::action::Action;
+use crate::console::page::Page;
 use crate::console::pages::watch::figures::{STATES, Totals};
 use crate::console::pages::watch::{View, figures};
 use crate::console::state::Shared;
@@ -172,9 +174,13 @@ fn sent<'a>(face: &Face<'_>) -> Line<'a> {
     let room = width.saturating_sub(LABEL + columns::width(&figures));
     let hint = match group.unproven() {
         many if many > 0 && group.phase.is_ended() => {
-            format!("{many} unproven: v verifies")
+            let verify = face.shared.key(Page::Watch, &Action::Verify);
+            format!("{many} unproven: {verify} verifies")
         }
-        _ if holders > 0 => format!("{holders} to activate: a"),
+        _ if holders > 0 => {
+            let activate = face.shared.key(Page::Watch, &Action::Activate);
+            format!("{holders} to activate: {activate}")
+        }
         _ => String::new(),
     };
     Line::from(vec![
