@@ -420,8 +420,12 @@ fn without_a_series_the_page_says_so_and_has_no_plots() {
     let mut run = everything();
     run.series = None;
     run.groups[0].series = None;
+    run.run.status = RunStatus::Running;
+    let html = report(run.clone(), ReportFormat::Html);
+    assert!(html.contains("no plots of this run yet"), "{html}");
+    run.run.status = RunStatus::Ended;
     let html = report(run, ReportFormat::Html);
-    assert!(html.contains("There are no plots of this run") && !html.contains("role=\"img\""));
+    assert!(html.contains("There are no plots of this run:") && !html.contains("role=\"img\""));
 }
 
 #[test]

@@ -9,8 +9,14 @@ use crate::model::{Holds, Standing, Verified, units};
 use super::facts::{Entity, Group, Report};
 
 /// Said of a run of which no series was kept.
-pub(super) const NO_PLOTS: &str =
-    "There are no plots of this run: how its figures went was not recorded.";
+pub(super) fn no_plots(report: &Report) -> &'static str {
+    match report.goes_on() {
+        true => {
+            "There are no plots of this run yet: how its figures go is recorded twice a minute."
+        }
+        false => "There are no plots of this run: how its figures went was not recorded.",
+    }
+}
 
 /// How good it is, for a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,7 +192,11 @@ pub(super) fn doubts(report: &Report) -> Vec<String> {
             "The run goes on: this is how it stood at {at}, and figures of its course may be half a minute older."
         ));
     }
-    if report.run.status == RunStatus::CutOff {
+    if report.run.status == RunStatus::CutOff && report.run.practice {
+        doubts.push(
+            "Its process is gone before it was done, and the practice network with it.".into(),
+        );
+    } else if report.run.status == RunStatus::CutOff {
         let run = &report.run.run;
         doubts.push(format!(
             "Its process is gone before it was done. `subtend recover {run}` tells what each entity has, and takes it up \

@@ -1,5 +1,6 @@
 //! How the run went: its plots, or in words that there are none.
 
+use crate::journal::RunStatus;
 use crate::model::Series;
 use crate::report::escape::markup;
 use crate::report::facts::Report;
@@ -12,16 +13,20 @@ pub(super) fn section(report: &Report, out: &mut String) {
         .as_ref()
         .filter(|series| !series.points().is_empty())
     {
-        None => *out += &format!("<p>{}</p>\n", words::NO_PLOTS),
-        Some(series) => plots(series, out),
+        None => *out += &format!("<p>{}</p>\n", words::no_plots(report)),
+        Some(series) => plots(report, series, out),
     }
     *out += "</section>\n";
 }
 
-fn plots(series: &Series, out: &mut String) {
+fn plots(report: &Report, series: &Series, out: &mut String) {
+    let as_far = match report.run.status {
+        RunStatus::Ended => "",
+        RunStatus::Running | RunStatus::CutOff => ", as far as it was recorded",
+    };
     let interval = crate::model::units::duration(series.interval());
     *out += &format!(
-        "<p class=\"note\">Over the time of the run, from its beginning; each step is the mean of {interval}.</p>\n\
+        "<p class=\"note\">Over the time of the run, from its beginning{as_far}; each step is the mean of {interval}.</p>\n\
          <div class=\"plots\">\n"
     );
     let title = "Read from sources";
