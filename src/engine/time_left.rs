@@ -319,7 +319,13 @@ mod tests {
 
     #[test]
     fn a_burst_of_the_source_does_not_hide_the_slowest_entity() {
-        let read = |tenth: u64| if tenth < 35 { MIB } else { (tenth - 34) * 8 * MIB };
+        let read = |tenth: u64| {
+            if tenth < 35 {
+                MIB
+            } else {
+                (tenth - 34) * 8 * MIB
+            }
+        };
         let entities = |tenth: u64| vec![sends(tenth * MIB / 10)];
         let told = after(40, read, entities, Finding::Memory);
         near(told, 60.0);
