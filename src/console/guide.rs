@@ -2,12 +2,8 @@
 //! for nothing, and can be left at any time.
 
 use super::action::Action;
-use super::asked::{Asked, OfWatch};
-use super::dialogs::Dialog;
 use super::keymap::Keymap;
 use super::page::Page;
-use super::state::Shared;
-use crate::protocol::Snapshot;
 
 /// Steps before the end.
 const STEPS: usize = 5;
@@ -23,6 +19,20 @@ enum Step {
     Over(Page),
 }
 
+/// Where the operator is, and what has been done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) page: Page,
+    /// Devices are marked, or a filter picks some.
+    pub(crate) picked: bool,
+    /// Groups that were started.
+    pub(crate) groups: usize,
+    /// A text is being read.
+    pub(crate) reads: bool,
+    /// It is asked what is tried again.
+    pub(crate) retries: bool,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Guide(Step);
 
@@ -33,31 +43,15 @@ impl Guide {
 
     /// The guide after a look at where the operator is; none once it is over and they go on. What was done without it
     /// counts.
-    pub(crate) fn look(self, shared: &Shared, snapshot: &Snapshot) -> Option<Self> {
+    pub(crate) fn look(self, seen: Seen) -> Option<Self> {
         let mut step = self.0;
         let reached = |step: Step| match step {
-            Step::Pick => {
-                let picks = &shared.picks;
-                let words = !picks.filter.value().trim().is_empty() || !picks.marks.is_empty();
-                shared.page != Page::Inventory || words
-            }
-            Step::Sheet => shared.page == Page::Review || !snapshot.groups.is_empty(),
-            Step::Start => !snapshot.groups.is_empty(),
-            Step::Look => {
-                let reads = matches!(shared.dialog(), Some(Dialog::Reading { .. }));
-                shared.page == Page::Overview || shared.page == Page::Watch && reads
-            }
-            Step::Again => {
-                let retries = matches!(
-                    shared.dialog(),
-                    Some(Dialog::List {
-                        intent: Asked::Watch(OfWatch::Retry(_)),
-                        ..
-                    })
-                );
-                retries || snapshot.groups.len() > 1
-            }
-            Step::Over(page) => shared.page != page,
+            Step::Pick => seen.page != Page::Inventory || seen.picked,
+            Step::Sheet => seen.page == Page::Review || seen.groups > 0,
+            Step::Start => seen.groups > 0,
+            Step::Look => seen.page == Page::Overview || seen.page == Page::Watch && seen.reads,
+            Step::Again => seen.retries || seen.groups > 1,
+            Step::Over(page) => seen.page != page,
         };
         while reached(step) {
             step = match step {
@@ -65,7 +59,7 @@ impl Guide {
                 Step::Sheet => Step::Start,
                 Step::Start => Step::Look,
                 Step::Look => Step::Again,
-                Step::Again => Step::Over(shared.page),
+                Step::Again => Step::Over(seen.page),
                 Step::Over(_) => return None,
             };
         }
@@ -134,6 +128,7 @@ mod tests {
     use super::*;
     use crate::console::pages::State;
     use crate::console::testing::{self, press};
+    use crate::protocol::Snapshot;
 
     fn guided() -> State {
         let mut state = testing::state();

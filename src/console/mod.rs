@@ -13,6 +13,7 @@
 //! | `update` | the only code that changes the state; pure |
 //! | `view` | the frame around the pages: title, status line, dialogs on top |
 //! | `pages` | the registry of the pages, and a folder each: overview, inventory, groups, review, watch, log, history |
+//! | `plots` | the plots that pages have |
 //! | `figures` | what pages show of a group that is not in a snapshot but follows from it |
 //! | `activation` | which groups can be made to run the image that they hold |
 //! | `stopping` | what is asked before work is stopped |
@@ -21,6 +22,7 @@
 //! | `dialogs` | what lies over a page until it is answered |
 //! | `asked` | what dialogs ask, and what is answered |
 //! | `settings` | how the operator wants it, as plain data |
+//! | `guide`, `clicks` | the guided steps of the demo; what a click in the title or the status line means |
 //! | `keymap` | the one table of keys: what a key does, what the help and the status line say |
 //! | `scroll` | a cursor in a list |
 //! | `effect`, `action` | what the world outside is asked to do; what a key means |

@@ -11,8 +11,10 @@ mod watch;
 use crate::protocol::{Event, Snapshot};
 
 use super::action::Action;
-use super::asked::{Answer, Asked, OfInventory};
+use super::asked::{Answer, Asked, OfInventory, OfWatch};
+use super::dialogs::Dialog;
 use super::effect::Effect;
+use super::guide::Seen;
 use super::keymap::Scope;
 use super::page::Page;
 use super::settings::Settings;
@@ -196,7 +198,26 @@ impl State {
             self.pages.at_mut(page).observe(&mut self.shared, snapshot);
         }
         let guide = self.shared.guide;
-        self.shared.guide = guide.and_then(|guide| guide.look(&self.shared, snapshot));
+        self.shared.guide = guide.and_then(|guide| guide.look(self.seen(snapshot)));
+    }
+
+    /// What the guided steps follow.
+    fn seen(&self, snapshot: &Snapshot) -> Seen {
+        let picks = &self.shared.picks;
+        let dialog = self.shared.dialog();
+        Seen {
+            page: self.shared.page,
+            picked: !picks.filter.value().trim().is_empty() || !picks.marks.is_empty(),
+            groups: snapshot.groups.len(),
+            reads: matches!(dialog, Some(Dialog::Reading { .. })),
+            retries: matches!(
+                dialog,
+                Some(Dialog::List {
+                    intent: Asked::Watch(OfWatch::Retry(_)),
+                    ..
+                })
+            ),
+        }
     }
 
     /// What pages ask of one another. At most one of those that have a hand in an action has an effect.
