@@ -21,6 +21,7 @@ pub mod placement;
 pub mod plan;
 pub mod pool;
 pub mod procedure;
+pub mod report;
 pub mod transport;
 // Plain data, and what is made of files.
 #[cfg(any(test, fuzzing))]

@@ -4,8 +4,7 @@
 //! has ended what ran is reported once more, on a terminal that is the operator's again.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::OpenOptions;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,17 +15,18 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::attach;
+use super::export::export_new;
 use super::history;
 use super::saved_groups::{KeepError, SavedGroups};
 use super::services::{Engine, Services};
 use super::state_dir::{NoHome, StateDir};
+use super::write_file::{Existing, WriteError, write_whole};
 use super::{Failed, print};
 use crate::console::{self, Options, PastRun, Site, Storage};
 use crate::engine::summary;
 use crate::headless::{self, Stop};
 use crate::journal::JournalError;
-use crate::model::text::quoted;
-use crate::model::{EntityState, Inventory, Logins, Name, Outcome, SecretSource};
+use crate::model::{EntityState, Inventory, Logins, Name, Outcome, ReportFormat, SecretSource};
 use crate::protocol::{GroupPhase, GroupSnapshot, GroupSpec, Link, Snapshot, Summary};
 
 /// An engine with nothing to do ends within this time; one that does not is left behind.
@@ -242,6 +242,8 @@ pub(super) struct Files {
 pub(super) enum FilesError {
     #[error(transparent)]
     NoHome(#[from] NoHome),
+    #[error("there is no journal, and so nothing to report: {0}")]
+    NoJournal(NoHome),
     #[error(transparent)]
     Keep(#[from] KeepError),
     #[error(transparent)]
@@ -264,6 +266,12 @@ impl Storage for Files {
         Ok(write_new(Path::new(""), file, text)?)
     }
 
+    fn report(&self, run: &str, format: ReportFormat, file: &str) -> Result<String, FilesError> {
+        let state_dir = self.state_dir.as_deref();
+        let state_dir = state_dir.map_err(|none| FilesError::NoJournal(*none))?;
+        Ok(export_new(run, format, Path::new(file), state_dir)?)
+    }
+
     fn history(&self) -> Result<Vec<PastRun>, FilesError> {
         let state_dir = self.state_dir.as_deref().map_err(|none| *none)?;
         Ok(history::past_runs(state_dir, &self.zone)?)
@@ -275,40 +283,15 @@ impl Storage for Files {
     }
 }
 
-/// Why a text was not written to a file of this folder.
-#[derive(Debug, Error)]
-pub(super) enum WriteError {
-    #[error("{} is no name of a file in this folder", quoted(.0))]
-    NoName(String),
-    #[error("{} is there already, and is not overwritten; choose another name", quoted(.0))]
-    Exists(String),
-    #[error("{} can't be written: {reason}", quoted(.file))]
-    Unwritable { file: String, reason: io::Error },
-}
-
 /// Writes a file that is not there yet to a folder, and says where it is.
 fn write_new(folder: &Path, file: &str, text: &str) -> Result<String, WriteError> {
-    let name = file.to_owned();
     let mut parts = Path::new(file).components();
     let is_name = matches!(parts.next(), Some(Component::Normal(name)) if name == file);
     if !is_name || parts.next().is_some() {
-        return Err(WriteError::NoName(name));
+        return Err(WriteError::NoName(file.to_owned()));
     }
-    let path = folder.join(file);
-    let mut options = OpenOptions::new();
-    let opened = options.write(true).create_new(true).open(&path);
-    let written = opened.and_then(|mut new| {
-        new.write_all(text.as_bytes())?;
-        new.sync_all()
-    });
-    match written {
-        Ok(()) => Ok(std::path::absolute(&path)
-            .unwrap_or(path)
-            .display()
-            .to_string()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(WriteError::Exists(name)),
-        Err(reason) => Err(WriteError::Unwritable { file: name, reason }),
-    }
+    let path = write_whole(&folder.join(file), text, Existing::Keep)?;
+    Ok(path.display().to_string())
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::ask::AskError;
 use super::console::NoScreen;
 use super::saved_groups::KeepError;
 use super::state_dir::NoHome;
+use super::write_file::WriteError;
 use crate::headless;
 use crate::inventory::InventoryErrors;
 use crate::journal::{JournalError, NoRun};
@@ -67,4 +68,4 @@ macro_rules! ends_with {
 }
 
 ends_with!(USAGE: KeepError, NoConsole, NoHome, NoRun, NoScreen);
-ends_with!(NOT_DELIVERED: io::Error, serde_json::Error, JoinError, JournalError, PlaceError, RemoteError);
+ends_with!(NOT_DELIVERED: io::Error, serde_json::Error, JoinError, JournalError, PlaceError, RemoteError, WriteError);

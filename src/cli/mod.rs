@@ -8,7 +8,7 @@
 //! - [`console`]: the screen, for those without a command
 //! - `engine`: the engine as a process of its own; `serve`: the one that stays; `take_up`: what both go on with;
 //!   `notify`: what a service manager hears; `attach`, `engine_commands`, `status`, `follow`: what talks to it
-//! - `again`: the groups of a past run once more
+//! - `again`: the groups of a past run once more; `export`: a past run as a report, in a file by `write_file`
 //! - `inspect`: what [`online`] and [`verify`] share: asking the engine about hosts, and waiting
 //! - `settings`: how the console is wanted, and the command that prints that
 //! - [`ask`], [`signals`](mod@signals), [`logging`]: the operator's side
@@ -41,6 +41,7 @@ pub mod console;
 pub mod demo;
 mod engine;
 mod engine_commands;
+mod export;
 mod failed;
 mod follow;
 pub mod history;
@@ -65,6 +66,7 @@ mod status;
 mod take_up;
 mod try_procedure;
 pub mod verify;
+mod write_file;
 
 /// The operator's side of a run.
 #[derive(Debug)]
@@ -247,6 +249,7 @@ async fn dispatch(
         Verb::Serve(_) => serve::serve(file, &state_dir, services).await,
         Verb::Detach => printed(&format!("{DETACH}\n")),
         Verb::History(args) => printed(&history::history(&args, &state_dir?, columns())?),
+        Verb::Export(args) => export::export(&args, &state_dir?),
         Verb::Recover(args) => {
             let mut signals = signals()?;
             let context = CommandContext::new(&mut signals.stop, args.json, board);

@@ -92,6 +92,8 @@ pub(crate) enum Action {
     Probe,
     /// Look what entities hold (review, watch).
     Verify,
+    /// Write a report of a run to a file (watch, history).
+    Report,
     /// Give a password (review).
     Password,
     // The log.

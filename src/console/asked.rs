@@ -1,6 +1,6 @@
 //! What dialogs ask, and what is answered: plain values, which the shell hands back to the page that asked.
 
-use crate::model::{GroupSpec, Name};
+use crate::model::{GroupSpec, Name, ReportFormat};
 use crate::protocol::{Held, Secret, Target};
 
 use super::action::Action;
@@ -19,6 +19,7 @@ pub(crate) enum Asked {
     Watch(OfWatch),
     Log(OfLog),
     Inventory(OfInventory),
+    Report(OfReport),
 }
 
 impl Asked {
@@ -192,6 +193,22 @@ pub(crate) struct Retry {
 pub(crate) enum OfInventory {
     /// Which of the filters that have a name.
     SavedFilter,
+}
+
+/// What is asked of a report of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum OfReport {
+    /// Whether there is to be one, where the run was read.
+    Which {
+        run: String,
+    },
+    Format {
+        run: String,
+    },
+    File {
+        run: String,
+        format: ReportFormat,
+    },
 }
 
 /// What the log page asks.

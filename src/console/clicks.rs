@@ -30,6 +30,9 @@ impl Clicked<'_> {
     /// What the key does that is named there.
     pub(crate) fn hint(self, keys: &Keymap, scope: Scope) -> Option<Action> {
         let (before, after) = (self.row.get(..self.at)?, self.row.get(self.at..)?);
+        if after.starts_with(' ') && (before.ends_with(' ') || after.starts_with("  ")) {
+            return None;
+        }
         let begin = before.rfind("  ").map_or(0, |gap| gap + 2);
         let end = after.find("  ").unwrap_or(after.len());
         let hint = self.row.get(begin..self.at + end)?;

@@ -1,5 +1,6 @@
 //! What an update asks of the world outside; carried out by the loop, never by the update itself.
 
+use crate::model::ReportFormat;
 use crate::protocol::{Command, GroupSpec};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +16,12 @@ pub(crate) enum Effect {
     },
     /// To the clipboard of the terminal.
     Copy(String),
+    /// Write a report of this run to a file of this name, or like it where that is taken.
+    Report {
+        run: String,
+        format: ReportFormat,
+        file: String,
+    },
     /// Past runs are to be read.
     ReadHistory,
     /// One of them whole, in lines of this number of columns.

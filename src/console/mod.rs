@@ -16,6 +16,7 @@
 //! | `figures` | what pages show of a group that is not in a snapshot but follows from it |
 //! | `activation` | which groups can be made to run the image that they hold |
 //! | `stopping` | what is asked before work is stopped |
+//! | `reports` | what is asked before a report of a run is written |
 //! | `state` | what the pages share, as plain data; what a page is |
 //! | `dialogs` | what lies over a page until it is answered |
 //! | `asked` | what dialogs ask, and what is answered |
@@ -45,6 +46,7 @@ mod pages;
 mod past_run;
 mod plots;
 mod presence;
+mod reports;
 mod scroll;
 mod settings;
 mod state;

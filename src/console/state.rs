@@ -11,7 +11,7 @@ use ratatui::layout::Rect;
 use tui_input::Input;
 
 use crate::model::lookup::Lookup;
-use crate::model::text::shown;
+use crate::model::names::site_name;
 use crate::model::{Inventory, Memories, Name};
 use crate::plan::{Footprint, ResolvedDraft};
 use crate::protocol::{Event, GroupSpec, Listing, PeerCheck, Snapshot};
@@ -44,20 +44,10 @@ pub struct Site {
 }
 
 impl Site {
-    /// What the inventory's file is called, which is what people call the site; its folder where every file is called so.
+    /// What people call the site.
     fn name(&self) -> String {
         let file = std::path::absolute(&self.inventory.file);
-        let file = file.unwrap_or_else(|_| self.inventory.file.clone());
-        let text = |part: Option<&std::ffi::OsStr>| {
-            part.map(|part| shown(&part.to_string_lossy()))
-                .unwrap_or_default()
-        };
-        let name = text(file.file_stem());
-        let folder = text(file.parent().and_then(|folder| folder.file_name()));
-        match name.as_str() {
-            "inventory" if !folder.is_empty() => folder,
-            _ => name,
-        }
+        site_name(file.as_deref().unwrap_or(&self.inventory.file))
     }
 }
 

@@ -7,6 +7,7 @@ use std::fmt::Display;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::model::ReportFormat;
 use crate::protocol::{Command, GroupSpec};
 
 use super::action::Action;
@@ -37,6 +38,12 @@ pub trait Storage: Send + 'static {
     /// They can't be read.
     fn history(&self) -> Result<Vec<PastRun>, Self::Error>;
 
+    /// Writes a report of a run to a file of this name, or like it where that is taken, and says where that is.
+    ///
+    /// # Errors
+    /// There is no such run, or it can't be read; or the file can't be written.
+    fn report(&self, run: &str, format: ReportFormat, file: &str) -> Result<String, Self::Error>;
+
     /// One of them whole, as lines of at most this number of columns.
     ///
     /// # Errors
@@ -48,9 +55,20 @@ pub trait Storage: Send + 'static {
 #[derive(Debug)]
 pub(super) enum Job {
     Keep(Vec<GroupSpec>),
-    Write { file: String, text: String },
+    Write {
+        file: String,
+        text: String,
+    },
+    Report {
+        run: String,
+        format: ReportFormat,
+        file: String,
+    },
     ReadHistory,
-    OpenRun { run: String, columns: usize },
+    OpenRun {
+        run: String,
+        columns: usize,
+    },
 }
 
 pub(super) struct Work<K> {
@@ -144,6 +162,10 @@ fn done<K: Storage>(keeper: &K, job: Job) -> Result<Option<Action>, K::Error> {
         }
         Job::Write { file, text } => {
             let text = keeper.write(&file, &text)?;
+            Some(Action::Said(Message::new(text)))
+        }
+        Job::Report { run, format, file } => {
+            let text = keeper.report(&run, format, &file)?;
             Some(Action::Said(Message::new(text)))
         }
         Job::ReadHistory => Some(Action::Past(keeper.history()?)),

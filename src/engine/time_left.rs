@@ -14,6 +14,9 @@ use super::usage::smooth;
 const OVER: Duration = Duration::from_secs(5);
 /// Bytes a second; what is slower stands still.
 const SLOWEST: f64 = 1.0;
+/// What has not moved for longer is not foreseen: it comes back, or is given up. Devices that erase their flash pause for
+/// less.
+const STILL: Duration = Duration::from_secs(2);
 /// An estimate from less than that is a guess.
 const LEAST: Duration = Duration::from_millis(500);
 
@@ -26,15 +29,21 @@ struct Trend {
     /// How much of the average is known, from 0 to 1.
     known: f64,
     span: Duration,
+    /// How long it has not moved.
+    still: Duration,
+    /// The rate of the attempt before, until this one has its own.
+    before: Option<f64>,
 }
 
 impl Trend {
-    fn sample(&mut self, now: Instant, count: u64) {
+    /// One that waits for its turn keeps the rate that it had.
+    fn sample(&mut self, now: Instant, count: u64, may_wait: bool) {
         let Some(at) = self.at.filter(|_| count >= self.count) else {
             // The first look, or an attempt that begins to count anew.
             *self = Self {
                 at: Some(now),
                 count,
+                before: self.own().or(self.before),
                 ..Self::default()
             };
             return;
@@ -43,6 +52,14 @@ impl Trend {
         if elapsed.is_zero() {
             return;
         }
+        if may_wait && count == self.count {
+            self.at = Some(now);
+            return;
+        }
+        self.still = match count == self.count {
+            true => self.still + elapsed,
+            false => Duration::ZERO,
+        };
         let rate = (count - self.count) as f64 / elapsed.as_secs_f64();
         if self.rate == 0.0 && rate == 0.0 {
             // It has not begun: the time until then says nothing.
@@ -55,12 +72,18 @@ impl Trend {
         (self.at, self.count) = (Some(now), count);
     }
 
+    /// Bytes a second, as far as that is more than a guess.
+    fn own(&self) -> Option<f64> {
+        (self.span >= LEAST).then(|| self.rate / self.known)
+    }
+
     /// At most at the rate that it is held to.
     fn seconds(&self, remaining: u64, most: Option<u64>) -> Option<f64> {
-        if self.span < LEAST {
+        if self.still >= STILL {
             return None;
         }
-        let rate = (self.rate / self.known).min(most.map_or(f64::INFINITY, |most| most as f64));
+        let rate = self.own().or(self.before)?;
+        let rate = rate.min(most.map_or(f64::INFINITY, |most| most as f64));
         (rate >= SLOWEST).then(|| remaining as f64 / rate)
     }
 }
@@ -102,10 +125,10 @@ impl TimeLeft {
         entities: &[Sending],
         (bottleneck, cap): (Finding, Option<u64>),
     ) -> Option<f64> {
-        self.read.sample(now, read);
+        self.read.sample(now, read, false);
         self.entities.resize_with(entities.len(), Trend::default);
         for (trend, entity) in self.entities.iter_mut().zip(entities) {
-            trend.sample(now, entity.sent);
+            trend.sample(now, entity.sent, entity.catches_up || entity.is_to_come);
         }
         let size = size?;
         let source = match bottleneck {
@@ -129,12 +152,18 @@ impl TimeLeft {
             return whole.filter(|left| *left > 0.0);
         }
         let known = |(entity_index, (trend, entity)): (usize, (&Trend, &Sending))| {
-            // Those that follow the source have no time of their own.
-            let counts = match source {
-                Some(_) => entity.catches_up,
-                None => entity.sends || entity.catches_up,
+            // Those that follow the source have no time of their own; where memory is what lacks, it reads in bursts.
+            let counts = match (source, bottleneck) {
+                (Some(_), Finding::Source | Finding::SourceCap) => entity.catches_up,
+                _ => entity.sends || entity.catches_up,
             };
-            let remaining = size.saturating_sub(entity.sent);
+            // One that is tried again begins anew, and is taken to be as fast as before. Of others that are to come
+            // nothing is known.
+            let counts = counts || entity.is_to_come;
+            let remaining = match entity.is_to_come {
+                true => size,
+                false => size.saturating_sub(entity.sent),
+            };
             let most = match bottleneck {
                 Finding::Capped(capped, _) if capped == entity_index => cap,
                 _ => None,
@@ -239,14 +268,67 @@ mod tests {
     fn what_stands_still_or_waits_is_not_known() {
         let silent = |_| vec![sends(MIB)];
         assert_eq!(after(40, |_| MIB, silent, Finding::Entity(0)), None);
-        let retries = |tenth| {
+        // Offline, say.
+        let waits = |tenth| {
             let mut one = sends(tenth * MIB);
             one.sends = false;
             vec![one]
         };
-        assert_eq!(after(40, |_| 64 * MIB, retries, Finding::Entity(0)), None);
+        assert_eq!(after(40, |_| 64 * MIB, waits, Finding::Entity(0)), None);
         let done = |_| vec![sends(64 * MIB)];
         assert_eq!(after(40, |_| 64 * MIB, done, Finding::Entity(0)), None);
+    }
+
+    #[test]
+    fn one_that_falls_silent_is_not_foreseen_and_the_others_are() {
+        let entities = |tenth: u64| vec![sends(tenth * MIB / 10), sends(tenth.min(50) * MIB / 10)];
+        for tenth in [75, 120, 300] {
+            let told = after(tenth, |_| 64 * MIB, entities, Finding::Entity(1));
+            near(told, 64.0 - tenth as f64 / 10.0);
+        }
+        let silent = |tenth: u64| vec![sends(tenth.min(50) * MIB / 10)];
+        assert_eq!(after(80, |_| 64 * MIB, silent, Finding::Entity(0)), None);
+        // One that waits for a later pass is to go on as it did.
+        let waits = |tenth: u64| {
+            let mut one = sends(tenth.min(50) * MIB / 10);
+            (one.sends, one.catches_up) = (tenth < 50, tenth >= 50);
+            vec![one]
+        };
+        near(after(80, |_| 64 * MIB, waits, Finding::Entity(0)), 59.0);
+    }
+
+    #[test]
+    fn one_that_is_tried_again_takes_as_long_as_its_rate_before_says() {
+        let entities = |tenth: u64| {
+            let mut one = match tenth {
+                0..30 => sends(tenth * MIB / 5),
+                // The next attempt has begun, a moment ago.
+                60.. => sends((tenth - 60) * MIB / 5),
+                _ => sends(6 * MIB),
+            };
+            (one.sends, one.is_to_come) = match tenth {
+                30..60 => (false, true),
+                _ => (true, false),
+            };
+            vec![one, sends(tenth * MIB / 2)]
+        };
+        for tenth in [35, 55, 61] {
+            near(after(tenth, |_| 64 * MIB, entities, Finding::None), 32.0);
+        }
+    }
+
+    #[test]
+    fn a_burst_of_the_source_does_not_hide_the_slowest_entity() {
+        let read = |tenth: u64| {
+            if tenth < 35 {
+                MIB
+            } else {
+                (tenth - 34) * 8 * MIB
+            }
+        };
+        let entities = |tenth: u64| vec![sends(tenth * MIB / 10)];
+        let told = after(40, read, entities, Finding::Memory);
+        near(told, 60.0);
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub mod procedure;
 pub mod rate;
 pub mod remembered;
 pub mod remote;
+mod report_format;
 pub mod scheme;
 pub mod series;
 pub mod serve;
@@ -64,6 +65,7 @@ pub use remote::{
     Address, CredentialsRef, Login, LoginBy, Logins, MIN_RATE, PathError, RemotePath, SecretSource,
     Timeouts,
 };
+pub use report_format::ReportFormat;
 pub use scheme::Scheme;
 pub use series::Series;
 pub use ssh::{HostKey, HostKeyError, HostTrust, KeyFile, Ssh};

@@ -12,7 +12,7 @@ use crate::support::{GROUP, IMAGE, LONG, PATH, at_rate, behave, lab, network};
 use subtend::cli::signals::signals;
 use subtend::console::{Options, PastRun, Site, Storage, run};
 use subtend::engine::ImageManager;
-use subtend::model::{EntityState, Logins};
+use subtend::model::{EntityState, Logins, ReportFormat};
 use subtend::protocol::{Command, GroupSpec};
 use subtend::terminal::give_back;
 use subtend::transport::ftp::FtpTransport;
@@ -235,6 +235,10 @@ impl Storage for Nowhere {
     }
 
     fn write(&self, _: &str, _: &str) -> io::Result<String> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn report(&self, _: &str, _: ReportFormat, _: &str) -> io::Result<String> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

@@ -188,6 +188,8 @@ async fn what_runs_goes_on_when_the_terminal_dies_wherever_the_operator_is() {
         ("?/dense", "dense view"),
         (":ver", "verify"),
         ("0", "delivered"),
+        ("w", "Report of run"),
+        ("w\r", "Write the report to"),
     ] {
         let site = Host::new(4 * MIB).await;
         let mut pty = open(&site);

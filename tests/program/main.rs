@@ -51,6 +51,8 @@ mod procedures;
 #[cfg(all(unix, feature = "lab"))]
 mod recovery;
 #[cfg(all(unix, feature = "lab"))]
+mod reports;
+#[cfg(all(unix, feature = "lab"))]
 mod resident;
 #[cfg(all(unix, feature = "lab"))]
 mod secrets;

@@ -185,6 +185,22 @@ impl Site {
         within(LONG, command.output()).await.unwrap()
     }
 
+    /// Reports of the newest run, in every format.
+    async fn reports(&self) -> Vec<Vec<u8>> {
+        let mut reports = Vec::new();
+        for format in ["--html", "--junit", "--csv", "--text"] {
+            let mut command = Command::new(PROGRAM);
+            command
+                .args(["export", format, "--state-dir", "state"])
+                .current_dir(self.path("work"))
+                .kill_on_drop(true);
+            let output = within(LONG, command.output()).await.unwrap();
+            assert_eq!(output.status.code(), Some(0), "{format}");
+            reports.push(output.stdout);
+        }
+        reports
+    }
+
     /// Neither what was printed nor any file holds a password, and nobody else may read those that
     /// the program made.
     fn assert_silent(&self, printed: &[&[u8]]) {
@@ -278,7 +294,13 @@ async fn a_run_tells_no_password_however_loud_its_log_and_its_servers() {
             "{told}"
         );
         assert!(told.contains("553 craft:******** may not write"), "{told}");
-        site.assert_silent(&[&output.stdout, &output.stderr]);
+        let reports = site.reports().await;
+        for report in &reports {
+            let told = String::from_utf8_lossy(report);
+            assert!(told.contains("553 craft:******** may not write"), "{told}");
+        }
+        let printed = [&output.stdout, &output.stderr].into_iter().chain(&reports);
+        site.assert_silent(&printed.map(Vec::as_slice).collect::<Vec<_>>());
     }
     // The children had an environment, but for what was another password in it.
     let environ = fs::read_to_string(site.path("work/child-environ")).unwrap();

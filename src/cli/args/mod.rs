@@ -11,6 +11,7 @@ use crate::terminal::ThemeName;
 mod again;
 mod campaign;
 mod engine;
+mod export;
 mod look;
 mod run;
 mod try_procedure;
@@ -21,6 +22,7 @@ pub use engine::{
     AttachArgs, CancelArgs, DETACH, LoginArgs, PauseArgs, RateArgs, ResumeArgs, ServeArgs,
     StatusArgs, StopArgs,
 };
+pub use export::{ExportArgs, FormatArgs};
 pub use look::{CheckArgs, HistoryArgs, RecoverArgs, VerifyArgs};
 pub use run::{ActivateArg, ActivateArgs, LaggardsArg, MadeArgs, RunArgs, SourceArg};
 pub use try_procedure::{TryProcedureArgs, UntilArg};
@@ -199,6 +201,8 @@ pub enum Verb {
     Engine,
     /// Past runs, and what became of each entity
     History(HistoryArgs),
+    /// A past run, or one that is going on, as a report: HTML with plots, JUnit's XML, CSV, text
+    Export(ExportArgs),
     /// A run that was cut off: what each entity has, and taking it up again
     Recover(RecoverArgs),
     /// Start the groups of a past run again, with the entities that it did not bring to success
@@ -405,6 +409,8 @@ mod tests {
             ),
             ("histroy", ErrorKind::InvalidSubcommand),
             ("history --json --csv", ArgumentConflict),
+            ("export 2026", MissingRequiredArgument),
+            ("export 2026 --html --csv", ArgumentConflict),
             ("try-procedure adsl", MissingRequiredArgument),
             ("try-procedure adsl --on e1 --until undo", InvalidValue),
             ("run --all --frobnicate", ErrorKind::UnknownArgument),

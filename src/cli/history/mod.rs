@@ -10,10 +10,12 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::args::HistoryArgs;
+use super::export::made;
 use super::{Failed, json_line};
 use crate::console::PastRun;
 use crate::journal::{CutOff, Journal, JournalError, PastRow, RunRow, RunWhole};
 use crate::model::text::quoted;
+use crate::report::{self, Report};
 
 use steps::Steps;
 pub(super) use text::moment;
@@ -158,7 +160,7 @@ impl Found {
     fn csv(&self) -> String {
         match self {
             Self::Runs(runs, _) => csv::runs(runs),
-            Self::Run(run) => csv::run(run),
+            Self::Run(run) => report::csv::run(&Report::of((**run).clone(), made())),
             Self::Past(rows) => csv::past(rows),
         }
     }

@@ -201,7 +201,7 @@ fn history_for_spreadsheets_keeps_one_line_a_row() {
     );
     let mut run = whole(RunStatus::Ended, None);
     run.groups[0].entities[0].cause = Some("=cmd|' /C calc'!A0\n".into());
-    let csv = csv::run(&run);
+    let csv = Found::Run(Box::new(run)).csv();
     assert_eq!(csv.split_terminator("\r\n").count(), 3);
     assert!(csv.contains("\"'=cmd") && !csv.contains("\n'"), "{csv}");
     assert!(csv::runs(&[]).starts_with("run,started,"));
@@ -304,10 +304,10 @@ fn what_was_done_on_devices_is_told_with_its_time_and_what_they_said() {
 #[test]
 fn spreadsheets_and_scripts_have_the_versions_that_run() {
     let whole = upgraded();
-    let csv = csv::run(&whole);
+    let csv = Found::Run(Box::new(whole.clone())).csv();
     let lines: Vec<&str> = csv.split_terminator("\r\n").collect();
     assert!(
-        lines[0].ends_with(",runs") && lines[1].ends_with(",2.4"),
+        lines[0].contains(",runs,run,") && lines[1].contains(",2.4,20261122T"),
         "{csv}"
     );
     let csv = csv::runs(std::slice::from_ref(&whole.run));

@@ -473,6 +473,9 @@ impl<D: Device, K: Storage> App<D, K> {
                 self.work.add(Job::OpenRun { run, columns });
             }
             Some(Effect::Copy(text)) => self.copy(&text),
+            Some(Effect::Report { run, format, file }) => {
+                self.work.add(Job::Report { run, format, file });
+            }
             Some(Effect::Write { file, text }) => self.work.add(Job::Write { file, text }),
             // Nothing is begun on the way out.
             Some(Effect::Send(_) | Effect::Quit { .. }) if self.leaving.is_some() => {}

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::console::past_run::PastRun;
-use crate::model::{Bottleneck, EntityState, Laggards, Outcome, Verified};
+use crate::model::{Bottleneck, EntityState, Laggards, Outcome, ReportFormat, Verified};
 use crate::protocol::{
     CampaignSnapshot, Command, EntitySnapshot, GroupPhase, GroupSnapshot, GroupSpec, Held, HeldBy,
     PauseReason, Target, WaveSnapshot,
@@ -91,6 +91,10 @@ impl Storage for Kept {
 
     fn write(&self, file: &str, _: &str) -> io::Result<String> {
         Err(io::Error::other(format!("{file} exists already")))
+    }
+
+    fn report(&self, run: &str, _: ReportFormat, file: &str) -> io::Result<String> {
+        Ok(format!("written: {file}, of run {run}"))
     }
 
     fn history(&self) -> io::Result<Vec<PastRun>> {

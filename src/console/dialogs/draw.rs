@@ -143,9 +143,15 @@ fn content<'a>(
             scroll,
             find,
             file,
+            run,
         } => {
-            let file = file.as_deref().map(|file| (key(Action::Submit), file));
-            let lines = reading_lines(lines, (scroll, find), file, rows, theme);
+            let key = key(Action::Report);
+            let written = match (file, run) {
+                (Some(file), _) => Some(format!("{key} writes it to {}", fit::plain(file, theme))),
+                (None, Some(_)) => Some(format!("{key} writes a report of it")),
+                (None, None) => None,
+            };
+            let lines = reading_lines(lines, (scroll, find), written, rows, theme);
             (title.as_str(), looked_for(find, lines, columns, theme))
         }
     };
@@ -261,11 +267,11 @@ fn list_lines<'a>(
     lines
 }
 
-/// The part of a text that is shown, which part that is, and the `file` that it can be written to.
+/// The part of a text that is shown, which part that is, and what `w` writes of it.
 fn reading_lines<'a>(
     lines: &[String],
     (scroll, find): (&Scroll, &Find),
-    file: Option<(String, &str)>,
+    written: Option<String>,
     rows: usize,
     theme: &Theme,
 ) -> Vec<Line<'a>> {
@@ -283,8 +289,7 @@ fn reading_lines<'a>(
         let more = format!("{}-{last} of {}", scroll.offset + 1, lines.len());
         shown.push(Line::styled(more, theme.hint()).right_aligned());
     }
-    if let Some((key, file)) = file {
-        let text = format!("{key} writes it to {}", fit::plain(file, theme));
+    if let Some(text) = written {
         shown.push(Line::styled(text, theme.hint()));
     }
     shown

@@ -18,7 +18,7 @@ use tui_input::Input;
 use crate::terminal::Theme;
 
 use super::action::Action;
-use super::asked::{Answer, Asked};
+use super::asked::{Answer, Asked, OfReport};
 use super::effect::Effect;
 use super::keymap::{self, Keymap, Kind, Scope};
 use super::scroll::Scroll;
@@ -76,6 +76,8 @@ pub(crate) enum Dialog {
         scroll: Scroll,
         find: Find,
         file: Option<String>,
+        /// The run that a report can be written of.
+        run: Option<String>,
     },
 }
 
@@ -209,6 +211,7 @@ impl Dialog {
             scroll: Scroll::default(),
             find: Find::default(),
             file: None,
+            run: None,
         }
     }
 }
@@ -375,7 +378,13 @@ pub(crate) fn update(
             scroll.follow(&action, find.left(all).len(), rows);
             return Outcome::Nothing;
         }
-        (Dialog::Reading { lines, file, .. }, Action::Submit) => match file {
+        // It stays open below what is asked.
+        (Dialog::Reading { run: Some(run), .. }, Action::Report) => {
+            let asked = Asked::Report(OfReport::Which { run: run.clone() });
+            return Outcome::Answered(asked, Answer::Yes);
+        }
+        (Dialog::Reading { file: None, .. }, Action::Report) => return Outcome::Nothing,
+        (Dialog::Reading { lines, file, .. }, Action::Submit | Action::Report) => match file {
             Some(file) => Outcome::Effect(Effect::Write {
                 file: file.clone(),
                 text: lines.join("\n") + "\n",

@@ -7,6 +7,7 @@ use crate::console::page::Page;
 static COMMANDS: &[(&str, Action)] = &[
     ("guide", Action::Guide),
     ("copy", Action::Copy),
+    ("report", Action::Report),
     ("overview", Action::Go(Page::Overview)),
     ("inventory", Action::Go(Page::Inventory)),
     ("groups", Action::Go(Page::Groups)),

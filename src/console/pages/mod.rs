@@ -17,7 +17,7 @@ use super::keymap::Scope;
 use super::page::Page;
 use super::settings::Settings;
 use super::state::{Request, Screen, Shared, Site};
-use super::stopping;
+use super::{reports, stopping};
 
 pub use log::LogCapture;
 #[cfg(test)]
@@ -174,6 +174,7 @@ impl State {
                 None
             }
             Asked::Log(asked) => log::answered(&mut pages.log, shared, asked, answer),
+            Asked::Report(asked) => reports::answered(shared, asked, answer),
         };
         self.pass_on(snapshot, effect)
     }

@@ -7,6 +7,7 @@
 //! - `pattern`: ranges expanded, patterns matched
 //! - `fold`: names folded into ranges
 //! - `natural`: the order in which people expect them
+//! - `site`: what a site is called, and names of files
 
 use super::complaint::Complaint;
 use super::text::quoted;
@@ -14,10 +15,12 @@ use super::text::quoted;
 mod fold;
 mod natural;
 mod pattern;
+mod site;
 
 pub use fold::compress;
 pub use natural::natural;
 pub use pattern::{MOST_EXPANDED, Pattern};
+pub use site::{for_a_file, site_name};
 
 /// A name must fit a column and a file name.
 const LONGEST: usize = 200;

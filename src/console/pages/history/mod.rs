@@ -17,6 +17,7 @@ use crate::console::dialogs::Dialog;
 use crate::console::effect::Effect;
 use crate::console::page::Page;
 use crate::console::past_run::PastRun;
+use crate::console::reports;
 use crate::console::scroll::Scroll;
 use crate::console::state::{Screen, Shared};
 use crate::console::widgets::fit::{cut, right};
@@ -80,6 +81,10 @@ pub(crate) fn update(view: &mut View, shared: &mut Shared, action: Action) -> Op
         Action::Past(runs) => came(view, shared, runs),
         Action::OpenedRun { run, text } => opened(shared, &run, &text),
         Action::Back => shared.page = Page::Watch,
+        Action::Report => match runs.get(view.scroll.cursor) {
+            Some(run) => reports::ask(shared, &run.run),
+            None => shared.complain("there is no run to report"),
+        },
         Action::Details => {
             let run = runs.get(view.scroll.cursor)?;
             return Some(Effect::OpenRun {
@@ -99,7 +104,11 @@ pub(crate) fn update(view: &mut View, shared: &mut Shared, action: Action) -> Op
 /// The text of one run was read.
 pub(crate) fn opened(shared: &mut Shared, run: &str, text: &str) {
     let lines = text.lines().map(str::to_owned).collect();
-    (shared.dialogs).push(Dialog::reading(format!("Run {run}"), lines));
+    let mut dialog = Dialog::reading(format!("Run {run}"), lines);
+    if let Dialog::Reading { run: of, .. } = &mut dialog {
+        *of = Some(run.to_owned());
+    }
+    shared.dialogs.push(dialog);
 }
 
 /// The names of its groups, as many as fit, and behind all of them what else there is.

@@ -81,6 +81,37 @@ fn the_cursor_is_always_on_the_screen() {
     assert!(screen(&mut state, &idle, 80, 24, MONO).contains("21:07"));
 }
 
+/// From the list, and from a run that was opened, to which one comes back.
+#[test]
+fn a_report_of_a_run_is_written_from_the_list_and_from_the_run() {
+    let mut state = testing::state();
+    let idle = testing::idle();
+    press(&mut state, &idle, "H");
+    assert_eq!(press(&mut state, &idle, "w"), []);
+    assert!(screen(&mut state, &idle, 80, 24, MONO).contains("there is no run to report"));
+    let runs = Action::Past(vec![run(50, "partial"), run(10, "cut off")]);
+    update(&mut state, &idle, runs);
+    let name = "20261122T201000Z-1a2b";
+    let effect = Effect::Report {
+        run: name.into(),
+        format: crate::model::ReportFormat::Html,
+        file: format!("subtend-site-{name}.html"),
+    };
+    let written = press(&mut state, &idle, "<Down>w<Enter><Enter>");
+    assert_eq!(written, std::slice::from_ref(&effect));
+    assert!(state.shared.dialogs.is_empty());
+    let text = "run x: cut off\n".to_owned();
+    let opened = Action::OpenedRun {
+        run: name.into(),
+        text,
+    };
+    update(&mut state, &idle, opened);
+    assert!(screen(&mut state, &idle, 80, 24, MONO).contains("w writes a report of it"));
+    assert_eq!(press(&mut state, &idle, "w<Esc>"), []);
+    assert_eq!(state.shared.dialogs.len(), 1, "the run is still there");
+    assert_eq!(press(&mut state, &idle, "w<Enter><Enter>"), [effect]);
+}
+
 /// Names that don't fit are counted, and none is cut where another one could be taken for it.
 #[test]
 fn groups_that_have_no_room_are_counted() {

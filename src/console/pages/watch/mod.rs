@@ -18,6 +18,7 @@ use crate::console::effect::Effect;
 use crate::console::figures;
 use crate::console::keymap::Hints;
 use crate::console::page::Page;
+use crate::console::reports;
 use crate::console::state::{Request, Screen, Shared};
 use crate::console::stopping::confirm_cancel;
 use crate::model::text::quoted;
@@ -306,6 +307,10 @@ pub(crate) fn update(
     }
     if action == Action::Back {
         shared.page = Page::Groups;
+        return None;
+    }
+    if action == Action::Report {
+        reports::of_newest(shared, snapshot);
         return None;
     }
     let Some(group) = shown(view, snapshot) else {
