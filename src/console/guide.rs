@@ -82,7 +82,10 @@ impl Guide {
             ),
             Step::Sheet => (
                 2,
-                format!("{upgrade} on page 1: one sheet says who gets what, and from where"),
+                format!(
+                    "{upgrade} on page {}: one sheet says who gets what, and from where",
+                    key(inventory, Action::Go(inventory))
+                ),
             ),
             Step::Start => (
                 3,

@@ -32,7 +32,7 @@ use super::calls::Calls;
 use super::clicks::Clicked;
 use super::effect::Effect;
 use super::guide::Guide;
-use super::keymap::Scope;
+use super::keymap::{Kind, Scope};
 use super::message::Message;
 use super::page::Page;
 use super::pages::State;
@@ -445,8 +445,10 @@ impl<D: Device, K: Storage> App<D, K> {
         let shared = &mut self.state.shared;
         if text.len() > clipboard::MOST {
             let size = units::size(text.len() as u64);
+            let reading = Scope::Dialog(Kind::Reading);
+            let key = shared.keys().key(reading, &Action::Submit);
             return shared.complain(format!(
-                "{size} are too much for a clipboard: w writes a file"
+                "{size} are too much for a clipboard: {key} writes a file"
             ));
         }
         let Some(sequence) = screen.clipboard.copy(text) else {

@@ -43,11 +43,14 @@ pub(super) fn lines<'a>(
         for reason in &view.without {
             page.hanging("X ", reason, theme.tone(Tone::Bad));
         }
-        page.text(
-            "U on the Inventory page upgrades what is marked there; on the Groups page S takes the groups that are \
-             selected with Space, or the one under the cursor. This page then says what a start will do, before anything is sent.",
-            Style::new(),
+        let text = format!(
+            "{} on the Inventory page upgrades what is marked there; on the Groups page {} takes the groups that are \
+             selected with {}, or the one under the cursor. This page then says what a start will do, before anything is sent.",
+            shared.key(Page::Inventory, &Action::Upgrade),
+            shared.key(Page::Groups, &Action::Start),
+            shared.key(Page::Groups, &Action::Mark)
         );
+        page.text(&text, Style::new());
         return page.lines;
     }
     head(&mut page, shared, view, start);
