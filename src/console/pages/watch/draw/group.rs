@@ -226,7 +226,7 @@ const HISTORY: std::ops::RangeInclusive<usize> = 8..=60;
 fn pool<'a>(face: &Face<'_>) -> Line<'a> {
     let (group, theme, width) = (face.group, face.theme, face.width);
     let most = match width {
-        ..70 => 16,
+        ..70 => 10,
         70..120 => 32,
         _ => 48,
     };
