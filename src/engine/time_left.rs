@@ -53,7 +53,11 @@ impl Trend {
             return;
         }
         if may_wait && count == self.count {
-            self.at = Some(now);
+            // A short pause counts once it goes on.
+            return;
+        }
+        if may_wait && elapsed >= STILL {
+            (self.at, self.count) = (Some(now), count);
             return;
         }
         self.still = match count == self.count {
@@ -288,6 +292,13 @@ mod tests {
         }
         let silent = |tenth: u64| vec![sends(tenth.min(50) * MIB / 10)];
         assert_eq!(after(80, |_| 64 * MIB, silent, Finding::Entity(0)), None);
+        // One that catches up by fits and starts is as fast as it is in the mean.
+        let starts = |tenth: u64| {
+            let mut one = sends(tenth / 10 * MIB);
+            (one.sends, one.catches_up) = (false, true);
+            vec![one]
+        };
+        near(after(100, |_| 64 * MIB, starts, Finding::Entity(0)), 54.0);
         // One that waits for a later pass is to go on as it did.
         let waits = |tenth: u64| {
             let mut one = sends(tenth.min(50) * MIB / 10);
