@@ -10,7 +10,7 @@ use sha2::Sha256;
 use crate::journal::alive::Alive;
 use crate::journal::origin::Origin;
 use crate::journal::site;
-use crate::model::{GroupSpec, ImageSpec, MadeGroup};
+use crate::model::{EntityState, GroupSpec, ImageSpec, MadeGroup};
 use crate::protocol::Summary;
 
 use super::{Rows, micros, signed};
@@ -162,9 +162,12 @@ impl Rows {
     }
 
     pub(super) fn end(&mut self, to: &Connection, summary: &Summary) -> rusqlite::Result<()> {
+        // Of a run that is parked, what is cancelled is taken up again.
+        let mut entities = summary.groups.iter().flat_map(|group| &group.entities);
+        let is_cut = entities.any(|one| one.state == EntityState::Cancelled);
         to.execute(
             "UPDATE runs SET ended = ?2, outcome = CASE
-                     WHEN parked IS NOT NULL AND ?3 = 'cancelled' THEN 'waiting' ELSE ?3 END,
+                     WHEN parked IS NOT NULL AND (?3 = 'cancelled' OR ?7) THEN 'waiting' ELSE ?3 END,
                  peak_pool_bytes = ?4, source_bytes = ?5, delivered_bytes = ?6
              WHERE run = ?1 AND ended IS NULL",
             params![
@@ -173,7 +176,8 @@ impl Rows {
                 summary.outcome.to_string(),
                 signed(summary.peak_pool_bytes),
                 signed(summary.source_bytes),
-                signed(summary.delivered_bytes)
+                signed(summary.delivered_bytes),
+                is_cut
             ],
         )?;
         self.over.push(self.run.clone());
