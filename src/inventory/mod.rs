@@ -1,6 +1,6 @@
 //! YAML as written, to the model: every error at once, each with its line and column.
 //!
-//! [`crate::yaml`] reads the YAML itself into nodes that know where they stand; the modules named after the
+//! `crate::yaml` reads the YAML itself into nodes that know where they stand; the modules named after the
 //! sections of the file walk them and report what is wrong to one list. Nothing stops at
 //! the first error except YAML that can't be read at all. The format is described in
 //! [`parse`]; `secrets` looks passwords up.
