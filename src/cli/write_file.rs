@@ -1,6 +1,6 @@
 //! Writing a file whole or not at all: to a temporary file beside it, which is then given its name.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -57,15 +57,36 @@ pub(super) fn write_whole(
         let written = new
             .write_all(text.as_bytes())
             .and_then(|()| new.sync_all())
-            .and_then(|()| fs::rename(&beside, path));
-        if written.is_err() {
-            // What is wrong is said; that it could not be removed either adds nothing.
+            .and_then(|()| give_name(&beside, path, text, existing));
+        if written.is_err() || existing == Existing::Keep {
+            // It has its name, or what is wrong is said: that this could not be removed adds nothing.
             let _ = fs::remove_file(&beside);
         }
         written
     });
-    written.map_err(unwritable)?;
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists if existing == Existing::Keep => {
+            WriteError::Exists(name.clone())
+        }
+        _ => unwritable(error),
+    })?;
     Ok(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
+}
+
+/// Another process may have made a file of that name meanwhile, which a rename would replace.
+fn give_name(beside: &Path, path: &Path, text: &str, existing: Existing) -> io::Result<()> {
+    match existing {
+        Existing::Replace => fs::rename(beside, path),
+        Existing::Keep => match fs::hard_link(beside, path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                // FAT, as on a USB stick, has no links.
+                let mut new = File::create_new(path)?;
+                new.write_all(text.as_bytes())?;
+                new.sync_all()
+            }
+            linked => linked,
+        },
+    }
 }
 
 /// A name in the same folder that nobody else has: `.report.html.4711.tmp`.
@@ -103,6 +124,18 @@ mod tests {
         assert!(matches!(kept, Err(WriteError::Exists(_))), "{kept:?}");
         assert_eq!(fs::read_to_string(&file).unwrap(), "two");
         assert_eq!(names(folder.path()), ["report.html"]);
+    }
+
+    /// Between the look and the writing.
+    #[test]
+    fn a_file_that_somebody_else_has_made_meanwhile_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let [beside, file] = ["beside", "report"].map(|name| folder.path().join(name));
+        fs::write(&beside, "mine").unwrap();
+        fs::write(&file, "theirs").unwrap();
+        let kept = give_name(&beside, &file, "mine", Existing::Keep).unwrap_err();
+        assert_eq!(kept.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "theirs");
     }
 
     #[test]
