@@ -23,7 +23,7 @@ use super::state_dir::{NoHome, StateDir};
 use super::write_file::{Existing, WriteError, write_whole};
 use super::{Failed, print};
 use crate::console::{self, Options, PastRun, Site, Storage};
-use crate::engine::summary;
+use crate::engine::{self, summary};
 use crate::headless::{self, Stop};
 use crate::journal::JournalError;
 use crate::model::{EntityState, Inventory, Logins, Name, Outcome, ReportFormat, SecretSource};
@@ -196,9 +196,8 @@ pub(super) fn last_words(snapshot: &Snapshot, time: Duration, columns: usize) ->
     (report, headless::exit_code(&summary))
 }
 
-/// What it all came to: an entity that was tried again counts as it ended.
-/// It is cancelled where the operator has stopped a group as a whole, and what was cancelled in it was not delivered
-/// later.
+/// What it all came to, by the rule of a run: an entity that was tried again counts as it ended, and it was stopped where the operator has
+/// stopped a group as a whole, and what was cancelled in it was not delivered later.
 fn outcome(summary: &Summary, stopped: &BTreeSet<Name>) -> Outcome {
     let mut last: BTreeMap<&Name, (EntityState, bool)> = BTreeMap::new();
     for group in &summary.groups {
@@ -206,18 +205,9 @@ fn outcome(summary: &Summary, stopped: &BTreeSet<Name>) -> Outcome {
         let ends = (group.entities.iter()).map(|one| (&one.entity, (one.state, is_stopped)));
         last.extend(ends);
     }
-    if last
-        .values()
-        .any(|end| *end == (EntityState::Cancelled, true))
-    {
-        Outcome::Cancelled
-    } else if last.values().all(|(state, _)| state.is_success()) {
-        Outcome::Delivered
-    } else if last.values().any(|(state, _)| state.is_success()) {
-        Outcome::Partial
-    } else {
-        Outcome::Failed
-    }
+    let is_cut = |end: &(EntityState, bool)| *end == (EntityState::Cancelled, true);
+    let is_stopped = last.values().any(is_cut);
+    engine::outcome(last.values().map(|(state, _)| *state), is_stopped)
 }
 
 /// Without those that need no secret: a key may not be encrypted.
@@ -417,6 +407,8 @@ mod tests {
         }
         let one = ran(&[&[("a", Cancelled), ("b", Delivered)]]);
         assert_eq!(outcome(&one, &BTreeSet::new()), Outcome::Partial);
+        let alone = ran(&[&[("a", Cancelled)]]);
+        assert_eq!(outcome(&alone, &BTreeSet::new()), Outcome::Cancelled);
         let none = ran(&[&[("a", Cancelled), ("b", Failed)]]);
         assert_eq!(outcome(&none, &BTreeSet::new()), Outcome::Failed);
     }

@@ -21,4 +21,5 @@ mod usage;
 
 pub use image_manager::{ImageManager, Surroundings};
 pub use log::write as log_event;
+pub(crate) use state::outcome;
 pub use summary::summary;

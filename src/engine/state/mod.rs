@@ -24,7 +24,7 @@ use crate::model::{
 use crate::plan::Footprint;
 use crate::protocol::{EntitySnapshot, GroupPhase, GroupSnapshot, Hint};
 
-pub(super) use outcome::outcome;
+pub(crate) use outcome::outcome;
 use samples::Samples;
 use silence::Silence;
 

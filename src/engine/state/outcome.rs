@@ -7,10 +7,7 @@ use crate::model::{EntityState, Outcome};
 ///
 /// It is cancelled where the operator has stopped the whole of it, or nothing came of it but what was cancelled. One that
 /// was cancelled by itself did not get its image, and the others count as they are.
-pub(in crate::engine) fn outcome(
-    states: impl Iterator<Item = EntityState>,
-    is_stopped: bool,
-) -> Outcome {
+pub(crate) fn outcome(states: impl Iterator<Item = EntityState>, is_stopped: bool) -> Outcome {
     let (mut delivered, mut cancelled, mut failed) = (false, false, false);
     let (mut waits, mut is_under_way) = (false, false);
     for state in states {
