@@ -182,7 +182,7 @@ keys:
     ] {
         assert!(shown.contains(help), "{help}: {shown}");
     }
-    // One that is wrong on all pages is told once.
+    // One that is wrong on all pages is reported once.
     assert_eq!(
         wrong("keys: { global: { help: q } }"),
         ["1:19: q is bound twice on page Overview: to `help` and `quit`"]

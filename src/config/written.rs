@@ -110,7 +110,7 @@ fn word<T>(
     problems.ok(&node.span, meant(&written))
 }
 
-/// Text on one line, of at most so many characters.
+/// Text on one line, with a maximum number of characters.
 fn short(problems: &mut Problems, node: &Node, key: &str, longest: usize) -> Option<String> {
     let text = label(problems, node, key)?;
     match text.chars().count() > longest {

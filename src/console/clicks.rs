@@ -19,10 +19,8 @@ impl Clicked<'_> {
             let action = Action::Go(*page);
             let key = keys.on(current, &action);
             let whole = format!(" {key} {}", page.title());
-            let short = format!(" {key}");
             // Of the others the key alone may be there.
-            let alone = || self.is_on(&short) && self.word() == key;
-            self.is_on(&whole) || alone()
+            self.is_on(&whole) || self.is_on(&format!(" {key}"))
         };
         Page::ALL.into_iter().find(page).map(Action::Go)
     }
@@ -40,16 +38,10 @@ impl Clicked<'_> {
         keys.action(&Key::written(key).ok()?.event(), scope)
     }
 
+    /// At the first place that has these words: what the title says behind its pages is none of them.
     fn is_on(self, words: &str) -> bool {
-        let mut places = self.row.match_indices(words);
-        places.any(|(begin, words)| (begin..begin + words.len()).contains(&self.at))
-    }
-
-    fn word(self) -> String {
-        let (before, after) = self.row.split_at(self.at.min(self.row.len()));
-        let begin = before.rfind(' ').map_or(0, |blank| blank + 1);
-        let end = after.find(' ').unwrap_or(after.len());
-        self.row[begin..before.len() + end].to_owned()
+        let place = self.row.find(words);
+        place.is_some_and(|begin| (begin..begin + words.len()).contains(&self.at))
     }
 }
 
@@ -72,6 +64,7 @@ mod tests {
         let short = "site  0 1 2 3 4 Watch 5   1 group runs";
         assert_eq!(page(short, " 0 1"), Some(Action::Go(Page::Inventory)));
         assert_eq!(page(short, "1 group"), None);
+        assert_eq!(page(short, "  1"), None, "how many groups run");
         let hint = |row: &str, on: &str| {
             let at = row.find(on).unwrap() + on.len() - 1;
             Clicked { row, at }.hint(&keys, Scope::Page(Page::Watch))

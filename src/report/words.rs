@@ -199,7 +199,7 @@ pub(super) fn doubts(report: &Report) -> Vec<String> {
     } else if report.run.status == RunStatus::CutOff {
         let run = &report.run.run;
         doubts.push(format!(
-            "Its process is gone before it was done. `subtend recover {run}` tells what each entity has, and takes it up \
+            "Its process is gone before it was done. `subtend recover {run}` shows what each entity has, and takes it up \
              again."
         ));
     }

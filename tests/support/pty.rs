@@ -47,7 +47,7 @@ impl Pty {
             ("TERM", "xterm-256color"),
             ("LC_ALL", "C.UTF-8"),
             ("RUST_BACKTRACE", "0"),
-            // The settings of whoever runs the tests are no part of them.
+            // The settings of the user who runs the tests are no part of them.
             ("XDG_CONFIG_HOME", "/nonexistent"),
         ];
         for (name, value) in usual.iter().chain(variables) {

@@ -226,7 +226,7 @@ impl<D: Device, K: Storage> App<D, K> {
             .draw(|frame| view::draw(state, &snapshot, theme, frame));
         let live = self.link.snapshots.borrow().clone();
         if screen.enter {
-            // Whoever had the terminal meanwhile may have set its title.
+            // The program that had the terminal meanwhile may have set its title.
             screen.notices.forget();
         }
         let name = &self.state.shared.site_name;

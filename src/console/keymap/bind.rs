@@ -110,8 +110,8 @@ impl Keymap {
             .collect()
     }
 
-    /// What can be bound in a context, with its keys and what it does. What all pages have in common is told once, where
-    /// it is the same.
+    /// What can be bound in a context, with its keys and what it does. What all pages have in common is listed once,
+    /// where it is the same.
     pub(crate) fn bound(&self, context: Context) -> Vec<(&'static str, Vec<Key>, &'static str)> {
         let mut all: Vec<(&'static str, Vec<Key>, &'static str)> = Vec::new();
         let is_told_here = |row: &&Row| {
@@ -302,7 +302,7 @@ impl Keymap {
     }
 }
 
-/// Where they are the same for whoever presses them.
+/// Two are equal where each key does the same in both.
 impl PartialEq for Keymap {
     fn eq(&self, other: &Self) -> bool {
         let contexts = || Context::pages().chain(Context::dialogs());

@@ -391,7 +391,7 @@ fn any_key() -> impl Strategy<Value = Key> {
 }
 
 proptest! {
-    /// Whatever is bound to whatever: where no fault is told, no key does two things anywhere.
+    /// With any keys for any actions: where no fault is reported, no key does two things anywhere.
     #[test]
     fn without_a_fault_no_key_does_two_things(
         bound in proptest::collection::vec((any::<proptest::sample::Index>(), any_key()), 0..4),

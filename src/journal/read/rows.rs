@@ -279,7 +279,7 @@ impl CutOff {
     /// What is said of it at the next start.
     pub fn sentence(&self) -> String {
         format!(
-            "run {} was cut off: {}; `subtend recover {}` tells what each entity has, and takes it \
+            "run {} was cut off: {}; `subtend recover {}` shows what each entity has, and takes it \
              up again",
             self.run,
             counted(&self.holds),

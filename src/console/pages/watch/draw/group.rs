@@ -249,13 +249,14 @@ fn pool<'a>(face: &Face<'_>) -> Line<'a> {
     let room = width.saturating_sub(LABEL + cells + columns::width(&figures));
     let oldest = cut(&oldest, room, theme);
     let room = room.saturating_sub(columns::width(&oldest) + 2);
-    let past = match HISTORY.contains(&room) || room > *HISTORY.end() {
-        true if width < 120 => {
-            let points = group.series.points().iter();
-            let past = points.map(|point| percent(point.filled, point.depth));
-            format!("  {}", history(past, 100, room.min(*HISTORY.end()), theme))
-        }
-        _ => String::new(),
+    // On a wider screen there is a plot of it.
+    let has_history = width < 120 && room >= *HISTORY.start();
+    let past = if has_history {
+        let points = group.series.points().iter();
+        let past = points.map(|point| percent(point.filled, point.depth));
+        format!("  {}", history(past, 100, room.min(*HISTORY.end()), theme))
+    } else {
+        String::new()
     };
     Line::from(vec![
         label("pool", theme),
